@@ -1,0 +1,1 @@
+"""invariance_probe."""

@@ -1,0 +1,29 @@
+"""The exception tree: every error that a user can cause.
+
+A message says what is wrong, the value got, what is allowed and what to do. Nothing here is raised for
+our own mistakes; those are assertions.
+"""
+
+
+class InvarianceProbeError(Exception):
+    """Base of every error that the toolkit raises on purpose."""
+
+
+class StudyError(InvarianceProbeError):
+    """The study file is wrong: each problem is one line, `file:line:col: path: what is wrong`."""
+
+
+class DataError(InvarianceProbeError):
+    """A recording cannot be used as declared: missing file or array, NaN, wrong shape, no windows."""
+
+
+class TrainingError(InvarianceProbeError):
+    """Training cannot go on, as opposed to a run that failed and is recorded as failed."""
+
+
+class StoreError(InvarianceProbeError):
+    """The run store is damaged, or holds a result whose specification differs from the one asked for."""
+
+
+class InferenceError(InvarianceProbeError):
+    """The results cannot carry the inference asked for."""

@@ -1,0 +1,180 @@
+"""What was inferred: the values that cross from inference to reporting, each with a JSON form.
+
+The field names are those of report.json. Estimands are in units of the decodable range R of their session,
+so 0.1 means a tenth of what can be decoded at all.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Estimand:
+    """One estimated quantity with its 90 % interval; `smallest_margin` is the smallest m at which `<= m` would be shown."""
+
+    name: str
+    """`delta`, `H`, `D`, `C_info`."""
+    axis: str
+    dose: float
+    arm: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    smallest_margin: float
+    skew: float
+    n_sessions: int
+    n_seeds: int
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One one-sided statement about an estimand, such as `D <= m`, tested at alpha = .05."""
+
+    name: str
+    shown: bool
+    p_value: float
+
+
+@dataclass(frozen=True)
+class Gate:
+    """One entry condition of a verdict; `passed` is None where it was not checked, with the reason in `detail`."""
+
+    name: str
+    passed: bool | None
+    detail: str
+
+
+@dataclass(frozen=True)
+class DoseInterval:
+    """The dose up to which invariance is shown (`lower`) and from which sensitivity is shown (`upper`; None: at none)."""
+
+    lower: float
+    upper: float | None
+
+
+@dataclass(frozen=True)
+class NaiveRule:
+    """What the rule "delta <= m, so invariant" says, under the draws of the field's released scripts and of ours."""
+
+    rule: str
+    says: str
+    """With paired draws where the study has them, else with independent draws."""
+    independent: str
+    paired: str | None
+
+
+@dataclass(frozen=True)
+class NoSSL:
+    """What the information cost alone says."""
+
+    verdict: str
+    """`information kept`, `information lost` or `inconclusive`."""
+    detail: str
+
+
+@dataclass(frozen=True)
+class HypothesisFinding:
+    """The verdict on one hypothesis with everything that it rests on."""
+
+    id: str
+    kind: str
+    """`invariance`, `jitter` or `contrast`."""
+    claim: str
+    predicts: str
+    status: str
+    """`confirmatory` or `exploratory`."""
+    group: str
+    axis: str
+    primary_dose: float
+    margin: float
+    because: str
+    scope: str
+    """`population of sessions`, `population of subjects` or `these recordings`."""
+    sessions: tuple[str, ...]
+    verdict: str
+    flags: tuple[str, ...]
+    outcome: str
+    sentence: str
+    dose_interval: DoseInterval | None
+    no_ssl: NoSSL
+    naive: NaiveRule
+    estimands: tuple[Estimand, ...]
+    claims: tuple[Claim, ...]
+    gates: tuple[Gate, ...]
+    p_value: float | None
+    p_value_adjusted: float | None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline of one session: its loss and the part of the decodable range that it keeps."""
+
+    name: str
+    session: str
+    group: str
+    loss: float
+    retention: float
+
+
+@dataclass(frozen=True)
+class SessionFinding:
+    """What a session can carry, known before any SSL result is."""
+
+    session: str
+    subject: str
+    group: str
+    floor: float
+    ceiling: float
+    ceiling_family: str
+    """`raw` or `supervised`, chosen on training data."""
+    range: float
+    range_se: float
+    null_p_value: float
+    """Linear-shift null of the raw decoder."""
+    decodable: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One session's and seed's value of an estimand at one dose, for figures and tables; seed None is the session's mean."""
+
+    session: str
+    group: str
+    setting: str
+    axis: str
+    dose: float
+    arm: str
+    estimand: str
+    seed: int | None
+    value: float
+    rank_me: float | None = None
+
+
+@dataclass(frozen=True)
+class RunCounts:
+    """How many runs were planned, measured, failed, collapsed, left out as pointless, and are missing."""
+
+    planned: int
+    done: int
+    failed: int
+    collapsed: int
+    left_out: int
+    missing: int
+
+
+@dataclass(frozen=True)
+class Findings:
+    """All that inference says about a study."""
+
+    hypotheses: tuple[HypothesisFinding, ...]
+    sessions: tuple[SessionFinding, ...]
+    baselines: tuple[Baseline, ...]
+    curve: tuple[CurvePoint, ...]
+    runs: RunCounts
+    notes: tuple[str, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)

@@ -1,0 +1,125 @@
+"""What learns a representation: SSL methods with their encoder, and the baselines beside them.
+
+Defaults are the settings at which the method passes the retention gate on the simulated recordings and on
+monkey reach data (docs/science.md has the figures).
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from invariance_probe.study.declaration import Declaration
+
+Width = Annotated[int, Field(ge=1)]
+Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
+
+
+class MLPEncoder(Declaration):
+    """Linear, batch norm, ReLU for every width but the last, which is linear: the representation."""
+
+    kind: Literal["mlp"] = "mlp"
+    widths: Widths = (64, 64, 32)
+
+
+Encoder = MLPEncoder
+
+
+class SimCLR(Declaration):
+    """Contrast each pair with every other window of the batch (Chen et al. 2020, arXiv:2002.05709)."""
+
+    kind: Literal["simclr"] = "simclr"
+    temperature: Annotated[float, Field(gt=0.02, le=10)] = 0.2
+    encoder: Encoder = MLPEncoder()
+    projector: Widths = (64, 32)
+
+
+class VICReg(Declaration):
+    """Pull pairs together, keep each embedding's variance, decorrelate (Bardes et al. 2022, arXiv:2105.04906)."""
+
+    kind: Literal["vicreg"] = "vicreg"
+    invariance: Annotated[float, Field(ge=0)] = 25.0
+    variance: Annotated[float, Field(ge=0)] = 25.0
+    covariance: Annotated[float, Field(ge=0)] = 1.0
+    encoder: Encoder = MLPEncoder()
+    projector: Widths = (64, 64)
+
+
+class BYOL(Declaration):
+    """Predict a slowly moving target network's projection (Grill et al. 2020, arXiv:2006.07733)."""
+
+    kind: Literal["byol"] = "byol"
+    target_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
+    """Start of the target's moving-average decay; it rises to 1 by a cosine."""
+    encoder: Encoder = MLPEncoder()
+    projector: Widths = (64, 32)
+    predictor: Widths = (64,)
+    """Hidden widths of the predictor; its output has the projector's width."""
+
+
+class LinearSSL(Declaration):
+    """Closed-form linear SSL: the directions that the two views share best, by their population moments."""
+
+    kind: Literal["linear_ssl"] = "linear_ssl"
+    dimensions: Width = 16
+    ridge: Annotated[float, Field(ge=0)] = 1e-3
+    """Added to the within-view covariance, as a fraction of its mean variance."""
+
+
+Method = Annotated[SimCLR | VICReg | BYOL | LinearSSL, Field(discriminator="kind")]
+
+
+class Raw(Declaration):
+    """Standardised activity, read by the probe directly."""
+
+    kind: Literal["raw"] = "raw"
+
+
+class PCA(Declaration):
+    """The leading principal components of the standardised training activity."""
+
+    kind: Literal["pca"] = "pca"
+    dimensions: Width = 16
+
+
+class Untrained(Declaration):
+    """The encoder as it is initialised."""
+
+    kind: Literal["untrained"] = "untrained"
+    encoder: Encoder = MLPEncoder()
+
+
+class Supervised(Declaration):
+    """A network of the study's architecture trained on the target, with early stopping on a validation part."""
+
+    kind: Literal["supervised"] = "supervised"
+    encoder: Encoder = MLPEncoder()
+
+
+class Information(Declaration):
+    """A probe refitted and tested on corrupted inputs, several draws a sample, without SSL and without base."""
+
+    kind: Literal["information"] = "information"
+    draws: Annotated[int, Field(ge=8)] = 8
+
+
+class Persistence(Declaration):
+    """How much of the target survives the lag of a pairing: 1 - rho(w)^2, the information cost of jitter."""
+
+    kind: Literal["persistence"] = "persistence"
+
+
+class ShiftNull(Declaration):
+    """The raw decoder against the same decoder on linearly shifted targets (Harris 2020, arXiv:2012.06862)."""
+
+    kind: Literal["shift_null"] = "shift_null"
+    shifts: Annotated[int, Field(ge=19)] = 40
+
+
+Baseline = Annotated[
+    Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull,
+    Field(discriminator="kind"),
+]
+AnyMethod = Annotated[
+    SimCLR | VICReg | BYOL | LinearSSL | Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull,
+    Field(discriminator="kind"),
+]

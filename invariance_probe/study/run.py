@@ -1,0 +1,101 @@
+"""The values that cross the two big borders: `Run` (declared) and `RunResult` (measured).
+
+A run is one trained model (or one baseline measurement) of one session, seed and fold, with everything that
+reaches it. Its keys are hashes of exactly that, so the name of a study, its hypotheses and its margins are in
+no key, and changing them retrains nothing.
+"""
+
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from invariance_probe.study.declaration import Declaration, sha256_of
+from invariance_probe.study.methods import AnyMethod
+from invariance_probe.study.probes import Probe, Target
+from invariance_probe.study.study import Folds, Optimisation, Window
+from invariance_probe.study.views import Views
+
+ALGORITHM_VERSION = 1
+"""Raised by every change that alters numbers; part of every key."""
+
+Arm = Literal["none", "independent", "shared", "paired"]
+Status = Literal["done", "failed", "collapsed"]
+
+_LABELS = {"subject", "group", "setting"}
+_PROBED = {"target", "probe"}
+_LEARNS_TARGET = {"supervised"}
+
+
+class Run(Declaration):
+    """One model or measurement: session, seed, fold and everything that reaches it."""
+
+    fingerprint: str
+    """Hash of the recording's content."""
+    session: str
+    subject: str = ""
+    """For the tables only, like `group` and `setting`: in no key."""
+    group: str = ""
+    setting: str = ""
+    """The swept setting, `path=value`; empty for the study's own."""
+    window: Window
+    folds: Folds
+    fold: int | None
+    """Index of the fold; None for a measurement on the whole session."""
+    seed: int
+    study_seed: int
+    method: AnyMethod
+    views: Views | None = None
+    """The views with the dose put in; None where a method makes none."""
+    axis: str = ""
+    """The swept path; empty at the identity dose, which all axes share."""
+    dose: float = 0.0
+    arm: Arm = "none"
+    optimisation: Optimisation | None = None
+    fraction: float = 1.0
+    """Part of the training windows that is used."""
+    target: Target
+    probe: Probe
+
+    def train_key(self) -> str:
+        """Hash what reaches the encoder."""
+        left_out = _LABELS if self.method.kind in _LEARNS_TARGET else _LABELS | _PROBED
+        return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=left_out)})
+
+    def key(self) -> str:
+        """Hash what reaches the measured loss: the encoder, the target and the probe."""
+        return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)})
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What was measured for one run.
+
+    Attributes
+    ----------
+    blocks
+        Test blocks of the session that this run's fold holds out, in order.
+    block_losses
+        Mean decoding loss in each block: squared error over the target's variance, or nats.
+    selection_loss
+        Loss of the same decoder family on a validation part of the training windows (for choosing a ceiling).
+    diagnostics
+        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and a baseline's own.
+    """
+
+    key: str
+    status: Status
+    blocks: tuple[int, ...] = ()
+    block_losses: tuple[float, ...] = ()
+    selection_loss: float | None = None
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    message: str = ""
+    model_steps: int = 0
+    seconds: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> "RunResult":
+        """Read what `to_json` wrote."""
+        return cls(**{**data, "blocks": tuple(data["blocks"]), "block_losses": tuple(data["block_losses"])})

@@ -1,0 +1,258 @@
+"""The study: recordings, target, views, method, axes, arms and hypotheses, as one frozen value.
+
+What a single field allows is declared beside it; what two fields must agree on is checked here, and every
+problem is reported with its own place in the study.
+"""
+
+import math
+from collections import Counter
+from collections.abc import Iterator
+from difflib import get_close_matches
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from invariance_probe.study.declaration import Declaration, sha256_of
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
+from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.views import Views
+
+TEST_BLOCKS = 8
+"""The fewest test blocks of a session that the two-way variance may rest on."""
+
+Place = tuple[str | int, ...]
+
+
+class Window(Declaration):
+    """One SSL example: `length_bins` successive bins of one trial."""
+
+    length_bins: Annotated[int, Field(ge=1)] = 1
+
+
+class Folds(Declaration):
+    """How training and test parts are cut; every encoder sees the training part of its fold only."""
+
+    scheme: Literal["trials", "blocks", "sessions"] = "blocks"
+    """`trials`: runs of successive whole trials; `blocks`: contiguous stretches; `sessions`: whole recorded segments."""
+    count: Annotated[int, Field(ge=2, le=50)] = 5
+    embargo_s: Annotated[float, Field(ge=0)] = 0.0
+    """Training windows closer than this to a test window are left out."""
+
+    @property
+    def blocks_per_fold(self) -> int:
+        """How many test blocks each fold keeps apart, so that a session has at least `TEST_BLOCKS`."""
+        return math.ceil(TEST_BLOCKS / self.count)
+
+
+class Optimisation(Declaration):
+    """What an update step is; the part of `training` that reaches an encoder's weights."""
+
+    steps: Annotated[int, Field(ge=1)] = 500
+    batch_size: Annotated[int, Field(ge=4)] = 256
+    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
+    precision: Literal["float32", "float64"] = "float32"
+
+
+class Training(Optimisation):
+    """Optimisation, and how often it is repeated."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    study_seed: Annotated[int, Field(ge=0)] = 1
+
+    def optimisation(self) -> Optimisation:
+        """Return the settings without the repetition."""
+        return Optimisation(**{name: getattr(self, name) for name in Optimisation.model_fields})
+
+
+class Axis(Declaration):
+    """One swept dose: the path `kind.field` of a view's stage, and its doses with the identity among them."""
+
+    path: str
+    doses: Annotated[tuple[float, ...], Field(min_length=2)]
+
+
+class Sweep(Declaration):
+    """Another setting crossed with the axes: `training.steps`, `training.learning_rate`, `method` ..."""
+
+    path: str
+    values: Annotated[tuple[Any, ...], Field(min_length=1)]
+
+
+class Study(Declaration):
+    """A whole study, resolved: what `load_study` returns and what every stage starts from."""
+
+    schema_version: Literal[1] = 1
+    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    question: str
+    recordings: Annotated[tuple[RecordingSource, ...], Field(min_length=1)]
+    target: Target
+    window: Window = Window()
+    folds: Folds = Folds()
+    method: Method = SimCLR()
+    training: Training = Training()
+    views: Views = Views()
+    axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
+    sweeps: tuple[Sweep, ...] = ()
+    arms: Annotated[tuple[Literal["independent", "shared", "paired"], ...], Field(min_length=1)] = ("independent", "shared")
+    probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
+    """The decoder; ridge (logistic for a categorical target) when left out."""
+    hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
+    quick: bool = False
+    """Leave out the costly gates; then no hypothesis is confirmatory."""
+
+    @model_validator(mode="after")
+    def _agrees_with_itself(self) -> Self:
+        details = [
+            InitErrorDetails(type=PydanticCustomError("study", "{reason}", {"reason": reason}), loc=place, input=got)
+            for place, got, reason in self._problems()
+        ]
+        if details:
+            raise ValidationError.from_exception_data("Study", details)
+        return self
+
+    @property
+    def probe(self) -> Probe:
+        """The decoder of this study."""
+        if self.probes:
+            return self.probes[0]
+        return LogisticProbe() if self.target.kind == "categorical" else RidgeProbe()
+
+    def axis(self, path: str) -> Axis:
+        """Return the axis of a path."""
+        return next(axis for axis in self.axes if axis.path == path)
+
+    def identity(self, path: str) -> float:
+        """Return the dose of a path at which it changes nothing."""
+        return self.views.doses()[path]
+
+    def arms_of(self, path: str) -> tuple[str, ...]:
+        """Return the arms that an axis can have: the pairing's own axis knows no shared draw."""
+        return ("independent",) if path.split(".")[0] == self.views.pairing.kind else self.arms
+
+    def is_jitter(self, path: str) -> bool:
+        """Say whether a path sweeps the pairing in time."""
+        return path.split(".")[0] == "time_jitter"
+
+    def sha256(self) -> str:
+        """Return the hash of the resolved study."""
+        return sha256_of(self.model_dump(mode="json"))
+
+    def _problems(self) -> Iterator[tuple[Place, Any, str]]:
+        yield from _repeated((("recordings", i, "session"), name) for i, name in self._session_names())
+        yield from _repeated((("hypotheses", i, "id"), hypothesis.id) for i, hypothesis in enumerate(self.hypotheses))
+        yield from _repeated((("axes", i, "path"), axis.path) for i, axis in enumerate(self.axes))
+        kinds = [stage.kind for stage in self.views.transforms]
+        yield from _repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
+        yield from self._axis_problems()
+        yield from self._hypothesis_problems()
+        yield from self._sweep_problems()
+        for i, probe in enumerate(self.probes):
+            if (probe.kind == "logistic") != (self.target.kind == "categorical"):
+                yield (
+                    ("probes", i, "kind"),
+                    probe.kind,
+                    f"{probe.kind!r} cannot decode a {self.target.kind} target; use "
+                    + ("'logistic'" if self.target.kind == "categorical" else "'ridge'"),
+                )
+
+    def _session_names(self) -> Iterator[tuple[int, str]]:
+        for i, source in enumerate(self.recordings):
+            name = source.session or source.name if source.kind == "catalog" else source.session
+            yield i, name
+
+    def _axis_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        known = self.views.doses()
+        for i, axis in enumerate(self.axes):
+            if axis.path not in known:
+                yield ("axes", i, "path"), axis.path, _unknown("axis", axis.path, known)
+                continue
+            identity = known[axis.path]
+            if identity not in axis.doses:
+                yield ("axes", i, "doses"), axis.doses, f"the identity dose {identity:g} is missing: every axis needs the dose that changes nothing"
+            if len(set(axis.doses)) < len(axis.doses):
+                yield ("axes", i, "doses"), axis.doses, "a dose stands twice"
+            for j, dose in enumerate(axis.doses):
+                try:
+                    self.views.at(axis.path, dose)
+                except ValidationError as error:
+                    yield ("axes", i, "doses", j), dose, f"{axis.path}: {error.errors()[0]['msg']}"
+
+    def _hypothesis_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        axes = {axis.path: axis for axis in self.axes}
+        groups = {source.group for source in self.recordings if source.group}
+        for i, hypothesis in enumerate(self.hypotheses):
+            axis = axes.get(hypothesis.axis)
+            if axis is None:
+                yield ("hypotheses", i, "axis"), hypothesis.axis, _unknown("axis", hypothesis.axis, axes)
+            elif hypothesis.dose not in axis.doses or hypothesis.dose == self.views.doses().get(axis.path):
+                allowed = ", ".join(f"{dose:g}" for dose in axis.doses if dose != self.views.doses().get(axis.path))
+                yield ("hypotheses", i, "dose"), hypothesis.dose, f"not a swept dose of {axis.path}; allowed: {allowed}"
+            if hypothesis.group is not None and hypothesis.group not in groups:
+                yield ("hypotheses", i, "group"), hypothesis.group, _unknown("group", hypothesis.group, groups)
+            if axis is not None and not self.is_jitter(axis.path) and axis.path in self.views.doses():
+                missing = {"independent", "shared"} - set(self.arms)
+                if missing:
+                    yield ("arms",), self.arms, f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(missing))}"
+
+    def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        for i, sweep in enumerate(self.sweeps):
+            for j, value in enumerate(sweep.values):
+                try:
+                    self.with_setting(sweep.path, value)
+                except KeyError:
+                    allowed = [f"training.{name}" for name in Optimisation.model_fields] + ["method"]
+                    yield ("sweeps", i, "path"), sweep.path, _unknown("setting", sweep.path, allowed)
+                    break
+                except ValidationError as error:
+                    yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"
+
+    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation]:
+        """Return the method and the optimisation with one swept setting put in.
+
+        Raises
+        ------
+        KeyError
+            When the path is not a setting.
+        pydantic.ValidationError
+            When the setting cannot take the value.
+        """
+        family, _, field = path.partition(".")
+        if family == "training" and field in Optimisation.model_fields:
+            settings = self.training.optimisation().model_dump()
+            return self.method, Optimisation.model_validate({**settings, field: value})
+        if family == "method":
+            settings = self.method.model_dump()
+            chosen = value if not field else _put(settings, field.split("."), value)
+            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation()
+        raise KeyError(path)
+
+
+class _Chosen(Declaration):
+    method: Method
+
+
+def _put(settings: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    if path[0] not in settings:
+        raise KeyError(path[0])
+    inner = value if len(path) == 1 else _put(settings[path[0]], path[1:], value)
+    return {**settings, path[0]: inner}
+
+
+def _repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, Any, str]]:
+    places = list(named)
+    counts = Counter(name for _, name in places)
+    seen: set[str] = set()
+    for place, name in places:
+        if counts[name] > 1 and name in seen:
+            yield place, name, f"{name!r} stands twice; each needs a name of its own"
+        seen.add(name)
+
+
+def _unknown(what: str, got: str, known: Any) -> str:
+    close = get_close_matches(got, list(known), n=1)
+    hint = f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(repr(name) for name in sorted(known)) or 'none'}."
+    return f"unknown {what} {got!r}.{hint}"

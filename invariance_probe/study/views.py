@@ -1,0 +1,112 @@
+"""How views are made: pairing, then the base (splitting), then per-view transforms.
+
+Each declaration names the fields that can be swept as an axis in `identity`, with the dose at which the
+field changes nothing. The arms (`independent`, `shared`, `paired`) concern the swept transform only.
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from invariance_probe.study.declaration import Declaration
+
+Rate = Annotated[float, Field(ge=0, lt=1)]
+
+
+class TimeJitter(Declaration):
+    """Pair each window with another of the same trial, at most (or about) `window_s` away."""
+
+    identity: ClassVar[dict[str, float]] = {"window_s": 0.0}
+
+    kind: Literal["time_jitter"] = "time_jitter"
+    window_s: Annotated[float, Field(ge=0)] = 0.0
+    """Largest distance in seconds; a whole number of bins."""
+    shape: Literal["uniform", "annulus"] = "uniform"
+    """`uniform`: every lag up to the window; `annulus`: only the last bin of it (a sharper dose)."""
+
+
+class CountSplitting(Declaration):
+    """Give each view one half of every spike count: x1 ~ Bin(x, 1/2), x2 = x - x1, one split a bin and step."""
+
+    identity: ClassVar[dict[str, float]] = {}
+
+    kind: Literal["count_splitting"] = "count_splitting"
+
+
+class NoSplitting(Declaration):
+    """Give both views the whole activity (two identical views are no task by themselves)."""
+
+    identity: ClassVar[dict[str, float]] = {}
+
+    kind: Literal["none"] = "none"
+
+
+class UnitDropout(Declaration):
+    """Drop whole units: each unit of a view is lost with probability `rate`."""
+
+    identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+
+    kind: Literal["unit_dropout"] = "unit_dropout"
+    rate: Rate = 0.0
+    value: Literal["silent", "mean"] = "silent"
+    """`silent`: zero counts, before standardisation; `mean`: the unit's mean, after standardisation."""
+    rate_draw: Literal["fixed", "uniform"] = "fixed"
+    """`uniform`: each window draws its own rate from U(0, rate)."""
+
+
+class SpikeThinning(Declaration):
+    """Delete each spike with probability `rate` (the rate-matched control of dropout)."""
+
+    identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+
+    kind: Literal["spike_thinning"] = "spike_thinning"
+    rate: Rate = 0.0
+
+
+class GaussianNoise(Declaration):
+    """Add white noise of `sigma` standard deviations after standardisation."""
+
+    identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
+
+    kind: Literal["gaussian_noise"] = "gaussian_noise"
+    sigma: Annotated[float, Field(ge=0)] = 0.0
+
+
+Pairing = Annotated[TimeJitter, Field()]
+Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
+Transform = Annotated[UnitDropout | SpikeThinning | GaussianNoise, Field(discriminator="kind")]
+
+
+class Views(Declaration):
+    """The three stages that turn a recording into training views."""
+
+    pairing: Pairing = TimeJitter()
+    base: Base = CountSplitting()
+    transforms: tuple[Transform, ...] = ()
+
+    def stages(self) -> dict[str, Declaration]:
+        """Return every stage by its kind, in the order in which a view passes through them."""
+        return {stage.kind: stage for stage in (self.pairing, self.base, *self.transforms)}
+
+    def doses(self) -> dict[str, float]:
+        """Return every path that can be swept, `kind.field`, with its identity dose."""
+        return {f"{kind}.{field}": dose for kind, stage in self.stages().items() for field, dose in stage.identity.items()}  # type: ignore[attr-defined]
+
+    def at(self, path: str, dose: float) -> "Views":
+        """Return these views with one swept field set to a dose.
+
+        Raises
+        ------
+        pydantic.ValidationError
+            When the dose is outside the field's range.
+        """
+        kind, field = path.split(".")
+
+        def put(stage: Declaration) -> Declaration:
+            return stage.__class__.model_validate({**stage.model_dump(), field: dose}) if stage.kind == kind else stage  # type: ignore[attr-defined]
+
+        return Views(
+            pairing=put(self.pairing),  # type: ignore[arg-type]
+            base=put(self.base),  # type: ignore[arg-type]
+            transforms=tuple(put(stage) for stage in self.transforms),  # type: ignore[misc]
+        )
