@@ -75,6 +75,8 @@ class RunResult:
         Test blocks of the session that this run's fold holds out, in order.
     block_losses
         Mean decoding loss in each block: squared error over the target's variance, or nats.
+    floor_losses
+        The best constant's loss in each block (raw runs only).
     selection_loss
         Loss of the same decoder family on a validation part of the training windows (for choosing a ceiling).
     diagnostics
@@ -85,6 +87,7 @@ class RunResult:
     status: Status
     blocks: tuple[int, ...] = ()
     block_losses: tuple[float, ...] = ()
+    floor_losses: tuple[float, ...] = ()
     selection_loss: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
     message: str = ""
@@ -98,4 +101,5 @@ class RunResult:
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunResult":
         """Read what `to_json` wrote."""
-        return cls(**{**data, "blocks": tuple(data["blocks"]), "block_losses": tuple(data["block_losses"])})
+        listed = {name: tuple(data[name]) for name in ("blocks", "block_losses", "floor_losses")}
+        return cls(**{**data, **listed})

@@ -1,0 +1,82 @@
+"""Binomial thinning of spike counts by random bits: Bin(x, 1/2) is the number of ones among x fair bits.
+
+Counts are packed four to a 64-bit word, sixteen spikes a lane; larger counts take several words.
+"""
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.random_bits import LANES, words_at
+
+LANE_BITS = 16
+_BYTES = 0x00FF00FF00FF00FF
+
+
+def packed_ones(counts: Tensor) -> list[Tensor]:
+    """Return, for each sixteen spikes of the largest count, int64 words with x ones in the lane of a count x.
+
+    Parameters
+    ----------
+    counts
+        Non-negative integers (..., unit).
+
+    Returns
+    -------
+    Tensors (..., word) with `ceil(unit / 4)` words.
+    """
+    units = counts.shape[-1]
+    padded = torch.zeros(*counts.shape[:-1], -(-units // LANES) * LANES, dtype=torch.int32, device=counts.device)
+    padded[..., :units] = counts
+    largest = int(counts.max()) if counts.numel() else 0
+    chunks = [(padded - LANE_BITS * i).clamp_(0, LANE_BITS) for i in range(max(1, -(-largest // LANE_BITS)))]
+    return [((1 << chunk) - 1).to(torch.int16).view(torch.int64) for chunk in chunks]
+
+
+def lane_popcount(words: Tensor) -> Tensor:
+    """Count the ones of each 16-bit lane of int64 words (..., word), in place: int16 (..., 4 word)."""
+    words.sub_((words >> 1).bitwise_and_(0x5555555555555555))
+    words = (words & 0x3333333333333333).add_((words >> 2).bitwise_and_(0x3333333333333333))
+    words.add_(words >> 4).bitwise_and_(0x0F0F0F0F0F0F0F0F)
+    words = (words & _BYTES).add_((words >> 8).bitwise_and_(_BYTES))
+    return words.view(torch.int16)
+
+
+def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> Tensor:
+    """Draw Bin(x, 1/2) for packed counts; int16 (run, ..., unit).
+
+    Parameters
+    ----------
+    ones
+        What `packed_ones` returned, gathered to (run, ..., word).
+    start, rows
+        Address of the random bits: starts (run,), rows (run, ...).
+    """
+    words = ones[0].shape[-1]
+    bits = words_at(start, rows, words * len(ones))
+    parts = [lane_popcount(bits[..., i * words : (i + 1) * words] & one) for i, one in enumerate(ones)]
+    return sum(parts[1:], parts[0])[..., :units]
+
+
+def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) -> Tensor:
+    """Return words whose bits are one with the given probability (run,), to 2^-16.
+
+    Sixteen fair words are compared with the binary digits of the probability, so that the ones nest:
+    raising the probability only adds ones.
+    """
+    digits = (probability * 65536.0).round().to(torch.int64).view(-1, *[1] * rows.dim())
+    fair = words_at(start, rows, words * LANE_BITS)
+    below = torch.zeros(*rows.shape, words, dtype=torch.int64, device=rows.device)
+    for i in range(LANE_BITS):  # from the least digit: below = digit ? (~bit | below) : (~bit & below)
+        flipped = ~fair[..., i * words : (i + 1) * words]
+        digit = -((digits >> i) & 1)
+        below = (flipped & below) | ((flipped | below) & digit)
+    return torch.where((digits >> LANE_BITS) > 0, torch.full_like(below, -1), below)
+
+
+def thin(counts: Tensor, start: Tensor, rows: Tensor, keep: Tensor) -> Tensor:
+    """Draw Bin(x, keep) for counts (run, ..., unit), keep (run,); the counts' dtype."""
+    ones = packed_ones(counts)
+    words = ones[0].shape[-1]
+    kept = biased_bits(start, rows, words * len(ones), keep)
+    parts = [lane_popcount(kept[..., i * words : (i + 1) * words] & one) for i, one in enumerate(ones)]
+    return sum(parts[1:], parts[0])[..., : counts.shape[-1]].to(counts.dtype)

@@ -1,0 +1,104 @@
+"""Random numbers by address instead of by order: a counter-based hash over stacked runs.
+
+A number is a function of its run's stream key, the step, the view, what it is for and where it is read, so
+nothing is stored, a run's numbers do not depend on its partners, and one call serves the whole stack.
+The hash is the SplitMix64 sequence (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195) started at a
+hashed position. All arithmetic is on int64 tensors, which wrap as unsigned integers do.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+LANES = 4
+"""16-bit numbers in one 64-bit word."""
+
+
+def _signed(value: int) -> int:
+    value &= (1 << 64) - 1
+    return value - (1 << 64) if value >> 63 else value
+
+
+_GAMMA = _signed(0x9E3779B97F4A7C15)
+_FIRST = _signed(0xBF58476D1CE4E5B9)
+_SECOND = _signed(0x94D049BB133111EB)
+
+
+def mix(words: Tensor) -> Tensor:
+    """Scramble int64 words in place and return them (SplitMix64's finaliser)."""
+    for shift, factor in ((30, _FIRST), (27, _SECOND)):
+        words.bitwise_xor_((words >> shift).bitwise_and_((1 << (64 - shift)) - 1)).mul_(factor)
+    return words.bitwise_xor_((words >> 31).bitwise_and_((1 << 33) - 1))
+
+
+def position(keys: Tensor, *address: int | Tensor) -> Tensor:
+    """Hash stream keys (run,) and an address (integers, or tensors (run,)) into start positions (run,)."""
+    start = keys.clone()
+    for part in address:
+        start = mix(start.add_(part * _GAMMA if isinstance(part, Tensor) else _signed(part * _GAMMA)))
+    return start
+
+
+def key_tensor(keys: list[int], device: torch.device) -> Tensor:
+    """Return unsigned 64-bit stream keys as an int64 tensor (run,)."""
+    return torch.tensor([_signed(key) for key in keys], dtype=torch.int64, device=device)
+
+
+def words_at(start: Tensor, rows: Tensor, words: int) -> Tensor:
+    """Return `words` random int64 words for each row: (run, ..., words), from starts (run,) and rows (run, ...)."""
+    counter = rows.unsqueeze(-1) * words + torch.arange(1, words + 1, device=rows.device)
+    return mix(counter.mul_(_GAMMA).add_(start.view(-1, *[1] * rows.dim())))
+
+
+def uniform16(start: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Return `count` signed 16-bit numbers, uniform on [-32768, 32767], for each row: (run, ..., count)."""
+    words = words_at(start, rows, -(-count // LANES))
+    return words.view(torch.int16)[..., :count]
+
+
+def uniform(start: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Return `count` float64 numbers, uniform on (0, 1) with 52 random bits, for each row."""
+    words = words_at(start, rows, count)
+    return ((words >> 12).bitwise_and_((1 << 52) - 1)).to(torch.float64).add_(0.5).mul_(2.0**-52)
+
+
+def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
+    """Return `count` standard normal float32 numbers for each row (Box & Muller 1958, from 32-bit halves)."""
+    pairs = -(-count // 2)
+    halves = words_at(start, rows, pairs).view(torch.int32).to(torch.float32).view(*rows.shape, pairs, 2)
+    radius = halves[..., 0].mul(2.0**-32).add_(0.5 + 2.0**-25).clamp_(2.0**-33, 1.0).log_().mul_(-2.0).sqrt_()
+    angle = halves[..., 1].mul(torch.pi * 2.0**-31)
+    return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=-1)[..., :count]
+
+
+def threshold16(probability: Tensor) -> Tensor:
+    """Return int16 thresholds t such that `uniform16 < t` has the given probability (to 2^-16)."""
+    return (probability * 65536.0 - 32768.0).round().clamp(-32768, 32767).to(torch.int16)
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Where one view of one step reads its random numbers.
+
+    Attributes
+    ----------
+    keys
+        Stream keys (run,), int64.
+    step
+        Update step, or index of a draw in evaluation.
+    view
+        Index of the view for each run (run,): 0 for both views where a run's draws are common to them.
+    rows
+        Row of the numbers that each window reads (run, batch): its place in the batch, or 0 for all where a
+        run has one draw a step.
+    """
+
+    keys: Tensor
+    step: int
+    view: Tensor
+    rows: Tensor
+
+    def start(self, purpose: int) -> Tensor:
+        """Return the start positions (run,) of the numbers for one purpose."""
+        return position(self.keys, self.step, purpose, self.view)
