@@ -1,0 +1,82 @@
+"""Transforms of which units, and how many of their spikes, a view shows."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.counts import thin
+from invariance_probe.augmentations.random_bits import Draws, threshold16, uniform, uniform16
+from invariance_probe.study.views import SpikeThinning, UnitDropout
+
+
+@dataclass(frozen=True, eq=False)
+class DropUnits:
+    """Lose whole units of a view, each with its run's probability; the units that are lost nest over rates.
+
+    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0: silent
+    before standardisation, its mean after.
+    """
+
+    PURPOSE = 2
+    rate: Tensor
+    """(run,), probabilities in [0, 1)."""
+    standardised: bool
+    """Applied after standardisation (`value: mean`)."""
+    rate_varies: bool
+    """Each window draws its own rate from U(0, rate)."""
+
+    @classmethod
+    def of(cls, declared: list[UnitDropout], device: torch.device) -> "DropUnits":
+        """Build from the declarations of K runs, which differ in their rate only."""
+        rate = torch.tensor([d.rate for d in declared], device=device, dtype=torch.float64)
+        return cls(rate, declared[0].value == "mean", declared[0].rate_draw == "uniform")
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run is at another dose than the identity."""
+        return not bool(self.rate.any())
+
+    def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
+        """Draw the lost units for windows of shape (time, unit)."""
+        numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[1])
+        rate = self.rate.view(-1, 1)
+        if self.rate_varies:
+            rate = rate * uniform(draws.start(self.PURPOSE + 100), draws.rows, 1).squeeze(-1)
+        return (numbers < threshold16(rate).unsqueeze(-1)).unsqueeze(2)
+
+    def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
+        """Return windows (run, batch, time, unit) without the lost units."""
+        return windows.masked_fill(lost, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class ThinSpikes:
+    """Delete each spike with its run's probability: Bin(x, 1 - rate); the spikes that remain nest over rates.
+
+    The draw is where to read random bits: start positions and rows.
+    """
+
+    PURPOSE = 3
+    rate: Tensor
+    standardised = False
+
+    @classmethod
+    def of(cls, declared: list[SpikeThinning], device: torch.device) -> "ThinSpikes":
+        """Build from the declarations of K runs."""
+        return cls(torch.tensor([d.rate for d in declared], device=device, dtype=torch.float64))
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run is at another dose than the identity."""
+        return not bool(self.rate.any())
+
+    def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
+        """Address the random bits of windows of shape (time, unit): one row for every bin of a window."""
+        bins = torch.arange(shape[0], device=draws.rows.device)
+        return draws.start(self.PURPOSE), draws.rows.unsqueeze(-1) * shape[0] + bins
+
+    def apply(self, windows: Tensor, address: tuple[Tensor, Tensor]) -> Tensor:
+        """Return thinned counts (run, batch, time, unit)."""
+        start, rows = address
+        return thin(windows, start, rows.expand(windows.shape[:-1]), 1 - self.rate)

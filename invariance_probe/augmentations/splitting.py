@@ -1,0 +1,63 @@
+"""The base: what makes two views of the same bins a task at all.
+
+`CountHalves` gives each view one half of every spike count. A step splits every bin once, x1 ~ Bin(x, 1/2) and
+x2 = x - x1, and the random bits are addressed by the bin, so overlapping or jittered windows of one step always
+agree about the split. Given a Poisson rate the two halves are independent.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.counts import fair_halves, packed_ones
+from invariance_probe.augmentations.random_bits import position
+
+SPLIT = 1
+"""Purpose under which splits read their random bits."""
+
+
+@dataclass(frozen=True, eq=False)
+class CountHalves:
+    """Consistent halves of the counts of one recording.
+
+    Attributes
+    ----------
+    counts
+        Spike counts (time, unit), int16.
+    ones
+        The same, packed for binomial splitting.
+    """
+
+    counts: Tensor
+    ones: list[Tensor]
+    scale: float = 2.0
+    """What a half is multiplied with before standardisation, so that it has a whole count's mean."""
+
+    @classmethod
+    def of(cls, counts: Tensor) -> "CountHalves":
+        """Prepare the counts (time, unit) of a recording."""
+        return cls(counts.to(torch.int16), packed_ones(counts))
+
+    def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the first halves at `bins[0]` and the second halves at `bins[1]`, both (run, batch, time, unit)."""
+        start = position(keys, step, SPLIT)
+        first = self._first_half(start, bins[0])
+        again = first if bins[1] is bins[0] else self._first_half(start, bins[1])
+        return first, self.counts[bins[1]] - again
+
+    def _first_half(self, start: Tensor, bins: Tensor) -> Tensor:
+        return fair_halves([word[bins] for word in self.ones], start, bins, self.counts.shape[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """Both views are given the whole activity (time, unit), counts or signals."""
+
+    activity: Tensor
+    scale: float = 1.0
+
+    def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+        """Return the activity at both places, (run, batch, time, unit)."""
+        first = self.activity[bins[0]]
+        return first, first if bins[1] is bins[0] else self.activity[bins[1]]

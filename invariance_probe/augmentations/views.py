@@ -1,0 +1,131 @@
+"""From a batch of window indices to training views, for stacked runs of one recording.
+
+The stages are pairing, base, transforms on counts, standardisation by training statistics, transforms on
+standardised activity. The arms concern the swept transform only: `independent` draws for each view, `paired`
+one draw for both views of a pair, `shared` one draw a step for the whole batch and both views.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations import TRANSFORMS
+from invariance_probe.augmentations.random_bits import Draws, key_tensor
+from invariance_probe.augmentations.splitting import CountHalves, Whole
+from invariance_probe.study.run import Run
+from invariance_probe.study.views import Transform, Views
+
+
+@dataclass(frozen=True, eq=False)
+class Scaling:
+    """Standardisation by the statistics of each run's training part, on whole counts: tensors (run, 1, 1, unit)."""
+
+    mean: Tensor
+    inverse_sd: Tensor
+    """Zero for a unit that is constant in the training part, which so reads as zero everywhere."""
+
+    @classmethod
+    def of(cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device) -> "Scaling":
+        """Measure mean and standard deviation of activity (time, unit) over each run's training bins."""
+        means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
+        sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
+        inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=sds > 1e-9)
+        shape = (len(bins), 1, 1, -1)
+        return cls(*(torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)))
+
+    def apply(self, windows: Tensor, scale: float = 1.0) -> Tensor:
+        """Standardise windows (run, batch, time, unit), multiplied with `scale` first."""
+        return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
+
+
+class ViewMaker:
+    """Makes the views of stacked runs; a run's views do not depend on its partners in the stack.
+
+    Parameters
+    ----------
+    activity
+        (time, unit), int32 counts or float32 signals.
+    length_bins
+        Length of a window.
+    starts
+        First bin of every window (window,).
+    runs
+        The stacked runs; their views differ in doses and arms only.
+    keys
+        The `views` stream key of every run.
+    scaling
+        Standardisation of every run.
+    """
+
+    def __init__(
+        self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling
+    ) -> None:
+        device = activity.device
+        self.scaling = scaling
+        self.shape = (length_bins, activity.shape[1])
+        self.starts = starts
+        self.keys = key_tensor(keys, device)
+        views = [run.views or Views() for run in runs]
+        self.base: CountHalves | Whole = CountHalves.of(activity) if views[0].base.kind == "count_splitting" else Whole(activity)
+        self.whole = Whole(activity)
+        self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, device)).idle]
+        self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
+
+    def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
+        """Return both views of the windows `first` and `second` (run, batch), one after the other: (run, 2 batch, time, unit)."""
+        bins = self._bins(first)
+        places = (bins, bins if second is first else self._bins(second))
+        halves = self.base.views(self.keys, step, places)
+        return torch.cat([self._finish(half, step, view, self.base.scale) for view, half in enumerate(halves)], dim=1)
+
+    def single(self, step: int, windows: Tensor) -> Tensor:
+        """Return one corrupted view of whole activity, without base: (run, batch, time, unit) from windows (run, batch)."""
+        activity, _ = self.whole.views(self.keys, step, (bins := self._bins(windows), bins))
+        return self._finish(activity, step, 0, self.whole.scale)
+
+    def clean(self, windows: Tensor) -> Tensor:
+        """Return standardised whole activity (run, batch, time, unit) of windows (batch,), the same for every run."""
+        return self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
+
+    def _bins(self, windows: Tensor) -> Tensor:
+        return self.starts[windows].unsqueeze(-1) + torch.arange(self.shape[0], device=windows.device)
+
+    def _finish(self, windows: Tensor, step: int, view: int, scale: float) -> Tensor:
+        for transform in self.transforms:
+            if not transform.standardised:
+                windows = self._corrupt(transform, windows, step, view)
+        windows = self.scaling.apply(windows, scale)
+        for transform in self.transforms:
+            if transform.standardised:
+                windows = self._corrupt(transform, windows, step, view)
+        return windows
+
+    def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int) -> Tensor:
+        shared, common = self.arms[id(transform)]
+        rows = torch.arange(windows.shape[1], device=windows.device)
+        draws = Draws(self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows))
+        return transform.apply(windows, transform.draw(draws, self.shape))
+
+
+def _kinds(views: list[Views]) -> list[str]:
+    return list(dict.fromkeys(transform.kind for view in views for transform in view.transforms))
+
+
+def _stacked(kind: str, views: list[Views], device: torch.device) -> Any:
+    """Build a transform from the K declarations; a run that does not declare it has its identity dose."""
+    declared: list[Transform | None] = [next((t for t in view.transforms if t.kind == kind), None) for view in views]
+    example = next(t for t in declared if t is not None)
+    identity = example.model_copy(update=example.identity)
+    return TRANSFORMS[kind].of([t or identity for t in declared], device)  # type: ignore[attr-defined]
+
+
+def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return which runs share one draw over the batch, and which use one draw for both views (run,)."""
+    kind = next(kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation))
+    arms = [run.arm if run.axis.split(".")[0] == kind else "independent" for run in runs]
+    shared = [arm == "shared" for arm in arms]
+    common = [arm in ("shared", "paired") for arm in arms]
+    return torch.tensor(shared, device=device), torch.tensor(common, device=device)

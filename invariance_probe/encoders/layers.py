@@ -1,0 +1,88 @@
+"""Stacked layers: every parameter's first axis is the run, and no layer mixes runs.
+
+`LinearBatchNormReLU` is one autograd function with a hand-written backward pass, because on small networks
+the time goes into many small passes over memory. It has no bias: batch norm would subtract it.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+EPSILON = 1e-5
+"""Added to the batch variance (Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1)."""
+
+
+class _LinearBatchNormReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
+        hidden = torch.bmm(x, weight)
+        hidden.sub_(hidden.mean(1, keepdim=True))
+        inverse = hidden.square().mean(1, keepdim=True).add_(EPSILON).rsqrt_()
+        normed = hidden.mul_(inverse)
+        out = torch.addcmul(shift, normed, scale).relu_()
+        ctx.save_for_backward(x, weight, scale, normed, inverse, out)
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, scale, normed, inverse, out = ctx.saved_tensors
+        grad = gradients[0] * (out > 0)
+        grad_shift = grad.sum(1, keepdim=True)
+        grad_scale = (grad * normed).sum(1, keepdim=True)
+        rows = x.shape[1]
+        grad.sub_(grad_shift / rows).addcmul_(normed, grad_scale / rows, value=-1.0).mul_(scale * inverse)
+        grad_weight = torch.bmm(x.transpose(1, 2), grad)
+        grad_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        return grad_x, grad_weight, grad_scale, grad_shift
+
+
+class LinearBatchNormReLU(nn.Module):
+    """Linear map, batch norm over the rows of each run, ReLU: (run, row, in) -> (run, row, out)."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        runs, _, width = weight.shape
+        self.weight = nn.Parameter(weight)
+        self.scale = nn.Parameter(weight.new_ones(runs, 1, width))
+        self.shift = nn.Parameter(weight.new_zeros(runs, 1, width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise by the batch's own statistics."""
+        return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift)
+
+    def folded(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the affine map (weight, bias) that the layer is, at the statistics of the given rows.
+
+        Parameters
+        ----------
+        x
+            Inputs (run, row, in).
+        rows
+            Weights (run, 1, row) that sum to one: which rows the statistics are taken over.
+        """
+        hidden = torch.bmm(x, self.weight)
+        mean = torch.bmm(rows, hidden)
+        variance = torch.bmm(rows, (hidden - mean).square())
+        factor = self.scale * (variance + EPSILON).rsqrt()
+        return self.weight * factor, self.shift - mean * factor
+
+
+class StackedLinear(nn.Module):
+    """Affine map with a weight and bias for each run: (run, row, in) -> (run, row, out)."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(weight)
+        self.bias = nn.Parameter(weight.new_zeros(weight.shape[0], 1, weight.shape[2]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Apply each run's map to its rows."""
+        return torch.baddbmm(self.bias, x, self.weight)
+
+
+def initial_weight(generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0) -> Tensor:
+    """Draw weights (run, in, out), normal with variance gain / inputs (He et al. 2015, arXiv:1502.01852, Eq. 10)."""
+    drawn = [generator.standard_normal((inputs, outputs)) for generator in generators]
+    return torch.from_numpy(np.stack(drawn)) * (gain / inputs) ** 0.5
