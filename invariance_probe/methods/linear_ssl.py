@@ -1,0 +1,142 @@
+"""Closed-form linear SSL: the directions that two views share best, from the views' population moments.
+
+The representation is W' x with the leading generalised eigenvectors of (across, within), where `across` is the
+covariance between the two views and `within` that inside one view. Both are expectations over all splits,
+lags and draws, so nothing is sampled and nothing is tuned.
+
+References
+----------
+Lin, Kaushik, Dyer & Muthukumar 2022, arXiv:2210.05021 (dropout as a spectral ridge). The moments of split counts
+follow from Bin(x, 1/2): E[x1 x2] = (x^2 - x) / 4 and E[x1^2] = (x^2 + x) / 4.
+"""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.linalg import eigh
+
+from invariance_probe.augmentations.pairing import Partners
+from invariance_probe.errors import TrainingError
+from invariance_probe.study.run import Arm
+from invariance_probe.study.views import GaussianNoise, SpikeThinning, UnitDropout, Views
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Moments of a pair of views: `mean` (unit,), `across` and `within` (unit, unit)."""
+
+    mean: np.ndarray
+    across: np.ndarray
+    within: np.ndarray
+
+
+def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Moments:
+    """Return the moments of pairs of training windows of one bin, before any transform.
+
+    Parameters
+    ----------
+    activity
+        Training activity (time, unit) as the windows index it.
+    partners
+        Which windows pair, at which lags; every admissible lag of a window weighs the same.
+    split
+        Whether each view holds twice one half of every count.
+    """
+    x = activity.astype(np.float64)
+    mean = x[partners.anchors].mean(axis=0)
+    centred = x - mean
+    across = np.zeros((x.shape[1], x.shape[1]))
+    zero_lag = 0.0
+    total = partners.first_count + partners.second_count
+    for low, count in ((partners.first, partners.first_count), (partners.second, partners.second_count)):
+        for lag in range(int(low.min()), int((low + count).max())):
+            has = (low <= lag) & (lag < low + count)
+            weight = 1 / total[has] / len(partners.anchors)
+            across += (centred[partners.anchors[has]] * weight[:, None]).T @ centred[partners.anchors[has] + lag]
+            zero_lag += weight.sum() if lag == 0 else 0.0
+    within = centred[partners.anchors].T @ centred[partners.anchors] / len(partners.anchors)
+    poisson = np.diag(mean) if split else np.zeros_like(within)
+    return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
+
+
+def corrupted_moments(moments: Moments, transform: UnitDropout | SpikeThinning | GaussianNoise, arm: Arm, sd: np.ndarray) -> Moments:
+    """Return the moments after one transform of both views, its draws made by the arm.
+
+    With one draw a step (`shared`) the moments are those inside a step, so a common offset leaves no trace.
+
+    Raises
+    ------
+    TrainingError
+        For thinning by one shared or paired draw, which depends on more than second moments.
+    """
+    if isinstance(transform, GaussianNoise):
+        noise = np.diag((transform.sigma * sd) ** 2)
+        nothing = np.zeros_like(noise)
+        return replace(
+            moments,
+            across=moments.across + (noise if arm == "paired" else nothing),
+            within=moments.within + (nothing if arm == "shared" else noise),
+        )
+    if isinstance(transform, SpikeThinning):
+        if arm in ("shared", "paired") and transform.rate > 0:
+            raise TrainingError(f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another method or arm")
+        keep = 1 - transform.rate
+        scale = 2.0
+        extra = np.diag(scale * keep * (1 - keep) * moments.mean)
+        return Moments(keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra)
+    return _dropped(moments, transform, arm)
+
+
+def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
+    p = transform.rate
+    varies = transform.rate_draw == "uniform"
+    keep, keep_two = (1 - p / 2, 1 - p + p**2 / 3) if varies else (1 - p, (1 - p) ** 2)
+    mean = moments.mean if transform.value == "silent" else np.zeros_like(moments.mean)
+    common = arm in ("shared", "paired")
+
+    def masked(covariance: np.ndarray, off_diagonal: float, diagonal: float) -> np.ndarray:
+        offset = (off_diagonal - keep**2) * np.outer(mean, mean) if arm != "shared" else 0.0
+        out = off_diagonal * covariance + offset
+        spread = 0.0 if arm == "shared" else (diagonal - keep**2) * mean**2
+        np.fill_diagonal(out, diagonal * np.diag(covariance) + spread)
+        return out
+
+    across = masked(moments.across, keep_two, keep) if common else keep**2 * moments.across
+    new_mean = keep * moments.mean if transform.value == "silent" else moments.mean
+    return Moments(new_mean, across, masked(moments.within, keep_two, keep))
+
+
+def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.ndarray:
+    """Return the leading directions (unit, dimension): across w = rho (within + ridge mean(diag within) I) w."""
+    regular = moments.within + ridge * np.trace(moments.within) / len(moments.within) * np.eye(len(moments.within))
+    dimensions = min(dimensions, len(regular))
+    _, vectors = eigh(moments.across, regular, subset_by_index=(len(regular) - dimensions, len(regular) - 1))
+    return vectors[:, ::-1]
+
+
+def fit_directions(
+    activity: np.ndarray, partners: Partners, views: Views, axis: str, arm: Arm, sd: np.ndarray, dimensions: int, ridge: float
+) -> np.ndarray:
+    """Return directions (unit, dimension) of standardised activity, from the moments of the declared views.
+
+    Parameters
+    ----------
+    activity
+        (time, unit), counts or signals.
+    partners
+        Pairs of training windows of one bin.
+    views, axis, arm
+        The views, the swept path, and the arm of its transform; other transforms are drawn independently.
+    sd
+        Standard deviation of each unit over the training windows (unit,); units with sd 0 are left out.
+    """
+    live = sd > 0
+    moments = pair_moments(activity[:, live], partners, views.base.kind == "count_splitting")
+    for transform in views.transforms:
+        own: Arm = arm if axis.split(".")[0] == transform.kind else "independent"
+        moments = corrupted_moments(moments, transform, own, sd[live])
+    scale = np.outer(sd[live], sd[live])
+    found = shared_directions(replace(moments, across=moments.across / scale, within=moments.within / scale), dimensions, ridge)
+    directions = np.zeros((len(sd), found.shape[1]))
+    directions[live] = found
+    return directions

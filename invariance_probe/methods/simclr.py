@@ -1,0 +1,76 @@
+"""SimCLR: tell each pair from all other views of the batch.
+
+References
+----------
+Chen, Kornblith, Norouzi & Hinton 2020, A simple framework for contrastive learning of visual representations,
+arXiv:2002.05709.
+"""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from invariance_probe.encoders.mlp import MLP
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study.methods import SimCLR as SimCLRDeclaration
+
+
+class _NTXent(torch.autograd.Function):
+    """NT-Xent of unit vectors, with the backward pass in two products: the similarity matrix is symmetric."""
+
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, temperature: float) -> Tensor:
+        rows = z.shape[1]
+        scaled = z / temperature
+        weights = torch.bmm(scaled, z.transpose(1, 2)).sub_(1 / temperature).exp_()
+        weights.diagonal(dim1=1, dim2=2).zero_()
+        total = weights.sum(2, keepdim=True)
+        partner = torch.roll(z, rows // 2, dims=1)
+        positive = (scaled * partner).sum(2).sub_(1 / temperature)
+        ctx.save_for_backward(z, weights, total, partner)
+        ctx.temperature = temperature
+        return (total.squeeze(2).log() - positive).mean(1)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        z, weights, total, partner = ctx.saved_tensors
+        pulled = torch.bmm(weights, torch.cat([z, z / total], dim=2))
+        width = z.shape[2]
+        grad = pulled[..., :width] / total + pulled[..., width:] - 2 * partner
+        return grad * (gradients[0] / (ctx.temperature * z.shape[1])).view(-1, 1, 1), None
+
+
+def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
+    """Return the normalised temperature-scaled cross entropy of each run (run,); Eq. (1) of Chen et al. 2020.
+
+    Parameters
+    ----------
+    embeddings
+        (run, 2 batch, width): the first views of all pairs, then the second views in the same order.
+    temperature
+        Positive; divides the cosine similarities.
+
+    Examples
+    --------
+    >>> z = torch.eye(4).reshape(1, 4, 4)[:, [0, 1, 0, 1]]
+    >>> round(float(nt_xent(z, 0.5)), 6) == round(float(np.log(np.exp(2.0) + 2.0) - 2.0), 6)
+    True
+    """
+    return _NTXent.apply(functional.normalize(embeddings, dim=2), temperature)
+
+
+class SimCLR(Method):
+    """Encoder and projector under NT-Xent."""
+
+    def __init__(self, declared: SimCLRDeclaration, inputs: int, generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.temperature = declared.temperature
+        self.encoder = MLP(inputs, declared.encoder.widths, generators)
+        self.projector = MLP(declared.encoder.widths[-1], declared.projector, generators)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Contrast the pairs of each run."""
+        return nt_xent(self.projector(self.encoder(batch.views)), self.temperature)

@@ -1,0 +1,41 @@
+"""A network of the study's architecture trained on the target itself: what such an encoder can decode at best.
+
+Training stops early by a validation part of the training windows: the weights that did best there are kept.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from invariance_probe.encoders.mlp import MLP
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study.methods import Supervised as SupervisedDeclaration
+
+
+def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Return each row's loss (run, row): squared error over all columns, or nats where targets are classes.
+
+    Parameters
+    ----------
+    outputs
+        (run, row, column), or logits (run, row, class).
+    targets
+        (run, row, column) floats, or classes (run, row) integers.
+    """
+    if targets.dtype == torch.int64:
+        return functional.cross_entropy(outputs.transpose(1, 2), targets, reduction="none")
+    return (outputs - targets).square().sum(2)
+
+
+class Supervised(Method):
+    """One MLP from windows to the target, its representation the last layer but one."""
+
+    def __init__(self, declared: SupervisedDeclaration, inputs: int, outputs: int, generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.encoder = MLP(inputs, (*declared.encoder.widths, outputs), generators)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Average the target's loss over each run's rows."""
+        assert batch.targets is not None
+        return target_loss(self.encoder(batch.views), batch.targets).mean(1)

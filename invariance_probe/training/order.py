@@ -1,0 +1,57 @@
+"""Which windows a step trains on: each run goes through its own windows in a fresh random order every epoch."""
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.random_bits import position, uniform, words_at
+from invariance_probe.errors import TrainingError
+
+SHUFFLE = 1
+PARTNER = 2
+
+
+class Order:
+    """Batches of places in each run's list of windows; a last, incomplete batch of an epoch is left out.
+
+    Parameters
+    ----------
+    keys
+        The `order` stream of every run (run,).
+    count
+        How many windows each run has (run,).
+    batch_size
+        Windows a batch.
+    """
+
+    def __init__(self, keys: Tensor, count: Tensor, batch_size: int) -> None:
+        fewest = int(count.min())
+        if fewest < batch_size:
+            raise TrainingError(
+                f"training.batch_size is {batch_size}, but a fold has only {fewest} training windows; "
+                f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or more data"
+            )
+        self._keys, self._count, self._batch_size = keys, count.tolist(), batch_size
+        self._epoch = [-1] * len(self._count)
+        self._orders = torch.zeros(len(self._count), max(self._count), dtype=torch.int64, device=keys.device)
+
+    def batch(self, step: int) -> Tensor:
+        """Return places (run, batch) for a step; steps must come in order."""
+        offsets = []
+        for run, count in enumerate(self._count):
+            epoch, within = divmod(step, count // self._batch_size)
+            offsets.append(within * self._batch_size)
+            if epoch != self._epoch[run]:
+                self._epoch[run] = epoch
+                self._orders[run, :count] = self._shuffled(run, epoch, count)
+        rows = torch.tensor(offsets, device=self._keys.device).unsqueeze(1)
+        return self._orders.gather(1, rows + torch.arange(self._batch_size, device=self._keys.device))
+
+    def numbers(self, step: int) -> Tensor:
+        """Return one number, uniform on (0, 1), for every window of a step's batch (run, batch): its partner's lag."""
+        rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
+        return uniform(position(self._keys, step, PARTNER), rows, 1).squeeze(-1)
+
+    def _shuffled(self, run: int, epoch: int, count: int) -> Tensor:
+        start = position(self._keys[run : run + 1], epoch, SHUFFLE)
+        places = torch.arange(count, device=self._keys.device).unsqueeze(0)
+        return words_at(start, places, 1).view(-1).argsort()
