@@ -1,0 +1,115 @@
+"""Runs without gradient: raw activity, PCA, untrained encoders, closed-form linear SSL, and the information cost."""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.encoders import ENCODERS
+from invariance_probe.errors import TrainingError
+from invariance_probe.methods.linear_ssl import fit_directions
+from invariance_probe.probing.diagnostics import rank_me
+from invariance_probe.probing.readout import Measured, probe_losses, result_of, selection_losses
+from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.run import Run, RunResult, Status
+
+
+def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe standardised activity itself; these runs also carry the floor."""
+    parts = [bench.train_windows(run) for run in runs]
+    features = _clean(bench, runs, parts)
+    losses = probe_losses(bench, runs, features, parts)
+    selected = selection_losses(bench, runs, features, parts)
+    return [
+        Measured(run, result_of(bench, run, losses[i], with_floor=True, selection_loss=selected[i])) for i, run in enumerate(runs)
+    ]
+
+
+def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe the leading principal components of the standardised training activity."""
+    parts = [bench.train_windows(run) for run in runs]
+    features = _clean(bench, runs, parts)
+    bases = []
+    for i, (run, part) in enumerate(zip(runs, parts, strict=True)):
+        rows = features[i, 0, torch.from_numpy(part)]
+        _, vectors = torch.linalg.eigh(rows.T @ rows)
+        bases.append(vectors[:, -min(run.method.dimensions, vectors.shape[1]) :])  # type: ignore[union-attr]
+    return _linear(bench, runs, parts, features, bases)
+
+
+def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe the closed-form linear SSL representation."""
+    if bench.windows.length != 1:
+        raise TrainingError(f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}")
+    activity = bench.recording.activity[bench.windows.starts]
+    parts = [bench.train_windows(run) for run in runs]
+    features = _clean(bench, runs, parts)
+    bases = []
+    for run, part in zip(runs, parts, strict=True):
+        assert run.views is not None
+        partners, sd = bench.partners(run, part), activity[part].std(axis=0, dtype=np.float64)
+        method = run.method
+        found = fit_directions(activity, partners, run.views, run.axis, run.arm, sd, method.dimensions, method.ridge)  # type: ignore[union-attr]
+        bases.append(torch.from_numpy(found).to(bench.device))
+    return _linear(bench, runs, parts, features, bases)
+
+
+def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, bases: list[Tensor]) -> list[Measured]:
+    """Probe linear maps (feature, dim) of the features, one a run."""
+    representation = torch.bmm(features.squeeze(1), torch.stack(bases))
+    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    ranks = rank_me(representation)
+    measured = []
+    for i, run in enumerate(runs):
+        status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
+        result = result_of(bench, run, losses[i], status, diagnostics={"rank_me": float(ranks[i])})
+        measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
+    return measured
+
+
+def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe encoders as they are initialised, normalised by clean training windows like trained ones."""
+    parts = [bench.train_windows(run) for run in runs]
+    rows = _clean(bench, runs, parts).squeeze(1)
+    declared = runs[0].method.encoder  # type: ignore[union-attr]
+    network = ENCODERS[declared.kind](rows.shape[2], declared.widths, bench.generators("init", runs)).to(bench.device)
+    weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=bench.device)
+    for i, part in enumerate(parts):
+        weights[i, torch.from_numpy(part)] = 1 / len(part)
+    representation = network.freeze(rows, weights)(rows)
+    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    ranks = rank_me(representation)
+    return [
+        Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i])})) for i, run in enumerate(runs)
+    ]
+
+
+def measure_information(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Refit and test the raw probe on corrupted inputs, several draws a window, without SSL and without base."""
+    measured = []
+    for run in runs:
+        part = bench.train_windows(run)
+        views = bench.views([run], [part], torch.float64)
+        windows = bench.all_windows.unsqueeze(0)
+        drawn = [views.single(EVALUATION_STEP + i, windows).flatten(2) for i in range(run.method.draws)]  # type: ignore[union-attr]
+        losses = probe_losses(bench, [run], torch.stack(drawn, dim=1), [part])[0]
+        clean = views.scaling.apply(views.whole.activity[views._bins(windows)]).flatten(2)
+        spread = (clean - clean.mean(1, keepdim=True)).square().sum()
+        change = sum(float((view - clean).square().sum() / spread) for view in drawn) / len(drawn)
+        result = result_of(bench, run, losses, diagnostics={"input_change": change})
+        measured.append(Measured(run, result))
+    return measured
+
+
+def failed(runs: list[Run], error: Exception) -> list[Measured]:
+    """Record that runs could not be measured, with the reason."""
+    return [Measured(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
+
+
+def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
+    """Return clean standardised inputs in double precision (run, 1, window, feature)."""
+    return bench.scaling(parts, torch.float64).apply(bench.activity[_bins(bench)].unsqueeze(0)).flatten(2).unsqueeze(1)
+
+
+def _bins(bench: Workbench) -> Tensor:
+    return bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)

@@ -1,0 +1,82 @@
+"""Closed-form ridge for stacked runs: every fold and penalty from a few Gram matrices.
+
+The Gram matrices of the inner folds are taken once; a training part is their sum without one, and the squared
+error of a coefficient vector v on a part is v' G v. Nothing passes over the samples again.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+UNIT = 0.01
+"""A penalty of 1 is this much times the number of training rows, on standardised features."""
+
+
+@dataclass(frozen=True, eq=False)
+class RidgeFit:
+    """Coefficients of raw features (run, dim, column), intercepts (run, 1, column) and chosen penalties (run, group)."""
+
+    coefficients: Tensor
+    intercepts: Tensor
+    penalties: Tensor
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return predictions (run, row, column) for features (run, row, dim)."""
+        return torch.baddbmm(self.intercepts, x.to(self.coefficients.dtype), self.coefficients)
+
+
+def fit_ridge(x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...], groups: int = 1) -> RidgeFit:
+    """Fit ridge regressions, each with the penalty that does best over its inner folds.
+
+    Parameters
+    ----------
+    x
+        Features (run, row, dim).
+    y
+        Targets (run, row, column).
+    inner
+        Inner fold of each row (run, row), 0, 1 ...; -1 for rows that are not used.
+    penalties
+        Candidates, in units of `UNIT` times the number of training rows.
+    groups
+        How many equal groups of successive columns choose a penalty of their own.
+    """
+    x, y = x.to(torch.float64), y.to(torch.float64)
+    table = torch.cat([x, torch.ones_like(x[..., :1]), y], dim=2)
+    folds = int(inner.max()) + 1
+    parts = torch.stack([torch.bmm((table * (inner == g).unsqueeze(2)).transpose(1, 2), table) for g in range(folds)], dim=1)
+    whole = parts.sum(1, keepdim=True)
+    candidates = torch.tensor(penalties, dtype=torch.float64, device=x.device)
+    dim, columns = x.shape[2], y.shape[2]
+    held_out = _squared_errors(_solve(whole - parts, dim, candidates), parts, columns).sum(1)  # (run, penalty, column)
+    best = held_out.view(*held_out.shape[:2], groups, -1).sum(3).argmin(1)  # (run, group)
+    solved = _solve(whole, dim, candidates)[:, 0]  # (run, penalty, dim + 1, column)
+    chosen = best.repeat_interleave(columns // groups, dim=1)[:, None, None, :].expand(-1, 1, dim + 1, -1)
+    coefficients = solved.gather(1, chosen).squeeze(1)
+    return RidgeFit(coefficients[:, :dim], coefficients[:, dim:], candidates[best])
+
+
+def _solve(gram: Tensor, dim: int, penalties: Tensor) -> Tensor:
+    """Return coefficients with the intercept last (run, part, penalty, dim + 1, column) from Grams (run, part, all, all)."""
+    rows = gram[..., dim, dim][..., None]
+    mean_x, mean_y = gram[..., dim, :dim] / rows, gram[..., dim, dim + 1 :] / rows
+    covariance = gram[..., :dim, :dim] / rows[..., None] - mean_x[..., :, None] * mean_x[..., None, :]
+    with_y = gram[..., :dim, dim + 1 :] / rows[..., None] - mean_x[..., :, None] * mean_y[..., None, :]
+    variance = covariance.diagonal(dim1=-2, dim2=-1)
+    live = variance > 1e-12 * variance.amax(-1, keepdim=True).clamp_min(1e-300)
+    inverse_sd = torch.where(live, variance.clamp_min(1e-300).rsqrt(), 0.0)
+    correlation = covariance * inverse_sd[..., :, None] * inverse_sd[..., None, :]
+    ridge = torch.eye(dim, dtype=gram.dtype, device=gram.device) * (UNIT * penalties)[:, None, None]
+    factor, _ = torch.linalg.cholesky_ex(correlation.unsqueeze(-3) + ridge)
+    right = (with_y * inverse_sd[..., :, None]).unsqueeze(-3).expand(*factor.shape[:-2], -1, -1)
+    weights = torch.cholesky_solve(right, factor) * inverse_sd[..., None, :, None]
+    intercept = mean_y[..., None, None, :] - (weights * mean_x[..., None, :, None]).sum(-2, keepdim=True)
+    return torch.cat([weights, intercept], dim=-2)
+
+
+def _squared_errors(solved: Tensor, grams: Tensor, columns: int) -> Tensor:
+    """Return the sum of squared errors (run, part, penalty, column) of each solution on its own part's Gram."""
+    minus = -torch.eye(columns, dtype=solved.dtype, device=solved.device)
+    vector = torch.cat([solved, minus.expand(*solved.shape[:-2], -1, -1)], dim=-2)
+    return (vector * (grams.unsqueeze(2) @ vector)).sum(-2)

@@ -1,0 +1,236 @@
+"""Runs that are trained by gradient: SSL methods and supervised networks, measured on frozen encoders."""
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.pairing import StackedPartners
+from invariance_probe.augmentations.random_bits import key_tensor
+from invariance_probe.augmentations.views import ViewMaker
+from invariance_probe.encoders.mlp import FrozenMLP
+from invariance_probe.methods import METHODS
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.supervised import Supervised, target_loss
+from invariance_probe.probing import diagnostics
+from invariance_probe.probing.readout import Measured, probe_losses, result_of
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.run import Run, RunResult, Status
+from invariance_probe.study.study import Optimisation
+from invariance_probe.training.ensemble import Training, train
+from invariance_probe.training.order import Order
+
+EVALUATION_STEP = 1 << 40
+"""Draws for evaluation are addressed from here on, beyond every training step."""
+DIAGNOSED = 512
+"""At most this many test windows enter the diagnostics."""
+COLLAPSED = 1.5
+"""A representation with a smaller RankMe has collapsed."""
+CHECKS = 20
+"""How often a supervised network is held against its validation part."""
+
+Progress = Callable[[int], None]
+
+
+def dtype_of(settings: Optimisation) -> torch.dtype:
+    """Return the floating type that a run is trained in."""
+    return {"float32": torch.float32, "float64": torch.float64}[settings.precision]
+
+
+def settings_of(runs: list[Run]) -> Optimisation:
+    """Return the optimisation that stacked runs share."""
+    settings = runs[0].optimisation
+    assert settings is not None and all(run.optimisation == settings for run in runs)
+    return settings
+
+
+def train_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple[Method, ViewMaker, Training]:
+    """Train the SSL models of stacked runs on pairs."""
+    settings = settings_of(runs)
+    parts = [bench.train_windows(run) for run in runs]
+    views = bench.views(runs, parts, dtype_of(settings))
+    partners = StackedPartners.of([bench.partners(run, part) for run, part in zip(runs, parts, strict=True)], bench.device)
+    order = Order(key_tensor(bench.keys("order", runs), bench.device), partners.count, settings.batch_size)
+    inputs = views.shape[0] * views.shape[1]
+    method = METHODS[runs[0].method.kind](runs[0].method, inputs, bench.generators("init", runs))  # type: ignore[arg-type]
+    method = method.to(bench.device, dtype_of(settings))
+
+    def batch_at(step: int) -> Batch:
+        places = order.batch(step)
+        first = partners.anchors.gather(1, places)
+        second = partners.partner_of(places, order.numbers(step)) if partners.jittered else first
+        return Batch(views.pair(step, first, second).flatten(2))
+
+    return method, views, train(method, batch_at, settings, on_progress)
+
+
+def clean_rows(bench: Workbench, views: ViewMaker) -> Tensor:
+    """Return every window's clean standardised input (run, window, feature)."""
+    return views.clean(bench.all_windows).flatten(2)
+
+
+def freeze(bench: Workbench, method: Method, rows: Tensor, parts: list[np.ndarray]) -> FrozenMLP:
+    """Freeze the encoders at the statistics of each run's clean training windows."""
+    weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
+    for i, part in enumerate(parts):
+        weights[i, torch.from_numpy(part)] = 1 / len(part)
+    return method.encoder.freeze(rows, weights)
+
+
+def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Train stacked SSL runs and probe their frozen encoders on clean whole activity."""
+    method, views, training = train_pairs(bench, runs, on_progress)
+    parts = [bench.train_windows(run) for run in runs]
+    rows = clean_rows(bench, views)
+    frozen = freeze(bench, method, rows, parts)
+    representation = frozen(rows)
+    finite = representation.isfinite().all(2).all(1) & (training.failed_at < 0)
+    representation = torch.where(finite[:, None, None], representation, 0.0)
+    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    described = _describe(bench, runs, views, frozen, representation)
+    measured = []
+    for i, run in enumerate(runs):
+        values = {name: float(numbers[i]) for name, numbers in described.items()}
+        values["ssl_loss"] = float(training.loss[i])
+        if not finite[i]:
+            step = int(training.failed_at[i])
+            message = f"the loss was not finite at step {step}" if step >= 0 else "the representation is not finite"
+            measured.append(Measured(run, RunResult(run.key(), "failed", message=message, model_steps=settings_of(runs).steps)))
+            continue
+        status: Status = "collapsed" if values["rank_me"] < COLLAPSED else "done"
+        result = result_of(bench, run, losses[i], status, diagnostics=values, model_steps=settings_of(runs).steps)
+        measured.append(Measured(run, result, frozen.arrays(i) | _scaling(views, i)))
+    return measured
+
+
+def _scaling(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
+    scaling = views.scaling
+    return {"input_mean": scaling.mean[run].flatten().cpu().numpy(), "input_inverse_sd": scaling.inverse_sd[run].flatten().cpu().numpy()}
+
+
+@torch.no_grad()
+def _describe(bench: Workbench, runs: list[Run], views: ViewMaker, frozen: FrozenMLP, representation: Tensor) -> dict[str, Tensor]:
+    """Return diagnostics (run,) by name, from one draw of the training views of test windows."""
+    tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
+    count = min(DIAGNOSED, *(len(test) for test in tests))
+    chosen = np.stack([test[np.linspace(0, len(test) - 1, count).round().astype(np.int64)] for test in tests])
+    windows = torch.from_numpy(chosen).to(bench.device)
+    first, second = (frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).flatten(2).chunk(2, dim=1))
+    corrupted = views.single(EVALUATION_STEP, windows).flatten(2)
+    clean = views.scaling.apply(views.whole.activity[views._bins(windows)]).flatten(2)
+    spread = (clean - clean.mean(1, keepdim=True)).square().sum(2).mean(1)
+    at = windows.unsqueeze(2).expand(-1, -1, representation.shape[2])
+    return {
+        "rank_me": diagnostics.rank_me(representation),
+        "alignment": diagnostics.alignment(first, second),
+        "uniformity": diagnostics.uniformity(first),
+        "invariance": diagnostics.invariance(representation.gather(1, at), frozen(corrupted)),
+        "input_change": (corrupted - clean).square().sum(2).mean(1) / spread.clamp_min(1e-30),
+    }
+
+
+def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Train stacked supervised networks, and score their own predictions on inputs corrupted as in training."""
+    settings = settings_of(runs)
+    dtype = dtype_of(settings)
+    cuts = [bench.validation(bench.train_windows(run), run) for run in runs]
+    fitted = [fit for fit, _ in cuts]
+    views = bench.views(runs, fitted, dtype)
+    targets, centre, spread = _standardised_targets(bench, fitted, dtype)
+    windows = [torch.from_numpy(fit).to(bench.device) for fit in fitted]
+    batch_size = min(settings.batch_size, *(len(fit) for fit in fitted))
+    lengths = torch.tensor([len(fit) for fit in fitted], device=bench.device)
+    order = Order(key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size)
+    padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
+    inputs = views.shape[0] * views.shape[1]
+    outputs = bench.target.classes or bench.target.values.shape[1]
+    method = Supervised(runs[0].method, inputs, outputs, bench.generators("init", runs)).to(bench.device, dtype)  # type: ignore[arg-type]
+    rows = clean_rows(bench, views)
+    seen = _Best(len(runs))
+
+    def validate() -> None:
+        frozen = freeze(bench, method, rows, fitted)
+        losses = _prediction_losses(bench, views, frozen, targets, draws=1)
+        seen.offer(frozen, torch.stack([losses[i, torch.from_numpy(held)].mean() for i, (_, held) in enumerate(cuts)]))
+
+    every = max(1, settings.steps // CHECKS)
+
+    def batch_at(step: int) -> Batch:
+        if step % every == 0 and step > 0:
+            validate()
+        chosen = padded.gather(1, order.batch(step))
+        run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
+        return Batch(views.single(step, chosen).flatten(2), targets[run_index, chosen])
+
+    training = train(method, batch_at, settings, on_progress)
+    validate()
+    frozen = seen.frozen()
+    losses = _final_losses(bench, views, frozen, centre, spread)
+    return [_supervised_result(bench, run, i, training, losses[i], frozen, views, cuts[i][1]) for i, run in enumerate(runs)]
+
+
+def _supervised_result(
+    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, frozen: FrozenMLP, views: ViewMaker, held: np.ndarray
+) -> Measured:
+    assert run.optimisation is not None
+    steps = run.optimisation.steps
+    if training.failed_at[i] >= 0 or not losses.isfinite().all():
+        message = f"the loss was not finite at step {int(training.failed_at[i])}"
+        return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+    selection = float(losses[torch.from_numpy(held)].mean())
+    result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps)
+    return Measured(run, result, frozen.arrays(i) | _scaling(views, i))
+
+
+class _Best:
+    """The weights of each run that did best on its validation part so far."""
+
+    def __init__(self, runs: int) -> None:
+        self.loss = torch.full((runs,), torch.inf, dtype=torch.float64)
+        self.weights: tuple[Tensor, ...] = ()
+        self.biases: tuple[Tensor, ...] = ()
+
+    def offer(self, frozen: FrozenMLP, loss: Tensor) -> None:
+        better = loss.cpu() < self.loss
+        self.loss = torch.where(better, loss.cpu(), self.loss)
+        choice = better.to(loss.device)[:, None, None]
+        if not self.weights:
+            self.weights, self.biases = frozen.weights, frozen.biases
+            return
+        self.weights = tuple(torch.where(choice, new, old) for new, old in zip(frozen.weights, self.weights, strict=True))
+        self.biases = tuple(torch.where(choice, new, old) for new, old in zip(frozen.biases, self.biases, strict=True))
+
+    def frozen(self) -> FrozenMLP:
+        return FrozenMLP(self.weights, self.biases)
+
+
+def _standardised_targets(bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+    """Return targets as networks learn them (run, window, ...), with centre and spread (run, 1, column)."""
+    values = bench.target.values
+    if bench.target.classes:
+        nothing = torch.zeros(1, device=bench.device)
+        return values.expand(len(parts), -1), nothing, nothing
+    centre = torch.stack([values[torch.from_numpy(part)].mean(0) for part in parts]).unsqueeze(1)
+    spread = torch.full((len(parts), 1, 1), bench.target.scale / values.shape[1], device=bench.device).sqrt().to(torch.float64)
+    return ((values - centre) / spread).to(dtype), centre, spread
+
+
+@torch.no_grad()
+def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: FrozenMLP, targets: Tensor, draws: int) -> Tensor:
+    windows = bench.all_windows.expand(len(targets), -1)
+    losses = [target_loss(frozen(views.single(EVALUATION_STEP + i, windows).flatten(2)), targets) for i in range(draws)]
+    return torch.stack(losses).mean(0).to(torch.float64)
+
+
+@torch.no_grad()
+def _final_losses(bench: Workbench, views: ViewMaker, frozen: FrozenMLP, centre: Tensor, spread: Tensor) -> Tensor:
+    """Return decoding losses (run, window), averaged over draws of the corruption where there is one."""
+    windows = bench.all_windows.expand(len(frozen.weights[0]), -1)
+    total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
+    draws = 8 if views.transforms else 1
+    for i in range(draws):
+        outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows).flatten(2)).to(torch.float64)
+        predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
+        total += bench.target.losses(predictions)
+    return total / draws

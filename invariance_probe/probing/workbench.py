@@ -1,0 +1,105 @@
+"""One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.pairing import Partners, find_partners
+from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.probing.losses import DecodedTarget
+from invariance_probe.streams import StreamName, generator, stream_key
+from invariance_probe.study.run import Run
+from invariance_probe.study.views import TimeJitter
+
+
+@dataclass(frozen=True, eq=False)
+class Workbench:
+    """What runs of one session have in common.
+
+    Attributes
+    ----------
+    recording, windows, folds
+        The data, cut into windows and folds.
+    target
+        The target at the windows' centres.
+    device
+        Where stacks live.
+    """
+
+    recording: Recording
+    windows: Windows
+    folds: tuple[Fold, ...]
+    target: DecodedTarget
+    device: torch.device
+
+    @classmethod
+    def of(cls, recording: Recording, run: Run, device: torch.device) -> "Workbench":
+        """Cut a recording as a run declares it."""
+        windows = cut_windows(recording, run.window.length_bins)
+        folds = make_folds(recording, windows, run.folds)
+        values = recording.target(run.target)[windows.centres]
+        return cls(recording, windows, folds, DecodedTarget.of(run.target, values, device), device)
+
+    @cached_property
+    def activity(self) -> Tensor:
+        """The activity (time, unit), int32 counts or float32 signals."""
+        return torch.from_numpy(self.recording.activity).to(self.device)
+
+    @cached_property
+    def starts(self) -> Tensor:
+        """First bin of every window (window,)."""
+        return torch.from_numpy(self.windows.starts).to(self.device)
+
+    @property
+    def all_windows(self) -> Tensor:
+        """Every window's index."""
+        return torch.arange(len(self.windows.starts), device=self.device)
+
+    def train_windows(self, run: Run) -> np.ndarray:
+        """Return the training windows of a run's fold and fraction, ascending."""
+        assert run.fold is not None
+        return part_of(self.folds[run.fold].train, run.fraction)
+
+    def validation(self, train: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
+        """Cut training windows in time into a fitted part and the last fifth."""
+        return validation_split(self.windows, train, round(run.folds.embargo_s / self.recording.bin_s))
+
+    def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
+        """Measure each run's standardisation over the bins of its windows."""
+        reach = np.arange(self.windows.length)
+        bins = [np.unique(self.windows.starts[part][:, None] + reach) for part in parts]
+        return Scaling.of(self.recording.activity, bins, dtype, self.device)
+
+    def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
+        """Return the view maker of stacked runs that are standardised by the given windows."""
+        keys = self.keys("views", runs)
+        return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, self.scaling(parts, dtype))
+
+    def partners(self, run: Run, train: np.ndarray) -> Partners:
+        """Return the pairs that a run's pairing admits."""
+        jitter = run.views.pairing if run.views else TimeJitter()
+        return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
+
+    @staticmethod
+    def keys(name: StreamName, runs: list[Run]) -> list[int]:
+        """Return a stream's key for every run: the same at all doses and arms."""
+        return [stream_key(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
+
+    @staticmethod
+    def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
+        """Return a fresh generator at a stream's start for every run."""
+        return [generator(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
+
+
+def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.device) -> Tensor:
+    """Cut each run's windows into contiguous inner folds: (run, window), -1 for windows that are not in its part."""
+    inner = np.full((len(parts), count), -1, dtype=np.int64)
+    for i, part in enumerate(parts):
+        inner[i, part] = np.arange(len(part)) * folds // len(part)
+    return torch.from_numpy(inner).to(device)

@@ -1,0 +1,96 @@
+"""A worker process: reads jobs from standard input, measures their runs and commits the results to the store.
+
+A job is one JSON line: the runs of one session that can be stacked, where the recording comes from, and the
+store. Events go to standard output, one JSON line each. The worker ends when its input does.
+"""
+
+import json
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import TypeAdapter
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.sessions import open_recording
+from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.baselines import failed
+from invariance_probe.probing.readout import Measured
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.results.store import Store
+from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.run import Run
+
+
+def measure(bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None) -> list[Measured]:
+    """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message."""
+    started = time.perf_counter()
+    try:
+        measured = MEASURES[runs[0].method.kind](bench, runs, on_progress)
+    except InvarianceProbeError as error:
+        measured = failed(runs, error)
+    seconds = (time.perf_counter() - started) / len(runs)
+    return [replace(m, result=replace(m.result, seconds=seconds)) for m in measured]
+
+
+def stacks(runs: list[Run]) -> Iterator[list[Run]]:
+    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options."""
+    grouped: dict[str, list[Run]] = {}
+    for run in runs:
+        grouped.setdefault(_structure(run), []).append(run)
+    yield from grouped.values()
+
+
+def _structure(run: Run) -> str:
+    views = run.views
+    options = [t.model_copy(update=t.identity).model_dump() for t in views.transforms] if views else []
+    base = views.base.kind if views else ""
+    shared = [run.method.model_dump(), run.optimisation.model_dump() if run.optimisation else None, base, run.window.model_dump()]
+    return json.dumps([shared, options if run.method.kind != "supervised" else None])
+
+
+def work(job: dict[str, Any], emit: Any) -> None:
+    """Measure and commit the runs of one job."""
+    store = Store(Path(job["store"]))
+    runs = [Run.model_validate(run) for run in job["runs"]]
+    recording = _open(json.dumps(job["source"]), job["session"], job["base"])
+    device = torch.device(job.get("device", "cpu"))
+    for stack in stacks(runs):
+        bench = Workbench.of(recording, stack[0], device)
+        for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps})):
+            if m.weights:
+                store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
+            store.commit_result(m.run, m.result)
+            emit({"event": "committed", "key": m.result.key, "status": m.result.status})
+
+
+@lru_cache(maxsize=2)
+def _open(source: str, session: str, base: str) -> Recording:
+    declared: RecordingSource = TypeAdapter(RecordingSource).validate_json(source)
+    return open_recording(declared, session, Path(base))
+
+
+def main() -> None:
+    """Serve jobs until the input ends."""
+    torch.set_num_threads(1)
+
+    def emit(event: dict[str, Any]) -> None:
+        sys.stdout.write(json.dumps(event) + "\n")
+        sys.stdout.flush()
+
+    for line in sys.stdin:
+        try:
+            work(json.loads(line), emit)
+        except InvarianceProbeError as error:
+            emit({"event": "error", "message": str(error)})
+        emit({"event": "stack_done"})
+
+
+if __name__ == "__main__":
+    main()
