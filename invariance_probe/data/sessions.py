@@ -1,0 +1,138 @@
+"""From a study's recordings to its sessions, and everything that can be wrong with them."""
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from invariance_probe.data.catalog import resolve
+from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.readers import READERS
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.data.windows import cut_windows
+from invariance_probe.errors import DataError
+from invariance_probe.study.plan import Session
+from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.study import Place, Study
+
+Problem = tuple[Place, Any, str]
+
+
+def open_recording(source: RecordingSource, session: str, base: Path) -> Recording:
+    """Read or simulate one session of a source.
+
+    Parameters
+    ----------
+    source
+        What the study declares.
+    session
+        Which of its sessions.
+    base
+        Folder that relative paths start from: the study file's.
+    """
+    if source.kind == "simulated":
+        return GENERATORS[source.generator](source, session)  # type: ignore[operator]
+    if source.kind == "catalog":
+        entry, folder = resolve(source)
+        return READERS[entry.kind](entry, folder)
+    return READERS[source.kind](source, base)
+
+
+def session_names(source: RecordingSource) -> list[str]:
+    """Return the names of a source's sessions."""
+    if source.kind == "simulated" and source.sessions > 1:
+        return [f"{source.session}-{i + 1}" for i in range(source.sessions)]
+    if source.kind == "catalog":
+        return [source.session or resolve(source)[0].session]
+    return [source.session]
+
+
+def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
+    """Open every recording of a study and return its sessions with their fingerprints.
+
+    Raises
+    ------
+    DataError
+        When a recording cannot be read.
+    """
+    return tuple(session for source in study.recordings for session, _ in _opened(source, base))
+
+
+def _opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
+    for name in session_names(source):
+        recording = open_recording(source, name, base)
+        yield Session(name, recording.subject, recording.group, recording.fingerprint, source), recording
+
+
+def recording_problems(study: Study, base: Path) -> list[Problem]:
+    """Return everything that is wrong with the recordings against the study: its place, the value got, and why."""
+    problems: list[Problem] = []
+    names: Counter[str] = Counter()
+    for i, source in enumerate(study.recordings):
+        place: Place = ("recordings", i)
+        try:
+            for session, recording in _opened(source, base):
+                names[session.name] += 1
+                if names[session.name] > 1:
+                    problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
+                problems += _session_problems(study, recording, place)
+        except DataError as error:
+            field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
+            problems.append(((*place, field), getattr(source, field), str(error)))
+    return _unique(problems)
+
+
+def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:
+    try:
+        values = recording.target(study.target)
+    except DataError as error:
+        yield ("target", "name"), study.target.name, str(error)
+        return
+    try:
+        windows = cut_windows(recording, study.window.length_bins)
+    except DataError as error:
+        yield ("window", "length_bins"), study.window.length_bins, str(error)
+        return
+    try:
+        folds = make_folds(recording, windows, study.folds)
+        if study.target.kind == "categorical":
+            check_classes(values[windows.centres], folds, recording.session)
+    except DataError as error:
+        place_of = "embargo_s" if "embargo_s" in str(error) else "count" if "fold" in str(error) and "scheme is" not in str(error) else "scheme"
+        yield ("folds", place_of), getattr(study.folds, place_of), str(error)
+        return
+    fewest = min(len(fold.train) for fold in folds)
+    batch = study.training.batch_size
+    if study.method.kind != "linear_ssl" and batch > fewest:
+        yield (
+            ("training", "batch_size"),
+            batch,
+            f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
+        )
+    yield from _view_problems(study, recording)
+
+
+def _view_problems(study: Study, recording: Recording) -> Iterator[Problem]:
+    views, bin_s = study.views, recording.bin_s
+    swept = [(("axes", i, "doses", j), dose) for i, a in enumerate(study.axes) if study.is_jitter(a.path) for j, dose in enumerate(a.doses)]
+    for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
+        if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
+            yield where, seconds, f"session {recording.session!r} has bins of {bin_s:g} s; a jitter of {seconds:g} s is not a whole number of them"
+    if recording.activity_kind == "signal":
+        advice = f"but session {recording.session!r} holds signals"
+        if views.base.kind == "count_splitting":
+            yield ("views", "base", "kind"), views.base.kind, f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise"
+        for i, transform in enumerate(views.transforms):
+            if transform.kind == "spike_thinning":
+                yield ("views", "transforms", i, "kind"), transform.kind, f"spike_thinning needs spike counts, {advice}"
+            if transform.kind == "unit_dropout" and transform.value == "silent":
+                yield ("views", "transforms", i, "value"), transform.value, f"a silent unit has zero counts, {advice}; use 'mean'"
+
+
+def _unique(problems: list[Problem]) -> list[Problem]:
+    """Keep the first problem at each place: one line says it for all sessions."""
+    first: dict[Place, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem[0], problem)
+    return list(first.values())

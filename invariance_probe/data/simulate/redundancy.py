@@ -1,0 +1,47 @@
+"""G2: a label carried by a chosen number of units of a population, with nuisances that drive them all."""
+
+import numpy as np
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, poisson_counts
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import RedundancyRecording
+
+
+def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
+    """Simulate one session.
+
+    The label s is an OU process of unit variance. Each of m carriers has gain g_i = +-sqrt(J / (m mu_i)), with mu_i
+    its mean count a bin, so that the linear Fisher information of all is about J; shared noise of variance eps
+    is added to the label before it reaches the carriers, which caps the information at J / (1 + eps J)
+    (Moreno-Bote et al. 2014, doi:10.1038/nn.3807).
+    """
+    rng = generator("simulate", source.seed, session)
+    bins, units = source.bins, source.units
+    mean_counts = baseline_rates(rng, units) * source.bin_s
+    order = rng.permutation(units)
+    carriers = np.sort(order[: min(source.carriers, units)])
+    if source.carrier_counts is not None:
+        mean_counts[carriers] = source.carrier_counts
+    label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, source.bin_s)[:, 0]
+    nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
+    shared = label + np.sqrt(source.shared_noise) * rng.standard_normal(bins)
+    gains = np.zeros(units)
+    signs = rng.choice([-1.0, 1.0], size=len(carriers))
+    gains[carriers] = signs * np.sqrt(source.information / (len(carriers) * mean_counts[carriers]))
+    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units))
+    drive = shared[:, None] * gains + nuisance @ loadings
+    power = gains**2 * (1 + source.shared_noise) + (loadings**2).sum(axis=0)
+    counts = poisson_counts(rng, drive, power, mean_counts)
+    each = gains[carriers] ** 2 * mean_counts[carriers]
+    return Recording(
+        session=session, subject=f"{source.subject}" if source.sessions == 1 else f"{source.subject}-{session}", group=source.group,
+        activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
+        targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
+        truth={
+            "carriers": tuple(int(i) for i in carriers),
+            "information": float(each.sum() / (1 + source.shared_noise * each.sum())),
+            "n_eff": float(each.sum() ** 2 / (each**2).sum()),
+            "label_tau_s": source.label_tau_s,
+        },
+    )  # fmt: skip

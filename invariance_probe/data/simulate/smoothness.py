@@ -1,0 +1,30 @@
+"""G1: labels of a known time constant, coded by a whole population beside nuisances of their own."""
+
+import numpy as np
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, poisson_counts
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import SmoothnessRecording
+
+
+def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
+    """Simulate one session: OU labels and OU nuisances drive all units log-linearly with Gaussian gains.
+
+    The label's autocorrelation is exp(-lag / label_tau_s), so an annulus pairing at w keeps exp(-w / tau) of it.
+    """
+    rng = generator("simulate", source.seed, session)
+    bins, units = source.bins, source.units
+    mean_counts = baseline_rates(rng, units) * source.bin_s
+    label = ornstein_uhlenbeck(rng, bins, source.label_dimensions, source.label_tau_s, source.bin_s)
+    nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
+    gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
+    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units))
+    power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
+    counts = poisson_counts(rng, label @ gains + nuisance @ loadings, power, mean_counts)
+    return Recording(
+        session=session, subject=f"{source.subject}" if source.sessions == 1 else f"{source.subject}-{session}", group=source.group,
+        activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
+        targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
+        truth={"label_tau_s": source.label_tau_s, "nuisance_tau_s": source.nuisance_tau_s},
+    )  # fmt: skip
