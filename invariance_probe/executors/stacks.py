@@ -1,0 +1,60 @@
+"""Which runs go to a worker together: stacks of one session and one architecture, longest first."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from invariance_probe.study.run import Run
+
+STACK = 16
+"""Most trained models in one stack: more no longer gains speed on a CPU, and less is lost when a worker dies."""
+
+_ROUGH_COST = {"shift_null": 400, "information": 100, "raw": 30, "pca": 10, "linear_ssl": 10, "untrained": 10, "persistence": 1}
+"""Cost of a run without gradient, in update steps, for the order of the queue only."""
+_STEP_COST = {"supervised": 0.2}
+
+
+@dataclass(frozen=True)
+class Stack:
+    """Runs that one worker takes at once."""
+
+    session: str
+    runs: tuple[Run, ...]
+
+    @property
+    def cost(self) -> float:
+        """Rough cost in update steps of an SSL model."""
+        return sum(_cost(run) for run in self.runs)
+
+    def halves(self) -> tuple["Stack", ...]:
+        """Split in two; a single run stays whole."""
+        middle = (len(self.runs) + 1) // 2
+        return tuple(Stack(self.session, part) for part in (self.runs[:middle], self.runs[middle:]) if part)
+
+
+def make_stacks(runs: Iterable[Run], size: int = STACK) -> list[Stack]:
+    """Group runs by session and architecture into stacks of at most `size`, longest first."""
+    grouped: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        grouped.setdefault((run.session, _architecture(run)), []).append(run)
+    stacks = [
+        Stack(session, tuple(part)) for (session, _), together in grouped.items() for part in _near_equal_parts(together, size)
+    ]
+    return sorted(stacks, key=lambda stack: -stack.cost)
+
+
+def _near_equal_parts(runs: list[Run], size: int) -> list[list[Run]]:
+    count = -(-len(runs) // size)
+    return [runs[i * len(runs) // count : (i + 1) * len(runs) // count] for i in range(count)]
+
+
+def _architecture(run: Run) -> str:
+    if run.optimisation is None:
+        return run.method.kind
+    return json.dumps([run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction])
+
+
+def _cost(run: Run) -> float:
+    if run.optimisation is None:
+        return _ROUGH_COST.get(run.method.kind, 10)
+    return run.optimisation.steps * _STEP_COST.get(run.method.kind, 1.0)

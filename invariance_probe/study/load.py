@@ -1,0 +1,222 @@
+"""YAML -> Study, with every error at once, each as `file:line:col: path: what is wrong`."""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import MarkedYAMLError
+
+from invariance_probe.errors import StudyError
+from invariance_probe.study.study import Place, Study
+
+
+@dataclass(frozen=True, eq=False)
+class StudyFile:
+    """A study with the file that it stands in, so that later problems can name its lines too."""
+
+    path: Path
+    study: Study
+    tree: CommentedMap
+
+    @property
+    def base(self) -> Path:
+        """Folder that the study's relative paths start from."""
+        return self.path.resolve().parent
+
+    def line(self, place: Place, got: Any, reason: str) -> str:
+        """Say one problem as a line: `file:line:col: path: reason`."""
+        return _line(self.path, self.tree, place, reason)
+
+
+def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
+    """Return the study of a YAML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    overrides
+        `dotted.path=value` strings that replace values for this call; the value is read as YAML.
+
+    Raises
+    ------
+    StudyError
+        With one line for every problem.
+    """
+    return open_study(path, overrides).study
+
+
+def open_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyFile:
+    """Load a study and keep its places; see `load_study`."""
+    path = Path(path)
+    tree = _parse(path)
+    for override in overrides:
+        _override(tree, override)
+    try:
+        study = Study.model_validate(_plain(tree))
+    except ValidationError as error:
+        lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree)]
+        raise StudyError("\n".join(dict.fromkeys(lines))) from None
+    return StudyFile(path, study, tree)
+
+
+def _parse(path: Path) -> CommentedMap:
+    yaml = YAML(typ="rt")
+    yaml.version = (1, 2)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot read the study: {error}") from None
+    try:
+        tree = yaml.load(io.StringIO(text))
+    except DuplicateKeyError as error:
+        mark = error.problem_mark
+        key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
+        raise StudyError(f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} stands twice; keep one") from None
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
+        raise StudyError(f"{where}: not valid YAML: {error.problem or error.context}") from None
+    if not isinstance(tree, CommentedMap):
+        raise StudyError(f"{path}:1:1: a study is a mapping of keys; got {type(tree).__name__}")
+    return tree
+
+
+def _override(tree: CommentedMap, text: str) -> None:
+    dotted, equals, value = text.partition("=")
+    if not equals or not dotted:
+        raise StudyError(f"--set {text}: write it as path=value, for example --set training.seeds=8")
+    node: Any = tree
+    *parents, last = dotted.split(".")
+    for i, part in enumerate(parents):
+        key: Any = int(part) if isinstance(node, list) and part.isdigit() else part
+        if isinstance(node, CommentedMap) and key not in node:
+            node[key] = CommentedMap()
+        try:
+            node = node[key]
+        except (KeyError, IndexError, TypeError):
+            raise StudyError(f"--set {text}: there is no {'.'.join(parents[: i + 1])} in the study") from None
+    try:
+        node[int(last) if isinstance(node, list) and last.isdigit() else last] = YAML(typ="safe").load(value)
+    except (IndexError, TypeError):
+        raise StudyError(f"--set {text}: there is no {dotted} in the study") from None
+    except MarkedYAMLError as error:
+        raise StudyError(f"--set {text}: not valid YAML: {error.problem}") from None
+
+
+def _plain(node: Any) -> Any:
+    """Turn parsed YAML into plain dicts, lists and scalars."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    if isinstance(node, bool) or node is None:
+        return node
+    for kind in (int, float, str):
+        if isinstance(node, kind):
+            return kind(node)
+    return str(node)
+
+
+def _problems(error: ValidationError, tree: Any) -> list[tuple[Place, str]]:
+    """Translate pydantic's errors into places in the file and plain reasons."""
+    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree)) for item in error.errors()]
+
+
+def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
+    """Drop the parts of a location that are tags of unions, which are not in the file."""
+    place: list[str | int] = []
+    node = tree
+    for i, part in enumerate(loc):
+        if isinstance(node, dict) and part in node or isinstance(node, list) and isinstance(part, int) and part < len(node):
+            node = node[part]  # type: ignore[index]
+            place.append(part)
+        elif kind == "missing" and i == len(loc) - 1:
+            place.append(part)
+    if kind.startswith("union_tag") and isinstance(node, dict):
+        place.append("generator" if node.get("kind") == "simulated" else "kind")
+    return tuple(place)
+
+
+def _reason(item: Any, tree: Any) -> str:
+    kind, context, got = item["type"], item.get("ctx", {}), item["input"]
+    if kind == "extra_forbidden":
+        place = item["loc"]
+        return f"unknown key {str(place[-1])!r}.{_hint(str(place[-1]), _keys_beside(place))}"
+    if kind == "missing":
+        return "this key is missing"
+    if kind == "union_tag_invalid":
+        allowed = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        return f"unknown {context['discriminator'].strip(chr(39))} {context['tag']!r}.{_hint(str(context['tag']), allowed)}"
+    if kind == "union_tag_not_found":
+        return f"the key {context['discriminator']} is missing"
+    if kind == "literal_error":
+        expected = str(context["expected"])
+        allowed = [word.strip(" '") for word in expected.replace(" or ", ", ").split(",")]
+        return f"got {got!r}.{_hint(str(got), allowed)}"
+    if kind == "study":
+        return item["msg"]
+    return f"{item['msg'][0].lower()}{item['msg'][1:]}, got {got!r}"
+
+
+def _hint(got: str, allowed: Sequence[str]) -> str:
+    close = get_close_matches(got, allowed, n=1)
+    return f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(map(repr, allowed))}." if allowed else ""
+
+
+def _keys_beside(place: Sequence[str | int]) -> list[str]:
+    """Return the keys that the declaration at a location knows."""
+    schema = Study.model_json_schema()
+    node: Any = schema
+    for part in place[:-1]:
+        node = _step(schema, node, part)
+    return list(_resolve(schema, node).get("properties", {}))
+
+
+def _step(schema: Any, node: Any, part: str | int) -> Any:
+    node = _resolve(schema, node)
+    if isinstance(part, int):
+        return node.get("items", {})
+    if part in node.get("properties", {}):
+        return node["properties"][part]
+    for choice in node.get("oneOf", []) + node.get("anyOf", []):
+        resolved = _resolve(schema, choice)
+        own = resolved.get("properties", {})
+        if part in (own.get("kind", {}).get("const"), own.get("generator", {}).get("const")):
+            return resolved
+        if "oneOf" in resolved and any(part == _resolve(schema, c)["properties"]["generator"].get("const") for c in resolved["oneOf"]):
+            return _step(schema, resolved, part)
+    return node
+
+
+def _resolve(schema: Any, node: Any) -> Any:
+    while "$ref" in node:
+        node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
+    return node
+
+
+def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
+    line, column = _position(tree, place)
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    return f"{path}:{line + 1}:{column + 1}: {dotted + ': ' if dotted else ''}{reason}"
+
+
+def _position(tree: Any, place: Place) -> tuple[int, int]:
+    """Return line and column, from 0, of the deepest part of a place that stands in the file."""
+    node, found = tree, (0, 0)
+    for part in place:
+        if isinstance(node, CommentedMap) and part in node and part in node.lc.data:
+            found = node.lc.value(part) if not isinstance(node[part], CommentedMap | CommentedSeq) else node.lc.key(part)
+        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part in node.lc.data:
+            found = node.lc.item(part)
+        else:
+            break
+        node = node[part]
+    return found
