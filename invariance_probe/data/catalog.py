@@ -28,7 +28,12 @@ CATALOG = {
         path="m1_reach/mihi-03032014-bin0.10-velthresh5.00.npz", session="mihi-1", subject="mihi", group="reach", **_REACH
     ),
     "sleep-ca1/xyf06": NpzRecording(
-        path="sleep_ca1/mouse_ca1_12h_4s.npz", session="xyf06", subject="xyf06", group="sleep", activity="spike_count", bin_s="bin_s"
+        path="sleep_ca1/mouse_ca1_12h_4s.npz",
+        session="xyf06",
+        subject="xyf06",
+        group="sleep",
+        activity="spike_count",
+        bin_s="bin_s",
     ),
 }
 """Every catalogued session as the file that holds it, under the data folder."""

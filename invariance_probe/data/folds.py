@@ -57,7 +57,11 @@ def _forbidden(recording: Recording, windows: Windows, test: np.ndarray, embargo
     marked = used.copy()
     segments = recording.segments
     for border in np.flatnonzero(np.diff(used.astype(np.int8))):
-        inside, outside = (border, np.arange(border + 1, border + 1 + embargo)) if used[border] else (border + 1, np.arange(border + 1 - embargo, border + 1))
+        inside, outside = (
+            (border, np.arange(border + 1, border + 1 + embargo))
+            if used[border]
+            else (border + 1, np.arange(border + 1 - embargo, border + 1))
+        )
         outside = outside[(outside >= 0) & (outside < len(used))]
         marked[outside[segments[outside] == segments[inside]]] = True
     return marked
@@ -71,7 +75,9 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
         what = "windows"
     elif folds.scheme == "trials":
         if recording.trials is None:
-            raise DataError(f"session {recording.session!r}: folds.scheme is 'trials', but the recording has no trial array; declare it or use 'blocks'")
+            raise DataError(
+                f"session {recording.session!r}: folds.scheme is 'trials', but the recording has no trial array; declare it or use 'blocks'"
+            )
         pieces, what = np.unique(windows.stretch, return_inverse=True)[1], "trials"
     else:
         pieces, what = np.unique(recording.segments[windows.starts], return_inverse=True)[1], "recorded segments"
@@ -86,7 +92,9 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     ends = np.cumsum(np.bincount(pieces))  # windows up to the end of each piece: blocks are of near-equal length
     middle = ends - np.bincount(pieces) / 2
     block = np.minimum((middle * count / ends[-1]).astype(np.int64), count - 1)
-    block = np.unique(block, return_inverse=True)[1] if len(np.unique(block)) == count else np.arange(available) * count // available
+    block = (
+        np.unique(block, return_inverse=True)[1] if len(np.unique(block)) == count else np.arange(available) * count // available
+    )
     return block[pieces]
 
 

@@ -62,10 +62,14 @@ class Recording:
             raise DataError(f"{where}: activity has shape {activity.shape}; it must be (time, unit), both at least 1")
         if not np.isfinite(activity).all():
             time, unit = (int(x) for x in np.argwhere(~np.isfinite(activity))[0])
-            raise DataError(f"{where}: activity has a NaN or infinite value, first at bin {time}, unit {unit}; remove or interpolate it")
+            raise DataError(
+                f"{where}: activity has a NaN or infinite value, first at bin {time}, unit {unit}; remove or interpolate it"
+            )
         if self.activity_kind == "counts":
             if (activity < 0).any() or (activity != np.round(activity)).any():
-                raise DataError(f"{where}: activity_kind is 'counts', but not all values are whole numbers >= 0; use 'signal' for rates")
+                raise DataError(
+                    f"{where}: activity_kind is 'counts', but not all values are whole numbers >= 0; use 'signal' for rates"
+                )
             if activity.max() > 32767:
                 raise DataError(f"{where}: a bin holds {int(activity.max())} spikes; at most 32767 are allowed: use shorter bins")
             object.__setattr__(self, "activity", activity.astype(np.int32))
@@ -91,7 +95,11 @@ class Recording:
     def fingerprint(self) -> str:
         """SHA-256 of all content that can reach a result; names of session, subject and group are not in it."""
         digest = hashlib.sha256(f"{self.activity_kind} {self.bin_s!r} {self.unit_ids!r}".encode())
-        arrays = {"activity": self.activity, "segments": self.segments, **{f"target {k}": v for k, v in sorted(self.targets.items())}}
+        arrays = {
+            "activity": self.activity,
+            "segments": self.segments,
+            **{f"target {k}": v for k, v in sorted(self.targets.items())},
+        }
         if self.trials is not None:
             arrays["trials"] = self.trials
         for name, values in arrays.items():
@@ -113,7 +121,9 @@ class Recording:
         """
         where = f"session {self.session!r}: target {declared.name!r}"
         if declared.name not in self.targets:
-            raise DataError(f"{where} is not in the recording; it has {', '.join(map(repr, sorted(self.targets))) or 'no targets'}")
+            raise DataError(
+                f"{where} is not in the recording; it has {', '.join(map(repr, sorted(self.targets))) or 'no targets'}"
+            )
         values = np.asarray(self.targets[declared.name])
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise DataError(f"{where} has a NaN or infinite value, first at bin {int(np.argwhere(~np.isfinite(values))[0][0])}")

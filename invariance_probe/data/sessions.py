@@ -99,7 +99,13 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         if study.target.kind == "categorical":
             check_classes(values[windows.centres], folds, recording.session)
     except DataError as error:
-        place_of = "embargo_s" if "embargo_s" in str(error) else "count" if "fold" in str(error) and "scheme is" not in str(error) else "scheme"
+        place_of = (
+            "embargo_s"
+            if "embargo_s" in str(error)
+            else "count"
+            if "fold" in str(error) and "scheme is" not in str(error)
+            else "scheme"
+        )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
     fewest = min(len(fold.train) for fold in folds)
@@ -115,14 +121,27 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
 
 def _view_problems(study: Study, recording: Recording) -> Iterator[Problem]:
     views, bin_s = study.views, recording.bin_s
-    swept = [(("axes", i, "doses", j), dose) for i, a in enumerate(study.axes) if study.is_jitter(a.path) for j, dose in enumerate(a.doses)]
+    swept = [
+        (("axes", i, "doses", j), dose)
+        for i, a in enumerate(study.axes)
+        if study.is_jitter(a.path)
+        for j, dose in enumerate(a.doses)
+    ]
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
         if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
-            yield where, seconds, f"session {recording.session!r} has bins of {bin_s:g} s; a jitter of {seconds:g} s is not a whole number of them"
+            yield (
+                where,
+                seconds,
+                f"session {recording.session!r} has bins of {bin_s:g} s; a jitter of {seconds:g} s is not a whole number of them",
+            )
     if recording.activity_kind == "signal":
         advice = f"but session {recording.session!r} holds signals"
         if views.base.kind == "count_splitting":
-            yield ("views", "base", "kind"), views.base.kind, f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise"
+            yield (
+                ("views", "base", "kind"),
+                views.base.kind,
+                f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise",
+            )
         for i, transform in enumerate(views.transforms):
             if transform.kind == "spike_thinning":
                 yield ("views", "transforms", i, "kind"), transform.kind, f"spike_thinning needs spike counts, {advice}"

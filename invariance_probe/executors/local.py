@@ -97,7 +97,9 @@ def run_local(
         with said:
             on_event(event)
 
-    threads = [threading.Thread(target=_serve, args=(tasks, sources, place, workers, tell, command), daemon=True) for _ in range(workers)]
+    threads = [
+        threading.Thread(target=_serve, args=(tasks, sources, place, workers, tell, command), daemon=True) for _ in range(workers)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -139,12 +141,19 @@ def _serve(
 
 
 def _start(command: Sequence[str]) -> "subprocess.Popen[str]":
-    threads = {name: "1" for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
-    return subprocess.Popen(list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads})
+    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
+    return subprocess.Popen(
+        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads}
+    )
 
 
 def _hand_out(
-    process: "subprocess.Popen[str]", stack: Stack, sources: dict[str, Any], place: Place, tell: Callable[[Event], None], tasks: _Queue
+    process: "subprocess.Popen[str]",
+    stack: Stack,
+    sources: dict[str, Any],
+    place: Place,
+    tell: Callable[[Event], None],
+    tasks: _Queue,
 ) -> tuple[list[Run], str]:
     """Give a worker one stack; return the runs that it did not commit, and why."""
     assert process.stdin is not None and process.stdout is not None

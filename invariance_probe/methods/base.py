@@ -33,5 +33,5 @@ class Method(nn.Module, ABC):
     def loss(self, batch: Batch) -> Tensor:
         """Return each run's loss (run,); the loop sums it, so that no gradient crosses runs."""
 
-    def after_update(self, step: int, steps: int) -> None:  # noqa: B027  (most methods keep no state)
+    def after_update(self, step: int, steps: int) -> None:
         """Move what is not learned by gradient, after update `step` of `steps`."""

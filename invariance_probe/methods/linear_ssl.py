@@ -59,7 +59,9 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
     return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
 
 
-def corrupted_moments(moments: Moments, transform: UnitDropout | SpikeThinning | GaussianNoise, arm: Arm, sd: np.ndarray) -> Moments:
+def corrupted_moments(
+    moments: Moments, transform: UnitDropout | SpikeThinning | GaussianNoise, arm: Arm, sd: np.ndarray
+) -> Moments:
     """Return the moments after one transform of both views, its draws made by the arm.
 
     With one draw a step (`shared`) the moments are those inside a step, so a common offset leaves no trace.

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.pairing import find_partners
+from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.ridge import fit_ridge
 from invariance_probe.probing.trained import Progress
-from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.workbench import Workbench, inner_folds
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.run import Run, RunResult

@@ -106,11 +106,16 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 def _scaling(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
     scaling = views.scaling
-    return {"input_mean": scaling.mean[run].flatten().cpu().numpy(), "input_inverse_sd": scaling.inverse_sd[run].flatten().cpu().numpy()}
+    return {
+        "input_mean": scaling.mean[run].flatten().cpu().numpy(),
+        "input_inverse_sd": scaling.inverse_sd[run].flatten().cpu().numpy(),
+    }
 
 
 @torch.no_grad()
-def _describe(bench: Workbench, runs: list[Run], views: ViewMaker, frozen: FrozenMLP, representation: Tensor) -> dict[str, Tensor]:
+def _describe(
+    bench: Workbench, runs: list[Run], views: ViewMaker, frozen: FrozenMLP, representation: Tensor
+) -> dict[str, Tensor]:
     """Return diagnostics (run,) by name, from one draw of the training views of test windows."""
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))

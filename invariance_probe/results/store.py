@@ -113,7 +113,9 @@ class Store:
             raise StoreError(f"{folder} is damaged ({error}); delete this folder, and the run will be made again") from error
         damaged = [name for name, digest in _manifest(files).items() if manifest[name] != digest]
         if damaged:
-            raise StoreError(f"{folder}: {', '.join(damaged)} was changed after it was written; delete this folder, and the run will be made again")
+            raise StoreError(
+                f"{folder}: {', '.join(damaged)} was changed after it was written; delete this folder, and the run will be made again"
+            )
         return files
 
     def sweep_private(self) -> None:
@@ -130,7 +132,9 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
     normal = json.loads(canonical_json(asked))
     if stored != normal:
         differing = sorted(name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name))
-        raise StoreError(f"{folder} holds another specification; differing: {', '.join(differing)}; delete this folder, and the run will be made again")
+        raise StoreError(
+            f"{folder} holds another specification; differing: {', '.join(differing)}; delete this folder, and the run will be made again"
+        )
 
 
 def _json(value: Any) -> bytes:

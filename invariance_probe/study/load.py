@@ -135,7 +135,7 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
     place: list[str | int] = []
     node = tree
     for i, part in enumerate(loc):
-        if isinstance(node, dict) and part in node or isinstance(node, list) and isinstance(part, int) and part < len(node):
+        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
             node = node[part]  # type: ignore[index]
             place.append(part)
         elif kind == "missing" and i == len(loc) - 1:
@@ -191,7 +191,9 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
         own = resolved.get("properties", {})
         if part in (own.get("kind", {}).get("const"), own.get("generator", {}).get("const")):
             return resolved
-        if "oneOf" in resolved and any(part == _resolve(schema, c)["properties"]["generator"].get("const") for c in resolved["oneOf"]):
+        if "oneOf" in resolved and any(
+            part == _resolve(schema, c)["properties"]["generator"].get("const") for c in resolved["oneOf"]
+        ):
             return _step(schema, resolved, part)
     return node
 

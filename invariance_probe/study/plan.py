@@ -173,7 +173,9 @@ class Plan:
             seeds = self.seeds_of(setting.method)
             optimisation = None if isinstance(setting.method, LinearSSL) else setting.optimisation
 
-            def repeat(condition: Condition, seeds: range, setting: Setting = setting, optimisation: Optimisation | None = optimisation) -> Iterator[Run]:
+            def repeat(
+                condition: Condition, seeds: range, setting: Setting = setting, optimisation: Optimisation | None = optimisation
+            ) -> Iterator[Run]:
                 for seed in seeds:
                     for fold in range(study.folds.count):
                         yield self._run(session, setting.method, fold, seed, optimisation, condition, setting.label)

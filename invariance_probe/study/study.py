@@ -172,7 +172,11 @@ class Study(Declaration):
                 continue
             identity = known[axis.path]
             if identity not in axis.doses:
-                yield ("axes", i, "doses"), axis.doses, f"the identity dose {identity:g} is missing: every axis needs the dose that changes nothing"
+                yield (
+                    ("axes", i, "doses"),
+                    axis.doses,
+                    f"the identity dose {identity:g} is missing: every axis needs the dose that changes nothing",
+                )
             if len(set(axis.doses)) < len(axis.doses):
                 yield ("axes", i, "doses"), axis.doses, "a dose stands twice"
             for j, dose in enumerate(axis.doses):
@@ -196,7 +200,11 @@ class Study(Declaration):
             if axis is not None and not self.is_jitter(axis.path) and axis.path in self.views.doses():
                 missing = {"independent", "shared"} - set(self.arms)
                 if missing:
-                    yield ("arms",), self.arms, f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(missing))}"
+                    yield (
+                        ("arms",),
+                        self.arms,
+                        f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(missing))}",
+                    )
 
     def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:
         for i, sweep in enumerate(self.sweeps):

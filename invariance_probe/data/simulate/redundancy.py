@@ -35,7 +35,7 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     counts = poisson_counts(rng, drive, power, mean_counts)
     each = gains[carriers] ** 2 * mean_counts[carriers]
     return Recording(
-        session=session, subject=f"{source.subject}" if source.sessions == 1 else f"{source.subject}-{session}", group=source.group,
+        session=session, subject=source.subject, group=source.group,
         activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
         targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
         truth={

@@ -23,7 +23,7 @@ def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
     counts = poisson_counts(rng, label @ gains + nuisance @ loadings, power, mean_counts)
     return Recording(
-        session=session, subject=f"{source.subject}" if source.sessions == 1 else f"{source.subject}-{session}", group=source.group,
+        session=session, subject=source.subject, group=source.group,
         activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
         targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
         truth={"label_tau_s": source.label_tau_s, "nuisance_tau_s": source.nuisance_tau_s},

@@ -1,0 +1,162 @@
+"""From run results to the quantities of science.md, section 2, session by session.
+
+Losses are kept by seed and test block, because the variance between sessions, seeds and blocks is what the
+claims rest on. Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.run import Run, RunResult
+
+Condition = tuple[str, str, float, str, float]
+"""setting, axis, dose, arm, fraction of the training windows."""
+
+IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
+
+
+def at(axis: str, dose: float, arm: str, setting: str = "", fraction: float = 1.0) -> Condition:
+    """Return the address of a condition."""
+    return (setting, axis, dose, arm, fraction)
+
+
+@dataclass(frozen=True, eq=False)
+class Effect:
+    """An unscaled estimand of one session: `values` and `range` are (seed, block), or (1, block) without seeds."""
+
+    values: np.ndarray
+    range: np.ndarray
+
+    @property
+    def complete(self) -> bool:
+        """Whether no run is missing."""
+        return self.values.size > 0 and bool(np.isfinite(self.values).all() and np.isfinite(self.range).all())
+
+    def minus(self, margin: float) -> np.ndarray:
+        """Return effect - margin * range (seed, block), whose mean a claim about the ratio is about."""
+        return self.values - margin * self.range
+
+    @property
+    def ratio(self) -> float:
+        """The estimate in units of the range."""
+        return float(self.values.mean() / self.range.mean())
+
+
+class SessionLosses:
+    """All losses of one session.
+
+    Parameters
+    ----------
+    plan
+        The study's plan.
+    session
+        Which session.
+    results
+        Results by run key; failed runs count as missing.
+    """
+
+    def __init__(self, plan: Plan, session: Session, results: Mapping[str, RunResult]) -> None:
+        study = plan.study
+        self.session = session
+        self._blocks = study.folds.count * study.folds.blocks_per_fold
+        self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
+        self._floor = np.full(self._blocks, np.nan)
+        self._selection: dict[str, list[float]] = {}
+        own = {setting.method.kind for setting in plan.settings}
+        grid_keys = {id(run) for run in plan.grid}
+        for run in plan.runs:
+            if run.session != session.name or run.fold is None:
+                continue
+            role = (
+                "ssl" if run.method.kind in own and id(run) in grid_keys and run.method.kind != "supervised" else run.method.kind
+            )
+            self._enter(role, run, results.get(run.key()))
+        self.seeds = study.training.seeds
+
+    def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
+        address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
+        losses = self._losses.setdefault(address, {}).setdefault(run.seed, np.full(self._blocks, np.nan))
+        if result is None or result.status == "failed":
+            return
+        blocks = list(result.blocks)
+        losses[blocks] = result.block_losses
+        if result.floor_losses:
+            self._floor[blocks] = result.floor_losses
+        if result.selection_loss is not None and run.axis == "":
+            self._selection.setdefault(role, []).append(result.selection_loss)
+
+    def array(self, role: str, condition: Condition, seeds: range | None = None) -> np.ndarray:
+        """Return losses (seed, block); NaN where a run is missing, empty where none was planned."""
+        by_seed = self._losses.get((role, condition), {})
+        wanted = sorted(by_seed) if seeds is None else [seed for seed in seeds if seed in by_seed]
+        return np.array([by_seed[seed] for seed in wanted]).reshape(len(wanted), self._blocks)
+
+    def ssl(self, condition: Condition) -> np.ndarray:
+        """Return the losses of the study's own seeds under a condition (seed, block)."""
+        return self.array("ssl", condition, range(self.seeds))
+
+    @property
+    def floor(self) -> np.ndarray:
+        """Loss of the best constant (block,)."""
+        return self._floor
+
+    @cached_property
+    def ceiling_family(self) -> str:
+        """`raw` or `supervised`: which decoder did better on the validation part of the training windows."""
+        means = {role: float(np.mean(losses)) for role, losses in self._selection.items() if role in ("raw", "supervised")}
+        return min(means, key=lambda role: (means[role], role)) if means else "raw"
+
+    @property
+    def ceiling(self) -> np.ndarray:
+        """Losses of the ceiling's decoder on clean inputs (seed, block)."""
+        return self.array(self.ceiling_family, IDENTITY)
+
+    @property
+    def range(self) -> np.ndarray:
+        """R = floor - ceiling (seed, block)."""
+        return self._floor - self.ceiling
+
+    def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
+        """Return an estimand: `delta`, `delta_paired`, `H`, `D` or `C_info`."""
+        if name == "C_info":
+            return Effect(self._information(axis, dose) - self.ceiling, self._range_for(self.ceiling))
+        arms = {
+            "delta": ("independent", "none"),
+            "delta_paired": ("paired", "none"),
+            "H": ("shared", "none"),
+            "D": ("independent", "shared"),
+        }
+        first, second = arms[name]
+        reference = at("", 0.0, "none", setting, fraction) if second == "none" else at(axis, dose, second, setting, fraction)
+        upper, lower = self.ssl(at(axis, dose, first, setting, fraction)), self.ssl(reference)
+        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
+        return Effect(values, self._range_for(values))
+
+    def noise(self) -> Effect:
+        """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
+        others = self.array("ssl", IDENTITY, range(self.seeds, 2 * self.seeds))
+        own = self.ssl(IDENTITY)
+        values = others - own if others.shape == own.shape else np.zeros((0, self._blocks))
+        return Effect(values, self._range_for(values))
+
+    def retention(self, losses: np.ndarray) -> float:
+        """Return the part of the decodable range that losses (seed, block) keep."""
+        return float((self._floor - losses).mean() / self.range.mean())
+
+    def _information(self, axis: str, dose: float) -> np.ndarray:
+        if self.ceiling_family == "raw":
+            return self.array("information", at(axis, dose, "none"))
+        return self.array("supervised", at(axis, dose, "none"))
+
+    def _range_for(self, values: np.ndarray) -> np.ndarray:
+        """Return the range with as many seeds as the values, or averaged over seeds."""
+        return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
+
+
+def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
+    """Return the losses of every session by its name."""
+    return {session.name: SessionLosses(plan, session, results) for session in plan.sessions}

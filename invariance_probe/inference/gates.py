@@ -1,0 +1,114 @@
+"""The entry conditions of a verdict (science.md, section 3.4)."""
+
+from collections.abc import Mapping, Sequence
+
+from invariance_probe.inference.entry import still
+from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
+from invariance_probe.inference.findings import Gate, SessionFinding
+from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import RunResult
+
+RETAINED = 0.5
+"""Part of the decodable range that a method must keep at dose 0."""
+MAY_COLLAPSE = 0.1
+"""Part of the dose-0 runs that may collapse or fail."""
+
+
+def decodable(findings: Sequence[SessionFinding]) -> Gate:
+    """At least one session can be decoded; the others are named and left out before any SSL result is seen."""
+    out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
+    kept = len(findings) - len(out)
+    return Gate(
+        "decodable",
+        kept > 0,
+        f"{kept} of {len(findings)} sessions are decodable" + ("; left out: " + "; ".join(out) if out else ""),
+    )
+
+
+def movement(plan: Plan, results: Mapping[str, RunResult], hypothesis: Hypothesis, sessions: Sequence[str]) -> Gate:
+    """The target moves on the axis (jitter), or the corruption changed the inputs (transforms)."""
+    if plan.study.is_jitter(hypothesis.axis):
+        stuck = [f"{name}: {reason}" for name in sessions if (reason := still(plan, results, hypothesis, name))]
+        return Gate("movement", not stuck, "; ".join(stuck) or "the target moves by more than the margin over the primary jitter")
+    changes = [
+        result.diagnostics["input_change"]
+        for run in plan.grid
+        if run.method.kind == "information"
+        and run.session in sessions
+        and (run.axis, run.dose) == (hypothesis.axis, hypothesis.dose)
+        if (result := results.get(run.key())) is not None and "input_change" in result.diagnostics
+    ]
+    if not changes:
+        return Gate("movement", None, "not measured")
+    return Gate(
+        "movement", min(changes) > 0, f"the corruption changed the inputs by {min(changes):.2f} of their variance or more"
+    )
+
+
+def retention(losses: Sequence[SessionLosses], hypothesis: Hypothesis, for_sensitive: bool, jitter: bool) -> Gate:
+    """SSL keeps half of the decodable range at dose 0 in every session (one exception above four).
+
+    For a verdict of `sensitive` the better of dose 0 and the shared arm counts.
+    """
+    kept = {}
+    for session in losses:
+        best = session.retention(session.ssl(IDENTITY))
+        if for_sensitive and not jitter:
+            best = max(best, session.retention(session.ssl(at(hypothesis.axis, hypothesis.dose, "shared"))))
+        kept[session.session.name] = best
+    below = [f"{name} {value:.2f}" for name, value in kept.items() if not value >= RETAINED]
+    allowed = 1 if len(kept) > 4 else 0
+    detail = f"dose 0 keeps {min(kept.values()):.2f} to {max(kept.values()):.2f} of the range" if kept else "no sessions"
+    return Gate(
+        "retention", bool(kept) and len(below) <= allowed, detail + (f"; below {RETAINED:g}: {', '.join(below)}" if below else "")
+    )
+
+
+def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
+    """At most a tenth of the dose-0 runs failed or collapsed."""
+    kinds = {setting.method.kind for setting in plan.settings}
+    clean = [
+        run for run in plan.grid if run.session in sessions and run.method.kind in kinds and run.axis == "" and run.setting == ""
+    ]
+    states = [result.status for run in clean if (result := results.get(run.key())) is not None]
+    bad = sum(state != "done" for state in states)
+    return Gate(
+        "collapse",
+        bool(states) and bad <= MAY_COLLAPSE * len(states),
+        f"{bad} of {len(states)} runs at dose 0 failed or collapsed",
+    )
+
+
+def reference(harm: Sample | None, margin: float) -> Gate:
+    """The reference arm itself does no harm: H <= m is shown. Without it no `D <= m` can be claimed."""
+    if harm is None:
+        return Gate("reference", True, "dose 0 is the reference of a jitter")
+    p = harm.p_at_most(margin)
+    return Gate("reference", p <= ALPHA, f"H = {harm.estimate:+.3f}, H <= {margin:g}: p = {p:.3g}")
+
+
+def noise(contrast: Sample, margin: float) -> Gate:
+    """The same condition with other seeds: not shown different, and shown equivalent.
+
+    Shown different blocks every verdict; not shown equivalent blocks the `<= m` claims only.
+    """
+    if not contrast.complete:
+        return Gate("noise", None, "no second set of seeds (a method without randomness has none)")
+    above, below = contrast.p_more_than(margin), contrast.p_at_most(-margin)
+    if min(above, below) <= ALPHA:
+        return Gate("noise", False, f"dose 0 differs from dose 0 with other seeds by {contrast.estimate:+.3f}: shown different")
+    equivalent = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))
+    said = "shown equivalent" if equivalent <= ALPHA else "not shown equivalent, so no `<= m` claim is made"
+    return Gate("noise", True, f"dose 0 with other seeds: {contrast.estimate:+.3f}, {said} (p = {equivalent:.3g})")
+
+
+def equivalent_noise(contrast: Sample, margin: float) -> bool:
+    """Say whether the A/A contrast leaves room for `<= m` claims."""
+    return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+
+
+def unchecked() -> list[Gate]:
+    """Return the gates that are not built yet, so that a reader sees them missing."""
+    return [Gate(name, None, "not checked yet") for name in ("steps", "planted targets", "licence")]

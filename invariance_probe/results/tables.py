@@ -1,0 +1,29 @@
+"""Results as tidy tables: one row a run and test block."""
+
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from invariance_probe.study.run import Run, RunResult
+
+COLUMNS = [
+    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "block", "loss",
+    "floor_loss", "status", "rank_me", "key",
+]  # fmt: skip
+
+
+def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
+    """Return one row for every run and test block, with `COLUMNS`; a run without losses has one row without a block."""
+    rows = []
+    for run in runs:
+        result = results.get(run.key())
+        if result is None:
+            continue
+        own = (
+            run.session, run.subject, run.group, run.method.kind, run.setting, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold,
+        )  # fmt: skip
+        end = (result.status, result.diagnostics.get("rank_me"), result.key)
+        floors = result.floor_losses or (None,) * len(result.blocks)
+        measured = zip(result.blocks, result.block_losses, floors, strict=True)
+        rows += [(*own, *each, *end) for each in measured] or [(*own, None, None, None, *end)]
+    return pd.DataFrame(rows, columns=COLUMNS)
