@@ -1,1 +1,31 @@
-"""invariance_probe."""
+"""Find out what a neural code is invariant to.
+
+The way of the data: a YAML study is read into a `Study` (`load_study`) and spread into runs. Workers open the
+recordings, train stacked self-supervised models at every dose and arm, and probe their frozen encoders; each
+run's result is committed to a store. Inference turns results into findings (estimands, gates, verdicts), and
+reporting turns findings into report.json and the pages made from it (`run_study`).
+
+The names below are loaded when they are first used, so that importing the package is quick.
+"""
+
+from importlib import import_module
+from typing import Any
+
+_HOMES = {
+    "Study": "invariance_probe.study.study",
+    "load_study": "invariance_probe.study.load",
+    "open_study": "invariance_probe.study.load",
+    "run_study": "invariance_probe.runner",
+    "report_study": "invariance_probe.runner",
+    "read_results": "invariance_probe.runner",
+    "infer": "invariance_probe.inference",
+    "render": "invariance_probe.reporting",
+}
+
+__all__ = sorted(_HOMES)  # noqa: PLE0605  (the table above is the one list of names)
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'invariance_probe' has no attribute {name!r}")

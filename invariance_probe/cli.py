@@ -1,0 +1,229 @@
+"""The command line: parse arguments, call the runner, print. Commands import what they need when they are called."""
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from invariance_probe.errors import InvarianceProbeError
+
+if TYPE_CHECKING:
+    from invariance_probe.runner import Outcome
+    from invariance_probe.study.load import StudyFile
+
+OVERRIDE = click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the study for this call.")
+RUNS = click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="The run store.")
+OUT = click.option("--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/NAME].")
+STUDY = click.argument("study", type=click.Path(path_type=Path))
+
+ROUGH_STEPS_PER_SECOND = 400
+"""Model-steps a second and core of the default network on a current CPU, for `plan` to guess with."""
+BYTES_A_RUN = 60_000
+EVERY_S = 10
+"""Seconds between two progress lines where there is no terminal."""
+
+
+class _Friendly(click.Group):
+    """Prints the toolkit's own errors as their message, and exits with 2."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except InvarianceProbeError as error:
+            click.echo(str(error), err=True)
+            sys.exit(2)
+        except KeyboardInterrupt:
+            click.echo("Stopped. What was measured is kept; run the same command to go on.", err=True)
+            sys.exit(130)
+
+
+@click.group(cls=_Friendly, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="invariance-probe")
+def main() -> None:
+    """Find out what a neural code is invariant to."""
+
+
+@main.command()
+@STUDY
+@OVERRIDE
+@RUNS
+@OUT
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes, one thread each [default: one a core].")
+@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
+def run(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None, device: str) -> None:
+    """Train what is missing, infer and render the report."""
+    from invariance_probe.runner import run_study
+
+    file = _open(study, overrides)
+    chosen = _device() if device == "auto" else device
+    with _progress() as on_event:
+        outcome = run_study(file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event)
+    _say(outcome)
+    bad = outcome.findings.runs
+    sys.exit(1 if bad.failed or bad.missing else 0)
+
+
+@main.command()
+@STUDY
+@OVERRIDE
+@RUNS
+@OUT
+def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None) -> None:
+    """Render the report again from the store."""
+    from invariance_probe.runner import report_study
+
+    file = _open(study, overrides)
+    _say(report_study(file, runs, out or Path("reports") / file.study.name))
+
+
+@main.command()
+@STUDY
+@OVERRIDE
+def validate(study: Path, overrides: tuple[str, ...]) -> None:
+    """Check a study and its recordings; train nothing."""
+    from invariance_probe.runner import make_plan
+
+    plan = make_plan(_open(study, overrides))
+    click.echo(f"{study}: valid; {len(plan.sessions)} sessions, {len(plan.runs)} runs")
+
+
+@main.command()
+@STUDY
+@OVERRIDE
+def plan(study: Path, overrides: tuple[str, ...]) -> None:
+    """Say what a study would train, and what that costs."""
+    from invariance_probe.runner import make_plan
+
+    made = make_plan(_open(study, overrides))
+    click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
+    click.echo(f"{len(made.conditions)} conditions:")
+    for condition in made.conditions:
+        click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
+    click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
+    seconds = made.model_steps() / ROUGH_STEPS_PER_SECOND
+    click.echo(f"about {seconds / 60:.0f} core-minutes (at {ROUGH_STEPS_PER_SECOND} model-steps/s a core, a rough figure)")
+    click.echo(f"about {len(made.runs) * BYTES_A_RUN / 1e6:.0f} MB of disk")
+
+
+@main.command()
+@STUDY
+@OVERRIDE
+@RUNS
+def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
+    """Say what the store has of a study."""
+    from invariance_probe.runner import read_results
+
+    made, results = read_results(_open(study, overrides), runs)
+    for name, planned in (("baselines", made.baselines), ("grid", made.grid)):
+        keys = {run.key() for run in planned}
+        states = [results[key].status for key in keys if key in results]
+        counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "collapsed", "failed"))
+        click.echo(f"{name}: {len(keys)} runs: {counts}, {len(keys) - len(states)} missing")
+
+
+@main.command()
+@click.argument("template", default="dropout")
+def new(template: str) -> None:
+    """Print a commented study to start from."""
+    from invariance_probe.study.new import template_text
+
+    click.echo(template_text(template), nl=False)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of a study."""
+    from invariance_probe.study.schema import schema_text
+
+    click.echo(schema_text(), nl=False)
+
+
+def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
+    from invariance_probe.study.load import open_study
+
+    return open_study(study, overrides)
+
+
+def _device() -> str:
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _say(outcome: "Outcome") -> None:
+    for finding in outcome.findings.hypotheses:
+        flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
+        click.echo(f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})")
+        click.echo(f"    {finding.sentence}")
+        click.echo(f"    the naive rule says: {finding.naive.says}")
+    counts = outcome.findings.runs
+    click.echo(
+        f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "
+        f"{counts.missing} missing of {counts.planned}"
+    )
+    for message in sorted(set(outcome.lost.values())):
+        click.echo(f"lost: {message}", err=True)
+    click.echo(f"report: {outcome.report}")
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[dict[str, Any]], None]]:
+    """Show runs done, model-steps a second and time left: a bar on a terminal, timed lines elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True)) as bar:
+            task = bar.add_task("starting", total=None, said="")
+            tally = _Tally(lambda t: bar.update(task, description=t.stage, total=t.work, completed=t.done, said=t.text()))
+            yield tally.take
+        return
+    last = [0.0]
+
+    def line(tally: "_Tally") -> None:
+        now = time.monotonic()
+        if now - last[0] >= EVERY_S or tally.fresh:
+            last[0] = now
+            click.echo(f"{tally.stage}: {tally.text()}{tally.left()}", err=True)
+
+    yield _Tally(line).take
+
+
+class _Tally:
+    """Adds up progress events; work is counted in model-steps, and in runs where there are none."""
+
+    def __init__(self, show: Callable[["_Tally"], None]) -> None:
+        self.show, self.stage, self.runs, self.finished, self.steps, self.stepped = show, "", 0, 0, 0, 0
+        self.started, self.fresh = time.monotonic(), True
+
+    @property
+    def work(self) -> int:
+        return self.steps or self.runs
+
+    @property
+    def done(self) -> int:
+        return self.stepped if self.steps else self.finished
+
+    def take(self, event: dict[str, Any]) -> None:
+        self.fresh = event["event"] == "stage"
+        if self.fresh:
+            self.stage, self.runs, self.steps = event["stage"], event["runs"], event["model_steps"]
+            self.finished, self.stepped, self.started = 0, 0, time.monotonic()
+        self.finished += event["event"] == "committed"
+        self.stepped += event.get("model_steps", 0) if event["event"] == "progress" else 0
+        self.show(self)
+
+    def text(self) -> str:
+        rate = self.stepped / max(1e-9, time.monotonic() - self.started)
+        return f"{self.finished}/{self.runs} runs" + (f", {rate:.0f} model-steps/s" if self.stepped else "")
+
+    def left(self) -> str:
+        if not self.done or self.done >= self.work:
+            return ""
+        seconds = (time.monotonic() - self.started) * (self.work - self.done) / self.done
+        return f", about {seconds:.0f} s left"

@@ -1,0 +1,149 @@
+"""The whole way, from a study file to its report: the only module that knows all stages.
+
+It loads no torch: models are trained in worker processes.
+"""
+
+import os
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from invariance_probe.data.sessions import find_sessions, recording_problems
+from invariance_probe.errors import StudyError
+from invariance_probe.executors.local import Event, Place, run_local
+from invariance_probe.inference import infer
+from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.findings import Findings
+from invariance_probe.reporting import render
+from invariance_probe.results.store import Store
+from invariance_probe.results.tables import tidy
+from invariance_probe.study.load import StudyFile
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import Run, RunResult
+
+PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """What a call of `run_study` or `report_study` came to."""
+
+    findings: Findings
+    report: Path
+    lost: Mapping[str, str]
+    trained: int
+    seconds: float
+
+
+def make_plan(file: StudyFile) -> Plan:
+    """Check a study's recordings and return its plan.
+
+    Raises
+    ------
+    StudyError
+        With one line for every problem, each with its place in the study file.
+    """
+    problems = recording_problems(file.study, file.base)
+    if problems:
+        raise StudyError("\n".join(file.line(*problem) for problem in problems))
+    return Plan(file.study, find_sessions(file.study, file.base))
+
+
+def run_study(
+    file: StudyFile,
+    runs_root: Path,
+    out: Path,
+    workers: int | None = None,
+    device: str = "cpu",
+    on_event: Callable[[Event], None] = lambda event: None,
+) -> Outcome:
+    """Measure what is missing, infer and render.
+
+    Baselines come first. They say which sessions can be decoded and where the target moves, before any SSL
+    result is seen; grid runs that no verdict could use are then left out.
+
+    Parameters
+    ----------
+    file
+        The study.
+    runs_root
+        Root of the run store.
+    out
+        Folder of the report.
+    workers
+        Worker processes, one thread each; as many as there are cores when left out.
+    device
+        Where models are trained: `cpu` or `cuda`.
+    on_event
+        Called with progress events.
+    """
+    started = time.monotonic()
+    workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    plan, store = make_plan(file), Store(runs_root)
+    store.root.mkdir(parents=True, exist_ok=True)
+    place = Place(file.base, store.root.resolve(), device)
+    lost: dict[str, str] = {}
+    results: dict[str, RunResult] = {}
+    trained = 0
+    left_out: dict[str, str] = {}
+    for stage in ("baselines", "grid"):
+        runs = plan.baselines if stage == "baselines" else plan.grid
+        if stage == "grid":
+            left_out = pointless(plan, results)
+        wanted = {key: run for run in runs if (key := run.key()) not in left_out}
+        results |= store.results(wanted.values())
+        missing = [run for key, run in wanted.items() if key not in results]
+        steps = sum(run.optimisation.steps for run in missing if run.optimisation is not None)
+        on_event({"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps})
+        lost |= run_local(missing, plan.sessions, place, workers, on_event)
+        results |= store.results(missing)
+        trained += sum(run.key() in results for run in missing)
+    seconds = time.monotonic() - started
+    settings = {"device": device, "workers": workers, "trained": trained, "reused": len(results) - trained, "seconds": round(seconds, 1)}
+    return _conclude(plan, results, left_out, out, settings, lost)
+
+
+def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
+    """Infer and render from the store, training nothing."""
+    plan, store = make_plan(file), Store(runs_root)
+    results = store.results(plan.baselines)
+    left_out = pointless(plan, results)
+    results |= store.results(run for run in plan.grid if run.key() not in left_out)
+    return _conclude(plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
+
+
+def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
+    """Return a study's plan and what the store has of it."""
+    plan = make_plan(file)
+    return plan, Store(runs_root).results(plan.runs)
+
+
+def _conclude(
+    plan: Plan, results: dict[str, RunResult], left_out: Mapping[str, str], out: Path, settings: dict[str, Any], lost: Mapping[str, str]
+) -> Outcome:
+    findings = infer(plan, results, left_out)
+    runs = _once(plan.runs)
+    failures = sorted({f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values()))
+    provenance = {"versions": versions(), "machine": platform.platform(), **settings, "failures": failures}
+    index = render(plan, findings, tidy(runs, results), provenance, out)
+    return Outcome(findings, index, lost, settings["trained"], settings.get("seconds", 0.0))
+
+
+def _once(runs: Sequence[Run]) -> list[Run]:
+    """Return runs with each key once."""
+    return list({run.key(): run for run in runs}.values())
+
+
+def versions() -> dict[str, str]:
+    """Return the versions of Python and of the packages that reach a result."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found

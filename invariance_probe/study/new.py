@@ -1,0 +1,20 @@
+"""Commented studies to start from."""
+
+from importlib.resources import files
+
+from invariance_probe.errors import StudyError
+
+TEMPLATES = ("dropout", "jitter", "simulated")
+
+
+def template_text(name: str) -> str:
+    """Return the text of a starter study.
+
+    Raises
+    ------
+    StudyError
+        For an unknown name.
+    """
+    if name not in TEMPLATES:
+        raise StudyError(f"unknown template {name!r}; allowed: {', '.join(TEMPLATES)}")
+    return files("invariance_probe.study").joinpath(f"templates/{name}.yaml").read_text(encoding="utf-8")
