@@ -98,12 +98,20 @@ def run_study(
         results |= store.results(wanted.values())
         missing = [run for key, run in wanted.items() if key not in results]
         steps = sum(run.optimisation.steps for run in missing if run.optimisation is not None)
-        on_event({"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps})
+        on_event(
+            {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
+        )
         lost |= run_local(missing, plan.sessions, place, workers, on_event)
         results |= store.results(missing)
         trained += sum(run.key() in results for run in missing)
     seconds = time.monotonic() - started
-    settings = {"device": device, "workers": workers, "trained": trained, "reused": len(results) - trained, "seconds": round(seconds, 1)}
+    settings = {
+        "device": device,
+        "workers": workers,
+        "trained": trained,
+        "reused": len(results) - trained,
+        "seconds": round(seconds, 1),
+    }
     return _conclude(plan, results, left_out, out, settings, lost)
 
 
@@ -123,7 +131,12 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
 
 
 def _conclude(
-    plan: Plan, results: dict[str, RunResult], left_out: Mapping[str, str], out: Path, settings: dict[str, Any], lost: Mapping[str, str]
+    plan: Plan,
+    results: dict[str, RunResult],
+    left_out: Mapping[str, str],
+    out: Path,
+    settings: dict[str, Any],
+    lost: Mapping[str, str],
 ) -> Outcome:
     findings = infer(plan, results, left_out)
     runs = _once(plan.runs)

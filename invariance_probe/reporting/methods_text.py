@@ -1,0 +1,32 @@
+"""The paragraph for a paper's Methods section, with this study's numbers."""
+
+from typing import Any
+
+from invariance_probe.study.plan import Plan
+
+
+def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
+    """Say in plain words how the study was done."""
+    study, training = plan.study, plan.study.training
+    axes = "; ".join(f"{axis.path} at {', '.join(f'{d:g}' for d in axis.doses)}" for axis in study.axes)
+    probe = "ridge regression" if study.probe.kind == "ridge" else "multinomial logistic regression"
+    loss = {
+        "continuous": "squared error over the target's variance",
+        "circular": "squared error of cosine and sine",
+        "categorical": "log-loss in nats",
+    }
+    base = (
+        "each view read one binomial half of every spike count"
+        if study.views.base.kind == "count_splitting"
+        else "both views read the whole activity"
+    )
+    return (
+        f"Representations of {len(plan.sessions)} sessions were learned by {study.method.kind} ({training.steps} steps of {training.batch_size} windows, "
+        f"{training.seeds} seeds, {study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s embargo); {base}. "
+        f"The swept doses were {axes}, in the arms {', '.join(study.arms)}. {study.target.name!r} was decoded from frozen representations of clean activity by "
+        f"{probe} (penalty by inner folds), and the held-out loss was {loss[study.target.kind]}. Losses are in units of the decodable range R, from the best "
+        f"constant to the better of a raw decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
+        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; "
+        f"p values were adjusted by Holm over confirmatory hypotheses. invariance_probe {report['provenance']['versions'].get('invariance-probe', '')}, "
+        f"study {report['study']['sha256'][:12]}."
+    )

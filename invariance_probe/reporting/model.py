@@ -1,0 +1,40 @@
+"""report.json: the one source that all pages, tables and figures are views of."""
+
+import math
+from dataclasses import asdict
+from typing import Any
+
+from invariance_probe.inference.findings import Findings
+from invariance_probe.study.plan import Plan
+
+SCHEMA_VERSION = 1
+
+
+def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> dict[str, Any]:
+    """Return report.json's content as plain data; a number that is not finite becomes null.
+
+    Only `provenance` holds times and machine facts: all else is a function of the study and its results.
+    """
+    study = plan.study
+    content = {
+        "schema_version": SCHEMA_VERSION,
+        "study": {"name": study.name, "question": study.question, "sha256": study.sha256()},
+        "registration": {"sha256": None, "status": "exploratory", "deviations": []},
+        "hypotheses": [asdict(finding) for finding in findings.hypotheses],
+        "baselines": [asdict(baseline) for baseline in findings.baselines],
+        "sessions": [asdict(session) for session in findings.sessions],
+        "curve": [asdict(point) for point in findings.curve],
+        "runs": asdict(findings.runs),
+        "notes": list(findings.notes),
+        "settings": study.model_dump(mode="json"),
+        "provenance": provenance,
+    }
+    return _finite(content)
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,0 +1,91 @@
+"""Findings to a folder: report.json, index.html, report.md, tables and figures."""
+
+import base64
+import json
+import math
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import pandas as pd
+
+from invariance_probe.inference.findings import Findings
+from invariance_probe.reporting.figures import Chart, charts_of
+from invariance_probe.reporting.methods_text import methods_paragraph
+from invariance_probe.reporting.model import report_model
+from invariance_probe.reporting.tables import write_tables
+from invariance_probe.study.plan import Plan
+
+
+def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict[str, Any], out: Path) -> Path:
+    """Write a report and return its index.html.
+
+    Everything is written beside the folder first, so that a report is never half new and half old.
+
+    Parameters
+    ----------
+    plan, findings
+        What was planned and what was inferred.
+    table
+        Tidy results.
+    provenance
+        Versions, device, times: whatever may differ between two runs of one study.
+    out
+        Folder of the report; an older report in it is replaced.
+    """
+    report = report_model(plan, findings, provenance)
+    charts = {h["id"]: charts_of(h, report["curve"]) for h in report["hypotheses"]}
+    methods = methods_paragraph(plan, report)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
+        private = Path(folder) / "report"
+        (private / "figures").mkdir(parents=True)
+        (private / "report.json").write_text(
+            json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+        )
+        for name in ("index.html", "report.md"):
+            (private / name).write_text(_page(name, report, charts, methods), encoding="utf-8")
+        for hypothesis, drawn in charts.items():
+            for i, chart in enumerate(drawn):
+                (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
+        write_tables(report, table, private)
+        if out.exists():
+            shutil.rmtree(out)
+        private.rename(out)
+    return out / "index.html"
+
+
+def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], methods: str) -> str:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("invariance_probe.reporting"),
+        autoescape=name.endswith(".html"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"number": _number, "p": _p_value, "data_uri": _data_uri}
+    return environment.get_template(f"{name}.j2").render(report=report, charts=charts, methods=methods)
+
+
+def _number(value: Any) -> str:
+    """Write a number as a reader wants it: three digits, a true minus, a dash where there is none."""
+    if value is None:
+        return "\N{EN DASH}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        text = f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
+        return text.replace("-", "\N{MINUS SIGN}")
+    return str(value)
+
+
+def _p_value(value: float | None) -> str:
+    if value is None or math.isnan(value):
+        return "\N{EN DASH}"
+    return "< .001" if value < 0.001 else f"{value:.3f}"
+
+
+def _data_uri(svg: str) -> str:
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
