@@ -75,6 +75,7 @@ class RedundancyRecording(_Simulated):
     nuisances: Annotated[int, Field(ge=0)] = 4
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
     nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together."""
 
 
 class SmoothnessRecording(_Simulated):
@@ -87,6 +88,7 @@ class SmoothnessRecording(_Simulated):
     nuisances: Annotated[int, Field(ge=0)] = 4
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 6.4
     nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together."""
 
 
 SimulatedRecording = Annotated[RedundancyRecording | SmoothnessRecording, Field(discriminator="generator")]

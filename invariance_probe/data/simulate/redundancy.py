@@ -29,7 +29,7 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     gains = np.zeros(units)
     signs = rng.choice([-1.0, 1.0], size=len(carriers))
     gains[carriers] = signs * np.sqrt(source.information / (len(carriers) * mean_counts[carriers]))
-    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units))
+    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
     drive = shared[:, None] * gains + nuisance @ loadings
     power = gains**2 * (1 + source.shared_noise) + (loadings**2).sum(axis=0)
     counts = poisson_counts(rng, drive, power, mean_counts)

@@ -19,7 +19,7 @@ def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     label = ornstein_uhlenbeck(rng, bins, source.label_dimensions, source.label_tau_s, source.bin_s)
     nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
-    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units))
+    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
     counts = poisson_counts(rng, label @ gains + nuisance @ loadings, power, mean_counts)
     return Recording(

@@ -1,0 +1,139 @@
+import copy
+from pathlib import Path
+
+import pytest
+from conftest import tiny_study
+from ruamel.yaml import YAML
+
+from invariance_probe.errors import StudyError
+from invariance_probe.study.load import load_study, open_study
+from invariance_probe.study.new import TEMPLATES, template_text
+from invariance_probe.study.schema import schema_text
+from invariance_probe.study.study import Study
+
+ROOT = Path(__file__).parents[2]
+
+GOOD = """\
+name: s
+question: q
+recordings:
+  - {kind: simulated, generator: redundancy, session: a}
+target: {name: label}
+views:
+  transforms:
+    - {kind: unit_dropout}
+axes:
+  - {path: unit_dropout.rate, doses: [0, 0.4]}
+hypotheses:
+  - id: H1
+    claim: c
+    predicts: sensitive
+    axis: unit_dropout.rate
+    dose: 0.4
+    margin: {fraction_of_range: 1e-1, because: "it would not matter"}
+"""
+
+WRONG = {
+    "unknown key": (
+        "target: {name: label}",
+        "target: {nme: label, name: label}",
+        "5:",
+        "target.nme: unknown key 'nme'. Did you mean 'name'?",
+    ),
+    "misspelt kind": (
+        "kind: unit_dropout}",
+        "kind: unit_dropuot}",
+        "8:14",
+        "unknown kind 'unit_dropuot'. Did you mean 'unit_dropout'?",
+    ),
+    "dose over 1": ("doses: [0, 0.4]", "doses: [0, 0.4, 1.2]", "10:", "less than 1"),
+    "missing identity": ("doses: [0, 0.4]", "doses: [0.2, 0.4]", "10:", "the identity dose 0 is missing"),
+    "duplicate key": ("question: q", "question: q\nquestion: r", "3:1", "'question' stands twice"),
+    "unknown axis": ("{path: unit_dropout.rate,", "{path: unit_dropuot.rate,", "10:", "Did you mean 'unit_dropout.rate'?"),
+    "wrong literal": ("predicts: sensitive", "predicts: sensitiv", "14:", "Did you mean 'sensitive'?"),
+    "missing key": ("    claim: c\n", "", "12:", "this key is missing"),
+    "not swept": ("    dose: 0.4", "    dose: 0.3", "16:", "not a swept dose of unit_dropout.rate; allowed: 0.4"),
+}
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to_file(text):
+        path = tmp_path / "study.yaml"
+        path.write_text(text)
+        return path
+
+    return to_file
+
+
+def test_a_good_study_loads_with_yaml_1_2_numbers(write):
+    assert load_study(write(GOOD)).hypotheses[0].margin.fraction_of_range == 0.1
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_study_gives_its_line_and_column(write, name):
+    old, new, where, said = WRONG[name]
+    assert old in GOOD
+    path = write(GOOD.replace(old, new))
+    with pytest.raises(StudyError) as caught:
+        load_study(path)
+    lines = [line for line in str(caught.value).splitlines() if said in line]
+    assert len(lines) == 1, str(caught.value)
+    assert lines[0].startswith(f"{path}:{where}")
+    if name not in ("unknown axis", "missing identity"):
+        assert len(str(caught.value).splitlines()) == 1, str(caught.value)
+
+
+def test_every_problem_is_reported_at_once(write):
+    with pytest.raises(StudyError) as caught:
+        load_study(write(GOOD.replace("{name: label}", "{nme: label}").replace("sensitive", "sensitiv")))
+    assert len(str(caught.value).splitlines()) == 3  # unknown key, missing name, wrong literal
+
+
+def test_a_file_that_is_not_there_or_not_yaml_says_so(write, tmp_path):
+    with pytest.raises(StudyError, match="cannot read"):
+        load_study(tmp_path / "nothing.yaml")
+    with pytest.raises(StudyError, match=r"study.yaml:2:\d+: not valid YAML"):
+        load_study(write("name: [1,\nquestion: }"))
+
+
+def test_overrides_replace_values_and_change_the_hash(write):
+    path = write(GOOD)
+    plain, changed = load_study(path), load_study(path, ["training.seeds=8", "axes.0.doses=[0, 0.4, 0.6]"])
+    assert changed.training.seeds == 8
+    assert changed.axes[0].doses == (0, 0.4, 0.6)
+    assert changed.sha256() != plain.sha256()
+    with pytest.raises(StudyError, match="path=value"):
+        load_study(path, ["training.seeds"])
+
+
+def test_later_problems_find_their_line_too(write):
+    assert open_study(write(GOOD)).line(("recordings", 0, "session"), "a", "why").endswith(":4:54: recordings[0].session: why")
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)
+def test_ready_studies_load(path):
+    assert load_study(path).name
+
+
+@pytest.mark.parametrize("name", TEMPLATES)
+def test_templates_load(write, name):
+    assert load_study(write(template_text(name))).hypotheses
+
+
+def test_the_committed_schema_is_current():
+    assert (ROOT / "studies" / "study.schema.json").read_text() == schema_text()
+
+
+def test_a_study_survives_its_yaml_round_trip(tmp_path):
+    study = Study.model_validate(tiny_study())
+    path = tmp_path / "s.yaml"
+    YAML(typ="safe").dump(study.model_dump(mode="json"), path)
+    assert load_study(path) == study
+
+
+def test_loading_does_not_change_its_input():
+    data = tiny_study()
+    before = copy.deepcopy(data)
+    Study.model_validate(data)
+    assert data == before
