@@ -127,7 +127,12 @@ def _plain(node: Any) -> Any:
 
 def _problems(error: ValidationError, tree: Any) -> list[tuple[Place, str]]:
     """Translate pydantic's errors into places in the file and plain reasons."""
-    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree)) for item in error.errors()]
+    items = error.errors()
+    inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
+    told = [
+        item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)
+    ]  # it is short of what was refused
+    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree)) for item in told]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:

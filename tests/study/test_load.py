@@ -108,7 +108,7 @@ def test_overrides_replace_values_and_change_the_hash(write):
 
 
 def test_later_problems_find_their_line_too(write):
-    assert open_study(write(GOOD)).line(("recordings", 0, "session"), "a", "why").endswith(":4:54: recordings[0].session: why")
+    assert open_study(write(GOOD)).line(("recordings", 0, "session"), "a", "why").endswith(":4:55: recordings[0].session: why")
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)

@@ -1,0 +1,100 @@
+"""Stacked equals one by one, whatever the partners, the slot and the size of the stack."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_study
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.trained import train_pairs
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+
+METHODS = [
+    {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
+    {"kind": "vicreg", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
+    {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8], "predictor": [8]},
+]
+
+
+def bench_and_runs(method, precision="float64", arms=("independent", "shared"), **training):
+    settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
+    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms)))
+    plan = Plan(study, find_sessions(study, Path()))
+    session = plan.sessions[0]
+    runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]
+    recording = open_recording(session.source, session.name, Path())
+    return Workbench.of(recording, runs[0], torch.device("cpu")), runs, plan
+
+
+def weights_of(bench, runs):
+    method, _, _ = train_pairs(bench, runs, lambda steps: None)
+    return {name: p.detach() for name, p in method.named_parameters()}
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
+def test_stacked_equals_one_by_one_in_double_precision(method):
+    bench, runs, _ = bench_and_runs(method)
+    chosen = runs[:6]
+    stacked = weights_of(bench, chosen)
+    for i, run in enumerate(chosen):
+        alone = weights_of(bench, [run])
+        for name, value in stacked.items():
+            assert torch.allclose(value[i], alone[name][0], rtol=0, atol=1e-9), name
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
+def test_single_precision_is_bit_identical_whatever_the_partners(method):
+    bench, runs, _ = bench_and_runs(method, "float32")
+    first = weights_of(bench, runs[:5])
+    second = weights_of(bench, [runs[7], runs[3], runs[9]])
+    alone = weights_of(bench, [runs[3]])
+    for name, value in first.items():
+        assert torch.equal(value[3], second[name][1]), name
+        assert torch.equal(value[3], alone[name][0]), name
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
+def test_results_are_the_same_alone_and_together(method):
+    bench, runs, _ = bench_and_runs(method, "float32")
+    measure = MEASURES[method["kind"]]
+    together = measure(bench, runs[:4], lambda steps: None)
+    alone = measure(bench, runs[2:3], lambda steps: None)[0]
+    assert alone.result.block_losses == pytest.approx(together[2].result.block_losses, abs=1e-9)
+
+
+def test_a_run_that_diverges_leaves_its_partners_alone():
+    bench, runs, _ = bench_and_runs(METHODS[0], "float32")
+    good = MEASURES["simclr"](bench, runs[:2], lambda steps: None)
+    noise = {"transforms": [{"kind": "gaussian_noise", "sigma": 1e30}], "base": {"kind": "count_splitting"}}
+    bad = runs[2].model_copy(update={"views": type(runs[2].views).model_validate(noise)})
+    mixed = MEASURES["simclr"](bench, [runs[0], bad, runs[1]], lambda steps: None)
+    assert mixed[1].result.status == "failed" and "step" in mixed[1].result.message
+    assert mixed[0].result.block_losses == good[0].result.block_losses
+    assert mixed[2].result.block_losses == good[1].result.block_losses
+
+
+@pytest.mark.parametrize("kind", ["raw", "pca", "untrained", "linear_ssl", "supervised", "information", "shift_null"])
+def test_baselines_measure_finite_losses_and_the_same_ones_twice(kind):
+    bench, _, plan = bench_and_runs(METHODS[0])
+    runs = [r for r in plan.runs if r.session == plan.sessions[0].name and r.method.kind == kind][:4]
+    first, again = (MEASURES[kind](bench, runs, lambda steps: None) for _ in range(2))
+    for a, b in zip(first, again, strict=True):
+        assert a.result.status == "done"
+        assert a.result == b.result
+        assert np.isfinite(a.result.block_losses).all()
+    if kind == "raw":
+        assert np.mean(first[0].result.block_losses) < np.mean(first[0].result.floor_losses)
+
+
+def test_a_batch_larger_than_the_data_is_an_error_with_its_remedy():
+    from invariance_probe.errors import TrainingError
+
+    bench, runs, _ = bench_and_runs(METHODS[0])
+    big = runs[0].model_copy(update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})})
+    with pytest.raises(TrainingError, match="use a batch size of at most"):
+        train_pairs(bench, [big], lambda steps: None)
