@@ -131,7 +131,7 @@ def _hessian(design: Tensor, probability: Tensor, share: Tensor, ridge: Tensor) 
     hessian = design.new_zeros(runs, count, dim, count, dim)
     for a in range(count):
         for b in range(a, count):
-            curvature = share * probability[..., a] * ((a == b) - probability[..., b])
+            curvature = share * probability[..., a] * (float(a == b) - probability[..., b])
             block = torch.bmm(design.transpose(1, 2), design * curvature.unsqueeze(2))
             hessian[:, a, :, b] = block
             hessian[:, b, :, a] = block

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from invariance_probe.probing.logistic import fit_logistic
 from invariance_probe.probing.ridge import fit_ridge
-from invariance_probe.probing.workbench import Workbench, inner_folds
+from invariance_probe.probing.workbench import Workbench, inner_folds, score_part
 from invariance_probe.study.run import Run, RunResult, Status
 
 
@@ -48,10 +48,10 @@ def probe_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: lis
 
 
 def selection_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> list[float]:
-    """Return each run's loss on the last fifth of its training windows, by a probe fitted on the rest."""
+    """Return each run's loss on the scored half of the last fifth of its training windows, by a probe fitted before it."""
     cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
     losses = probe_losses(bench, runs, features, [fitted for fitted, _ in cuts])
-    return [float(losses[i, torch.from_numpy(held)].mean()) for i, (_, held) in enumerate(cuts)]
+    return [float(losses[i, torch.from_numpy(score_part(held))].mean()) for i, (_, held) in enumerate(cuts)]
 
 
 def by_block(bench: Workbench, run: Run, losses: Tensor) -> tuple[tuple[int, ...], tuple[float, ...]]:

@@ -15,7 +15,7 @@ from invariance_probe.methods.base import Batch, Method
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.probing import diagnostics
 from invariance_probe.probing.readout import Measured, probe_losses, result_of
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.workbench import Workbench, score_part
 from invariance_probe.study.run import Run, RunResult, Status
 from invariance_probe.study.study import Optimisation
 from invariance_probe.training.ensemble import Training, train
@@ -157,7 +157,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     def validate() -> None:
         frozen = freeze(bench, method, rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets, draws=1)
-        seen.offer(frozen, torch.stack([losses[i, torch.from_numpy(held)].mean() for i, (_, held) in enumerate(cuts)]))
+        seen.offer(frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)]))
 
     every = max(1, settings.steps // CHECKS)
 
@@ -183,7 +183,7 @@ def _supervised_result(
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         message = f"the loss was not finite at step {int(training.failed_at[i])}"
         return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
-    selection = float(losses[torch.from_numpy(held)].mean())
+    selection = float(losses[torch.from_numpy(score_part(held))].mean())
     result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps)
     return Measured(run, result, frozen.arrays(i) | _scaling(views, i))
 

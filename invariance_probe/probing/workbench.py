@@ -67,7 +67,11 @@ class Workbench:
         return part_of(self.folds[run.fold].train, run.fraction)
 
     def validation(self, train: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        """Cut training windows in time into a fitted part and the last fifth."""
+        """Cut training windows in time into a fitted part and the last fifth.
+
+        The first half of that fifth may choose (when to stop a network), the second half scores (`score_part`), so
+        that a decoder that chose is not scored on what it chose by.
+        """
         return validation_split(self.windows, train, round(run.folds.embargo_s / self.recording.bin_s))
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
@@ -95,6 +99,11 @@ class Workbench:
     def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
         """Return a fresh generator at a stream's start for every run."""
         return [generator(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
+
+
+def score_part(held: np.ndarray) -> np.ndarray:
+    """Return the half of a validation part that candidate ceilings are compared on."""
+    return held[len(held) // 2 :]
 
 
 def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.device) -> Tensor:

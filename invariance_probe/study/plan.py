@@ -140,7 +140,7 @@ class Plan:
         for axis in study.axes:
             if study.is_jitter(axis.path):
                 for dose in self._doses(axis.path):
-                    moved = Condition(Views().at(axis.path, dose), axis.path, dose)
+                    moved = Condition(Views(pairing=study.views.pairing).at(axis.path, dose), axis.path, dose)
                     yield self._run(session, Persistence(), None, condition=moved)
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)

@@ -51,8 +51,8 @@ class Optimisation(Declaration):
     """What an update step is; the part of `training` that reaches an encoder's weights."""
 
     steps: Annotated[int, Field(ge=1)] = 500
-    batch_size: Annotated[int, Field(ge=4)] = 256
-    learning_rate: Annotated[float, Field(gt=0)] = 1e-3
+    batch_size: Annotated[int, Field(ge=4)] = 128
+    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
     weight_decay: Annotated[float, Field(ge=0)] = 1e-2
     precision: Literal["float32", "float64"] = "float32"
 

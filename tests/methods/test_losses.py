@@ -117,9 +117,9 @@ def test_closed_form_moments_equal_drawn_ones(transform, arm):
     x = gen.poisson(3 * drive)
     partners = find_partners(np.arange(400), np.zeros(400, dtype=int), TimeJitter(), 0.1)
     moments = corrupted_moments(pair_moments(x, partners, split=True), transform, arm, np.ones(3))
-    across, within = sampled_moments(x, transform, arm)
-    assert moments.across == pytest.approx(across, abs=0.12)
-    assert moments.within == pytest.approx(within, abs=0.12)
+    across, within = sampled_moments(x, transform, arm, steps=6000 if arm == "shared" else 400)
+    assert moments.across == pytest.approx(across, abs=0.15)
+    assert moments.within == pytest.approx(within, abs=0.15)
 
 
 def test_linear_ssl_refuses_what_has_no_closed_form():
