@@ -157,7 +157,9 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     def validate() -> None:
         frozen = freeze(bench, method, rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets, draws=1)
-        seen.offer(frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)]))
+        seen.offer(
+            frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)])
+        )
 
     every = max(1, settings.steps // CHECKS)
 

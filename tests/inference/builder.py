@@ -1,0 +1,71 @@
+"""Results of a real plan, with planted losses."""
+
+import numpy as np
+from conftest import tiny_study
+
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.run import RunResult
+from invariance_probe.study.study import Study
+
+JITTER = {
+    "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
+    "hypotheses": [
+        {"id": "J", "claim": "smooth", "predicts": "invariant", "axis": "time_jitter.window_s", "dose": 0.2,
+         "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"}}
+    ],
+}  # fmt: skip
+
+
+def make_plan(sessions=6, **changes):
+    study = Study.model_validate(tiny_study(**{"arms": ["independent", "shared", "paired"], **changes}))
+    subjects = ["a"] * sessions
+    return Plan(study, tuple(Session(f"s{i}", subjects[i], "", f"f{i}", study.recordings[0]) for i in range(sessions)))
+
+
+def planted(
+    plan,
+    *,
+    delta=0.0,
+    H=0.0,
+    paired=0.0,
+    C_info=0.0,
+    kept=0.9,
+    spread=0.01,
+    aa=0.0,
+    third=None,
+    rho=0.1,
+    null=0.02,
+    seed=0,
+    R=0.6,
+):
+    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R."""
+    gen = np.random.default_rng(seed)
+    per = plan.study.folds.blocks_per_fold
+    clean = 1 - kept * R
+    results = {}
+    for run in plan.runs:
+        kind = run.method.kind
+        if run.fold is None:
+            found = {"p_value": null} if kind == "shift_null" else {"rho": rho}
+            results[run.key()] = RunResult(run.key(), "done", diagnostics=found)
+            continue
+        blocks = tuple(range(run.fold * per, (run.fold + 1) * per))
+        loss = {
+            "raw": 1 - R, "information": 1 - R + C_info * R, "supervised": 1 - R + 0.05 + (C_info * R if run.axis else 0), "pca": 1 - R + 0.02,
+            "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
+        }.get(kind)  # fmt: skip
+        if kind == "simclr":
+            cost = {
+                "none": aa if run.seed >= plan.study.training.seeds else 0.0,
+                "independent": delta,
+                "shared": H,
+                "paired": paired,
+            }[run.arm]
+            cost = third if run.fraction < 1 and third is not None and run.axis else cost
+            loss = clean + cost * R + spread * R * gen.standard_normal()
+        noise = 0.002 * gen.standard_normal(per)
+        results[run.key()] = RunResult(
+            run.key(), "done", blocks, tuple(float(loss + n) for n in noise), (1.0,) * per if kind == "raw" else (),
+            {"raw": 0.4, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5},
+        )  # fmt: skip
+    return results

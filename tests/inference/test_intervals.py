@@ -1,0 +1,91 @@
+"""The one-sided tests: worked cases, scipy, and size by simulation."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+from statsmodels.stats.weightstats import DescrStatsW
+
+from invariance_probe.inference.dose_response import dose_interval
+from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.intervals import Sample, fixed_sessions
+
+
+def sample(means, ranges=None, subjects=None):
+    ranges = [1.0] * len(means) if ranges is None else ranges
+    effects = tuple(Effect(np.full((2, 8), m), np.full((1, 8), r)) for m, r in zip(means, ranges, strict=True))
+    return Sample(effects, tuple(subjects or ["a"] * len(means)))
+
+
+def test_with_a_known_range_it_is_the_t_test_of_the_ratio():
+    values = np.array([0.02, 0.05, -0.01, 0.08, 0.03])
+    made = sample(values)
+    assert made.scope == "population of sessions"
+    assert made.p_at_most(0.1) == pytest.approx(stats.ttest_1samp(values, 0.1, alternative="less").pvalue)
+    assert made.p_more_than(0.0) == pytest.approx(stats.ttest_1samp(values, 0.0, alternative="greater").pvalue)
+    assert made.interval() == pytest.approx(DescrStatsW(values).tconfint_mean(alpha=0.1), abs=1e-6)
+
+
+def test_the_interval_is_fiellers():
+    gen = np.random.default_rng(0)
+    effect, scale = gen.normal(0.05, 0.02, 6), gen.normal(0.5, 0.05, 6)
+    t = stats.t.ppf(0.95, 5)
+    n = 6
+    mean_e, mean_r = effect.mean(), scale.mean()
+    see, srr, ser = effect.var(ddof=1) / n, scale.var(ddof=1) / n, np.cov(effect, scale)[0, 1] / n
+    a, b, c = mean_r**2 - t**2 * srr, mean_e * mean_r - t**2 * ser, mean_e**2 - t**2 * see
+    root = math.sqrt(b**2 - a * c)
+    assert sample(effect, scale).interval() == pytest.approx(((b - root) / a, (b + root) / a), abs=1e-6)
+
+
+def test_a_range_that_may_be_zero_bounds_nothing():
+    low, high = sample([0.05, 0.02, 0.03, 0.01], [0.5, -0.4, 0.6, -0.3]).interval()
+    assert math.isinf(low) or math.isinf(high)
+
+
+def test_subjects_are_averaged_before_they_are_counted():
+    made = sample([0.1, 0.3, 0.2, 0.4, 0.0, 0.2, 0.1, 0.5], subjects=["a", "a", "b", "b", "c", "c", "d", "d"])
+    assert made.scope == "population of subjects"
+    assert made.p_at_most(0.5) == pytest.approx(stats.ttest_1samp([0.2, 0.3, 0.1, 0.3], 0.5, alternative="less").pvalue)
+    assert sample([0.1] * 6, subjects=["a", "a", "a", "b", "b", "b"]).scope == "these recordings"
+
+
+def test_the_sign_flip_has_its_floor():
+    assert sample([-0.1, -0.2, -0.3, -0.1]).sign_flip(0.0) == pytest.approx(2**-4)
+
+
+def test_two_way_variance_by_hand():
+    cell = np.array([[1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 4.0, 5.0]])
+    mean, error, df = fixed_sessions([cell])
+    seeds, blocks = 0.5 / 2, np.var([1.5, 2.5, 3.5, 4.5], ddof=1) / 4
+    assert mean == 3.0
+    assert error == pytest.approx(math.sqrt(seeds + blocks))
+    assert df == pytest.approx((seeds + blocks) ** 2 / (seeds**2 / 1 + blocks**2 / 3))
+
+
+def test_size_of_both_scopes_is_about_alpha_at_the_margin():
+    """Nulls exactly at the margin: session, seed and block effects are all random where the scope says so."""
+    gen = np.random.default_rng(1)
+    studies = 1500
+
+    def rate(sessions, spread):
+        hits = 0
+        for _ in range(studies):
+            effects = []
+            for _ in range(sessions):
+                cell = (
+                    0.1 + spread * gen.standard_normal() + 0.05 * gen.standard_normal((5, 1)) + 0.05 * gen.standard_normal((1, 8))
+                )
+                effects.append(Effect(cell + 0.05 * gen.standard_normal((5, 8)), np.ones((1, 8))))
+            hits += Sample(tuple(effects), ("a",) * sessions).p_at_most(0.1) <= 0.05
+        return hits / studies
+
+    assert 0.03 <= rate(6, 0.1) <= 0.07
+    assert 0.02 <= rate(3, 0.0) <= 0.07
+
+
+def test_dose_intervals_stop_at_the_first_failure_and_correct_over_doses():
+    found = dose_interval(0.0, {0.1: 0.01, 0.2: 0.2, 0.4: 0.001}, {0.1: 0.9, 0.2: 0.03, 0.4: 0.01})
+    assert (found.lower, found.upper) == (0.1, 0.4)  # .03 fails Holm at .05 / 2
+    assert dose_interval(0.0, {0.1: 0.3}, {0.1: 0.3}).upper is None

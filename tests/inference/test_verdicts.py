@@ -1,0 +1,158 @@
+"""Every row of the verdict tables is reached by planted losses, and every gate can fail."""
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from invariance_probe.inference import infer
+from invariance_probe.inference.entry import pointless
+
+from .builder import JITTER, make_plan, planted
+
+
+def judged(plan=None, left_out=None, results=None, **values):
+    plan = plan or make_plan()
+    return infer(plan, results or planted(plan, **values), left_out or {}).hypotheses[0]
+
+
+ROWS = {
+    "invariant": {"C_info": 0.02},
+    "recoverable": {"C_info": 0.4},
+    "sensitive": {"C_info": 0.5, "delta": 0.3},
+    "competition": {"C_info": 0.02, "delta": 0.3},
+    "inconclusive": {"C_info": 0.4, "delta": 0.1},
+}
+
+
+@pytest.mark.parametrize("verdict", ROWS)
+def test_each_row_of_the_table(verdict):
+    assert judged(**ROWS[verdict]).verdict == verdict
+
+
+def test_a_one_neuron_code_that_paired_draws_help_is_sensitive_and_flagged():
+    found = judged(C_info=0.7, delta=0.2, H=-0.05, paired=-0.3, kept=0.7)
+    assert found.verdict == "sensitive" and found.flags == ("regularised",)
+    assert (found.naive.says, found.naive.independent, found.naive.paired) == ("invariant", "not invariant", "invariant")
+    assert found.outcome == "contradicted" and found.predicts == "distributed"
+
+
+def test_regularisation_in_both_arms_alone_never_says_invariant():
+    """Independent draws help, but shared ones help more: D is above the margin."""
+    found = judged(C_info=0.7, delta=-0.05, H=-0.3, kept=0.6)
+    assert found.verdict == "sensitive"
+
+
+@pytest.mark.parametrize(("values", "gate"), [
+    ({"kept": 0.3}, "retention"),
+    ({"aa": 0.2}, "noise"),
+])  # fmt: skip
+def test_a_failed_gate_leaves_no_verdict(values, gate):
+    found = judged(C_info=0.02, **values)
+    assert found.verdict == f"invalid: {gate}" and found.outcome == "open" and found.p_value is None
+
+
+def test_harm_in_the_reference_arm_blocks_every_at_most_claim():
+    found = judged(C_info=0.4, delta=0.3, H=0.3)  # D = 0, but the reference is broken
+    assert found.verdict == "inconclusive"
+    assert next(g for g in found.gates if g.name == "reference").passed is False
+
+
+def test_noise_that_is_not_shown_equivalent_blocks_at_most_claims_only():
+    assert judged(C_info=0.02, spread=0.6).verdict == "inconclusive"
+    plan = make_plan()
+    results = planted(plan, C_info=0.5, delta=3.0, spread=0.6)
+    assert judged(plan, results=results).verdict == "sensitive"
+
+
+def test_collapse_at_dose_zero_fails_its_gate():
+    plan = make_plan()
+    results = planted(plan, C_info=0.02)
+    clean = [r for r in plan.grid if r.method.kind == "simclr" and r.axis == ""]
+    for run in clean[: len(clean) // 5]:
+        results[run.key()] = replace(results[run.key()], status="collapsed")
+    assert judged(plan, results=results).verdict == "invalid: collapse"
+
+
+def test_missing_runs_leave_no_verdict_and_are_counted():
+    plan = make_plan()
+    results = planted(plan, C_info=0.02)
+    gone = next(r for r in plan.grid if r.arm == "shared")
+    del results[gone.key()]
+    findings = infer(plan, results, {})
+    assert findings.hypotheses[0].verdict == "inconclusive" and "missing" in findings.hypotheses[0].sentence
+    assert findings.runs.missing == 1
+
+
+def test_a_failed_run_counts_as_failed_and_leaves_no_verdict():
+    plan = make_plan()
+    results = planted(plan, C_info=0.02)
+    bad = next(r for r in plan.grid if r.arm == "independent")
+    results[bad.key()] = replace(results[bad.key()], status="failed", blocks=(), block_losses=())
+    findings = infer(plan, results, {})
+    assert findings.hypotheses[0].verdict == "inconclusive" and findings.runs.failed == 1
+
+
+def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
+    plan = make_plan()
+    weak = planted(plan, null=0.5)
+    reasons = pointless(plan, weak)
+    assert set(reasons) == {run.key() for run in plan.grid}
+    only = {run.key(): weak[run.key()] for run in plan.baselines}
+    found = infer(plan, only, reasons)
+    assert found.hypotheses[0].verdict.startswith("untestable")
+    assert found.runs.left_out == len(reasons) and found.runs.missing == 0
+
+
+def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained():
+    plan = make_plan(**JITTER)
+    results = planted(plan, rho=1.0)
+    reasons = pointless(plan, results)
+    assert set(reasons) == {run.key() for run in plan.grid}
+    only = {run.key(): results[run.key()] for run in plan.baselines}
+    found = infer(plan, only, reasons).hypotheses[0]
+    assert found.verdict.startswith("untestable") and found.kind == "jitter"
+    assert "barely moves" in found.sentence
+
+
+@pytest.mark.parametrize(("values", "verdict"), [
+    ({"delta": 0.0, "third": 0.0}, "invariant"),
+    ({"delta": 0.3, "third": 0.3}, "sensitive"),
+    ({"delta": 0.0, "third": 0.3}, "inconclusive"),
+])  # fmt: skip
+def test_jitter_needs_both_amounts_of_data(values, verdict):
+    assert judged(make_plan(**JITTER), **values).verdict == verdict
+
+
+def test_three_sessions_speak_for_themselves_only():
+    found = judged(make_plan(sessions=3), C_info=0.02)
+    assert found.scope == "these recordings" and found.sentence.startswith("In these 3 recordings")
+    assert found.verdict == "invariant"
+
+
+def test_the_supervised_ceiling_is_used_where_training_data_choose_it():
+    plan = make_plan()
+    results = planted(plan, C_info=0.3)
+    for run in plan.baselines:
+        if run.method.kind == "supervised":
+            results[run.key()] = replace(results[run.key()], selection_loss=0.1)
+    findings = infer(plan, results, {})
+    assert {s.ceiling_family for s in findings.sessions} == {"supervised"}
+    c_info = next(e for e in findings.hypotheses[0].estimands if e.name == "C_info")
+    assert c_info.n_seeds == 2 and c_info.estimate == pytest.approx(0.3 * 0.6 / 0.55, abs=0.02)
+
+
+def test_confirmatory_claims_are_corrected_by_holm_and_quick_studies_confirm_nothing():
+    hypothesis = make_plan().study.hypotheses[0].model_dump()
+    plan = make_plan(hypotheses=[hypothesis, {**hypothesis, "id": "H2", "predicts": "sensitive"}])
+    first, second = infer(plan, planted(plan, C_info=0.4), {}).hypotheses
+    assert first.p_value_adjusted == pytest.approx(min(1, 2 * first.p_value))
+    assert first.outcome == "supported" and second.outcome == "contradicted"
+    assert judged(make_plan(quick=True), C_info=0.02).status == "exploratory"
+
+
+def test_findings_are_the_same_twice_and_are_plain_json():
+    plan = make_plan()
+    results = planted(plan, C_info=0.4)
+    first, second = (json.dumps(infer(plan, results, {}).to_json(), sort_keys=True) for _ in range(2))
+    assert first == second

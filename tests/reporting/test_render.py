@@ -1,0 +1,113 @@
+import json
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
+from builder import JITTER, make_plan, planted
+
+from invariance_probe.inference import infer
+from invariance_probe.inference.entry import pointless
+from invariance_probe.reporting import render
+from invariance_probe.results.tables import COLUMNS, tidy
+
+PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
+FIELDS = {
+    "schema_version": int, "study": dict, "registration": dict, "hypotheses": list, "baselines": list, "sessions": list, "curve": list,
+    "runs": dict, "notes": list, "settings": dict, "provenance": dict,
+}  # fmt: skip
+HYPOTHESIS = {
+    "id", "kind", "claim", "predicts", "status", "group", "axis", "primary_dose", "margin", "because", "scope", "sessions", "verdict", "flags",
+    "outcome", "sentence", "dose_interval", "no_ssl", "naive", "estimands", "claims", "gates", "p_value", "p_value_adjusted", "notes",
+}  # fmt: skip
+
+
+def made(tmp_path, plan=None, name="report", results=None, left_out=None, **values):
+    plan = plan or make_plan()
+    results = results if results is not None else planted(plan, **values)
+    findings = infer(plan, results, left_out or {})
+    return render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / name)
+
+
+def test_report_json_keeps_its_shape(tmp_path):
+    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    assert {name: type(value) for name, value in report.items()} == FIELDS
+    hypothesis = report["hypotheses"][0]
+    assert set(hypothesis) == HYPOTHESIS
+    assert set(report["study"]) == {"name", "question", "sha256"}
+    assert report["registration"] == {"sha256": None, "status": "exploratory", "deviations": []}
+    assert {"name", "dose", "arm", "estimate", "ci_low", "ci_high", "n_sessions", "n_seeds"} <= set(hypothesis["estimands"][0])
+    assert set(hypothesis["gates"][0]) == {"name", "passed", "detail"}
+    assert {"rule", "says"} <= set(hypothesis["naive"]) and {"planned", "done", "failed", "collapsed"} <= set(report["runs"])
+
+
+def test_two_renders_are_equal_byte_for_byte(tmp_path):
+    first, second = made(tmp_path, name="a", C_info=0.4).parent, made(tmp_path, name="b", C_info=0.4).parent
+    files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
+    assert files == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
+    assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
+
+
+def test_the_page_is_self_contained_and_escapes_what_a_study_says(tmp_path):
+    hostile = {**make_plan().study.hypotheses[0].model_dump(), "claim": "<script>alert(1)</script>"}
+    page = made(tmp_path, make_plan(hypotheses=[hostile]), C_info=0.4).read_text()
+    assert "<script" not in page and "&lt;script&gt;" in page
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
+    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 3
+
+
+def test_the_page_opens_with_the_verdicts(tmp_path):
+    page = made(tmp_path, C_info=0.7, delta=0.2, paired=-0.3, kept=0.7).read_text()
+    head = page[: page.index("what the verdict rests on")]
+    assert "H1: sensitive" in head and "regularised" in head and "naive rule" in head
+    assert "not checked yet" in page
+
+
+@pytest.mark.parametrize("plan", [make_plan(sessions=3), make_plan(**JITTER), make_plan(quick=True)])
+def test_every_kind_of_study_renders(tmp_path, plan):
+    assert made(tmp_path, plan).exists()
+
+
+def test_a_study_without_a_verdict_renders(tmp_path):
+    plan = make_plan()
+    weak = planted(plan, null=0.5)
+    only = {run.key(): weak[run.key()] for run in plan.baselines}
+    page = made(tmp_path, plan, results=only, left_out=pointless(plan, weak)).read_text()
+    assert "untestable" in page and "left out" in page
+
+
+def test_an_older_report_is_replaced_whole(tmp_path):
+    folder = made(tmp_path, C_info=0.4).parent
+    (folder / "stale.txt").write_text("old")
+    made(tmp_path, C_info=0.4)
+    assert not (folder / "stale.txt").exists() and list(tmp_path.iterdir()) == [folder]
+
+
+def test_the_table_has_a_row_for_every_run_and_block():
+    plan = make_plan()
+    table = tidy(plan.runs, planted(plan))
+    assert list(table.columns) == COLUMNS
+    assert len(table[table.method == "raw"]) == 6 * 8
+
+
+def test_a_browser_shows_the_page_without_overflow(tmp_path):
+    browser = shutil.which("chromium")
+    if browser is None:
+        pytest.skip("chromium is not installed")
+    page = made(tmp_path, C_info=0.4)
+    shot = tmp_path / "shot.png"
+    command = [
+        browser,
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--window-size=360,800",
+        f"--screenshot={shot}",
+        page.as_uri(),
+    ]
+    subprocess.run(command, check=True, capture_output=True, timeout=120)
+    assert shot.stat().st_size > 5000
