@@ -1,0 +1,74 @@
+"""The executor with a small worker of its own that speaks the protocol, and may kill itself."""
+
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import tiny_study
+
+from invariance_probe.executors.local import Place, run_local
+from invariance_probe.executors.stacks import STACK, make_stacks
+from invariance_probe.results.store import Store
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.study import Study
+
+WORKER = """
+import json, os, signal, sys
+from pathlib import Path
+from invariance_probe.results.store import Store
+from invariance_probe.study.run import Run, RunResult
+poison, once = sys.argv[1], Path(sys.argv[2])
+for line in sys.stdin:
+    job = json.loads(line)
+    for data in job["runs"]:
+        run = Run.model_validate(data)
+        if run.key() == poison or (poison == "once" and not once.exists()):
+            once.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        Store(Path(job["store"])).commit_result(run, RunResult(run.key(), "done"))
+        print(json.dumps({"event": "committed", "key": run.key(), "status": "done"}), flush=True)
+    print(json.dumps({"event": "stack_done"}), flush=True)
+"""
+
+
+@pytest.fixture
+def plan():
+    study = Study.model_validate(tiny_study())
+    return Plan(study, tuple(Session(n, "a", "", n, study.recordings[0]) for n in ("s", "t")))
+
+
+def serve(plan, tmp_path, poison="none"):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+    command = [sys.executable, str(script), poison, str(tmp_path / "once")]
+    events = []
+    lost = run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, events.append, command)
+    return lost, events, Store(tmp_path / "runs").results(plan.grid)
+
+
+def test_every_run_is_measured_once(plan, tmp_path):
+    lost, events, results = serve(plan, tmp_path)
+    assert not lost and len(results) == len(plan.grid)
+    assert sum(e["event"] == "committed" for e in events) == len(plan.grid)
+
+
+def test_a_worker_that_dies_once_loses_nothing(plan, tmp_path):
+    lost, _, results = serve(plan, tmp_path, "once")
+    assert not lost and len(results) == len(plan.grid)
+
+
+def test_a_run_that_kills_its_worker_takes_few_others_with_it(plan, tmp_path):
+    bad = plan.grid[10].key()
+    lost, _, results = serve(plan, tmp_path, bad)
+    assert bad in lost and "died" in lost[bad]
+    assert bad not in results and set(results) | set(lost) == {run.key() for run in plan.grid}
+    assert len(lost) <= STACK // 4 + 1
+
+
+def test_stacks_hold_one_session_and_one_architecture_longest_first(plan):
+    stacks = make_stacks(plan.runs)
+    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(run.key() for run in plan.runs)
+    for stack in stacks:
+        assert len(stack.runs) <= STACK
+        assert len({(run.session, run.method, run.optimisation, run.fraction) for run in stack.runs if run.optimisation}) <= 1
+    assert [s.cost for s in stacks] == sorted((s.cost for s in stacks), reverse=True)

@@ -1,0 +1,174 @@
+"""The command line end to end, on a tiny simulated study; torch stays out where it is not needed."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from conftest import tiny_study
+from ruamel.yaml import YAML
+
+PROGRAM = [sys.executable, "-c", "from invariance_probe.cli import main; main()"]
+
+
+def call(*arguments, cwd, check=None):
+    done = subprocess.run([*PROGRAM, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    if check is not None:
+        assert done.returncode == check, done.stderr + done.stdout
+    return done
+
+
+@pytest.fixture
+def study(tmp_path):
+    return write(tmp_path, tiny_study())
+
+
+def write(folder, data, name="study.yaml"):
+    path = folder / name
+    YAML(typ="safe").dump(data, path)
+    return path
+
+
+def without_times(folder):
+    report = json.loads((folder / "report.json").read_text())
+    report.pop("provenance")
+    return report
+
+
+def test_help_is_quick_and_loads_no_torch(tmp_path):
+    call("--help", cwd=tmp_path, check=0)
+    started = time.perf_counter()
+    call("--help", cwd=tmp_path, check=0)
+    assert time.perf_counter() - started < 1.5  # the target is .5 s on a quiet machine
+
+
+@pytest.mark.parametrize("command", ["validate", "plan", "status", "report"])
+def test_commands_that_train_nothing_load_no_torch(study, tmp_path, command):
+    code = f"""
+import sys
+from invariance_probe.cli import main
+try:
+    main([{command!r}, {str(study)!r}])
+except SystemExit as end:
+    assert end.code in (0, None), end.code
+sys.exit(3 if 'torch' in sys.modules else 0)"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_run_measures_everything_once_and_reports_again_without_training(study, tmp_path):
+    first = call("run", study, "--workers", 2, cwd=tmp_path, check=0)
+    assert "H1:" in first.stdout and "report: reports/tiny/index.html" in first.stdout
+    report = without_times(tmp_path / "reports" / "tiny")
+    assert report["runs"]["done"] + report["runs"]["collapsed"] == report["runs"]["planned"]
+    again = call("run", study, cwd=tmp_path, check=0)
+    assert "baselines: 0/0 runs" in again.stderr and "grid: 0/0 runs" in again.stderr
+    assert without_times(tmp_path / "reports" / "tiny") == report
+    call("report", study, "--out", "elsewhere", cwd=tmp_path, check=0)
+    assert without_times(tmp_path / "elsewhere") == report
+    assert "0 missing" in call("status", study, cwd=tmp_path, check=0).stdout
+
+
+def test_results_do_not_depend_on_the_number_of_workers(study, tmp_path):
+    call("run", study, "--workers", 1, "--runs", "a", "--out", "ra", cwd=tmp_path, check=0)
+    call("run", study, "--workers", 2, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
+    assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")
+
+
+def children(parent):
+    found = []
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = path.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        if int(fields[1]) == parent:
+            found.append(int(path.parent.name))
+    return found
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
+@pytest.mark.parametrize("victim", ["worker", "parent"])
+def test_a_killed_study_goes_on_where_it_was_and_ends_the_same(tmp_path, victim):
+    data = tiny_study(training={"steps": 200, "batch_size": 64, "seeds": 2})
+    path = write(tmp_path, data)
+    running = subprocess.Popen(
+        [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    )
+    results = tmp_path / "a" / "results"
+    deadline = time.monotonic() + 120
+    while len(list(results.glob("*/*"))) < 60:
+        assert running.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
+        time.sleep(0.02)
+    os.kill(children(running.pid)[0] if victim == "worker" else running.pid, signal.SIGKILL)
+    running.communicate(timeout=200)
+    assert (running.returncode == 0) == (victim == "worker")
+    time.sleep(1.0)  # orphaned workers end when their input does
+    before = {p: p.stat().st_mtime_ns for p in results.glob("*/*/result.json")}
+    call("run", path, "--runs", "a", "--out", "ra", cwd=tmp_path, check=0)
+    assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # nothing that was committed was made again
+    call("run", path, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
+    assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")
+
+
+def npz(folder, **arrays):
+    gen = np.random.default_rng(0)
+    base = {"counts": gen.poisson(3, (600, 8)), "y": gen.standard_normal(600), "trial": np.repeat(np.arange(60), 10)}
+    np.savez(folder / "s.npz", **{**base, **arrays})
+    return [{"kind": "npz", "path": "s.npz", "session": "s", "activity": "counts", "bin_s": 0.1, "trial": "trial"}]
+
+
+WRONG = {
+    "unknown key": ({"windw": {"length_bins": 1}}, "unknown key 'windw'. Did you mean 'window'?"),
+    "bad path": (
+        {"recordings": [{"kind": "npz", "path": "gone.npz", "session": "s", "activity": "x", "bin_s": 0.1}]},
+        "no such file",
+    ),
+    "long embargo": ({"folds": {"count": 2, "embargo_s": 1000}}, "use a shorter embargo"),
+    "one name twice": ({"recordings": [tiny_study()["recordings"][0]] * 2}, "stands twice"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_a_wrong_study_trains_nothing(tmp_path, name):
+    change, said = WRONG[name]
+    path = write(tmp_path, tiny_study(**change))
+    done = call("run", path, cwd=tmp_path, check=2)
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1 and said in lines[0], done.stderr
+    assert lines[0].startswith(f"{path}:") and lines[0].split(":")[1].isdigit() and lines[0].split(":")[2].isdigit()
+    assert not (tmp_path / "runs").exists()
+
+
+def test_nan_in_the_data_is_one_line_and_trains_nothing(tmp_path):
+    bad = np.full((600, 8), 2.0)
+    bad[17, 3] = np.nan
+    path = write(tmp_path, tiny_study(recordings=npz(tmp_path, counts=bad), target={"name": "y"}))
+    done = call("run", path, cwd=tmp_path, check=2)
+    assert "NaN or infinite value, first at bin 17, unit 3" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+
+
+def test_a_label_constant_within_trials_is_untestable_and_trains_no_ssl(tmp_path):
+    gen = np.random.default_rng(1)
+    direction = np.repeat(gen.integers(0, 2, 60), 10)
+    counts = gen.poisson(1 + 4 * direction[:, None] * np.ones(8))
+    jitter = {**tiny_study()["hypotheses"][0], "predicts": "invariant", "axis": "time_jitter.window_s", "dose": 0.2}
+    data = tiny_study(
+        recordings=npz(tmp_path, counts=counts, y=direction), target={"name": "y", "kind": "categorical"}, hypotheses=[jitter],
+        folds={"scheme": "trials", "count": 2}, axes=[{"path": "time_jitter.window_s", "doses": [0, 0.2]}], views={},
+    )  # fmt: skip
+    done = call("run", write(tmp_path, data), cwd=tmp_path, check=0)
+    assert "H1: untestable" in done.stdout and "grid: 0/0 runs" in done.stderr
+    report = without_times(tmp_path / "reports" / "tiny")
+    assert report["runs"]["left_out"] > 0 and report["runs"]["missing"] == 0
+
+
+def test_new_and_schema_print_what_loads(tmp_path):
+    (tmp_path / "n.yaml").write_text(call("new", "simulated", cwd=tmp_path, check=0).stdout)
+    call("validate", "n.yaml", cwd=tmp_path, check=0)
+    assert json.loads(call("schema", cwd=tmp_path, check=0).stdout)["title"] == "Study"
