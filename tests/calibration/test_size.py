@@ -1,0 +1,84 @@
+"""The verdicts' error rates in the small, on closed-form linear SSL, which has no seeds and takes milliseconds.
+
+A bank of simulated sessions is measured once, and studies of six are resampled from it. With the margin at the
+bank's own mean of an estimand, both one-sided claims about it are exactly false on average: an exact null.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_study
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.inference.entry import session_findings
+from invariance_probe.inference.estimands import Effect, read_losses
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.verdicts import cells, decide
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+
+BANK, STUDIES, SESSIONS = 240, 2000, 6
+NAMES = ("C_info", "D", "H", "delta")
+
+
+@pytest.fixture(scope="module")
+def bank():
+    """Effects of every decodable session by estimand; five dimensions for one label and four nuisances."""
+    world = {"kind": "simulated", "generator": "redundancy", "session": "one", "carriers": 1, "carrier_counts": 2.0, "units": 30}
+    data = tiny_study(
+        recordings=[{**world, "information": 2.0, "bins": 1200, "sessions": BANK}], method={"kind": "linear_ssl", "dimensions": 5},
+        folds={"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+    )  # fmt: skip
+    study = Study.model_validate(data)
+    plan = Plan(study, find_sessions(study, Path()))
+    results = {}
+    for session in plan.sessions:
+        recording = open_recording(session.source, session.name, Path())
+        runs = [
+            r
+            for r in plan.runs
+            if r.session == session.name and r.method.kind in ("raw", "linear_ssl", "information", "shift_null")
+        ]
+        bench = Workbench.of(recording, runs[0], torch.device("cpu"))
+        for kind in ("raw", "linear_ssl", "information", "shift_null"):
+            same = [r for r in runs if r.method.kind == kind]
+            results |= {m.result.key: m.result for m in MEASURES[kind](bench, same, lambda steps: None)}
+    findings = session_findings(plan, results)
+    losses = {name: found for name, found in read_losses(plan, results).items() if findings[name].decodable}
+    assert len(losses) > BANK / 2
+    return {n: [found.effect(n, "unit_dropout.rate", 0.4) for found in losses.values()] for n in NAMES}
+
+
+def resampled(effects: list[Effect], index: np.ndarray) -> Sample:
+    return Sample(tuple(effects[i] for i in index), ("a",) * len(index))
+
+
+def studies(bank):
+    gen = np.random.default_rng(7)
+    count = len(bank["D"])
+    return [gen.integers(0, count, SESSIONS) for _ in range(STUDIES)]
+
+
+@pytest.mark.parametrize("name", ["D", "C_info"])
+def test_claims_at_the_banks_own_mean_are_made_in_at_most_seven_percent(bank, name):
+    effects = bank[name]
+    margin = sum(e.values.mean() for e in effects) / sum(e.range.mean() for e in effects)
+    samples = [resampled(effects, index) for index in studies(bank)]
+    at_most = np.mean([s.p_at_most(margin) <= 0.05 for s in samples])
+    more_than = np.mean([s.p_more_than(margin) <= 0.05 for s in samples])
+    print(f"{name} at its bank mean {margin:.3f}: `<= m` {at_most:.4f}, `> m` {more_than:.4f} of {STUDIES}")
+    assert at_most <= 0.07 and more_than <= 0.07
+
+
+def test_a_one_neuron_code_is_hardly_ever_called_invariant_or_recoverable(bank):
+    verdicts = []
+    for index in studies(bank):
+        samples = {name: resampled(bank[name], index) for name in NAMES}
+        verdicts.append(decide(cells(samples, 0.1, equivalent=True), jitter=False))
+    share = {verdict: verdicts.count(verdict) / STUDIES for verdict in sorted(set(verdicts))}
+    print(share)
+    assert share.get("invariant", 0) + share.get("recoverable", 0) <= 0.05
