@@ -22,7 +22,7 @@ _HOMES = {
     "render": "invariance_probe.reporting",
 }
 
-__all__ = sorted(_HOMES)  # noqa: PLE0605  (the table above is the one list of names)
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str) -> Any:

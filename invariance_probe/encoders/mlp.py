@@ -1,6 +1,7 @@
 """The stacked multilayer perceptron, which encoders, projectors and predictors are made of."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import torch
@@ -25,7 +26,7 @@ class MLP(nn.Module):
     def __init__(self, inputs: int, widths: tuple[int, ...], generators: list[np.random.Generator]) -> None:
         super().__init__()
         sizes = (inputs, *widths)
-        hidden = [initial_weight(generators, a, b) for a, b in zip(sizes[:-2], sizes[1:-1], strict=True)]
+        hidden = [initial_weight(generators, a, b) for a, b in pairwise(sizes[:-1])]
         self.hidden = nn.ModuleList(LinearBatchNormReLU(weight) for weight in hidden)
         self.last = StackedLinear(initial_weight(generators, sizes[-2], sizes[-1], gain=1.0))
 
@@ -48,6 +49,7 @@ class MLP(nn.Module):
         """
         weights, biases = [], []
         for layer in self.hidden:
+            assert isinstance(layer, LinearBatchNormReLU)
             weight, bias = layer.folded(x, rows.unsqueeze(1))
             x = torch.baddbmm(bias, x, weight).relu_()
             weights.append(weight)

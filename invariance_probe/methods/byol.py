@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
-from invariance_probe.study.methods import BYOL as BYOLDeclaration
+from invariance_probe.study import methods as declared_methods
 
 
 def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
@@ -26,7 +26,7 @@ def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 class BYOL(Method):
     """Online encoder, projector and predictor; target encoder and projector follow by a moving average."""
 
-    def __init__(self, declared: BYOLDeclaration, inputs: int, generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: declared_methods.BYOL, inputs: int, generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.decay = declared.target_decay
         self.encoder = MLP(inputs, declared.encoder.widths, generators)
@@ -45,5 +45,6 @@ class BYOL(Method):
     def after_update(self, step: int, steps: int) -> None:
         """Move the target towards the online networks; the decay rises to 1 by a cosine (section 3.2 of the paper)."""
         decay = 1 - (1 - self.decay) * (math.cos(math.pi * step / steps) + 1) / 2
-        online = [*self.encoder.parameters(), *self.projector.parameters()]
-        torch._foreach_lerp_(list(self.target.parameters()), online, 1 - decay)
+        online: list[Tensor] = [*self.encoder.parameters(), *self.projector.parameters()]
+        following: list[Tensor] = list(self.target.parameters())
+        torch._foreach_lerp_(following, online, 1 - decay)

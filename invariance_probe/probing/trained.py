@@ -53,7 +53,7 @@ def train_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> tup
     partners = StackedPartners.of([bench.partners(run, part) for run, part in zip(runs, parts, strict=True)], bench.device)
     order = Order(key_tensor(bench.keys("order", runs), bench.device), partners.count, settings.batch_size)
     inputs = views.shape[0] * views.shape[1]
-    method = METHODS[runs[0].method.kind](runs[0].method, inputs, bench.generators("init", runs))  # type: ignore[arg-type]
+    method = METHODS[runs[0].method.kind](runs[0].method, inputs, bench.generators("init", runs))
     method = method.to(bench.device, dtype_of(settings))
 
     def batch_at(step: int) -> Batch:

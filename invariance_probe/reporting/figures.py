@@ -185,7 +185,7 @@ def _chart(
     columns: tuple[str, ...],
     rows: tuple[tuple[Any, ...], ...],
 ) -> Chart:
-    style = {
+    style: Any = {
         "svg.hashsalt": "invariance_probe",
         "svg.fonttype": "path",
         "font.size": 9,

@@ -14,19 +14,17 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         "continuous": "squared error over the target's variance",
         "circular": "squared error of cosine and sine",
         "categorical": "log-loss in nats",
-    }
-    base = (
-        "each view read one binomial half of every spike count"
-        if study.views.base.kind == "count_splitting"
-        else "both views read the whole activity"
-    )
+    }[study.target.kind]
+    split = study.views.base.kind == "count_splitting"
+    base = "each view read one binomial half of every spike count" if split else "both views read the whole activity"
+    version = report["provenance"]["versions"].get("invariance-probe", "")
     return (
-        f"Representations of {len(plan.sessions)} sessions were learned by {study.method.kind} ({training.steps} steps of {training.batch_size} windows, "
-        f"{training.seeds} seeds, {study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s embargo); {base}. "
-        f"The swept doses were {axes}, in the arms {', '.join(study.arms)}. {study.target.name!r} was decoded from frozen representations of clean activity by "
-        f"{probe} (penalty by inner folds), and the held-out loss was {loss[study.target.kind]}. Losses are in units of the decodable range R, from the best "
-        f"constant to the better of a raw decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
-        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; "
-        f"p values were adjusted by Holm over confirmatory hypotheses. invariance_probe {report['provenance']['versions'].get('invariance-probe', '')}, "
-        f"study {report['study']['sha256'][:12]}."
+        f"Representations of {len(plan.sessions)} sessions were learned by {study.method.kind} ({training.steps} steps of "
+        f"{training.batch_size} windows, {training.seeds} seeds, {study.folds.count} folds by {study.folds.scheme} with "
+        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(study.arms)}. "
+        f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
+        f"the held-out loss was {loss}. Losses are in units of the decodable range R, from the best constant to the better of a raw "
+        f"decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
+        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; p values were "
+        f"adjusted by Holm over confirmatory hypotheses. invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )

@@ -65,7 +65,8 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], met
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"number": _number, "p": _p_value, "data_uri": _data_uri}
+    filters: dict[str, Any] = {"number": _number, "p": _p_value, "data_uri": _data_uri}
+    environment.filters |= filters
     return environment.get_template(f"{name}.j2").render(report=report, charts=charts, methods=methods)
 
 

@@ -1,6 +1,7 @@
 """Results as tidy tables: one row a run and test block."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -14,14 +15,13 @@ COLUMNS = [
 
 def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
     """Return one row for every run and test block, with `COLUMNS`; a run without losses has one row without a block."""
-    rows = []
+    rows: list[tuple[Any, ...]] = []
     for run in runs:
         result = results.get(run.key())
         if result is None:
             continue
-        own = (
-            run.session, run.subject, run.group, run.method.kind, run.setting, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold,
-        )  # fmt: skip
+        named = (run.session, run.subject, run.group, run.method.kind, run.setting)
+        own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold)
         end = (result.status, result.diagnostics.get("rank_me"), result.key)
         floors = result.floor_losses or (None,) * len(result.blocks)
         measured = zip(result.blocks, result.block_losses, floors, strict=True)

@@ -106,7 +106,7 @@ class Views(Declaration):
             return stage.__class__.model_validate({**stage.model_dump(), field: dose}) if stage.kind == kind else stage  # type: ignore[attr-defined]
 
         return Views(
-            pairing=put(self.pairing),  # type: ignore[arg-type]
-            base=put(self.base),  # type: ignore[arg-type]
-            transforms=tuple(put(stage) for stage in self.transforms),  # type: ignore[misc]
+            pairing=put(self.pairing),
+            base=put(self.base),
+            transforms=tuple(put(stage) for stage in self.transforms),
         )

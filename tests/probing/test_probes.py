@@ -102,7 +102,18 @@ def plan_for(recording, **changes):
 
 def white(labels, seed=0):
     gen = np.random.default_rng(seed)
-    return Recording("s", "a", "", gen.poisson(3, (len(labels), 10)), "counts", 0.1, tuple("abcdefghij"), {"label": labels}, None, np.zeros(len(labels), dtype=int))  # fmt: skip
+    return Recording(
+        "s",
+        "a",
+        "",
+        gen.poisson(3, (len(labels), 10)),
+        "counts",
+        0.1,
+        tuple("abcdefghij"),
+        {"label": labels},
+        None,
+        np.zeros(len(labels), dtype=int),
+    )
 
 
 def test_the_shift_null_is_beaten_by_a_code_and_not_by_a_slow_label_without_one():
@@ -137,7 +148,12 @@ def test_persistence_of_an_ou_label_is_exponential_in_the_lag():
         "margin": tiny_study()["hypotheses"][0]["margin"],
     }
     made = white(label)
-    plan = plan_for(made, views={"pairing": {"kind": "time_jitter", "shape": "annulus"}}, axes=[{"path": "time_jitter.window_s", "doses": [0, 0.4]}], hypotheses=[jitter])  # fmt: skip
+    plan = plan_for(
+        made,
+        views={"pairing": {"kind": "time_jitter", "shape": "annulus"}},
+        axes=[{"path": "time_jitter.window_s", "doses": [0, 0.4]}],
+        hypotheses=[jitter],
+    )
     run = next(r for r in plan.baselines if r.method.kind == "persistence")
     bench = Workbench.of(made, run, torch.device("cpu"))
     uniform = run.views.pairing.shape == "uniform"
