@@ -27,7 +27,7 @@ DIAGNOSED = 512
 """At most this many test windows enter the diagnostics."""
 COLLAPSED = 1.5
 """A representation with a smaller RankMe has collapsed."""
-CHECKS = 20
+CHECKS = 10
 """How often a supervised network is held against its validation part."""
 
 Progress = Callable[[int], None]

@@ -76,6 +76,8 @@ class RedundancyRecording(_Simulated):
     nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
     nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
     """Standard deviation of the log-rate that all nuisances cause together."""
+    carriers_are_pure: bool = False
+    """Whether nuisances leave the carriers alone (labelled lines), so that the label is nowhere but in them."""
 
 
 class SmoothnessRecording(_Simulated):

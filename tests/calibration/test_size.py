@@ -2,6 +2,9 @@
 
 A bank of simulated sessions is measured once, and studies of six are resampled from it. With the margin at the
 bank's own mean of an estimand, both one-sided claims about it are exactly false on average: an exact null.
+
+The world has strong rivals for the representation's dimensions. With weak ones a linear method has room to keep
+a single carrier whatever the arm, D is about 0, and the verdict is `recoverable`.
 """
 
 from pathlib import Path
@@ -21,16 +24,17 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
-BANK, STUDIES, SESSIONS = 240, 2000, 6
+BANK, STUDIES, SESSIONS = 160, 2000, 6
 NAMES = ("C_info", "D", "H", "delta")
 
 
 @pytest.fixture(scope="module")
 def bank():
-    """Effects of every decodable session by estimand; five dimensions for one label and four nuisances."""
-    world = {"kind": "simulated", "generator": "redundancy", "session": "one", "carriers": 1, "carrier_counts": 2.0, "units": 30}
+    """Effects of every decodable session by estimand; seven dimensions for one label and six strong nuisances."""
+    world = {"kind": "simulated", "generator": "redundancy", "session": "one", "carriers": 1, "carrier_counts": 2.0, "units": 120}
+    rivals = {"carriers_are_pure": True, "nuisances": 6, "nuisance_gain": 0.8}
     data = tiny_study(
-        recordings=[{**world, "information": 2.0, "bins": 1200, "sessions": BANK}], method={"kind": "linear_ssl", "dimensions": 5},
+        recordings=[{**world, **rivals, "information": 2.0, "bins": 1600, "sessions": BANK}], method={"kind": "linear_ssl", "dimensions": 7},
         folds={"scheme": "blocks", "count": 2, "embargo_s": 1.0},
     )  # fmt: skip
     study = Study.model_validate(data)

@@ -30,6 +30,8 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     signs = rng.choice([-1.0, 1.0], size=len(carriers))
     gains[carriers] = signs * np.sqrt(source.information / (len(carriers) * mean_counts[carriers]))
     loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    if source.carriers_are_pure:
+        loadings[:, carriers] = 0
     drive = shared[:, None] * gains + nuisance @ loadings
     power = gains**2 * (1 + source.shared_noise) + (loadings**2).sum(axis=0)
     counts = poisson_counts(rng, drive, power, mean_counts)
