@@ -6,7 +6,6 @@ claims rest on. Nothing is divided by the range here: a claim about a ratio is a
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -15,6 +14,9 @@ from invariance_probe.study.run import Run, RunResult
 
 Condition = tuple[str, str, float, str, float]
 """setting, axis, dose, arm, fraction of the training windows."""
+
+CEILINGS = ("raw", "supervised")
+"""Decoder families that may be the ceiling; the first wins a tie."""
 
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
 
@@ -76,6 +78,7 @@ class SessionLosses:
             )
             self._enter(role, run, results.get(run.key()))
         self.seeds = study.training.seeds
+        self.ceiling_family = CEILINGS[0]
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
         address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
@@ -104,11 +107,10 @@ class SessionLosses:
         """Loss of the best constant (block,)."""
         return self._floor
 
-    @cached_property
-    def ceiling_family(self) -> str:
-        """`raw` or `supervised`: which decoder did better on the validation part of the training windows."""
-        means = {role: float(np.mean(losses)) for role, losses in self._selection.items() if role in ("raw", "supervised")}
-        return min(means, key=lambda role: (means[role], role)) if means else "raw"
+    @property
+    def selection(self) -> dict[str, float]:
+        """Loss of every candidate ceiling on the scored validation part of the training windows, by decoder family."""
+        return {role: float(np.mean(losses)) for role, losses in self._selection.items() if role in CEILINGS}
 
     @property
     def ceiling(self) -> np.ndarray:
@@ -158,5 +160,16 @@ class SessionLosses:
 
 
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Return the losses of every session by its name."""
-    return {session.name: SessionLosses(plan, session, results) for session in plan.sessions}
+    """Return the losses of every session by its name.
+
+    The ceiling's decoder family is chosen on training data, once for all sessions of a group: chosen for each
+    session, two near-equal families would be told apart by noise, and C_info would mean different things in
+    the sessions that it is averaged over.
+    """
+    found = {session.name: SessionLosses(plan, session, results) for session in plan.sessions}
+    for group in {losses.session.group for losses in found.values()}:
+        members = [losses for losses in found.values() if losses.session.group == group]
+        means = {role: float(np.mean([m.selection.get(role, np.inf) for m in members])) for role in CEILINGS}
+        for member in members:
+            member.ceiling_family = min(CEILINGS, key=lambda role: means[role])
+    return found
