@@ -100,7 +100,7 @@ class Sample:
         return self._averaged([effect.range.mean() for effect in self.effects])
 
     def _averaged(self, values: Sequence[float]) -> np.ndarray:
-        if len(set(self.subjects)) == 1:
+        if len(set(self.subjects)) == 1 or self.scope == "these recordings":
             return np.array(values)
         named = sorted(set(self.subjects))
         return np.array([np.mean([v for v, s in zip(values, self.subjects, strict=True) if s == name]) for name in named])

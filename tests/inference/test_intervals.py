@@ -51,6 +51,15 @@ def test_subjects_are_averaged_before_they_are_counted():
     assert sample([0.1] * 6, subjects=["a", "a", "a", "b", "b", "b"]).scope == "these recordings"
 
 
+def test_few_sessions_of_several_subjects_are_averaged_plainly_and_lie_inside_their_interval():
+    gen = np.random.default_rng(0)
+    effects = tuple(Effect(mean + 0.02 * gen.standard_normal((3, 8)), np.ones((1, 8))) for mean in (0.1, 0.2, 0.6))
+    made = Sample(effects, ("a", "a", "b"))
+    low, high = made.interval()
+    assert made.scope == "these recordings" and made.estimate == pytest.approx(0.3, abs=0.02)
+    assert low < made.estimate - 0.002 and made.estimate + 0.002 < high
+
+
 def test_the_sign_flip_has_its_floor():
     assert sample([-0.1, -0.2, -0.3, -0.1]).sign_flip(0.0) == pytest.approx(2**-4)
 
