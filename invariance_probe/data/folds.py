@@ -99,10 +99,8 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
 
 
 def part_of(train: np.ndarray, fraction: float) -> np.ndarray:
-    """Return a fraction of the training windows: the first part of each of ten equal stretches of them."""
-    if fraction == 1:
-        return train
-    return np.concatenate([chunk[: max(1, round(len(chunk) * fraction))] for chunk in np.array_split(train, min(10, len(train)))])
+    """Return the first part of the training windows in time: one piece, so that long lags still find partners in it."""
+    return train[: max(1, round(len(train) * fraction))]
 
 
 def validation_split(windows: Windows, train: np.ndarray, embargo_bins: int) -> tuple[np.ndarray, np.ndarray]:
