@@ -57,6 +57,12 @@ class _Simulated(Declaration):
     units: Annotated[int, Field(ge=2)] = 60
     bins: Annotated[int, Field(ge=50)] = 1000
     bin_s: Annotated[float, Field(gt=0)] = 0.1
+    overdispersion: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """phi of negative-binomial counts, Var = mu + phi mu^2 given the rate; 0 is Poisson."""
+    renewal_shape: Annotated[int, Field(ge=1, le=20)] = 1
+    """Shape of a gamma renewal process, a soft refractory period: Fano factor about 1 / shape; 1 is Poisson."""
+    shared_gain: Annotated[float, Field(ge=0, le=2)] = 0.0
+    """Standard deviation of a log-gain that multiplies the rates of all units together (tau 1 s)."""
 
 
 class RedundancyRecording(_Simulated):
@@ -93,5 +99,112 @@ class SmoothnessRecording(_Simulated):
     """Standard deviation of the log-rate that all nuisances cause together."""
 
 
-SimulatedRecording = Annotated[RedundancyRecording | SmoothnessRecording, Field(discriminator="generator")]
+class SwitchingRecording(_Simulated):
+    """G1b: a label that jumps, with the autocorrelation of a smooth one of the same time constant."""
+
+    generator: Literal["switching"] = "switching"
+    process: Literal["redraw", "states"] = "redraw"
+    """`redraw`: the label is drawn anew at Poisson times; `states`: a chain of `states` that are all equally likely next."""
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.8
+    label_dimensions: Annotated[int, Field(ge=1)] = 2
+    label_gain: Annotated[float, Field(ge=0)] = 0.4
+    states: Annotated[int, Field(ge=2, le=8)] = 4
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 6.4
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+
+
+class RecurringRecording(_Simulated):
+    """G3: behaviours that come back in bouts, under a slow drift that only distant views can average out."""
+
+    generator: Literal["recurring"] = "recurring"
+    behaviours: Annotated[int, Field(ge=2, le=20)] = 6
+    bout_s: Annotated[float, Field(gt=0)] = 4.0
+    behaviour_gain: Annotated[float, Field(ge=0)] = 0.45
+    drift_tau_s: Annotated[float, Field(gt=0)] = 150.0
+    drift_gain: Annotated[float, Field(ge=0)] = 0.5
+    drifts: Annotated[int, Field(ge=1)] = 3
+
+
+class MultimodalRecording(_Simulated):
+    """G4: spikes and a second, continuous modality that share some latents and each have their own."""
+
+    generator: Literal["multimodal"] = "multimodal"
+    common: Annotated[int, Field(ge=0, le=16)] = 2
+    private: Annotated[int, Field(ge=1, le=16)] = 2
+    channels: Annotated[int, Field(ge=1)] = 20
+    """Channels of the second modality."""
+    snr: Annotated[float, Field(gt=0)] = 1.0
+    """Signal variance over noise variance of every channel of the second modality."""
+    lag_bins: int = 0
+    """By how many bins the second modality follows the spikes."""
+    latent_tau_s: Annotated[float, Field(gt=0)] = 1.0
+    latent_gain: Annotated[float, Field(ge=0)] = 0.4
+
+
+class MessengerRecording(_Simulated):
+    """G5: a few units carry the label, the same ones throughout or others after half the session."""
+
+    generator: Literal["messenger"] = "messenger"
+    carriers: Annotated[int, Field(ge=1)] = 6
+    switches: bool = False
+    information: Annotated[float, Field(gt=0, le=64)] = 3.0
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.2
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+
+
+class TurnoverRecording(_Simulated):
+    """G6: sessions of one population that loses and gains units from day to day, with session effects on the code's gain."""
+
+    generator: Literal["turnover"] = "turnover"
+    days_between: Annotated[float, Field(ge=0)] = 1.0
+    survival_days: Annotated[float, Field(gt=0)] = 20.0
+    """A unit is still there after d days with probability exp(-d / survival_days)."""
+    session_sd: Annotated[float, Field(ge=0)] = 0.1
+    """Standard deviation of the sessions' log-gain of the label."""
+    label_gain: Annotated[float, Field(ge=0)] = 0.4
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.8
+
+
+class ReplayRecording(_Simulated):
+    """G7: a waking half with a label, and a sleeping half that replays it in part, faster and with more noise."""
+
+    generator: Literal["replay"] = "replay"
+    fraction: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Part of the sleeping bouts that replay."""
+    compression: Annotated[float, Field(gt=0, le=50)] = 1.0
+    """How many times faster than awake."""
+    sleep_gain: Annotated[float, Field(ge=0)] = 0.7
+    """Gain of the label's drive in sleep, of that in waking."""
+    bout_s: Annotated[float, Field(gt=0)] = 5.0
+    label_dimensions: Annotated[int, Field(ge=1)] = 2
+    label_gain: Annotated[float, Field(ge=0)] = 0.4
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.8
+
+
+class NullRecording(_Simulated):
+    """G8: nothing to find: a label that activity does not carry, or that no test can be run on."""
+
+    generator: Literal["null"] = "null"
+    null: Literal["independent", "constant_rates", "common_trend", "trial_constant"] = "independent"
+    """`independent`: label and activity are OU processes apart; `constant_rates`: activity is noise; `common_trend`: both
+    drift, by chance alike; `trial_constant`: the label is coded, but constant within trials, so jitter cannot be tested."""
+    label_tau_s: Annotated[float, Field(gt=0)] = 2.0
+    trial_s: Annotated[float, Field(gt=0)] = 2.0
+
+
+SimulatedRecording = Annotated[
+    RedundancyRecording
+    | SmoothnessRecording
+    | SwitchingRecording
+    | RecurringRecording
+    | MultimodalRecording
+    | MessengerRecording
+    | TurnoverRecording
+    | ReplayRecording
+    | NullRecording,
+    Field(discriminator="generator"),
+]
 RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]

@@ -1,7 +1,24 @@
 """Simulated sessions with known truth, one file a generator."""
 
+from invariance_probe.data.simulate.messenger import simulate_messenger
+from invariance_probe.data.simulate.multimodal import simulate_multimodal
+from invariance_probe.data.simulate.null import simulate_null
+from invariance_probe.data.simulate.recurring import simulate_recurring
 from invariance_probe.data.simulate.redundancy import simulate_redundancy
+from invariance_probe.data.simulate.replay import simulate_replay
 from invariance_probe.data.simulate.smoothness import simulate_smoothness
+from invariance_probe.data.simulate.switching import simulate_switching
+from invariance_probe.data.simulate.turnover import simulate_turnover
 
-GENERATORS = {"redundancy": simulate_redundancy, "smoothness": simulate_smoothness}
+GENERATORS = {
+    "messenger": simulate_messenger,
+    "multimodal": simulate_multimodal,
+    "null": simulate_null,
+    "recurring": simulate_recurring,
+    "redundancy": simulate_redundancy,
+    "replay": simulate_replay,
+    "smoothness": simulate_smoothness,
+    "switching": simulate_switching,
+    "turnover": simulate_turnover,
+}
 """The generator of every simulated world that a study can declare."""

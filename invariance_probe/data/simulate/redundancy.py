@@ -3,7 +3,7 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, poisson_counts
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
 from invariance_probe.streams import generator
 from invariance_probe.study.recordings import RedundancyRecording
 
@@ -34,16 +34,12 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
         loadings[:, carriers] = 0
     drive = shared[:, None] * gains + nuisance @ loadings
     power = gains**2 * (1 + source.shared_noise) + (loadings**2).sum(axis=0)
-    counts = poisson_counts(rng, drive, power, mean_counts)
+    counts = spike_counts(rng, source, drive, power, mean_counts)
     each = gains[carriers] ** 2 * mean_counts[carriers]
-    return Recording(
-        session=session, subject=source.subject, group=source.group,
-        activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
-        targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
-        truth={
-            "carriers": tuple(int(i) for i in carriers),
-            "information": float(each.sum() / (1 + source.shared_noise * each.sum())),
-            "n_eff": float(each.sum() ** 2 / (each**2).sum()),
-            "label_tau_s": source.label_tau_s,
-        },
-    )  # fmt: skip
+    truth = {
+        "carriers": tuple(int(i) for i in carriers),
+        "information": float(each.sum() / (1 + source.shared_noise * each.sum())),
+        "n_eff": float(each.sum() ** 2 / (each**2).sum()),
+        "label_tau_s": source.label_tau_s,
+    }
+    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, poisson_counts
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
 from invariance_probe.streams import generator
 from invariance_probe.study.recordings import SmoothnessRecording
 
@@ -21,10 +21,6 @@ def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
     loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
-    counts = poisson_counts(rng, label @ gains + nuisance @ loadings, power, mean_counts)
-    return Recording(
-        session=session, subject=source.subject, group=source.group,
-        activity=counts, activity_kind="counts", bin_s=source.bin_s, unit_ids=tuple(map(str, range(units))),
-        targets={"label": label, "nuisance": nuisance}, trials=None, segments=np.zeros(bins, dtype=np.int64),
-        truth={"label_tau_s": source.label_tau_s, "nuisance_tau_s": source.nuisance_tau_s},
-    )  # fmt: skip
+    counts = spike_counts(rng, source, label @ gains + nuisance @ loadings, power, mean_counts)
+    truth = {"label_tau_s": source.label_tau_s, "nuisance_tau_s": source.nuisance_tau_s}
+    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)
