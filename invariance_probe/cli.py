@@ -113,6 +113,31 @@ def plan(study: Path, overrides: tuple[str, ...]) -> None:
 
 @main.command()
 @STUDY
+def register(study: Path) -> None:
+    """Freeze the hypotheses and the data's fingerprints, before any target is read."""
+    from invariance_probe.runner import register_study
+
+    path, sha256 = register_study(_open(study, ()))
+    click.echo(f"registered: {path}")
+    click.echo(f"sha256: {sha256}")
+    click.echo(
+        "A file's hash does not prove when it was made: publish it now, for example on OSF or as a signed tag on a public remote."
+    )
+
+
+@main.command()
+@click.argument("spec", type=click.Path(path_type=Path))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
+@click.option("--session", default=None, help="Which session of a world of several [default: its first].")
+def simulate(spec: Path, out: Path, session: str | None) -> None:
+    """Write a simulated recording, with its truth, to an .npz file that others can read."""
+    from invariance_probe.data.simulate.export import export
+
+    click.echo(export(spec, out, session), nl=False)
+
+
+@main.command()
+@STUDY
 @OVERRIDE
 @RUNS
 def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:

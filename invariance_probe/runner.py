@@ -12,17 +12,24 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.data.sessions import find_sessions, recording_problems
+from invariance_probe.data.sessions import find_sessions, plant_sessions, recording_problems
 from invariance_probe.errors import StudyError
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
-from invariance_probe.inference.findings import Findings
+from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.reporting import render
 from invariance_probe.results.store import Store
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.load import StudyFile
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.registration import (
+    deviations,
+    new_registration,
+    read_registration,
+    registration_path,
+    write_registration,
+)
 from invariance_probe.study.run import Run, RunResult
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
@@ -50,7 +57,8 @@ def make_plan(file: StudyFile) -> Plan:
     problems = recording_problems(file.study, file.base)
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    return Plan(file.study, find_sessions(file.study, file.base))
+    sessions = find_sessions(file.study, file.base)
+    return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
 
 
 def run_study(
@@ -85,7 +93,8 @@ def run_study(
     workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
     plan, store = make_plan(file), Store(runs_root)
     store.root.mkdir(parents=True, exist_ok=True)
-    place = Place(file.base, store.root.resolve(), device)
+    registration = read_registration(registration_path(file.path))
+    place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
@@ -101,7 +110,7 @@ def run_study(
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
-        lost |= run_local(missing, plan.sessions, place, workers, on_event)
+        lost |= run_local(missing, plan.sessions + plan.planted, place, workers, on_event)
         results |= store.results(missing)
         trained += sum(run.key() in results for run in missing)
     seconds = time.monotonic() - started
@@ -112,7 +121,7 @@ def run_study(
         "reused": len(results) - trained,
         "seconds": round(seconds, 1),
     }
-    return _conclude(plan, results, left_out, out, settings, lost)
+    return _conclude(file, plan, results, left_out, out, settings, lost)
 
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
@@ -121,7 +130,30 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     results = store.results(plan.baselines)
     left_out = pointless(plan, results)
     results |= store.results(run for run in plan.grid if run.key() not in left_out)
-    return _conclude(plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
+    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
+
+
+def register_study(file: StudyFile) -> tuple[Path, str]:
+    """Freeze a study's claims and its data's fingerprints beside the study; return the file and its hash."""
+    registration = new_registration(make_plan(file), versions())
+    path = registration_path(file.path)
+    write_registration(path, registration)
+    return path, registration["sha256"]
+
+
+def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -> Standing:
+    """Hold a study and its results against its registration.
+
+    A result that was measured under no or another registration may have been seen before the claims were frozen.
+    """
+    registration = read_registration(registration_path(file.path))
+    if registration is None:
+        return Standing(None)
+    found = deviations(registration, plan)
+    before = sum(result.registration != registration["sha256"] for result in results.values())
+    if before:
+        found += (("", f"{before} of {len(results)} results were measured before this registration, or under another"),)
+    return Standing(registration["sha256"], found)
 
 
 def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
@@ -131,6 +163,7 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
 
 
 def _conclude(
+    file: StudyFile,
     plan: Plan,
     results: dict[str, RunResult],
     left_out: Mapping[str, str],
@@ -138,7 +171,7 @@ def _conclude(
     settings: dict[str, Any],
     lost: Mapping[str, str],
 ) -> Outcome:
-    findings = infer(plan, results, left_out)
+    findings = infer(plan, results, left_out, standing_of(file, plan, results))
     runs = _once(plan.runs)
     failures = sorted({f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values()))
     provenance = {"versions": versions(), "machine": platform.platform(), **settings, "failures": failures}

@@ -24,7 +24,7 @@ from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Run
 
 
@@ -66,13 +66,13 @@ def work(job: dict[str, Any], emit: Any) -> None:
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps})):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
-            store.commit_result(m.run, m.result)
+            store.commit_result(m.run, replace(m.result, registration=job.get("registration", "")))
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
 
 
 @lru_cache(maxsize=2)
 def _open(source: str, session: str, base: str) -> Recording:
-    declared: RecordingSource = TypeAdapter(RecordingSource).validate_json(source)
+    declared: AnySource = TypeAdapter(AnySource).validate_json(source)
     return open_recording(declared, session, Path(base))
 
 

@@ -65,7 +65,7 @@ def test_run_measures_everything_once_and_reports_again_without_training(study, 
     first = call("run", study, "--workers", 2, cwd=tmp_path, check=0)
     assert "H1:" in first.stdout and "report: reports/tiny/index.html" in first.stdout
     report = without_times(tmp_path / "reports" / "tiny")
-    assert report["runs"]["done"] + report["runs"]["collapsed"] == report["runs"]["planned"]
+    assert report["runs"]["done"] + report["runs"]["collapsed"] + report["runs"]["left_out"] == report["runs"]["planned"]
     again = call("run", study, cwd=tmp_path, check=0)
     assert "baselines: 0/0 runs" in again.stderr and "grid: 0/0 runs" in again.stderr
     assert without_times(tmp_path / "reports" / "tiny") == report
@@ -172,3 +172,46 @@ def test_new_and_schema_print_what_loads(tmp_path):
     (tmp_path / "n.yaml").write_text(call("new", "simulated", cwd=tmp_path, check=0).stdout)
     call("validate", "n.yaml", cwd=tmp_path, check=0)
     assert json.loads(call("schema", cwd=tmp_path, check=0).stdout)["title"] == "Study"
+
+
+def test_registered_studies_say_so_and_an_edited_margin_makes_the_claim_exploratory(tmp_path):
+    path = write(tmp_path, tiny_study())
+    said = call("register", path, cwd=tmp_path, check=0)
+    sha256 = said.stdout.split("sha256: ")[1].split()[0]
+    assert call("register", path, cwd=tmp_path, check=2).stderr.count("registered already") == 1
+    call("run", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["registration"] == {"sha256": sha256, "status": "registered", "deviations": []}
+    assert report["hypotheses"][0]["status"] == "confirmatory"
+
+    edited = tiny_study()
+    edited["hypotheses"][0]["margin"]["fraction_of_range"] = 0.3
+    write(tmp_path, edited)
+    call("report", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["registration"]["status"] == "exploratory" and report["hypotheses"][0]["status"] == "exploratory"
+    assert "margin.fraction_of_range was registered as 0.1, now 0.3" in report["registration"]["deviations"][0]
+    assert "departs from its registration" in (tmp_path / "r" / "index.html").read_text()
+
+
+def test_results_from_before_the_registration_make_every_claim_exploratory(study, tmp_path):
+    call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["registration"]["sha256"] is None and report["hypotheses"][0]["status"] == "exploratory"
+    call("register", study, cwd=tmp_path, check=0)
+    call("report", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["registration"]["status"] == "exploratory"
+    assert "were measured before this registration" in report["registration"]["deviations"][0]
+
+
+def test_a_simulated_world_is_written_for_others_and_read_back(tmp_path):
+    (tmp_path / "world.yaml").write_text("generator: nothing\ncase: trial_constant\nunits: 12\nbins: 400\n")
+    said = call("simulate", "world.yaml", "--out", "w.npz", cwd=tmp_path, check=0).stdout
+    entry = YAML(typ="safe").load(said.splitlines()[-1])[0]
+    path = write(tmp_path, tiny_study(recordings=[entry], folds={"scheme": "trials", "count": 2}))
+    assert "valid" in call("validate", path, cwd=tmp_path, check=0).stdout
+    with np.load(tmp_path / "w.npz") as archive:
+        assert json.loads(str(archive["truth"]))["case"] == "trial_constant"
+    (tmp_path / "world.yaml").write_text("generator: redundancy\ncarriers: 0\n")
+    assert "carriers" in call("simulate", "world.yaml", "--out", "w2.npz", cwd=tmp_path, check=2).stderr

@@ -7,19 +7,22 @@ from typing import Any
 
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.plan import Session
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.study import Place, Study
 
 Problem = tuple[Place, Any, str]
+PLANT = "+"
+"""Stands between a session's name and the kind of target that is planted in it."""
 
 
-def open_recording(source: RecordingSource, session: str, base: Path) -> Recording:
+def open_recording(source: AnySource, session: str, base: Path) -> Recording:
     """Read or simulate one session of a source.
 
     Parameters
@@ -31,6 +34,8 @@ def open_recording(source: RecordingSource, session: str, base: Path) -> Recordi
     base
         Folder that relative paths start from: the study file's.
     """
+    if source.kind == "planted":
+        return plant(open_recording(source.of, session.partition(PLANT)[0], base), source, session)
     if source.kind == "simulated":
         return GENERATORS[source.generator](source, session)  # type: ignore[operator]
     if source.kind == "catalog":
@@ -57,6 +62,26 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         When a recording cannot be read.
     """
     return tuple(session for source in study.recordings for session, _ in _opened(source, base))
+
+
+def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> tuple[Session, ...]:
+    """Return the planted controls of every confirmatory session of counts: one for each kind of plant.
+
+    They need a hypothesis about a corruption; `quick` studies have none.
+    """
+    if study.quick or all(study.is_jitter(hypothesis.axis) for hypothesis in study.hypotheses):
+        return ()
+    found = []
+    for session in sessions:
+        assert session.source.kind != "planted"
+        if session.source.pilot or open_recording(session.source, session.name, base).activity_kind != "counts":
+            continue
+        for kind in ("one_unit", "projection"):
+            source = Planted(of=session.source, plant=kind)
+            name = f"{session.name}{PLANT}{kind}"
+            recording = open_recording(source, name, base)
+            found.append(Session(name, session.subject, session.group, recording.fingerprint, source))
+    return tuple(found)
 
 
 def _opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:

@@ -28,11 +28,12 @@ Event = dict[str, Any]
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs read and write: the study's folder, the store and the device."""
+    """Where runs read and write: the study's folder, the store and the device; and the registration that they carry."""
 
     base: Path
     store: Path
     device: str = "cpu"
+    registration: str = ""
 
 
 @dataclass
@@ -165,6 +166,7 @@ def _hand_out(
         "base": str(place.base),
         "store": str(place.store),
         "device": place.device,
+        "registration": place.registration,
     }
     message = "its worker process died"
     try:

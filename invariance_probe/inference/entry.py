@@ -3,29 +3,39 @@
 import math
 from collections.abc import Mapping
 
-from invariance_probe.inference.estimands import SessionLosses, read_losses
+from invariance_probe.inference.estimands import SessionLosses, read_losses, read_planted
 from invariance_probe.inference.findings import SessionFinding
 from invariance_probe.inference.intervals import ALPHA, fixed_sessions
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import Plan
+from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import RunResult
 
+WHOLE_SESSION = {"shift_null", "unit_information", "test_lag"}
+"""Measurements of a whole session, of which there is one each."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
 
 
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
     """Say for every session what it can carry."""
-    nulls = {run.session: results.get(run.key()) for run in plan.baselines if run.method.kind == "shift_null"}
-    found = {}
-    for name, losses in read_losses(plan, results).items():
-        null = nulls.get(name)
-        found[name] = _session(losses, null.diagnostics.get("p_value", math.nan) if null else math.nan)
-    return found
+    measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
+    for run in plan.baselines:
+        if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
+            measured[run.session] |= result.diagnostics
+    return {name: _session(losses, measured[name]) for name, losses in read_losses(plan, results).items()}
 
 
-def _session(losses: SessionLosses, p_value: float) -> SessionFinding:
-    session = losses.session
+def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
+    """Say for every planted control whether its target can be decoded."""
+    measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.planted}
+    for run in plan.baselines:
+        if run.session in measured and run.method.kind == "shift_null" and (result := results.get(run.key())) is not None:
+            measured[run.session] |= result.diagnostics
+    return {name: _session(losses, measured[name]) for name, losses in read_planted(plan, results).items()}
+
+
+def _session(losses: SessionLosses, measured: Mapping[str, float]) -> SessionFinding:
+    session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
     if not math.isfinite(mean):
@@ -40,12 +50,17 @@ def _session(losses: SessionLosses, p_value: float) -> SessionFinding:
         ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
         null_p_value=p_value, decodable=not reasons,
         detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g}, null p = {p_value:.3f}",
+        units=int(measured.get("units", 0)), n_eff=measured.get("n_eff"), red_idx=measured.get("red_idx"),
+        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
+        jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
     )  # fmt: skip
 
 
-def covers(hypothesis: Hypothesis, group: str) -> bool:
-    """Say whether a hypothesis is about the recordings of a group."""
-    return hypothesis.group is None or hypothesis.group == group
+def covers(hypothesis: Hypothesis, session: Session) -> bool:
+    """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
+    if session.source.pilot and hypothesis.role == "confirmatory":
+        return False
+    return hypothesis.group is None or hypothesis.group == session.group
 
 
 def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float) -> float | None:
@@ -74,7 +89,8 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     A run is left out when its session cannot be decoded, or when every hypothesis that it could serve is
     untestable in its session because the target does not move on the hypothesis's axis.
     """
-    sessions = session_findings(plan, results)
+    sessions = {**session_findings(plan, results), **planted_findings(plan, results)}
+    named = {session.name: session for session in plan.sessions}
     reasons: dict[str, str] = {}
     verdicts: dict[tuple[str, str], str | None] = {}
     for run in plan.grid:
@@ -82,9 +98,11 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
         if not finding.decodable:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"
             continue
+        if run.session not in named:
+            continue
         place = (run.session, run.axis)
         if place not in verdicts:
-            served = [h for h in plan.study.hypotheses if covers(h, run.group) and run.axis in ("", h.axis)]
+            served = [h for h in plan.study.hypotheses if covers(h, named[run.session]) and run.axis in ("", h.axis)]
             why = [still(plan, results, h, run.session) for h in served]
             verdicts[place] = why[0] if why and all(why) else None
         if verdicts[place]:

@@ -4,12 +4,12 @@ Losses are kept by seed and test block, because the variance between sessions, s
 claims rest on. Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import BESIDE, Plan, Session
 from invariance_probe.study.run import Run, RunResult
 
 Condition = tuple[str, str, float, str, float]
@@ -57,11 +57,13 @@ class SessionLosses:
         The study's plan.
     session
         Which session.
+    runs
+        The runs of this session.
     results
         Results by run key; failed runs count as missing.
     """
 
-    def __init__(self, plan: Plan, session: Session, results: Mapping[str, RunResult]) -> None:
+    def __init__(self, plan: Plan, session: Session, runs: Sequence[Run], results: Mapping[str, RunResult]) -> None:
         study = plan.study
         self.session = session
         self._blocks = study.folds.count * study.folds.blocks_per_fold
@@ -69,14 +71,11 @@ class SessionLosses:
         self._floor = np.full(self._blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
         own = {setting.method.kind for setting in plan.settings}
-        grid_keys = {id(run) for run in plan.grid}
-        for run in plan.runs:
-            if run.session != session.name or run.fold is None:
+        for run in runs:
+            if run.fold is None:
                 continue
-            role = (
-                "ssl" if run.method.kind in own and id(run) in grid_keys and run.method.kind != "supervised" else run.method.kind
-            )
-            self._enter(role, run, results.get(run.key()))
+            ssl = run.method.kind in own and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
+            self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
         self.seeds = study.training.seeds
         self.ceiling_family = CEILINGS[0]
 
@@ -89,7 +88,7 @@ class SessionLosses:
         losses[blocks] = result.block_losses
         if result.floor_losses:
             self._floor[blocks] = result.floor_losses
-        if result.selection_loss is not None and run.axis == "":
+        if result.selection_loss is not None and run.axis == "" and run.fraction == 1:
             self._selection.setdefault(role, []).append(result.selection_loss)
 
     def array(self, role: str, condition: Condition, seeds: range | None = None) -> np.ndarray:
@@ -159,6 +158,16 @@ class SessionLosses:
         return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
 
 
+def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
+    """Return the losses of every planted control by its name; their ceiling is the raw decoder."""
+    names = {session.name for session in plan.planted}
+    by_session: dict[str, list[Run]] = {name: [] for name in names}
+    for run in plan.runs:
+        if run.session in names:
+            by_session[run.session].append(run)
+    return {session.name: SessionLosses(plan, session, by_session[session.name], results) for session in plan.planted}
+
+
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
     """Return the losses of every session by its name.
 
@@ -166,7 +175,10 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
     session, two near-equal families would be told apart by noise, and C_info would mean different things in
     the sessions that it is averaged over.
     """
-    found = {session.name: SessionLosses(plan, session, results) for session in plan.sessions}
+    by_session: dict[str, list[Run]] = {}
+    for run in plan.runs:
+        by_session.setdefault(run.session, []).append(run)
+    found = {session.name: SessionLosses(plan, session, by_session[session.name], results) for session in plan.sessions}
     for group in {losses.session.group for losses in found.values()}:
         members = [losses for losses in found.values() if losses.session.group == group]
         means = {role: float(np.mean([m.selection.get(role, np.inf) for m in members])) for role in CEILINGS}

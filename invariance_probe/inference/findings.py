@@ -24,6 +24,8 @@ class Estimand:
     skew: float
     n_sessions: int
     n_seeds: int
+    setting: str = ""
+    """The swept setting or check, `path=value`; empty for the study's own."""
 
 
 @dataclass(frozen=True)
@@ -64,12 +66,27 @@ class NaiveRule:
 
 
 @dataclass(frozen=True)
+class CodeMeasure:
+    """One property of the code, measured without SSL, over the sessions of a hypothesis; 90 % interval, None where there is none."""
+
+    name: str
+    """`n_eff`, `red_idx` or `tau_s`."""
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    p_value: float | None
+    """Of `red_idx > 0`; None for the others."""
+    n_sessions: int
+
+
+@dataclass(frozen=True)
 class NoSSL:
-    """What the information cost alone says."""
+    """What is known without SSL: the information cost, how many units carry the target, and how fast it is forgotten."""
 
     verdict: str
     """`information kept`, `information lost` or `inconclusive`."""
     detail: str
+    measures: tuple[CodeMeasure, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,6 +116,8 @@ class HypothesisFinding:
     no_ssl: NoSSL
     naive: NaiveRule
     estimands: tuple[Estimand, ...]
+    swept: tuple[Estimand, ...]
+    """The primary dose under every swept setting and check: amount of data, steps, width, method."""
     claims: tuple[Claim, ...]
     gates: tuple[Gate, ...]
     p_value: float | None
@@ -134,6 +153,18 @@ class SessionFinding:
     """Linear-shift null of the raw decoder."""
     decodable: bool
     detail: str
+    units: int = 0
+    n_eff: float | None = None
+    """Effective number of units that carry the target."""
+    red_idx: float | None = None
+    """Redundancy beyond additive information, corrected for the bias of an independent population."""
+    tau_s: float | None = None
+    """1/e time of the test-lag curve, with its 90 % block-bootstrap interval."""
+    tau_low_s: float | None = None
+    tau_high_s: float | None = None
+    jumps: float | None = None
+    """Excess kurtosis of decoded increments over Gaussian surrogates, with the surrogates' p value."""
+    jumps_p: float | None = None
 
 
 @dataclass(frozen=True)
@@ -150,6 +181,35 @@ class CurvePoint:
     seed: int | None
     value: float
     rank_me: float | None = None
+
+
+@dataclass(frozen=True)
+class LagPoint:
+    """One lag of a session's test-lag curve: `r` of the decoded target and `rho` of the target itself; kappa = r / rho."""
+
+    session: str
+    group: str
+    lag_s: float
+    r: float
+    rho: float
+
+
+@dataclass(frozen=True)
+class Standing:
+    """Whether a study was registered, and every way in which it departs from what was registered."""
+
+    sha256: str | None
+    deviations: tuple[tuple[str, str], ...] = ()
+    """(hypothesis, what differs); an empty hypothesis means all of them."""
+
+    @property
+    def status(self) -> str:
+        """`registered` where nothing departs, else `exploratory`."""
+        return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
+
+    def confirms(self, hypothesis: str) -> bool:
+        """Say whether a hypothesis is judged as it was registered."""
+        return self.sha256 is not None and not any(about in ("", hypothesis) for about, _ in self.deviations)
 
 
 @dataclass(frozen=True)
@@ -173,6 +233,8 @@ class Findings:
     baselines: tuple[Baseline, ...]
     curve: tuple[CurvePoint, ...]
     runs: RunCounts
+    standing: Standing
+    lags: tuple[LagPoint, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

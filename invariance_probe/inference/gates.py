@@ -6,6 +6,7 @@ from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
 from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.licence import unlicensed
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
@@ -109,6 +110,43 @@ def equivalent_noise(contrast: Sample, margin: float) -> bool:
     return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
 
 
-def unchecked() -> list[Gate]:
-    """Return the gates that are not built yet, so that a reader sees them missing."""
-    return [Gate(name, None, "not checked yet") for name in ("steps", "planted targets", "licence")]
+def steps(plan: Plan, change: Sample, margin: float) -> Gate:
+    """With twice the steps delta does not change: a change by more than m that is shown fails."""
+    if plan.study.quick:
+        return Gate("steps", None, "left out: the study is quick")
+    if not change.complete:
+        return Gate("steps", None, "no runs with twice the steps (a method in closed form has no steps)")
+    p = min(change.p_more_than(margin), change.p_at_most(-margin))
+    low, high = change.interval()
+    detail = f"with twice the steps delta changes by {change.estimate:+.3f} [{low:.3f}, {high:.3f}]"
+    return Gate("steps", p > ALPHA, f"{detail}: {'shown to be more than the margin' if p <= ALPHA else 'not shown to be more'}")
+
+
+REVERSED = {"invariant": {"sensitive"}, "recoverable": {"sensitive"}, "sensitive": {"invariant", "recoverable"}}
+"""What a check would have to say to reverse a verdict."""
+
+
+def third(plan: Plan, verdict: str, at_a_third: str | None) -> Gate:
+    """The verdict is not reversed with a third of the training windows."""
+    if plan.study.quick:
+        return Gate("a third of the data", None, "left out: the study is quick")
+    if at_a_third is None:
+        return Gate("a third of the data", None, "runs are missing")
+    reverses = at_a_third in REVERSED.get(verdict, set())
+    return Gate("a third of the data", not reverses, f"with a third of the training windows: {at_a_third}")
+
+
+def planted(plan: Plan, verdicts: Mapping[str, str], why_not: str) -> Gate:
+    """Half-counts of one unit are not called invariant or recoverable, and a projection over all units not sensitive."""
+    if not verdicts:
+        return Gate("planted targets", None, why_not)
+    wrong = {"one_unit": {"invariant", "recoverable"}, "projection": {"sensitive"}}
+    failed = [kind for kind, verdict in verdicts.items() if verdict in wrong[kind]]
+    said = "; ".join(f"{kind.replace('_', ' ')}: {verdict}" for kind, verdict in verdicts.items())
+    return Gate("planted targets", not failed, said + (f"; {why_not}" if why_not else ""))
+
+
+def licence(plan: Plan) -> Gate:
+    """The method, at settings like these, passed the calibration."""
+    reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
+    return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")

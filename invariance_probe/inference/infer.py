@@ -1,16 +1,17 @@
 """Run results to findings: estimands, gates, claims, verdicts, and the outcome against each prediction."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from invariance_probe.inference import gates
+from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
-from invariance_probe.inference.entry import covers, persistence, session_findings
-from invariance_probe.inference.estimands import IDENTITY, SessionLosses, read_losses
+from invariance_probe.inference.entry import covers, persistence, planted_findings, session_findings
+from invariance_probe.inference.estimands import IDENTITY, Effect, SessionLosses, at, read_losses, read_planted
 from invariance_probe.inference.findings import (
     Baseline,
     Claim,
@@ -20,10 +21,12 @@ from invariance_probe.inference.findings import (
     Findings,
     Gate,
     HypothesisFinding,
+    LagPoint,
     NaiveRule,
     NoSSL,
     RunCounts,
     SessionFinding,
+    Standing,
 )
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.verdicts import (
@@ -38,8 +41,11 @@ from invariance_probe.inference.verdicts import (
     prediction,
 )
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import THIRD, Plan
+from invariance_probe.study.plan import A_THIRD, THIRD, TWICE_THE_STEPS, Plan
 from invariance_probe.study.run import RunResult
+
+UNREGISTERED = Standing(None)
+UNCALIBRATED = "uncalibrated method"
 
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
 
@@ -52,19 +58,31 @@ class _Evidence:
     results: Mapping[str, RunResult]
     losses: dict[str, SessionLosses]
     sessions: dict[str, SessionFinding]
+    standing: Standing
+    planted: dict[str, SessionLosses]
+    """Planted controls that can be decoded."""
 
     def covered(self, hypothesis: Hypothesis) -> list[SessionFinding]:
-        return [finding for finding in self.sessions.values() if covers(hypothesis, finding.group)]
+        return [self.sessions[session.name] for session in self.plan.sessions if covers(hypothesis, session)]
 
-    def sample(self, names: Sequence[str], estimand: str, axis: str, dose: float, fraction: float = 1.0) -> Sample:
-        effects = tuple(self.losses[name].effect(estimand, axis, dose, fraction) for name in names)
+    def status(self, hypothesis: Hypothesis) -> str:
+        """Say how a hypothesis counts: confirmatory only as it was registered, and with every gate."""
+        registered = self.standing.confirms(hypothesis.id) and not self.plan.study.quick
+        return hypothesis.role if registered else "exploratory"
+
+    def sample(
+        self, names: Sequence[str], estimand: str, axis: str, dose: float, setting: str = "", fraction: float = 1.0
+    ) -> Sample:
+        effects = tuple(self.losses[name].effect(estimand, axis, dose, fraction, setting) for name in names)
         return Sample(effects, tuple(self.sessions[name].subject for name in names))
 
     def noise(self, names: Sequence[str]) -> Sample:
         return Sample(tuple(self.losses[n].noise() for n in names), tuple(self.sessions[n].subject for n in names))
 
 
-def infer(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> Findings:
+def infer(
+    plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str], standing: Standing = UNREGISTERED
+) -> Findings:
     """Judge a study's hypotheses.
 
     Parameters
@@ -75,8 +93,12 @@ def infer(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, s
         Results by run key.
     left_out
         Grid runs that were not worth training, with the reason.
+    standing
+        Whether the study was registered, and how it departs from that.
     """
-    evidence = _Evidence(plan, results, read_losses(plan, results), session_findings(plan, results))
+    sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
+    planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
+    evidence = _Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
     found = tuple(_judge(evidence, hypothesis) for hypothesis in plan.study.hypotheses)
     return Findings(
         hypotheses=_adjusted(found),
@@ -84,6 +106,8 @@ def infer(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, s
         baselines=tuple(_baselines(evidence)),
         curve=tuple(_curve(evidence)),
         runs=_counts(plan, results, left_out),
+        standing=standing,
+        lags=tuple(_lags(plan, results)),
     )
 
 
@@ -118,22 +142,106 @@ def _weigh(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], first:
         gates.collapse(plan, evidence.results, names),
         gates.reference(None if jitter else samples["H"], margin),
         gates.noise(contrast, margin),
-        *gates.unchecked(),
+        gates.steps(plan, _longer(evidence, hypothesis, names), margin),
+        _third(evidence, hypothesis, names, tentative, samples, contrast, jitter),
+        _planted(evidence, hypothesis, names, contrast, jitter),
+        gates.licence(plan),
     ]
-    blocking = [gate.name for gate in checked if gate.passed is False and gate.name != "reference"]
-    verdict = f"invalid: {', '.join(blocking)}" if blocking else tentative
+    blocking = [gate.name for gate in checked if gate.passed is False and gate.name not in NOT_BLOCKING]
+    verdict = f"invalid: {', '.join(blocking)}" if blocking else _granted(checked, tentative)
+    p_value = None if blocking or verdict == UNCALIBRATED else joint_p(claims, prediction(hypothesis.predicts, jitter))
     finding = HypothesisFinding(
         id=hypothesis.id, kind="jitter" if jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status="exploratory" if plan.study.quick else hypothesis.role, group=hypothesis.group or "", axis=hypothesis.axis,
+        status=evidence.status(hypothesis), group=hypothesis.group or "", axis=hypothesis.axis,
         primary_dose=hypothesis.dose, margin=margin, because=hypothesis.margin.because, scope=samples["delta"].scope,
         sessions=tuple(names), verdict=verdict, flags=_flags(evidence, hypothesis, names, samples, jitter), outcome="open", sentence="",
         dose_interval=_dose_interval(evidence, hypothesis, names, jitter), no_ssl=_no_ssl(evidence, hypothesis, names, samples, jitter),
         naive=_naive(evidence, hypothesis, names, samples), estimands=_estimands(evidence, hypothesis, names, jitter),
+        swept=_swept(evidence, hypothesis, names, jitter),
         claims=tuple(Claim(c.name, c.shown, c.p_value) for c in claims.values()), gates=tuple(checked),
-        p_value=joint_p(claims, prediction(hypothesis.predicts, jitter)) if not blocking else None, p_value_adjusted=None,
+        p_value=p_value, p_value_adjusted=None,
         notes=_notes(samples, hypothesis),
     )  # fmt: skip
-    return replace(finding, sentence=_sentence(finding, samples, jitter))
+    return replace(finding, sentence=_sentence(evidence, finding, samples, jitter))
+
+
+NOT_BLOCKING = {"reference", "licence", "a third of the data"}
+"""Gates that leave a verdict word of their own, or act on single claims."""
+
+
+def _granted(checked: Sequence[Gate], tentative: str) -> str:
+    failed = {gate.name for gate in checked if gate.passed is False}
+    if "licence" in failed:
+        return UNCALIBRATED
+    return "inconclusive" if "a third of the data" in failed else tentative
+
+
+def _longer(evidence: _Evidence, hypothesis: Hypothesis, names: Sequence[str]) -> Sample:
+    """Return the change of delta at the primary dose with twice the steps."""
+
+    def change(losses: SessionLosses) -> Effect:
+        once = losses.effect("delta", hypothesis.axis, hypothesis.dose)
+        twice = losses.effect("delta", hypothesis.axis, hypothesis.dose, setting=TWICE_THE_STEPS)
+        values = twice.values - once.values if twice.values.shape == once.values.shape else twice.values[:0]
+        return Effect(values, once.range)
+
+    return Sample(tuple(change(evidence.losses[n]) for n in names), tuple(evidence.sessions[n].subject for n in names))
+
+
+def _third(
+    evidence: _Evidence, hypothesis: Hypothesis, names: list[str], verdict: str, samples: dict[str, Sample], contrast: Sample, jitter: bool
+) -> Gate:  # fmt: skip
+    if jitter:
+        return Gate("a third of the data", True, "part of the verdict on a jitter")
+    again = {name: evidence.sample(names, name, hypothesis.axis, hypothesis.dose, A_THIRD, THIRD) for name in ("D", "H", "delta")}
+    if not all(sample.complete for sample in again.values()):
+        return gates.third(evidence.plan, verdict, None)
+    margin = hypothesis.margin.fraction_of_range
+    claims = cells({"C_info": samples["C_info"], **again}, margin, gates.equivalent_noise(contrast, margin))
+    return gates.third(evidence.plan, verdict, decide(claims, jitter))
+
+
+def _planted(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], contrast: Sample, jitter: bool) -> Gate:
+    """Judge the targets that were planted in a hypothesis's own sessions, as if they were its target."""
+    if jitter:
+        return Gate("planted targets", None, "a planted target says nothing about time")
+    if not evidence.plan.planted:
+        return gates.planted(evidence.plan, {}, "left out: the study is quick, or its sessions hold no spike counts")
+    margin = hypothesis.margin.fraction_of_range
+    verdicts: dict[str, str] = {}
+    why_not = []
+    for kind in ("one_unit", "projection"):
+        losses = [evidence.planted[name] for n in names if (name := f"{n}+{kind}") in evidence.planted]
+        at_dose = {
+            name: Sample(
+                tuple(found.effect(name, hypothesis.axis, hypothesis.dose) for found in losses),
+                tuple(found.session.subject for found in losses),
+            )
+            for name in ("C_info", "D", "H", "delta")
+        }
+        said = kind.replace("_", " ")
+        if not losses or not all(sample.complete for sample in at_dose.values()):
+            why_not.append(f"{said}: no planted target can be decoded")
+            continue
+        shared = at(hypothesis.axis, hypothesis.dose, "shared")
+        kept = [max(found.retention(found.ssl(IDENTITY)), found.retention(found.ssl(shared))) for found in losses]
+        if np.median(kept) < gates.RETAINED:
+            why_not.append(f"{said}: the method keeps only {np.median(kept):.2f} of the planted target's range")
+            continue
+        verdicts[kind] = decide(cells(at_dose, margin, gates.equivalent_noise(contrast, margin)), jitter=False)
+    return gates.planted(evidence.plan, verdicts, "; ".join(why_not))
+
+
+def _swept(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], jitter: bool) -> tuple[Estimand, ...]:
+    """Return the estimands at the primary dose under every swept setting, and under the checks."""
+    found = []
+    for setting in (*evidence.plan.settings[1:], *evidence.plan.checks):
+        for name in ("delta",) if jitter else ("delta", "D", "H"):
+            sample = evidence.sample(names, name, hypothesis.axis, hypothesis.dose, setting.label, setting.fraction)
+            if sample.complete:
+                arm = "shared" if name == "H" else "independent"
+                found.append(replace(_estimand(name, sample, hypothesis.axis, hypothesis.dose, arm), setting=setting.label))
+    return tuple(found)
 
 
 def _samples(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], dose: float, jitter: bool) -> dict[str, Sample]:
@@ -141,7 +249,7 @@ def _samples(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], dose
         full = evidence.sample(names, "delta", hypothesis.axis, dose)
         if dose != hypothesis.dose:
             return {"delta": full}
-        return {"delta": full, "delta(n/3)": evidence.sample(names, "delta", hypothesis.axis, dose, THIRD)}
+        return {"delta": full, "delta(n/3)": evidence.sample(names, "delta", hypothesis.axis, dose, A_THIRD, THIRD)}
     return {name: evidence.sample(names, name, hypothesis.axis, dose) for name in ("C_info", "D", "H", "delta")}
 
 
@@ -210,6 +318,8 @@ def _naive(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], sample
 
 def _no_ssl(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], samples: dict[str, Sample], jitter: bool) -> NoSSL:
     margin = hypothesis.margin.fraction_of_range
+    measures = code_measures([evidence.sessions[name] for name in names])
+    more = "".join(f"; {in_words(measure)}" for measure in measures)
     if jitter:
         rhos = [
             r
@@ -217,13 +327,15 @@ def _no_ssl(evidence: _Evidence, hypothesis: Hypothesis, names: list[str], sampl
             if (r := persistence(evidence.plan, evidence.results, n, hypothesis.axis, hypothesis.dose)) is not None
         ]
         cost = 1 - float(np.mean(rhos)) ** 2 if rhos else math.nan
-        return NoSSL("label persistence", f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter")
+        return NoSSL(
+            "label persistence", f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter{more}", measures
+        )
     sample = samples["C_info"]
     low, high = sample.interval()
-    detail = f"C_info = {sample.estimate:.2f} [{low:.2f}, {high:.2f}] of the range, margin {margin:g}"
+    detail = f"C_info = {sample.estimate:.2f} [{low:.2f}, {high:.2f}] of the range, margin {margin:g}{more}"
     if sample.p_at_most(margin) <= 0.05:
-        return NoSSL("information kept", detail)
-    return NoSSL("information lost" if sample.p_more_than(margin) <= 0.05 else "inconclusive", detail)
+        return NoSSL("information kept", detail, measures)
+    return NoSSL("information lost" if sample.p_more_than(margin) <= 0.05 else "inconclusive", detail, measures)
 
 
 def _notes(samples: dict[str, Sample], hypothesis: Hypothesis) -> tuple[str, ...]:
@@ -239,7 +351,7 @@ def _notes(samples: dict[str, Sample], hypothesis: Hypothesis) -> tuple[str, ...
     return tuple(notes)
 
 
-def _sentence(finding: HypothesisFinding, samples: dict[str, Sample], jitter: bool) -> str:
+def _sentence(evidence: _Evidence, finding: HypothesisFinding, samples: dict[str, Sample], jitter: bool) -> str:
     where = (
         f"In these {len(finding.sessions)} recordings"
         if finding.scope == "these recordings"
@@ -248,11 +360,22 @@ def _sentence(finding: HypothesisFinding, samples: dict[str, Sample], jitter: bo
     if len(finding.sessions) == 1:
         where = "In this one recording"
     at_dose = f"at {finding.axis} = {finding.primary_dose:g}"
+    if finding.verdict == UNCALIBRATED:
+        method = evidence.plan.study.method.kind
+        return f"{where}, {at_dose}, no verdict: {method} at these settings has not passed the calibration; estimates only."
     if finding.verdict.startswith("invalid"):
         return f"{where}, {at_dose}, no verdict: the gate {finding.verdict.removeprefix('invalid: ')} failed."
     figures = ", ".join(f"{name} = {sample.estimate:+.2f}" for name, sample in samples.items())
     meaning = (JITTER_MEANINGS if jitter else MEANINGS)[finding.verdict]
-    return f"{where}, {at_dose}, the code is {finding.verdict}: {meaning} ({figures} of the decodable range; margin {finding.margin:g})."
+    few = "; few units carry it" if finding.verdict == "sensitive" and not jitter and _few(evidence, finding) else ""
+    return f"{where}, {at_dose}, the code is {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+
+
+def _few(evidence: _Evidence, finding: HypothesisFinding) -> bool:
+    """Say whether few units are shown to carry the target: the upper bound of N_eff is below a quarter of the units."""
+    units = [evidence.sessions[name].units for name in finding.sessions]
+    bounds = [m.ci_high for m in finding.no_ssl.measures if m.name == "n_eff"]
+    return bool(units and bounds) and bounds[0] is not None and bounds[0] < min(units) / 4
 
 
 def _without_verdict(
@@ -263,12 +386,12 @@ def _without_verdict(
     reason = "; ".join(notes) or next((g.detail for g in checked if g.passed is False), "")
     return HypothesisFinding(
         id=hypothesis.id, kind="jitter" if jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status="exploratory" if study.quick else hypothesis.role, group=hypothesis.group or "", axis=hypothesis.axis,
+        status=evidence.status(hypothesis), group=hypothesis.group or "", axis=hypothesis.axis,
         primary_dose=hypothesis.dose, margin=hypothesis.margin.fraction_of_range, because=hypothesis.margin.because,
         scope="these recordings", sessions=tuple(names), verdict=verdict, flags=(), outcome="open",
         sentence=f"At {hypothesis.axis} = {hypothesis.dose:g} there is no verdict ({verdict}): {reason}.", dose_interval=None,
-        no_ssl=NoSSL("not measured", reason), naive=NaiveRule(NAIVE, "not measured", "not measured", None), estimands=(), claims=(),
-        gates=(*checked, *gates.unchecked()), p_value=None, p_value_adjusted=None, notes=notes,
+        no_ssl=NoSSL("not measured", reason), naive=NaiveRule(NAIVE, "not measured", "not measured", None), estimands=(), swept=(), claims=(),
+        gates=tuple(checked), p_value=None, p_value_adjusted=None, notes=notes,
     )  # fmt: skip
 
 
@@ -338,6 +461,17 @@ def _curve(evidence: _Evidence) -> list[CurvePoint]:
                         if estimand != "C_info"
                     ]
     return points
+
+
+def _lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
+    """Return the test-lag curve of every session that has one."""
+    for run in plan.baselines:
+        if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
+            found = result.diagnostics
+            for name, value in found.items():
+                kind, _, lag = name.partition("@")
+                if kind == "r":
+                    yield LagPoint(run.session, run.group, float(lag), value, found[f"rho@{lag}"])
 
 
 def _ranks(evidence: _Evidence, session: str, axis: str, dose: float, arm: str) -> dict[int, float]:

@@ -1,6 +1,6 @@
 """Runs to run results: train or compute a representation, probe it, describe it."""
 
-from invariance_probe.probing import baselines, nulls, trained
+from invariance_probe.probing import baselines, lag_curve, nulls, trained, unit_information
 
 MEASURES = {
     "simclr": trained.measure_ssl,
@@ -14,5 +14,7 @@ MEASURES = {
     "information": baselines.measure_information,
     "shift_null": nulls.measure_shift_null,
     "persistence": nulls.measure_persistence,
+    "unit_information": unit_information.measure_unit_information,
+    "test_lag": lag_curve.measure_test_lag,
 }
 """How the runs of every method are measured: stacked runs of one session in, `Measured` out."""

@@ -19,10 +19,15 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
     content = {
         "schema_version": SCHEMA_VERSION,
         "study": {"name": study.name, "question": study.question, "sha256": study.sha256()},
-        "registration": {"sha256": None, "status": "exploratory", "deviations": []},
+        "registration": {
+            "sha256": findings.standing.sha256,
+            "status": findings.standing.status,
+            "deviations": [f"{about}: {text}" if about else text for about, text in findings.standing.deviations],
+        },
         "hypotheses": [asdict(finding) for finding in findings.hypotheses],
         "baselines": [asdict(baseline) for baseline in findings.baselines],
         "sessions": [asdict(session) for session in findings.sessions],
+        "lags": [asdict(point) for point in findings.lags],
         "curve": [asdict(point) for point in findings.curve],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),

@@ -67,6 +67,17 @@ def open_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyFile:
     return StudyFile(path, study, tree)
 
 
+def read_mapping(path: Path) -> dict[str, Any]:
+    """Return a YAML file's mapping as plain data.
+
+    Raises
+    ------
+    StudyError
+        When it cannot be read or is no mapping.
+    """
+    return _plain(_parse(path))
+
+
 def _parse(path: Path) -> CommentedMap:
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)

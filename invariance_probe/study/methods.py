@@ -115,11 +115,40 @@ class ShiftNull(Declaration):
     shifts: Annotated[int, Field(ge=19)] = 40
 
 
+class UnitInformation(Declaration):
+    """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
+
+    kind: Literal["unit_information"] = "unit_information"
+    rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    """Part of the units that a mask hides."""
+    masks: Annotated[int, Field(ge=100)] = 200
+
+
+class TestLag(Declaration):
+    """How fast the decoded target forgets: the raw decoder's prediction against the target some time before."""
+
+    kind: Literal["test_lag"] = "test_lag"
+    resamples: Annotated[int, Field(ge=100)] = 400
+    """Block-bootstrap draws of the time constant, and surrogates of the increments' kurtosis."""
+
+
 Baseline = Annotated[
-    Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull,
+    Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull | UnitInformation | TestLag,
     Field(discriminator="kind"),
 ]
 AnyMethod = Annotated[
-    SimCLR | VICReg | BYOL | LinearSSL | Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull,
+    SimCLR
+    | VICReg
+    | BYOL
+    | LinearSSL
+    | Raw
+    | PCA
+    | Untrained
+    | Supervised
+    | Information
+    | Persistence
+    | ShiftNull
+    | UnitInformation
+    | TestLag,
     Field(discriminator="kind"),
 ]

@@ -6,7 +6,7 @@ and the information cost, of which the runner leaves out what the first part mad
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from invariance_probe.study.methods import (
@@ -20,15 +20,23 @@ from invariance_probe.study.methods import (
     Raw,
     ShiftNull,
     Supervised,
+    TestLag,
+    UnitInformation,
     Untrained,
 )
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.probes import RidgeProbe, Target
+from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Arm, Run
 from invariance_probe.study.study import Optimisation, Study
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 THIRD = 1 / 3
-"""Part of the training windows at which a jitter verdict is checked again."""
+"""Part of the training windows at which a verdict is checked again."""
+BESIDE = "baseline"
+"""Setting of the closed-form linear SSL that stands beside every study."""
+A_THIRD, TWICE_THE_STEPS = "check: a third of the data", "check: twice the steps"
+PLANTED = Target(name="planted", kind="continuous")
+"""The target of the controls that are planted in sessions."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +47,7 @@ class Session:
     subject: str
     group: str
     fingerprint: str
-    source: RecordingSource
+    source: AnySource
 
 
 @dataclass(frozen=True)
@@ -55,19 +63,21 @@ class Condition:
 
 @dataclass(frozen=True)
 class Setting:
-    """The method and optimisation of one sweep value; the study's own has no label."""
+    """The method, optimisation and part of the training windows of one sweep value or check; the study's own has no label."""
 
     label: str
     method: Method
     optimisation: Optimisation
+    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a study over its sessions."""
+    """The runs of a study over its sessions, and over the controls that are planted in them."""
 
     study: Study
     sessions: tuple[Session, ...]
+    planted: tuple[Session, ...] = ()
 
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
@@ -78,7 +88,27 @@ class Plan:
             for sweep in self.study.sweeps
             for value in sweep.values
         ]
-        return (own, *(setting for setting in swept if (setting.method, setting.optimisation) != (own.method, own.optimisation)))
+        return (own, *(setting for setting in swept if replace(setting, label="") != own))
+
+    @cached_property
+    def checks(self) -> tuple[Setting, ...]:
+        """The settings at which primary doses are looked at again: twice the steps, a third of the data."""
+        own = self.settings[0]
+        if self.study.quick:
+            return ()
+        third = Setting(A_THIRD, own.method, own.optimisation, THIRD)
+        if isinstance(own.method, LinearSSL):
+            return (third,)
+        longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
+        return (Setting(TWICE_THE_STEPS, own.method, longer), third)
+
+    @cached_property
+    def primary(self) -> tuple[Condition, ...]:
+        """The identity dose, and the independent and shared arms of every hypothesis's primary dose."""
+        wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
+        return tuple(
+            c for c in self.conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared"))
+        )
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -99,12 +129,14 @@ class Plan:
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
         """Runs that need no SSL, for every session."""
-        return tuple(run for session in self.sessions for run in self._session_baselines(session))
+        own = [run for session in self.sessions for run in self._session_baselines(session)]
+        return (*own, *(run for session in self.planted for run in self._planted_baselines(session)))
 
     @cached_property
     def grid(self) -> tuple[Run, ...]:
         """SSL runs and information costs, for every session."""
-        return tuple(run for session in self.sessions for run in (*self._information(session), *self._trained(session)))
+        own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
+        return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -129,14 +161,37 @@ class Plan:
             window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=method,
             views=condition.views if condition else None, axis=condition.axis if condition else "",
             dose=condition.dose if condition else 0.0, arm=condition.arm if condition else "none",
-            fraction=condition.fraction if condition else 1.0, optimisation=optimisation, target=study.target, probe=study.probe,
+            fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
+            target=PLANTED if session.source.kind == "planted" else study.target,
+            probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
         )  # fmt: skip
+
+    def _planted_baselines(self, session: Session) -> Iterator[Run]:
+        yield self._run(session, ShiftNull(), None)
+        for fold in range(self.study.folds.count):
+            yield self._run(session, Raw(), fold)
+
+    def _planted_grid(self, session: Session) -> Iterator[Run]:
+        own = self.settings[0]
+        optimisation = None if isinstance(own.method, LinearSSL) else own.optimisation
+        for condition in self.primary:
+            if condition.axis and self.study.is_jitter(condition.axis):
+                continue
+            for fold in range(self.study.folds.count):
+                if condition.arm == "independent":
+                    corrupted = Condition(
+                        _corruption(self.study.views, condition.axis, condition.dose), condition.axis, condition.dose
+                    )
+                    yield self._run(session, Information(), fold, condition=corrupted)
+                for seed in range(self.seeds_of(own.method)):
+                    yield self._run(session, own.method, fold, seed, optimisation, condition)
 
     def _session_baselines(self, session: Session) -> Iterator[Run]:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.widths[-1]
-        yield self._run(session, ShiftNull(), None)
+        for measurement in (ShiftNull(), UnitInformation(), TestLag()):
+            yield self._run(session, measurement, None)
         for axis in study.axes:
             if study.is_jitter(axis.path):
                 for dose in self._doses(axis.path):
@@ -145,7 +200,7 @@ class Plan:
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0])
+            yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, Condition(_corruption(study.views, "", 0.0)))
@@ -168,32 +223,25 @@ class Plan:
                         yield self._supervised(session, fold, seed, corrupted)
 
     def _trained(self, session: Session) -> Iterator[Run]:
-        study = self.study
         for setting in self.settings:
-            seeds = self.seeds_of(setting.method)
-            optimisation = None if isinstance(setting.method, LinearSSL) else setting.optimisation
+            yield from self._repeated(session, setting, self.conditions)
+        own = self.settings[0]
+        if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
+            yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
+        for check in self.checks:
+            yield from self._repeated(session, check, self.primary)
+        if self.study.quick and any(self.study.is_jitter(h.axis) for h in self.study.hypotheses):
+            jitters = tuple(c for c in self.primary if c.axis == "" or self.study.is_jitter(c.axis))
+            yield from self._repeated(session, Setting(A_THIRD, own.method, own.optimisation, THIRD), jitters)
 
-            def repeat(
-                condition: Condition, seeds: range, setting: Setting = setting, optimisation: Optimisation | None = optimisation
-            ) -> Iterator[Run]:
-                for seed in seeds:
-                    for fold in range(study.folds.count):
-                        yield self._run(session, setting.method, fold, seed, optimisation, condition, setting.label)
-
-            for condition in self.conditions:
-                yield from repeat(condition, range(seeds))
-            if setting.label == "":
-                if seeds == study.training.seeds and optimisation is not None:
-                    yield from repeat(self.conditions[0], range(seeds, 2 * seeds))  # the A/A control of the noise gate
-                for condition in self._checked_at_a_third():
-                    yield from repeat(condition, range(seeds))
-
-    def _checked_at_a_third(self) -> list[Condition]:
-        primary = {(h.axis, h.dose) for h in self.study.hypotheses if self.study.is_jitter(h.axis)}
-        if not primary:
-            return []
-        wanted = [c for c in self.conditions if c.axis == "" or (c.axis, c.dose) in primary]
-        return [Condition(c.views, c.axis, c.dose, c.arm, THIRD) for c in wanted]
+    def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
+        optimisation = None if isinstance(setting.method, LinearSSL) else setting.optimisation
+        seeds = self.seeds_of(setting.method)
+        for condition in conditions:
+            with_amount = replace(condition, fraction=setting.fraction)
+            for seed in range(offset, offset + seeds):
+                for fold in range(self.study.folds.count):
+                    yield self._run(session, setting.method, fold, seed, optimisation, with_amount, setting.label)
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]

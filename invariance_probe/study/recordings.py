@@ -22,6 +22,8 @@ class NpzRecording(Declaration):
     session: Name
     subject: Name = "subject"
     group: str = ""
+    pilot: bool = False
+    """A pilot session: for tuning and for exploratory hypotheses; no confirmatory hypothesis is judged on it."""
     activity: str
     """Name of the activity array, shape (time, unit)."""
     activity_kind: Literal["counts", "signal"] = "counts"
@@ -43,6 +45,8 @@ class CatalogRecording(Declaration):
     session: Name | None = None
     """Another session name than the catalogue's own."""
     group: str | None = None
+    pilot: bool = False
+    """A pilot session; see `npz`."""
 
 
 class _Simulated(Declaration):
@@ -50,6 +54,8 @@ class _Simulated(Declaration):
     session: Name = "simulated"
     subject: Name = "simulated"
     group: str = ""
+    pilot: bool = False
+    """Pilot sessions; see `npz`."""
     sessions: Annotated[int, Field(ge=1, le=1000)] = 1
     """How many sessions; with more than one they are called `NAME-1`, `NAME-2` ..."""
     seed: Annotated[int, Field(ge=0)] = 0
@@ -184,11 +190,11 @@ class ReplayRecording(_Simulated):
     label_tau_s: Annotated[float, Field(gt=0)] = 0.8
 
 
-class NullRecording(_Simulated):
+class NothingRecording(_Simulated):
     """G8: nothing to find: a label that activity does not carry, or that no test can be run on."""
 
-    generator: Literal["null"] = "null"
-    null: Literal["independent", "constant_rates", "common_trend", "trial_constant"] = "independent"
+    generator: Literal["nothing"] = "nothing"
+    case: Literal["independent", "constant_rates", "common_trend", "trial_constant"] = "independent"
     """`independent`: label and activity are OU processes apart; `constant_rates`: activity is noise; `common_trend`: both
     drift, by chance alike; `trial_constant`: the label is coded, but constant within trials, so jitter cannot be tested."""
     label_tau_s: Annotated[float, Field(gt=0)] = 2.0
@@ -204,7 +210,24 @@ SimulatedRecording = Annotated[
     | MessengerRecording
     | TurnoverRecording
     | ReplayRecording
-    | NullRecording,
+    | NothingRecording,
     Field(discriminator="generator"),
 ]
 RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
+
+
+class Planted(Declaration):
+    """A control that the toolkit makes of a session of counts: a target of known redundancy, planted in its own activity.
+
+    Every count is split in halves; the target is made of first halves, and the activity is the second halves.
+    """
+
+    kind: Literal["planted"] = "planted"
+    of: Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
+    plant: Literal["one_unit", "projection"]
+    """`one_unit`: the halves of the unit that fires most; `projection`: a random sum over all units."""
+    pilot: bool = False
+
+
+AnySource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording | Planted, Field(discriminator="kind")]
+"""What a session can be opened from."""

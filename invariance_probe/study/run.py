@@ -93,6 +93,8 @@ class RunResult:
     message: str = ""
     model_steps: int = 0
     seconds: float = 0.0
+    registration: str = ""
+    """Hash of the registration under which it was measured; empty without one."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

@@ -212,14 +212,14 @@ class Study(Declaration):
                 try:
                     self.with_setting(sweep.path, value)
                 except KeyError:
-                    allowed = [f"training.{name}" for name in Optimisation.model_fields] + ["method"]
+                    allowed = [f"training.{name}" for name in Optimisation.model_fields] + ["method", "data.fraction"]
                     yield ("sweeps", i, "path"), sweep.path, _unknown("setting", sweep.path, allowed)
                     break
                 except ValidationError as error:
                     yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"
 
-    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation]:
-        """Return the method and the optimisation with one swept setting put in.
+    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation, float]:
+        """Return the method, the optimisation and the part of the training windows, with one swept setting put in.
 
         Raises
         ------
@@ -231,16 +231,22 @@ class Study(Declaration):
         family, _, field = path.partition(".")
         if family == "training" and field in Optimisation.model_fields:
             settings = self.training.optimisation().model_dump()
-            return self.method, Optimisation.model_validate({**settings, field: value})
+            return self.method, Optimisation.model_validate({**settings, field: value}), 1.0
+        if path == "data.fraction":
+            return self.method, self.training.optimisation(), _Amount.model_validate({"fraction": value}).fraction
         if family == "method":
             settings = self.method.model_dump()
             chosen = value if not field else _put(settings, field.split("."), value)
-            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation()
+            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation(), 1.0
         raise KeyError(path)
 
 
 class _Chosen(Declaration):
     method: Method
+
+
+class _Amount(Declaration):
+    fraction: Annotated[float, Field(gt=0, le=1)]
 
 
 def _put(settings: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:

@@ -29,18 +29,18 @@ def test_a_world_is_the_same_twice_and_another_for_another_session_or_seed(gener
 
 @pytest.mark.parametrize("noise", [{}, {"overdispersion": 0.5}])
 def test_count_noise_has_the_declared_variance(noise):
-    counts = world("null", null="constant_rates", bins=20000, **noise).activity
+    counts = world("nothing", case="constant_rates", bins=20000, **noise).activity
     expected = 1 + noise.get("overdispersion", 0) * counts.mean(axis=0)
     np.testing.assert_allclose(counts.var(axis=0) / counts.mean(axis=0), expected, rtol=0.08)
 
 
 def test_a_renewal_process_of_shape_four_has_a_fano_factor_of_a_quarter_over_long_windows():
-    counts = world("null", null="constant_rates", bins=100_000, renewal_shape=4).activity.reshape(1000, 100, -1).sum(axis=1)
+    counts = world("nothing", case="constant_rates", bins=100_000, renewal_shape=4).activity.reshape(1000, 100, -1).sum(axis=1)
     assert np.median(counts.var(axis=0) / counts.mean(axis=0)) == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_shared_gain_correlates_units_and_keeps_their_mean_rates():
-    plain, gained = (world("null", null="constant_rates", bins=40000, shared_gain=g).activity for g in (0.0, 0.5))
+    plain, gained = (world("nothing", case="constant_rates", bins=40000, shared_gain=g).activity for g in (0.0, 0.5))
 
     def correlation(counts):
         return np.corrcoef(counts.T)[np.triu_indices(counts.shape[1], 1)].mean()
@@ -109,10 +109,10 @@ def test_replay_is_in_the_declared_part_of_sleep_only():
 
 def test_null_worlds_carry_nothing_but_the_trial_constant_one():
     def best(null):
-        found = world("null", null=null, bins=20_000, label_tau_s=0.5)
+        found = world("nothing", case=null, bins=20_000, label_tau_s=0.5)
         return np.abs(np.corrcoef(found.targets["label"], found.activity.T)[0, 1:]).max()
 
     assert best("independent") < 0.05 and best("constant_rates") < 0.03
     assert best("common_trend") > 0.1 and best("trial_constant") > 0.1
-    found = world("null", null="trial_constant")
+    found = world("nothing", case="trial_constant")
     assert all(len(np.unique(found.targets["label"][found.trials == t])) == 1 for t in np.unique(found.trials))

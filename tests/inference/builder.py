@@ -7,6 +7,7 @@ from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.study import Study
 
+LICENSED = {"steps": 400, "batch_size": 64, "seeds": 2}
 JITTER = {
     "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
     "hypotheses": [
@@ -17,7 +18,7 @@ JITTER = {
 
 
 def make_plan(sessions=6, **changes):
-    study = Study.model_validate(tiny_study(**{"arms": ["independent", "shared", "paired"], **changes}))
+    study = Study.model_validate(tiny_study(**{"arms": ["independent", "shared", "paired"], "training": LICENSED, **changes}))
     subjects = ["a"] * sessions
     return Plan(study, tuple(Session(f"s{i}", subjects[i], "", f"f{i}", study.recordings[0]) for i in range(sessions)))
 
@@ -33,6 +34,7 @@ def planted(
     spread=0.01,
     aa=0.0,
     third=None,
+    longer=0.0,
     rho=0.1,
     null=0.02,
     seed=0,
@@ -54,14 +56,15 @@ def planted(
             "raw": 1 - R, "information": 1 - R + C_info * R, "supervised": 1 - R + 0.05 + (C_info * R if run.axis else 0), "pca": 1 - R + 0.02,
             "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
         }.get(kind)  # fmt: skip
-        if kind == "simclr":
+        if kind in ("simclr", "vicreg", "byol"):
             cost = {
                 "none": aa if run.seed >= plan.study.training.seeds else 0.0,
                 "independent": delta,
                 "shared": H,
                 "paired": paired,
             }[run.arm]
-            cost = third if run.fraction < 1 and third is not None and run.axis else cost
+            cost += longer if run.axis and run.optimisation.steps == 800 else 0.0
+            cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost
             loss = clean + cost * R + spread * R * gen.standard_normal()
         noise = 0.002 * gen.standard_normal(per)
         results[run.key()] = RunResult(

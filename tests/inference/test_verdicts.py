@@ -7,13 +7,16 @@ import pytest
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.findings import Standing
 
 from .builder import JITTER, make_plan, planted
 
+REGISTERED = Standing("0" * 64)
 
-def judged(plan=None, left_out=None, results=None, **values):
+
+def judged(plan=None, left_out=None, results=None, standing=REGISTERED, **values):
     plan = plan or make_plan()
-    return infer(plan, results or planted(plan, **values), left_out or {}).hypotheses[0]
+    return infer(plan, results or planted(plan, **values), left_out or {}, standing).hypotheses[0]
 
 
 ROWS = {
@@ -46,6 +49,7 @@ def test_regularisation_in_both_arms_alone_never_says_invariant():
 @pytest.mark.parametrize(("values", "gate"), [
     ({"kept": 0.3}, "retention"),
     ({"aa": 0.2}, "noise"),
+    ({"longer": 0.4}, "steps"),
 ])  # fmt: skip
 def test_a_failed_gate_leaves_no_verdict(values, gate):
     found = judged(C_info=0.02, **values)
@@ -59,9 +63,9 @@ def test_harm_in_the_reference_arm_blocks_every_at_most_claim():
 
 
 def test_noise_that_is_not_shown_equivalent_blocks_at_most_claims_only():
-    assert judged(C_info=0.02, spread=0.6).verdict == "inconclusive"
+    assert judged(C_info=0.02, spread=0.35).verdict == "inconclusive"
     plan = make_plan()
-    results = planted(plan, C_info=0.5, delta=3.0, spread=0.6)
+    results = planted(plan, C_info=0.5, delta=3.0, spread=0.35)
     assert judged(plan, results=results).verdict == "sensitive"
 
 
@@ -145,7 +149,7 @@ def test_the_supervised_ceiling_is_used_where_training_data_choose_it():
 def test_confirmatory_claims_are_corrected_by_holm_and_quick_studies_confirm_nothing():
     hypothesis = make_plan().study.hypotheses[0].model_dump()
     plan = make_plan(hypotheses=[hypothesis, {**hypothesis, "id": "H2", "predicts": "sensitive"}])
-    first, second = infer(plan, planted(plan, C_info=0.4), {}).hypotheses
+    first, second = infer(plan, planted(plan, C_info=0.4), {}, REGISTERED).hypotheses
     assert first.p_value_adjusted == pytest.approx(min(1, 2 * first.p_value))
     assert first.outcome == "supported" and second.outcome == "contradicted"
     assert judged(make_plan(quick=True), C_info=0.02).status == "exploratory"
@@ -156,3 +160,45 @@ def test_findings_are_the_same_twice_and_are_plain_json():
     results = planted(plan, C_info=0.4)
     first, second = (json.dumps(infer(plan, results, {}).to_json(), sort_keys=True) for _ in range(2))
     assert first == second
+
+
+def test_only_registered_claims_are_confirmatory():
+    assert judged(C_info=0.02).status == "confirmatory"
+    assert judged(C_info=0.02, standing=Standing(None)).status == "exploratory"
+    assert judged(C_info=0.02, standing=Standing("0" * 64, (("H1", "its margin was changed"),))).status == "exploratory"
+    assert judged(C_info=0.02, standing=Standing("0" * 64, (("other", "its margin was changed"),))).status == "confirmatory"
+
+
+def test_pilot_sessions_carry_no_confirmatory_claim():
+    world = {**make_plan().study.recordings[0].model_dump(), "pilot": True}
+    hypothesis = make_plan().study.hypotheses[0].model_dump()
+    plan = make_plan(recordings=[world])
+    assert judged(plan, C_info=0.02).verdict.startswith("untestable")
+    plan = make_plan(recordings=[world], hypotheses=[{**hypothesis, "role": "exploratory"}])
+    assert judged(plan, C_info=0.02).verdict == "invariant"
+
+
+def test_a_verdict_that_a_third_of_the_data_reverses_is_inconclusive():
+    found = judged(C_info=0.5, delta=0.0, third=0.4)
+    assert found.verdict == "inconclusive"
+    assert next(g for g in found.gates if g.name == "a third of the data").passed is False
+    assert judged(C_info=0.5, delta=0.4, third=0.1).verdict == "sensitive"  # weaker, but no reversal
+
+
+@pytest.mark.parametrize("changes", [
+    {"method": {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}}, {"method": {"kind": "simclr", "temperature": 1.0}},
+    {"training": {"steps": 20, "batch_size": 64, "seeds": 2}},
+])  # fmt: skip
+def test_a_method_that_was_not_calibrated_gets_estimates_and_no_verdict(changes):
+    plan = make_plan(**changes)
+    found = judged(plan, C_info=0.02)
+    assert found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
+    assert found.estimands and "has not passed the calibration" in found.sentence
+
+
+def test_swept_amounts_of_data_stand_beside_the_verdict():
+    plan = make_plan(sweeps=[{"path": "data.fraction", "values": [1, 0.2]}])
+    found = judged(plan, C_info=0.4, third=0.06)
+    swept = {(e.setting, e.name): e.estimate for e in found.swept}
+    assert swept["data.fraction=0.2", "delta"] == pytest.approx(0.06, abs=0.02)
+    assert "data.fraction=1" not in {e.setting for e in found.swept}  # the study's own

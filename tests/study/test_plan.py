@@ -10,11 +10,11 @@ def plan_of(sessions=3, **changes):
     return Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(sessions)))
 
 
-def test_the_reach_grid_has_825_models_and_75_for_the_noise_gate():
+def test_the_reach_grid_has_825_models_75_for_the_noise_gate_and_450_for_the_checks():
     doses = {"axes": [{"path": "unit_dropout.rate", "doses": [0, 0.1, 0.2, 0.4, 0.6, 0.8]}]}
     plan = plan_of(folds={"count": 5}, training={"seeds": 5, "steps": 10}, **doses)
     trained = [run for run in plan.grid if run.method.kind == "simclr"]
-    assert len(trained) == 3 * 5 * 5 * (1 + 5 * 2) + 3 * 5 * 5
+    assert len(trained) == 3 * 5 * 5 * (1 + 5 * 2) + 3 * 5 * 5 + 2 * 3 * 5 * 5 * 3  # grid, A/A, two checks of the primary dose
 
 
 def test_dose_zero_is_one_run_for_all_arms():

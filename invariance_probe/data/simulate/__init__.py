@@ -2,7 +2,7 @@
 
 from invariance_probe.data.simulate.messenger import simulate_messenger
 from invariance_probe.data.simulate.multimodal import simulate_multimodal
-from invariance_probe.data.simulate.null import simulate_null
+from invariance_probe.data.simulate.nothing import simulate_nothing
 from invariance_probe.data.simulate.recurring import simulate_recurring
 from invariance_probe.data.simulate.redundancy import simulate_redundancy
 from invariance_probe.data.simulate.replay import simulate_replay
@@ -13,7 +13,7 @@ from invariance_probe.data.simulate.turnover import simulate_turnover
 GENERATORS = {
     "messenger": simulate_messenger,
     "multimodal": simulate_multimodal,
-    "null": simulate_null,
+    "nothing": simulate_nothing,
     "recurring": simulate_recurring,
     "redundancy": simulate_redundancy,
     "replay": simulate_replay,

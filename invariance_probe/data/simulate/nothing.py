@@ -5,13 +5,13 @@ import numpy as np
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
 from invariance_probe.streams import generator
-from invariance_probe.study.recordings import NullRecording
+from invariance_probe.study.recordings import NothingRecording
 
 GAIN = 0.4
 LATENTS = 4
 
 
-def simulate_null(source: NullRecording, session: str) -> Recording:
+def simulate_nothing(source: NothingRecording, session: str) -> Recording:
     """Simulate one session of the declared null; the target is `label`."""
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
@@ -20,16 +20,16 @@ def simulate_null(source: NullRecording, session: str) -> Recording:
     latents = ornstein_uhlenbeck(rng, bins, LATENTS, source.label_tau_s, source.bin_s)
     label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, source.bin_s)[:, 0]
     trials = None
-    if source.null == "constant_rates":
+    if source.case == "constant_rates":
         latents = np.zeros_like(latents)
-    if source.null == "common_trend":
+    if source.case == "common_trend":
         trend = np.linspace(-1, 1, bins)
         label = label + 2 * rng.choice([-1.0, 1.0]) * trend
         latents = latents + 2 * rng.choice([-1.0, 1.0], LATENTS) * trend[:, None]
-    if source.null == "trial_constant":
+    if source.case == "trial_constant":
         trials = np.arange(bins) // max(1, round(source.trial_s / source.bin_s))
         label = rng.standard_normal(int(trials[-1]) + 1)[trials]
         latents[:, 0] = label
     counts = spike_counts(rng, source, latents @ gains, (gains**2).sum(axis=0), mean_counts)
-    truth = {"decodable": source.null == "trial_constant", "null": source.null}
+    truth = {"decodable": source.case == "trial_constant", "case": source.case}
     return simulated_recording(source, session, counts, {"label": label}, truth, trials=trials)

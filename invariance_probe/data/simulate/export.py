@@ -1,0 +1,58 @@
+"""A simulated world as a file that anyone can read: arrays with names, and the truth as JSON."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.errors import StudyError
+from invariance_probe.study.load import read_mapping
+from invariance_probe.study.recordings import SimulatedRecording
+
+
+def export(spec: Path, out: Path, session: str | None = None) -> str:
+    """Simulate one session of a declared world, write it, and return the line with which a study reads it.
+
+    Parameters
+    ----------
+    spec
+        YAML file with one simulated recording as a study declares it: `generator: redundancy` and its values.
+    out
+        The .npz file.
+    session
+        Which session; the first when left out.
+
+    Raises
+    ------
+    StudyError
+        With one line for every problem of the declaration.
+    """
+    try:
+        source: SimulatedRecording = TypeAdapter(SimulatedRecording).validate_python({"kind": "simulated", **read_mapping(spec)})
+    except ValidationError as error:
+        lines = [
+            f"{spec}: {'.'.join(map(str, e['loc'][1:])) or 'generator'}: {e['msg']}, got {e['input']!r}" for e in error.errors()
+        ]
+        raise StudyError("\n".join(lines)) from None
+    name = session or (f"{source.session}-1" if source.sessions > 1 else source.session)
+    recording = GENERATORS[source.generator](source, name)  # type: ignore[operator]
+    arrays = {
+        "spike_count": recording.activity,
+        "bin_s": np.float64(recording.bin_s),
+        "segment": recording.segments,
+        "unit_ids": np.array(recording.unit_ids),
+        "truth": np.array(json.dumps({"generator": source.model_dump(mode="json"), **recording.truth})),
+        **recording.targets,
+        **({"trial": recording.trials} if recording.trials is not None else {}),
+    }
+    out.parent.mkdir(parents=True, exist_ok=True)
+    with out.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+    trial = ", trial: trial" if recording.trials is not None else ""
+    return (
+        f"wrote {out}: {recording.activity.shape[0]} bins, {recording.activity.shape[1]} units, "
+        f"targets {', '.join(sorted(recording.targets))}; in a study:\n"
+        f"- {{kind: npz, path: {out}, session: {name}, activity: spike_count, bin_s: bin_s, segment: segment, unit_ids: unit_ids{trial}}}\n"
+    )

@@ -1,0 +1,59 @@
+"""Which SSL methods may carry a verdict: those that passed the calibration, at settings like those it was run at.
+
+`invariance-probe calibrate` measures; the table is changed by hand, with the report that shows it (reports/calibration).
+A method that is not in it can be used, but its hypotheses get estimates and no verdict.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from invariance_probe.study.methods import Method
+from invariance_probe.study.study import Optimisation
+
+
+@dataclass(frozen=True)
+class Licence:
+    """The settings that a method was calibrated at, and how far from them it may be used.
+
+    Attributes
+    ----------
+    fixed
+        Fields of the method that must have these values.
+    within
+        Lowest and highest value of fields of the optimisation.
+    dimensions
+        Fewest and most dimensions of the representation.
+    """
+
+    fixed: dict[str, Any] = field(default_factory=dict)
+    within: dict[str, tuple[float, float]] = field(default_factory=dict)
+    dimensions: tuple[int, int] = (8, 64)
+
+
+LICENCES = {
+    "simclr": Licence(
+        {"temperature": 0.2},
+        {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)},
+    ),
+}
+"""The methods that passed."""
+
+
+def unlicensed(method: Method, optimisation: Optimisation) -> list[str]:
+    """Return why a method at its settings carries no verdict; empty where it does."""
+    licence = LICENCES.get(method.kind)
+    if licence is None:
+        return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
+    settings, training = method.model_dump(), optimisation.model_dump()
+    reasons = [
+        f"{name} = {settings[name]} (calibrated: {value})" for name, value in licence.fixed.items() if settings[name] != value
+    ]
+    reasons += [
+        f"{name} = {training[name]:g} (calibrated: {low:g} to {high:g})"
+        for name, (low, high) in licence.within.items()
+        if not low <= training[name] <= high
+    ]
+    width, (fewest, most) = settings["encoder"]["widths"][-1], licence.dimensions
+    if not fewest <= width <= most:
+        reasons.append(f"{width} dimensions (calibrated: {fewest} to {most})")
+    return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]

@@ -1,0 +1,163 @@
+"""Registration: what a study claims, and on which data, frozen before any target is read.
+
+A registration is canonical JSON with its own SHA-256. It does not prove when it was made: publish the hash (a tag on a
+public remote, OSF) before the data are looked at.
+"""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from invariance_probe.errors import StudyError
+from invariance_probe.study.declaration import canonical_json, sha256_of
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import ALGORITHM_VERSION
+
+Deviation = tuple[str, str]
+"""(hypothesis that departs, or an empty string for all; what differs)."""
+
+_OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
+_WORDS = {"name", "question", "schema_version"}
+
+
+def registration_path(study: Path) -> Path:
+    """Return where a study's registration stands: beside it, as STUDY.registration.json."""
+    return study.with_suffix(".registration.json")
+
+
+def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
+    """Return what a registration freezes: the resolved study, its data's fingerprints, and the versions of the packages."""
+    frozen = {
+        "registration_version": 1,
+        "algorithm_version": ALGORITHM_VERSION,
+        "study": _normal(plan.study.model_dump(mode="json")),
+        "sessions": {
+            s.name: {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
+            for s in plan.sessions
+        },
+        "versions": versions,
+        "versions_sha256": sha256_of(versions),
+    }
+    return {**frozen, "sha256": sha256_of(frozen)}
+
+
+def write_registration(path: Path, registration: dict[str, Any]) -> None:
+    """Write a new registration.
+
+    Raises
+    ------
+    StudyError
+        When the study has one already: a registration is never written over.
+    """
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(canonical_json(registration) + "\n")
+    except FileExistsError:
+        raise StudyError(
+            f"{path} exists: this study is registered already. A registration is never written over; "
+            "register a changed study under another file name, or delete the old one and say so in your paper"
+        ) from None
+
+
+def read_registration(path: Path) -> dict[str, Any] | None:
+    """Return a study's registration, or None where there is none.
+
+    Raises
+    ------
+    StudyError
+        When the file is not a registration.
+    """
+    if not path.is_file():
+        return None
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        if (
+            not isinstance(found["sha256"], str)
+            or not isinstance(found["study"], dict)
+            or not isinstance(found["sessions"], dict)
+        ):
+            raise TypeError("sha256, study or sessions is of another type")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise StudyError(f"{path} is not a registration ({error}); restore it, or delete it to go on unregistered") from None
+    return found
+
+
+def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...]:
+    """Return every way in which a study departs from its registration."""
+    return tuple(dict.fromkeys(_deviations(registration, plan)))
+
+
+def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    frozen = {name: value for name, value in registration.items() if name != "sha256"}
+    if sha256_of(frozen) != registration["sha256"]:
+        yield "", "the registration was changed after it was written: its hash does not fit its content"
+    if registration.get("algorithm_version") != ALGORITHM_VERSION:
+        yield "", f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}"
+    then, now = registration["study"], _normal(plan.study.model_dump(mode="json"))
+    for name in sorted((then.keys() | now.keys()) - _OF_EACH_CLAIM - _WORDS):
+        for path, old, new in _differences(name, then.get(name), now.get(name)):
+            yield "", f"{path} was registered as {_said(old)}, now {_said(new)}"
+    yield from _claim_deviations(then, now)
+    yield from _session_deviations(registration["sessions"], plan)
+
+
+def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Deviation]:
+    registered = {h["id"]: h for h in then["hypotheses"]}
+    old_doses = {axis["path"]: axis["doses"] for axis in then["axes"]}
+    new_doses = {axis["path"]: axis["doses"] for axis in now["axes"]}
+    for claim in now["hypotheses"]:
+        own = claim["id"]
+        if own not in registered:
+            yield own, "this hypothesis was not registered"
+            continue
+        for path, old, new in _differences("", registered[own], claim):
+            yield own, f"{path} was registered as {_said(old)}, now {_said(new)}"
+        axis = claim["axis"]
+        if sorted(old_doses.get(axis, [])) != sorted(new_doses.get(axis, [])):
+            yield own, f"the doses of {axis} were registered as {_said(old_doses.get(axis))}, now {_said(new_doses.get(axis))}"
+    for gone in sorted(registered.keys() - {claim["id"] for claim in now["hypotheses"]}):
+        yield "", f"the registered hypothesis {gone} was left out"
+    for axis in sorted(new_doses.keys() - old_doses.keys()):
+        yield "", f"the axis {axis} was not registered"
+
+
+def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    now = {
+        s.name: {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
+        for s in plan.sessions
+    }
+    for name in sorted(registered.keys() | now.keys()):
+        old, new = registered.get(name), now.get(name)
+        groups = {entry["group"] for entry in (old, new) if entry is not None}
+        if old == new:
+            continue
+        if old is None or new is None:
+            text = f"the session {name} was {'not registered' if old is None else 'registered, but is left out'}"
+        else:
+            text = "; ".join(
+                f"the data of session {name} have changed since registration" if key == "fingerprint"
+                else f"{key} of session {name} was registered as {_said(old[key])}, now {_said(new[key])}"
+                for key in old if old[key] != new[key]
+            )  # fmt: skip
+        for hypothesis in plan.study.hypotheses:
+            if hypothesis.group is None or hypothesis.group in groups:
+                yield hypothesis.id, text
+
+
+def _normal(value: Any) -> Any:
+    return json.loads(canonical_json(value))
+
+
+def _said(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 120 else text[:117] + "..."
+
+
+def _differences(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Yield (path, old, new) for every leaf that differs."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        for key in sorted(old.keys() | new.keys()):
+            yield from _differences(f"{path}.{key}".lstrip("."), old.get(key), new.get(key))
+    elif old != new:
+        yield path, old, new

@@ -1,0 +1,90 @@
+"""N_eff, RedIdx, tau and the test for jumps recover what simulated codes were made with."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import tiny_study
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.lag_curve import crossing, increment_kurtosis, lag_curve
+from invariance_probe.probing.unit_information import Spread
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+
+
+def measured(kind, sessions=5, **world):
+    data = tiny_study(
+        recordings=[{"kind": "simulated", "session": "x", "sessions": sessions, **world}], folds={"count": 5, "embargo_s": 1}
+    )
+    plan = Plan(study := Study.model_validate(data), find_sessions(study, Path()))
+    found = []
+    for session in plan.sessions:
+        runs = [run for run in plan.baselines if run.session == session.name and run.method.kind == kind]
+        bench = Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu"))
+        found.append(MEASURES[kind](bench, runs, lambda steps: None)[0].result.diagnostics)
+    return {name: np.array([values[name] for values in found]) for name in found[0] if "@" not in name}
+
+
+def test_equal_carriers_of_additive_information_are_counted_exactly():
+    """J_M = number of kept carriers: CV^2 = p / ((1 - p) m), and the mean falls by p."""
+    kept = np.random.default_rng(0).random((200_000, 12)) >= 0.4
+    spread = Spread(12.0, kept.sum(axis=1).astype(float))
+    assert spread.n_eff(0.4) == pytest.approx(12, rel=0.02)
+    assert spread.redundancy(0.4) == pytest.approx(0, abs=0.005)
+    assert Spread(12.0, np.full(10, 12.0)).redundancy(0.4) == 1
+
+
+@pytest.mark.parametrize("carriers", [1, 6, 15])
+def test_n_eff_finds_the_number_of_carriers_up_to_a_quarter_of_the_units(carriers):
+    found = measured("unit_information", generator="redundancy", carriers=carriers, carrier_counts=1.0, bins=4000, information=2)
+    assert np.median(found["n_eff"]) == pytest.approx(carriers, rel=0.2)
+    assert abs(np.median(found["red_idx"])) <= 0.06
+
+
+def test_differential_noise_is_redundancy_and_independent_carriers_are_not():
+    values = {"generator": "redundancy", "carriers": 60, "bins": 4000, "information": 2}
+    assert measured("unit_information", shared_noise=1.0, **values)["red_idx"].min() > 0.3
+    assert abs(measured("unit_information", **values)["red_idx"].mean()) < 0.05
+
+
+@pytest.mark.parametrize("tau", [0.2, 0.8])
+def test_the_test_lag_gives_the_time_constant_of_the_label(tau):
+    found = measured("test_lag", generator="smoothness", label_tau_s=tau, bins=6000)
+    assert np.median(found["tau_s"]) / tau == pytest.approx(1, abs=0.1)
+    assert ((found["tau_low_s"] < found["tau_s"]) & (found["tau_s"] < found["tau_high_s"])).all()
+
+
+def test_jumps_are_found_where_the_label_jumps_and_not_where_it_flows():
+    jumpy = measured("test_lag", generator="switching", label_tau_s=0.8, bins=3000)
+    smooth = measured("test_lag", generator="smoothness", label_tau_s=0.8, bins=3000)
+    assert jumpy["kurtosis_p"].max() < 0.05 < np.median(smooth["kurtosis_p"])
+
+
+def test_the_lag_curve_is_the_ratio_of_covariances_inside_stretches():
+    rng = np.random.default_rng(1)
+    y, z = rng.standard_normal((2, 120, 2))
+    stretch = np.repeat([0, 1, 2], 40)
+    curve = lag_curve(y, z, stretch)
+    lag = int(curve.lags[3])
+    y, z = y - y.mean(axis=0), z - z.mean(axis=0)
+    pairs = [(t, t + lag) for t in range(120 - lag) if stretch[t] == stretch[t + lag]]
+    expected = np.mean([y[a] @ z[b] for a, b in pairs]) / np.mean((y * z).sum(axis=1))
+    if expected == expected and (y * z).sum() > 0:
+        assert curve.r()[3] == pytest.approx(expected)
+    np.testing.assert_allclose(curve.counts.sum(axis=0)[3], len(pairs))
+
+
+def test_the_crossing_of_an_exponential_is_its_time_constant():
+    lags = np.linspace(0, 5, 40)
+    assert crossing(lags, np.exp(-lags / 1.3)) == pytest.approx(1.3)
+    assert crossing(lags, np.ones(40)) == float("inf")
+
+
+def test_gaussian_surrogates_have_gaussian_increments():
+    rng = np.random.default_rng(2)
+    value, surrogates = increment_kurtosis(rng.standard_normal((4000, 2)), 3, 100, rng)
+    assert abs(surrogates.mean()) < 0.05 and abs(value) < 0.15
