@@ -137,6 +137,30 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 
 
 @main.command()
+@click.option(
+    "--size", type=click.Choice(["full", "licence", "quick"]), default="full", show_default=True, help="How many sessions."
+)
+@click.option("--quick", is_flag=True, help="The same as --size quick: minutes, whether it works, not how well.")
+@click.option("--method", type=click.Choice(["simclr", "vicreg", "byol"]), default="simclr", show_default=True)
+@click.option("--no-train", is_flag=True, help="Judge what the store has.")
+@click.option("--runs", default="runs/calibration", show_default=True, type=click.Path(path_type=Path), help="The run store.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/calibration/METHOD].")
+@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one a core].")
+def calibrate(size: str, quick: bool, method: str, no_train: bool, runs: Path, out: Path | None, workers: int | None) -> None:
+    """Count how often verdicts are wrong, on simulated worlds of known truth; goes on where it was stopped."""
+    from invariance_probe.calibration import calibrate as run_calibration
+
+    size = "quick" if quick else size
+    folder = out or Path("reports") / "calibration" / (f"{method}-quick" if size == "quick" else method)
+    with _progress() as on_event:
+        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event)
+    missed = [row for row in rows if row.met is False]
+    for row in missed:
+        click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")
+    click.echo(f"{len(rows)} figures, {len(missed)} missed: {folder / 'README.md'}")
+
+
+@main.command()
 @STUDY
 @OVERRIDE
 @RUNS

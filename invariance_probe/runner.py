@@ -46,6 +46,11 @@ class Outcome:
     seconds: float
 
 
+def cores() -> int:
+    """Return how many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def make_plan(file: StudyFile) -> Plan:
     """Check a study's recordings and return its plan.
 
@@ -90,11 +95,35 @@ def run_study(
         Called with progress events.
     """
     started = time.monotonic()
-    workers = workers or len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else workers or os.cpu_count() or 1
+    workers = workers or cores()
     plan, store = make_plan(file), Store(runs_root)
     store.root.mkdir(parents=True, exist_ok=True)
     registration = read_registration(registration_path(file.path))
     place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
+    measured = measure(plan, store, place, workers, on_event)
+    seconds = time.monotonic() - started
+    settings = {
+        "device": device,
+        "workers": workers,
+        "trained": measured.trained,
+        "reused": len(measured.results) - measured.trained,
+        "seconds": round(seconds, 1),
+    }
+    return _conclude(file, plan, measured.results, measured.left_out, out, settings, measured.lost)
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What came of measuring a plan: results, runs that were not worth measuring, runs that were lost, and how many were made now."""
+
+    results: dict[str, RunResult]
+    left_out: dict[str, str]
+    lost: dict[str, str]
+    trained: int
+
+
+def measure(plan: Plan, store: Store, place: Place, workers: int, on_event: Callable[[Event], None]) -> Measurement:
+    """Measure what the store lacks of a plan: baselines first, then the grid runs that they leave."""
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
@@ -113,15 +142,7 @@ def run_study(
         lost |= run_local(missing, plan.sessions + plan.planted, place, workers, on_event)
         results |= store.results(missing)
         trained += sum(run.key() in results for run in missing)
-    seconds = time.monotonic() - started
-    settings = {
-        "device": device,
-        "workers": workers,
-        "trained": trained,
-        "reused": len(results) - trained,
-        "seconds": round(seconds, 1),
-    }
-    return _conclude(file, plan, results, left_out, out, settings, lost)
+    return Measurement(results, left_out, lost, trained)
 
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:

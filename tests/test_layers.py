@@ -14,7 +14,20 @@ LAYERS = [
 JUDGING = [{"errors"}, {"streams", "study"}, {"results"}, {"inference"}, {"reporting"}]
 MEASURING_ONLY = {"data", "augmentations", "encoders", "methods", "training", "probing"}
 JUDGING_ONLY = {"results", "inference", "reporting"}
-TORCH_FREE = {"errors", "streams", "study", "data", "results", "inference", "reporting", "executors", "runner", "cli", "__init__"}
+TORCH_FREE = {
+    "errors",
+    "streams",
+    "study",
+    "data",
+    "results",
+    "inference",
+    "reporting",
+    "executors",
+    "runner",
+    "calibration",
+    "cli",
+    "__init__",
+}
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -1,0 +1,105 @@
+"""Banks of simulated sessions with known truth, at frozen settings and seeds that nothing was tuned on."""
+
+from typing import Any
+
+from invariance_probe.study.study import Study
+
+SEED = 9000
+"""Seed of every world of the calibration; methods were tuned on others."""
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "wide": {"units": 90},
+    "overdispersed": {"overdispersion": 0.3},
+    "gain": {"shared_gain": 0.2},
+}
+"""What differs between the sessions of a bank: the number of units, the count noise, a gain that all units share."""
+
+_WORLD = {"kind": "simulated", "generator": "redundancy", "information": 2.0, "bins": 1620, "units": 60, "seed": SEED}
+_MARGIN = {"fraction_of_range": 0.1, "because": "the margin of the quickstart study"}
+SIZES: dict[str, dict[str, int]] = {
+    "full": {"one-neuron": 108, "distributed": 28, "redundant": 25},
+    "licence": {"one-neuron": 27, "distributed": 14, "redundant": 12},
+    "quick": {"one-neuron": 4, "distributed": 3, "redundant": 3},
+}
+"""Sessions of each variant of a case: for the size of every claim, for whether a method may give verdicts, for a smoke test."""
+MEASURED: dict[str, int] = {"full": 40, "licence": 0, "quick": 4}
+"""Sessions of each world of the measures without SSL."""
+
+
+def codes(case: str, sessions: int) -> list[dict[str, Any]]:
+    """Return the recordings of a case: `one-neuron` (G2x), `distributed` or `redundant` (G2)."""
+    if case == "redundant":
+        own: dict[str, Any] = {"units": 120, "carriers": 120, "information": 16.0, "bins": 8000}
+        variants = {name: VARIANTS[name] for name in ("plain", "overdispersed")}
+    else:
+        own, variants = {}, VARIANTS
+    found = []
+    for name, changes in variants.items():
+        world = {**_WORLD, **own, **changes, "session": f"{case}-{name}", "group": case, "sessions": sessions}
+        carriers = {"one-neuron": {"carriers": 1, "carrier_counts": 2.0}, "distributed": {"carriers": world["units"]}}
+        found.append({**world, **carriers.get(case, {})})
+    return found
+
+
+def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
+    """Return the study whose sessions are the bank of every case."""
+    cases = [case for case, count in sizes.items() if count]
+    return Study.model_validate({
+        "name": "calibration", "question": "How often is a verdict wrong?",
+        "recordings": [world for case in cases for world in codes(case, sizes[case])],
+        "target": {"name": "label", "kind": "continuous"},
+        "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+        "method": method,
+        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
+        "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
+        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+        "arms": ["independent", "shared", "paired"],
+        "hypotheses": [
+            {"id": case, "claim": case, "predicts": "sensitive", "group": case, "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
+            for case in cases
+        ],
+        "quick": True,
+    })  # fmt: skip
+
+
+def measures_study(sessions: int) -> Study:
+    """Return the study whose sessions test what is measured without SSL: time constants, jumps, carriers, nulls."""
+    common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
+    worlds: list[dict[str, Any]] = []
+    for tau, bins in ((0.2, 9000), (0.8, 9000), (3.2, 9000)):
+        for generator in ("smoothness", "switching"):
+            worlds.append({**common, "generator": generator, "label_tau_s": tau, "bins": bins, "session": f"{generator}-{tau:g}"})
+    for carriers in (1, 3, 6, 15, 60):
+        own = {
+            "generator": "redundancy",
+            "carriers": carriers,
+            "carrier_counts": 1.0,
+            "bins": 4000,
+            "session": f"carriers-{carriers}",
+        }
+        worlds.append({**common, **own})
+    for noise in (0.1, 1.0):
+        own = {
+            "generator": "redundancy",
+            "carriers": 60,
+            "bins": 4000,
+            "shared_noise": noise,
+            "session": f"shared-noise-{noise:g}",
+        }
+        worlds.append({**common, **own})
+    for case in ("independent", "constant_rates", "common_trend", "trial_constant"):
+        worlds.append({**common, "generator": "nothing", "case": case, "bins": 2000, "session": f"nothing-{case}"})
+    return Study.model_validate({
+        "name": "calibration-measures", "question": "Do the measures without SSL recover what worlds were made with?",
+        "recordings": [{**world, "group": world["session"]} for world in worlds],
+        "target": {"name": "label", "kind": "continuous"},
+        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 5.0},
+        "method": {"kind": "linear_ssl", "dimensions": 8},
+        "views": {"transforms": [{"kind": "unit_dropout"}]},
+        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+        "hypotheses": [
+            {"id": "none", "claim": "no claim", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
+        ],
+        "quick": True,
+    })  # fmt: skip

@@ -1,0 +1,117 @@
+"""Counting errors: studies of S sessions drawn from a bank, judged by the rules of `inference`, thousands at a time.
+
+The null is put where it is exactly true: with the margin at the bank's own mean, both one-sided claims about an estimand
+are false for the population that the studies are drawn from.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.inference.gates import RETAINED
+from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.verdicts import ROWS
+
+STUDIES = 5000
+BOOTSTRAPS = 200
+
+
+@dataclass(frozen=True, eq=False)
+class Bank:
+    """Sessions of one case.
+
+    Attributes
+    ----------
+    effects
+        Mean unscaled effect of every session (session,), by estimand: C_info, D, H, delta, delta_paired, noise.
+    ranges
+        Decodable range (session,), by estimand.
+    retained, retained_shared
+        Part of the range that dose 0 and the shared arm keep (session,).
+    """
+
+    effects: Mapping[str, np.ndarray]
+    ranges: Mapping[str, np.ndarray]
+    retained: np.ndarray
+    retained_shared: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.retained)
+
+    def mean(self, name: str) -> float:
+        """Return the bank's own ratio of effect to range."""
+        return float(self.effects[name].mean() / self.ranges[name].mean())
+
+    def shown(self, name: str, studies: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+        """Return which studies (study, session) show `<= margin`, and which show `> margin`, by a t test over sessions."""
+        q = (self.effects[name] - margin * self.ranges[name])[studies]
+        with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time: all claims or none
+            t = q.mean(axis=1) / (q.std(axis=1, ddof=1) / np.sqrt(q.shape[1]))
+        bound = stats.t.ppf(1 - ALPHA, q.shape[1] - 1)
+        return t <= -bound, t >= bound
+
+
+def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
+    """Draw studies of `sessions` sessions from a bank, with replacement (study, session)."""
+    return rng.integers(0, bank, (studies, sessions))
+
+
+@dataclass(frozen=True)
+class Size:
+    """How often a false claim is made: of all studies, and the 95 % upper bound over resampled banks."""
+
+    estimand: str
+    claim: str
+    sessions: int
+    rate: float
+    upper: float
+
+
+def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tuple[Size, Size, float]:
+    """Return the sizes of both claims at the bank's mean, and the coverage of the 90 % interval.
+
+    The upper bound resamples the bank, puts the null at each resampled bank's own mean, and draws studies from that.
+    """
+    studies = draw(rng, len(bank), sessions)
+    low, high = (float(x.mean()) for x in bank.shown(name, studies, bank.mean(name)))
+    again = np.empty((BOOTSTRAPS, 2))
+    for i in range(BOOTSTRAPS):
+        chosen = rng.integers(0, len(bank), len(bank))
+        resampled = Bank(
+            {name: bank.effects[name][chosen]}, {name: bank.ranges[name][chosen]}, bank.retained, bank.retained_shared
+        )
+        drawn = draw(rng, len(bank), sessions, STUDIES // 5)
+        again[i] = [x.mean() for x in resampled.shown(name, drawn, resampled.mean(name))]
+    upper = np.quantile(again, 0.95, axis=0)
+    claims = (Size(name, "<= m", sessions, low, float(upper[0])), Size(name, "> m", sessions, high, float(upper[1])))
+    return *claims, 1 - low - high
+
+
+def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:
+    """Return the share of every verdict over studies, by the table and the gates that a bank can check."""
+    shown: dict[str, np.ndarray] = {}
+    below, above = bank.shown("noise", studies, margin)
+    not_low = bank.shown("noise", studies, -margin)[1]
+    equivalent = below & not_low
+    different = above | bank.shown("noise", studies, -margin)[0]
+    for name in ("C_info", "D", "H", "delta"):
+        at_most, more = bank.shown(name, studies, margin)
+        shown[f"{name} <= m"], shown[f"{name} > m"] = at_most & equivalent, more
+    found = np.full(len(studies), "inconclusive", dtype=object)
+    for verdict, claims in reversed(ROWS.items()):
+        found[np.all([shown[claim] for claim in claims], axis=0)] = verdict
+    allowed = 1 if studies.shape[1] > 4 else 0
+    weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
+    best = np.maximum(bank.retained, bank.retained_shared)
+    weak_at_best = (best[studies] < RETAINED).sum(axis=1) > allowed
+    found[np.where(found == "sensitive", weak_at_best, weak)] = "invalid: retention"
+    found[different] = "invalid: noise"
+    return {str(name): float((found == name).mean()) for name in sorted(set(found))}
+
+
+def naive(bank: Bank, studies: np.ndarray, margin: float, arm: str) -> float:
+    """Return how often the naive rule, "delta <= m, so invariant", says invariant; arm is `delta` or `delta_paired`."""
+    mean = bank.effects[arm][studies].mean(axis=1) / bank.ranges[arm][studies].mean(axis=1)
+    return float((mean <= margin).mean())
