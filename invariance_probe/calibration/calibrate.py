@@ -25,9 +25,12 @@ from invariance_probe.study.study import Study
 
 MARGIN, SESSIONS, AXIS, DOSE = 0.1, 6, "unit_dropout.rate", 0.4
 NAMES = ("C_info", "D", "H", "delta", "delta_paired")
-SSL: dict[str, dict[str, Any]] = {"simclr": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [64, 64, 16]}, "projector": [64, 32]},
-       "vicreg": {"kind": "vicreg", "encoder": {"kind": "mlp", "widths": [64, 64, 16]}},
-       "byol": {"kind": "byol", "encoder": {"kind": "mlp", "widths": [64, 64, 16]}}}  # fmt: skip
+_ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
+SSL: dict[str, dict[str, Any]] = {
+    "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
+    "vicreg": {"kind": "vicreg", "encoder": _ENCODER},
+    "byol": {"kind": "byol", "encoder": _ENCODER},
+}
 
 
 def calibrate(
