@@ -136,7 +136,7 @@ def third(plan: Plan, verdict: str, at_a_third: str | None) -> Gate:
     return Gate("a third of the data", not reverses, f"with a third of the training windows: {at_a_third}")
 
 
-def planted(plan: Plan, verdicts: Mapping[str, str], why_not: str) -> Gate:
+def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
     """Half-counts of one unit are not called invariant or recoverable, and a projection over all units not sensitive."""
     if not verdicts:
         return Gate("planted targets", None, why_not)

@@ -4,6 +4,9 @@ from dataclasses import dataclass
 
 from invariance_probe.inference.intervals import ALPHA, Sample
 
+UNCALIBRATED = "uncalibrated method"
+"""The word in place of a verdict where the method has no licence."""
+
 MEANINGS = {
     "invariant": "nothing is lost: information and SSL agree",
     "recoverable": "corrupted inputs carry less, yet the representation recovers it from what the views share",

@@ -36,7 +36,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
         Folder of the report; an older report in it is replaced.
     """
     report = report_model(plan, findings, provenance)
-    charts = {h["id"]: charts_of(h, report["curve"]) for h in report["hypotheses"]}
+    charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
     methods = methods_paragraph(plan, report)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:

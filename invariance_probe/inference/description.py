@@ -1,0 +1,82 @@
+"""What a report shows beside its verdicts: baselines, every session and seed at every dose, lag curves, and the runs."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from invariance_probe.inference.estimands import IDENTITY, SessionLosses
+from invariance_probe.inference.findings import Baseline, CurvePoint, LagPoint, RunCounts
+from invariance_probe.inference.question import ARMS, CORRUPTION, Evidence
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import RunResult
+
+BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
+
+
+def baselines(evidence: Evidence) -> Iterator[Baseline]:
+    """Return the floor, every baseline and SSL at dose 0, of every session that has its range."""
+    for name, losses in evidence.losses.items():
+        named = {"floor": losses.floor[None], **{role: losses.array(role, IDENTITY) for role in BASELINES}}
+        named["ssl at dose 0"] = losses.ssl(IDENTITY)
+        for role, values in named.items():
+            if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
+                yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
+
+
+def curve(evidence: Evidence) -> Iterator[CurvePoint]:
+    """Return every decodable session's estimands at every dose, by seed and averaged."""
+    study = evidence.plan.study
+    for name, losses in evidence.losses.items():
+        if not evidence.sessions[name].decodable:
+            continue
+        for axis in study.axes:
+            paired = ("delta_paired",) if "paired" in study.arms else ()
+            wanted = ("delta",) if study.is_jitter(axis.path) else (*CORRUPTION, *paired)
+            for dose in axis.doses:
+                for estimand in wanted if dose != study.identity(axis.path) else ():
+                    yield from _points(evidence, losses, estimand, axis.path, dose)
+
+
+def _points(evidence: Evidence, losses: SessionLosses, estimand: str, axis: str, dose: float) -> Iterator[CurvePoint]:
+    effect = losses.effect(estimand, axis, dose)
+    if not effect.complete:
+        return
+    session, arm = losses.session, ARMS.get(estimand, "independent")
+    own = (session.name, session.group, "", axis, dose, arm, estimand)
+    yield CurvePoint(*own, None, effect.ratio)
+    if estimand != "C_info":
+        ranks, scale = _ranks(evidence, session.name, axis, dose, arm), float(effect.range.mean())
+        for seed, row in enumerate(effect.values):
+            yield CurvePoint(*own, seed, float(row.mean()) / scale, ranks.get(seed))
+
+
+def _ranks(evidence: Evidence, session: str, axis: str, dose: float, arm: str) -> dict[int, float]:
+    """Return the smallest RankMe over folds of every seed."""
+    ranks: dict[int, float] = {}
+    for run in evidence.plan.grid:
+        if (run.session, run.axis, run.dose, run.arm) == (session, axis, dose, arm) and run.fraction == 1:
+            result = evidence.results.get(run.key())
+            if result is not None and "rank_me" in result.diagnostics:
+                ranks[run.seed] = min(ranks.get(run.seed, math.inf), result.diagnostics["rank_me"])
+    return ranks
+
+
+def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
+    """Return the test-lag curve of every session that has one."""
+    for run in plan.baselines:
+        if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
+            found = result.diagnostics
+            for name, value in found.items():
+                kind, _, lag = name.partition("@")
+                if kind == "r":
+                    yield LagPoint(run.session, run.group, float(lag), value, found[f"rho@{lag}"])
+
+
+def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> RunCounts:
+    """Count the runs of a plan by what became of them."""
+    keys = dict.fromkeys(run.key() for run in plan.runs)
+    states = [results[key].status for key in keys if key in results]
+    skipped = sum(key in left_out and key not in results for key in keys)
+    missing = len(keys) - len(states) - skipped
+    return RunCounts(len(keys), states.count("done"), states.count("failed"), states.count("collapsed"), skipped, missing)

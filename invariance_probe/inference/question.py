@@ -1,0 +1,111 @@
+"""A hypothesis with the evidence that bears on it: the samples that its claims are tested on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from invariance_probe.inference.entry import covers
+from invariance_probe.inference.estimands import Effect, SessionLosses
+from invariance_probe.inference.findings import SessionFinding, Standing
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.plan import A_THIRD, THIRD, TWICE_THE_STEPS, Plan
+from invariance_probe.study.run import RunResult
+
+CORRUPTION = ("C_info", "D", "H", "delta")
+"""The estimands that a verdict on a corruption rests on."""
+ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired"}
+"""The arm that an estimand is about; `independent` where none stands here."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """What all hypotheses of a study draw on."""
+
+    plan: Plan
+    results: Mapping[str, RunResult]
+    losses: dict[str, SessionLosses]
+    sessions: dict[str, SessionFinding]
+    standing: Standing
+    planted: dict[str, SessionLosses]
+    """Planted controls that can be decoded."""
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """One hypothesis in its evidence."""
+
+    evidence: Evidence
+    hypothesis: Hypothesis
+
+    @property
+    def plan(self) -> Plan:
+        """The study's plan."""
+        return self.evidence.plan
+
+    @property
+    def margin(self) -> float:
+        """The largest loss that would not matter, in units of the range."""
+        return self.hypothesis.margin.fraction_of_range
+
+    @property
+    def jitter(self) -> bool:
+        """Whether the hypothesis is about the pairing in time."""
+        return self.plan.study.is_jitter(self.hypothesis.axis)
+
+    @cached_property
+    def covered(self) -> list[SessionFinding]:
+        """The sessions that the hypothesis is about."""
+        return [self.evidence.sessions[session.name] for session in self.plan.sessions if covers(self.hypothesis, session)]
+
+    @cached_property
+    def names(self) -> list[str]:
+        """Those of them that can be decoded."""
+        return [finding.session for finding in self.covered if finding.decodable]
+
+    @property
+    def losses(self) -> list[SessionLosses]:
+        """The losses of the decodable sessions."""
+        return [self.evidence.losses[name] for name in self.names]
+
+    @property
+    def status(self) -> str:
+        """How the hypothesis counts: confirmatory only as it was registered, and with every gate."""
+        registered = self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
+        return self.hypothesis.role if registered else "exploratory"
+
+    @property
+    def doses(self) -> list[float]:
+        """Every swept dose but the identity, ascending."""
+        study = self.plan.study
+        return sorted(dose for dose in study.axis(self.hypothesis.axis).doses if dose != study.identity(self.hypothesis.axis))
+
+    def sample(self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0) -> Sample:
+        """Return an estimand in every session, at the primary dose unless another is given."""
+        at_dose = self.hypothesis.dose if dose is None else dose
+        return self._over([losses.effect(estimand, self.hypothesis.axis, at_dose, fraction, setting) for losses in self.losses])
+
+    def samples(self, dose: float | None = None) -> dict[str, Sample]:
+        """Return the estimands that the verdict table reads; those at a third of the data at the primary dose only."""
+        if not self.jitter:
+            return {name: self.sample(name, dose) for name in CORRUPTION}
+        full = {"delta": self.sample("delta", dose)}
+        third = dose is None or dose == self.hypothesis.dose
+        return full | ({"delta(n/3)": self.sample("delta", None, A_THIRD, THIRD)} if third else {})
+
+    def noise(self) -> Sample:
+        """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
+        return self._over([losses.noise() for losses in self.losses])
+
+    def longer(self) -> Sample:
+        """Return by how much delta changes at the primary dose with twice the steps."""
+        return self._over([self._change(losses) for losses in self.losses])
+
+    def _change(self, losses: SessionLosses) -> Effect:
+        once = losses.effect("delta", self.hypothesis.axis, self.hypothesis.dose)
+        twice = losses.effect("delta", self.hypothesis.axis, self.hypothesis.dose, setting=TWICE_THE_STEPS)
+        values = twice.values - once.values if twice.values.shape == once.values.shape else twice.values[:0]
+        return Effect(values, once.range)
+
+    def _over(self, effects: Sequence[Effect]) -> Sample:
+        return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names))

@@ -1,0 +1,25 @@
+"""Deterministic SVG figures of a report, each with alt text and the numbers that it shows."""
+
+from typing import Any
+
+from invariance_probe.reporting.figures.chart import Chart
+from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
+
+__all__ = ["Chart", "charts_of"]
+
+
+def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
+    """Return a hypothesis's figures, or none where nothing was measured.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    report
+        The content of report.json.
+    """
+    sessions = set(hypothesis["sessions"])
+    points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
+    if not points or not hypothesis["estimands"]:
+        return []
+    return [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points)]

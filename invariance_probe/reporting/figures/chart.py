@@ -1,0 +1,67 @@
+"""What a figure is: SVG that is the same every time, alt text, and a table of its numbers."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+"""Okabe & Ito's colours, told apart by colour-blind readers; each series has a marker of its own too."""
+
+UNIT = "loss, in units of the decodable range"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """One figure: SVG text, a title, alt text, and a table of its numbers."""
+
+    title: str
+    alt: str
+    svg: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def chart(
+    title: str,
+    alt: str,
+    draw: Callable[[Figure], None],
+    size: tuple[float, float],
+    columns: tuple[str, ...],
+    rows: tuple[tuple[Any, ...], ...],
+) -> Chart:
+    """Draw a figure in the house style."""
+    style: Any = {
+        "svg.hashsalt": "invariance_probe",
+        "svg.fonttype": "path",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
+    with matplotlib.rc_context(style):
+        figure = Figure(figsize=size, layout="constrained")
+        draw(figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None, "Creator": None})
+    return Chart(title, alt, text.getvalue(), columns, rows)
+
+
+def band(axis: Axes, margin: float) -> None:
+    """Shade the margin about zero."""
+    axis.axhspan(-margin, margin, color="#000000", alpha=0.08, linewidth=0)
+    axis.axhline(0, color="#999999", linewidth=0.8)
+
+
+def dose_label(path: str) -> str:
+    """Return the name of a swept path for an axis."""
+    names = {
+        "unit_dropout.rate": "unit dropout (probability)",
+        "spike_thinning.rate": "spike thinning (probability)",
+        "gaussian_noise.sigma": "noise (SD)",
+        "time_jitter.window_s": "time jitter (s)",
+    }
+    return names.get(path, path)
