@@ -122,8 +122,15 @@ class Measurement:
     trained: int
 
 
-def measure(plan: Plan, store: Store, place: Place, workers: int, on_event: Callable[[Event], None]) -> Measurement:
-    """Measure what the store lacks of a plan: baselines first, then the grid runs that they leave."""
+def measure(
+    plan: Plan,
+    store: Store,
+    place: Place,
+    workers: int,
+    on_event: Callable[[Event], None],
+    needed: Callable[[Run], bool] = lambda run: True,
+) -> Measurement:
+    """Measure what the store lacks of a plan, as far as it is needed: baselines first, then the grid runs that they leave."""
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
@@ -132,7 +139,7 @@ def measure(plan: Plan, store: Store, place: Place, workers: int, on_event: Call
         runs = plan.baselines if stage == "baselines" else plan.grid
         if stage == "grid":
             left_out = pointless(plan, results)
-        wanted = {key: run for run in runs if (key := run.key()) not in left_out}
+        wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= store.results(wanted.values())
         missing = [run for key, run in wanted.items() if key not in results]
         steps = sum(run.optimisation.steps for run in missing if run.optimisation is not None)

@@ -1,10 +1,11 @@
 """How views are made of windows: pairing, then the base (splitting), then per-view transforms."""
 
 from invariance_probe.augmentations.amplitude import AddNoise
-from invariance_probe.augmentations.population import DropUnits, ThinSpikes
+from invariance_probe.augmentations.population import DropEvenly, DropUnits, ThinSpikes
 
 TRANSFORMS = {
     "unit_dropout": DropUnits,
+    "stratified_dropout": DropEvenly,
     "spike_thinning": ThinSpikes,
     "gaussian_noise": AddNoise,
 }

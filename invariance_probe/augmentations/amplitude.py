@@ -21,9 +21,9 @@ class AddNoise:
     standardised = True
 
     @classmethod
-    def of(cls, declared: list[GaussianNoise], device: torch.device) -> "AddNoise":
-        """Build from the declarations of K runs."""
-        return cls(torch.tensor([d.sigma for d in declared], device=device))
+    def of(cls, declared: list[GaussianNoise], rates: Tensor) -> "AddNoise":
+        """Build from the declarations of K runs; `rates` (run, unit) is each unit's mean training activity."""
+        return cls(torch.tensor([d.sigma for d in declared], device=rates.device))
 
     @property
     def idle(self) -> bool:

@@ -7,7 +7,10 @@ from torch import Tensor
 
 from invariance_probe.augmentations.counts import thin
 from invariance_probe.augmentations.random_bits import Draws, threshold16, uniform, uniform16
-from invariance_probe.study.views import SpikeThinning, UnitDropout
+from invariance_probe.study.views import SpikeThinning, StratifiedDropout, UnitDropout
+
+STRATUM = 10
+"""Units of a stratum, or a few more."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,9 +30,9 @@ class DropUnits:
     """Each window draws its own rate from U(0, rate)."""
 
     @classmethod
-    def of(cls, declared: list[UnitDropout], device: torch.device) -> "DropUnits":
-        """Build from the declarations of K runs, which differ in their rate only."""
-        rate = torch.tensor([d.rate for d in declared], device=device, dtype=torch.float64)
+    def of(cls, declared: list[UnitDropout], rates: Tensor) -> "DropUnits":
+        """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
+        rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].value == "mean", declared[0].rate_draw == "uniform")
 
     @property
@@ -51,6 +54,50 @@ class DropUnits:
 
 
 @dataclass(frozen=True, eq=False)
+class DropEvenly:
+    """Lose the same part of the units of every firing rate: within each stratum of units that lie together in rate.
+
+    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. The number lost in a stratum is rounded at
+    random, so that each unit is lost with its run's probability; the units that are lost nest over rates.
+    """
+
+    PURPOSE = 5
+    rate: Tensor
+    """(run,), probabilities in [0, 1)."""
+    stratum: Tensor
+    """Stratum of every unit (run, unit)."""
+    standardised = False
+
+    @classmethod
+    def of(cls, declared: list[StratifiedDropout], rates: Tensor) -> "DropEvenly":
+        """Build from the declarations of K runs; units are put into strata of `STRATUM` by their mean activity, `rates` (run, unit)."""
+        rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
+        units = rates.shape[1]
+        places = rates.argsort(dim=1, stable=True).argsort(dim=1)
+        return cls(rate, places * max(1, units // STRATUM) // units)
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run is at another dose than the identity."""
+        return not bool(self.rate.any())
+
+    def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
+        """Draw the lost units for windows of shape (time, unit)."""
+        strata = int(self.stratum.max()) + 1
+        numbers = uniform(draws.start(self.PURPOSE), draws.rows, shape[1])
+        rounding = uniform(draws.start(self.PURPOSE + 100), draws.rows, strata)
+        members = torch.nn.functional.one_hot(self.stratum, strata).sum(1)
+        before = (members.cumsum(1) - members).gather(1, self.stratum).unsqueeze(1)
+        rank = (numbers + self.stratum.unsqueeze(1)).argsort(dim=2).argsort(dim=2) - before
+        quota = (self.rate.view(-1, 1, 1) * members.unsqueeze(1) + rounding).floor()
+        return (rank < quota.gather(2, self.stratum.unsqueeze(1).expand_as(rank))).unsqueeze(2)
+
+    def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
+        """Return windows (run, batch, time, unit) with the lost units silent."""
+        return windows.masked_fill(lost, 0)
+
+
+@dataclass(frozen=True, eq=False)
 class ThinSpikes:
     """Delete each spike with its run's probability: Bin(x, 1 - rate); the spikes that remain nest over rates.
 
@@ -62,9 +109,9 @@ class ThinSpikes:
     standardised = False
 
     @classmethod
-    def of(cls, declared: list[SpikeThinning], device: torch.device) -> "ThinSpikes":
-        """Build from the declarations of K runs."""
-        return cls(torch.tensor([d.rate for d in declared], device=device, dtype=torch.float64))
+    def of(cls, declared: list[SpikeThinning], rates: Tensor) -> "ThinSpikes":
+        """Build from the declarations of K runs; `rates` (run, unit) is the mean activity."""
+        return cls(torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64))
 
     @property
     def idle(self) -> bool:

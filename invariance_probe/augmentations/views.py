@@ -71,7 +71,7 @@ class ViewMaker:
         views = [run.views or Views() for run in runs]
         self.base: CountHalves | Whole = CountHalves.of(activity) if views[0].base.kind == "count_splitting" else Whole(activity)
         self.whole = Whole(activity)
-        self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, device)).idle]
+        self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
@@ -114,12 +114,12 @@ def _kinds(views: list[Views]) -> list[str]:
     return list(dict.fromkeys(transform.kind for view in views for transform in view.transforms))
 
 
-def _stacked(kind: str, views: list[Views], device: torch.device) -> Any:
+def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
     """Build a transform from the K declarations; a run that does not declare it has its identity dose."""
     declared: list[Transform | None] = [next((t for t in view.transforms if t.kind == kind), None) for view in views]
     example = next(t for t in declared if t is not None)
     identity = example.model_copy(update=example.identity)
-    return TRANSFORMS[kind].of([t or identity for t in declared], device)  # type: ignore[attr-defined]
+    return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
 
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:

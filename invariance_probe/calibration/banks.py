@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from invariance_probe.study.plan import BESIDE
+from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
 SEED = 9000
@@ -18,11 +20,15 @@ VARIANTS: dict[str, dict[str, Any]] = {
 _WORLD = {"kind": "simulated", "generator": "redundancy", "information": 2.0, "bins": 1620, "units": 60, "seed": SEED}
 _MARGIN = {"fraction_of_range": 0.1, "because": "the margin of the quickstart study"}
 SIZES: dict[str, dict[str, int]] = {
-    "full": {"one-neuron": 108, "distributed": 28, "redundant": 25},
-    "licence": {"one-neuron": 27, "distributed": 14, "redundant": 12},
+    "full": {"one-neuron": 116, "distributed": 16, "redundant": 16},
+    "licence": {"one-neuron": 12, "distributed": 6, "redundant": 8},
     "quick": {"one-neuron": 4, "distributed": 3, "redundant": 3},
 }
 """Sessions of each variant of a case: for the size of every claim, for whether a method may give verdicts, for a smoke test."""
+JUDGED = 24
+"""Sessions of a variant, the first ones, that are measured for whole verdicts; the others only for the size of claims."""
+BESIDE_THE_POINT = {"pca", "untrained", "unit_information", "test_lag"}
+"""Baselines that no claim about dropout rests on."""
 MEASURED: dict[str, int] = {"full": 40, "licence": 0, "quick": 4}
 """Sessions of each world of the measures without SSL."""
 
@@ -61,6 +67,14 @@ def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
         ],
         "quick": True,
     })  # fmt: skip
+
+
+def needed(run: Run) -> bool:
+    """Say whether a run of the dropout study bears on a claim: paired draws and the A/A control only where verdicts are judged."""
+    if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
+        return False
+    number = int(run.session.rpartition("-")[2])
+    return number <= JUDGED or (run.arm != "paired" and run.seed == 0)
 
 
 def measures_study(sessions: int) -> Study:

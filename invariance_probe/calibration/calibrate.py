@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from invariance_probe.calibration.banks import MEASURED, SIZES, dropout_study, measures_study
+from invariance_probe.calibration.banks import MEASURED, SIZES, dropout_study, measures_study, needed
 from invariance_probe.calibration.counting import STUDIES, Bank, draw, naive, sizes, verdicts
 from invariance_probe.calibration.measures import measure_rows, measured_sessions
 from invariance_probe.calibration.page import page
@@ -90,7 +90,7 @@ def _banks(
 ) -> dict[str, Bank]:
     """Return the bank of every case, from its decodable sessions that have all their runs."""
     plan = Plan(study, find_sessions(study, place.base))
-    results = measure(plan, store, place, workers, on_event).results if train else store.results(plan.runs)
+    results = measure(plan, store, place, workers, on_event, needed).results if train else store.results(plan.runs)
     findings = session_findings(plan, results)
     grouped: dict[str, list[SessionLosses]] = {}
     for name, losses in read_losses(plan, results).items():

@@ -10,21 +10,60 @@ from invariance_probe.inference.findings import Gate
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.question import CORRUPTION, Question
 from invariance_probe.inference.verdicts import cells, decide
-from invariance_probe.study.plan import A_THIRD, THIRD
+from invariance_probe.study.licences import unlicensed
+from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD, THIRD
 
+QUICK = "left out: the study is quick"
 PLANTS = ("one_unit", "projection")
 """The kinds of target that are planted in a session."""
 
 
 def third(question: Question, verdict: str, samples: dict[str, Sample], contrast: Sample) -> Gate:
     """Judge again with a third of the training windows."""
+    name = "a third of the data"
     if question.jitter:
-        return Gate("a third of the data", True, "part of the verdict on a jitter")
-    again = {name: question.sample(name, None, A_THIRD, THIRD) for name in ("D", "H", "delta")}
-    if not all(sample.complete for sample in again.values()):
-        return gates.third(question.plan, verdict, None)
-    claims = cells({"C_info": samples["C_info"], **again}, question.margin, gates.equivalent_noise(contrast, question.margin))
-    return gates.third(question.plan, verdict, decide(claims, jitter=False))
+        return Gate(name, True, "part of the verdict on a jitter")
+    if question.plan.study.quick:
+        return Gate(name, None, QUICK)
+    second = _second_verdict(question, A_THIRD, THIRD, samples, contrast)
+    return gates.again(name, verdict, second, f"with a third of the training windows: {second or 'runs are missing'}")
+
+
+def another_method(question: Question, verdict: str, samples: dict[str, Sample], contrast: Sample) -> Gate:
+    """Judge again with representations that another method learned."""
+    name = "another method"
+    setting = next((check for check in question.plan.checks if check.label == ANOTHER_METHOD), None)
+    if setting is None:
+        return Gate(name, None, QUICK if question.plan.study.quick else "no other method has passed the calibration")
+    kind, fraction = setting.method.kind, setting.fraction
+    if reasons := unlicensed(setting.method, setting.optimisation):
+        return Gate(name, None, f"shown beside, without a say: {'; '.join(reasons)}")
+    second = _second_verdict(question, ANOTHER_METHOD, fraction, samples, contrast)
+    if second is None:
+        return Gate(name, None, f"{kind}: runs are missing")
+    clean = at("", 0.0, "none", ANOTHER_METHOD, fraction)
+    shared = at(question.hypothesis.axis, question.hypothesis.dose, "shared", ANOTHER_METHOD, fraction)
+    arms = (clean,) if question.jitter else (clean, shared)
+    kept = float(np.median([max(x.retention(x.ssl(arm)) for arm in arms) for x in question.losses]))
+    if kept < gates.RETAINED:
+        return Gate(name, None, f"{kind} keeps only {kept:.2f} of the range here, so it cannot judge")
+    return gates.again(name, verdict, second, f"with {kind}: {second}")
+
+
+def _second_verdict(
+    question: Question, setting: str, fraction: float, samples: dict[str, Sample], contrast: Sample
+) -> str | None:
+    """Return the verdict under another setting, or None where runs are missing.
+
+    The information cost is the study's own; a jitter is judged by delta, which stands here for both amounts of data.
+    """
+    names = ("delta",) if question.jitter else ("D", "H", "delta")
+    found = {name: question.sample(name, None, setting, fraction) for name in names}
+    if not all(sample.complete for sample in found.values()):
+        return None
+    found |= {"delta(n/3)": found["delta"]} if question.jitter else {"C_info": samples["C_info"]}
+    claims = cells(found, question.margin, gates.equivalent_noise(contrast, question.margin))
+    return decide(claims, question.jitter)
 
 
 def planted(question: Question, contrast: Sample) -> Gate:

@@ -70,7 +70,7 @@ class SessionLosses:
         self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
         self._floor = np.full(self._blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
-        own = {setting.method.kind for setting in plan.settings}
+        own = {setting.method.kind for setting in (*plan.settings, *plan.checks)}
         for run in runs:
             if run.fold is None:
                 continue

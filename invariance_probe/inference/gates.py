@@ -6,8 +6,8 @@ from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
 from invariance_probe.inference.intervals import ALPHA, Sample
-from invariance_probe.inference.licence import unlicensed
 from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
@@ -126,14 +126,9 @@ REVERSED = {"invariant": {"sensitive"}, "recoverable": {"sensitive"}, "sensitive
 """What a check would have to say to reverse a verdict."""
 
 
-def third(plan: Plan, verdict: str, at_a_third: str | None) -> Gate:
-    """The verdict is not reversed with a third of the training windows."""
-    if plan.study.quick:
-        return Gate("a third of the data", None, "left out: the study is quick")
-    if at_a_third is None:
-        return Gate("a third of the data", None, "runs are missing")
-    reverses = at_a_third in REVERSED.get(verdict, set())
-    return Gate("a third of the data", not reverses, f"with a third of the training windows: {at_a_third}")
+def again(name: str, verdict: str, second: str | None, detail: str) -> Gate:
+    """A verdict is not reversed when it is looked at again, with less data or another method; `second` is None where that was not possible."""
+    return Gate(name, None if second is None else second not in REVERSED.get(verdict, set()), detail)
 
 
 def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:

@@ -26,12 +26,14 @@ from invariance_probe.inference.findings import (
 from invariance_probe.inference.intervals import ALPHA, Sample
 from invariance_probe.inference.question import ARMS, Evidence, Question
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, outcome, prediction
-from invariance_probe.study.plan import Plan
+from invariance_probe.study.plan import DROPOUT, TWICE_THE_STEPS, Plan
 from invariance_probe.study.run import RunResult
 
 UNREGISTERED = Standing(None)
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
-NOT_BLOCKING = {"reference", "licence", "a third of the data"}
+CHECKS = {"a third of the data", "another method"}
+"""Gates that look at the verdict again; where it is reversed it becomes `inconclusive`."""
+NOT_BLOCKING = {"reference", "licence", *CHECKS}
 """Gates that leave a verdict word of their own, or act on single claims."""
 
 
@@ -114,8 +116,9 @@ def _gates(question: Question, tentative: str, samples: dict[str, Sample], contr
         gates.collapse(plan, question.evidence.results, question.names),
         gates.reference(None if question.jitter else samples["H"], margin),
         gates.noise(contrast, margin),
-        gates.steps(plan, question.longer(), margin),
+        gates.steps(plan, question.change("delta", TWICE_THE_STEPS), margin),
         controls.third(question, tentative, samples, contrast),
+        controls.another_method(question, tentative, samples, contrast),
         controls.planted(question, contrast),
         gates.licence(plan),
     ]
@@ -125,17 +128,28 @@ def _granted(checked: Sequence[Gate], tentative: str) -> str:
     failed = {gate.name for gate in checked if gate.passed is False}
     if "licence" in failed:
         return UNCALIBRATED
-    return "inconclusive" if "a third of the data" in failed else tentative
+    return "inconclusive" if CHECKS & failed else tentative
 
 
 def _swept(question: Question) -> tuple[Estimand, ...]:
-    """Return the estimands at the primary dose under every swept setting, and under the checks."""
+    """Return the estimands at the primary dose under every swept setting and check, how they change, and those of the controls."""
+    names = ("delta",) if question.jitter else ("delta", "D", "H")
     found = []
     for setting in (*question.plan.settings[1:], *question.plan.checks):
-        for name in ("delta",) if question.jitter else ("delta", "D", "H"):
-            sample = question.sample(name, None, setting.label, setting.fraction)
-            if sample.complete:
-                found.append(replace(_estimand(question, name, sample, question.hypothesis.dose), setting=setting.label))
+        at_setting = [(name, question.sample(name, None, setting.label, setting.fraction)) for name in names]
+        changes = [(f"change of {name}", question.change(name, setting.label, setting.fraction)) for name in names]
+        found += [
+            replace(_estimand(question, name, sample, question.hypothesis.dose), setting=setting.label)
+            for name, sample in (*at_setting, *changes)
+            if sample.complete
+        ]
+    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls):
+        of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
+        found += [
+            replace(_estimand(question, name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
+            for name, sample in of_control
+            if sample.complete and question.hypothesis.axis == DROPOUT
+        ]
     return tuple(found)
 
 

@@ -9,7 +9,7 @@ from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, TWICE_THE_STEPS, Plan
+from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
 
 CORRUPTION = ("C_info", "D", "H", "delta")
@@ -80,10 +80,12 @@ class Question:
         study = self.plan.study
         return sorted(dose for dose in study.axis(self.hypothesis.axis).doses if dose != study.identity(self.hypothesis.axis))
 
-    def sample(self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0) -> Sample:
-        """Return an estimand in every session, at the primary dose unless another is given."""
-        at_dose = self.hypothesis.dose if dose is None else dose
-        return self._over([losses.effect(estimand, self.hypothesis.axis, at_dose, fraction, setting) for losses in self.losses])
+    def sample(
+        self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0, axis: str | None = None
+    ) -> Sample:
+        """Return an estimand in every session, on the hypothesis's axis at its primary dose unless others are given."""
+        at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
+        return self._over([losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses])
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
         """Return the estimands that the verdict table reads; those at a third of the data at the primary dose only."""
@@ -97,15 +99,16 @@ class Question:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
         return self._over([losses.noise() for losses in self.losses])
 
-    def longer(self) -> Sample:
-        """Return by how much delta changes at the primary dose with twice the steps."""
-        return self._over([self._change(losses) for losses in self.losses])
+    def change(self, estimand: str, setting: str, fraction: float = 1.0) -> Sample:
+        """Return by how much an estimand at the primary dose changes under another setting: for two doses, their interaction."""
 
-    def _change(self, losses: SessionLosses) -> Effect:
-        once = losses.effect("delta", self.hypothesis.axis, self.hypothesis.dose)
-        twice = losses.effect("delta", self.hypothesis.axis, self.hypothesis.dose, setting=TWICE_THE_STEPS)
-        values = twice.values - once.values if twice.values.shape == once.values.shape else twice.values[:0]
-        return Effect(values, once.range)
+        def difference(losses: SessionLosses) -> Effect:
+            own = losses.effect(estimand, self.hypothesis.axis, self.hypothesis.dose)
+            other = losses.effect(estimand, self.hypothesis.axis, self.hypothesis.dose, fraction, setting)
+            values = other.values - own.values if other.values.shape == own.values.shape else other.values[:0]
+            return Effect(values, own.range)
+
+        return self._over([difference(losses) for losses in self.losses])
 
     def _over(self, effects: Sequence[Effect]) -> Sample:
         return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names))

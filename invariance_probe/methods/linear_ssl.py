@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.run import Arm
-from invariance_probe.study.views import GaussianNoise, SpikeThinning, UnitDropout, Views
+from invariance_probe.study.views import GaussianNoise, SpikeThinning, StratifiedDropout, Transform, UnitDropout, Views
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,9 +59,7 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
     return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
 
 
-def corrupted_moments(
-    moments: Moments, transform: UnitDropout | SpikeThinning | GaussianNoise, arm: Arm, sd: np.ndarray
-) -> Moments:
+def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
     """Return the moments after one transform of both views, its draws made by the arm.
 
     With one draw a step (`shared`) the moments are those inside a step, so a common offset leaves no trace.
@@ -69,8 +67,10 @@ def corrupted_moments(
     Raises
     ------
     TrainingError
-        For thinning by one shared or paired draw, which depends on more than second moments.
+        For thinning by one shared or paired draw, which depends on more than second moments, and for stratified dropout.
     """
+    if isinstance(transform, StratifiedDropout):
+        raise TrainingError("linear_ssl has no closed form for stratified_dropout; use unit_dropout or another method")
     if isinstance(transform, GaussianNoise):
         noise = np.diag((transform.sigma * sd) ** 2)
         nothing = np.zeros_like(noise)

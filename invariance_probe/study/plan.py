@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import (
     PCA,
     AnyMethod,
@@ -28,13 +29,25 @@ from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Arm, Run
 from invariance_probe.study.study import Optimisation, Study
-from invariance_probe.study.views import NoSplitting, TimeJitter, Views
+from invariance_probe.study.views import (
+    GaussianNoise,
+    NoSplitting,
+    SpikeThinning,
+    StratifiedDropout,
+    TimeJitter,
+    Transform,
+    Views,
+)
 
 THIRD = 1 / 3
 """Part of the training windows at which a verdict is checked again."""
 BESIDE = "baseline"
 """Setting of the closed-form linear SSL that stands beside every study."""
 A_THIRD, TWICE_THE_STEPS = "check: a third of the data", "check: twice the steps"
+ANOTHER_METHOD = "check: another method"
+DROPOUT = "unit_dropout.rate"
+"""The axis that specificity controls stand beside."""
+ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the controls that are planted in sessions."""
 
@@ -63,12 +76,15 @@ class Condition:
 
 @dataclass(frozen=True)
 class Setting:
-    """The method, optimisation and part of the training windows of one sweep value or check; the study's own has no label."""
+    """The method, optimisation, amount of data and views of one sweep value or check; the study's own has no label."""
 
     label: str
     method: Method
     optimisation: Optimisation
-    fraction: float = 1.0
+    fraction: float
+    views: Views
+    fixed: str = ""
+    """The path of the views that is held at another dose; empty where none is."""
 
 
 @dataclass(frozen=True)
@@ -82,49 +98,71 @@ class Plan:
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
         """The study's own setting first, then each sweep value."""
-        own = Setting("", self.study.method, self.study.training.optimisation())
+        study = self.study
+        own = Setting("", study.method, study.training.optimisation(), 1.0, study.views)
+        doses = study.views.doses()
         swept = [
-            Setting(f"{sweep.path}={value}", *self.study.with_setting(sweep.path, value))
-            for sweep in self.study.sweeps
+            Setting(f"{sweep.path}={value}", *study.with_setting(sweep.path, value), sweep.path if sweep.path in doses else "")
+            for sweep in study.sweeps
             for value in sweep.values
         ]
-        return (own, *(setting for setting in swept if replace(setting, label="") != own))
+        return (own, *(setting for setting in swept if replace(setting, label="", fixed="") != own))
 
     @cached_property
     def checks(self) -> tuple[Setting, ...]:
-        """The settings at which primary doses are looked at again: twice the steps, a third of the data."""
+        """The settings at which primary doses are looked at again: twice the steps, a third of the data, another method."""
         own = self.settings[0]
         if self.study.quick:
             return ()
-        third = Setting(A_THIRD, own.method, own.optimisation, THIRD)
+        third = replace(own, label=A_THIRD, fraction=THIRD)
         if isinstance(own.method, LinearSSL):
             return (third,)
         longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
-        return (Setting(TWICE_THE_STEPS, own.method, longer), third)
+        second = self.study.second_method or second_method(own.method)
+        others = () if second is None else (replace(own, label=ANOTHER_METHOD, method=second),)
+        return (replace(own, label=TWICE_THE_STEPS, optimisation=longer), third, *others)
 
     @cached_property
     def primary(self) -> tuple[Condition, ...]:
         """The identity dose, and the independent and shared arms of every hypothesis's primary dose."""
-        wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
-        return tuple(
-            c for c in self.conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared"))
-        )
+        return self._primary_of(self.conditions)
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Every SSL condition, the identity dose (one for all axes and arms) first."""
+        return self.conditions_of(self.settings[0])
+
+    def conditions_of(self, setting: Setting) -> tuple[Condition, ...]:
+        """Return every SSL condition under a setting; a path that the setting holds is not swept."""
         study = self.study
-        clean = study.views
-        for axis in study.axes:
+        axes = [axis for axis in study.axes if axis.path != setting.fixed]
+        clean = setting.views
+        for axis in axes:
             clean = clean.at(axis.path, study.identity(axis.path))
         dosed = [
-            Condition(clean.at(axis.path, dose), axis.path, dose, arm)  # type: ignore[arg-type]
-            for axis in study.axes
+            Condition(clean.at(axis.path, dose), axis.path, dose, arm, setting.fraction)  # type: ignore[arg-type]
+            for axis in axes
             for dose in axis.doses
             if dose != study.identity(axis.path)
             for arm in study.arms_of(axis.path)
         ]
-        return (Condition(clean), *dosed)
+        return (Condition(clean, fraction=setting.fraction), *dosed)
+
+    @cached_property
+    def controls(self) -> tuple[Condition, ...]:
+        """The specificity controls, each another corruption as strong as dropout's primary dose; they stand beside, in no verdict."""
+        clean = self.conditions[0].views
+        return tuple(
+            Condition(views, path, dose, arm)
+            for rate in sorted({h.dose for h in self.study.hypotheses if h.axis == DROPOUT})
+            for name in self.study.controls
+            for path, dose, views in (_as_strong_as(rate, name, clean),)
+            for arm in ARMS_OF_A_CONTROL
+        )
+
+    def _primary_of(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
+        return tuple(c for c in conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared")))
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
@@ -224,27 +262,44 @@ class Plan:
 
     def _trained(self, session: Session) -> Iterator[Run]:
         for setting in self.settings:
-            yield from self._repeated(session, setting, self.conditions)
+            yield from self._repeated(session, setting, self.conditions_of(setting))
         own = self.settings[0]
+        yield from self._repeated(session, own, self.controls)
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
             yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
         for check in self.checks:
-            yield from self._repeated(session, check, self.primary)
+            yield from self._repeated(session, check, self._primary_of(self.conditions_of(check)))
         if self.study.quick and any(self.study.is_jitter(h.axis) for h in self.study.hypotheses):
-            jitters = tuple(c for c in self.primary if c.axis == "" or self.study.is_jitter(c.axis))
-            yield from self._repeated(session, Setting(A_THIRD, own.method, own.optimisation, THIRD), jitters)
+            third = replace(own, label=A_THIRD, fraction=THIRD)
+            jitters = self._primary_of(self.conditions_of(third))
+            yield from self._repeated(session, third, tuple(c for c in jitters if c.axis == "" or self.study.is_jitter(c.axis)))
 
     def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
         optimisation = None if isinstance(setting.method, LinearSSL) else setting.optimisation
         seeds = self.seeds_of(setting.method)
         for condition in conditions:
-            with_amount = replace(condition, fraction=setting.fraction)
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
-                    yield self._run(session, setting.method, fold, seed, optimisation, with_amount, setting.label)
+                    yield self._run(session, setting.method, fold, seed, optimisation, condition, setting.label)
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]
+
+
+def _as_strong_as(rate: float, control: str, clean: Views) -> tuple[str, float, Views]:
+    """Return path, dose and views of a corruption as strong as unit dropout at a rate.
+
+    Thinning removes as many spikes; noise of variance p / (1 - p) is what dropout is to a linear readout (Wager et al. 2013,
+    arXiv:1307.1493); stratified dropout removes as many units of every firing rate.
+    """
+    strong: dict[str, tuple[Transform, str, float]] = {
+        "thinning": (SpikeThinning(), "spike_thinning.rate", rate),
+        "noise": (GaussianNoise(), "gaussian_noise.sigma", (rate / (1 - rate)) ** 0.5),
+        "stratified": (StratifiedDropout(), "stratified_dropout.rate", rate),
+    }
+    added, path, dose = strong[control]
+    others = tuple(t for t in clean.transforms if t.kind != added.kind)
+    return path, dose, Views(pairing=clean.pairing, base=clean.base, transforms=(*others, added)).at(path, dose)
 
 
 def _corruption(views: Views, path: str, dose: float) -> Views:

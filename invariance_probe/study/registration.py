@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from invariance_probe.errors import StudyError
 from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import ALGORITHM_VERSION
+from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
 """(hypothesis that departs, or an empty string for all; what differs)."""
@@ -94,7 +97,12 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
         yield "", "the registration was changed after it was written: its hash does not fit its content"
     if registration.get("algorithm_version") != ALGORITHM_VERSION:
         yield "", f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}"
-    then, now = registration["study"], _normal(plan.study.model_dump(mode="json"))
+    now = _normal(plan.study.model_dump(mode="json"))
+    try:  # a setting that came later has its default in an older registration
+        then = _normal(Study.model_validate(registration["study"]).model_dump(mode="json"))
+    except ValidationError as error:
+        yield "", f"the registered study can no longer be read ({error.error_count()} errors): it was made for another version"
+        return
     for name in sorted((then.keys() | now.keys()) - _OF_EACH_CLAIM - _WORDS):
         for path, old, new in _differences(name, then.get(name), now.get(name)):
             yield "", f"{path} was registered as {_said(old)}, now {_said(new)}"

@@ -76,7 +76,7 @@ class Axis(Declaration):
 
 
 class Sweep(Declaration):
-    """Another setting crossed with the axes: `training.steps`, `training.learning_rate`, `method` ..."""
+    """Another setting crossed with the axes: `training.steps`, `method`, `data.fraction`, or a view's dose (an interaction)."""
 
     path: str
     values: Annotated[tuple[Any, ...], Field(min_length=1)]
@@ -101,6 +101,11 @@ class Study(Declaration):
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
     """The decoder; ridge (logistic for a categorical target) when left out."""
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
+    second_method: Method | None = None
+    """The method that a confirmatory verdict is checked under; a licensed one with the study's encoder when left out."""
+    controls: tuple[Literal["thinning", "noise", "stratified"], ...] = ()
+    """Specificity controls of unit dropout at its primary doses, shown beside and in no verdict: spike thinning at the same rate,
+    white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate."""
     quick: bool = False
     """Leave out the costly gates; then no hypothesis is confirmatory."""
 
@@ -212,14 +217,18 @@ class Study(Declaration):
                 try:
                     self.with_setting(sweep.path, value)
                 except KeyError:
-                    allowed = [f"training.{name}" for name in Optimisation.model_fields] + ["method", "data.fraction"]
+                    allowed = [f"training.{name}" for name in Optimisation.model_fields] + [
+                        "method",
+                        "data.fraction",
+                        *self.views.doses(),
+                    ]
                     yield ("sweeps", i, "path"), sweep.path, _unknown("setting", sweep.path, allowed)
                     break
                 except ValidationError as error:
                     yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"
 
-    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation, float]:
-        """Return the method, the optimisation and the part of the training windows, with one swept setting put in.
+    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation, float, Views]:
+        """Return the method, the optimisation, the part of the training windows and the views, with one swept setting put in.
 
         Raises
         ------
@@ -231,13 +240,15 @@ class Study(Declaration):
         family, _, field = path.partition(".")
         if family == "training" and field in Optimisation.model_fields:
             settings = self.training.optimisation().model_dump()
-            return self.method, Optimisation.model_validate({**settings, field: value}), 1.0
+            return self.method, Optimisation.model_validate({**settings, field: value}), 1.0, self.views
         if path == "data.fraction":
-            return self.method, self.training.optimisation(), _Amount.model_validate({"fraction": value}).fraction
+            return self.method, self.training.optimisation(), _Amount.model_validate({"fraction": value}).fraction, self.views
+        if path in self.views.doses():
+            return self.method, self.training.optimisation(), 1.0, self.views.at(path, value)
         if family == "method":
             settings = self.method.model_dump()
             chosen = value if not field else _put(settings, field.split("."), value)
-            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation(), 1.0
+            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation(), 1.0, self.views
         raise KeyError(path)
 
 

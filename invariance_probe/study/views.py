@@ -54,6 +54,15 @@ class UnitDropout(Declaration):
     """`uniform`: each window draws its own rate from U(0, rate)."""
 
 
+class StratifiedDropout(Declaration):
+    """Drop whole units evenly over firing rates: of units that lie together in rate, a part of `rate` is lost in every view."""
+
+    identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+
+    kind: Literal["stratified_dropout"] = "stratified_dropout"
+    rate: Rate = 0.0
+
+
 class SpikeThinning(Declaration):
     """Delete each spike with probability `rate` (the rate-matched control of dropout)."""
 
@@ -74,7 +83,7 @@ class GaussianNoise(Declaration):
 
 Pairing = Annotated[TimeJitter, Field()]
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
-Transform = Annotated[UnitDropout | SpikeThinning | GaussianNoise, Field(discriminator="kind")]
+Transform = Annotated[UnitDropout | StratifiedDropout | SpikeThinning | GaussianNoise, Field(discriminator="kind")]
 
 
 class Views(Declaration):

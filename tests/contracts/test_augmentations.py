@@ -12,11 +12,17 @@ from invariance_probe.augmentations.splitting import CountHalves
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.study import Study
-from invariance_probe.study.views import GaussianNoise, SpikeThinning, TimeJitter, UnitDropout
+from invariance_probe.study.views import GaussianNoise, SpikeThinning, StratifiedDropout, TimeJitter, UnitDropout
 
-DECLARED = {"unit_dropout": UnitDropout, "spike_thinning": SpikeThinning, "gaussian_noise": GaussianNoise}
-FIELD = {"unit_dropout": "rate", "spike_thinning": "rate", "gaussian_noise": "sigma"}
+DECLARED = {
+    "unit_dropout": UnitDropout,
+    "stratified_dropout": StratifiedDropout,
+    "spike_thinning": SpikeThinning,
+    "gaussian_noise": GaussianNoise,
+}
+FIELD = {"unit_dropout": "rate", "stratified_dropout": "rate", "spike_thinning": "rate", "gaussian_noise": "sigma"}
 CPU = torch.device("cpu")
+RATES = torch.arange(12.0).repeat(3, 1)
 
 
 def counts(shape=(3, 16, 2, 12), mean=4.0):
@@ -29,7 +35,7 @@ def draws(runs=3, batch=16, view=0, shared=False):
 
 
 def built(kind, doses):
-    return TRANSFORMS[kind].of([DECLARED[kind](**{FIELD[kind]: dose}) for dose in doses], CPU)
+    return TRANSFORMS[kind].of([DECLARED[kind](**{FIELD[kind]: dose}) for dose in doses], RATES[: len(doses)])
 
 
 def test_every_declared_transform_has_an_implementation():
@@ -63,8 +69,20 @@ def test_dropout_loses_units_at_its_rate_and_masks_nest():
     assert (lost[0] <= lost[1]).all() and (lost[1] <= lost[2]).all()
 
 
+def test_stratified_dropout_loses_its_part_of_every_stratum_and_masks_nest():
+    rates = torch.randperm(40, generator=torch.Generator().manual_seed(1)).float().repeat(3, 1)
+    made = TRANSFORMS["stratified_dropout"].of([StratifiedDropout(rate=rate) for rate in (0.25, 0.4, 0.8)], rates)
+    keys = Draws(key_tensor([7, 7, 7], CPU), 1, torch.zeros(3, dtype=torch.int64), torch.arange(4000).expand(3, 4000))
+    lost = made.draw(keys, (1, 40)).squeeze(2)
+    assert lost.double().mean(1)[1].numpy() == pytest.approx(np.full(40, 0.4), abs=0.04)  # every unit at its rate
+    for stratum in range(4):
+        of = (rates[0] // 10) == stratum  # ten units that lie together in rate
+        assert set(lost[0][:, of].sum(1).tolist()) == {2, 3} and set(lost[1][:, of].sum(1).tolist()) == {4}
+    assert not (lost[0] & ~lost[1]).any() and not (lost[1] & ~lost[2]).any()
+
+
 def test_uniform_rates_drop_half_as_much_on_average():
-    made = TRANSFORMS["unit_dropout"].of([UnitDropout(rate=0.8, rate_draw="uniform")], CPU)
+    made = TRANSFORMS["unit_dropout"].of([UnitDropout(rate=0.8, rate_draw="uniform")], torch.ones(1, 20))
     keys = Draws(key_tensor([7], CPU), 1, torch.zeros(1, dtype=torch.int64), torch.arange(4000).expand(1, 4000))
     lost = made.draw(keys, (1, 20)).float()
     assert float(lost.mean()) == pytest.approx(0.4, abs=0.01)

@@ -7,7 +7,7 @@ A method that is not in it can be used, but its hypotheses get estimates and no 
 from dataclasses import dataclass, field
 from typing import Any
 
-from invariance_probe.study.methods import Method
+from invariance_probe.study.methods import Method, SimCLR
 from invariance_probe.study.study import Optimisation
 
 
@@ -17,24 +17,26 @@ class Licence:
 
     Attributes
     ----------
+    example
+        The method as it was calibrated; its encoder does not bind.
     fixed
-        Fields of the method that must have these values.
+        Fields of the method that must have the example's values.
     within
         Lowest and highest value of fields of the optimisation.
     dimensions
         Fewest and most dimensions of the representation.
     """
 
-    fixed: dict[str, Any] = field(default_factory=dict)
+    example: Method
+    fixed: tuple[str, ...]
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
     dimensions: tuple[int, int] = (8, 64)
 
 
-LICENCES = {
-    "simclr": Licence(
-        {"temperature": 0.2},
-        {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)},
-    ),
+_NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)}
+
+LICENCES: dict[str, Licence] = {
+    "simclr": Licence(SimCLR(temperature=0.2), ("temperature",), _NEAR),
 }
 """The methods that passed."""
 
@@ -44,9 +46,11 @@ def unlicensed(method: Method, optimisation: Optimisation) -> list[str]:
     licence = LICENCES.get(method.kind)
     if licence is None:
         return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
-    settings, training = method.model_dump(), optimisation.model_dump()
+    settings, calibrated, training = method.model_dump(), licence.example.model_dump(), optimisation.model_dump()
     reasons = [
-        f"{name} = {settings[name]} (calibrated: {value})" for name, value in licence.fixed.items() if settings[name] != value
+        f"{name} = {settings[name]} (calibrated: {calibrated[name]})"
+        for name in licence.fixed
+        if settings[name] != calibrated[name]
     ]
     reasons += [
         f"{name} = {training[name]:g} (calibrated: {low:g} to {high:g})"
@@ -57,3 +61,12 @@ def unlicensed(method: Method, optimisation: Optimisation) -> list[str]:
     if not fewest <= width <= most:
         reasons.append(f"{width} dimensions (calibrated: {fewest} to {most})")
     return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+
+
+def second_method(method: Method) -> Method | None:
+    """Return another licensed method with the encoder of this one, or None where there is none."""
+    for kind, licence in LICENCES.items():
+        if kind != method.kind:
+            changed: dict[str, Any] = {"encoder": getattr(method, "encoder", licence.example.encoder)}  # type: ignore[union-attr]
+            return licence.example.model_copy(update=changed)
+    return None
