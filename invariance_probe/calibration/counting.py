@@ -11,7 +11,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.gates import RETAINED
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.intervals import ALPHA, skew_guard
 from invariance_probe.inference.verdicts import ROWS
 
 STUDIES = 5000
@@ -45,12 +45,13 @@ class Bank:
         return float(self.effects[name].mean() / self.ranges[name].mean())
 
     def shown(self, name: str, studies: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return which studies (study, session) show `<= margin`, and which show `> margin`, by a t test over sessions."""
+        """Return which studies (study, session) show `<= margin`, and which show `> margin`, by the rule of `intervals`."""
         q = (self.effects[name] - margin * self.ranges[name])[studies]
         with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time: all claims or none
             t = q.mean(axis=1) / (q.std(axis=1, ddof=1) / np.sqrt(q.shape[1]))
         bound = stats.t.ppf(1 - ALPHA, q.shape[1] - 1)
-        return t <= -bound, t >= bound
+        for_at_most, for_more = skew_guard(q)
+        return t <= -bound - for_at_most, t >= bound + for_more
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:

@@ -2,6 +2,10 @@
 
 Nothing is divided by a noisy range: every claim about a ratio is a test of q = effect - m range, and the
 printed interval is the set of m that no one-sided test rejects (Fieller 1954, J R Stat Soc B 16:175).
+
+Over a population the test is a t over sessions whose bound skew can only raise: where the sample's skew leans so that a
+plain t claims too often, Johnson's first-order term is added to its bound (`skew_guard`). The calibration showed the
+need: plain t tests of D in a one-neuron code made false `<= m` claims in .083 of studies (reports/calibration).
 """
 
 import math
@@ -82,6 +86,9 @@ class Sample:
         if error == 0 or not math.isfinite(error):
             return 0.0 if (mean > 0) == upper and mean != 0 else 1.0
         t = mean / error
+        if self.scope != "these recordings":
+            for_at_most, for_more = skew_guard(self._units(margin))
+            t += float(-for_more if upper else for_at_most)
         return float(stats.t.sf(t, df) if upper else stats.t.cdf(t, df))
 
     def _moments(self, margin: float) -> tuple[float, float, float]:
@@ -123,6 +130,26 @@ class Sample:
                 )
             step *= 2
         return side * math.inf
+
+
+def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return by how much the skew of samples raises the t bound of a claim `<= m`, and of a claim `> m`; never below 0.
+
+    With skewness g of n values, t has about the distribution of a t plus g (2 t^2 + 1) / (6 sqrt n) (Johnson 1978, J Am Stat Assoc
+    73:536). The term is taken at the bound of `ALPHA`, so that the test stays monotone, and only where it makes a claim harder: a
+    skew that is estimated from a few sessions is too uncertain to make one easier.
+
+    Parameters
+    ----------
+    units
+        q of the units of replication (..., unit), at least 3.
+    """
+    n = units.shape[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        skew = np.nan_to_num(stats.skew(units, axis=-1, bias=False))
+    bound = stats.t.ppf(1 - ALPHA, n - 1)
+    term = skew * (2 * bound**2 + 1) / (6 * math.sqrt(n))
+    return np.maximum(term, 0.0), np.maximum(-term, 0.0)
 
 
 def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
