@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from invariance_probe.inference.estimands import Effect
@@ -43,9 +44,7 @@ class Sample:
     @property
     def scope(self) -> str:
         """What the claims are about: `population of subjects`, `population of sessions` or `these recordings`."""
-        several = len(set(self.subjects)) > 1
-        units = len(set(self.subjects)) if several else len(self.effects)
-        return "these recordings" if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+        return scope_of(self.subjects)
 
     @property
     def estimate(self) -> float:
@@ -78,11 +77,7 @@ class Sample:
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
-        mean, error, df = self._moments(margin)
-        if error == 0 or not math.isfinite(error):
-            return 0.0 if (mean > 0) == upper and mean != 0 else 1.0
-        t = mean / error
-        return float(stats.t.sf(t, df) if upper else stats.t.cdf(t, df))
+        return float(tail(*self._moments(margin), upper))
 
     def _moments(self, margin: float) -> tuple[float, float, float]:
         """Return mean, standard error and degrees of freedom of q."""
@@ -125,6 +120,23 @@ class Sample:
         return side * math.inf
 
 
+def scope_of(subjects: Sequence[str]) -> str:
+    """Return what claims from sessions of these subjects are about; see `Sample.scope`."""
+    several = len(set(subjects)) > 1
+    units = len(set(subjects)) if several else len(subjects)
+    return "these recordings" if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+
+
+def tail(mean: ArrayLike, error: ArrayLike, df: ArrayLike, upper: bool) -> np.ndarray:
+    """Return the one-sided p value of t = mean / error, elementwise; without spread a mean on the claimed side has p = 0."""
+    mean, error = np.asarray(mean), np.asarray(error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = mean / error
+    certain = np.where(mean > 0 if upper else mean < 0, 0.0, 1.0)
+    p = stats.t.sf(t, df) if upper else stats.t.cdf(t, df)
+    return np.where((error == 0) | ~np.isfinite(error), certain, p)
+
+
 def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
     """Return mean, standard error and Satterthwaite degrees of freedom for sessions that stand for themselves.
 
@@ -136,13 +148,25 @@ def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
     cells
         q of every session (seed, block); one seed means no variance between seeds.
     """
-    mean = float(np.mean([cell.mean() for cell in cells]))
-    variance, spread = 0.0, 0.0
-    for cell in cells:
-        for count, means in ((cell.shape[0], cell.mean(axis=1)), (cell.shape[1], cell.mean(axis=0))):
-            if count > 1:
-                part = float(means.var(ddof=1)) / count
-                variance += part
-                spread += part**2 / (count - 1)
-    df = variance**2 / spread if spread > 0 else 1.0
-    return mean, math.sqrt(variance) / len(cells), df
+    parts = np.array([two_way(cell.mean(axis=1), cell.mean(axis=0)) for cell in cells])
+    error, df = satterthwaite(parts[:, 0], parts[:, 1])
+    return float(np.mean([cell.mean() for cell in cells])), float(error), float(df)
+
+
+def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return V_s and what its degrees of freedom need, from means over blocks (..., seed) and over seeds (..., block)."""
+    variance = spread = np.zeros(seed_means.shape[:-1])
+    for means in (seed_means, block_means):
+        count = means.shape[-1]
+        if count > 1:
+            part = means.var(axis=-1, ddof=1) / count
+            variance = variance + part
+            spread = spread + part**2 / (count - 1)
+    return variance, spread
+
+
+def satterthwaite(variance: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard error and degrees of freedom of the mean over fixed sessions, from their `two_way` (..., session)."""
+    total, below = variance.sum(axis=-1), spread.sum(axis=-1)
+    df = np.divide(total**2, below, out=np.ones_like(total), where=below > 0)
+    return np.sqrt(total) / variance.shape[-1], df
