@@ -14,6 +14,7 @@ from invariance_probe.errors import InvarianceProbeError
 if TYPE_CHECKING:
     from invariance_probe.runner import Outcome
     from invariance_probe.study.load import StudyFile
+    from invariance_probe.study.plan import Plan
 
 OVERRIDE = click.option(
     "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the study for this call."
@@ -25,6 +26,9 @@ STUDY = click.argument("study", type=click.Path(path_type=Path))
 ROUGH_STEPS_PER_SECOND = 400
 """Model-steps a second and core of the default network on a current CPU, for `plan` to guess with."""
 BYTES_A_RUN = 60_000
+SPREAD_HELP = (
+    "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
+)
 EVERY_S = 10
 """Seconds between two progress lines where there is no terminal."""
 
@@ -96,8 +100,12 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @main.command()
 @STUDY
 @OVERRIDE
-def plan(study: Path, overrides: tuple[str, ...]) -> None:
-    """Say what a study would train, and what that costs."""
+@RUNS
+@click.option("--pilot", type=click.Path(path_type=Path), help="A pilot study whose stored runs show how much results vary.")
+@click.option("--sd", metavar="NAME=SD,...", help=f"How much results vary, stated: {SPREAD_HELP}.")
+@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
+def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
+    """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.runner import make_plan
 
     made = make_plan(_open(study, overrides))
@@ -109,6 +117,8 @@ def plan(study: Path, overrides: tuple[str, ...]) -> None:
     seconds = made.model_steps() / ROUGH_STEPS_PER_SECOND
     click.echo(f"about {seconds / 60:.0f} core-minutes (at {ROUGH_STEPS_PER_SECOND} model-steps/s a core, a rough figure)")
     click.echo(f"about {len(made.runs) * BYTES_A_RUN / 1e6:.0f} MB of disk")
+    if pilot or sd is not None or effect is not None:
+        click.echo("\n" + _power(made, runs, pilot, sd, effect))
 
 
 @main.command()
@@ -197,6 +207,24 @@ def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
     from invariance_probe.study.load import open_study
 
     return open_study(study, overrides)
+
+
+def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> str:
+    from invariance_probe.errors import InferenceError
+    from invariance_probe.inference.pilot import pilot_spreads
+    from invariance_probe.inference.power import may_assume, study_power
+    from invariance_probe.inference.spreads import LEVELS, read_numbers, stated_spreads
+    from invariance_probe.reporting.power_text import power_text
+    from invariance_probe.runner import read_results
+
+    if (pilot is None) == (sd is None):
+        raise InferenceError("power needs one of --pilot STUDY and --sd NAME=SD,...; " + ("got both" if pilot else "got neither"))
+    effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
+    if pilot is not None:
+        spreads = pilot_spreads(*read_results(_open(pilot, ()), runs), made)
+    else:
+        spreads = stated_spreads(made, read_numbers("--sd", sd or "", LEVELS, lowest=0))
+    return power_text(study_power(made, spreads, effects), ROUGH_STEPS_PER_SECOND)
 
 
 def _device() -> str:

@@ -8,11 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from invariance_probe.inference.gates import RETAINED
-from invariance_probe.inference.intervals import ALPHA, skew_guard
-from invariance_probe.inference.verdicts import ROWS
+from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.many_studies import decisions, p_over_units
 
 STUDIES = 5000
 BOOTSTRAPS = 200
@@ -47,11 +46,8 @@ class Bank:
     def shown(self, name: str, studies: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
         """Return which studies (study, session) show `<= margin`, and which show `> margin`, by the rule of `intervals`."""
         q = (self.effects[name] - margin * self.ranges[name])[studies]
-        with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time: all claims or none
-            t = q.mean(axis=1) / (q.std(axis=1, ddof=1) / np.sqrt(q.shape[1]))
-        bound = stats.t.ppf(1 - ALPHA, q.shape[1] - 1)
-        for_at_most, for_more = skew_guard(q)
-        return t <= -bound - for_at_most, t >= bound + for_more
+        at_most, more = p_over_units(q)
+        return at_most <= ALPHA, more <= ALPHA
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
@@ -100,9 +96,7 @@ def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]
     for name in ("C_info", "D", "H", "delta"):
         at_most, more = bank.shown(name, studies, margin)
         shown[f"{name} <= m"], shown[f"{name} > m"] = at_most & equivalent, more
-    found = np.full(len(studies), "inconclusive", dtype=object)
-    for verdict, claims in reversed(ROWS.items()):
-        found[np.all([shown[claim] for claim in claims], axis=0)] = verdict
+    found = decisions(shown, jitter=False)
     allowed = 1 if studies.shape[1] > 4 else 0
     weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
     best = np.maximum(bank.retained, bank.retained_shared)

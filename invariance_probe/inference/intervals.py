@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from invariance_probe.inference.estimands import Effect
@@ -47,9 +48,7 @@ class Sample:
     @property
     def scope(self) -> str:
         """What the claims are about: `population of subjects`, `population of sessions` or `these recordings`."""
-        several = len(set(self.subjects)) > 1
-        units = len(set(self.subjects)) if several else len(self.effects)
-        return "these recordings" if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+        return scope_of(self.subjects)
 
     @property
     def estimate(self) -> float:
@@ -82,21 +81,9 @@ class Sample:
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
-        mean, error, df = self._moments(margin)
-        if error == 0 or not math.isfinite(error):
-            return 0.0 if (mean > 0) == upper and mean != 0 else 1.0
-        t = mean / error
         if self.scope != "these recordings":
-            for_at_most, for_more = skew_guard(self._units(margin))
-            t += float(-for_more if upper else for_at_most)
-        return float(stats.t.sf(t, df) if upper else stats.t.cdf(t, df))
-
-    def _moments(self, margin: float) -> tuple[float, float, float]:
-        """Return mean, standard error and degrees of freedom of q."""
-        if self.scope == "these recordings":
-            return fixed_sessions([effect.minus(margin) for effect in self.effects])
-        units = self._units(margin)
-        return float(units.mean()), float(units.std(ddof=1) / math.sqrt(len(units))), len(units) - 1
+            return float(tail_over_units(self._units(margin), upper))
+        return float(tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper))
 
     def _units(self, margin: float) -> np.ndarray:
         """Return q of every unit of replication; the plain effect for an infinite margin."""
@@ -132,6 +119,33 @@ class Sample:
         return side * math.inf
 
 
+def scope_of(subjects: Sequence[str]) -> str:
+    """Return what claims from sessions of these subjects are about; see `Sample.scope`."""
+    several = len(set(subjects)) > 1
+    units = len(set(subjects)) if several else len(subjects)
+    return "these recordings" if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+
+
+def tail(mean: ArrayLike, error: ArrayLike, df: ArrayLike, upper: bool, guard: ArrayLike = 0.0) -> np.ndarray:
+    """Return the one-sided p value of t = mean / error, elementwise; without spread a mean on the claimed side has p = 0.
+
+    A `guard` makes the claim harder: it moves t away from it.
+    """
+    mean, error = np.asarray(mean), np.asarray(error)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = mean / error
+    certain = np.where(mean > 0 if upper else mean < 0, 0.0, 1.0)
+    p = stats.t.sf(t - guard, df) if upper else stats.t.cdf(t + guard, df)
+    return np.where((error == 0) | ~np.isfinite(error), certain, p)
+
+
+def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
+    """Return the p value of a claim about the mean of q (..., unit): a t over the units, guarded against their skew."""
+    count = q.shape[-1]
+    mean, error = q.mean(axis=-1), q.std(axis=-1, ddof=1) / math.sqrt(count)
+    return tail(mean, error, count - 1, upper, skew_guard(q)[upper])
+
+
 def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return by how much the skew of samples raises the t bound of a claim `<= m`, and of a claim `> m`; never below 0.
 
@@ -145,8 +159,10 @@ def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         q of the units of replication (..., unit), at least 3.
     """
     n = units.shape[-1]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        skew = np.nan_to_num(stats.skew(units, axis=-1, bias=False))
+    centred = units - units.mean(axis=-1, keepdims=True)
+    variance = (centred**2).mean(axis=-1)
+    biased = np.divide((centred**3).mean(axis=-1), variance**1.5, out=np.zeros_like(variance), where=variance > 0)
+    skew = biased * math.sqrt(n * (n - 1)) / (n - 2)
     bound = stats.t.ppf(1 - ALPHA, n - 1)
     term = skew * (2 * bound**2 + 1) / (6 * math.sqrt(n))
     return np.maximum(term, 0.0), np.maximum(-term, 0.0)
@@ -163,13 +179,25 @@ def fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float]:
     cells
         q of every session (seed, block); one seed means no variance between seeds.
     """
-    mean = float(np.mean([cell.mean() for cell in cells]))
-    variance, spread = 0.0, 0.0
-    for cell in cells:
-        for count, means in ((cell.shape[0], cell.mean(axis=1)), (cell.shape[1], cell.mean(axis=0))):
-            if count > 1:
-                part = float(means.var(ddof=1)) / count
-                variance += part
-                spread += part**2 / (count - 1)
-    df = variance**2 / spread if spread > 0 else 1.0
-    return mean, math.sqrt(variance) / len(cells), df
+    parts = np.array([two_way(cell.mean(axis=1), cell.mean(axis=0)) for cell in cells])
+    error, df = satterthwaite(parts[:, 0], parts[:, 1])
+    return float(np.mean([cell.mean() for cell in cells])), float(error), float(df)
+
+
+def two_way(seed_means: np.ndarray, block_means: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return V_s and what its degrees of freedom need, from means over blocks (..., seed) and over seeds (..., block)."""
+    variance = spread = np.zeros(seed_means.shape[:-1])
+    for means in (seed_means, block_means):
+        count = means.shape[-1]
+        if count > 1:
+            part = means.var(axis=-1, ddof=1) / count
+            variance = variance + part
+            spread = spread + part**2 / (count - 1)
+    return variance, spread
+
+
+def satterthwaite(variance: np.ndarray, spread: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return standard error and degrees of freedom of the mean over fixed sessions, from their `two_way` (..., session)."""
+    total, below = variance.sum(axis=-1), spread.sum(axis=-1)
+    df = np.divide(total**2, below, out=np.ones_like(total), where=below > 0)
+    return np.sqrt(total) / variance.shape[-1], df

@@ -1,0 +1,86 @@
+"""The power of a planned study in plain text."""
+
+from collections.abc import Iterator, Sequence
+
+from invariance_probe.inference.power import THESE, WANTED, HypothesisPower, Power
+from invariance_probe.inference.spreads import LEVELS
+
+
+def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
+    """Return what `plan` prints about power.
+
+    Parameters
+    ----------
+    found
+        One a hypothesis.
+    steps_per_second
+        Model-steps a second of one core, for the price.
+    """
+    return "\n\n".join("\n".join(_lines(one, steps_per_second)) for one in found)
+
+
+def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
+    hypothesis, spread = found.hypothesis, found.spread
+    yield (
+        f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is shown ({', '.join(found.needed)}; "
+        f"m = {hypothesis.margin.fraction_of_range:g}) at {hypothesis.axis} = {hypothesis.dose:g}"
+    )
+    yield f"  assumed truth: {found.truth.why} ({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
+    yield f"  spread, as SD in units of the decodable range; {spread.source}:"
+    yield "    " + " " * 12 + "".join(f"{level:>9}" for level in LEVELS)
+    for name in spread.names:
+        yield f"    {name:12}" + "".join(f"{spread.sd(level, name):9.3f}" for level in LEVELS)
+    yield from (f"    {note}" for note in spread.notes)
+    yield from _table(found)
+    yield from _smallest(found, rate)
+    if found.planned:
+        shares = ", ".join(
+            f"{verdict} {share:.2f}" for verdict, share in sorted(found.verdicts.items(), key=lambda item: -item[1])
+        )
+        yield f"  planned: {_said(found.planned)}; verdicts: {shares}"
+    for variation in found.variations:
+        yield f"    if {variation.when}: {variation.power.power:.2f}"
+    yield from (f"  warning: {warning}" for warning in found.warnings)
+
+
+def _rounded(found: HypothesisPower) -> list[tuple[str, float]]:
+    return [(name, round(value, 3)) for name, value in found.truth.effects.items()]
+
+
+def _table(found: HypothesisPower) -> Iterator[str]:
+    seeds = sorted({power.seeds for power in found.table})
+    worst = max(power.error for power in found.table)
+    yield f"  power by sessions and seeds (each +- {worst:.3f} or less, from simulating)"
+    yield "    sessions" + "".join(f"{count:>4} seed{'s' if count > 1 else ' '}" for count in seeds)
+    for sessions in sorted({power.sessions for power in found.table}):
+        row = [power for power in found.table if power.sessions == sessions]
+        cells = "".join(f"{power.power:8.2f}{'*' if power == found.planned else ' '}" for power in row)
+        yield (f"    {sessions:8}{cells}" + ("  these recordings only" if row[0].scope == THESE else "")).rstrip()
+    if found.planned:
+        yield "    * the planned study"
+    if len(seeds) > 1 and any(power.seeds == 1 and power.scope == THESE for power in found.table):
+        yield "    claims about these recordings can't see the spread over seeds when there is one seed: don't plan by that figure"
+
+
+def _smallest(found: HypothesisPower, rate: float) -> Iterator[str]:
+    if found.fewest is None or found.cheapest is None:
+        most = max(found.table, key=lambda power: (power.scope != THESE, power.power))
+        yield f"  no design in the table has a power of {WANTED:g}; the most, with {_size(most)}, is {most.power:.2f}"
+        return
+    yield f"  fewest sessions with a power of {WANTED:g}: {_said(found.fewest)}; {_price(found.fewest, rate)}"
+    if found.cheapest != found.fewest:
+        yield f"  fewest model-steps: {_said(found.cheapest)}; {_price(found.cheapest, rate)}"
+
+
+def _said(power: Power) -> str:
+    about = ", about these recordings only" if power.scope == THESE else ""
+    return f"{_size(power)}, power {power.power:.2f} +- {power.error:.2f}{about}"
+
+
+def _size(power: Power) -> str:
+    sessions, seeds = power.sessions, power.seeds
+    return f"{sessions} session{'s' if sessions > 1 else ''} x {seeds} seed{'s' if seeds > 1 else ''}"
+
+
+def _price(power: Power, rate: float) -> str:
+    return f"{power.model_steps:,} model-steps, about {power.model_steps / rate / 3600:.2g} core-hours"

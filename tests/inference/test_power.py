@@ -1,0 +1,379 @@
+"""Power against the noncentral t, against brute force over cells, and at its limits; spreads against what they were made with."""
+
+import math
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+import pytest
+from conftest import MARGIN, tiny_study
+from scipy import stats
+from statsmodels.formula.api import ols
+from statsmodels.stats.anova import anova_lm
+
+from invariance_probe.errors import InferenceError
+from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.pilot import components, nonnegative, pilot_spreads
+from invariance_probe.inference.power import SEEDS, SESSIONS, assumed_truth, may_assume, study_power
+from invariance_probe.inference.simulated import Design, claims, simulate, streams
+from invariance_probe.inference.spreads import LEVELS, Spread, read_numbers, stated_spread, stated_spreads
+from invariance_probe.reporting.power_text import power_text
+
+from .builder import JITTER, make_plan, planted
+
+NONE = dict.fromkeys(LEVELS, 0.0)
+
+
+def one_estimand(**sd):
+    """D alone, with a known range and no noise gate."""
+    covariance = {level: np.diag([sd.get(level, 0.0) ** 2, 0.0]) for level in LEVELS}
+    return Spread(("D", "range"), np.array([0.0, 1.0]), covariance, "test")
+
+
+def power_of_d(spread, sessions, seeds=1, truth=0.0, margin=0.1, studies=4000, subjects=None):
+    subjects = subjects or ("a",) * sessions
+    drawn = simulate(spread, {"D": truth}, Design(subjects, seeds, 8), studies, streams(1, "test"))
+    return float((claims(drawn, spread.names, subjects, margin)[0]["D <= m"] <= 0.05).mean())
+
+
+def noncentral(sd, sessions, truth=0.0, margin=0.1):
+    df = sessions - 1
+    return float(stats.nct.cdf(stats.t.ppf(0.05, df), df, (truth - margin) / sd * math.sqrt(sessions)))
+
+
+@pytest.mark.parametrize(("sessions", "seeds", "truth"), [(4, 1, 0.0), (6, 3, 0.02), (8, 5, 0.0), (16, 2, 0.06), (20, 1, 0.1)])
+def test_one_claim_over_sessions_has_the_power_of_the_noncentral_t(sessions, seeds, truth):
+    spread = one_estimand(session=0.06, seed=0.05, block=0.08, rest=0.1)
+    sd = math.sqrt(0.06**2 + 0.05**2 / seeds + 0.08**2 / 8 + 0.1**2 / (8 * seeds))
+    expected = noncentral(sd, sessions, truth)
+    assert power_of_d(spread, sessions, seeds, truth) == pytest.approx(
+        expected, abs=3 * math.sqrt(expected * (1 - expected) / 4000)
+    )
+
+
+def test_several_subjects_are_the_units():
+    subjects = tuple("abcde" * 2)
+    sd = math.sqrt(0.05**2 + 0.06**2 / 2)
+    expected = noncentral(sd, 5)
+    found = power_of_d(one_estimand(subject=0.05, session=0.06), 10, subjects=subjects)
+    assert found == pytest.approx(expected, abs=3 * math.sqrt(expected * (1 - expected) / 4000))
+
+
+def cell_by_cell(sd, sessions, seeds, truth, studies, gen):
+    hits = 0
+    for _ in range(studies):
+        effects = []
+        for _ in range(sessions):
+            level = truth + sd["session"] * gen.standard_normal()
+            rows, columns = sd["seed"] * gen.standard_normal((seeds, 1)), sd["block"] * gen.standard_normal((1, 8))
+            effects.append(Effect(level + rows + columns + sd["rest"] * gen.standard_normal((seeds, 8)), np.ones((1, 8))))
+        hits += Sample(tuple(effects), ("a",) * sessions).p_at_most(0.1) <= 0.05
+    return hits / studies
+
+
+@pytest.mark.parametrize(("sessions", "seeds"), [(1, 2), (2, 4), (3, 1), (3, 3)])
+def test_studies_of_these_recordings_have_the_power_that_drawing_every_cell_gives(sessions, seeds):
+    sd = {"session": 0.03, "seed": 0.06, "block": 0.12, "rest": 0.1}
+    slow = cell_by_cell(sd, sessions, seeds, 0.02, 2000, np.random.default_rng(sessions))
+    fast = power_of_d(one_estimand(**sd), sessions, seeds, truth=0.02)
+    assert 0.1 < slow < 0.95
+    assert fast == pytest.approx(slow, abs=3 * math.sqrt(0.25 / 2000 + 0.25 / 4000))
+
+
+@pytest.mark.parametrize(("sd", "needed"), [(0.05, 4), (0.08, 6), (0.1, 8), (0.15, 16)])
+def test_sessions_for_a_power_of_80_percent_are_those_of_the_design_simulations(sd, needed):
+    """One estimand, true effect 0, margin .1, spread over sessions only."""
+    enough = (sessions for sessions in range(4, 20) if power_of_d(one_estimand(session=sd), sessions, studies=20000) >= 0.8)
+    assert next(enough) == needed
+
+
+@pytest.mark.parametrize("sessions", [3, 6])
+@pytest.mark.parametrize(("truth", "power"), [(0.0, 1.0), (0.09, 1.0), (0.11, 0.0)])
+def test_without_spread_power_is_one_or_nothing(sessions, truth, power):
+    assert power_of_d(one_estimand(), sessions, 2, truth, studies=50) == power
+
+
+def test_at_the_margin_the_claim_is_made_five_times_in_a_hundred():
+    assert power_of_d(one_estimand(session=0.08, seed=0.04), 6, 3, truth=0.1) == pytest.approx(0.05, abs=0.011)
+
+
+def test_power_grows_with_sessions_with_seeds_and_with_the_margin():
+    spread = one_estimand(session=0.08, seed=0.15)
+    over_sessions = [power_of_d(spread, sessions, 3) for sessions in SESSIONS if sessions >= 4]
+    over_seeds = [power_of_d(spread, 6, seeds) for seeds in SEEDS]
+    over_margins = [power_of_d(spread, 6, 3, margin=margin) for margin in (0.05, 0.1, 0.2)]
+    for found in (over_sessions, over_seeds, over_margins):
+        assert all(a < b for a, b in pairwise(found)), found
+
+
+def test_stated_spreads_have_their_sd_and_obey_delta_is_d_plus_h():
+    spread = stated_spread({"session": 0.1, "seed": 0.05}, jitter=False)
+    assert spread.sd("session", "D") == pytest.approx(0.1) == spread.sd("session", "C_info")
+    assert (
+        spread.sd("seed", "C_info") == 0
+        and spread.sd("seed", "noise") == pytest.approx(0.05)
+        and spread.sd("session", "noise") == 0
+    )
+    drawn = simulate(spread, {"D": 0.2, "delta": 0.2}, Design(("a",) * 3, 2, 8), 500, streams(1, "test"))
+    of = {name: i for i, name in enumerate(spread.names)}
+    for means in (drawn.mean, drawn.by_seed, drawn.by_block):
+        assert np.allclose(means[..., of["delta"]], means[..., of["D"]] + means[..., of["H"]])
+    assert np.all(drawn.mean[..., of["range"]] == 1)
+    assert "usual values" in spread.source and "rest" in spread.source
+
+
+def cells_with_truth(gen, sessions, seeds, blocks, subjects):
+    """Two correlated estimands of known components."""
+    root = {level: gen.standard_normal((2, 2)) * size for level, size in zip(LEVELS, (0.6, 0.8, 1.0, 1.2, 1.5), strict=True)}
+
+    def draw(level, *shape):
+        return gen.standard_normal((*shape, 2)) @ root[level].T
+
+    each = sessions // subjects
+    values = np.repeat(draw("subject", subjects), each, axis=0)[:, None, None] + draw("session", sessions)[:, None, None]
+    values = values + draw("seed", sessions, seeds)[:, :, None] + draw("block", sessions, blocks)[:, None]
+    return (
+        values + draw("rest", sessions, seeds, blocks),
+        {level: r @ r.T for level, r in root.items()},
+        np.repeat(np.arange(subjects), each),
+    )
+
+
+def test_variance_components_are_recovered():
+    values, truth, subjects = cells_with_truth(np.random.default_rng(3), 3000, 4, 8, 1500)
+    found, unresolved = components(values, [f"{s}" for s in subjects])
+    assert not unresolved
+    for level in LEVELS:
+        assert found[level] == pytest.approx(truth[level], abs=0.12 * np.trace(truth[level])), level
+
+
+def test_variance_components_are_those_of_an_analysis_of_variance():
+    values, _, _ = cells_with_truth(np.random.default_rng(5), 5, 3, 8, 1)
+    s, k, b = np.indices(values.shape[:3])
+    table = pd.DataFrame({"s": s.ravel(), "k": k.ravel(), "b": b.ravel(), "y": values[..., 0].ravel()})
+    ms = anova_lm(ols("y ~ C(s) + C(s):C(k) + C(s):C(b)", table).fit())
+    ms = (ms["sum_sq"] / ms["df"]).to_dict()
+    found, _ = components(values, ["a"] * 5)
+    rest, seed, block, session = ms["Residual"], ms["C(s):C(k)"], ms["C(s):C(b)"], ms["C(s)"]
+    expected = {
+        "rest": rest,
+        "seed": (seed - rest) / 8,
+        "block": (block - rest) / 3,
+        "session": (session - seed - block + rest) / 24,
+        "subject": 0,
+    }
+    assert {level: found[level][0, 0] for level in LEVELS} == pytest.approx(expected)
+
+
+def test_what_a_pilot_cannot_tell_apart_is_said():
+    gen = np.random.default_rng(0)
+    values, _, _ = cells_with_truth(gen, 4, 1, 8, 1)
+    found, said = components(values, ["a", "b", "c", "d"])
+    assert not found["seed"].any() and not found["subject"].any() and len(said) == 2
+    assert found["session"] + found["block"] / 8 == pytest.approx(np.cov(values.mean(axis=(1, 2)), rowvar=False))
+
+
+def test_negative_parts_are_set_to_nothing_and_relations_between_estimands_stay():
+    gen = np.random.default_rng(1)
+    relation = np.array([[1, 0], [0, 1], [1, 1.0]])  # delta = D + H
+    base = gen.standard_normal((2, 2))
+    matrix = relation @ (base + base.T) @ relation.T
+    assert np.linalg.eigvalsh(matrix)[0] < -0.1
+    mended = nonnegative(matrix)
+    assert np.linalg.eigvalsh(mended)[0] > -1e-12 and np.linalg.norm(mended @ [1, 1, -1]) < 1e-12
+    whole = relation @ (base @ base.T) @ relation.T
+    assert nonnegative(whole) == pytest.approx(whole)
+
+
+def pilots(plan, results=None, planned=None, **losses):
+    return pilot_spreads(plan, results or planted(plan, **losses), planned or plan)["H1"]
+
+
+def test_a_pilots_means_and_spreads_are_in_units_of_its_range():
+    plan = make_plan(40, training={"steps": 400, "batch_size": 64, "seeds": 4})
+    found = pilots(plan, delta=0.3, H=0.1, C_info=0.5, spread=0.05, R=0.4)
+    means = dict(zip(found.names, found.mean, strict=True))
+    assert means == pytest.approx({"C_info": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3, "noise": 0.0, "range": 1.0}, abs=0.01)
+    # every run's loss has a spread of its own, shared by the blocks of its fold: two folds of four blocks
+    within = found.within(4, 8)
+    i = found.names.index("D")
+    assert math.sqrt(within[i, i] + found.covariance["session"][i, i]) == pytest.approx(
+        math.sqrt(2) * 0.05 / math.sqrt(4 * 2), rel=0.25
+    )
+    assert found.pilot == (40, 4, 8) and any("not a pilot" in note for note in found.notes)
+    assert any("estimated below 0" in note for note in found.notes)  # nothing varies over sessions here
+
+
+def test_sessions_marked_pilot_are_used_alone_and_undecodable_ones_left_out():
+    plan = make_plan(6)
+    marked = tuple(
+        replace(session, source=session.source.model_copy(update={"pilot": i < 3})) for i, session in enumerate(plan.sessions)
+    )
+    found = pilots(replace(plan, sessions=marked))
+    assert found.pilot[0] == 3 and not any("not a pilot" in note for note in found.notes)
+    with pytest.raises(InferenceError, match=r"0 usable sessions.*does not beat"):
+        pilots(plan, null=0.5)
+
+
+def test_a_pilot_that_cannot_tell_is_refused():
+    one, plan = make_plan(1), make_plan(4)
+    with pytest.raises(InferenceError, match=r"1 usable sessions; the spread over sessions needs at least 2.*--sd"):
+        pilots(one)
+    with pytest.raises(InferenceError, match="runs are missing or failed"):
+        pilots(plan, results={k: r for i, (k, r) in enumerate(planted(plan).items()) if i % 7})
+    other = make_plan(
+        4, axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2]}], hypotheses=[{**tiny_study()["hypotheses"][0], "dose": 0.2}]
+    )
+    with pytest.raises(InferenceError, match=r"did not measure unit_dropout.rate = 0.2; it has unit_dropout.rate at 0, 0.4"):
+        pilots(plan, planned=other)
+
+
+def test_a_jitters_pilot_has_the_third_of_the_data():
+    plan = make_plan(5, **JITTER)
+    found = pilot_spreads(plan, planted(plan, delta=0.2, third=0.3), plan)["J"]
+    assert dict(zip(found.names, found.mean, strict=True)) == pytest.approx(
+        {"delta": 0.2, "delta(n/3)": 0.3, "noise": 0.0, "range": 1.0}, abs=0.02
+    )
+
+
+def hypothesis(plan, predicts):
+    return plan.study.hypotheses[0].model_copy(update={"predicts": predicts})
+
+
+def test_the_assumed_truth_is_what_a_hypothesis_predicts():
+    plan = make_plan(6)
+    stated, pilot = stated_spread({}, False), pilots(plan, delta=0.3, H=0.1, C_info=0.5, spread=0.001)
+
+    def effects(predicts, spread, **given):
+        return assumed_truth(hypothesis(plan, predicts), spread, False, given).effects
+
+    assert effects("invariant", stated) == {"C_info": 0, "D": 0, "H": 0, "delta": 0}
+    assert effects("invariant", pilot) == pytest.approx({"C_info": 0.5, "D": 0, "H": 0, "delta": 0}, abs=0.01)
+    assert effects("sensitive", stated) == {"C_info": 0.2, "D": 0.2, "H": 0, "delta": 0.2}
+    assert effects("sensitive", pilot) == pytest.approx({"C_info": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3}, abs=0.01)
+    assert effects("distributed", stated, D=0.03, H=-0.01) == pytest.approx({"C_info": 0, "D": 0.03, "H": -0.01, "delta": 0.02})
+    jitter = assumed_truth(hypothesis(plan, "invariant"), stated_spread({}, True), True, {"delta": 0.05})
+    assert jitter.effects == {"delta": 0.05, "delta(n/3)": 0.05} and may_assume(make_plan(4, **JITTER)) == ("delta",)
+
+
+def small(plan, sd=NONE, **changes):
+    return study_power(plan, stated_spreads(plan, {**NONE, **sd}), studies=400, **changes)
+
+
+def test_studies_without_spread_show_what_is_true():
+    plan = make_plan(6)
+    (found,) = small(plan)
+    assert all(power.power == 1 for power in found.table) and found.verdicts == {"invariant": 1.0}
+    assert (found.fewest.sessions, found.fewest.seeds) == (4, 1)  # three sessions would be about themselves
+    assert found.planned.power == 1 and found.planned in found.table and not found.warnings
+    (lost,) = small(plan, effects={"C_info": 0.5, "D": 0.3})
+    assert lost.planned.power == 0 and lost.verdicts == {"sensitive": 1.0} and lost.fewest is None
+    assert lost.warnings == ("the planned study has a power of 0.00 only; 0.8 is usual",)
+
+
+def test_the_joint_rule_asks_more_than_its_hardest_claim():
+    plan = make_plan(6)
+    (found,) = study_power(plan, stated_spreads(plan, {**NONE, "session": 0.08}))
+    alone = power_of_d(one_estimand(session=0.08), 6)
+    assert found.planned.power < alone - 0.1
+
+
+def test_noise_that_is_not_equivalent_takes_all_at_most_claims():
+    plan = make_plan(6)
+    (found,) = small(plan, sd={"seed": 0.6})
+    assert found.planned.power < 0.1
+    linear = make_plan(6, method={"kind": "linear_ssl", "dimensions": 4})
+    (closed,) = small(linear, sd={"seed": 0.6})
+    assert closed.planned.power == 1 and {power.seeds for power in closed.table} == {1}  # no seeds, so no noise
+
+
+@pytest.mark.parametrize(("sessions", "seeds"), [(4, 3), (8, 1), (10, 5)])
+def test_the_price_of_a_design_is_what_its_own_plan_would_cost(sessions, seeds):
+    (found,) = small(make_plan(6))
+    (of,) = [power for power in found.table if (power.sessions, power.seeds) == (sessions, seeds)]
+    own = make_plan(sessions, training={"steps": 400, "batch_size": 64, "seeds": seeds})
+    assert of.model_steps == own.model_steps()
+
+
+def test_few_sessions_are_warned_about():
+    (three,) = small(make_plan(3))
+    assert three.planned.scope == "these recordings" and three.planned.power == 1
+    assert any("these recordings only" in said for said in three.warnings)
+    assert any("2^-3 = 0.125" in said for said in three.warnings)
+    (four,) = small(make_plan(4))
+    assert four.planned.scope == "population of sessions" and any("2^-4 = 0.0625" in said for said in four.warnings)
+    assert not small(make_plan(5))[0].warnings
+
+
+def test_two_subjects_never_make_a_population():
+    plan = make_plan(6)
+    of_two = replace(plan, sessions=tuple(replace(s, subject="ab"[i % 2]) for i, s in enumerate(plan.sessions)))
+    (found,) = small(of_two)
+    assert {power.scope for power in found.table} == {"these recordings"} and found.fewest.sessions == 3
+    assert any("with 2 subjects" in said for said in found.warnings)
+    of_six = replace(plan, sessions=tuple(replace(s, subject=f"{i}") for i, s in enumerate(plan.sessions)))
+    assert {power.scope for power in small(of_six)[0].table} == {"these recordings", "population of subjects"}
+
+
+def test_pilot_sessions_of_the_study_itself_are_not_counted():
+    plan = make_plan(6)
+    marked = replace(plan.sessions[0], source=plan.sessions[0].source.model_copy(update={"pilot": True}))
+    (found,) = small(replace(plan, sessions=(marked, *plan.sessions[1:])))
+    assert found.planned.sessions == 5
+    (none,) = small(replace(plan, sessions=(marked,)))
+    assert none.planned is None and none.warnings == ("no session is planned for this hypothesis",)
+
+
+def test_a_family_of_hypotheses_and_a_small_pilot_lower_the_power():
+    one = tiny_study()["hypotheses"][0]
+    plan = make_plan(6, hypotheses=[one, {**one, "id": "H2", "predicts": "sensitive", "margin": MARGIN}])
+    results = planted(plan, delta=0.3, H=0.02, C_info=0.4, spread=0.12)
+    first, second = study_power(plan, pilot_spreads(plan, results, plan))
+    holm, seen, wider = first.variations
+    assert holm.power.power < first.planned.power and "0.05 / 2" in holm.when
+    assert seen.power.power < 0.05 and "pilot's means" in seen.when  # delta is .3, predicted 0
+    assert wider.power.power <= first.planned.power and "1.46 times" in wider.when
+    assert len(second.variations) == 2  # its assumed truth is the pilot's
+    assert "as in the pilot" in second.truth.why
+
+
+def test_power_is_reproducible_and_leaves_the_global_generator_alone():
+    plan = make_plan(6)
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    first, again = (small(plan, sd={"session": 0.08}) for _ in range(2))
+    assert first[0].table == again[0].table
+    assert np.array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    other = make_plan(6, training={"steps": 400, "batch_size": 64, "seeds": 2, "study_seed": 2})
+    assert small(other, sd={"session": 0.08})[0].table != first[0].table
+
+
+def test_the_text_says_truth_table_price_and_warnings():
+    plan = make_plan(4)
+    said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.2}), sessions=(3, 4, 6)), 400)
+    assert re.search(r"no design in the table has a power of 0\.8; the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n", said)
+    said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.1})), 400)
+    assert "assumed truth: nothing is lost (C_info = 0, D = 0, H = 0, delta = 0)" in said
+    assert "these recordings only" in said and "model-steps, about" in said and "core-hours" in said
+    assert "warning: the planned study has a power of" in said and "2^-4" in said
+    assert "0.100" in said and "stated (subject, seed, block, rest: the usual values)" in said
+
+
+WRONG = {
+    "sesion=.1": "unknown name 'sesion'. Did you mean 'session'?",
+    "session=-.1": "session = '-.1'; it must be a number of at least 0",
+    "session=nan": "it must be a number of at least 0",
+    "session=big": "it must be a number of at least 0",
+    "session": "is not NAME=NUMBER",
+    "": "is not NAME=NUMBER",
+    "seed=.1,seed=.2": "stands twice",
+}
+
+
+@pytest.mark.parametrize("text", WRONG)
+def test_wrong_numbers_are_named(text):
+    with pytest.raises(InferenceError) as error:
+        read_numbers("--sd", text, LEVELS, lowest=0)
+    assert WRONG[text] in str(error.value) and "\n" not in str(error.value)
