@@ -101,7 +101,7 @@ def _weigh(question: Question, first: list[Gate]) -> HypothesisFinding:
     checked = [*first, *_gates(question, tentative, samples, contrast)]
     blocking = [gate.name for gate in checked if gate.passed is False and gate.name not in NOT_BLOCKING]
     verdict = f"invalid: {', '.join(blocking)}" if blocking else _granted(checked, tentative)
-    silent = blocking or verdict == UNCALIBRATED
+    silent = verdict != tentative  # a gate failed, the method has no licence, or a check reversed the verdict
     finding = replace(
         _blank(question),
         scope=samples["delta"].scope,

@@ -34,11 +34,21 @@ LIMITS = {
     "recoverable": "that {target} is there several times over: information is lost",
     "competition": "anything about the code: this is about the method",
     "inconclusive": "either direction: a verdict that was not reached is no evidence for its opposite",
-    UNCALIBRATED: "either direction: how often this method's verdicts are wrong is not known",
-    "invalid": "either direction",
-    "untestable": "either direction",
+    UNCALIBRATED: "a verdict in either direction: how often this method's verdicts are wrong is not known",
+    "invalid": "a verdict in either direction",
+    "untestable": "a verdict in either direction",
 }
 """What each verdict by itself cannot support."""
+
+LIMITS_OF_JITTER = (
+    "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss",
+    "smoothness of the code beyond that of {target} itself, which would need kappa = r / rho",
+)
+LIMITS_OF_DROPOUT = (
+    "anything about unrecorded units, or whether the circuit relies on a unit (nothing was perturbed)",
+    "the loss of units as against noise of the same variance, which can cost the same",
+)
+"""What no verdict on a jitter, or on dropped units, can support (science-notes 2.1 and 2.2)."""
 
 CORRUPTIONS = {
     "unit_dropout": ("redundant against the loss of units", "distributed over the recorded units"),
@@ -61,46 +71,57 @@ ELSEWHERE = {
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
     """Return what a finding can support: where, in which sample, for which target and decoder, under which recipe."""
-    study, word = question.plan.study, _word(finding)
+    word = _word(finding)
     if word in UNCLAIMED:
-        text = UNCLAIMED[word].format(axis=finding.axis)
-    elif question.jitter:
-        claim = JITTER_CLAIMED[word].format(target=f"“{study.target.name}”", apart=apart(question))
-        text = f"{PLACES[finding.scope]}, under this recipe (method, width, amount of data): {claim}. "
-        text += "Labels and areas can be put in order by such doses under one recipe."
+        said = [UNCLAIMED[word].format(axis=finding.axis)]
     else:
-        robust, shared = CORRUPTIONS.get(finding.axis.split(".")[0], ("robust to the corruption", "recoverable under it"))
-        claim = CLAIMED[word].format(target=f"“{study.target.name}”", robust=robust, shared=shared)
-        text = f"{PLACES[finding.scope]}, in the recorded sample, with a {study.probe.kind} decoder: {claim}."
-    if word == "sensitive" and not question.jitter and few_units(question, finding):
-        text += f" Few units carry it: N_eff is at most {carriers(question, finding)[0]:.3g}, below a quarter of the units."
+        said = _jitter_claim(question, finding, word) if question.jitter else _corruption_claim(question, finding, word)
     tau = next((in_words(measure) for measure in finding.no_ssl.measures if measure.name == "tau_s"), None)
-    return text + (
-        f" The time constant of label and code together is that of the test-lag curve: {tau}." if question.jitter and tau else ""
-    )
+    if question.jitter and tau:
+        said.append(f"The time constant of label and code together is that of the test-lag curve: {tau}.")
+    return " ".join(said)
+
+
+def _jitter_claim(question: Question, finding: HypothesisFinding, word: str) -> list[str]:
+    claim = JITTER_CLAIMED[word].format(target=_target(question), apart=apart(question))
+    return [
+        f"{PLACES[finding.scope]}, under this recipe (method, width, amount of data): {claim}.",
+        "Labels and areas can be put in order by such doses under one recipe.",
+    ]
+
+
+def _corruption_claim(question: Question, finding: HypothesisFinding, word: str) -> list[str]:
+    robust, shared = CORRUPTIONS.get(finding.axis.split(".")[0], ("robust to the corruption", "recoverable under it"))
+    claim = CLAIMED[word].format(target=_target(question), robust=robust, shared=shared)
+    probe = question.plan.study.probe.kind
+    said = [f"{PLACES[finding.scope]}, in the recorded sample, with a {probe} decoder: {claim}."]
+    if word == "sensitive" and few_units(question, finding):
+        upper, _ = carriers(question, finding)
+        said.append(f"Few units carry it: N_eff is at most {upper:.3g}, below a quarter of the units.")
+    return said
 
 
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
     """Return what a finding cannot support, however its verdict is worded."""
-    target, word = f"“{question.plan.study.target.name}”", _word(finding)
-    limits = [LIMITS[word].format(target=target)] if word in LIMITS else []
+    word = _word(finding)
+    limits = [LIMITS[word].format(target=_target(question))] if word in LIMITS else []
     if question.jitter and word != "untestable":
-        limits.append(
-            "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss"
-        )
-        limits.append(
-            f"smoothness of the code beyond that of {target} itself, for which kappa = r / rho would have to stay near 1"
-        )
+        limits += [limit.format(target=_target(question)) for limit in LIMITS_OF_JITTER]
     if word not in UNCLAIMED:
-        limits += [] if question.jitter else _limits_of_corruption(question, finding, word)
-        limits += (
-            ["that help by the corruption is invariance: corrupting also regularises"] if "regularised" in finding.flags else []
-        )
-        limits += [ELSEWHERE[finding.scope]] if finding.scope in ELSEWHERE else []
-        limits += (
-            [f"a confirmed claim, only one to test on new data: {_why(question)}"] if finding.status == "exploratory" else []
-        )
-    return _sentence(limits)
+        if not question.jitter:
+            limits += _limits_of_corruption(question, finding, word)
+        if "regularised" in finding.flags:
+            limits.append("that help by the corruption is invariance: corrupting also regularises")
+        if finding.scope in ELSEWHERE:
+            limits.append(ELSEWHERE[finding.scope])
+        if finding.status == "exploratory":
+            limits.append(f"a confirmed claim, only one to test on new data: {_why_exploratory(question)}")
+    text = "; ".join(limits)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _target(question: Question) -> str:
+    return f"“{question.plan.study.target.name}”"
 
 
 def _word(finding: HypothesisFinding) -> str:
@@ -114,27 +135,18 @@ def _limits_of_corruption(question: Question, finding: HypothesisFinding, word: 
     if word == "sensitive" and not few_units(question, finding):
         upper, quarter = carriers(question, finding)
         known = (
-            f"N_eff may be {upper:.3g}, and a quarter of the units is {quarter:g}"
-            if upper is not None
-            else "N_eff has no bound here"
+            f"it may be {upper:.3g}, and a quarter of the units is {quarter:g}" if upper is not None else "it has no bound here"
         )
-        limits.append(f"that few units carry it ({known}): at a high dose a code of many carriers is sensitive too")
+        limits.append(f"that few units carry it, by N_eff ({known}): at a high dose a code of many carriers is sensitive too")
     if finding.axis.startswith("unit_dropout") and word != "competition":
-        limits.append("anything about unrecorded units, or whether the circuit relies on a unit (nothing was perturbed)")
-        limits.append("the loss of units as against noise of the same variance, which can cost the same")
+        limits += LIMITS_OF_DROPOUT
     return [*limits, "other classes of decoders"]
 
 
-def _why(question: Question) -> str:
-    """Return why a hypothesis is exploratory."""
+def _why_exploratory(question: Question) -> str:
     standing = question.evidence.standing
     if standing.sha256 is None:
         return "it was not registered"
     if not standing.confirms(question.hypothesis.id):
         return "it departs from its registration"
     return "a quick study leaves out checks" if question.plan.study.quick else "it was declared exploratory"
-
-
-def _sentence(limits: list[str]) -> str:
-    text = "; ".join(limits)
-    return f"{text[0].upper()}{text[1:]}."
