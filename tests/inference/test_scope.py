@@ -164,7 +164,9 @@ def test_what_ssl_adds_to_the_verdict_without_it(values, code, relation, said):
     assert found.ssl_adds.relation == relation and said in found.ssl_adds.sentence
 
 
-@pytest.mark.parametrize(("values", "relation"), [({"delta": 0.3, "third": 0.3}, "repeats"), ({"delta": 0.0, "third": 0.0}, "refines")])
+@pytest.mark.parametrize(
+    ("values", "relation"), [({"delta": 0.3, "third": 0.3}, "repeats"), ({"delta": 0.0, "third": 0.0}, "refines")]
+)
 def test_what_ssl_adds_to_the_labels_own_persistence(values, relation):
     assert judged(make_plan(**JITTER), **values).ssl_adds.relation == relation
 
