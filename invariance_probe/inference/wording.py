@@ -23,7 +23,9 @@ def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, 
         method = question.plan.study.method.kind
         return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
     if finding.verdict.startswith("invalid"):
-        return f"{place}, no verdict: the gate {finding.verdict.removeprefix('invalid: ')} failed."
+        blocking = finding.verdict.removeprefix("invalid: ").split(", ")
+        details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
+        return f"{place}, no verdict: the gate{'s' if len(blocking) > 1 else ''} {details} failed."
     figures = ", ".join(f"{name} = {_signed(sample.estimate)}" for name, sample in samples.items())
     meaning = (JITTER_MEANINGS if question.jitter else MEANINGS)[finding.verdict]
     few = (

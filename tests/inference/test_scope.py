@@ -113,6 +113,11 @@ def test_a_dose_is_said_in_plain_words():
     assert "with windows up to 0.2 s apart made alike" in judged(make_plan(**JITTER), third=0.0).sentence
 
 
+def test_a_failed_gate_is_named_with_what_it_found():
+    assert "no verdict: the gate retention (dose 0 keeps" in with_verdict("invalid: retention").sentence
+    assert "the gates retention (" in judged(C_info=0.02, kept=0.3, aa=0.2).sentence
+
+
 def test_each_scope_says_where_it_holds_and_where_not():
     one = with_verdict("invariant")
     assert "sessions like these, of one subject" in one.supports and "other subjects" in one.cannot_support
