@@ -12,7 +12,7 @@ import numpy as np
 from invariance_probe.calibration.banks import MEASURED, SIZES, dropout_study, measures_study, needed
 from invariance_probe.calibration.counting import STUDIES, Bank, draw, naive, sizes, verdicts
 from invariance_probe.calibration.measures import measure_rows, measured_sessions
-from invariance_probe.calibration.page import page
+from invariance_probe.calibration.page import write_page
 from invariance_probe.calibration.row import Row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import Event, Place
@@ -81,7 +81,7 @@ def calibrate(
     content = {"settings": settings, "rows": [asdict(row) for row in rows], **tables}
     out.mkdir(parents=True, exist_ok=True)
     (out / "calibration.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (out / "README.md").write_text(page(content), encoding="utf-8")
+    write_page(content, out)
     return rows
 
 

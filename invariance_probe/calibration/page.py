@@ -1,11 +1,14 @@
-"""The calibration's page: what was asked, what was reached, on how many sessions."""
+"""The calibration's page: what was asked, what was reached, on how many sessions, with its figures beside it."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from invariance_probe.calibration.counting import STUDIES
+from invariance_probe.calibration.figure import charts_of, verdict_words
+from invariance_probe.calibration.reading import CARRIERS, TAU, Counted, coverages, headline, recoveries, sizes
+from invariance_probe.reporting.figures.chart import Chart
 
-VERDICTS = ("invariant", "recoverable", "sensitive", "competition", "inconclusive", "invalid: retention", "invalid: noise")
 _SIZE_NOTE = {
     "full": "",
     "licence": " The bank is of the size that decides whether a method may give verdicts, not of the size that bounds each claim's error.",
@@ -13,32 +16,33 @@ _SIZE_NOTE = {
 }
 
 
-def page(content: Mapping[str, Any]) -> str:
-    """Return the page, in Markdown."""
-    figures = [
-        [row["about"], row["figure"], row["asked"], *(_number(row[name]) for name in ("reached", "low", "high")), row["bank"],
-         {True: "yes", False: "**no**", None: ""}[row["met"]]]
-        for row in content["rows"]
-    ]  # fmt: skip
-    shares = [[case, *(_number(share.get(v, 0.0)) for v in VERDICTS)] for case, share in content["verdicts"].items()]
-    means = content.get("means", {})
-    names = list(dict.fromkeys(name for values in means.values() for name in values))
-    banks = [[case, *("{:+.2f} ± {:.2f}".format(*values[name]) for name in names)] for case, values in means.items()]
+def write_page(content: Mapping[str, Any], folder: Path) -> None:
+    """Write README.md and its figures from the content of calibration.json."""
+    charts = dict(charts_of(content))
+    for name, chart in charts.items():
+        (folder / f"{name}.svg").write_text(chart.svg, encoding="utf-8")
+    (folder / "README.md").write_text(page(content, charts), encoding="utf-8")
+
+
+def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
+    """Return the page, in Markdown: first the figures that stand for themselves, then sizes and coverage by session count."""
     return "\n".join([
         "# Calibration",
         "",
         _opening(content["settings"]),
         "",
-        *_table(["case", "figure", "asked", "reached", "95 % low", "high", "bank", "met"], figures),
+        _summary(content),
         "",
-        "## Verdicts at six sessions",
-        "",
-        *_table(["case", *VERDICTS], shares),
-        "",
-        "## Banks: mean and SD over sessions, in units of the range",
-        "",
-        *_table(["case", *names], banks),
-        "",
+        *_headline(content),
+        *_shown(charts, "verdicts", _drawn(content)),
+        *_shown(charts, "recovery", _measured(content)),
+        *_section("How often a false claim is made", _by_sessions(sizes(content), "claim"), _shown(charts, "sizes", _drawn(content)),
+                  "Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
+                  "bound at most .10; bold where missed."),
+        *_section("Coverage of the 90 % intervals", _by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
+                  "Asked: .88 to .92; bold where missed."),
+        *_section("Verdicts at six sessions", _verdicts(content["verdicts"])),
+        *_section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
     ])  # fmt: skip
 
 
@@ -54,8 +58,91 @@ def _opening(settings: Mapping[str, Any]) -> str:
     )
 
 
+def _summary(content: Mapping[str, Any]) -> str:
+    """Say how much of what was asked was reached, worst first."""
+    judged = [row for row in headline(content) if row["met"] is not None]
+    said = [f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table are reached"]
+    if found := sizes(content):
+        worst = max(found, key=lambda x: x.reached)
+        said.append(
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** sizes are kept (largest: {worst.reached:.3f}, `{worst.of}` in {worst.case}, "
+            f"{worst.sessions} sessions)"
+        )
+    if found := coverages(content):
+        low, high = min(x.reached for x in found), max(x.reached for x in found)
+        said.append(f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept ({low:.3f} to {high:.3f})")
+    return "; ".join(said) + "."
+
+
+def _headline(content: Mapping[str, Any]) -> list[str]:
+    rows = [
+        [row["about"], row["figure"], row["asked"], _number(row["reached"]), _interval(row["low"], row["high"]), row["bank"],
+         {True: "yes", False: "**no**", None: ""}[row["met"]]]
+        for row in headline(content)
+    ]  # fmt: skip
+    return [*_table(["case", "figure", "asked", "reached", "95 % interval", "sessions in the bank", "reached?"], rows), ""]
+
+
+def _by_sessions(found: Sequence[Counted], of: str) -> list[str]:
+    """Return a table with one row for each case and claim or estimand, and a column for each number of sessions."""
+    counts = sorted({x.sessions for x in found})
+    cells: dict[tuple[str, str], dict[int, str]] = {}
+    for x in found:
+        text = _number(x.reached) + (f" ({_number(x.upper)})" if x.upper is not None else "")
+        cells.setdefault((x.case, x.of), {})[x.sessions] = f"**{text}**" if x.met is False else text
+    rows = [[case, f"`{name}`", *(by.get(count, "") for count in counts)] for (case, name), by in cells.items()]
+    return _table(["case", of, *(f"{count} sessions" for count in counts)], rows) if rows else []
+
+
+def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
+    words = verdict_words(verdicts)
+    rows = [[case, *(_number(share.get(word, 0.0)) for word in words)] for case, share in verdicts.items()]
+    return _table(["case", *words], rows) if rows else []
+
+
+def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
+    names = list(dict.fromkeys(name for values in means.values() for name in values))
+    rows = [
+        [case, *("{:+.2f} ± {:.2f}".format(*values[name]) if name in values else "" for name in names)]
+        for case, values in means.items()
+    ]
+    return _table(["case", *names], rows) if rows else []
+
+
+def _section(title: str, table: Sequence[str], figure: Sequence[str] = (), note: str = "") -> list[str]:
+    """Return a section, or nothing where its table has no rows."""
+    return [f"## {title}", "", *([note, ""] if note else []), *figure, *table, ""] if table else []
+
+
+def _shown(charts: Mapping[str, Chart], name: str, rests_on: str) -> list[str]:
+    chart = charts.get(name)
+    return [f"![{chart.alt}]({name}.svg)", "", f"*{chart.title}. {rests_on}.*", ""] if chart else []
+
+
+def _drawn(content: Mapping[str, Any]) -> str:
+    """Say on how many sessions the figures about verdicts and claims rest."""
+    banks = {row["about"]: row["bank"] for row in content["rows"] if row["about"] in content["verdicts"]}
+    seeds = content["settings"]["training"]["seeds"]
+    said = ", ".join(f"{count} ({case})" for case, count in banks.items())
+    return f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} seed{'' if seeds == 1 else 's'} a session"
+
+
+def _measured(content: Mapping[str, Any]) -> str:
+    """Say on how many sessions the figures about measures without SSL rest."""
+    counts = sorted({row["bank"] for start in (TAU, CARRIERS) for row in recoveries(content, start)})
+    return (
+        f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} sessions of each world"
+        if counts
+        else ""
+    )
+
+
 def _number(x: float | None) -> str:
     return "" if x is None else f"{x:.3f}"
+
+
+def _interval(low: float | None, high: float | None) -> str:
+    return "" if low is None and high is None else f"{_number(low)} to {_number(high)}"
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:

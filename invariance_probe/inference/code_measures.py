@@ -42,8 +42,9 @@ def in_words(measure: CodeMeasure) -> str:
     """Return a measure as a short statement."""
     said = {"n_eff": "N_eff", "red_idx": "RedIdx", "tau_s": "tau"}[measure.name]
     unit = " s" if measure.name == "tau_s" else ""
-    text = f"{said} = {measure.estimate:.3g}{unit}"
+    digits = ".2f" if measure.name == "red_idx" else ".3g"
+    text = f"{said} = {measure.estimate:{digits}}{unit}"
     if measure.ci_low is None or measure.ci_high is None:
         return text
     p = f", > 0: p = {measure.p_value:.2g}" if measure.p_value is not None else ""
-    return f"{text} [{measure.ci_low:.3g}, {measure.ci_high:.3g}]{p}"
+    return f"{text} [{measure.ci_low:{digits}}, {measure.ci_high:{digits}}]{p}"

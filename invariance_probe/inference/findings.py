@@ -90,6 +90,15 @@ class NoSSL:
 
 
 @dataclass(frozen=True)
+class SSLAddition:
+    """What SSL adds to the no-SSL verdict."""
+
+    relation: str
+    """`repeats`, `refines`, `changes`, or `nothing` where SSL gives no answer."""
+    sentence: str
+
+
+@dataclass(frozen=True)
 class HypothesisFinding:
     """The verdict on one hypothesis with everything that it rests on."""
 
@@ -123,6 +132,10 @@ class HypothesisFinding:
     p_value: float | None
     p_value_adjusted: float | None
     notes: tuple[str, ...] = ()
+    supports: str = ""
+    """What the verdict can support, and below what it cannot, in words (science-notes 2.1 and 2.2)."""
+    cannot_support: str = ""
+    ssl_adds: SSLAddition = SSLAddition("nothing", "")
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ import numpy as np
 from statsmodels.stats.multitest import multipletests
 
 from invariance_probe.inference import controls, description, gates, wording
+from invariance_probe.inference.addition import ssl_adds
 from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
 from invariance_probe.inference.entry import persistence, planted_findings, session_findings
@@ -25,6 +26,7 @@ from invariance_probe.inference.findings import (
 )
 from invariance_probe.inference.intervals import ALPHA, Sample
 from invariance_probe.inference.question import ARMS, Evidence, Question
+from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, outcome, prediction
 from invariance_probe.study.plan import DROPOUT, TWICE_THE_STEPS, Plan
 from invariance_probe.study.run import RunResult
@@ -56,15 +58,26 @@ def infer(
     sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
     planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
     evidence = Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
-    found = tuple(_judge(Question(evidence, hypothesis)) for hypothesis in plan.study.hypotheses)
+    questions = [Question(evidence, hypothesis) for hypothesis in plan.study.hypotheses]
+    found = _adjusted(tuple(_judge(question) for question in questions))
     return Findings(
-        hypotheses=_adjusted(found),
+        hypotheses=tuple(_spelt_out(question, finding) for question, finding in zip(questions, found, strict=True)),
         sessions=tuple(evidence.sessions.values()),
         baselines=tuple(description.baselines(evidence)),
         curve=tuple(description.curve(evidence)),
         runs=description.counts(plan, results, left_out),
         standing=standing,
         lags=tuple(description.lags(plan, results)),
+    )
+
+
+def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
+    """Say what a verdict can and cannot support, and what SSL adds to what is known without it."""
+    return replace(
+        finding,
+        supports=supports(question, finding),
+        cannot_support=cannot_support(question, finding),
+        ssl_adds=ssl_adds(question, finding),
     )
 
 
@@ -90,7 +103,7 @@ def _weigh(question: Question, first: list[Gate]) -> HypothesisFinding:
     checked = [*first, *_gates(question, tentative, samples, contrast)]
     blocking = [gate.name for gate in checked if gate.passed is False and gate.name not in NOT_BLOCKING]
     verdict = f"invalid: {', '.join(blocking)}" if blocking else _granted(checked, tentative)
-    silent = blocking or verdict == UNCALIBRATED
+    silent = verdict != tentative  # a gate failed, the method has no licence, or a check reversed the verdict
     finding = replace(
         _blank(question),
         scope=samples["delta"].scope,
@@ -238,8 +251,8 @@ def _without_verdict(question: Question, verdict: str, checked: list[Gate], note
     return replace(
         _blank(question),
         verdict=verdict,
-        sentence=f"At {question.hypothesis.axis} = {question.hypothesis.dose:g} there is no verdict ({verdict}): {reason}.",
-        no_ssl=NoSSL("not measured", reason),
+        sentence=wording.no_verdict(question, verdict, reason),
+        no_ssl=NoSSL("not measured", reason, code_measures([question.evidence.sessions[name] for name in question.names])),
         gates=tuple(checked),
         notes=notes,
     )

@@ -8,10 +8,10 @@ UNCALIBRATED = "uncalibrated method"
 """The word in place of a verdict where the method has no licence."""
 
 MEANINGS = {
-    "invariant": "nothing is lost: information and SSL agree",
+    "invariant": "nothing is lost, and information and SSL agree",
     "recoverable": "corrupted inputs carry less, yet the representation recovers it from what the views share",
     "sensitive": "information is lost, and being made invariant costs more than the margin",
-    "competition": "the information survives, but the objective discards it: this is about the method, not the code",
+    "competition": "the information survives, but the objective discards it, which is about the method and not the code",
     "inconclusive": "the data do not settle it",
 }
 JITTER_MEANINGS = {

@@ -7,21 +7,55 @@ from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import JITTER_MEANINGS, MEANINGS, UNCALIBRATED
 
+DOSES = {
+    "unit_dropout.rate": "with {percent:g} % of the units dropped",
+    "spike_thinning.rate": "with {percent:g} % of the spikes deleted",
+    "gaussian_noise.sigma": "with noise of {dose:g} SD added",
+    "time_jitter.window_s": "with windows {apart} made alike",
+}
+"""A dose in plain words, by the path that is swept."""
+
 
 def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, Sample]) -> str:
     """Return the verdict as one sentence: where it holds, at which dose, what was shown, with the figures."""
-    place = f"{_where(finding)}, at {finding.axis} = {finding.primary_dose:g}"
+    place = f"{_where(finding)}, {at_dose(question)}"
     if finding.verdict == UNCALIBRATED:
         method = question.plan.study.method.kind
         return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
     if finding.verdict.startswith("invalid"):
-        return f"{place}, no verdict: the gate {finding.verdict.removeprefix('invalid: ')} failed."
-    figures = ", ".join(f"{name} = {sample.estimate:+.2f}" for name, sample in samples.items())
+        blocking = finding.verdict.removeprefix("invalid: ").split(", ")
+        details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
+        return f"{place}, no verdict: the gate{'s' if len(blocking) > 1 else ''} {details} failed."
+    figures = ", ".join(f"{name} = {_signed(sample.estimate)}" for name, sample in samples.items())
     meaning = (JITTER_MEANINGS if question.jitter else MEANINGS)[finding.verdict]
-    few = "; few units carry it" if finding.verdict == "sensitive" and not question.jitter and _few(question, finding) else ""
-    return (
-        f"{place}, the code is {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+    few = (
+        "; few units carry it" if finding.verdict == "sensitive" and not question.jitter and few_units(question, finding) else ""
     )
+    said = "the code is" if finding.verdict in ("invariant", "recoverable", "sensitive") else "the verdict is"
+    return f"{place}, {said} {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+
+
+def _signed(value: float) -> str:
+    """Write two decimals and a sign, but no sign before nothing."""
+    return "0" if round(value, 2) == 0 else f"{value:+.2f}"
+
+
+def no_verdict(question: Question, word: str, reason: str) -> str:
+    """Return why there is no verdict, as one sentence."""
+    place = at_dose(question)
+    return f"{place[0].upper()}{place[1:]}, there is no verdict ({word}): {reason}."
+
+
+def at_dose(question: Question) -> str:
+    """Return the primary dose in plain words."""
+    axis, dose = question.hypothesis.axis, question.hypothesis.dose
+    return DOSES.get(axis, f"at {axis} = {dose:g}").format(dose=dose, percent=100 * dose, apart=apart(question))
+
+
+def apart(question: Question) -> str:
+    """Return how far apart the paired windows of a jitter are."""
+    exactly = question.plan.study.views.pairing.shape == "annulus"
+    return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
 
 
 def _where(finding: HypothesisFinding) -> str:
@@ -32,11 +66,17 @@ def _where(finding: HypothesisFinding) -> str:
     return f"Across {finding.scope.split()[-1]}"
 
 
-def _few(question: Question, finding: HypothesisFinding) -> bool:
+def few_units(question: Question, finding: HypothesisFinding) -> bool:
     """Say whether few units are shown to carry the target: the upper bound of N_eff is below a quarter of the units."""
+    upper, quarter = carriers(question, finding)
+    return upper is not None and upper < quarter
+
+
+def carriers(question: Question, finding: HypothesisFinding) -> tuple[float | None, float]:
+    """Return the upper bound of N_eff over the sessions, None where there is none, and a quarter of the fewest units."""
     units = [question.evidence.sessions[name].units for name in finding.sessions]
     bounds = [m.ci_high for m in finding.no_ssl.measures if m.name == "n_eff"]
-    return bool(units and bounds) and bounds[0] is not None and bounds[0] < min(units) / 4
+    return (bounds[0] if bounds else None), min(units, default=0) / 4
 
 
 def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from invariance_probe.inference.findings import Findings
 from invariance_probe.reporting.figures import Chart, charts_of
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
-from invariance_probe.reporting.tables import write_tables
+from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.study.plan import Plan
 
 
@@ -65,27 +65,46 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], met
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    filters: dict[str, Any] = {"number": _number, "p": _p_value, "data_uri": _data_uri}
+    filters: dict[str, Any] = {
+        "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
+        "primary_rows": primary_rows, "baseline_table": baseline_table,
+    }  # fmt: skip
     environment.filters |= filters
     return environment.get_template(f"{name}.j2").render(report=report, charts=charts, methods=methods)
 
 
 def _number(value: Any) -> str:
-    """Write a number as a reader wants it: three digits, a true minus, a dash where there is none."""
-    if value is None:
-        return "\N{EN DASH}"
+    """Write a number as a reader wants it: three decimals, a true minus, a dash where there is none."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    if isinstance(value, float):
-        text = f"{value:.3f}" if abs(value) < 100 else f"{value:.3g}"
-        return text.replace("-", "\N{MINUS SIGN}")
-    return str(value)
+    if isinstance(value, float) and abs(value) < 100:
+        text = f"{value:.3f}"
+        return ("0.000" if text == "-0.000" else text).replace("-", "\N{MINUS SIGN}")
+    return _short(value)
+
+
+def _short(value: Any) -> str:
+    """Write a number with three significant digits."""
+    if value is None:
+        return "\N{EN DASH}"
+    return f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value)
+
+
+def _dose(value: float) -> str:
+    """Write a dose or a margin as it was declared."""
+    return f"{value:g}"
 
 
 def _p_value(value: float | None) -> str:
     if value is None or math.isnan(value):
         return "\N{EN DASH}"
-    return "< .001" if value < 0.001 else f"{value:.3f}"
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _p_sign(value: float) -> str:
+    """Write a p value as it follows the letter p."""
+    text = _p_value(value)
+    return text if text.startswith("<") else f"= {text}"
 
 
 def _data_uri(svg: str) -> str:

@@ -1,4 +1,4 @@
-"""The report's tables as tidy CSV files."""
+"""The report's tables: what a page shows of them, and all of them as tidy CSV files."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,29 @@ import pandas as pd
 
 
 def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) -> None:
-    """Write results.csv, estimands.csv, gates.csv, claims.csv and baselines.csv."""
+    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags and curve as CSV."""
     results.to_csv(folder / "results.csv", index=False)
     for name in ("estimands", "gates", "claims"):
         rows = [{"hypothesis": h["id"], **row} for h in report["hypotheses"] for row in h[name]]
         pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
-    pd.DataFrame(report["baselines"]).to_csv(folder / "baselines.csv", index=False)
+    for name in ("baselines", "sessions", "lags", "curve"):
+        pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
+
+
+def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return a hypothesis's estimands at its primary dose, each with its two claims; None where none is made."""
+    claims = {claim["name"]: claim for claim in hypothesis["claims"]}
+    return [
+        {**e, "at_most": claims.get(f"{e['name']} <= m"), "more": claims.get(f"{e['name']} > m")}
+        for e in hypothesis["estimands"]
+        if e["dose"] == hypothesis["primary_dose"]
+    ]
+
+
+def baseline_table(report: dict[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
+    """Return the baselines' names, and what each keeps of the decodable range by session."""
+    kept: dict[str, dict[str, float]] = {}
+    for baseline in report["baselines"]:
+        if baseline["name"] != "floor":  # keeps nothing by definition
+            kept.setdefault(baseline["session"], {})[baseline["name"]] = baseline["retention"]
+    return list(dict.fromkeys(name for values in kept.values() for name in values)), kept

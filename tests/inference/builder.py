@@ -72,3 +72,17 @@ def planted(
             {"raw": 0.4, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5},
         )  # fmt: skip
     return results
+
+
+def with_code(plan, results, *, n_eff=2.0, units=30, red_idx=0.0, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)):
+    """Give every session carriers, redundancy, and a test-lag curve of an Ornstein-Uhlenbeck target with the time constant `tau`."""
+    decayed = {f"{name}@{lag:.6g}": float(np.exp(-lag / tau)) for name in ("r", "rho") for lag in lags}
+    for i, run in enumerate(run for run in plan.runs if run.fold is None):
+        own = 1 + 0.01 * (i % 5)
+        found = {
+            "unit_information": {"units": units, "n_eff": n_eff * own, "red_idx": red_idx + 0.001 * (i % 5)},
+            "test_lag": {"tau_s": tau * own, "tau_low_s": 0.8 * tau, "tau_high_s": 1.2 * tau, **decayed},
+        }
+        if run.method.kind in found:
+            results[run.key()] = RunResult(run.key(), "done", diagnostics=found[run.method.kind])
+    return results

@@ -1,3 +1,4 @@
+import html
 import json
 import re
 import shutil
@@ -8,11 +9,12 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from builder import JITTER, make_plan, planted
+from builder import JITTER, make_plan, planted, with_code
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.reporting import render
+from invariance_probe.reporting.tables import baseline_table, primary_rows
 from invariance_probe.results.tables import COLUMNS, tidy
 
 PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
@@ -24,6 +26,7 @@ FIELDS = {
 HYPOTHESIS = {
     "id", "kind", "claim", "predicts", "status", "group", "axis", "primary_dose", "margin", "because", "scope", "sessions", "verdict", "flags",
     "outcome", "sentence", "dose_interval", "no_ssl", "naive", "estimands", "swept", "claims", "gates", "p_value", "p_value_adjusted", "notes",
+    "supports", "cannot_support", "ssl_adds",
 }  # fmt: skip
 
 
@@ -42,6 +45,7 @@ def test_report_json_keeps_its_shape(tmp_path):
     assert set(report["study"]) == {"name", "question", "sha256"}
     assert report["registration"] == {"sha256": None, "status": "exploratory", "deviations": []}
     assert {"name", "dose", "arm", "estimate", "ci_low", "ci_high", "n_sessions", "n_seeds"} <= set(hypothesis["estimands"][0])
+    assert set(hypothesis["ssl_adds"]) == {"relation", "sentence"}
     assert set(hypothesis["gates"][0]) == {"name", "passed", "detail"}
     assert {"rule", "says"} <= set(hypothesis["naive"]) and {"planned", "done", "failed", "collapsed"} <= set(report["runs"])
 
@@ -95,20 +99,53 @@ def test_the_table_has_a_row_for_every_run_and_block():
     assert len(table[table.method == "raw"]) == 6 * 8
 
 
-def test_a_browser_shows_the_page_without_overflow(tmp_path):
+def test_the_page_and_the_markdown_say_the_scope_and_what_ssl_adds(tmp_path):
+    folder = made(tmp_path, C_info=0.4).parent
+    found = json.loads((folder / "report.json").read_text())["hypotheses"][0]
+    for name in ("index.html", "report.md"):
+        text = html.unescape((folder / name).read_text())
+        assert found["supports"] in text and found["cannot_support"] in text and found["ssl_adds"]["sentence"] in text
+
+
+def test_the_table_at_the_primary_dose_sets_each_estimand_beside_its_two_claims(tmp_path):
+    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    rows = {row["name"]: row for row in primary_rows(report["hypotheses"][0])}
+    assert rows["C_info"]["more"]["shown"] and not rows["C_info"]["at_most"]["shown"]
+    assert rows["D"]["at_most"]["shown"] and rows["delta_paired"]["at_most"] is None
+    assert {row["dose"] for row in rows.values()} == {0.4}
+
+
+def test_the_baseline_table_has_a_row_a_session_and_leaves_out_the_floor(tmp_path):
+    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    names, kept = baseline_table(report)
+    assert "floor" not in names and {"raw", "ssl at dose 0"} <= set(names)
+    assert set(kept) == {f"s{i}" for i in range(6)} and kept["s0"]["raw"] == pytest.approx(1)
+
+
+MEASURE = """<!doctype html><body><iframe id="f" src="{page}" width="360" height="800"></iframe><pre id="o"></pre><script>
+f.onload = () => {{ const d = f.contentDocument; const wide = [...d.querySelectorAll("body *")].filter(
+  e => e.getBoundingClientRect().right > 361 && !e.closest(".scroll"));
+  o.textContent = "measured " + d.images.length + " wide " + wide.map(e => e.tagName).join(" ") + " width " + d.documentElement.scrollWidth; }};
+</script>"""
+
+
+@pytest.mark.parametrize("plan", [make_plan(), make_plan(**JITTER)], ids=["dropout", "jitter"])
+def test_a_browser_shows_the_page_at_360_pixels_without_overflow(tmp_path, plan):
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
-    page = made(tmp_path, C_info=0.4)
-    shot = tmp_path / "shot.png"
-    command = [
-        browser,
+    page = made(tmp_path, plan, results=with_code(plan, planted(plan, C_info=0.4, third=0.0)))
+    (tmp_path / "measure.html").write_text(MEASURE.format(page=page.relative_to(tmp_path)))
+    flags = [
         "--headless",
         "--no-sandbox",
         "--disable-gpu",
-        "--window-size=360,800",
-        f"--screenshot={shot}",
-        page.as_uri(),
+        "--allow-file-access-from-files",
+        "--virtual-time-budget=5000",
+        "--dump-dom",
     ]
-    subprocess.run(command, check=True, capture_output=True, timeout=120)
-    assert shot.stat().st_size > 5000
+    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "measure.html").as_uri()]
+    shown = subprocess.run(command, check=True, capture_output=True, timeout=120, text=True).stdout
+    measured = re.search(r"measured (\d+) wide (.*) width (\d+)", shown)
+    assert measured, shown[-500:]
+    assert int(measured[1]) == 4 and not measured[2] and int(measured[3]) <= 360

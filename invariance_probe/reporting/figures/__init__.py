@@ -1,15 +1,18 @@
-"""Deterministic SVG figures of a report, each with alt text and the numbers that it shows."""
+"""Deterministic SVG figures of a report, each with alt text, the numbers that it shows, and on how much it rests."""
 
+from dataclasses import replace
 from typing import Any
 
 from invariance_probe.reporting.figures.chart import Chart
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
+from invariance_probe.reporting.figures.lags import lag_curves
+from invariance_probe.study.study import Folds
 
 __all__ = ["Chart", "charts_of"]
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
-    """Return a hypothesis's figures, or none where nothing was measured.
+    """Return a hypothesis's figures; those about doses are left out where nothing was measured.
 
     Parameters
     ----------
@@ -20,6 +23,28 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     """
     sessions = set(hypothesis["sessions"])
     points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
-    if not points or not hypothesis["estimands"]:
-        return []
-    return [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points)]
+    charts = []
+    if points and hypothesis["estimands"]:
+        charts += [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points)]
+    lags = lag_curves(hypothesis, report, points)
+    if lags is not None:
+        charts.insert(0 if hypothesis["kind"] == "jitter" else len(charts), lags)
+    return [replace(chart, rests_on=rests_on(hypothesis, report)) for chart in charts]
+
+
+def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
+    """Say on how many sessions, seeds and test blocks a hypothesis rests, and whether it was registered."""
+    folds = Folds.model_validate(report["settings"]["folds"])
+    seeds = max((e["n_seeds"] for e in hypothesis["estimands"]), default=0)
+    counts = [_count(len(hypothesis["sessions"]), "session"), _count(seeds, "seed")]
+    counts.append(f"{_count(folds.count * folds.blocks_per_fold, 'test block')} a session")
+    sha256 = report["registration"]["sha256"]
+    if hypothesis["status"] == "confirmatory":
+        standing = f"confirmatory, registered as {sha256[:12]}"
+    else:
+        standing = "exploratory" + (f" (the study is registered as {sha256[:12]})" if sha256 else ", not registered")
+    return f"{', '.join(counts)}; {standing}"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

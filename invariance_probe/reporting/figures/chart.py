@@ -1,7 +1,7 @@
 """What a figure is: SVG that is the same every time, alt text, and a table of its numbers."""
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,13 +17,15 @@ UNIT = "loss, in units of the decodable range"
 
 @dataclass(frozen=True)
 class Chart:
-    """One figure: SVG text, a title, alt text, and a table of its numbers."""
+    """One figure: SVG text, a title, alt text, a table of its numbers, and on how much it rests."""
 
     title: str
     alt: str
     svg: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
+    rests_on: str = ""
+    """Sessions, seeds and test blocks, and whether the claim was registered."""
 
 
 def chart(
@@ -54,6 +56,14 @@ def band(axis: Axes, margin: float) -> None:
     """Shade the margin about zero."""
     axis.axhspan(-margin, margin, color="#000000", alpha=0.08, linewidth=0)
     axis.axhline(0, color="#999999", linewidth=0.8)
+
+
+def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
+    """Make the horizontal axis logarithmic, with plain numbers at the given ticks and no others."""
+    axis.set_xscale("log")
+    marked = [float(tick) for tick in ticks]
+    axis.set_xticks(marked, [f"{tick:g}" for tick in marked])
+    axis.set_xticks([], minor=True)
 
 
 def dose_label(path: str) -> str:

@@ -1,12 +1,25 @@
 """Figures of a hypothesis over its doses: what a dose costs, every session, every seed."""
 
+import math
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, UNIT, Chart, band, chart, dose_label
+from invariance_probe.reporting.figures.chart import (
+    BLUE,
+    GREEN,
+    GREY,
+    ORANGE,
+    PINK,
+    UNIT,
+    Chart,
+    band,
+    chart,
+    dose_label,
+    seconds_axis,
+)
 
 STYLE = {
     "delta": (BLUE, "o", "delta: independent - dose 0"),
@@ -16,6 +29,8 @@ STYLE = {
     "C_info": (GREY, "D", "C_info: information lost"),
 }
 
+GATES_A_LINE = 3
+
 
 def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     """Draw the estimands against the dose: sessions thin, means with 90 % intervals, the margin shaded."""
@@ -23,13 +38,16 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> C
     shown = {p["estimand"] for p in points}
     panels = [[name for name in panel if name in shown] for panel in panels]
     panels = [panel for panel in panels if panel]
+    logarithmic = hypothesis["kind"] == "jitter"
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):
-                _curve(axis, hypothesis, points, name, shift=(i - (len(names) - 1) / 2))
+                curve(axis, hypothesis, points, name, shift=(i - (len(names) - 1) / 2), logarithmic=logarithmic)
+            if logarithmic:
+                seconds_axis(axis, sorted({p["dose"] for p in points}))
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
         axes[0].set_ylabel(UNIT)
@@ -38,20 +56,32 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> C
     rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in estimands)
     title = f"{hypothesis['id']}: what the dose costs"
     alt = (
-        f"Estimands against {dose_label(hypothesis['axis'])}; the band is the margin of +-{hypothesis['margin']:g}; "
-        "thin lines are sessions, bars 90 % intervals. The table below has the numbers."
+        f"Estimands against {dose_label(hypothesis['axis'])}; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; "
+        "thin lines are sessions, bars 90 % intervals."
     )
     return chart(
         title, alt, draw, (3.9 * len(panels), 4.2), ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"), rows
     )
 
 
-def _curve(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]], name: str, shift: float) -> None:
+def curve(
+    axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]], name: str, shift: float = 0.0, logarithmic: bool = False
+) -> None:
+    """Draw one estimand against the dose: a thin line a session, the mean with 90 % intervals.
+
+    Parameters
+    ----------
+    shift
+        How far to the right the mean is put, in fiftieths of the largest dose, so that intervals stand side by side.
+    logarithmic
+        Leave out dose 0, where the estimand is 0 by definition.
+    """
     colour, marker, label = STYLE[name]
+    zero = () if logarithmic else (0.0,)
     own = [p for p in points if p["estimand"] == name and p["seed"] is None]
     for session in sorted({p["session"] for p in own}):
         doses, values = zip(*sorted((p["dose"], p["value"]) for p in own if p["session"] == session), strict=True)
-        axis.plot((0, *doses), (0, *values), color=colour, alpha=0.25, linewidth=0.8)
+        axis.plot((*zero, *doses), (*zero, *values), color=colour, alpha=0.25, linewidth=0.8)
     means = sorted((e["dose"], e["estimate"], e["ci_low"], e["ci_high"]) for e in hypothesis["estimands"] if e["name"] == name)
     if not means:
         return
@@ -65,48 +95,77 @@ def _curve(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]],
 
 
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw every session's estimands at the primary dose, then all together."""
+    """Draw every session's estimands at the primary dose, then all together, with the verdict and its gates."""
     dose = hypothesis["primary_dose"]
     names = [n for n in ("C_info", "H", "D", "delta", "delta_paired") if any(e["name"] == n for e in hypothesis["estimands"])]
-    pooled = {e["name"]: e for e in hypothesis["estimands"] if e["dose"] == dose}
     own = [p for p in points if p["seed"] is None and p["dose"] == dose]
     sessions = sorted({p["session"] for p in own})
+    width, height = max(6.4, 1.7 * len(names) + 1.4), 1.3 + 0.24 * (len(sessions) + 1)
+    lines = math.ceil(len(hypothesis["gates"]) / GATES_A_LINE)
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots(1, len(names), sharey=True, squeeze=False)[0]
+        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, 0.25 * lines + 0.1))[:, 0]
+        axes = above.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for axis, name in zip(axes, names, strict=True):
-            colour, marker, _ = STYLE[name]
-            axis.axvline(0, color="#999999", linewidth=0.8)
-            for side in (-1, 1):
-                axis.axvline(side * hypothesis["margin"], color="#999999", linewidth=0.8, linestyle="--")
-            for p in own:
-                if p["estimand"] == name:
-                    axis.plot(
-                        p["value"],
-                        sessions.index(p["session"]),
-                        marker=marker,
-                        color=colour,
-                        alpha=0.6,
-                        markersize=4,
-                        linestyle="",
-                    )
-            if name in pooled:
-                e = pooled[name]
-                ends = [e["estimate"] if e[k] is None else e[k] for k in ("ci_low", "ci_high")]
-                axis.plot(ends, [len(sessions)] * 2, color=colour, linewidth=2)
-                axis.plot(e["estimate"], len(sessions), marker=marker, color=colour, markersize=8)
-            axis.set_title(name, fontsize=9)
-            axis.locator_params(axis="x", nbins=4)
+            _rows_of_forest(axis, hypothesis, [p for p in own if p["estimand"] == name], name, sessions)
         axes[0].set_yticks(range(len(sessions) + 1), [*sessions, "all"])
         axes[0].invert_yaxis()
-        figure.supxlabel(UNIT, fontsize=9)
+        above.supxlabel(UNIT, fontsize=9)
+        above.suptitle(_verdict(hypothesis), fontsize=10, fontweight="bold")
+        _draw_gates(below.subplots(), hypothesis["gates"], lines)
 
     rows = tuple((p["session"], p["estimand"], p["value"]) for p in own)
-    alt = f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin."
-    size = (1.7 * len(names) + 1.4, 1.3 + 0.24 * (len(sessions) + 1))
-    return chart(
-        f"{hypothesis['id']}: every session at the primary dose", alt, draw, size, ("session", "estimand", "value"), rows
+    states = {word: [g["name"] for g in hypothesis["gates"] if state(g) == word] for word in ("failed", "not checked")}
+    gates = "; ".join(f"{word}: {', '.join(named)}" for word, named in states.items() if named) or "all passed"
+    alt = (
+        f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "
+        f"Verdict: {_verdict(hypothesis)}. Gates {gates}."
     )
+    title = f"{hypothesis['id']}: every session at the primary dose"
+    return chart(title, alt, draw, (width, height + 0.25 * lines + 0.1), ("session", "estimand", "value"), rows)
+
+
+def _rows_of_forest(axis: Axes, hypothesis: dict[str, Any], own: list[dict[str, Any]], name: str, sessions: list[str]) -> None:
+    colour, marker, _ = STYLE[name]
+    axis.axvline(0, color="#999999", linewidth=0.8)
+    for side in (-1, 1):
+        axis.axvline(side * hypothesis["margin"], color="#999999", linewidth=0.8, linestyle="--")
+    places = [sessions.index(p["session"]) for p in own]
+    axis.plot([p["value"] for p in own], places, marker=marker, color=colour, alpha=0.6, markersize=4, linestyle="")
+    pooled = [e for e in hypothesis["estimands"] if e["name"] == name and e["dose"] == hypothesis["primary_dose"]]
+    for e in pooled:
+        ends = [e["estimate"] if e[k] is None else e[k] for k in ("ci_low", "ci_high")]
+        axis.plot(ends, [len(sessions)] * 2, color=colour, linewidth=2)
+        axis.plot(e["estimate"], len(sessions), marker=marker, color=colour, markersize=8)
+    axis.set_title(name, fontsize=9)
+    axis.locator_params(axis="x", nbins=4)
+
+
+def _verdict(hypothesis: dict[str, Any]) -> str:
+    flags = "".join(f" [{flag}]" for flag in hypothesis["flags"])
+    return f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted {hypothesis['predicts']}: {hypothesis['outcome']})"
+
+
+def state(gate: dict[str, Any]) -> str:
+    """Return `passed`, `failed` or `not checked`."""
+    return {True: "passed", False: "failed", None: "not checked"}[gate["passed"]]
+
+
+def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
+    """Draw a mark and the name of every gate: a full circle passed, a cross failed, an empty circle not checked."""
+    marks: dict[str, dict[str, Any]] = {
+        "passed": {"marker": "o", "color": GREEN},
+        "failed": {"marker": "X", "color": ORANGE},
+        "not checked": {"marker": "o", "color": GREY, "markerfacecolor": "none"},
+    }
+    for i, gate in enumerate(gates):
+        x, y = i % GATES_A_LINE, -(i // GATES_A_LINE)
+        axis.plot(x, y, markersize=6, linestyle="", **marks[state(gate)])
+        said = gate["name"] if gate["passed"] else f"{gate['name']}: {state(gate)}"
+        axis.text(x + 0.06, y, said, va="center", fontsize=8)
+    axis.set_xlim(-0.1, GATES_A_LINE)
+    axis.set_ylim(-lines + 0.4, 0.6)
+    axis.set_axis_off()
 
 
 def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:

@@ -1,0 +1,185 @@
+"""The calibration's figures, from the content of calibration.json alone; one that has no rows is left out."""
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from invariance_probe.calibration.reading import CARRIERS, TAU, Counted, coverages, recoveries, sizes
+from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
+
+VERDICTS = ("invariant", "recoverable", "sensitive", "competition", "inconclusive", "invalid: retention", "invalid: noise")
+_COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, "#D9D9D9", "#8C8C8C", "#4D4D4D")
+_HATCHES = ("", "", "", "", "", "//", "xx")
+_MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
+"""Colour and marker of each number of sessions, ascending."""
+PANELS_A_LINE = 3
+
+
+def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
+    """Yield the figures with the name of each one's file."""
+    if content["verdicts"]:
+        yield "verdicts", shares(content["verdicts"])
+    if found := sizes(content):
+        yield "sizes", size_chart(found)
+    if found := coverages(content):
+        yield "coverage", coverage_chart(found)
+    taus, carriers = recoveries(content, TAU), recoveries(content, CARRIERS)
+    if taus or carriers:
+        yield "recovery", recovery_chart(taus, carriers)
+
+
+def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
+    """Return every verdict word, the usual ones first."""
+    others = {word for share in verdicts.values() for word in share} - set(VERDICTS)
+    return [*VERDICTS, *sorted(others)]
+
+
+def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
+    """Draw the share of every verdict by case, stacked to 1."""
+    cases, words = list(verdicts), [w for w in verdict_words(verdicts) if any(s.get(w, 0) > 0 for s in verdicts.values())]
+
+    def draw(figure: Figure) -> None:
+        axis = figure.subplots()
+        left = [0.0] * len(cases)
+        for word in words:
+            found = [verdicts[case].get(word, 0.0) for case in cases]
+            style = VERDICTS.index(word) if word in VERDICTS else len(VERDICTS) - 1
+            axis.barh(cases, found, left=left, color=_COLOURS[style], hatch=_HATCHES[style], edgecolor="white", label=word)
+            for y, (start, share) in enumerate(zip(left, found, strict=True)):
+                if share >= 0.06:
+                    box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
+                    axis.text(start + share / 2, y, f"{share:.2f}", ha="center", va="center", fontsize=8, bbox=box)
+            left = [a + b for a, b in zip(left, found, strict=True)]
+        axis.invert_yaxis()
+        axis.set_xlim(0, 1)
+        axis.set_xlabel("share of studies")
+        axis.legend(frameon=False, fontsize=8, ncols=min(4, len(words)), loc="upper left", bbox_to_anchor=(0, -0.35))
+
+    rows = tuple((case, *(verdicts[case].get(word, 0.0) for word in words)) for case in cases)
+    most = "; ".join(f"{case}: {max(words, key=lambda w: verdicts[case].get(w, 0.0))}" for case in cases)
+    alt = f"Share of every verdict by case, stacked. The most common verdict of each: {most}."
+    return chart("Verdicts by case", alt, draw, (7.2, 1.3 + 0.38 * len(cases)), ("case", *words), rows)
+
+
+def size_chart(found: Sequence[Counted]) -> Chart:
+    """Draw how often every claim is made although it is false, with its upper bound, a panel a case."""
+    cases, claims = _names(x.case for x in found), _names(x.of for x in found)
+    most = max(0.115, 1.05 * max(x.upper or x.reached for x in found))
+
+    def draw(figure: Figure) -> None:
+        for axis, case in zip(_panels(figure, len(cases)), cases, strict=False):
+            for at, dashes in ((0.05, "-"), (0.07, "--"), (0.10, ":")):
+                axis.axvline(at, color="#777777", linewidth=0.9, linestyle=dashes)
+            _draw_counted(axis, [x for x in found if x.case == case], claims)
+            axis.set_title(case, fontsize=9)
+            axis.set_xlim(0, most)
+            axis.set_xlabel("share of studies that claim it")
+        _legend(figure, found)
+
+    rows = tuple((x.case, x.of, x.sessions, x.reached, x.upper) for x in found)
+    worst = max(found, key=lambda x: x.reached)
+    alt = (
+        "How often each claim is made where it is false (mark) and its 95 % upper bound (end of the line), by number of sessions; "
+        "the lines stand at .05 (nominal), .07 (asked of the size) and .10 (asked of the bound). The largest: "
+        f"{worst.of!r} in {worst.case}, {worst.sessions} sessions, {worst.reached:.3f}."
+    )
+    return chart(
+        "Size of every claim", alt, draw, _size(cases, claims), ("case", "claim", "sessions", "size", "upper bound"), rows
+    )
+
+
+def coverage_chart(found: Sequence[Counted]) -> Chart:
+    """Draw how often every estimand's 90 % interval holds the truth, a panel a case."""
+    cases, names = _names(x.case for x in found), _names(x.of for x in found)
+    low, high = min(0.86, *(x.reached - 0.005 for x in found)), max(0.94, *(x.reached + 0.005 for x in found))
+
+    def draw(figure: Figure) -> None:
+        for axis, case in zip(_panels(figure, len(cases)), cases, strict=False):
+            axis.axvspan(0.88, 0.92, color="#000000", alpha=0.08, linewidth=0)
+            axis.axvline(0.90, color="#777777", linewidth=0.9)
+            _draw_counted(axis, [x for x in found if x.case == case], names)
+            axis.set_title(case, fontsize=9)
+            axis.set_xlim(low, high)
+            axis.locator_params(axis="x", nbins=4)
+            axis.set_xlabel("share of intervals that hold the truth")
+        _legend(figure, found)
+
+    rows = tuple((x.case, x.of, x.sessions, x.reached) for x in found)
+    outside = sum(x.met is False for x in found)
+    alt = f"Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. {outside} of {len(found)} lie outside."
+    return chart("Coverage", alt, draw, _size(cases, names), ("case", "estimand", "sessions", "coverage"), rows)
+
+
+def recovery_chart(taus: Sequence[Mapping[str, Any]], carriers: Sequence[Mapping[str, Any]]) -> Chart:
+    """Draw measured / true for the time constant and for the number of carriers: medians with 95 % intervals."""
+    panels = [(name, found, asked) for name, found, asked in (("tau", taus, 0.1), ("N_eff", carriers, 0.2)) if found]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(1, len(panels), squeeze=False)[0]
+        for axis, (name, found, asked) in zip(axes, panels, strict=True):
+            axis.axvspan(1 - asked, 1 + asked, color="#000000", alpha=0.08, linewidth=0)
+            axis.axvline(1, color="#777777", linewidth=0.9)
+            for y, row in enumerate(found):
+                colour = ORANGE if row["met"] is False else BLUE if row["met"] else GREY
+                ends = [row["reached"] if row[end] is None else row[end] for end in ("low", "high")]
+                axis.plot(ends, [y, y], color=colour, linewidth=1.4)
+                axis.plot(row["reached"], y, "X" if row["met"] is False else "o", color=colour, markersize=6)
+            axis.set_yticks(range(len(found)), [row["about"] for row in found])
+            axis.invert_yaxis()
+            axis.set_xlabel(f"{name}: measured / true, median")
+
+    rows = tuple(
+        (r["figure"], r["about"], r["asked"], r["reached"], r["low"], r["high"], r["bank"]) for _, f, _ in panels for r in f
+    )
+    missed = [row["about"] for _, found, _ in panels for row in found if row["met"] is False]
+    alt = (
+        "Measured over true value, medians over sessions with 95 % intervals; bands are what is asked; crosses miss it, grey is only printed. "
+        f"Missed: {'; '.join(missed) or 'none'}."
+    )
+    columns = ("figure", "case", "asked", "reached", "95 % low", "95 % high", "sessions")
+    height = 1.0 + 0.28 * max(len(found) for _, found, _ in panels)
+    return chart("Recovery of known truth", alt, draw, (4.2 * len(panels), height), columns, rows)
+
+
+def _names(found: Iterator[str]) -> list[str]:
+    return list(dict.fromkeys(found))
+
+
+def _size(cases: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
+    columns, lines = min(PANELS_A_LINE, len(cases)), math.ceil(len(cases) / PANELS_A_LINE)
+    return 1.2 + 2.5 * columns, 0.5 + lines * (0.8 + 0.3 * len(names))
+
+
+def _panels(figure: Figure, count: int) -> list[Axes]:
+    """Return a panel for each of `count` cases, and take the empty ones of the last line away."""
+    columns = min(PANELS_A_LINE, count)
+    axes = figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False).ravel().tolist()
+    for empty in axes[count:]:
+        empty.set_axis_off()
+    return axes
+
+
+def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
+    """Draw a mark for every figure, and a line to its upper bound where it has one; session counts stand one under the other."""
+    counts = sorted({x.sessions for x in found})
+    for x in found:
+        place = counts.index(x.sessions)
+        colour, marker = _MARKS[place % len(_MARKS)]
+        y = names.index(x.of) + 0.22 * (place - (len(counts) - 1) / 2)
+        if x.upper is not None:
+            axis.plot([x.reached, x.upper], [y, y], color=colour, linewidth=1)
+        axis.plot(x.reached, y, marker, color=colour, markersize=4)
+    axis.set_yticks(range(len(names)), names)
+    axis.set_ylim(len(names) - 0.4, -0.6)
+
+
+def _legend(figure: Figure, found: Sequence[Counted]) -> None:
+    counts = sorted({x.sessions for x in found})
+    axis = figure.axes[0]
+    for place, count in enumerate(counts):
+        colour, marker = _MARKS[place % len(_MARKS)]
+        axis.plot([], [], marker, color=colour, markersize=4, label=f"{count} sessions")
+    figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=len(counts), loc="outside lower center")

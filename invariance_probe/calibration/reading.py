@@ -1,0 +1,52 @@
+"""Reading calibration.json: which rows are sizes, coverages or recoveries, and which stand for themselves.
+
+The rows are told apart by the words of their figures, so that a calibration that was made earlier can be shown again.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SIZE = re.compile(r"false '(?P<of>.+)', (?P<sessions>\d+) sessions")
+COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<sessions>\d+) sessions")
+TAU, CARRIERS = "tau by test lag / tau", "N_eff / carriers"
+"""How the figures begin that hold a measure against the truth; all are ratios."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """A size or a coverage: of which claim or estimand, in which case, at how many sessions a study."""
+
+    case: str
+    of: str
+    sessions: int
+    reached: float
+    upper: float | None
+    met: bool | None
+
+
+def sizes(content: Mapping[str, Any]) -> list[Counted]:
+    """Return how often every claim is made although it is false."""
+    return list(_counted(content, SIZE))
+
+
+def coverages(content: Mapping[str, Any]) -> list[Counted]:
+    """Return how often every estimand's 90 % interval holds the truth."""
+    return list(_counted(content, COVERAGE))
+
+
+def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
+    """Return the rows of measured / true, for `TAU` or `CARRIERS`."""
+    return [row for row in content["rows"] if row["figure"].startswith(start)]
+
+
+def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return the rows that are neither sizes nor coverages."""
+    return [row for row in content["rows"] if not SIZE.fullmatch(row["figure"]) and not COVERAGE.fullmatch(row["figure"])]
+
+
+def _counted(content: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Counted]:
+    for row in content["rows"]:
+        if found := pattern.fullmatch(row["figure"]):
+            yield Counted(row["about"], found["of"], int(found["sessions"]), row["reached"], row["high"], row["met"])

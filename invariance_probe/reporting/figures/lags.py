@@ -1,0 +1,164 @@
+"""The test-lag curve of a code: how long the decoded target stays right, beside how long the target itself does.
+
+r(w) is of held-out predictions of one fixed decoder, rho(w) the target's own autocorrelation, kappa = r / rho the part
+that is not the target's persistence. Under a jitter the cost of training at each dose stands beside it on the same axis
+of time, because it is so easily taken for a time constant.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, UNIT, Chart, band, chart, seconds_axis
+from invariance_probe.reporting.figures.doses import curve
+
+PERSISTENT = 0.2
+"""kappa is shown where rho is above this: a ratio of two noisy numbers near zero says nothing."""
+SERIES = (("r", BLUE, "-", "r: the decoded target"), ("rho", GREY, "--", "rho: the target itself"))
+NOT_TAU = (
+    "The training dose does not give the time constant: one and the same code loses its target at very different doses, "
+    "depending on the width of the representation, rival latents and the loss. Only the test-lag curve gives tau."
+)
+
+
+@dataclass(frozen=True)
+class Tau:
+    """The time constant (s) over a hypothesis's sessions with its 90 % interval, None where there is none, and of each session."""
+
+    estimate: float | None
+    low: float | None
+    high: float | None
+    sessions: tuple[float, ...]
+
+    def in_words(self) -> str:
+        """Return the time constant as a short statement that follows the word tau."""
+        if self.estimate is None:
+            return " cannot be given, for some session never falls to 1/e"
+        ends = f" [{self.low:.3g}, {self.high:.3g}]" if self.low is not None and self.high is not None else ""
+        return f" = {self.estimate:.3g} s{ends}"
+
+
+def lag_curves(hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
+    """Draw r, rho and kappa against the lag, with tau; under a jitter also delta against the training jitter.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    report
+        The content of report.json.
+    points
+        The hypothesis's points of `report["curve"]`.
+
+    Returns
+    -------
+    Chart or None
+        None where no session of the hypothesis has a test-lag curve.
+    """
+    found = {name: own for name in hypothesis["sessions"] if (own := _session(report["lags"], name))}
+    if not found:
+        return None
+    lags, means = _means(list(found.values()))
+    kappa = np.where(means["rho"] > PERSISTENT, means["r"] / means["rho"], np.nan)
+    doses = hypothesis["kind"] == "jitter" and any(e["name"] == "delta" for e in hypothesis["estimands"])
+    tau = _tau_of(hypothesis, report)
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(1, 3 if doses else 2, squeeze=False)[0]
+        _draw_curves(axes[0], found, lags, means)
+        _draw_tau(axes[0], tau)
+        _draw_kappa(axes[1], found, lags, kappa)
+        decades = 10.0 ** np.arange(math.ceil(math.log10(lags[0])), math.floor(math.log10(lags[-1])) + 1)
+        for axis in axes[:2]:
+            seconds_axis(axis, decades)
+            axis.set_xlim(lags[0] / 1.15, lags[-1] * 1.15)
+            axis.set_xlabel("test lag w (s)")
+        if doses:
+            _draw_doses(axes[2], hypothesis, points)
+        for axis in axes:
+            axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
+
+    rows = tuple(
+        (*(float(x) for x in (lag, r, rho)), float(k) if np.isfinite(k) else None)
+        for lag, r, rho, k in zip(lags, means["r"], means["rho"], kappa, strict=True)
+    )
+    alt = (
+        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), the target's own autocorrelation, "
+        f"against the lag; the 1/e crossing of r, tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho "
+        f"is above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are sessions, thick ones their mean."
+    )
+    alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
+    columns = ("lag (s)", "r, mean", "rho, mean", "kappa")
+    return chart(f"{hypothesis['id']}: how long the code holds", alt, draw, (11.0 if doses else 7.6, 3.6), columns, rows)
+
+
+def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray]:
+    """Return one session's lags above zero (lag,), with r and rho; empty where it has none."""
+    own = sorted(
+        (p["lag_s"], p["r"], p["rho"]) for p in points if p["session"] == session and p["lag_s"] > 0 and p["r"] is not None
+    )
+    return dict(zip(("lag", "r", "rho"), np.array(own, dtype=float).T, strict=True)) if own else {}
+
+
+def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+    """Return the lags that every session reaches, and the mean curves on them, linear in log lag between a session's own."""
+    low, high = max(s["lag"][0] for s in sessions), min(s["lag"][-1] for s in sessions)
+    lags = np.unique(np.concatenate([s["lag"] for s in sessions]))
+    lags = lags[(lags >= low) & (lags <= high)]
+    at = np.log(lags)
+    return lags, {n: np.mean([np.interp(at, np.log(s["lag"]), s[n]) for s in sessions], axis=0) for n in ("r", "rho")}
+
+
+def _draw_curves(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, means: dict[str, np.ndarray]) -> None:
+    axis.axhline(0, color="#999999", linewidth=0.8)
+    axis.axhline(1 / np.e, color="#999999", linewidth=0.8, linestyle=":")
+    axis.text(0.99, 1 / np.e, "1/e", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=8, color=GREY)
+    for name, colour, dashes, label in SERIES:
+        for session in found.values():
+            axis.plot(session["lag"], session[name], color=colour, linestyle=dashes, alpha=0.3, linewidth=0.7)
+        axis.plot(lags, means[name], color=colour, linestyle=dashes, linewidth=2.2, label=label)
+    axis.set_ylim(-0.45, 1.08)
+    axis.set_ylabel("agreement with the target w before")
+
+
+def _draw_kappa(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, kappa: np.ndarray) -> None:
+    axis.axhline(1, color="#999999", linewidth=0.8)
+    for session in found.values():
+        own = np.where(session["rho"] > PERSISTENT, session["r"] / session["rho"], np.nan)
+        axis.plot(session["lag"], own, color=ORANGE, alpha=0.3, linewidth=0.7)
+    axis.plot(lags, kappa, color=ORANGE, linewidth=2.2, label="kappa = r / rho")
+    axis.set_ylim(0, 1.6)
+    axis.set_ylabel("kappa")
+
+
+def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    band(axis, hypothesis["margin"])
+    curve(axis, hypothesis, points, "delta", logarithmic=True)
+    seconds_axis(axis, sorted({p["dose"] for p in points}))
+    axis.set_xlabel("training jitter (s): not a time constant")
+    axis.set_ylabel(f"delta: {UNIT}", fontsize=8)
+
+
+def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
+    own = [s for s in report["sessions"] if s["session"] in hypothesis["sessions"]]
+    each = tuple(s["tau_s"] for s in own if s["tau_s"] is not None)
+    pooled = next((m for m in hypothesis["no_ssl"]["measures"] if m["name"] == "tau_s"), None)
+    if pooled is None:
+        return Tau(None, None, None, each)
+    if len(own) == 1:
+        return Tau(pooled["estimate"], own[0]["tau_low_s"], own[0]["tau_high_s"], each)
+    return Tau(pooled["estimate"], pooled["ci_low"], pooled["ci_high"], each)
+
+
+def _draw_tau(axis: Axes, tau: Tau) -> None:
+    """Mark tau on the line at 1/e: every session small, all together large with the interval."""
+    axis.plot(tau.sessions, [1 / np.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7)
+    if tau.estimate is None:
+        return
+    if tau.low is not None and tau.high is not None:
+        axis.plot([tau.low, tau.high], [1 / np.e] * 2, color="#000000", linewidth=2.4, solid_capstyle="butt")
+    axis.plot(tau.estimate, 1 / np.e, "o", color="#000000", markersize=5, label=f"tau{tau.in_words()}")

@@ -1,0 +1,107 @@
+"""Every figure is the same twice, has alt text and its numbers, and says on how much it rests."""
+
+import re
+import sys
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
+from builder import JITTER, make_plan, planted, with_code
+
+from invariance_probe.inference import infer
+from invariance_probe.inference.entry import pointless
+from invariance_probe.inference.findings import Standing
+from invariance_probe.reporting.figures import charts_of
+from invariance_probe.reporting.model import report_model
+
+REGISTERED = Standing("0123456789abcdef" * 4)
+KINDS = {"dropout": {"C_info": 0.4}, "jitter": {"third": 0.0}}
+
+
+@cache
+def report_of(kind, tau=0.8, registered=False):
+    plan = make_plan(**(JITTER if kind == "jitter" else {}))
+    results = with_code(plan, planted(plan, **KINDS[kind]), tau=tau)
+    return report_model(plan, infer(plan, results, {}, REGISTERED if registered else Standing(None)), {})
+
+
+def figures(kind, **values):
+    report = report_of(kind, **values)
+    return {chart.title.partition(": ")[2]: chart for chart in charts_of(report["hypotheses"][0], report)}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_figures_are_the_same_twice_with_alt_text_and_numbers(kind):
+    first, second = figures(kind), figures(kind)
+    assert first == second and len(first) == 4
+    for chart in first.values():
+        assert chart.alt and chart.rows and all(len(row) == len(chart.columns) for row in chart.rows)
+        assert chart.svg.startswith("<?xml") and not re.search(r"<dc:date>|20\d\d-\d\d-\d\d", chart.svg)
+
+
+def test_every_caption_says_on_how_much_it_rests_and_how_it_stands():
+    unregistered = {chart.rests_on for chart in figures("dropout").values()}
+    assert unregistered == {"6 sessions, 2 seeds, 8 test blocks a session; exploratory, not registered"}
+    registered = {chart.rests_on for chart in figures("dropout", registered=True).values()}
+    assert registered == {"6 sessions, 2 seeds, 8 test blocks a session; confirmatory, registered as 0123456789ab"}
+
+
+def test_the_test_lag_figure_opens_a_jitter_hypothesis_and_closes_another():
+    assert next(iter(figures("jitter"))) == "how long the code holds"
+    assert list(figures("dropout"))[-1] == "how long the code holds"
+
+
+def test_the_test_lag_figure_shows_the_curves_of_the_sessions_and_their_time_constant():
+    chart = figures("jitter")["how long the code holds"]
+    lags, r, rho, kappa = (np.array(column, dtype=float) for column in zip(*chart.rows, strict=True))
+    assert list(lags) == [0.1, 0.2, 0.4, 0.8, 1.6, 3.2]  # lag 0 is 1 by definition
+    assert r == pytest.approx(np.exp(-lags / 0.8)) and rho == pytest.approx(r)
+    assert kappa[:4] == pytest.approx(1) and np.isnan(kappa[-1])  # no ratio where rho is near nothing
+    assert "tau = 0.8" in chart.alt
+
+
+def test_the_training_dose_stands_beside_the_test_lag_curve_with_its_warning():
+    assert "The training dose does not give the time constant" in figures("jitter")["how long the code holds"].alt
+    assert "training" not in figures("dropout")["how long the code holds"].alt
+
+
+def test_the_mean_curve_is_on_the_lags_that_every_session_reaches():
+    report = report_of("jitter")
+    short = [p for p in report["lags"] if p["session"] != "s0" or p["lag_s"] <= 0.8]
+    cut = {**report, "lags": short}
+    chart = next(c for c in charts_of(cut["hypotheses"][0], cut) if "holds" in c.title)
+    assert max(row[0] for row in chart.rows) == 0.8
+
+
+def test_a_code_that_never_falls_to_1_over_e_gets_no_time_constant():
+    chart = figures("jitter", tau=float("inf"))["how long the code holds"]
+    assert "tau cannot be given" in chart.alt
+
+
+def test_without_test_lag_curves_there_is_no_such_figure():
+    report = {**report_of("jitter"), "lags": []}
+    assert all("holds" not in chart.title for chart in charts_of(report["hypotheses"][0], report))
+
+
+def test_an_untestable_jitter_still_shows_how_long_the_code_holds():
+    plan = make_plan(**JITTER)
+    results = with_code(plan, planted(plan, rho=1.0))
+    reasons = pointless(plan, results)
+    only = {run.key(): results[run.key()] for run in plan.baselines}
+    report = report_model(plan, infer(plan, only, reasons), {})
+    assert report["hypotheses"][0]["verdict"].startswith("untestable")
+    assert [chart.title for chart in charts_of(report["hypotheses"][0], report)] == ["J: how long the code holds"]
+
+
+def test_the_forest_has_the_verdict_and_the_gates_that_did_not_pass():
+    chart = figures("dropout")["every session at the primary dose"]
+    assert "Verdict: H1: recoverable (predicted distributed: supported)" in chart.alt
+    assert "not checked: " in chart.alt and "planted targets" in chart.alt and "failed" not in chart.alt
+    report = report_of("dropout")
+    hypothesis = report["hypotheses"][0]
+    gates = [{**gate, "passed": gate["name"] != "noise"} for gate in hypothesis["gates"]]
+    failed = charts_of({**hypothesis, "gates": gates}, report)[1]
+    assert "Gates failed: noise." in failed.alt and failed.svg != chart.svg
