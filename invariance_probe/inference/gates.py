@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from scipy import stats
+
 from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
@@ -108,6 +111,36 @@ def noise(contrast: Sample, margin: float) -> Gate:
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
     """Say whether the A/A contrast leaves room for `<= m` claims."""
     return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+
+
+def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
+    """Random walks, which no activity can know, are not decoded in the study's own folds.
+
+    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep stretches of time whole, R2
+    about the session's mean is mostly below 0.
+    """
+    if plan.study.quick:
+        return Gate("leak", None, "left out: the study is quick")
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for run in plan.baselines:
+        if run.method.kind == "leak" and run.session in sessions and (result := results.get(run.key())) is not None:
+            r2, beyond = (
+                np.array([v for name, v in result.diagnostics.items() if name.startswith(kind)]) for kind in ("leak@", "beyond@")
+            )
+            if len(r2):
+                found[run.session] = (r2, beyond)
+    if len(found) < len(sessions):
+        return Gate("leak", None, "not measured" if not found else f"measured in {len(found)} of {len(sessions)} sessions only")
+    said = [
+        f"{name}: {(r2 > 0).sum()} of {len(r2)} random walks (median R2 {np.median(r2):+.2f}; {np.median(beyond):+.2f} beyond the training mean)"
+        for name, (r2, beyond) in found.items()
+    ]
+    p = min(stats.binomtest(int((r2 > 0).sum()), len(r2), alternative="greater").pvalue for r2, _ in found.values())
+    leaks = p * len(found) <= ALPHA
+    start = f"folds by {plan.study.folds.scheme} " + (
+        "let a decoder read the time" if leaks else "do not let a decoder read the time"
+    )
+    return Gate("leak", not leaks, f"{start}; decoded in {'; '.join(said)}")
 
 
 def steps(plan: Plan, change: Sample, margin: float) -> Gate:

@@ -24,6 +24,7 @@ from invariance_probe.inference.findings import (
     Standing,
 )
 from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import ARMS, Evidence, Question
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, outcome, prediction
 from invariance_probe.study.plan import Plan
@@ -63,6 +64,7 @@ def infer(
         runs=description.counts(plan, results, left_out),
         standing=standing,
         lags=tuple(description.lags(plan, results)),
+        nulls=tuple(null_findings(plan, results)),
     )
 
 
@@ -114,6 +116,7 @@ def _gates(question: Question, tentative: str, samples: dict[str, Sample], contr
         gates.collapse(plan, question.evidence.results, question.names),
         gates.reference(None if question.jitter else samples["H"], margin),
         gates.noise(contrast, margin),
+        gates.leak(plan, question.evidence.results, question.names),
         gates.steps(plan, question.longer(), margin),
         controls.third(question, tentative, samples, contrast),
         controls.planted(question, contrast),

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from invariance_probe.errors import StudyError
-from invariance_probe.study.declaration import canonical_json, sha256_of
+from invariance_probe.study.declaration import Declaration, canonical_json, sha256_of
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import ALGORITHM_VERSION
+from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
 """(hypothesis that departs, or an empty string for all; what differs)."""
@@ -94,7 +95,7 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
         yield "", "the registration was changed after it was written: its hash does not fit its content"
     if registration.get("algorithm_version") != ALGORITHM_VERSION:
         yield "", f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}"
-    then, now = registration["study"], _normal(plan.study.model_dump(mode="json"))
+    then, now = {**_defaults(), **registration["study"]}, _normal(plan.study.model_dump(mode="json"))
     for name in sorted((then.keys() | now.keys()) - _OF_EACH_CLAIM - _WORDS):
         for path, old, new in _differences(name, then.get(name), now.get(name)):
             yield "", f"{path} was registered as {_said(old)}, now {_said(new)}"
@@ -143,6 +144,12 @@ def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Devi
         for hypothesis in plan.study.hypotheses:
             if hypothesis.group is None or hypothesis.group in groups:
                 yield hypothesis.id, text
+
+
+def _defaults() -> dict[str, Any]:
+    """Return what a study meant by the keys that its registration does not have yet."""
+    fields = {name: field.default for name, field in Study.model_fields.items() if not field.is_required()}
+    return {name: _normal(value.model_dump(mode="json")) for name, value in fields.items() if isinstance(value, Declaration)}
 
 
 def _normal(value: Any) -> Any:
