@@ -131,16 +131,22 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
                 found[run.session] = (r2, beyond)
     if len(found) < len(sessions):
         return Gate("leak", None, "not measured" if not found else f"measured in {len(found)} of {len(sessions)} sessions only")
-    said = [
-        f"{name}: {(r2 > 0).sum()} of {len(r2)} random walks (median R2 {np.median(r2):+.2f}; {np.median(beyond):+.2f} beyond the training mean)"
-        for name, (r2, beyond) in found.items()
-    ]
-    p = min(stats.binomtest(int((r2 > 0).sum()), len(r2), alternative="greater").pvalue for r2, _ in found.values())
-    leaks = p * len(found) <= ALPHA
-    start = f"folds by {plan.study.folds.scheme} " + (
-        "let a decoder read the time" if leaks else "do not let a decoder read the time"
+    positive = {name: int((r2 > 0).sum()) for name, (r2, _) in found.items()}
+    p_values = {name: stats.binomtest(positive[name], len(r2), alternative="greater").pvalue for name, (r2, _) in found.items()}
+    leaking = [f"{name} ({positive[name]} of {len(found[name][0])})" for name, p in p_values.items() if p * len(found) <= ALPHA]
+    about_mean, beyond_mean = (
+        f"{min(medians):+.2f} to {max(medians):+.2f}"
+        for medians in ([float(np.median(values[i])) for values in found.values()] for i in (0, 1))
     )
-    return Gate("leak", not leaks, f"{start}; decoded in {'; '.join(said)}")
+    most = max(positive, key=lambda name: positive[name])
+    return Gate(
+        "leak",
+        not leaking,
+        f"folds by {plan.study.folds.scheme} "
+        + (f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time")
+        + f": at most {positive[most]} of {len(found[most][0])} random walks of a session are decoded (median R2 {about_mean}; beyond "
+        f"the training mean {beyond_mean})",
+    )
 
 
 def steps(plan: Plan, change: Sample, margin: float) -> Gate:

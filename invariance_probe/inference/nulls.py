@@ -36,10 +36,11 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
 
 def _warning(kind: str, found: Mapping[str, float]) -> str:
     """Return what the null takes for granted and the data do not give; empty where nothing is amiss."""
-    if kind == "circular_null" and found.get("stationarity_p", 1.0) <= NOT_STATIONARY:
+    p_value = found.get("stationarity_p", 1.0)
+    if kind == "circular_null" and p_value <= NOT_STATIONARY:
         return (
-            f"the target is not stationary (KPSS p <= {found['stationarity_p']:.3f}): a circular shift then finds codes where there "
-            "are none, so do not trust this p value"
+            f"the target is not stationary (KPSS test, p {'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
+            "finds codes where there are none, so do not trust this p value"
         )
     if kind == "session_null" and found.get("cuts", 1.0) > 1:
         others, cuts = int(found["others"]), int(found["cuts"])

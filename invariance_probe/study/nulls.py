@@ -61,9 +61,7 @@ class PseudoSession(Declaration):
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.array is None) == (self.by is None):
-            reason = (
-                "a pseudo_session is drawn in one way: give `array: NAME` (the recording's own draws) or `by: trial`, not both"
-            )
+            reason = "a pseudo_session is drawn in one way: give one of `array: NAME` (draws in the recording) and `by: trial`"
             raise PydanticCustomError("study", "{reason}", {"reason": reason})
         return self
 
