@@ -92,8 +92,12 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
     from invariance_probe.runner import make_plan
+    from invariance_probe.study.cautions import cautions
 
-    plan = make_plan(_open(study, overrides))
+    file = _open(study, overrides)
+    plan = make_plan(file)
+    for caution in cautions(plan):
+        click.echo(f"warning: {file.line(*caution)}", err=True)
     click.echo(f"{study}: valid; {len(plan.sessions)} sessions, {len(plan.runs)} runs")
 
 

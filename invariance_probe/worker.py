@@ -62,7 +62,7 @@ def work(job: dict[str, Any], emit: Any) -> None:
     recording = _open(json.dumps(job["source"]), job["session"], job["base"])
     device = torch.device(job.get("device", "cpu"))
     for stack in stacks(runs):
-        bench = Workbench.of(recording, stack[0], device)
+        bench = Workbench.of(recording, stack[0], device, Path(job["base"]))
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps})):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})

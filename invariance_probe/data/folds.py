@@ -1,7 +1,8 @@
 """Folds: which windows train and which test, with an embargo between.
 
 The test part of a fold is a contiguous stretch of the session, cut into blocks that carry the within-session
-variance. Blocks break only where the scheme allows: anywhere, at trial borders, or at segment borders.
+variance. Blocks break only where the scheme allows: anywhere, at trial borders, or at segment borders. The scheme
+`shuffled` has no stretches: it is here to show what a decoder gains by reading the time.
 """
 
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ import numpy as np
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import DataError
+from invariance_probe.streams import generator
 from invariance_probe.study.study import Folds
 
 
@@ -42,6 +44,11 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
         touches = reach[windows.starts + windows.length] - reach[windows.starts] > 0
         train = np.flatnonzero(~tested & ~touches)
         if not len(train):
+            if folds.scheme == "shuffled":
+                raise DataError(
+                    f"session {recording.session!r}: folds.scheme is 'shuffled', and every window of {windows.length} bins overlaps "
+                    "a test window; use windows of one bin, or the scheme 'blocks'"
+                )
             raise DataError(
                 f"session {recording.session!r}: fold {fold} has no training windows left: folds.embargo_s is {folds.embargo_s:g} s "
                 f"and the recording is {len(recording.activity) * recording.bin_s:g} s long; use a shorter embargo"
@@ -68,11 +75,12 @@ def _forbidden(recording: Recording, windows: Windows, test: np.ndarray, embargo
 
 
 def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
-    """Return the block of every window: equal shares of the units that the scheme keeps whole."""
+    """Return the block of every window: equal shares of the pieces that the scheme keeps whole, or of dealt windows."""
     count = folds.count * folds.blocks_per_fold
     if folds.scheme == "blocks":
-        pieces = np.arange(len(windows.starts))
-        what = "windows"
+        pieces, what = np.arange(len(windows.starts)), "windows"
+    elif folds.scheme == "shuffled":
+        pieces, what = generator("folds", 0, recording.session).permutation(len(windows.starts)), "windows"
     elif folds.scheme == "trials":
         if recording.trials is None:
             raise DataError(
@@ -87,7 +95,7 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
             f"session {recording.session!r}: {available} {what} cannot be cut into {folds.count} folds of {folds.blocks_per_fold} test blocks; "
             f"at least {count} are needed"
         )
-    if folds.scheme == "blocks":
+    if what == "windows":
         return pieces * count // available
     ends = np.cumsum(np.bincount(pieces))  # windows up to the end of each piece: blocks are of near-equal length
     middle = ends - np.bincount(pieces) / 2

@@ -36,6 +36,9 @@ class Recording:
         Gap-free stretch of every bin (time,).
     truth
         What a simulation was made with; empty for real recordings.
+    alternatives
+        Arrays (draw, time, ...) by name: targets that the experimenter could as well have drawn. The null that reads one
+        carries its hash, so they are not in the fingerprint.
 
     Raises
     ------
@@ -54,6 +57,7 @@ class Recording:
     trials: np.ndarray | None
     segments: np.ndarray
     truth: Mapping[str, Any] = field(default_factory=dict)
+    alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         where = f"session {self.session!r}"

@@ -2,9 +2,11 @@
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
 from invariance_probe.data.planting import plant
@@ -61,7 +63,11 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
     DataError
         When a recording cannot be read.
     """
-    return tuple(session for source in study.recordings for session, _ in _opened(source, base))
+    return tuple(
+        replace(session, alternatives=fingerprint_of(recording, study))
+        for source in study.recordings
+        for session, recording in _opened(source, base)
+    )
 
 
 def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> tuple[Session, ...]:
@@ -94,17 +100,21 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     """Return everything that is wrong with the recordings against the study: its place, the value got, and why."""
     problems: list[Problem] = []
     names: Counter[str] = Counter()
+    opened: list[Session] = []
     for i, source in enumerate(study.recordings):
         place: Place = ("recordings", i)
         try:
             for session, recording in _opened(source, base):
+                opened.append(session)
                 names[session.name] += 1
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
-                problems += _session_problems(study, recording, place)
+                problems += [*_session_problems(study, recording, place), *null_problems(study, recording)]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
+    if not problems:
+        problems += session_problems(study, opened)
     return _unique(problems)
 
 

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from invariance_probe.inference.estimands import SessionLosses, read_losses, read_planted
 from invariance_probe.inference.findings import SessionFinding
 from invariance_probe.inference.intervals import ALPHA, fixed_sessions
+from invariance_probe.inference.nulls import KINDS
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import RunResult
 
-WHOLE_SESSION = {"shift_null", "unit_information", "test_lag"}
+WHOLE_SESSION = {*KINDS, "unit_information", "test_lag"}
 """Measurements of a whole session, of which there is one each."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
@@ -22,7 +23,8 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     for run in plan.baselines:
         if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
-    return {name: _session(losses, measured[name]) for name, losses in read_losses(plan, results).items()}
+    null = plan.study.null.kind.replace("_", " ")
+    return {name: _session(losses, measured[name], null) for name, losses in read_losses(plan, results).items()}
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
@@ -31,10 +33,10 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     for run in plan.baselines:
         if run.session in measured and run.method.kind == "shift_null" and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
-    return {name: _session(losses, measured[name]) for name, losses in read_planted(plan, results).items()}
+    return {name: _session(losses, measured[name], KINDS["shift_null"]) for name, losses in read_planted(plan, results).items()}
 
 
-def _session(losses: SessionLosses, measured: Mapping[str, float]) -> SessionFinding:
+def _session(losses: SessionLosses, measured: Mapping[str, float], null: str) -> SessionFinding:
     session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
@@ -42,7 +44,7 @@ def _session(losses: SessionLosses, measured: Mapping[str, float]) -> SessionFin
         reasons.append("baseline runs are missing or failed")
     else:
         if not p_value <= ALPHA:
-            reasons.append(f"the raw decoder does not beat its linear-shift null (p = {p_value:.3f})")
+            reasons.append(f"the raw decoder does not beat its null, {null} (p = {p_value:.3f})")
         if not mean > RANGE_ERRORS * error:
             reasons.append(f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)")
     return SessionFinding(

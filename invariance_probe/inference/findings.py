@@ -163,7 +163,7 @@ class SessionFinding:
     range: float
     range_se: float
     null_p_value: float
-    """Linear-shift null of the raw decoder."""
+    """Of the raw decoder against the study's null."""
     decodable: bool
     detail: str
     units: int = 0
@@ -208,6 +208,25 @@ class LagPoint:
 
 
 @dataclass(frozen=True)
+class NullFinding:
+    """How a session's raw decoder fared against targets that its activity cannot have caused."""
+
+    session: str
+    group: str
+    kind: str
+    """`linear shift`, `circular shift`, `other sessions` or `pseudo-session`."""
+    observed: float | None
+    """Held-out loss on the true target, of which the best constant's is 1; None in results that kept only p."""
+    null: tuple[float, ...]
+    """The same on every draw of the null; empty in results that kept only p."""
+    p_value: float
+    warning: str = ""
+    """What the null takes for granted and the data do not give."""
+    better: str = ""
+    """Which null would be better and can be had."""
+
+
+@dataclass(frozen=True)
 class Standing:
     """Whether a study was registered, and every way in which it departs from what was registered."""
 
@@ -248,6 +267,7 @@ class Findings:
     runs: RunCounts
     standing: Standing
     lags: tuple[LagPoint, ...] = ()
+    nulls: tuple[NullFinding, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

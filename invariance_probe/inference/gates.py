@@ -2,6 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from scipy import stats
+
 from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
@@ -108,6 +111,42 @@ def noise(contrast: Sample, margin: float) -> Gate:
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
     """Say whether the A/A contrast leaves room for `<= m` claims."""
     return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+
+
+def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
+    """Random walks, which no activity can know, are not decoded in the study's own folds.
+
+    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep stretches of time whole, R2
+    about the session's mean is mostly below 0.
+    """
+    if plan.study.quick:
+        return Gate("leak", None, "left out: the study is quick")
+    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
+    for run in plan.baselines:
+        if run.method.kind == "leak" and run.session in sessions and (result := results.get(run.key())) is not None:
+            r2, beyond = (
+                np.array([v for name, v in result.diagnostics.items() if name.startswith(kind)]) for kind in ("leak@", "beyond@")
+            )
+            if len(r2):
+                found[run.session] = (r2, beyond)
+    if len(found) < len(sessions):
+        return Gate("leak", None, "not measured" if not found else f"measured in {len(found)} of {len(sessions)} sessions only")
+    positive = {name: int((r2 > 0).sum()) for name, (r2, _) in found.items()}
+    p_values = {name: stats.binomtest(positive[name], len(r2), alternative="greater").pvalue for name, (r2, _) in found.items()}
+    leaking = [f"{name} ({positive[name]} of {len(found[name][0])})" for name, p in p_values.items() if p * len(found) <= ALPHA]
+    about_mean, beyond_mean = (
+        f"{min(medians):+.2f} to {max(medians):+.2f}"
+        for medians in ([float(np.median(values[i])) for values in found.values()] for i in (0, 1))
+    )
+    most = max(positive, key=lambda name: positive[name])
+    return Gate(
+        "leak",
+        not leaking,
+        f"folds by {plan.study.folds.scheme} "
+        + (f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time")
+        + f": at most {positive[most]} of {len(found[most][0])} random walks of a session are decoded (median R2 {about_mean}; beyond "
+        f"the training mean {beyond_mean})",
+    )
 
 
 def steps(plan: Plan, change: Sample, margin: float) -> Gate:

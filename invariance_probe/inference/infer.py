@@ -25,6 +25,7 @@ from invariance_probe.inference.findings import (
     Standing,
 )
 from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import ARMS, Evidence, Question
 from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, outcome, prediction
@@ -68,6 +69,7 @@ def infer(
         runs=description.counts(plan, results, left_out),
         standing=standing,
         lags=tuple(description.lags(plan, results)),
+        nulls=tuple(null_findings(plan, results)),
     )
 
 
@@ -129,6 +131,7 @@ def _gates(question: Question, tentative: str, samples: dict[str, Sample], contr
         gates.collapse(plan, question.evidence.results, question.names),
         gates.reference(None if question.jitter else samples["H"], margin),
         gates.noise(contrast, margin),
+        gates.leak(plan, question.evidence.results, question.names),
         gates.steps(plan, question.change("delta", TWICE_THE_STEPS), margin),
         controls.third(question, tentative, samples, contrast),
         controls.another_method(question, tentative, samples, contrast),

@@ -1,6 +1,6 @@
 """Runs to run results: train or compute a representation, probe it, describe it."""
 
-from invariance_probe.probing import baselines, lag_curve, nulls, trained, unit_information
+from invariance_probe.probing import baselines, lag_curve, leak, nulls, trained, unit_information
 
 MEASURES = {
     "simclr": trained.measure_ssl,
@@ -13,6 +13,10 @@ MEASURES = {
     "untrained": baselines.measure_untrained,
     "information": baselines.measure_information,
     "shift_null": nulls.measure_shift_null,
+    "circular_null": nulls.measure_circular_null,
+    "session_null": nulls.measure_session_null,
+    "pseudo_null": nulls.measure_pseudo_null,
+    "leak": leak.measure_leak,
     "persistence": nulls.measure_persistence,
     "unit_information": unit_information.measure_unit_information,
     "test_lag": lag_curve.measure_test_lag,

@@ -2,19 +2,32 @@
 
 References
 ----------
-Harris 2020, arXiv:2012.06862 (linear shift: a target's own past and future are its fairest null).
+Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions, pseudo-sessions).
 """
+
+from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
 
 from invariance_probe.augmentations.pairing import find_partners
+from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
+from invariance_probe.data.sessions import open_recording
+from invariance_probe.data.windows import cut_windows
+from invariance_probe.errors import DataError
 from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.ridge import fit_ridge
+from invariance_probe.probing.refitting import Refitted, refit, refit_all
+from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.trained import Progress
-from invariance_probe.probing.workbench import Workbench, inner_folds
-from invariance_probe.study.probes import RidgeProbe
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.streams import generator
+from invariance_probe.study.methods import OtherSession
+from invariance_probe.study.probes import Target
 from invariance_probe.study.run import Run, RunResult
+
+FEWEST_USABLE = 19
+"""The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""
 
 
 def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
@@ -27,6 +40,36 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
     return [Measured(run, _shift_null(bench, run)) for run in runs]
 
 
+def measure_circular_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on circularly shifted targets, and test whether the target is stationary.
+
+    The shifts are the multiples of the session's length over their number: with the unshifted target they are a group
+    (but for rounding), so the rank is exact for a target that is stationary and joins at its ends.
+    """
+    return [Measured(run, _circular_null(bench, run)) for run in runs]
+
+
+def measure_session_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on the targets of other sessions, cut to one length."""
+    return [Measured(run, _session_null(bench, run)) for run in runs]
+
+
+def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
+    return [Measured(run, _pseudo_null(bench, run)) for run in runs]
+
+
+def rank_p(observed: float, null: np.ndarray) -> float:
+    """Return p = (1 + number of null losses that are not above the observed one) / (1 + number of null losses).
+
+    Examples
+    --------
+    >>> rank_p(0.5, np.array([0.9, 0.5, 1.0, 1.1]))
+    0.4
+    """
+    return (1 + int((null <= observed).sum())) / (1 + len(null))
+
+
 def _shift_null(bench: Workbench, run: Run) -> RunResult:
     shifts = run.method.shifts  # type: ignore[union-attr]
     count = len(bench.windows.starts)
@@ -37,31 +80,83 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     lags = np.array([0, *(sign * spacing * i for i in range(1, half + 1) for sign in (-1, 1))])
     columns = bench.target.columns()
     shifted = torch.cat([columns[torch.from_numpy(middle + lag)] for lag in lags], dim=1)
-    losses = _refitted(bench, middle, shifted, len(lags))
-    p_value = (1 + int((losses[1:] <= losses[0]).sum())) / len(lags)
-    found = {"p_value": p_value, "shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
+    x = bench.scaling([middle], torch.float64).apply(bench.activity[bench.starts[torch.from_numpy(middle)]][None, :, None])
+    refitted = refit(bench, middle, x.flatten(2), shifted, len(lags))
+    losses = refitted.errors / (refitted.floors[0] or 1.0)  # one divisor: ranks are those of the errors
+    found = {"p_value": rank_p(refitted.errors[0], refitted.errors[1:]), **_draws(bench, losses)}
+    found |= {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
     return RunResult(run.key(), "done", diagnostics=found)
 
 
-def _refitted(bench: Workbench, middle: np.ndarray, shifted: torch.Tensor, groups: int) -> np.ndarray:
-    """Return the held-out squared error of every alignment, over all folds."""
-    probe = RidgeProbe()
-    place = np.full(len(bench.windows.starts), -1)
-    place[middle] = np.arange(len(middle))
-    parts, tests = [], []
-    for fold in bench.folds:
-        parts.append(kept[kept >= 0] if (kept := place[fold.train]).size else kept)
-        tests.append(kept[kept >= 0] if (kept := place[fold.test]).size else kept)
-    usable = [i for i in range(len(parts)) if len(parts[i]) >= 2 * probe.inner_folds and len(tests[i])]
-    inputs = bench.scaling([middle], torch.float64).apply(bench.activity[bench.starts[torch.from_numpy(middle)]][None, :, None])
-    x = inputs.flatten(2)
-    total = np.zeros(groups)
-    for i in usable:
-        inner = inner_folds([parts[i]], len(middle), probe.inner_folds, bench.device)
-        predictions = fit_ridge(x, shifted[None], inner, probe.penalties, groups).predict(x)[0]
-        test = torch.from_numpy(tests[i])
-        total += (predictions - shifted)[test].square().view(len(test), groups, -1).sum((0, 2)).cpu().numpy()
-    return total
+def _circular_null(bench: Workbench, run: Run) -> RunResult:
+    shifts = run.method.shifts  # type: ignore[union-attr]
+    columns = bench.target.columns().cpu().numpy()
+    count = len(columns)
+    courses = [np.roll(columns, round(i * count / (shifts + 1)), axis=0) for i in range(shifts + 1)]
+    found = {"shift_s": count / (shifts + 1) * bench.recording.bin_s, "stationarity_p": stationarity_p(columns)}
+    return _ranked(bench, run, refit_all(bench, np.arange(count), np.stack(courses)), found)
+
+
+def _session_null(bench: Workbench, run: Run) -> RunResult:
+    others, cuts = run.method.others, run.method.cuts  # type: ignore[union-attr]
+    length_bins = bench.windows.length
+    raw = [_course(other, bench.base, run.target, length_bins) for other in others]
+    own_course = bench.recording.targets[run.target.name][bench.windows.centres]
+    own, *courses = columns_of(run.target.kind, [own_course, *raw])
+    for other, course in zip(others, courses, strict=True):
+        if course.shape[1] != own.shape[1]:
+            raise DataError(
+                f"session {run.session!r}: target {run.target.name!r} has {own.shape[1]} columns, and {course.shape[1]} in session "
+                f"{other.name!r}; targets of other sessions must have the same columns"
+            )
+    length, start, places = cut_sessions(len(own), [len(course) for course in courses], cuts)
+    drawn = [own[start : start + length], *(courses[which][first : first + length] for which, first in places)]
+    refitted = refit_all(bench, np.arange(start, start + length), np.stack(drawn))
+    return _ranked(bench, run, refitted, {"others": float(len(others)), "cuts": float(cuts), "windows": float(length)})
+
+
+def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
+    array, draws = run.method.array, run.method.draws  # type: ignore[union-attr]
+    centres = bench.windows.centres
+    if array is not None:
+        own = bench.recording.targets[run.target.name]
+        alternatives = alternative_courses(bench.recording, array, run.target)
+        courses = columns_of(run.target.kind, [own[centres], *alternatives[:, centres]])
+    else:
+        rng = generator("null", run.study_seed, run.session)
+        columns = bench.target.columns().cpu().numpy()
+        courses = [columns, *(columns[exchange_trials(bench.windows.stretch, rng)] for _ in range(draws))]
+    return _ranked(bench, run, refit_all(bench, np.arange(len(centres)), np.stack(courses)), {})
+
+
+@lru_cache(maxsize=256)
+def _course(other: OtherSession, base: Path, target: Target, length_bins: int) -> np.ndarray:
+    """Return another session's target at its windows' centres."""
+    recording = open_recording(other.source, other.name, base)
+    if recording.fingerprint != other.fingerprint:
+        raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
+    recording.target(target)
+    return np.asarray(recording.targets[target.name])[cut_windows(recording, length_bins).centres]
+
+
+def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
+    """Rank the first course among the others that have something to decode."""
+    has = refitted.floors > 1e-12 * refitted.floors.max()
+    losses = refitted.fractions[has]
+    if not has[0] or len(losses) <= FEWEST_USABLE:
+        raise DataError(
+            f"session {run.session!r}: the null has {len(losses) - 1} draws in which target {run.target.name!r} varies; at least "
+            f"{FEWEST_USABLE} are needed: use another null"
+        )
+    found = {"p_value": rank_p(losses[0], losses[1:]), **_draws(bench, losses), **found}
+    return RunResult(run.key(), "done", diagnostics=found)
+
+
+def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
+    """Return the observed and the null losses, of which the best constant's is 1, and how many trials there are."""
+    trials = 0 if bench.recording.trials is None else len(np.unique(bench.windows.stretch))
+    found = {"trials": float(trials), "observed": float(losses[0])}
+    return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}
 
 
 def _target_time(bench: Workbench) -> float:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -30,6 +31,8 @@ class Workbench:
         The target at the windows' centres.
     device
         Where stacks live.
+    base
+        Folder that the paths of other sessions' recordings start from.
     """
 
     recording: Recording
@@ -37,14 +40,15 @@ class Workbench:
     folds: tuple[Fold, ...]
     target: DecodedTarget
     device: torch.device
+    base: Path = Path()
 
     @classmethod
-    def of(cls, recording: Recording, run: Run, device: torch.device) -> "Workbench":
+    def of(cls, recording: Recording, run: Run, device: torch.device, base: Path = Path()) -> "Workbench":
         """Cut a recording as a run declares it."""
         windows = cut_windows(recording, run.window.length_bins)
         folds = make_folds(recording, windows, run.folds)
         values = recording.target(run.target)[windows.centres]
-        return cls(recording, windows, folds, DecodedTarget.of(run.target, values, device), device)
+        return cls(recording, windows, folds, DecodedTarget.of(run.target, values, device), device, base)
 
     @cached_property
     def activity(self) -> Tensor:

@@ -5,6 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from invariance_probe.inference.findings import Findings
+from invariance_probe.study.cautions import cautions
 from invariance_probe.study.plan import Plan
 
 SCHEMA_VERSION = 1
@@ -27,6 +28,8 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "hypotheses": [asdict(finding) for finding in findings.hypotheses],
         "baselines": [asdict(baseline) for baseline in findings.baselines],
         "sessions": [asdict(session) for session in findings.sessions],
+        "nulls": [asdict(null) for null in findings.nulls],
+        "cautions": [reason for _, _, reason in cautions(plan)],
         "lags": [asdict(point) for point in findings.lags],
         "curve": [asdict(point) for point in findings.curve],
         "runs": asdict(findings.runs),

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from invariance_probe.inference.findings import Findings
-from invariance_probe.reporting.figures import Chart, charts_of
+from invariance_probe.reporting.figures import Chart, charts_of, study_charts
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
@@ -37,6 +37,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
     """
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
+    of_study = study_charts(report)
     methods = methods_paragraph(plan, report)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
@@ -46,8 +47,8 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
             json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
         for name in ("index.html", "report.md"):
-            (private / name).write_text(_page(name, report, charts, methods), encoding="utf-8")
-        for hypothesis, drawn in charts.items():
+            (private / name).write_text(_page(name, report, charts, of_study, methods), encoding="utf-8")
+        for hypothesis, drawn in [*charts.items(), ("study", of_study)]:
             for i, chart in enumerate(drawn):
                 (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
         write_tables(report, table, private)
@@ -57,7 +58,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
     return out / "index.html"
 
 
-def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], methods: str) -> str:
+def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_study: list[Chart], methods: str) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariance_probe.reporting"),
         autoescape=name.endswith(".html"),
@@ -70,7 +71,7 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], met
         "primary_rows": primary_rows, "baseline_table": baseline_table,
     }  # fmt: skip
     environment.filters |= filters
-    return environment.get_template(f"{name}.j2").render(report=report, charts=charts, methods=methods)
+    return environment.get_template(f"{name}.j2").render(report=report, charts=charts, study_charts=of_study, methods=methods)
 
 
 def _number(value: Any) -> str:

@@ -97,7 +97,16 @@ def _parse(path: Path) -> CommentedMap:
         raise StudyError(f"{where}: not valid YAML: {error.problem or error.context}") from None
     if not isinstance(tree, CommentedMap):
         raise StudyError(f"{path}:1:1: a study is a mapping of keys; got {type(tree).__name__}")
+    _name_null(tree)
     return tree
+
+
+def _name_null(tree: CommentedMap) -> None:
+    """Turn the key that YAML reads as "no value" into the word that stands in the file: `null:` is a key of a study."""
+    if None in tree and "null" not in tree:
+        place, position = list(tree).index(None), tree.lc.data.pop(None)
+        tree.insert(place, "null", tree.pop(None))
+        tree.lc.data["null"] = position
 
 
 def _override(tree: CommentedMap, text: str) -> None:

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
+from invariance_probe.study.recordings import RecordingSource
 
 Width = Annotated[int, Field(ge=1)]
 Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
@@ -115,6 +117,48 @@ class ShiftNull(Declaration):
     shifts: Annotated[int, Field(ge=19)] = 40
 
 
+class CircularNull(Declaration):
+    """The raw decoder against the same decoder on circularly shifted targets (Harris 2020, arXiv:2012.06862)."""
+
+    kind: Literal["circular_null"] = "circular_null"
+    shifts: Annotated[int, Field(ge=FEWEST_DRAWS)]
+
+
+class OtherSession(Declaration):
+    """Another session whose target is a draw; its fingerprint is part of the run's key."""
+
+    name: str
+    fingerprint: str
+    source: RecordingSource
+
+
+class SessionNull(Declaration):
+    """The raw decoder against the same decoder on the targets of other sessions."""
+
+    kind: Literal["session_null"] = "session_null"
+    others: Annotated[tuple[OtherSession, ...], Field(min_length=FEWEST_OTHERS)]
+    cuts: Annotated[int, Field(ge=1)]
+    """Shifted cuts of each other session."""
+
+
+class PseudoNull(Declaration):
+    """The raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
+
+    kind: Literal["pseudo_null"] = "pseudo_null"
+    array: str | None = None
+    """Array of alternative targets; trials exchange their targets where there is none."""
+    fingerprint: str = ""
+    """Hash of that array's content."""
+    draws: Annotated[int, Field(ge=FEWEST_DRAWS)]
+
+
+class Leak(Declaration):
+    """Whether the study's folds let a decoder read the time: random walks, which no activity can know, decoded from activity."""
+
+    kind: Literal["leak"] = "leak"
+    draws: Annotated[int, Field(ge=10)] = 20
+
+
 class UnitInformation(Declaration):
     """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
 
@@ -133,7 +177,19 @@ class TestLag(Declaration):
 
 
 Baseline = Annotated[
-    Raw | PCA | Untrained | Supervised | Information | Persistence | ShiftNull | UnitInformation | TestLag,
+    Raw
+    | PCA
+    | Untrained
+    | Supervised
+    | Information
+    | Persistence
+    | ShiftNull
+    | CircularNull
+    | SessionNull
+    | PseudoNull
+    | Leak
+    | UnitInformation
+    | TestLag,
     Field(discriminator="kind"),
 ]
 AnyMethod = Annotated[
@@ -148,6 +204,10 @@ AnyMethod = Annotated[
     | Information
     | Persistence
     | ShiftNull
+    | CircularNull
+    | SessionNull
+    | PseudoNull
+    | Leak
     | UnitInformation
     | TestLag,
     Field(discriminator="kind"),

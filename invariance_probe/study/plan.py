@@ -13,18 +13,24 @@ from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import (
     PCA,
     AnyMethod,
+    CircularNull,
     Information,
+    Leak,
     LinearSSL,
     Method,
     MLPEncoder,
+    OtherSession,
     Persistence,
+    PseudoNull,
     Raw,
+    SessionNull,
     ShiftNull,
     Supervised,
     TestLag,
     UnitInformation,
     Untrained,
 )
+from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Arm, Run
@@ -61,6 +67,8 @@ class Session:
     group: str
     fingerprint: str
     source: AnySource
+    alternatives: str = ""
+    """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
 
 
 @dataclass(frozen=True)
@@ -228,7 +236,7 @@ class Plan:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.widths[-1]
-        for measurement in (ShiftNull(), UnitInformation(), TestLag()):
+        for measurement in (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),))):
             yield self._run(session, measurement, None)
         for axis in study.axes:
             if study.is_jitter(axis.path):
@@ -242,6 +250,22 @@ class Plan:
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, Condition(_corruption(study.views, "", 0.0)))
+
+    def _null(self, session: Session) -> AnyMethod:
+        """Return the measurement of the study's null in one session."""
+        null = self.study.null
+        if null.kind == "linear_shift":
+            return ShiftNull(shifts=null.shifts)
+        if null.kind == "circular_shift":
+            return CircularNull(shifts=null.shifts)
+        if null.kind == "pseudo_session":
+            return PseudoNull(array=null.array, fingerprint=session.alternatives, draws=null.draws)
+        others = tuple(
+            OtherSession(name=other.name, fingerprint=other.fingerprint, source=other.source)
+            for other in self.sessions
+            if other.group == session.group and other.name != session.name
+        )
+        return SessionNull(others=others, cuts=cuts_of(len(others)))
 
     def _supervised(self, session: Session, fold: int, seed: int, condition: Condition) -> Run:
         encoder = getattr(self.study.method, "encoder", MLPEncoder())

@@ -16,6 +16,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from invariance_probe.study.declaration import Declaration, sha256_of
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.views import Views
@@ -35,8 +36,9 @@ class Window(Declaration):
 class Folds(Declaration):
     """How training and test parts are cut; every encoder sees the training part of its fold only."""
 
-    scheme: Literal["trials", "blocks", "sessions"] = "blocks"
-    """`trials`: runs of successive whole trials; `blocks`: contiguous stretches; `sessions`: whole recorded segments."""
+    scheme: Literal["trials", "blocks", "sessions", "shuffled"] = "blocks"
+    """`trials`: runs of successive whole trials; `blocks`: contiguous stretches; `sessions`: whole recorded segments;
+    `shuffled`: windows dealt one by one at random, only to show what that does: a decoder then reads the time."""
     count: Annotated[int, Field(ge=2, le=50)] = 5
     embargo_s: Annotated[float, Field(ge=0)] = 0.0
     """Training windows closer than this to a test window are left out."""
@@ -98,6 +100,8 @@ class Study(Declaration):
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
     sweeps: tuple[Sweep, ...] = ()
     arms: Annotated[tuple[Literal["independent", "shared", "paired"], ...], Field(min_length=1)] = ("independent", "shared")
+    null: Null = LinearShift()
+    """What decodes no better than this leaves the study before any SSL result is seen."""
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
     """The decoder; ridge (logistic for a categorical target) when left out."""
     hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
@@ -155,6 +159,12 @@ class Study(Declaration):
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._sweep_problems()
+        if self.folds.scheme == "shuffled" and self.folds.embargo_s > 0:
+            yield (
+                ("folds", "embargo_s"),
+                self.folds.embargo_s,
+                "shuffled windows have test windows on all sides, so an embargo leaves nothing to train on; use 0, or the scheme 'blocks'",
+            )
         for i, probe in enumerate(self.probes):
             if (probe.kind == "logistic") != (self.target.kind == "categorical"):
                 yield (

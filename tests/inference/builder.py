@@ -39,8 +39,11 @@ def planted(
     null=0.02,
     seed=0,
     R=0.6,
+    leak=(-0.5,) * 20,
+    nulls=None,
 ):
-    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R."""
+    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind."""
+    nulls = nulls or {}
     gen = np.random.default_rng(seed)
     per = plan.study.folds.blocks_per_fold
     clean = 1 - kept * R
@@ -48,7 +51,9 @@ def planted(
     for run in plan.runs:
         kind = run.method.kind
         if run.fold is None:
-            found = {"p_value": null} if kind == "shift_null" else {"rho": rho}
+            found = {"p_value": null} if kind.endswith("_null") else {"rho": rho}
+            walks = {f"{name}@{i}": r2 for i, r2 in enumerate(leak) for name in ("leak", "beyond")}
+            found |= {"leak": walks, **nulls}.get(kind, {})
             results[run.key()] = RunResult(run.key(), "done", diagnostics=found)
             continue
         blocks = tuple(range(run.fold * per, (run.fold + 1) * per))

@@ -20,7 +20,7 @@ from invariance_probe.results.tables import COLUMNS, tidy
 PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
 FIELDS = {
     "schema_version": int, "study": dict, "registration": dict, "hypotheses": list, "baselines": list, "sessions": list, "curve": list,
-    "lags": list,
+    "lags": list, "nulls": list, "cautions": list,
     "runs": dict, "notes": list, "settings": dict, "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {

@@ -11,7 +11,7 @@ from invariance_probe.study.recordings import NpzRecording
 
 
 def read_npz(source: NpzRecording, base: Path) -> Recording:
-    """Read the declared arrays; every other numeric array with the time axis first is a target.
+    """Read the declared arrays; every other numeric array with the time axis first is a target, second alternative targets.
 
     Raises
     ------
@@ -36,6 +36,7 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
     used = {source.activity, source.trial, source.segment, source.unit_ids}
     time = len(activity) if activity.ndim else 0
     targets = {k: v for k, v in arrays.items() if k not in used and v.ndim and len(v) == time and v.ndim <= 2}
+    alternatives = {k: v for k, v in arrays.items() if k not in used and v.ndim in (2, 3) and v.shape[1] == time}
     units = activity.shape[1] if activity.ndim == 2 else 0
     names = named(source.unit_ids) if source.unit_ids else np.arange(units)
     return Recording(
@@ -49,6 +50,7 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
         targets=targets,
         trials=named(source.trial).astype(np.int64) if source.trial else None,
         segments=named(source.segment).astype(np.int64) if source.segment else np.zeros(time, dtype=np.int64),
+        alternatives=alternatives,
     )
 
 

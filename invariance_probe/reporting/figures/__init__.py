@@ -6,9 +6,10 @@ from typing import Any
 from invariance_probe.reporting.figures.chart import Chart
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
 from invariance_probe.reporting.figures.lags import lag_curves
+from invariance_probe.reporting.figures.nulls import null_panel
 from invariance_probe.study.study import Folds
 
-__all__ = ["Chart", "charts_of"]
+__all__ = ["Chart", "charts_of", "study_charts"]
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
@@ -48,3 +49,15 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
+
+
+def study_charts(report: dict[str, Any]) -> list[Chart]:
+    """Return the figures of a study that belong to no hypothesis.
+
+    Parameters
+    ----------
+    report
+        The content of report.json.
+    """
+    nulls = [null for null in report["nulls"] if null["null"]]
+    return [null_panel(nulls)] if nulls else []

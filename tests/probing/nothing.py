@@ -1,0 +1,30 @@
+"""Studies of worlds in which there is nothing to decode, or little, for the tests of nulls and leaks."""
+
+from pathlib import Path
+
+import torch
+from conftest import tiny_study
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+
+BLOCKS = {"scheme": "blocks", "count": 5, "embargo_s": 1.0}
+
+
+def plan_of(world, sessions, base=Path(), **changes):
+    source = {"kind": "simulated", "session": "w", "units": 20, "bins": 600, "sessions": sessions, **world}
+    study = Study.model_validate(tiny_study(**{"recordings": [source], "folds": BLOCKS, **changes}))
+    return Plan(study, find_sessions(study, base))
+
+
+def measured(plan, kind, base=Path()):
+    """The diagnostics of one measurement in every session."""
+    found = []
+    for session in plan.sessions:
+        run = next(run for run in plan.baselines if run.session == session.name and run.method.kind == kind)
+        bench = Workbench.of(open_recording(session.source, session.name, base), run, torch.device("cpu"), base)
+        found.append(MEASURES[kind](bench, [run], lambda steps: None)[0].result.diagnostics)
+    return found
