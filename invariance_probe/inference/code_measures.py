@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.findings import CodeMeasure, SessionFinding
-from invariance_probe.inference.intervals import ALPHA, POPULATION
+from invariance_probe.inference.intervals import ALPHA, POPULATION, p_in_words
 
 LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
 """The measures, and whether they are averaged as logarithms."""
@@ -46,5 +46,5 @@ def in_words(measure: CodeMeasure) -> str:
     text = f"{said} = {measure.estimate:{digits}}{unit}"
     if measure.ci_low is None or measure.ci_high is None:
         return text
-    p = f", > 0: p = {measure.p_value:.2g}" if measure.p_value is not None else ""
+    p = f", > 0: {p_in_words(measure.p_value)}" if measure.p_value is not None else ""
     return f"{text} [{measure.ci_low:{digits}}, {measure.ci_high:{digits}}]{p}"

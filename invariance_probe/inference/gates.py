@@ -8,7 +8,7 @@ from scipy import stats
 from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
-from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.intervals import ALPHA, Sample, p_in_words
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan
@@ -90,7 +90,7 @@ def reference(harm: Sample | None, margin: float) -> Gate:
     if harm is None:
         return Gate("reference", True, "dose 0 is the reference of a jitter")
     p = harm.p_at_most(margin)
-    return Gate("reference", p <= ALPHA, f"H = {harm.estimate:+.3f}, H <= {margin:g}: p = {p:.3g}")
+    return Gate("reference", p <= ALPHA, f"H = {harm.estimate:+.3f}, H <= {margin:g}: {p_in_words(p)}")
 
 
 def noise(contrast: Sample, margin: float) -> Gate:
@@ -105,7 +105,7 @@ def noise(contrast: Sample, margin: float) -> Gate:
         return Gate("noise", False, f"dose 0 differs from dose 0 with other seeds by {contrast.estimate:+.3f}: shown different")
     equivalent = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))
     said = "shown equivalent" if equivalent <= ALPHA else "not shown equivalent, so no `<= m` claim is made"
-    return Gate("noise", True, f"dose 0 with other seeds: {contrast.estimate:+.3f}, {said} (p = {equivalent:.3g})")
+    return Gate("noise", True, f"dose 0 with other seeds: {contrast.estimate:+.3f}, {said} ({p_in_words(equivalent)})")
 
 
 def equivalent_noise(contrast: Sample, margin: float) -> bool:

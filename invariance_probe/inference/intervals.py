@@ -25,6 +25,11 @@ POPULATION = 4
 """Fewest sessions (or subjects) from which a population is inferred."""
 
 
+def p_in_words(p: float) -> str:
+    """Write a p value as it stands in a sentence."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
 @dataclass(frozen=True, eq=False)
 class Sample:
     """The same estimand in several sessions.
