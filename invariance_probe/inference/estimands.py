@@ -72,7 +72,7 @@ class SessionLosses:
         self._selection: dict[str, list[float]] = {}
         own = {setting.method.kind for setting in plan.settings}
         for run in runs:
-            if run.fold is None:
+            if run.fold is None or run.examination is not None:
                 continue
             ssl = run.method.kind in own and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
@@ -124,7 +124,7 @@ class SessionLosses:
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
         """Return an estimand: `delta`, `delta_paired`, `H`, `D` or `C_info`."""
         if name == "C_info":
-            return Effect(self._information(axis, dose) - self.ceiling, self._range_for(self.ceiling))
+            return Effect(self._information(axis, dose) - self.ceiling, self.range_for(self.ceiling))
         arms = {
             "delta": ("independent", "none"),
             "delta_paired": ("paired", "none"),
@@ -135,14 +135,14 @@ class SessionLosses:
         reference = at("", 0.0, "none", setting, fraction) if second == "none" else at(axis, dose, second, setting, fraction)
         upper, lower = self.ssl(at(axis, dose, first, setting, fraction)), self.ssl(reference)
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
-        return Effect(values, self._range_for(values))
+        return Effect(values, self.range_for(values))
 
     def noise(self) -> Effect:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
         others = self.array("ssl", IDENTITY, range(self.seeds, 2 * self.seeds))
         own = self.ssl(IDENTITY)
         values = others - own if others.shape == own.shape else np.zeros((0, self._blocks))
-        return Effect(values, self._range_for(values))
+        return Effect(values, self.range_for(values))
 
     def retention(self, losses: np.ndarray) -> float:
         """Return the part of the decodable range that losses (seed, block) keep."""
@@ -153,7 +153,7 @@ class SessionLosses:
             return self.array("information", at(axis, dose, "none"))
         return self.array("supervised", at(axis, dose, "none"))
 
-    def _range_for(self, values: np.ndarray) -> np.ndarray:
+    def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""
         return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
 

@@ -4,12 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from invariance_probe.inference.entry import covers
 from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, TWICE_THE_STEPS, Plan
+from invariance_probe.study.plan import A_THIRD, THIRD, TWICE_THE_STEPS, Plan, covers
 from invariance_probe.study.run import RunResult
 
 CORRUPTION = ("C_info", "D", "H", "delta")

@@ -8,11 +8,13 @@ from invariance_probe.study.declaration import sha256_of
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.study import Study
 
+HYPOTHESIS = {**tiny_study()["hypotheses"][0], "id": "J", "claim": "c", "predicts": "invariant", "dose": 0.2}
 JITTER = {
     "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
-    "hypotheses": [{**tiny_study()["hypotheses"][0], "id": "J", "claim": "c", "predicts": "invariant", "axis": "time_jitter.window_s", "dose": 0.2}],
-    "target": {"name": "t", "kind": "categorical"}, "method": {"kind": "linear_ssl"},
-}  # fmt: skip
+    "hypotheses": [{**HYPOTHESIS, "axis": "time_jitter.window_s"}],
+    "target": {"name": "t", "kind": "categorical"},
+    "method": {"kind": "linear_ssl"},
+}
 FROZEN = {
     "dropout": ({}, 189, "9afc03bedc164568", "ed53ed3706208f49", "1675957b1c7bfab9", "e83d14366caf9a92"),
     "jitter": (JITTER, 87, "439bc92935160675", "c181e54bf78f06dd", "5a5ab8f41b495721", "b0434ca6922039ad"),
