@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from invariance_probe.inference import controls, description, gates, wording
+from invariance_probe.inference import controls, description, examination, gates, wording
 from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
 from invariance_probe.inference.entry import persistence, planted_findings, session_findings
@@ -54,7 +54,8 @@ def infer(
     sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
     planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
     evidence = Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
-    found = tuple(_judge(Question(evidence, hypothesis)) for hypothesis in plan.study.hypotheses)
+    questions = [Question(evidence, hypothesis) for hypothesis in plan.study.hypotheses]
+    found = tuple(_judge(question) for question in questions)
     return Findings(
         hypotheses=_adjusted(found),
         sessions=tuple(evidence.sessions.values()),
@@ -63,6 +64,10 @@ def infer(
         runs=description.counts(plan, results, left_out),
         standing=standing,
         lags=tuple(description.lags(plan, results)),
+        matrix=tuple(examination.matrix(evidence, questions)),
+        examined=tuple(examination.examined(evidence)),
+        similarity=tuple(examination.similarity(evidence)),
+        classes=tuple(point for question in questions for point in examination.classes(question)),
     )
 
 
@@ -158,6 +163,8 @@ def _estimands(question: Question) -> tuple[Estimand, ...]:
         samples = question.samples(dose)
         if not question.jitter and "paired" in question.plan.study.arms:
             samples["delta_paired"] = question.sample("delta_paired", dose)
+        if dose == question.hypothesis.dose and not question.jitter:
+            samples["T"] = question.sample("T", dose)
         found += [_estimand(question, name, sample, dose) for name, sample in samples.items() if sample.complete]
     return tuple(found)
 

@@ -13,7 +13,7 @@ from invariance_probe.study.run import RunResult
 
 CORRUPTION = ("C_info", "D", "H", "delta")
 """The estimands that a verdict on a corruption rests on."""
-ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired"}
+ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none"}
 """The arm that an estimand is about; `independent` where none stands here."""
 
 
@@ -82,7 +82,7 @@ class Question:
     def sample(self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0) -> Sample:
         """Return an estimand in every session, at the primary dose unless another is given."""
         at_dose = self.hypothesis.dose if dose is None else dose
-        return self._over([losses.effect(estimand, self.hypothesis.axis, at_dose, fraction, setting) for losses in self.losses])
+        return self.over([losses.effect(estimand, self.hypothesis.axis, at_dose, fraction, setting) for losses in self.losses])
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
         """Return the estimands that the verdict table reads; those at a third of the data at the primary dose only."""
@@ -94,11 +94,11 @@ class Question:
 
     def noise(self) -> Sample:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
-        return self._over([losses.noise() for losses in self.losses])
+        return self.over([losses.noise() for losses in self.losses])
 
     def longer(self) -> Sample:
         """Return by how much delta changes at the primary dose with twice the steps."""
-        return self._over([self._change(losses) for losses in self.losses])
+        return self.over([self._change(losses) for losses in self.losses])
 
     def _change(self, losses: SessionLosses) -> Effect:
         once = losses.effect("delta", self.hypothesis.axis, self.hypothesis.dose)
@@ -106,5 +106,6 @@ class Question:
         values = twice.values - once.values if twice.values.shape == once.values.shape else twice.values[:0]
         return Effect(values, once.range)
 
-    def _over(self, effects: Sequence[Effect]) -> Sample:
+    def over(self, effects: Sequence[Effect]) -> Sample:
+        """Return one effect a decodable session, in the order of `names`, as a sample."""
         return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names))

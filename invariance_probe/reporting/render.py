@@ -15,6 +15,7 @@ from invariance_probe.inference.findings import Findings
 from invariance_probe.reporting.figures import Chart, charts_of
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
+from invariance_probe.reporting.representation import representation_tables
 from invariance_probe.reporting.tables import write_tables
 from invariance_probe.study.plan import Plan
 
@@ -67,7 +68,8 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], met
     )
     filters: dict[str, Any] = {"number": _number, "p": _p_value, "data_uri": _data_uri}
     environment.filters |= filters
-    return environment.get_template(f"{name}.j2").render(report=report, charts=charts, methods=methods)
+    looks = {h["id"]: representation_tables(h, report) for h in report["hypotheses"]}
+    return environment.get_template(f"{name}.j2").render(report=report, charts=charts, looks=looks, methods=methods)
 
 
 def _number(value: Any) -> str:
