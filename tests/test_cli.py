@@ -76,7 +76,7 @@ def test_run_measures_everything_once_and_reports_again_without_training(study, 
     assert "0 missing" in call("status", study, cwd=tmp_path, check=0).stdout
 
 
-def test_examinations_are_in_the_report_and_fail_by_name_where_the_encoder_is_gone(tmp_path):
+def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(tmp_path):
     world = {**tiny_study()["recordings"][0], "sessions": 1}
     study = write(tmp_path, tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}))
     call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)

@@ -63,6 +63,8 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 def classes(question: Question) -> Iterator[ClassPoint]:
     """Return delta at the primary dose for every class of a categorical target, in units of the range of all classes."""
     hypothesis, evidence = question.hypothesis, question.evidence
+    if question.plan.study.target.kind != "categorical":
+        return
     clean = _class_losses(evidence, "", 0.0)
     dosed = _class_losses(evidence, hypothesis.axis, hypothesis.dose)
     for label in dict.fromkeys(label for _, label in clean):

@@ -26,32 +26,33 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
     Parameters
     ----------
     weights
-        What the store has of the encoders that the runs need; a run that lacks one fails, and says which.
+        What the store has of the encoders that the runs need; a run that lacks one fails, and says so.
     """
-    missing = {run.key(): _missing(run, weights) for run in runs}
-    found = {key: RunResult(key, "failed", message=message) for key, message in missing.items() if message}
-    asked: dict[str, list[Run]] = {}
+    found = {run.key(): RunResult(run.key(), "failed", message=why) for run in runs if (why := _missing(run, weights))}
+    asked: dict[bool, dict[str, list[Run]]] = {True: {}, False: {}}
     for run in runs:
         if run.key() not in found:
-            asked.setdefault(_examination(run).kind, []).append(run)
-    encoders = Encoders.of(bench, [run for same in asked.values() for run in same], weights)
-    for kind, same in asked.items():
-        found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
+            kind = _examination(run).kind
+            asked[kind in PROBED].setdefault(kind, []).append(run)
+    for kinds in asked.values():  # apart, so that no probe is fitted for an encoder that none is asked of
+        encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
+        for kind, same in kinds.items():
+            found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
     return [Measured(run, found[run.key()]) for run in runs]
 
 
 def _missing(run: Run, weights: Weights) -> str:
     """Return which encoder a run lacks, and what to do; nothing where it lacks none."""
     reference = run.reference()
-    needed = {run.train_key(): "the encoder"}
+    needed = [(run.train_key(), "the encoder")]
     if reference is not None:
-        needed |= {reference.train_key(): "the encoder that it is compared with"}
-    gone = [f"{name} {key[:12]}" for key, name in needed.items() if key not in weights]
+        needed.append((reference.train_key(), "the encoder that it is compared with"))
+    gone = [name for key, name in needed if key not in weights]
+    if not gone:
+        return ""
     return (
-        f"{' and '.join(gone)} of session {run.session} is not in the store: its training failed, or its folder was deleted; "
-        "delete the results that were measured on it, and they will all be made again"
-        if gone
-        else ""
+        f"session {run.session}: {' and '.join(gone)} is not in the store: its training failed, or its folder was deleted; "
+        "to examine it, delete the result of its training and this one (their keys are in results.csv) and run the study again"
     )
 
 
@@ -135,6 +136,8 @@ def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 
 EXAMINATIONS = {"corruption": corrupted, "detection": detected, "comparison": compared, "by_class": by_class}
 """How stored encoders are examined, by the kind of what is asked."""
+PROBED = {"corruption", "by_class"}
+"""Those that read the fitted probe."""
 
 
 def class_names(bench: Workbench, run: Run) -> list[str]:
