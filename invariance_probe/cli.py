@@ -29,6 +29,8 @@ BYTES_A_RUN = 60_000
 SPREAD_HELP = (
     "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
 )
+BYTES_AN_EXAMINATION = 16_000
+"""Four small files, as blocks on disk."""
 EVERY_S = 10
 """Seconds between two progress lines where there is no terminal."""
 
@@ -118,9 +120,11 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
+    click.echo(f"{len(made.examined)} examinations of stored encoders, which train nothing")
     seconds = made.model_steps() / ROUGH_STEPS_PER_SECOND
     click.echo(f"about {seconds / 60:.0f} core-minutes (at {ROUGH_STEPS_PER_SECOND} model-steps/s a core, a rough figure)")
-    click.echo(f"about {len(made.runs) * BYTES_A_RUN / 1e6:.0f} MB of disk")
+    disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(made.examined) * BYTES_AN_EXAMINATION
+    click.echo(f"about {disk / 1e6:.0f} MB of disk")
     if pilot or sd is not None or effect is not None:
         click.echo("\n" + _power(made, runs, pilot, sd, effect))
 
@@ -183,7 +187,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     from invariance_probe.runner import read_results
 
     made, results = read_results(_open(study, overrides), runs)
-    for name, planned in (("baselines", made.baselines), ("grid", made.grid)):
+    for name, planned in (("baselines", made.baselines), ("grid", made.grid), ("examined", made.examined)):
         keys = {run.key() for run in planned}
         states = [results[key].status for key in keys if key in results]
         counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "collapsed", "failed"))

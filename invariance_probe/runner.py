@@ -77,7 +77,7 @@ def run_study(
     """Measure what is missing, infer and render.
 
     Baselines come first. They say which sessions can be decoded and where the target moves, before any SSL
-    result is seen; grid runs that no verdict could use are then left out.
+    result is seen; grid runs that no verdict could use are then left out. Last, the stored encoders are examined.
 
     Parameters
     ----------
@@ -130,19 +130,18 @@ def measure(
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
 ) -> Measurement:
-    """Measure what the store lacks of a plan, as far as it is needed: baselines first, then the grid runs that they leave."""
+    """Measure what the store lacks of a plan, as far as it is needed: baselines, then the grid runs that they leave, then their encoders."""
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
     left_out: dict[str, str] = {}
-    for stage in ("baselines", "grid"):
-        runs = plan.baselines if stage == "baselines" else plan.grid
+    for stage, runs in (("baselines", plan.baselines), ("grid", plan.grid), ("examined", plan.examined)):
         if stage == "grid":
             left_out = pointless(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= store.results(wanted.values())
         missing = [run for key, run in wanted.items() if key not in results]
-        steps = sum(run.optimisation.steps for run in missing if run.optimisation is not None)
+        steps = sum(run.steps for run in missing)
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
@@ -157,7 +156,7 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     plan, store = make_plan(file), Store(runs_root)
     results = store.results(plan.baselines)
     left_out = pointless(plan, results)
-    results |= store.results(run for run in plan.grid if run.key() not in left_out)
+    results |= store.results(run for run in plan.grid + plan.examined if run.key() not in left_out)
     return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
 
 

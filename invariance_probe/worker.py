@@ -21,18 +21,28 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import InvarianceProbeError
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
+from invariance_probe.probing.examination import examine
 from invariance_probe.probing.readout import Measured
+from invariance_probe.probing.stored import Weights
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Run
 
 
-def measure(bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None) -> list[Measured]:
-    """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message."""
+def measure(
+    bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None, stored: Weights | None = None
+) -> list[Measured]:
+    """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message.
+
+    Runs that look at stored encoders read their weights from `stored`, by train key.
+    """
     started = time.perf_counter()
     try:
-        measured = MEASURES[runs[0].method.kind](bench, runs, on_progress)
+        if runs[0].examination is not None:
+            measured = examine(bench, runs, stored or {})
+        else:
+            measured = MEASURES[runs[0].method.kind](bench, runs, on_progress)
     except InvarianceProbeError as error:
         measured = failed(runs, error)
     seconds = (time.perf_counter() - started) / len(runs)
@@ -52,7 +62,15 @@ def _structure(run: Run) -> str:
     options = [t.model_copy(update=t.identity).model_dump() for t in views.transforms] if views else []
     base = views.base.kind if views else ""
     shared = [run.method.model_dump(), run.optimisation.model_dump() if run.optimisation else None, base, run.window.model_dump()]
-    return json.dumps([shared, options if run.method.kind != "supervised" else None])
+    return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])
+
+
+def stored_encoders(store: Store, runs: list[Run]) -> Weights:
+    """Return what the store has of the encoders that runs look at, by train key."""
+    looked_at = [other for run in runs if run.examination is not None for other in (run, run.reference()) if other is not None]
+    wanted = {run.train_key(): run for run in looked_at}
+    found = {key: store.encoder(run) for key, run in wanted.items()}
+    return {key: weights for key, weights in found.items() if weights is not None}
 
 
 def work(job: dict[str, Any], emit: Any) -> None:
@@ -63,7 +81,8 @@ def work(job: dict[str, Any], emit: Any) -> None:
     device = torch.device(job.get("device", "cpu"))
     for stack in stacks(runs):
         bench = Workbench.of(recording, stack[0], device, Path(job["base"]))
-        for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps})):
+        stored = stored_encoders(store, stack)
+        for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
             store.commit_result(m.run, replace(m.result, registration=job.get("registration", "")))

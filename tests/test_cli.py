@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from conftest import tiny_study
 from ruamel.yaml import YAML
@@ -67,11 +69,48 @@ def test_run_measures_everything_once_and_reports_again_without_training(study, 
     report = without_times(tmp_path / "reports" / "tiny")
     assert report["runs"]["done"] + report["runs"]["collapsed"] + report["runs"]["left_out"] == report["runs"]["planned"]
     again = call("run", study, cwd=tmp_path, check=0)
-    assert "baselines: 0/0 runs" in again.stderr and "grid: 0/0 runs" in again.stderr
+    assert all(f"{stage}: 0/0 runs" in again.stderr for stage in ("baselines", "grid", "examined"))
     assert without_times(tmp_path / "reports" / "tiny") == report
     call("report", study, "--out", "elsewhere", cwd=tmp_path, check=0)
     assert without_times(tmp_path / "elsewhere") == report
     assert "0 missing" in call("status", study, cwd=tmp_path, check=0).stdout
+
+
+def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(tmp_path):
+    world = {**tiny_study()["recordings"][0], "sessions": 1}
+    study = write(tmp_path, tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}))
+    call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report = without_times(tmp_path / "r")
+    assert all(report[name] for name in ("matrix", "examined", "similarity"))
+    t = next(e for e in report["hypotheses"][0]["estimands"] if e["name"] == "T")
+    assert t["estimate"] == next(
+        p["value"] for p in report["matrix"] if p["hypothesis"] and (p["train_dose"], p["test_dose"]) == (0, 0.4)
+    )
+    table = pd.read_csv(tmp_path / "r" / "results.csv")
+    tested = table[table.test == "corruption"]
+    assert set(tested.test_dose) == {0.4} and set(tested.dose) == {0, 0.4} and tested.loss.notna().all()
+
+    code = "import sys; from invariance_probe.runner import report_study; from invariance_probe.study.load import open_study; "
+    code += "from pathlib import Path; found = report_study(open_study(Path('study.yaml')), Path('a'), Path('r2')).findings; "
+    done = subprocess.run(
+        [sys.executable, "-c", code + "sys.exit(3 if 'torch' in sys.modules or not found.matrix else 0)"],
+        cwd=tmp_path,
+        check=False,
+    )
+    assert done.returncode == 0 and without_times(tmp_path / "r2") == report  # judged without torch
+
+    examined = 0
+    for folder in (tmp_path / "a" / "results").glob("*/*"):
+        if "examination" in json.loads((folder / "spec.json").read_text()):
+            shutil.rmtree(folder)
+            examined += 1
+    shutil.rmtree(tmp_path / "a" / "encoders")
+    done = call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=1)
+    assert f"{examined} failed" in done.stdout and "grid: 0/0 runs" in done.stderr
+    again = without_times(tmp_path / "r")
+    assert again["hypotheses"][0]["verdict"] == report["hypotheses"][0]["verdict"]
+    failures = json.loads((tmp_path / "r" / "report.json").read_text())["provenance"]["failures"]
+    assert failures and all("is not in the store" in failure for failure in failures)
 
 
 def test_results_do_not_depend_on_the_number_of_workers(study, tmp_path):

@@ -1,5 +1,6 @@
 """The stacked multilayer perceptron, which encoders, projectors and predictors are made of."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -75,6 +76,21 @@ class FrozenMLP:
         for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
             x = torch.baddbmm(bias, x, weight).relu_()
         return torch.baddbmm(self.biases[-1], x, self.weights[-1])
+
+    @classmethod
+    def of(cls, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device) -> "FrozenMLP":
+        """Stack what `arrays` returned for each run; a map without bias (a linear basis) is given none."""
+        layers = sum(name.startswith("weight") for name in arrays[0])
+        weights = [np.stack([named[f"weight{i}"] for named in arrays]) for i in range(layers)]
+        biases = [
+            np.stack([named[f"bias{i}"] for named in arrays]) if f"bias{i}" in arrays[0] else np.zeros_like(weight[:, :1])
+            for i, weight in enumerate(weights)
+        ]
+        return cls(*(tuple(torch.from_numpy(values).to(device) for values in maps) for maps in (weights, biases)))
+
+    def chosen(self, runs: list[int]) -> "FrozenMLP":
+        """Return the networks of some of the runs, one again as often as it is named."""
+        return FrozenMLP(tuple(w[runs] for w in self.weights), tuple(b[runs] for b in self.biases))
 
     def arrays(self, run: int) -> dict[str, np.ndarray]:
         """Return one run's maps by name."""

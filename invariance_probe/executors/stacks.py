@@ -14,6 +14,8 @@ _ROUGH_COST = {"shift_null": 400, "information": 100, "raw": 30, "pca": 10, "lin
 }  # fmt: skip
 """Cost of a run without gradient, in update steps, for the order of the queue only."""
 _STEP_COST = {"supervised": 0.2}
+_EXAMINED = 10
+"""Cost of an examination, likewise."""
 
 
 @dataclass(frozen=True)
@@ -35,28 +37,44 @@ class Stack:
 
 
 def make_stacks(runs: Iterable[Run], size: int = STACK) -> list[Stack]:
-    """Group runs by session and architecture into stacks of at most `size`, longest first."""
+    """Group runs by session and architecture into stacks of at most `size`, longest first.
+
+    Examinations count by the encoders that they look at, so that an encoder is loaded, and its probe fitted, once.
+    """
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         grouped.setdefault((run.session, _architecture(run)), []).append(run)
     stacks = [
-        Stack(session, tuple(part)) for (session, _), together in grouped.items() for part in _near_equal_parts(together, size)
+        Stack(session, tuple(run for item in part for run in item))
+        for (session, _), together in grouped.items()
+        for part in _near_equal_parts(_models(together), size)
     ]
     return sorted(stacks, key=lambda stack: -stack.cost)
 
 
-def _near_equal_parts(runs: list[Run], size: int) -> list[list[Run]]:
-    count = -(-len(runs) // size)
-    return [runs[i * len(runs) // count : (i + 1) * len(runs) // count] for i in range(count)]
+def _models(runs: list[Run]) -> list[list[Run]]:
+    """Return runs that belong to one model together: trained runs alone, the examinations of one encoder in one list."""
+    models: dict[str, list[Run]] = {}
+    for i, run in enumerate(runs):
+        models.setdefault(run.train_key() if run.examination is not None else str(i), []).append(run)
+    return list(models.values())
+
+
+def _near_equal_parts(models: list[list[Run]], size: int) -> list[list[list[Run]]]:
+    count = -(-len(models) // size)
+    return [models[i * len(models) // count : (i + 1) * len(models) // count] for i in range(count)]
 
 
 def _architecture(run: Run) -> str:
+    examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
-        return run.method.kind
-    return json.dumps([run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction])
+        return examined + run.method.kind
+    return examined + json.dumps([run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction])
 
 
 def _cost(run: Run) -> float:
+    if run.examination is not None:
+        return _EXAMINED
     if run.optimisation is None:
         return _ROUGH_COST.get(run.method.kind, 10)
     return run.optimisation.steps * _STEP_COST.get(run.method.kind, 1.0)

@@ -8,7 +8,7 @@ from invariance_probe.inference.findings import SessionFinding
 from invariance_probe.inference.intervals import ALPHA, fixed_sessions
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan, covers
 from invariance_probe.study.run import RunResult
 
 WHOLE_SESSION = {*KINDS, "unit_information", "test_lag"}
@@ -58,13 +58,6 @@ def _session(losses: SessionLosses, measured: Mapping[str, float], null: str) ->
     )  # fmt: skip
 
 
-def covers(hypothesis: Hypothesis, session: Session) -> bool:
-    """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
-    if session.source.pilot and hypothesis.role == "confirmatory":
-        return False
-    return hypothesis.group is None or hypothesis.group == session.group
-
-
 def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float) -> float | None:
     """Return the target's correlation with itself over a jitter's lags, or None where it was not measured."""
     for run in plan.baselines:
@@ -86,7 +79,7 @@ def still(plan: Plan, results: Mapping[str, RunResult], hypothesis: Hypothesis, 
 
 
 def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Return the grid runs that no verdict can use, with the reason, from the baselines' results alone.
+    """Return the grid runs and examinations that no verdict can use, with the reason, from the baselines' results alone.
 
     A run is left out when its session cannot be decoded, or when every hypothesis that it could serve is
     untestable in its session because the target does not move on the hypothesis's axis.
@@ -95,7 +88,7 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     named = {session.name: session for session in plan.sessions}
     reasons: dict[str, str] = {}
     verdicts: dict[tuple[str, str], str | None] = {}
-    for run in plan.grid:
+    for run in (*plan.grid, *plan.examined):
         finding = sessions[run.session]
         if not finding.decodable:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"

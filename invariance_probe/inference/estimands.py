@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.plan import BESIDE, Plan, Session
 from invariance_probe.study.run import Run, RunResult
 
@@ -72,11 +73,14 @@ class SessionLosses:
         self._selection: dict[str, list[float]] = {}
         own = {setting.method.kind for setting in (*plan.settings, *plan.checks)}
         for run in runs:
-            if run.fold is None:
+            if isinstance(run.examination, Corruption):
+                self._enter(_tested(run.examination.axis, run.examination.dose), run, results.get(run.key()))
+            if run.fold is None or run.examination is not None:
                 continue
             ssl = run.method.kind in own and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
         self.seeds = study.training.seeds
+        self._identities = study.views.doses()
         self.ceiling_family = CEILINGS[0]
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
@@ -122,9 +126,11 @@ class SessionLosses:
         return self._floor - self.ceiling
 
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
-        """Return an estimand: `delta`, `delta_paired`, `H`, `D` or `C_info`."""
+        """Return an estimand: `delta`, `delta_paired`, `H`, `D`, `C_info` or `T`."""
         if name == "C_info":
-            return Effect(self._information(axis, dose) - self.ceiling, self._range_for(self.ceiling))
+            return Effect(self._information(axis, dose) - self.ceiling, self.range_for(self.ceiling))
+        if name == "T":
+            return self.excess(axis, self._identities[axis], dose)
         arms = {
             "delta": ("independent", "none"),
             "delta_paired": ("paired", "none"),
@@ -135,14 +141,23 @@ class SessionLosses:
         reference = at("", 0.0, "none", setting, fraction) if second == "none" else at(axis, dose, second, setting, fraction)
         upper, lower = self.ssl(at(axis, dose, first, setting, fraction)), self.ssl(reference)
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
-        return Effect(values, self._range_for(values))
+        return Effect(values, self.range_for(values))
+
+    def excess(self, axis: str, train: float, test: float) -> Effect:
+        """Return L(d, e) - L(0, 0) of encoders trained at one dose of an axis and tested on inputs at another."""
+        identity = self._identities[axis]
+        condition = IDENTITY if train == identity else at(axis, train, "independent")
+        upper = self.array("ssl" if test == identity else _tested(axis, test), condition, range(self.seeds))
+        lower = self.ssl(IDENTITY)
+        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
+        return Effect(values, self.range_for(values))
 
     def noise(self) -> Effect:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
         others = self.array("ssl", IDENTITY, range(self.seeds, 2 * self.seeds))
         own = self.ssl(IDENTITY)
         values = others - own if others.shape == own.shape else np.zeros((0, self._blocks))
-        return Effect(values, self._range_for(values))
+        return Effect(values, self.range_for(values))
 
     def retention(self, losses: np.ndarray) -> float:
         """Return the part of the decodable range that losses (seed, block) keep."""
@@ -153,9 +168,14 @@ class SessionLosses:
             return self.array("information", at(axis, dose, "none"))
         return self.array("supervised", at(axis, dose, "none"))
 
-    def _range_for(self, values: np.ndarray) -> np.ndarray:
+    def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""
         return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
+
+
+def _tested(axis: str, dose: float) -> str:
+    """Return the role of SSL encoders that are tested on corrupted inputs."""
+    return f"ssl tested at {axis} = {dose!r}"
 
 
 def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:

@@ -13,7 +13,7 @@ class Estimand:
     """One estimated quantity with its 90 % interval; `smallest_margin` is the smallest m at which `<= m` would be shown."""
 
     name: str
-    """`delta`, `H`, `D`, `C_info`."""
+    """`delta`, `H`, `D`, `C_info`, `T`."""
     axis: str
     dose: float
     arm: str
@@ -227,6 +227,81 @@ class NullFinding:
 
 
 @dataclass(frozen=True)
+class MatrixPoint:
+    """Excess loss (L(d, e) - L(0, 0)) / R of encoders trained at dose d and tested on inputs at dose e; d = 0 is T(e), e = 0 delta(d).
+
+    A row is about one session (`hypothesis` empty), or about all sessions of a hypothesis (`session` empty), with its 90 %
+    interval.
+    """
+
+    hypothesis: str
+    session: str
+    group: str
+    axis: str
+    train_dose: float
+    test_dose: float
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True)
+class ExaminedPoint:
+    """How the encoders of one session, trained at one dose, answer to inputs corrupted at another; means over seeds and folds."""
+
+    session: str
+    group: str
+    axis: str
+    train_dose: float
+    test_dose: float
+    invariance: float
+    """S: 1 where the representation does not move, 0 where it moves as far as a stranger is."""
+    invariance_row_space: float
+    """S of what the probe reads of the target."""
+    invariance_within_class: float | None
+    """S against strangers of the window's own class; None where the target has no classes."""
+    detection: float | None
+    """How often the corrupted one of two views is told: .5 to 1; None where it was not asked (only at primary doses)."""
+    encoders: int
+    """How many encoders the means are over."""
+
+
+@dataclass(frozen=True)
+class SimilarityPoint:
+    """How alike clean representations of one session are: at a dose and at dose 0, or of two seeds at dose 0 (the ceiling)."""
+
+    session: str
+    group: str
+    axis: str
+    dose: float
+    against: str
+    """`dose 0` of the same seed, or `another seed` where both are at dose 0."""
+    cka: float
+    """Debiased linear CKA: 1 alike, about 0 independent."""
+    shape_distance: float
+    """Angle in radians after the best rotation: 0 alike, pi / 2 at most."""
+    encoders: int
+
+
+@dataclass(frozen=True)
+class ClassPoint:
+    """What the primary dose costs the windows of one class: delta of that class, in units of R of all classes.
+
+    A row is about one session, or about all sessions of the hypothesis that have the class (`session` empty), with its
+    90 % interval.
+    """
+
+    hypothesis: str
+    session: str
+    label: str
+    dose: float
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    n_sessions: int
+
+
+@dataclass(frozen=True)
 class Standing:
     """Whether a study was registered, and every way in which it departs from what was registered."""
 
@@ -268,6 +343,10 @@ class Findings:
     standing: Standing
     lags: tuple[LagPoint, ...] = ()
     nulls: tuple[NullFinding, ...] = ()
+    matrix: tuple[MatrixPoint, ...] = ()
+    examined: tuple[ExaminedPoint, ...] = ()
+    similarity: tuple[SimilarityPoint, ...] = ()
+    classes: tuple[ClassPoint, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from statsmodels.stats.multitest import multipletests
 
-from invariance_probe.inference import controls, description, gates, wording
+from invariance_probe.inference import controls, description, examination, gates, wording
 from invariance_probe.inference.addition import ssl_adds
 from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
@@ -70,6 +70,10 @@ def infer(
         standing=standing,
         lags=tuple(description.lags(plan, results)),
         nulls=tuple(null_findings(plan, results)),
+        matrix=tuple(examination.matrix(evidence, questions)),
+        examined=tuple(examination.examined(evidence)),
+        similarity=tuple(examination.similarity(evidence)),
+        classes=tuple(point for question in questions for point in examination.classes(question)),
     )
 
 
@@ -188,6 +192,8 @@ def _estimands(question: Question) -> tuple[Estimand, ...]:
         samples = question.samples(dose)
         if not question.jitter and "paired" in question.plan.study.arms:
             samples["delta_paired"] = question.sample("delta_paired", dose)
+        if dose == question.hypothesis.dose and not question.jitter:
+            samples["T"] = question.sample("T", dose)
         found += [_estimand(question, name, sample, dose) for name, sample in samples.items() if sample.complete]
     return tuple(found)
 

@@ -4,17 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from invariance_probe.inference.entry import covers
 from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, Plan
+from invariance_probe.study.plan import A_THIRD, THIRD, Plan, covers
 from invariance_probe.study.run import RunResult
 
 CORRUPTION = ("C_info", "D", "H", "delta")
 """The estimands that a verdict on a corruption rests on."""
-ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired"}
+ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none"}
 """The arm that an estimand is about; `independent` where none stands here."""
 
 
@@ -85,7 +84,7 @@ class Question:
     ) -> Sample:
         """Return an estimand in every session, on the hypothesis's axis at its primary dose unless others are given."""
         at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
-        return self._over([losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses])
+        return self.over([losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses])
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
         """Return the estimands that the verdict table reads; those at a third of the data at the primary dose only."""
@@ -97,7 +96,7 @@ class Question:
 
     def noise(self) -> Sample:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
-        return self._over([losses.noise() for losses in self.losses])
+        return self.over([losses.noise() for losses in self.losses])
 
     def change(self, estimand: str, setting: str, fraction: float = 1.0) -> Sample:
         """Return by how much an estimand at the primary dose changes under another setting: for two doses, their interaction."""
@@ -108,7 +107,8 @@ class Question:
             values = other.values - own.values if other.values.shape == own.values.shape else other.values[:0]
             return Effect(values, own.range)
 
-        return self._over([difference(losses) for losses in self.losses])
+        return self.over([difference(losses) for losses in self.losses])
 
-    def _over(self, effects: Sequence[Effect]) -> Sample:
+    def over(self, effects: Sequence[Effect]) -> Sample:
+        """Return one effect a decodable session, in the order of `names`, as a sample."""
         return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names))

@@ -31,6 +31,15 @@ class LogisticFit:
         """Return log-probabilities (run, row, class) for features (run, row, dim)."""
         return torch.log_softmax(torch.bmm(_design(x, self.mean, self.inverse_sd), self.coefficients), dim=2)
 
+    def weights(self) -> Tensor:
+        """Return what is read of raw features (run, dim, class), less what all classes share: that moves no probability."""
+        read = self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2)
+        return read - read.mean(2, keepdim=True)
+
+    def chosen(self, runs: list[int]) -> "LogisticFit":
+        """Return the fits of some of the runs, one again as often as it is named."""
+        return LogisticFit(self.coefficients[runs], self.mean[runs], self.inverse_sd[runs], self.penalties[runs])
+
 
 def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int) -> LogisticFit:
     """Fit multinomial regressions, each with the penalty that does best over its inner folds.

@@ -47,12 +47,16 @@ class DecodedTarget:
             return torch.nn.functional.one_hot(self.values, self.classes).to(torch.float64)
         return self.values
 
-    def losses(self, predictions: Tensor) -> Tensor:
-        """Return the loss of every window (run, window) from predictions (run, window, column) or log-probabilities."""
+    def losses(self, predictions: Tensor, windows: Tensor | None = None) -> Tensor:
+        """Return the loss of every window (run, window) from predictions (run, window, column) or log-probabilities.
+
+        Predictions are of all windows in order, unless `windows` (run, window) says which.
+        """
+        values = self.values if windows is None else self.values[windows]
         if self.classes:
-            index = self.values[None, :, None].expand(len(predictions), -1, 1)
+            index = values.unsqueeze(-1).expand(len(predictions), -1, 1)
             return -predictions.gather(2, index).squeeze(2)
-        return (predictions - self.values).square().sum(2) / self.scale
+        return (predictions - values).square().sum(2) / self.scale
 
     def floor(self, train: Tensor) -> Tensor:
         """Return the loss of every window (window,) under the best constant of the training windows."""

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.probing.logistic import fit_logistic
-from invariance_probe.probing.ridge import fit_ridge
+from invariance_probe.data.folds import Fold
+from invariance_probe.probing.logistic import LogisticFit, fit_logistic
+from invariance_probe.probing.ridge import RidgeFit, fit_ridge
 from invariance_probe.probing.workbench import Workbench, inner_folds, score_part
 from invariance_probe.study.run import Run, RunResult, Status
 
@@ -32,19 +33,23 @@ def probe_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: lis
     parts
         Windows that each run's probe is fitted on.
     """
-    probe = runs[0].probe
+    count, draws, windows, dim = features.shape
+    predictions = fit_probe(bench, runs, features, parts).predict(features.reshape(count, draws * windows, dim))
+    shaped = predictions.view(count * draws, windows, -1)
+    return bench.target.losses(shaped).view(count, draws, windows).mean(1)
+
+
+def fit_probe(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> RidgeFit | LogisticFit:
+    """Fit each run's probe on its part of the windows; parameters as in `probe_losses`."""
+    probe, target = runs[0].probe, bench.target
     count, draws, windows, dim = features.shape
     rows = features.reshape(count, draws * windows, dim)
     inner = inner_folds(parts, windows, probe.inner_folds, bench.device).repeat(1, draws)
-    target = bench.target
     if probe.kind == "logistic":
         classes = target.values.repeat(draws).expand(count, -1)
-        predictions = fit_logistic(rows, classes, inner, probe.penalties, target.classes).predict(rows)
-    else:
-        columns = target.values.repeat(draws, 1).expand(count, -1, -1)
-        predictions = fit_ridge(rows, columns, inner, probe.penalties).predict(rows)
-    shaped = predictions.view(count * draws, windows, -1)
-    return target.losses(shaped).view(count, draws, windows).mean(1)
+        return fit_logistic(rows, classes, inner, probe.penalties, target.classes)
+    columns = target.values.repeat(draws, 1).expand(count, -1, -1)
+    return fit_ridge(rows, columns, inner, probe.penalties)
 
 
 def selection_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> list[float]:
@@ -58,7 +63,11 @@ def by_block(bench: Workbench, run: Run, losses: Tensor) -> tuple[tuple[int, ...
     """Average window losses (window,) over each test block of a run's fold."""
     assert run.fold is not None
     fold = bench.folds[run.fold]
-    values = losses.cpu().numpy()[fold.test]
+    return block_means(fold, losses.cpu().numpy()[fold.test])
+
+
+def block_means(fold: Fold, values: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
+    """Return a fold's test blocks and the mean over each of the values of its test windows (test window,)."""
     blocks = np.unique(fold.test_blocks)
     return tuple(int(b) for b in blocks), tuple(float(values[fold.test_blocks == b].mean()) for b in blocks)
 

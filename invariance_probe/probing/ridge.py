@@ -25,6 +25,14 @@ class RidgeFit:
         """Return predictions (run, row, column) for features (run, row, dim)."""
         return torch.baddbmm(self.intercepts, x.to(self.coefficients.dtype), self.coefficients)
 
+    def weights(self) -> Tensor:
+        """Return what is read of raw features (run, dim, column)."""
+        return self.coefficients
+
+    def chosen(self, runs: list[int]) -> "RidgeFit":
+        """Return the fits of some of the runs, one again as often as it is named."""
+        return RidgeFit(self.coefficients[runs], self.intercepts[runs], self.penalties[runs])
+
 
 def fit_ridge(x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...], groups: int = 1) -> RidgeFit:
     """Fit ridge regressions, each with the penalty that does best over its inner folds.

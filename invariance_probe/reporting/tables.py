@@ -7,13 +7,16 @@ import pandas as pd
 
 
 def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) -> None:
-    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags and curve as CSV."""
+    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags, curve and what was examined as CSV."""
     results.to_csv(folder / "results.csv", index=False)
     for name in ("estimands", "gates", "claims"):
         rows = [{"hypothesis": h["id"], **row} for h in report["hypotheses"] for row in h[name]]
         pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
     for name in ("baselines", "sessions", "lags", "curve"):
         pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
+    for name in ("matrix", "examined", "similarity", "classes"):
+        if report[name]:
+            pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
 
 
 def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:

@@ -5,12 +5,14 @@ from typing import Any
 
 import pandas as pd
 
+from invariance_probe.study.examinations import Corruption, Detection
 from invariance_probe.study.run import Run, RunResult
 
 COLUMNS = [
-    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "block", "loss",
-    "floor_loss", "status", "rank_me", "key",
+    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_dose", "block",
+    "loss", "floor_loss", "status", "rank_me", "key",
 ]  # fmt: skip
+"""`axis`, `dose` and `arm` are of the training; `test` is what a stored encoder was examined for, empty for the clean decoding loss."""
 
 
 def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
@@ -21,7 +23,9 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
         if result is None:
             continue
         named = (run.session, run.subject, run.group, run.method.kind, run.setting)
-        own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold)
+        test = run.examination
+        tested = (test.kind if test else "", test.dose if isinstance(test, Corruption | Detection) else None)
+        own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold, *tested)
         end = (result.status, result.diagnostics.get("rank_me"), result.key)
         floors = result.floor_losses or (None,) * len(result.blocks)
         measured = zip(result.blocks, result.block_losses, floors, strict=True)

@@ -1,14 +1,17 @@
 """Study -> conditions -> runs: everything that will be trained and measured, before anything is.
 
-The plan has two parts. `baselines` need no SSL and are run first: they say whether a session can be decoded
+The plan has three parts. `baselines` need no SSL and are run first: they say whether a session can be decoded
 at all, whether the target moves on an axis, and which decoder is the ceiling. `grid` is the SSL conditions
-and the information cost, of which the runner leaves out what the first part made pointless.
+and the information cost, of which the runner leaves out what the first part made pointless. `examined` looks
+at encoders that the grid stored.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
+from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import (
     PCA,
@@ -69,6 +72,13 @@ class Session:
     source: AnySource
     alternatives: str = ""
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
+
+
+def covers(hypothesis: Hypothesis, session: Session) -> bool:
+    """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
+    if session.source.pilot and hypothesis.role == "confirmatory":
+        return False
+    return hypothesis.group is None or hypothesis.group == session.group
 
 
 @dataclass(frozen=True)
@@ -184,10 +194,15 @@ class Plan:
         own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
         return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
+    @cached_property
+    def examined(self) -> tuple[Run, ...]:
+        """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
+        return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+
     @property
     def runs(self) -> tuple[Run, ...]:
         """All runs."""
-        return self.baselines + self.grid
+        return self.baselines + self.grid + self.examined
 
     def seeds_of(self, method: AnyMethod) -> int:
         """Return how many seeds a method is repeated with: one where it has no randomness."""
@@ -195,7 +210,7 @@ class Plan:
 
     def model_steps(self) -> int:
         """Return the number of update steps of all models."""
-        return sum(run.optimisation.steps for run in self.runs if run.optimisation is not None)
+        return sum(run.steps for run in self.runs)
 
     def _run(
         self, session: Session, method: AnyMethod, fold: int | None, seed: int = 0, optimisation: Optimisation | None = None,
@@ -305,6 +320,35 @@ class Plan:
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
                     yield self._run(session, setting.method, fold, seed, optimisation, condition, setting.label)
+
+    def _examined(self, session: Session) -> Iterator[Run]:
+        """Yield the examinations of a session's encoders, those of one encoder after each other."""
+        asked: dict[str, set[float]] = {}
+        for hypothesis in self.study.hypotheses:
+            if covers(hypothesis, session):
+                asked.setdefault(hypothesis.axis, set()).add(hypothesis.dose)
+        for condition in self.conditions if asked else ():
+            if condition.arm not in ("none", "independent") or condition.axis not in ("", *asked):
+                continue
+            for run in self._repeated(session, self.settings[0], (condition,)):
+                for examination in self._examinations(condition, run.seed, asked):
+                    yield run.model_copy(update={"examination": examination})
+
+    def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
+        """Yield what is asked of one encoder, given the primary doses of every axis."""
+        study = self.study
+        for path in [path for path in asked if condition.axis in ("", path) and not study.is_jitter(path)]:
+            for dose in self._doses(path):
+                inputs = _corruption(study.views, path, dose)
+                yield Corruption(inputs=inputs, axis=path, dose=dose)
+                if dose in asked[path] and (not condition.axis or condition.dose == dose):
+                    yield Detection(inputs=inputs, axis=path, dose=dose)
+        if condition.axis:
+            yield Comparison(seed=seed)
+        elif not isinstance(study.method, LinearSSL):  # the A/A control's encoders: how alike two seeds are
+            yield Comparison(seed=seed + study.training.seeds)
+        if study.target.kind == "categorical" and (not condition.axis or condition.dose in asked[condition.axis]):
+            yield ByClass()
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]

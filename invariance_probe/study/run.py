@@ -8,7 +8,10 @@ no key, and changing them retrains nothing.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from pydantic import SerializerFunctionWrapHandler, model_serializer
+
 from invariance_probe.study.declaration import Declaration, sha256_of
+from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
 from invariance_probe.study.study import Folds, Optimisation, Window
@@ -21,7 +24,7 @@ Arm = Literal["none", "independent", "shared", "paired"]
 Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}
-_PROBED = {"target", "probe"}
+_PROBED = {"target", "probe", "examination"}
 _LEARNS_TARGET = {"supervised"}
 
 
@@ -54,14 +57,42 @@ class Run(Declaration):
     """Part of the training windows that is used."""
     target: Target
     probe: Probe
+    examination: Examination | None = None
+    """What is measured on the stored encoder of this run; None where it is trained here. Left out of every dump when None."""
+
+    @model_serializer(mode="wrap")
+    def _leave_out_no_examination(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Keep the keys and stored specifications of runs from before there were examinations."""
+        dumped: dict[str, Any] = dump(self)
+        if self.examination is None:
+            dumped.pop("examination", None)
+        return dumped
+
+    @property
+    def steps(self) -> int:
+        """How many update steps are made for it."""
+        return 0 if self.optimisation is None or self.examination is not None else self.optimisation.steps
+
+    def trained(self) -> "Run":
+        """Return the run that trained the encoder which is examined; the run itself without an examination."""
+        return self.model_copy(update={"examination": None})
+
+    def reference(self) -> "Run | None":
+        """Return the run at the identity dose whose encoder this one's is compared with; None without a comparison."""
+        if not isinstance(self.examination, Comparison):
+            return None
+        assert self.views is not None
+        views = self.views.at(self.axis, self.views.doses()[self.axis]) if self.axis else self.views
+        clean = {"views": views, "axis": "", "dose": 0.0, "arm": "none", "seed": self.examination.seed}
+        return self.trained().model_copy(update=clean)
 
     def train_key(self) -> str:
         """Hash what reaches the encoder."""
-        left_out = _LABELS if self.method.kind in _LEARNS_TARGET else _LABELS | _PROBED
+        left_out = _LABELS | {"examination"} if self.method.kind in _LEARNS_TARGET else _LABELS | _PROBED
         return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=left_out)})
 
     def key(self) -> str:
-        """Hash what reaches the measured loss: the encoder, the target and the probe."""
+        """Hash what reaches what is measured: the encoder, the target, the probe and the examination."""
         return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)})
 
 
@@ -80,7 +111,7 @@ class RunResult:
     selection_loss
         Loss of the same decoder family on a validation part of the training windows (for choosing a ceiling).
     diagnostics
-        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and a baseline's own.
+        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and those of a baseline or an examination.
     """
 
     key: str

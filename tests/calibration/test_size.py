@@ -45,7 +45,9 @@ def bank():
         runs = [
             r
             for r in plan.runs
-            if r.session == session.name and r.method.kind in ("raw", "linear_ssl", "information", "shift_null")
+            if r.session == session.name
+            and r.method.kind in ("raw", "linear_ssl", "information", "shift_null")
+            and r.examination is None
         ]
         bench = Workbench.of(recording, runs[0], torch.device("cpu"))
         for kind in ("raw", "linear_ssl", "information", "shift_null"):

@@ -69,6 +69,14 @@ def test_stacks_hold_one_session_and_one_architecture_longest_first(plan):
     stacks = make_stacks(plan.runs)
     assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(run.key() for run in plan.runs)
     for stack in stacks:
-        assert len(stack.runs) <= STACK
+        assert len({run.train_key() if run.examination else run.key() for run in stack.runs}) <= STACK
         assert len({(run.session, run.method, run.optimisation, run.fraction) for run in stack.runs if run.optimisation}) <= 1
     assert [s.cost for s in stacks] == sorted((s.cost for s in stacks), reverse=True)
+
+
+def test_examinations_of_one_encoder_stay_together(plan):
+    stacks = make_stacks(plan.examined, size=3)
+    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(run.key() for run in plan.examined)
+    of = [{run.train_key() for run in stack.runs} for stack in stacks]
+    assert max(map(len, of)) == 3 and sum(map(len, of)) == len(set.union(*of))
+    assert all(stack.cost > 0 for stack in stacks)

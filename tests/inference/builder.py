@@ -41,8 +41,13 @@ def planted(
     R=0.6,
     leak=(-0.5,) * 20,
     nulls=None,
+    T=0.0,
+    by_class=None,
 ):
-    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind."""
+    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind.
+
+    Examined encoders lose delta and T of the test dose; `by_class` is delta of each class.
+    """
     nulls = nulls or {}
     gen = np.random.default_rng(seed)
     per = plan.study.folds.blocks_per_fold
@@ -57,6 +62,9 @@ def planted(
             results[run.key()] = RunResult(run.key(), "done", diagnostics=found)
             continue
         blocks = tuple(range(run.fold * per, (run.fold + 1) * per))
+        if run.examination is not None:
+            results[run.key()] = _examined(run, blocks, clean, R, delta if run.axis else 0.0, T, by_class or {})
+            continue
         loss = {
             "raw": 1 - R, "information": 1 - R + C_info * R, "supervised": 1 - R + 0.05 + (C_info * R if run.axis else 0), "pca": 1 - R + 0.02,
             "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
@@ -91,3 +99,25 @@ def with_code(plan, results, *, n_eff=2.0, units=30, red_idx=0.0, tau=0.8, lags=
         if run.method.kind in found:
             results[run.key()] = RunResult(run.key(), "done", diagnostics=found[run.method.kind])
     return results
+
+
+def _examined(run, blocks, clean, R, cost, T, by_class):
+    test = run.examination
+    if test.kind == "corruption":
+        loss = clean + (cost + T * test.dose) * R
+        values = {"invariance": 1 - test.dose, "invariance_row_space": 1 - test.dose / 2}
+        return RunResult(run.key(), "done", blocks, (loss,) * len(blocks), diagnostics=values)
+    found = {
+        "detection": {"detection": 0.9},
+        "comparison": {"cka": 0.8 - run.dose, "shape_distance": 0.5 + run.dose},
+        "by_class": {
+            name: value
+            for label, delta in by_class.items()
+            for i, block in enumerate(blocks)
+            for name, value in (
+                (f"class_windows@{label}@{block}", float(i)),  # the first block has none
+                *([(f"class_loss@{label}@{block}", clean + (delta * R if run.axis else 0.0))] if i else []),
+            )
+        },
+    }[test.kind]
+    return RunResult(run.key(), "done", diagnostics=found)

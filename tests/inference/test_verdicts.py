@@ -101,7 +101,7 @@ def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
     plan = make_plan()
     weak = planted(plan, null=0.5)
     reasons = pointless(plan, weak)
-    assert set(reasons) == {run.key() for run in plan.grid}
+    assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons)
     assert found.hypotheses[0].verdict.startswith("untestable")
@@ -112,7 +112,7 @@ def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained
     plan = make_plan(**JITTER)
     results = planted(plan, rho=1.0)
     reasons = pointless(plan, results)
-    assert set(reasons) == {run.key() for run in plan.grid}
+    assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): results[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons).hypotheses[0]
     assert found.verdict.startswith("untestable") and found.kind == "jitter"

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
@@ -14,13 +15,14 @@ from builder import JITTER, make_plan, planted, with_code
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.reporting import render
+from invariance_probe.reporting.figures.matrix import signed
 from invariance_probe.reporting.tables import baseline_table, primary_rows
 from invariance_probe.results.tables import COLUMNS, tidy
 
 PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
 FIELDS = {
     "schema_version": int, "study": dict, "registration": dict, "hypotheses": list, "baselines": list, "sessions": list, "curve": list,
-    "lags": list, "nulls": list, "cautions": list,
+    "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list, "similarity": list, "classes": list,
     "runs": dict, "notes": list, "settings": dict, "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {
@@ -62,7 +64,7 @@ def test_the_page_is_self_contained_and_escapes_what_a_study_says(tmp_path):
     page = made(tmp_path, make_plan(hypotheses=[hostile]), C_info=0.4).read_text()
     assert "<script" not in page and "&lt;script&gt;" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
-    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 3
+    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 4
 
 
 def test_the_page_opens_with_the_verdicts(tmp_path):
@@ -83,6 +85,31 @@ def test_a_study_without_a_verdict_renders(tmp_path):
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     page = made(tmp_path, plan, results=only, left_out=pointless(plan, weak)).read_text()
     assert "untestable" in page and "left out" in page
+
+
+def test_the_matrix_and_the_looks_of_the_representation_are_shown_with_their_numbers(tmp_path):
+    page = made(tmp_path, C_info=0.4, delta=0.2, T=0.5)
+    text, cells = page.read_text(), pd.read_csv(page.parent / "matrix.csv")
+    pooled = cells[(cells.hypothesis == "H1") & (cells.train_dose == 0.4) & (cells.test_dose == 0.4)]
+    assert pooled.value.item() == pytest.approx(0.4, abs=0.02)
+    assert "trained at one dose, tested at another" in text and "What the representation looks like" in text
+    assert "dose 0, two seeds" in text and "The cost by class" not in text
+    assert f"<td>{pooled.value.item():.3f}</td>" in text
+    markdown = (page.parent / "report.md").read_text()
+    assert "| trained at 0.4 | 0.60 (0.60 to 0.60) |" in markdown
+
+
+def test_classes_are_shown_by_name_and_escaped(tmp_path):
+    plan = make_plan(target={"name": "t", "kind": "categorical"})
+    text = made(tmp_path, plan, by_class={"<b>rest": 0.3, "move": -0.1}).read_text()
+    assert "The cost by class" in text and "&lt;b&gt;rest" in text and "<b>rest" not in text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.0, "0"), (0.314, "+.31"), (-0.05, "\N{MINUS SIGN}.05"), (1.26, "+1.3"), (-12.0, "\N{MINUS SIGN}12.0")]
+)
+def test_cells_are_short(value, text):
+    assert signed(value) == text
 
 
 def test_an_older_report_is_replaced_whole(tmp_path):

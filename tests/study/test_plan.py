@@ -1,7 +1,10 @@
+from collections import Counter
+
 from conftest import tiny_study
 
 from invariance_probe.study.methods import Raw
 from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
 
@@ -64,3 +67,36 @@ def test_a_jitter_hypothesis_is_checked_at_a_third_of_the_data():
     third = {(run.axis, run.dose) for run in plan.grid if run.fraction < 1}
     assert third == {("", 0.0), ("time_jitter.window_s", 0.2)}
     assert all(run.arm in ("none", "independent") for run in plan.grid)
+
+
+def test_examinations_look_at_encoders_of_the_grid_and_train_nothing():
+    plan = plan_of(axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}], arms=["independent", "shared", "paired"])
+    trained = {run.train_key() for run in plan.grid}
+    assert {run.train_key() for run in plan.examined} <= trained
+    references = [run.reference() for run in plan.examined if run.examination.kind == "comparison"]
+    assert {run.train_key() for run in references} <= trained
+    kinds = Counter(run.examination.kind for run in plan.examined)
+    encoders = 3 * 2 * 2  # sessions, seeds, folds
+    assert kinds == {"corruption": encoders * 3 * 2, "detection": encoders * 2, "comparison": encoders * 3}
+    assert plan.model_steps() == sum(run.optimisation.steps for run in plan.baselines + plan.grid if run.optimisation)
+    assert {run.arm for run in plan.examined} == {"none", "independent"} and {run.setting for run in plan.examined} == {""}
+
+
+def test_an_examination_reaches_the_key_and_never_the_train_key():
+    run = plan_of().examined[0]
+    other = run.model_copy(update={"examination": run.examination.model_copy(update={"draws": 8})})
+    assert other.key() != run.key() != run.trained().key() and other.train_key() == run.train_key() == run.trained().train_key()
+    assert "examination" not in run.trained().model_dump() and Run.model_validate(run.model_dump(mode="json")) == run
+
+
+def test_quick_studies_examine_nothing_and_others_only_what_a_hypothesis_is_about():
+    assert plan_of(quick=True).examined == ()
+    hypothesis = {**tiny_study()["hypotheses"][0], "group": "a"}
+    worlds = [{**tiny_study()["recordings"][0], "group": group, "session": group} for group in ("a", "b")]
+    study = Study.model_validate(tiny_study(recordings=worlds, hypotheses=[hypothesis]))
+    plan = Plan(study, tuple(Session(g, "x", g, g, world) for g, world in zip("ab", study.recordings, strict=True)))
+    assert {run.session for run in plan.examined} == {"a"}
+    linear = plan_of(method={"kind": "linear_ssl"}).examined
+    assert {run.seed for run in linear} == {0} and {run.axis for run in linear if run.examination.kind == "comparison"} == {
+        "unit_dropout.rate"
+    }

@@ -6,6 +6,7 @@ from typing import Any
 from invariance_probe.reporting.figures.chart import Chart
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
 from invariance_probe.reporting.figures.lags import lag_curves
+from invariance_probe.reporting.figures.matrix import train_test_matrix
 from invariance_probe.reporting.figures.nulls import null_panel
 from invariance_probe.study.study import Folds
 
@@ -26,7 +27,9 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
     charts = []
     if points and hypothesis["estimands"]:
-        charts += [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points)]
+        cells = [p for p in report["matrix"] if p["hypothesis"] == hypothesis["id"]]
+        tested = [train_test_matrix(hypothesis, cells)] if any(p["test_dose"] != p["train_dose"] for p in cells) else []
+        charts += [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points), *tested]
     lags = lag_curves(hypothesis, report, points)
     if lags is not None:
         charts.insert(0 if hypothesis["kind"] == "jitter" else len(charts), lags)

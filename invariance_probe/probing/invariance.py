@@ -1,0 +1,62 @@
+"""S: how little a representation moves under a corruption, against how far apart strangers are; no label is needed.
+
+S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2 is 1 where nothing moves, and 0 where a corrupted window is as far from
+itself as a stranger is.
+"""
+
+import torch
+from torch import Tensor
+
+
+def moved(change: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return squared lengths (run, row) of changes (run, row, dim), and of their projections on rows (run, dim, dim)."""
+    wide = change.to(torch.float64)
+    return wide.square().sum(2), torch.bmm(wide, rows).square().sum(2)
+
+
+def row_space(weights: Tensor) -> Tensor:
+    """Return the projection (run, dim, dim) on what linear decoders (run, dim, column) read of their features."""
+    left, values, _ = torch.linalg.svd(weights, full_matrices=False)
+    kept = values > 1e-8 * values[:, :1]
+    basis = left * kept.unsqueeze(1)
+    return torch.bmm(basis, basis.transpose(1, 2))
+
+
+def invariance(clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None) -> dict[str, float]:
+    """Return S of one encoder by name; NaN where its representation does not vary.
+
+    `invariance` is S in the representation as it is; `invariance_row_space` after projection on what the fitted probe reads
+    of the target; `invariance_within_class` with strangers of the window's own class.
+
+    Parameters
+    ----------
+    clean
+        Representation of clean windows (row, dim).
+    rows
+        Projection on the probe's row space (dim, dim).
+    moves
+        Mean squared length of each window's move (row,), raw and projected.
+    classes
+        Class of each window (row,), where the target has classes.
+    """
+    wide = clean.to(torch.float64)
+    raw, projected = moves
+    found = {
+        "invariance": _share(float(raw.mean()), _strangers(wide)),
+        "invariance_row_space": _share(float(projected.mean()), _strangers(wide @ rows)),
+    }
+    if classes is not None:
+        parts = [part for c in classes.unique() if int((part := classes == c).sum()) > 1]
+        within = sum(float(raw[part].sum()) for part in parts)
+        apart = sum(_strangers(wide[part]) * int(part.sum()) for part in parts)
+        found["invariance_within_class"] = _share(within, apart)
+    return found
+
+
+def _strangers(x: Tensor) -> float:
+    """Return the mean squared distance of two different rows (row, dim)."""
+    return 2 * float((x - x.mean(0)).square().sum()) / (len(x) - 1)
+
+
+def _share(moves: float, apart: float) -> float:
+    return 1 - moves / apart if apart > 0 else float("nan")

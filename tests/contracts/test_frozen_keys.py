@@ -1,0 +1,34 @@
+"""Keys of whole plans, taken before runs that look at stored encoders came in: thousands of stored results are found by them."""
+
+import pytest
+from conftest import tiny_study
+
+from invariance_probe.results.store import _spec
+from invariance_probe.study.declaration import sha256_of
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.study import Study
+
+HYPOTHESIS = {**tiny_study()["hypotheses"][0], "id": "J", "claim": "c", "predicts": "invariant", "dose": 0.2}
+JITTER = {
+    "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
+    "hypotheses": [{**HYPOTHESIS, "axis": "time_jitter.window_s"}],
+    "target": {"name": "t", "kind": "categorical"},
+    "method": {"kind": "linear_ssl"},
+}
+FROZEN = {
+    "dropout": ({}, 189, "9afc03bedc164568", "ed53ed3706208f49", "1675957b1c7bfab9", "e83d14366caf9a92"),
+    "jitter": (JITTER, 87, "439bc92935160675", "c181e54bf78f06dd", "5a5ab8f41b495721", "b0434ca6922039ad"),
+}
+
+
+@pytest.mark.parametrize("name", FROZEN)
+def test_no_key_no_specification_and_no_dump_of_a_trained_run_has_changed(name):
+    changes, count, *expected = FROZEN[name]
+    study = Study.model_validate(tiny_study(**changes))
+    plan = Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(3)))
+    runs = (*plan.baselines, *plan.grid)
+    found = [
+        [run.key() for run in runs], [run.train_key() for run in runs], [_spec(run) for run in runs],
+        [run.model_dump(mode="json") for run in runs],
+    ]  # fmt: skip
+    assert len(runs) == count and [sha256_of(values)[:16] for values in found] == expected
