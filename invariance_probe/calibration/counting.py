@@ -44,12 +44,12 @@ class Bank:
         """Return the bank's own ratio of effect to range."""
         return float(self.effects[name].mean() / self.ranges[name].mean())
 
-    def shown(self, name: str, studies: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    def shown(self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
         """Return which studies (study, session) show `<= margin`, and which show `> margin`, by a t test over sessions."""
         q = (self.effects[name] - margin * self.ranges[name])[studies]
         with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time: all claims or none
             t = q.mean(axis=1) / (q.std(axis=1, ddof=1) / np.sqrt(q.shape[1]))
-        bound = stats.t.ppf(1 - ALPHA, q.shape[1] - 1)
+        bound = stats.t.ppf(1 - alpha, q.shape[1] - 1)
         return t <= -bound, t >= bound
 
 
@@ -87,6 +87,12 @@ def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tup
     upper = np.quantile(again, 0.95, axis=0)
     claims = (Size(name, "<= m", sessions, low, float(upper[0])), Size(name, "> m", sessions, high, float(upper[1])))
     return *claims, 1 - low - high
+
+
+def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
+    """Return how often the interval of a study (study, session) holds the bank's own ratio; `level` is two-sided, in (0, 1)."""
+    low, high = bank.shown(name, studies, bank.mean(name), (1 - level) / 2)
+    return 1 - float(low.mean()) - float(high.mean())
 
 
 def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:

@@ -24,13 +24,18 @@ def page(content: Mapping[str, Any]) -> str:
     means = content.get("means", {})
     names = list(dict.fromkeys(name for values in means.values() for name in values))
     banks = [[case, *("{:+.2f} ± {:.2f}".format(*values[name]) for name in names)] for case, values in means.items()]
-    return "\n".join([
+    opening = [
         "# Calibration",
         "",
         _opening(content["settings"]),
         "",
         *_table(["case", "figure", "asked", "reached", "95 % low", "high", "bank", "met"], figures),
         "",
+    ]
+    if not shares:
+        return "\n".join(opening)
+    return "\n".join([
+        *opening,
         "## Verdicts at six sessions",
         "",
         *_table(["case", *VERDICTS], shares),
@@ -44,7 +49,13 @@ def page(content: Mapping[str, Any]) -> str:
 
 def _opening(settings: Mapping[str, Any]) -> str:
     training = settings["training"]
-    method, size = settings["method"]["kind"], settings["size"]
+    method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
+    if part in ("measures", "worlds"):
+        return (
+            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known truth, measured without trained SSL. "
+            f"Studies of several sessions are {STUDIES} draws from a bank of sessions. The worlds' seeds were used for nothing else."
+            f"{_SIZE_NOTE[size]}"
+        )
     return (
         f"Made by `invariance-probe calibrate --method {method} --size {size}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "

@@ -151,6 +151,10 @@ class Plan:
         """Return the number of update steps of all models."""
         return sum(run.optimisation.steps for run in self.runs if run.optimisation is not None)
 
+    def measurement(self, session: Session, method: AnyMethod) -> Run:
+        """Return the measurement of a whole session by a method that no study asks for by itself."""
+        return self._run(session, method, None)
+
     def _run(
         self, session: Session, method: AnyMethod, fold: int | None, seed: int = 0, optimisation: Optimisation | None = None,
         condition: Condition | None = None, setting: str = "",
