@@ -160,18 +160,30 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 )
 @click.option("--quick", is_flag=True, help="The same as --size quick: minutes, whether it works, not how well.")
 @click.option("--method", type=click.Choice(["simclr", "vicreg", "byol"]), default="simclr", show_default=True)
+@click.option(
+    "--part",
+    type=click.Choice(["all", "dropout", "measures", "worlds"]),
+    default="all",
+    show_default=True,
+    help="Verdicts about dropout, measures without SSL (G1, G1b, G2, G8), or the worlds G3 to G6.",
+)
 @click.option("--no-train", is_flag=True, help="Judge what the store has.")
 @click.option("--runs", default="runs/calibration", show_default=True, type=click.Path(path_type=Path), help="The run store.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/calibration/METHOD].")
+@click.option(
+    "--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/calibration/METHOD, or PART]."
+)
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one a core].")
-def calibrate(size: str, quick: bool, method: str, no_train: bool, runs: Path, out: Path | None, workers: int | None) -> None:
+def calibrate(
+    size: str, quick: bool, method: str, part: str, no_train: bool, runs: Path, out: Path | None, workers: int | None
+) -> None:
     """Count how often verdicts are wrong, on simulated worlds of known truth; goes on where it was stopped."""
     from invariance_probe.calibration import calibrate as run_calibration
 
     size = "quick" if quick else size
-    folder = out or Path("reports") / "calibration" / (f"{method}-quick" if size == "quick" else method)
+    name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
+    folder = out or Path("reports") / "calibration" / (f"{name}-quick" if size == "quick" else name)
     with _progress() as on_event:
-        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event)
+        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event, part)
     missed = [row for row in rows if row.met is False]
     for row in missed:
         click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")

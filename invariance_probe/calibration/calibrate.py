@@ -14,6 +14,9 @@ from invariance_probe.calibration.counting import STUDIES, Bank, draw, naive, si
 from invariance_probe.calibration.measures import measure_rows, measured_sessions
 from invariance_probe.calibration.page import write_page
 from invariance_probe.calibration.row import Row
+from invariance_probe.calibration.world_rows import turnover_rows, world_rows
+from invariance_probe.calibration.worlds import SIZES as WORLDS
+from invariance_probe.calibration.worlds import measured_turnover, measured_worlds
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import Event, Place
 from invariance_probe.inference.entry import session_findings
@@ -24,6 +27,8 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
 MARGIN, SESSIONS, AXIS, DOSE = 0.1, 6, "unit_dropout.rate", 0.4
+PARTS = ("dropout", "measures", "worlds")
+"""What can be calibrated alone: the verdicts about dropout, the measures without SSL (G1, G1b, G2, G8), and the worlds G3 to G6."""
 NAMES = ("C_info", "D", "H", "delta", "delta_paired")
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
@@ -41,6 +46,7 @@ def calibrate(
     train: bool = True,
     workers: int | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
+    part: str = "all",
 ) -> list[Row]:
     """Measure what the store lacks of the banks, count errors, and write calibration.json and README.md.
 
@@ -56,25 +62,32 @@ def calibrate(
         The SSL method that is calibrated.
     train
         Measure what is missing; else judge what the store has.
+    part
+        `all`, or one of `PARTS`; the report has the figures of that part alone.
     """
     started = time.monotonic()
     store = Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
     place = Place(Path.cwd(), store.root.resolve())
     rng = np.random.default_rng(1)
+    parts = PARTS if part == "all" else (part,)
     rows = []
-    if MEASURED[size]:
+    if "measures" in parts and MEASURED[size]:
         measured = measured_sessions(measures_study(MEASURED[size]), store, place, workers or cores(), train, on_event)
         rows += measure_rows(measured)
+    if "worlds" in parts and WORLDS[size]:
+        rows += world_rows(measured_worlds(size, store, place, workers or cores(), train, on_event))
+        rows += turnover_rows(*measured_turnover(size, store, place, workers or cores(), train, on_event))
     study = dropout_study(SSL[method], SIZES[size])
-    banks = _banks(study, store, place, workers or cores(), train, on_event)
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
-    for case, bank in banks.items():
-        rows += _dropout_rows(case, bank, rng, tables)
+    if "dropout" in parts:
+        for case, bank in _banks(study, store, place, workers or cores(), train, on_event).items():
+            rows += _dropout_rows(case, bank, rng, tables)
     settings = {
         "method": study.method.model_dump(mode="json"),
         "training": study.training.model_dump(mode="json"),
         "size": size,
+        "part": part,
         "seconds": round(time.monotonic() - started),
         "versions": versions(),
     }

@@ -43,11 +43,10 @@ class Bank:
         """Return the bank's own ratio of effect to range."""
         return float(self.effects[name].mean() / self.ranges[name].mean())
 
-    def shown(self, name: str, studies: np.ndarray, margin: float) -> tuple[np.ndarray, np.ndarray]:
+    def shown(self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
         """Return which studies (study, session) show `<= margin`, and which show `> margin`, by the rule of `intervals`."""
-        q = (self.effects[name] - margin * self.ranges[name])[studies]
-        at_most, more = p_over_units(q)
-        return at_most <= ALPHA, more <= ALPHA
+        at_most, more = p_over_units((self.effects[name] - margin * self.ranges[name])[studies])
+        return at_most <= alpha, more <= alpha
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
@@ -84,6 +83,12 @@ def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tup
     upper = np.quantile(again, 0.95, axis=0)
     claims = (Size(name, "<= m", sessions, low, float(upper[0])), Size(name, "> m", sessions, high, float(upper[1])))
     return *claims, 1 - low - high
+
+
+def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
+    """Return how often the interval of a study (study, session) holds the bank's own ratio; `level` is two-sided, in (0, 1)."""
+    low, high = bank.shown(name, studies, bank.mean(name), (1 - level) / 2)
+    return 1 - float(low.mean()) - float(high.mean())
 
 
 def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:

@@ -6,7 +6,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.calibration.counting import STUDIES
-from invariance_probe.calibration.row import Row, met
+from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference.intervals import ALPHA
@@ -56,22 +56,6 @@ def _values(found: Sessions, group: str, name: str) -> np.ndarray:
     return np.array([session[name] for session in found.get(group, []) if np.isfinite(session.get(name, np.nan))])
 
 
-def _median(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
-    if len(values) < 3:
-        return None
-    spread = stats.bootstrap((values,), np.median, n_resamples=999, rng=np.random.default_rng(2), method="percentile")
-    reached, interval = float(np.median(values)), spread.confidence_interval
-    return Row(about, figure, asked, reached, float(interval.low), float(interval.high), len(values), met(asked, reached))
-
-
-def _rate(about: str, figure: str, asked: str, hits: np.ndarray) -> Row | None:
-    if not len(hits):
-        return None
-    interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci()
-    reached = float(hits.mean())
-    return Row(about, figure, asked, reached, float(interval.low), float(interval.high), len(hits), met(asked, reached))
-
-
 def _time_rows(found: Sessions) -> list[Row | None]:
     rows = []
     for tau in TAUS:
@@ -79,19 +63,21 @@ def _time_rows(found: Sessions) -> list[Row | None]:
         here, there = f"G1, tau {tau:g} s", f"G1b, tau {tau:g} s"
         low, high = _values(found, smooth, "tau_low_s"), _values(found, smooth, "tau_high_s")
         rows += [
-            _median(here, "tau by test lag / tau, median", "0.9 to 1.1", _values(found, smooth, "tau_s") / tau),
-            _rate(
+            median_row(here, "tau by test lag / tau, median", "0.9 to 1.1", _values(found, smooth, "tau_s") / tau),
+            rate_row(
                 here,
                 "90 % interval of one session covers tau",
                 "printed",
                 (low <= tau) & (tau <= high) if len(low) == len(high) else low,
             ),
-            _rate(here, "jumps claimed, but it flows", "<= 0.07", _values(found, smooth, "kurtosis_p") <= ALPHA),
-            _rate(there, "jumps found", ">= 0.8", _values(found, jumpy, "kurtosis_p") <= ALPHA),
-            _median(there, "tau by test lag / tau, median: the same curve", "0.9 to 1.1", _values(found, jumpy, "tau_s") / tau),
+            rate_row(here, "jumps claimed, but it flows", "<= 0.07", _values(found, smooth, "kurtosis_p") <= ALPHA),
+            rate_row(there, "jumps found", ">= 0.8", _values(found, jumpy, "kurtosis_p") <= ALPHA),
+            median_row(
+                there, "tau by test lag / tau, median: the same curve", "0.9 to 1.1", _values(found, jumpy, "tau_s") / tau
+            ),
         ]
     triples = list(zip(*(_values(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS), strict=False))
-    return [*rows, _rate("G1", "three taus in the right order", ">= 0.95", np.array([a < b < c for a, b, c in triples]))]
+    return [*rows, rate_row("G1", "three taus in the right order", ">= 0.95", np.array([a < b < c for a, b, c in triples]))]
 
 
 def _carrier_rows(found: Sessions) -> list[Row | None]:
@@ -99,8 +85,8 @@ def _carrier_rows(found: Sessions) -> list[Row | None]:
     for carriers in (1, 3, 6, 15, 60):
         about, group = f"G2, {carriers} of 60 carriers", f"carriers-{carriers}"
         asked = "0.8 to 1.2" if carriers <= 15 else "printed"
-        rows.append(_median(about, "N_eff / carriers, median", asked, _values(found, group, "n_eff") / carriers))
-        rows.append(_median(about, "RedIdx of additive carriers, median", "-0.05 to 0.05", _values(found, group, "red_idx")))
+        rows.append(median_row(about, "N_eff / carriers, median", asked, _values(found, group, "n_eff") / carriers))
+        rows.append(median_row(about, "RedIdx of additive carriers, median", "-0.05 to 0.05", _values(found, group, "red_idx")))
     return rows
 
 
@@ -127,6 +113,6 @@ def _null_rows(found: Sessions) -> list[Row | None]:
     asked = {"independent": "<= 0.07", "constant_rates": "<= 0.07", "common_trend": "printed", "trial_constant": "printed"}
     figure = "raw decoder beats its linear-shift null"
     return [
-        _rate(f"G8, {case.replace('_', ' ')}", figure, bound, _values(found, f"nothing-{case}", "p_value") <= ALPHA)
+        rate_row(f"G8, {case.replace('_', ' ')}", figure, bound, _values(found, f"nothing-{case}", "p_value") <= ALPHA)
         for case, bound in asked.items()
     ]

@@ -48,7 +48,13 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
 
 def _opening(settings: Mapping[str, Any]) -> str:
     training = settings["training"]
-    method, size = settings["method"]["kind"], settings["size"]
+    method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
+    if part in ("measures", "worlds"):
+        return (
+            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known truth, measured without trained SSL. "
+            f"Studies of several sessions are {STUDIES} draws from a bank of sessions. The worlds' seeds were used for nothing else."
+            f"{_SIZE_NOTE[size]}"
+        )
     return (
         f"Made by `invariance-probe calibrate --method {method} --size {size}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "

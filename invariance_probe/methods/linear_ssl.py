@@ -59,6 +59,38 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
     return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
 
 
+def matched_moments(activity: np.ndarray, first: np.ndarray, second: np.ndarray, split: bool) -> Moments:
+    """Return the moments of explicit pairs of windows of one bin, each pair in both orders.
+
+    Parameters
+    ----------
+    activity
+        Training activity (time, unit) as the windows index it.
+    first, second
+        The windows of every pair (pair,), (pair,); a window may stand in many.
+    split
+        Whether each view holds twice one half of every count.
+    """
+    x = activity.astype(np.float64)
+    members = np.bincount(np.concatenate([first, second]), minlength=len(x)) / (2 * len(first))
+    mean = members @ x
+    centred = x - mean
+    within = (centred * members[:, None]).T @ centred
+    across = centred[first].T @ centred[second] / len(first)
+    poisson = np.diag(mean) if split else np.zeros_like(within)
+    return Moments(mean, (across + across.T) / 2 - float((first == second).mean()) * poisson, within + poisson)
+
+
+def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
+    """Return the moments of pairs of which the part `share` is of the second kind, about their common mean."""
+    mean = (1 - share) * first.mean + share * second.mean
+    apart = second.mean - first.mean
+    offset = share * (1 - share) * np.outer(apart, apart)
+    across = (1 - share) * first.across + share * second.across + offset
+    within = (1 - share) * first.within + share * second.within + offset
+    return Moments(mean, across, within)
+
+
 def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
     """Return the moments after one transform of both views, its draws made by the arm.
 
@@ -137,6 +169,20 @@ def fit_directions(
     for transform in views.transforms:
         own: Arm = arm if axis.split(".")[0] == transform.kind else "independent"
         moments = corrupted_moments(moments, transform, own, sd[live])
+    return standardised_directions(moments, sd, dimensions, ridge)
+
+
+def standardised_directions(moments: Moments, sd: np.ndarray, dimensions: int, ridge: float) -> np.ndarray:
+    """Return the leading directions (unit, dimension) of standardised activity from the moments of the units with sd > 0.
+
+    Parameters
+    ----------
+    moments
+        Of the live units, in their own units.
+    sd
+        Standard deviation of all units (unit,); those with sd 0 get no weight.
+    """
+    live = sd > 0
     scale = np.outer(sd[live], sd[live])
     found = shared_directions(replace(moments, across=moments.across / scale, within=moments.within / scale), dimensions, ridge)
     directions = np.zeros((len(sd), found.shape[1]))

@@ -1,6 +1,16 @@
 """Runs to run results: train or compute a representation, probe it, describe it."""
 
-from invariance_probe.probing import baselines, lag_curve, leak, nulls, trained, unit_information
+from invariance_probe.probing import (
+    baselines,
+    lag_curve,
+    leak,
+    messengers,
+    mined_pairs,
+    nulls,
+    shared_dimensions,
+    trained,
+    unit_information,
+)
 
 MEASURES = {
     "simclr": trained.measure_ssl,
@@ -20,5 +30,8 @@ MEASURES = {
     "persistence": nulls.measure_persistence,
     "unit_information": unit_information.measure_unit_information,
     "test_lag": lag_curve.measure_test_lag,
+    "messengers": messengers.measure_messengers,
+    "mined_pairs": mined_pairs.measure_mined_pairs,
+    "shared_dimensions": shared_dimensions.measure_shared_dimensions,
 }
 """How the runs of every method are measured: stacked runs of one session in, `Measured` out."""

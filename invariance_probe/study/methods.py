@@ -176,6 +176,59 @@ class TestLag(Declaration):
     """Block-bootstrap draws of the time constant, and surrogates of the increments' kurtosis."""
 
 
+class SharedDimensions(Declaration):
+    """How many dimensions activity shares with a second modality (the target), and at which lag: held-out canonical correlations."""
+
+    kind: Literal["shared_dimensions"] = "shared_dimensions"
+    components: Width = 10
+    """Principal components of each side that are correlated."""
+    shifts: Annotated[int, Field(ge=99)] = 199
+    """Circular shifts of the second modality that make the null."""
+    longest_lag_s: Annotated[float, Field(ge=0)] = 1.0
+    """Lags are tried from that far behind to that far ahead."""
+
+
+class Messengers(Declaration):
+    """Which few units carry the target, and whether they are the same ones in the second half of the session."""
+
+    kind: Literal["messengers"] = "messengers"
+    budget: Annotated[int, Field(ge=1)] = 6
+    """How many units are chosen."""
+    masks: Annotated[int, Field(ge=20)] = 50
+    """Rate-matched random sets that the chosen one is held against."""
+    blocks: Annotated[int, Field(ge=8)] = 12
+    """Blocks of each half of the session that choose, and as many between them that score."""
+    resamples: Annotated[int, Field(ge=10)] = 30
+    """Bootstrap draws of the choosing blocks, for how much the choice varies."""
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The transfer ratio is reported where the units chosen in a half carry more than this part of its range."""
+
+
+class MinedPairs(Declaration):
+    """Whether pairs mined across time make closed-form linear SSL decode better under a later drift than local or random pairs."""
+
+    kind: Literal["mined_pairs"] = "mined_pairs"
+    dimensions: Width = 8
+    ridge: Annotated[float, Field(ge=0)] = 1e-3
+    """Added to the within-view covariance, as a fraction of its mean variance."""
+    local_s: Annotated[float, Field(ge=0)] = 0.5
+    """Local pairs lie at most this far apart."""
+    gap_s: Annotated[float, Field(gt=0)] = 30.0
+    """Mined, random and oracle pairs lie at least this far apart."""
+    neighbours: Annotated[int, Field(ge=1)] = 3
+    """Distant partners of every window."""
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.25, 0.5, 0.9)
+    """Parts of the pairs that are distant ones; the others are local."""
+    smoothing_s: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the Gaussian that smooths activity before neighbours are looked for."""
+    components: Width = 8
+    """Principal components of smoothed activity in which neighbours are near."""
+    labelled: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """First part of the training windows that the probe is fitted on."""
+    nuisance: str = ""
+    """Array of the recording whose distance within pairs is measured; none when empty."""
+
+
 Baseline = Annotated[
     Raw
     | PCA
@@ -189,7 +242,10 @@ Baseline = Annotated[
     | PseudoNull
     | Leak
     | UnitInformation
-    | TestLag,
+    | TestLag
+    | SharedDimensions
+    | Messengers
+    | MinedPairs,
     Field(discriminator="kind"),
 ]
 AnyMethod = Annotated[
@@ -209,6 +265,9 @@ AnyMethod = Annotated[
     | PseudoNull
     | Leak
     | UnitInformation
-    | TestLag,
+    | TestLag
+    | SharedDimensions
+    | Messengers
+    | MinedPairs,
     Field(discriminator="kind"),
 ]

@@ -212,6 +212,10 @@ class Plan:
         """Return the number of update steps of all models."""
         return sum(run.steps for run in self.runs)
 
+    def measurement(self, session: Session, method: AnyMethod) -> Run:
+        """Return the measurement of a whole session by a method that no study asks for by itself."""
+        return self._run(session, method, None)
+
     def _run(
         self, session: Session, method: AnyMethod, fold: int | None, seed: int = 0, optimisation: Optimisation | None = None,
         condition: Condition | None = None, setting: str = "",

@@ -1,0 +1,196 @@
+"""The worlds of recurring behaviours, two modalities, messengers and turnover (G3 to G6): their banks, and what is measured of them.
+
+Settings were chosen on seed 100 and frozen: the time constant (3 s) and the number of private latents of G4 are those of the design
+simulation, its length (400 s) and that of G5 (400 s, two of which choose) were taken as the first that were tried; G3's units, bins,
+dimensions (as many as behaviours span, so that drift and behaviour compete) and part of distant pairs were tuned until local
+pairs decode about .65 and oracle pairs .8, as in the design simulation. G6 has a label gain of .25: at the generator's own .4, the
+gains of some units make counts so skewed that in a few sessions linear SSL of one dimension follows a unit instead of the label, delta
+is strongly skewed over sessions, and no t interval covers its mean; that world is measured too, and printed.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from invariance_probe.calibration.banks import SEED
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.executors.local import Event, Place, run_local
+from invariance_probe.results.store import Store
+from invariance_probe.study.methods import AnyMethod, Messengers, MinedPairs, SharedDimensions
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.run import Run, RunResult
+from invariance_probe.study.study import Study
+
+COMMON = (0, 1, 2, 3, 4)
+"""Shared dimensions of the worlds of two modalities."""
+LAGS = {0: "common-2", 3: "lag-behind", -4: "lag-ahead"}
+"""Lags in bins of the worlds with two shared dimensions, and their names."""
+CARRIERS = 6
+SPREAD = (20, 60)
+"""Carriers of the stable worlds whose code is not sparse, of 60 units."""
+SHARES = (0.5, 0.9)
+"""Parts of the pairs that are distant ones."""
+DOSE = 0.4
+"""Of unit dropout, in the worlds with turnover."""
+LABEL_GAINS = {"turnover": 0.25, "skewed": 0.4}
+SUCCESSIVE = 12
+"""Sessions of one array with turnover."""
+
+SIZES: dict[str, dict[str, int]] = {
+    "full": {"recurring": 80, "nothing-common": 200, "common": 40, "lag": 40, "messengers": 50, "turnover": 30, "skewed": 10},
+    "licence": {},
+    "quick": {"recurring": 6, "nothing-common": 3, "common": 3, "lag": 3, "messengers": 3, "turnover": 1, "skewed": 1},
+}
+"""Sessions of every world; for turnover and its skewed variant, arrays of `SUCCESSIVE` sessions each."""
+
+
+@dataclass(frozen=True)
+class Family:
+    """Worlds that one measurement is made of.
+
+    Attributes
+    ----------
+    study
+        Their recordings, target and folds; its hypothesis is never judged.
+    method
+        What is measured of each session; None where the study's own runs are.
+    """
+
+    study: Study
+    method: AnyMethod | None
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """What was measured of one session, beside what it was made with."""
+
+    session: Session
+    found: Mapping[str, float]
+    truth: Mapping[str, Any]
+
+
+def families(size: str) -> tuple[Family, ...]:
+    """Return the worlds of G3, G4 and G5, each with its measurement."""
+    counts = SIZES[size]
+    return (
+        Family(_study("recurring", _recurring(counts["recurring"]), "behaviour", 4, 10.0), mined_pairs()),
+        Family(_study("modalities", _modalities(counts), "modality", 5, 10.0), SharedDimensions(shifts=99)),
+        Family(_study("messengers", _messengers(counts["messengers"]), "label", 5, 1.0), Messengers(budget=CARRIERS)),
+    )
+
+
+def mined_pairs() -> MinedPairs:
+    """Return the measurement of recurring behaviours: five dimensions, as many as six behaviours span."""
+    return MinedPairs(dimensions=5, local_s=0.6, fractions=SHARES, nuisance="drift")
+
+
+def turnover_study(counts: Mapping[str, int]) -> Study:
+    """Return the study of closed-form linear SSL whose sessions are those of many arrays with units that come and go.
+
+    Successive sessions of one array share units, and are no independent sample; arrays share none. Arrays are named
+    `turnover-i` and `skewed-i`.
+    """
+    worlds = [
+        {"generator": "turnover", "session": f"{name}-{i + 1}", "sessions": SUCCESSIVE, "label_gain": gain}
+        for name, gain in LABEL_GAINS.items()
+        for i in range(counts[name])
+    ]
+    return _study("turnover", worlds, "label", 2, 3.0)
+
+
+def _recurring(count: int) -> list[dict[str, Any]]:
+    own = {"units": 40, "bins": 4000, "bin_s": 0.2, "drift_gain": 0.5}
+    return [{"generator": "recurring", "session": "recurring", "sessions": count, **own}]
+
+
+def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
+    common = [
+        {"common": k, "session": f"common-{k}", "sessions": counts["common"] if k else counts["nothing-common"], **own}
+        for k in COMMON
+    ]
+    lagged = [
+        {"common": 2, "lag_bins": lag, "session": name, "sessions": counts["lag"], **own} for lag, name in LAGS.items() if lag
+    ]
+    return [*common, *lagged]
+
+
+def _messengers(count: int) -> list[dict[str, Any]]:
+    own = {"generator": "messenger", "bins": 4000, "sessions": count}
+    sparse = [
+        {"carriers": CARRIERS, "switches": switches, "session": name}
+        for name, switches in (("stable", False), ("switching", True))
+    ]
+    spread = [{"carriers": carriers, "session": f"spread-{carriers}"} for carriers in SPREAD]
+    return [{**own, **world} for world in (*sparse, *spread)]
+
+
+def _study(name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float) -> Study:
+    kind = "categorical" if target == "behaviour" else "continuous"
+    probes = {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]} if kind == "categorical" else {}
+    axis = "unit_dropout.rate"
+    unjudged = {"id": "none", "claim": "no claim", "predicts": "invariant", "axis": axis, "dose": DOSE}
+    return Study.model_validate({
+        "name": f"calibration-{name}", "question": "Do estimators recover what worlds were made with?",
+        "recordings": [{"kind": "simulated", "seed": SEED, "group": world["session"], **world} for world in worlds],
+        "target": {"name": target, "kind": kind}, "folds": {"scheme": "blocks", "count": folds, "embargo_s": embargo_s},
+        "method": {"kind": "linear_ssl", "dimensions": 1}, "views": {"transforms": [{"kind": "unit_dropout"}]},
+        "axes": [{"path": axis, "doses": [0, DOSE]}], **probes, "quick": True,
+        "hypotheses": [{**unjudged, "margin": {"fraction_of_range": 0.1, "because": "not judged"}}],
+    })  # fmt: skip
+
+
+def measured_worlds(
+    size: str, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
+) -> dict[str, list[Measured]]:
+    """Measure every session of G3, G4 and G5 where the store lacks it and `train` is true; return what there is, by world."""
+    planned: list[tuple[Run, Session]] = []
+    for family in families(size):
+        plan = Plan(family.study, find_sessions(family.study, place.base))
+        assert family.method is not None
+        planned += [(plan.measurement(session, family.method), session) for session in plan.sessions]
+    results = fetched("worlds", planned, store, place, workers, train, on_event)
+    worlds: dict[str, list[Measured]] = {}
+    for run, session in planned:
+        result = results.get(run.key())
+        if result is not None and result.status == "done":
+            truth = open_recording(session.source, session.name, place.base).truth
+            worlds.setdefault(session.group, []).append(Measured(session, result.diagnostics, truth))
+    return worlds
+
+
+def measured_turnover(
+    size: str, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
+) -> tuple[Plan, dict[str, RunResult]]:
+    """Measure raw decoders, information costs and closed-form linear SSL of the sessions of G6."""
+    study = turnover_study(SIZES[size])
+    plan = Plan(study, find_sessions(study, place.base))
+    sessions = {session.name: session for session in plan.sessions}
+    wanted = {run.key(): run for run in plan.runs if run.method.kind in ("raw", "information") or _own(run)}
+    planned = [(run, sessions[run.session]) for run in wanted.values()]
+    return plan, fetched("turnover", planned, store, place, workers, train, on_event)
+
+
+def _own(run: Run) -> bool:
+    """Say whether a run is of the study's linear SSL at dose 0 or with independent draws."""
+    return run.method.kind == "linear_ssl" and run.arm in ("none", "independent")
+
+
+def fetched(
+    stage: str,
+    planned: Sequence[tuple[Run, Session]],
+    store: Store,
+    place: Place,
+    workers: int,
+    train: bool,
+    on_event: Callable[[Event], None],
+) -> dict[str, RunResult]:
+    """Return results by key, measured first where the store lacks them and `train` is true."""
+    runs = [run for run, _ in planned]
+    results = store.results(runs)
+    missing = [run for run in runs if run.key() not in results]
+    if train and missing:
+        on_event({"event": "stage", "stage": stage, "runs": len(missing), "reused": len(results), "model_steps": 0})
+        run_local(missing, list({session.name: session for _, session in planned}.values()), place, workers, on_event)
+        results |= store.results(missing)
+    return results
