@@ -162,10 +162,10 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(["simclr", "vicreg", "byol"]), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "measures", "worlds"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "measures", "worlds"]),
     default="all",
     show_default=True,
-    help="Verdicts about dropout, measures without SSL (G1, G1b, G2, G8), or the worlds G3 to G6.",
+    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, measures without SSL, or worlds G3 to G6.",
 )
 @click.option("--no-train", is_flag=True, help="Judge what the store has.")
 @click.option("--runs", default="runs/calibration", show_default=True, type=click.Path(path_type=Path), help="The run store.")

@@ -6,6 +6,10 @@ from invariance_probe.study.plan import BESIDE
 from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
+DROPOUT, DOSE, MARGIN = "unit_dropout.rate", 0.4, 0.1
+"""What the verdicts are about: the axis, its primary dose, and the margin."""
+ARM_DOSES = (0.2, 0.4, 0.6, 0.8)
+JITTER, JITTER_DOSES = "time_jitter.window_s", (0.0, 0.2, 0.8, 3.2, 6.4)
 SEED = 9000
 """Seed of every world of the calibration; methods were tuned on others."""
 
@@ -27,8 +31,15 @@ SIZES: dict[str, dict[str, int]] = {
 """Sessions of each variant of a case: for the size of every claim, for whether a method may give verdicts, for a smoke test."""
 JUDGED = 24
 """Sessions of a variant, the first ones, that are measured for whole verdicts; the others only for the size of claims."""
-BESIDE_THE_POINT = {"pca", "untrained", "unit_information", "test_lag"}
+BESIDE_THE_POINT = {"pca", "untrained", "test_lag"}
 """Baselines that no claim about dropout rests on."""
+CROSSED_SEEDS = 10
+PLAIN: dict[str, dict[str, int]] = {
+    "full": {"arms": 10, "crossed": 8, "jitter": 4},
+    "licence": {"arms": 0, "crossed": 0, "jitter": 0},
+    "quick": {"arms": 2, "crossed": 3, "jitter": 2},
+}
+"""Sessions of the comparison of arms, of the crossed bank, and of the training doses."""
 MEASURED: dict[str, int] = {"full": 40, "licence": 0, "quick": 4}
 """Sessions of each world of the measures without SSL."""
 
@@ -70,20 +81,80 @@ def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
 
 
 def needed(run: Run) -> bool:
-    """Say whether a run of the dropout study bears on a claim: paired draws and the A/A control only where verdicts are judged."""
+    """Say whether a run bears on a claim about dropout: paired draws and the A/A control only where verdicts are judged."""
+    number = int(run.session.rpartition("-")[2])
+    if run.method.kind == "unit_information":
+        return number <= JUDGED
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
         return False
-    number = int(run.session.rpartition("-")[2])
     return number <= JUDGED or (run.arm != "paired" and run.seed == 0)
+
+
+def arms_study(method: dict[str, Any], sessions: int) -> Study:
+    """Return the study that draws masks in every way at every dose, in the plain sessions of the bank."""
+    return _plain(method, sessions, doses=(0.0, *ARM_DOSES))
+
+
+def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
+    """Return the study of few sessions with many seeds, in the plain sessions of the bank."""
+    return _plain(method, sessions, seeds=seeds)
+
+
+def needed_for_claims(run: Run) -> bool:
+    """Say whether a run bears on D, H, delta or C_info: no controls, and one supervised network for the choice of the ceiling."""
+    return (
+        run.method.kind not in {*BESIDE_THE_POINT, "unit_information"}
+        and run.setting != BESIDE
+        and (run.method.kind != "supervised" or run.seed == 0)
+    )
+
+
+def needed_of_crossed(run: Run) -> bool:
+    """Say the same, without paired draws and the A/A control's seeds."""
+    return needed_for_claims(run) and run.arm != "paired" and run.seed < CROSSED_SEEDS
+
+
+def needed_of_jitter(run: Run) -> bool:
+    """Say whether a run bears on delta under jitter, or on the test-lag curve beside it."""
+    return run.method.kind == "test_lag" or (needed_for_claims(run) and run.seed == 0 and run.fraction == 1)
+
+
+def _plain(method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1) -> Study:
+    study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(mode="json")
+    worlds = [world for world in study["recordings"] if world["session"].endswith("-plain")]
+    axes = [{"path": DROPOUT, "doses": list(doses)}]
+    return Study.model_validate({**study, "recordings": worlds, "axes": axes, "training": {**study["training"], "seeds": seeds}})
+
+
+def jitter_study(method: dict[str, Any], sessions: int) -> Study:
+    """Return the study whose sessions have labels of three time constants, trained at every jitter."""
+    study = dropout_study(method, {"one-neuron": 1}).model_dump(mode="json")
+    worlds = [world for world in _time_worlds(sessions) if world["generator"] == "smoothness"]
+    hypotheses = [
+        {"id": world["session"], "claim": "no claim", "predicts": "invariant", "group": world["session"], "axis": JITTER,
+         "dose": JITTER_DOSES[-1], "margin": _MARGIN}
+        for world in worlds
+    ]  # fmt: skip
+    return Study.model_validate({
+        **study, "name": "calibration-training-dose", "recordings": [{**world, "group": world["session"]} for world in worlds],
+        "views": {"base": {"kind": "count_splitting"}}, "arms": ["independent"],
+        "axes": [{"path": JITTER, "doses": list(JITTER_DOSES)}], "hypotheses": hypotheses,
+    })  # fmt: skip
+
+
+def _time_worlds(sessions: int) -> list[dict[str, Any]]:
+    common = {"kind": "simulated", "seed": SEED, "sessions": sessions, "bins": 9000}
+    return [
+        {**common, "generator": generator, "label_tau_s": tau, "session": f"{generator}-{tau:g}"}
+        for tau in (0.2, 0.8, 3.2)
+        for generator in ("smoothness", "switching")
+    ]
 
 
 def measures_study(sessions: int) -> Study:
     """Return the study whose sessions test what is measured without SSL: time constants, jumps, carriers, nulls."""
     common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
-    worlds: list[dict[str, Any]] = []
-    for tau, bins in ((0.2, 9000), (0.8, 9000), (3.2, 9000)):
-        for generator in ("smoothness", "switching"):
-            worlds.append({**common, "generator": generator, "label_tau_s": tau, "bins": bins, "session": f"{generator}-{tau:g}"})
+    worlds = _time_worlds(sessions)
     for carriers in (1, 3, 6, 15, 60):
         own = {
             "generator": "redundancy",

@@ -92,7 +92,13 @@ def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
 
 
 def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:
-    """Return the share of every verdict over studies, by the table and the gates that a bank can check."""
+    """Return the share of every verdict over studies."""
+    found = verdict_of(bank, studies, margin)
+    return {str(name): float((found == name).mean()) for name in sorted(set(found))}
+
+
+def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
+    """Return the verdict of every study (study,), by the table and the gates that a bank can check."""
     shown: dict[str, np.ndarray] = {}
     below, above = bank.shown("noise", studies, margin)
     not_low = bank.shown("noise", studies, -margin)[1]
@@ -108,7 +114,7 @@ def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]
     weak_at_best = (best[studies] < RETAINED).sum(axis=1) > allowed
     found[np.where(found == "sensitive", weak_at_best, weak)] = "invalid: retention"
     found[different] = "invalid: noise"
-    return {str(name): float((found == name).mean()) for name in sorted(set(found))}
+    return found
 
 
 def naive(bank: Bank, studies: np.ndarray, margin: float, arm: str) -> float:

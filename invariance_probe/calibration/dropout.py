@@ -1,0 +1,111 @@
+"""Calibrating the verdicts on dropout (G2, G2x): whole verdicts at six sessions, the size of every claim, the naive rule."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
+from invariance_probe.calibration.counting import STUDIES, Bank, draw, naive, sizes, verdicts
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.row import Row
+from invariance_probe.inference.estimands import IDENTITY, Effect, SessionLosses, at
+
+SESSIONS = 6
+"""Sessions of the studies whose whole verdicts are counted."""
+COUNTS = (5, 8, 12)
+"""Sessions of the studies whose claims are counted."""
+CLAIMED = ("C_info", "D", "H", "delta")
+JUDGED = (*CLAIMED, "delta_paired", "noise")
+"""What a session needs for whole verdicts."""
+WRONG = {"one-neuron": ("invariant", "recoverable"), "distributed": ("sensitive",), "redundant": ("sensitive",)}
+RIGHT = {"one-neuron": ("sensitive",), "distributed": ("recoverable", "invariant"), "redundant": ("invariant",)}
+
+
+def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
+    """Return the bank of a case: its sessions that have all the named effects."""
+    effects = [(m.losses, {name: _effect(m.losses, name) for name in names}) for m in measured if m.case == case]
+    kept = [(losses, found) for losses, found in effects if all(effect.complete for effect in found.values())]
+    return Bank(
+        {name: np.array([found[name].values.mean() for _, found in kept]) for name in names},
+        {name: np.array([found[name].range.mean() for _, found in kept]) for name in names},
+        np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept]),
+        np.array([losses.retention(losses.ssl(at(DROPOUT, DOSE, "shared"))) for losses, _ in kept]),
+    )
+
+
+def _effect(losses: SessionLosses, name: str) -> Effect:
+    return losses.noise() if name == "noise" else losses.effect(name, DROPOUT, DOSE)
+
+
+def dropout_rows(measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+    """Return every figure about verdicts and claims on dropout; shares of verdicts and means of banks go to the tables."""
+    rows = []
+    for case in dict.fromkeys(m.case for m in measured):
+        judged, claimed = bank_of(measured, case, JUDGED), bank_of(measured, case, CLAIMED)
+        if len(judged) >= SESSIONS:
+            rows += [*_verdict_rows(case, judged, rng, tables), *_claim_rows(case, claimed, rng, tables)]
+    return rows
+
+
+def _verdict_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+    studies = draw(rng, len(bank), SESSIONS)
+    share = verdicts(bank, studies, MARGIN)
+    tables["verdicts"][case] = share
+    tables.setdefault("means", {})[case] = {
+        **{name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in JUDGED[:-1]},
+        "retention": (float(bank.retained.mean()), float(bank.retained.std(ddof=1))),
+    }
+    asked = [(WRONG[case], "<= .05"), (RIGHT[case], ">= .80")]
+    rows = []
+    for words, bound in asked:
+        reached = sum(share.get(word, 0.0) for word in words)
+        kept = reached <= 0.05 if bound.startswith("<=") else reached >= 0.8
+        rows.append(Row(case, " or ".join(words), bound, reached, *_spread(bank, words, rng), len(bank), kept))
+    if case == "one-neuron":
+        paired, independent = (naive(bank, studies, MARGIN, arm) for arm in ("delta_paired", "delta"))
+        spread = _spread(bank, (), rng)
+        rows.append(Row(case, "naive rule, paired draws: invariant", ">= .80", paired, *spread, len(bank), paired >= 0.8))
+        rows.append(Row(case, "naive rule, independent draws: invariant", "printed", independent, None, None, len(bank), None))
+    return rows
+
+
+def _claim_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+    rows = []
+    for sessions in COUNTS:
+        for name in CLAIMED:
+            at_most, more, coverage = sizes(bank, name, sessions, rng)
+            tables["sizes"] += [{"case": case, **asdict(at_most)}, {"case": case, **asdict(more)}]
+            rows += [
+                size_row(case, name, counted.claim, sessions, counted.rate, counted.upper, len(bank))
+                for counted in (at_most, more)
+            ]
+            rows.append(coverage_row(case, name, sessions, coverage, len(bank)))
+    return rows
+
+
+def size_row(case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int) -> Row:
+    """Return how often a false claim is made."""
+    kept = rate <= 0.07 and upper <= 0.1
+    return Row(case, f"false '{name} {claim}', {sessions} sessions", "<= .07, upper <= .10", rate, None, upper, bank, kept)
+
+
+def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int) -> Row:
+    """Return how often a 90 % interval holds the truth."""
+    figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
+    return Row(case, figure, ".88 to .92", coverage, None, None, bank, 0.88 <= coverage <= 0.92)
+
+
+def _spread(bank: Bank, words: Sequence[str], rng: np.random.Generator) -> tuple[float, float]:
+    """Return the 95 % interval of the share of verdicts over resampled banks; without words that of the naive rule's."""
+    found = []
+    for _ in range(100):
+        chosen = rng.integers(0, len(bank), len(bank))
+        again = Bank({n: x[chosen] for n, x in bank.effects.items()}, {n: x[chosen] for n, x in bank.ranges.items()},
+                     bank.retained[chosen], bank.retained_shared[chosen])  # fmt: skip
+        studies = draw(rng, len(bank), SESSIONS, STUDIES // 10)
+        share = verdicts(again, studies, MARGIN) if words else {}
+        found.append(sum(share.get(v, 0.0) for v in words) if words else naive(again, studies, MARGIN, "delta_paired"))
+    low, high = np.quantile(found, [0.025, 0.975])
+    return float(low), float(high)

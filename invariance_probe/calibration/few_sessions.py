@@ -1,0 +1,57 @@
+"""Calibrating claims about these recordings only: three sessions, crossed seeds and test blocks (science.md, section 4).
+
+The truth of a study is what its own three sessions hold: their means over all seeds and blocks of the bank. A study draws
+three sessions, and of each five seeds and eight blocks with replacement; with the margin at that truth every claim is false.
+Blocks are drawn one by one, so what neighbouring blocks share is not in these sizes.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from invariance_probe.calibration.banks import DOSE, DROPOUT
+from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES
+from invariance_probe.calibration.dropout import CLAIMED, coverage_row, size_row
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.row import Row
+from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.many_studies import Means, p_values
+
+SESSIONS, SEEDS, BLOCKS = 3, 5, 8
+
+
+def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> list[Row]:
+    """Return the size of every claim and the coverage at three sessions, by case."""
+    rows = []
+    for case in dict.fromkeys(m.case for m in measured):
+        for name in CLAIMED:
+            effects = [m.losses.effect(name, DROPOUT, DOSE) for m in measured if m.case == case]
+            complete = [effect for effect in effects if effect.complete]
+            if len(complete) < SESSIONS:
+                continue
+            low, high = _shares(complete, rng, STUDIES)
+            again = [
+                _shares([complete[i] for i in rng.integers(0, len(complete), len(complete))], rng, STUDIES // 10)
+                for _ in range(BOOTSTRAPS // 4)
+            ]
+            upper = np.quantile(again, 0.95, axis=0)
+            rows.append(size_row(case, name, "<= m", SESSIONS, low, float(upper[0]), len(complete)))
+            rows.append(size_row(case, name, "> m", SESSIONS, high, float(upper[1]), len(complete)))
+            rows.append(coverage_row(case, name, SESSIONS, 1 - low - high, len(complete)))
+    return rows
+
+
+def _shares(effects: Sequence[Effect], rng: np.random.Generator, studies: int) -> tuple[float, float]:
+    """Return how often `<= m` and `> m` are claimed with m at each study's own truth."""
+    values = np.stack([effect.values for effect in effects])
+    ranges = np.stack([np.broadcast_to(effect.range.mean(axis=0), effect.values.shape) for effect in effects])
+    seeds, blocks = values.shape[1:]
+    chosen = np.stack([rng.permutation(len(effects))[:SESSIONS] for _ in range(studies)])
+    margin = values[chosen].mean(axis=(1, 2, 3)) / ranges[chosen].mean(axis=(1, 2, 3))
+    which_seeds = rng.integers(0, seeds, (studies, SESSIONS, SEEDS if seeds > 1 else 1))
+    which_blocks = rng.integers(0, blocks, (studies, SESSIONS, BLOCKS))
+    place = (chosen[:, :, None, None], which_seeds[:, :, :, None], which_blocks[:, :, None, :])
+    q = values[place] - margin[:, None, None, None] * ranges[place]
+    p_at_most, p_more = p_values(Means(q.mean(axis=(2, 3)), q.mean(axis=3), q.mean(axis=2)), ("one",) * SESSIONS)
+    return float((p_at_most <= ALPHA).mean()), float((p_more <= ALPHA).mean())

@@ -1,0 +1,40 @@
+"""What training doses say about a code's time constant: nothing that the test-lag curve does not say better (P1).
+
+For labels of three known time constants, delta against the training jitter; the dose at which it first passes the margin
+would have to be proportional to tau if a training dose measured it.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from invariance_probe.calibration.banks import JITTER, JITTER_DOSES, MARGIN
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.row import Row
+
+
+def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
+    """Return for every tau the dose that breaks the code, over tau; the curves go to `training_dose`."""
+    tables["training_dose"] = []
+    rows = []
+    for case in dict.fromkeys(m.case for m in measured):
+        tau = float(case.rpartition("-")[2])
+        curve = {dose: _ratios(measured, case, dose) for dose in JITTER_DOSES if dose > 0}
+        if any(len(values) < 2 for values in curve.values()):
+            continue
+        means = {dose: float(values.mean()) for dose, values in curve.items()}
+        known = [m.finding.tau_s for m in measured if m.case == case and m.finding.tau_s is not None]
+        tables["training_dose"].append({
+            "tau_s": tau, "sessions": len(next(iter(curve.values()))), "by_test_lag_s": float(np.median(known)) if known else None,
+            "delta": {f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means},
+        })  # fmt: skip
+        broken = min((dose for dose, mean in means.items() if mean > MARGIN), default=float("inf"))
+        figure = "training dose at which delta first passes m / tau"
+        rows.append(Row(f"G1, tau {tau:g} s", figure, "printed", broken / tau, None, None, len(known), None))
+    return rows
+
+
+def _ratios(measured: Sequence[Measured], case: str, dose: float) -> np.ndarray:
+    effects = [m.losses.effect("delta", JITTER, dose) for m in measured if m.case == case]
+    return np.array([effect.ratio for effect in effects if effect.complete])
