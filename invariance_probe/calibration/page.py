@@ -16,6 +16,22 @@ _SIZE_NOTE = {
 }
 
 
+_ADDITION = (
+    "The word that C_info and N_eff alone would give (kept: `invariant`; lost and N_eff's upper bound below a quarter of the units: `sensitive`; "
+    "lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no word; it adds that "
+    "a representation that was made invariant really keeps, or really loses, the target."
+)
+_ARMS = (
+    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread code, "
+    "and must not help a code of one unit by a task that the draw gives away."
+)
+_ARM_NAMES = {"delta": "independent (delta)", "H": "shared (H)", "delta_paired": "paired"}
+_TRAINING_DOSE = (
+    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would pass the "
+    "margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
+)
+
+
 def write_page(content: Mapping[str, Any], folder: Path) -> None:
     """Write README.md and its figures from the content of calibration.json."""
     charts = dict(charts_of(content))
@@ -42,6 +58,9 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_section("Coverage of the 90 % intervals", _by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
                   "Asked: .88 to .92; bold where missed."),
         *_section("Verdicts at six sessions", _verdicts(content["verdicts"])),
+        *_section("What SSL adds to what is known without it", _addition(content.get("addition", [])), note=_ADDITION),
+        *_section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
+        *_section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
         *_section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
     ])  # fmt: skip
 
@@ -106,12 +125,39 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
     return _table(["case", *words], rows) if rows else []
 
 
+def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def said(shares: Mapping[str, float]) -> str:
+        return ", ".join(f"{word} {_number(share)}" for word, share in shares.items())
+
+    cells = [[row["case"], row["sessions"], said(row["without"]), said(row["with"]), _number(row["agree"])] for row in rows]
+    return (
+        _table(["case", "sessions", "without SSL: C_info and N_eff alone", "the verdict", "the same word"], cells) if rows else []
+    )
+
+
+def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    names = list(rows[0]["figures"]) if rows else []
+    cells = [[row["case"], row["dose"], row["sessions"], *(_mean_sd(row["figures"][name]) for name in names)] for row in rows]
+    return _table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells) if rows else []
+
+
+def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    doses = list(rows[0]["delta"]) if rows else []
+    cells = [
+        [row["tau_s"], row["sessions"], _number(row["by_test_lag_s"]), *(_mean_sd(row["delta"][dose]) for dose in doses)]
+        for row in rows
+    ]
+    head = ["tau (s)", "sessions", "tau by test lag (s), median", *(f"delta, jitter {dose} s" for dose in doses)]
+    return _table(head, cells) if rows else []
+
+
+def _mean_sd(values: Sequence[float]) -> str:
+    return "{:+.2f} ± {:.2f}".format(*values)
+
+
 def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     names = list(dict.fromkeys(name for values in means.values() for name in values))
-    rows = [
-        [case, *("{:+.2f} ± {:.2f}".format(*values[name]) if name in values else "" for name in names)]
-        for case, values in means.items()
-    ]
+    rows = [[case, *(_mean_sd(values[name]) if name in values else "" for name in names)] for case, values in means.items()]
     return _table(["case", *names], rows) if rows else []
 
 

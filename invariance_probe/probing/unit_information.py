@@ -55,7 +55,11 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     bins = bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
     x = bench.scaling([everything], torch.float64).apply(bench.activity[bins].unsqueeze(0)).flatten(2)[0]
     y = bench.target.columns()
-    units = bench.activity.shape[1]
+    active = (bench.activity[bins] != 0).any(1).double().mean(0) >= run.method.least_active  # type: ignore[union-attr]
+    x = x[:, active.repeat(bench.windows.length)]
+    units = int(active.sum())
+    if units < 2:
+        return RunResult(run.key(), "done", diagnostics={"units": float(units)})
     kept = torch.from_numpy(rng.random((masks, units)) >= rate).to(x)
     kept = kept.repeat(1, bench.windows.length)  # a unit is kept or hidden in all bins of a window
     surrogate = independent_given(x, y, rng)

@@ -166,6 +166,9 @@ class UnitInformation(Declaration):
     rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
     """Part of the units that a mask hides."""
     masks: Annotated[int, Field(ge=100)] = 200
+    least_active: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Units that are active in fewer windows are left out: in stretches where they are silent, the surrogate that corrects RedIdx
+    would read the target from them without noise."""
 
 
 class TestLag(Declaration):

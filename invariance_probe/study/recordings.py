@@ -225,7 +225,7 @@ class Planted(Declaration):
     kind: Literal["planted"] = "planted"
     of: Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
     plant: Literal["one_unit", "projection"]
-    """`one_unit`: the halves of the unit that fires most; `projection`: a random sum over all units."""
+    """`one_unit`: the halves of a unit that nobody else carries; `projection`: what the units share most."""
     pilot: bool = False
 
 

@@ -8,6 +8,7 @@ import pytest
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
+from invariance_probe.study.plan import ANOTHER_METHOD
 
 from .builder import JITTER, make_plan, planted
 
@@ -194,6 +195,60 @@ def test_a_method_that_was_not_calibrated_gets_estimates_and_no_verdict(changes)
     found = judged(plan, C_info=0.02)
     assert found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
     assert found.estimands and "has not passed the calibration" in found.sentence
+
+
+SECOND = {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [32, 16, 8]}, "projector": [8, 8]}
+
+
+def under_another_method(plan, **changes):
+    """Results in which the second method's losses are planted apart."""
+    results = planted(plan, C_info=0.5, delta=0.0)
+    other = planted(plan, **{"C_info": 0.5, "seed": 1, **changes})
+    again = {run.key() for run in plan.grid if run.setting == ANOTHER_METHOD}
+    return {key: other[key] if key in again else result for key, result in results.items()}
+
+
+@pytest.mark.parametrize(("changes", "passed", "verdict"), [
+    ({"delta": 0.0}, True, "recoverable"), ({"delta": 0.4}, False, "inconclusive"), ({"delta": 0.4, "kept": 0.3, "H": 0.0}, None, "recoverable"),
+])  # fmt: skip
+def test_a_verdict_that_another_licensed_method_reverses_is_inconclusive(changes, passed, verdict):
+    plan = make_plan(second_method=SECOND)
+    found = infer(plan, under_another_method(plan, **changes), {}, REGISTERED).hypotheses[0]
+    gate = next(g for g in found.gates if g.name == "another method")
+    assert (gate.passed, found.verdict) == (passed, verdict), gate.detail
+
+
+def test_another_method_without_a_licence_has_no_say():
+    plan = make_plan(second_method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}})
+    found = infer(plan, under_another_method(plan, delta=0.4), {}, REGISTERED).hypotheses[0]
+    gate = next(g for g in found.gates if g.name == "another method")
+    assert gate.passed is None and "without a say" in gate.detail and found.verdict == "recoverable"
+
+
+def test_a_sweep_of_another_dose_shows_the_interaction_as_a_difference_of_differences():
+    plan = make_plan(sweeps=[{"path": "time_jitter.window_s", "values": [0.2]}])
+    results = planted(plan, C_info=0.4, delta=0.02)
+    moved = planted(plan, C_info=0.4, delta=0.3, seed=1)
+    swept = {run.key() for run in plan.grid if run.setting.startswith("time_jitter")}
+    assert {run.views.pairing.window_s for run in plan.grid if run.setting.startswith("time_jitter")} == {0.2}
+    found = infer(plan, {k: moved[k] if k in swept else r for k, r in results.items()}, {}).hypotheses[0]
+    by_name = {e.name: e for e in found.swept if e.setting == "time_jitter.window_s=0.2"}
+    assert by_name["delta"].estimate == pytest.approx(0.3, abs=0.02)
+    assert by_name["change of delta"].estimate == pytest.approx(0.28, abs=0.03)
+    assert found.verdict == "recoverable"  # an interaction is exploratory: it moves no verdict
+
+
+def test_specificity_controls_stand_beside_a_verdict_and_move_none():
+    plan = make_plan(controls=["thinning", "noise", "stratified"])
+    assert {(c.axis, round(c.dose, 3)) for c in plan.controls} == {
+        ("spike_thinning.rate", 0.4), ("gaussian_noise.sigma", 0.816), ("stratified_dropout.rate", 0.4)}  # fmt: skip
+    results = planted(plan, C_info=0.4, delta=0.0)
+    harmful = planted(plan, C_info=0.4, delta=0.5, seed=1)
+    of_controls = {run.key() for run in plan.grid if run.axis in {c.axis for c in plan.controls}}
+    found = infer(plan, {k: harmful[k] if k in of_controls else r for k, r in results.items()}, {}, REGISTERED).hypotheses[0]
+    shown = {e.setting: e.estimate for e in found.swept if e.setting.startswith("control") and e.name == "delta"}
+    assert len(shown) == 3 and min(shown.values()) > 0.4
+    assert found.verdict == "recoverable" and found.axis == "unit_dropout.rate"
 
 
 def test_swept_amounts_of_data_stand_beside_the_verdict():
