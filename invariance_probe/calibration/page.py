@@ -17,18 +17,18 @@ _SIZE_NOTE = {
 
 
 _ADDITION = (
-    "The word that C_info and N_eff alone would give (kept: `invariant`; lost and N_eff's upper bound below a quarter of the units: `sensitive`; "
-    "lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no word; it adds that "
+    "The word that C_info and N_eff alone would give (kept: `invariant`; lost and N_eff's upper bound below a quarter of the units: "
+    "`sensitive`; lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no word; it adds that "
     "a representation that was made invariant really keeps, or really loses, the target."
 )
 _ARMS = (
-    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread code, "
-    "and must not help a code of one unit by a task that the draw gives away."
+    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread "
+    "code, and must not help a code of one unit by a task that the draw gives away."
 )
 _ARM_NAMES = {"delta": "independent (delta)", "H": "shared (H)", "delta_paired": "paired"}
 _TRAINING_DOSE = (
-    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would pass the "
-    "margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
+    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would pass "
+    "the margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
 )
 
 
