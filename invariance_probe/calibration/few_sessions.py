@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT
-from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES
+from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES
 from invariance_probe.calibration.dropout import CLAIMED, coverage_row, size_row
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
@@ -30,7 +30,7 @@ def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> 
             complete = [effect for effect in effects if effect.complete]
             if len(complete) < SESSIONS:
                 continue
-            low, high = _shares(complete, rng, STUDIES)
+            low, high = _shares(complete, rng, CLAIMS)
             again = [
                 _shares([complete[i] for i in rng.integers(0, len(complete), len(complete))], rng, STUDIES // 10)
                 for _ in range(BOOTSTRAPS // 4)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.calibration.counting import STUDIES
+from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.figure import charts_of, verdict_words
 from invariance_probe.calibration.reading import CARRIERS, TAU, Counted, coverages, headline, recoveries, sizes
 from invariance_probe.reporting.figures.chart import Chart
@@ -18,8 +18,8 @@ _SIZE_NOTE = {
 
 _ADDITION = (
     "The word that C_info and N_eff alone would give (kept: `invariant`; lost and N_eff's upper bound below a quarter of the units: "
-    "`sensitive`; lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no word; it adds that "
-    "a representation that was made invariant really keeps, or really loses, the target."
+    "`sensitive`; lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no "
+    "word; it adds that a representation that was made invariant really keeps, or really loses, the target."
 )
 _ARMS = (
     "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread "
@@ -27,8 +27,8 @@ _ARMS = (
 )
 _ARM_NAMES = {"delta": "independent (delta)", "H": "shared (H)", "delta_paired": "paired"}
 _TRAINING_DOSE = (
-    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would pass "
-    "the margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
+    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would "
+    "pass the margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
 )
 
 
@@ -77,7 +77,8 @@ def _opening(settings: Mapping[str, Any]) -> str:
     return (
         f"Made by `invariance-probe calibrate --method {method} --size {size}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
-        "drawn from each bank of sessions. The worlds' seeds were used for nothing else. A size puts the null where it is exactly true, "
+        f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' seeds were used for nothing else. "
+        "A size puts the null where it is exactly true, "
         "at the bank's own mean; its upper bound is the 95 % quantile over resampled banks. The verdicts' margin is a tenth of the "
         f"range.{_SIZE_NOTE[size]}"
     )

@@ -5,7 +5,8 @@ printed interval is the set of m that no one-sided test rejects (Fieller 1954, J
 
 Over a population the test is a t over sessions whose bound skew can only raise: where the sample's skew leans so that a
 plain t claims too often, Johnson's first-order term is added to its bound (`skew_guard`). The calibration showed the
-need: plain t tests of D in a one-neuron code made false `<= m` claims in .083 of studies (reports/calibration).
+need: plain t tests of D in a one-neuron code made false `<= m` claims in .083 of studies, and plain t tests of delta in a redundant
+code false `> m` claims in .128 (docs/science.md).
 """
 
 import math
