@@ -34,14 +34,14 @@ def test_given_effects_replace_the_assumed_truth(tmp_path):
 
 
 def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
-    pilot = tiny(tmp_path, "pilot.yaml", name="pilot", training={"steps": 400, "batch_size": 64, "seeds": 3})
+    pilot = tiny(tmp_path, "pilot.yaml", name="pilot", quick=True, training={"steps": 400, "batch_size": 64, "seeds": 3})
     file = open_study(pilot)
     plan, store = make_plan(file), Store(tmp_path / "runs")
     results = planted(plan, delta=0.05, H=0.01, C_info=0.2)
     for run in {run.key(): run for run in plan.runs}.values():
         store.commit_result(run, results[run.key()])
     world = {**tiny_study()["recordings"][0], "seed": 77, "sessions": 6}
-    study = tiny(tmp_path, recordings=[world])
+    study = tiny(tmp_path, recordings=[world], quick=True)
     said = call("plan", study, "--pilot", "pilot.yaml", cwd=tmp_path, check=0).stdout
     assert "pilot 'pilot': 4 sessions, 3 seeds, 8 test blocks" in said
     assert "if the truth is the pilot's means (C_info = +0.2" in said and "from 4 pilot sessions" in said
