@@ -121,32 +121,30 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     """
     if plan.study.quick:
         return Gate("leak", None, "left out: the study is quick")
-    found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    for run in plan.baselines:
-        if run.method.kind == "leak" and run.session in sessions and (result := results.get(run.key())) is not None:
-            r2, beyond = (
-                np.array([v for name, v in result.diagnostics.items() if name.startswith(kind)]) for kind in ("leak@", "beyond@")
-            )
-            if len(r2):
-                found[run.session] = (r2, beyond)
-    if len(found) < len(sessions):
-        return Gate("leak", None, "not measured" if not found else f"measured in {len(found)} of {len(sessions)} sessions only")
-    positive = {name: int((r2 > 0).sum()) for name, (r2, _) in found.items()}
-    p_values = {name: stats.binomtest(positive[name], len(r2), alternative="greater").pvalue for name, (r2, _) in found.items()}
-    leaking = [f"{name} ({positive[name]} of {len(found[name][0])})" for name, p in p_values.items() if p * len(found) <= ALPHA]
-    about_mean, beyond_mean = (
-        f"{min(medians):+.2f} to {max(medians):+.2f}"
-        for medians in ([float(np.median(values[i])) for values in found.values()] for i in (0, 1))
-    )
-    most = max(positive, key=lambda name: positive[name])
+    walks = {name: r2 for name in sessions if (r2 := _walks(plan, results, name, "leak@"))}
+    if len(walks) < len(sessions):
+        return Gate("leak", None, f"measured in {len(walks)} of {len(sessions)} sessions")
+    decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
+    p_values = {name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue for name, r2 in walks.items()}
+    leaking = [f"{name} ({decoded[name]} of {len(walks[name])})" for name, p in p_values.items() if p * len(walks) <= ALPHA]
+    said = f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time"
+    medians = [np.median(r2) for r2 in walks.values()]
+    beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
     return Gate(
         "leak",
         not leaking,
-        f"folds by {plan.study.folds.scheme} "
-        + (f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time")
-        + f": at most {positive[most]} of {len(found[most][0])} random walks of a session are decoded (median R2 {about_mean}; beyond "
-        f"the training mean {beyond_mean})",
+        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of {len(next(iter(walks.values())))} random walks of "
+        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} to "
+        f"{max(beyond):+.2f})",
     )
+
+
+def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
+    """Return the R2 of every random walk of a session, of one kind; empty where they were not measured."""
+    for run in plan.baselines:
+        if run.method.kind == "leak" and run.session == session and (result := results.get(run.key())) is not None:
+            return [value for address, value in result.diagnostics.items() if address.startswith(name)]
+    return []
 
 
 def steps(plan: Plan, change: Sample, margin: float) -> Gate:

@@ -82,4 +82,4 @@ def test_walks_that_are_decoded_leave_no_verdict():
 def test_a_quick_study_and_an_old_store_say_that_the_leak_was_not_tested():
     assert gate_of((0.2,) * 20, quick=True)[1].detail == "left out: the study is quick"
     gate = gate_of((), sessions=2)[1]
-    assert gate.passed is None and gate.detail == "not measured"
+    assert gate.passed is None and gate.detail == "measured in 0 of 2 sessions"

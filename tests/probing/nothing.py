@@ -14,9 +14,10 @@ from invariance_probe.study.study import Study
 BLOCKS = {"scheme": "blocks", "count": 5, "embargo_s": 1.0}
 
 
-def plan_of(world, sessions, base=Path(), **changes):
-    source = {"kind": "simulated", "session": "w", "units": 20, "bins": 600, "sessions": sessions, **world}
-    study = Study.model_validate(tiny_study(**{"recordings": [source], "folds": BLOCKS, **changes}))
+def plan_of(world, sessions, base=Path(), groups=1, **changes):
+    source = {"kind": "simulated", "units": 20, "bins": 600, "sessions": sessions // groups, **world}
+    sources = [{**source, "session": f"w{i}", "group": f"g{i}"} for i in range(groups)]
+    study = Study.model_validate(tiny_study(**{"recordings": sources, "folds": BLOCKS, **changes}))
     return Plan(study, find_sessions(study, base))
 
 

@@ -176,7 +176,7 @@ def test_the_stationarity_test_sees_levels_and_powers_that_change_and_no_more():
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("case", ["independent", "constant_rates", "common_trend"])
 def test_size_over_two_hundred_sessions(kind, case):
-    found, sessions = claims(kind, {**NOTHING, "case": case, "seed": 7}, 200)
+    found, sessions = claims(kind, {**NOTHING, "case": case, "seed": 7}, 200, groups=10)
     if (kind, case) == ("circular_null", "common_trend"):
         assert found.mean() > 0.5 and np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in sessions]) >= 0.9
     else:
@@ -187,7 +187,7 @@ def test_size_over_two_hundred_sessions(kind, case):
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_at_a_tenth_of_information(kind):
     """Half of the data cost the linear shift most of its power at these 600 bins."""
-    found, _ = claims(kind, {"generator": "redundancy", "carriers": 20, "information": 0.1}, 100)
+    found, _ = claims(kind, {"generator": "redundancy", "carriers": 20, "information": 0.1}, 100, groups=5)
     assert found.mean() >= (0.15 if kind == "shift_null" else 0.85)
 
 
