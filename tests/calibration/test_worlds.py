@@ -24,13 +24,14 @@ def test_every_world_has_its_own_sessions_and_the_frozen_seed():
     assert {source.seed for source in sources} == {9000}
 
 
-def test_coverage_of_normal_sessions_is_the_level():
+def test_coverage_of_normal_sessions_is_the_level_or_a_little_more():
+    """The guard against skew can only widen an interval."""
     rng = np.random.default_rng(0)
     bank = Bank({"x": rng.standard_normal(20_000) + 2}, {"x": np.full(20_000, 5.0)}, np.ones(20_000), np.ones(20_000))
     for sessions in (4, 12):
         studies = draw(rng, 20_000, sessions)
         for level in (0.9, 0.95):
-            assert coverage(bank, "x", studies, level) == pytest.approx(level, abs=0.012)
+            assert level - 0.012 <= coverage(bank, "x", studies, level) <= level + 0.03
 
 
 def test_a_claim_of_random_pairs_is_counted_at_the_banks_own_mean():
