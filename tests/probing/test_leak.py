@@ -40,7 +40,7 @@ def test_slow_activity_leaks_through_shuffled_windows_only():
         plan = plan_of(SLOW, 3, folds=folds)
         found = measured(plan, "leak")
         assert all(len(r2(session)) == 20 for session in found)
-        assert all(((r2(session) > 0).sum() >= 17) == leaks for session in found)
+        assert all(((r2(session) > 0).sum() >= 15) == leaks for session in found)  # 15 of 20: where a sign test is shown
         assert gate(plan, found).passed is not leaks
 
 
