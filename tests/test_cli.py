@@ -27,7 +27,12 @@ def call(*arguments, cwd, check=None):
 
 @pytest.fixture
 def study(tmp_path):
-    return write(tmp_path, tiny_study())
+    """Two sessions and none of the costly checks: what most commands need to be seen at work."""
+    return write(tmp_path, small_study(quick=True))
+
+
+def small_study(**changes):
+    return tiny_study(**{"recordings": [{**tiny_study()["recordings"][0], "sessions": 2}], **changes})
 
 
 def write(folder, data, name="study.yaml"):
@@ -134,14 +139,14 @@ def children(parent):
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
 @pytest.mark.parametrize("victim", ["worker", "parent"])
 def test_a_killed_study_goes_on_where_it_was_and_ends_the_same(tmp_path, victim):
-    data = tiny_study(training={"steps": 200, "batch_size": 64, "seeds": 2})
+    data = small_study(training={"steps": 200, "batch_size": 64, "seeds": 2}, quick=True)
     path = write(tmp_path, data)
     running = subprocess.Popen(
         [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
     )
     results = tmp_path / "a" / "results"
     deadline = time.monotonic() + 120
-    while len(list(results.glob("*/*"))) < 60:
+    while len(list(results.glob("*/*"))) < 40:
         assert running.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
         time.sleep(0.02)
     os.kill(children(running.pid)[0] if victim == "worker" else running.pid, signal.SIGKILL)
@@ -214,7 +219,8 @@ def test_new_and_schema_print_what_loads(tmp_path):
 
 
 def test_registered_studies_say_so_and_an_edited_margin_makes_the_claim_exploratory(tmp_path):
-    path = write(tmp_path, tiny_study())
+    small = {"training": {"steps": 5, "batch_size": 64, "seeds": 2}}
+    path = write(tmp_path, small_study(**small))
     said = call("register", path, cwd=tmp_path, check=0)
     sha256 = said.stdout.split("sha256: ")[1].split()[0]
     assert call("register", path, cwd=tmp_path, check=2).stderr.count("registered already") == 1
@@ -223,7 +229,7 @@ def test_registered_studies_say_so_and_an_edited_margin_makes_the_claim_explorat
     assert report["registration"] == {"sha256": sha256, "status": "registered", "deviations": []}
     assert report["hypotheses"][0]["status"] == "confirmatory"
 
-    edited = tiny_study()
+    edited = small_study(**small)
     edited["hypotheses"][0]["margin"]["fraction_of_range"] = 0.3
     write(tmp_path, edited)
     call("report", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
