@@ -1,0 +1,112 @@
+"""The counting itself: with the null at its truth claims are made at their level, and worlds of planted losses get their words."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
+from builder import make_plan, planted, with_code
+from click.testing import CliRunner
+
+from invariance_probe.calibration.arms import arm_rows
+from invariance_probe.calibration.banks import SIZES, crossed_study, dropout_study, jitter_study, needed, needed_of_crossed
+from invariance_probe.calibration.calibrate import SSL
+from invariance_probe.calibration.counting import Bank, draw, sizes
+from invariance_probe.calibration.dropout import dropout_rows
+from invariance_probe.calibration.few_sessions import _shares
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.without_ssl import addition_table
+from invariance_probe.cli import main
+from invariance_probe.inference.entry import session_findings
+from invariance_probe.inference.estimands import Effect, read_losses
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.study import Study
+
+
+def test_three_sessions_with_crossed_seeds_and_blocks_keep_their_level():
+    gen = np.random.default_rng(0)
+    effects = [
+        Effect(0.2 + 0.1 * i + 0.05 * gen.standard_normal((10, 1)) + 0.05 * gen.standard_normal((1, 8)), np.full((1, 8), 0.5))
+        for i in range(6)
+    ]
+    low, high = _shares(effects, np.random.default_rng(1), 4000)
+    assert 0.02 <= low <= 0.07 and 0.02 <= high <= 0.07
+
+
+def test_claims_at_the_banks_mean_are_made_at_their_level_and_true_ones_nearly_always():
+    gen = np.random.default_rng(2)
+    bank = Bank({"D": 0.1 + 0.03 * gen.standard_normal(400)}, {"D": np.full(400, 0.5)}, np.ones(400), np.ones(400))
+    at_most, more, coverage = sizes(bank, "D", 6, gen)
+    assert max(at_most.rate, more.rate) <= 0.06 and 0.88 <= coverage <= 0.93
+    shown, _ = bank.shown("D", draw(gen, 400, 6), 0.5)
+    assert shown.mean() > 0.99
+
+
+def measured(case, **losses):
+    """A bank of one case, of planted losses."""
+    plan = make_plan(sessions=8, quick=True)
+    sessions = tuple(Session(s.name, "a", case, s.fingerprint, s.source) for s in plan.sessions)
+    plan = Plan(plan.study, sessions)
+    results = with_code(plan, planted(plan, **losses), n_eff=losses.pop("n_eff", 2.0), units=60)
+    findings = session_findings(plan, results)
+    return [Measured(found, findings[name]) for name, found in read_losses(plan, results).items()]
+
+
+def test_planted_cases_get_their_verdicts_and_the_naive_rule_is_counted():
+    tables = {"sizes": [], "verdicts": {}}
+    bank = measured("one-neuron", C_info=0.5, delta=0.3, H=0.0, paired=-0.2)
+    rows = {row.figure: row for row in dropout_rows(bank, np.random.default_rng(0), tables)}
+    assert rows["sensitive"].reached == 1 and rows["invariant or recoverable"].reached == 0
+    assert (
+        rows["naive rule, paired draws: invariant"].reached == 1 and rows["naive rule, independent draws: invariant"].reached == 0
+    )
+    assert tables["verdicts"]["one-neuron"] == {"sensitive": 1.0}
+
+
+def test_without_ssl_one_says_sensitive_where_few_units_carry_what_is_lost():
+    [row] = addition_table(measured("one-neuron", C_info=0.5, delta=0.3, H=0.0), np.random.default_rng(0))
+    assert row["without"] == {"sensitive": 1.0} and row["with"] == {"sensitive": 1.0} and row["agree"] == 1
+    [row] = addition_table(measured("one-neuron", C_info=0.5, delta=0.0, H=0.0), np.random.default_rng(0))
+    assert row["with"] == {"recoverable": 1.0} and row["agree"] == 0
+
+
+def test_the_arms_table_holds_every_arms_excess_loss():
+    tables = {}
+    arm_rows(measured("distributed", C_info=0.3, delta=0.1, H=0.02, paired=-0.2), tables)
+    [row] = tables["arms"]  # planted at one dose
+    assert row["dose"] == 0.4
+    means = {name: mean for name, (mean, _) in row["figures"].items()}
+    expected = {"delta": 0.1, "H": 0.02, "delta_paired": -0.2, "D": 0.08, "C_info": 0.3, "D against paired": 0.3}
+    assert means == pytest.approx(expected, abs=0.02)
+
+
+def test_banks_are_disjoint_from_what_was_tuned_on_and_need_no_more_than_they_say():
+    study = dropout_study(SSL["simclr"], SIZES["quick"])
+    assert {world.seed for world in study.recordings} == {9000}
+    crossed = crossed_study(SSL["simclr"], 3, 10)
+    assert {world.session for world in crossed.recordings} == {
+        "one-neuron-plain",
+        "distributed-plain",
+    } and crossed.training.seeds == 10
+    sessions = tuple(Session(f"{w.session}-1", "a", w.group, "f", w) for w in crossed.recordings)
+    kept = [run for run in Plan(crossed, sessions).runs if needed_of_crossed(run)]
+    assert {run.arm for run in kept if run.method.kind == "simclr"} == {"none", "independent", "shared"}
+    assert max(run.seed for run in kept) == 9
+    first, late = (Session(f"one-neuron-plain-{i}", "a", "", "f", study.recordings[0]) for i in (1, 100))
+    arms = {s.name: {run.arm for run in Plan(study, (s,)).runs if needed(run)} for s in (first, late)}
+    assert "paired" in arms["one-neuron-plain-1"] and "paired" not in arms["one-neuron-plain-100"]
+    assert {w.label_tau_s for w in jitter_study(SSL["simclr"], 2).recordings} == {0.2, 0.8, 3.2}
+    assert isinstance(study, Study)
+
+
+@pytest.mark.slow
+def test_a_quick_calibration_runs_from_nothing_and_again_from_the_store(tmp_path):
+    command = ["calibrate", "--quick", "--runs", str(tmp_path / "runs"), "--out", str(tmp_path / "page")]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0 and "figures" in done.output, done.output
+    page = (tmp_path / "page" / "README.md").read_text()
+    assert "no evidence of anything" in page and "The arms over the doses" in page
+    again = CliRunner().invoke(main, [*command, "--no-train"])
+    assert again.exit_code == 0
