@@ -20,7 +20,7 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.study import Study
 
-SLOW = {"generator": "nothing", "case": "independent", "label_tau_s": 20.0}
+SLOW = {"generator": "nothing", "case": "independent", "label_tau_s": 20.0, "bins": 1000, "units": 30}
 BLOCKED = {"scheme": "blocks", "count": 5, "embargo_s": 0.5}
 SHUFFLED = {"scheme": "shuffled", "count": 5}
 
@@ -40,7 +40,8 @@ def test_slow_activity_leaks_through_shuffled_windows_only():
         plan = plan_of(SLOW, 3, folds=folds)
         found = measured(plan, "leak")
         assert all(len(r2(session)) == 20 for session in found)
-        assert all(((r2(session) > 0).sum() >= 15) == leaks for session in found)  # 15 of 20: where a sign test is shown
+        decoded = [(r2(session) > 0).sum() for session in found]
+        assert min(decoded) == 20 if leaks else max(decoded) < 10
         assert gate(plan, found).passed is not leaks
 
 
