@@ -210,7 +210,7 @@ def _pilots(spread: Spread, names: Sequence[str]) -> dict[str, float]:
 def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _Case:
     own = tuple(session for session in plan.sessions if covers(hypothesis, session))
     names = {session.name for session in (*own, *plan.planted) if covers(hypothesis, session)}
-    steps = sum(run.optimisation.steps for run in plan.runs if run.optimisation is not None and run.session in names)
+    steps = sum(run.steps for run in plan.runs if run.session in names)
     seeds = plan.seeds_of(plan.study.method)
     return _Case(plan, hypothesis, spread, studies, tuple(s.subject for s in own), steps / max(1, len(own) * seeds))
 
