@@ -174,7 +174,10 @@ def _shown(charts: Mapping[str, Chart], name: str, rests_on: str) -> list[str]:
 
 def _drawn(content: Mapping[str, Any]) -> str:
     """Say on how many sessions the figures about verdicts and claims rest."""
-    banks = {row["about"]: row["bank"] for row in content["rows"] if row["about"] in content["verdicts"]}
+    banks: dict[str, int] = {}
+    for row in content["rows"]:
+        if row["about"] in content["verdicts"]:
+            banks[row["about"]] = max(row["bank"], banks.get(row["about"], 0))
     seeds = content["settings"]["training"]["seeds"]
     said = ", ".join(f"{count} ({case})" for case, count in banks.items())
     return f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} seed{'' if seeds == 1 else 's'} a session"
