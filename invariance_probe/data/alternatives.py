@@ -51,7 +51,7 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
     Examples
     --------
-    >>> exchange_trials(np.array([0, 0, 0, 1, 1]), np.random.default_rng(1)).tolist()
+    >>> exchange_trials(np.array([0, 0, 0, 1, 1]), np.random.default_rng(3)).tolist()
     [3, 4, 4, 0, 1]
     """
     _, first, trial, lengths = np.unique(stretch, return_index=True, return_inverse=True, return_counts=True)
