@@ -41,7 +41,7 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         axis.set_ylabel("trained at")
         axis.spines[:].set_visible(False)
         axis.tick_params(length=0)
-        figure.colorbar(cells, label="excess loss, in units of R", shrink=0.8)
+        figure.colorbar(cells, label="excess loss, in units of R")
 
     alt = (
         f"Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), less that of dose 0 on clean "
