@@ -28,6 +28,7 @@ from invariance_probe.study.registration import (
     new_registration,
     read_registration,
     registration_path,
+    seen_before,
     write_registration,
 )
 from invariance_probe.study.run import Run, RunResult
@@ -169,17 +170,14 @@ def register_study(file: StudyFile) -> tuple[Path, str]:
 
 
 def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -> Standing:
-    """Hold a study and its results against its registration.
-
-    A result that was measured under no or another registration may have been seen before the claims were frozen.
-    """
+    """Hold a study and its results against its registration."""
     registration = read_registration(registration_path(file.path))
     if registration is None:
         return Standing(None)
     found = deviations(registration, plan)
-    before = sum(result.registration != registration["sha256"] for result in results.values())
+    before = sum(seen_before(registration, result) for result in results.values())
     if before:
-        found += (("", f"{before} of {len(results)} results were measured before this registration, or under another"),)
+        found += (("", f"{before} of {len(results)} results were measured before this registration"),)
     return Standing(registration["sha256"], found)
 
 

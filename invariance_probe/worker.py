@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -85,7 +86,8 @@ def work(job: dict[str, Any], emit: Any) -> None:
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
-            store.commit_result(m.run, replace(m.result, registration=job.get("registration", "")))
+            now = datetime.now(UTC).isoformat()
+            store.commit_result(m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now))
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
 
 

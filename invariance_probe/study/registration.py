@@ -6,6 +6,7 @@ public remote, OSF) before the data are looked at.
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,14 @@ from pydantic import ValidationError
 from invariance_probe.errors import StudyError
 from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import ALGORITHM_VERSION
+from invariance_probe.study.run import ALGORITHM_VERSION, RunResult
 from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
 """(hypothesis that departs, or an empty string for all; what differs)."""
 
 _OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
+_DATA = {"fingerprint": "the data", "alternatives": "the alternative targets"}
 _WORDS = {"name", "question", "schema_version"}
 
 
@@ -30,15 +32,13 @@ def registration_path(study: Path) -> Path:
 
 
 def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
-    """Return what a registration freezes: the resolved study, its data's fingerprints, and the versions of the packages."""
+    """Return what a registration freezes: the resolved study, its data's fingerprints, the versions of the packages, and now."""
     frozen = {
         "registration_version": 1,
+        "registered_at": datetime.now(UTC).isoformat(),
         "algorithm_version": ALGORITHM_VERSION,
         "study": _normal(plan.study.model_dump(mode="json")),
-        "sessions": {
-            s.name: {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
-            for s in plan.sessions
-        },
+        "sessions": _frozen_sessions(plan),
         "versions": versions,
         "versions_sha256": sha256_of(versions),
     }
@@ -86,6 +86,16 @@ def read_registration(path: Path) -> dict[str, Any] | None:
     return found
 
 
+def seen_before(registration: dict[str, Any], result: RunResult) -> bool:
+    """Say whether a result may have been known when the claims were frozen.
+
+    Not so when it was measured under this registration, or later under another: studies of one store share baselines.
+    """
+    if result.registration == registration["sha256"]:
+        return False
+    return not result.measured_at > registration.get("registered_at", "~")
+
+
 def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...]:
     """Return every way in which a study departs from its registration."""
     return tuple(dict.fromkeys(_deviations(registration, plan)))
@@ -130,11 +140,17 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
         yield "", f"the axis {axis} was not registered"
 
 
+def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
+    frozen: dict[str, dict[str, Any]] = {}
+    for s in plan.sessions:
+        frozen[s.name] = {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
+        if s.alternatives:
+            frozen[s.name]["alternatives"] = s.alternatives
+    return frozen
+
+
 def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
-    now = {
-        s.name: {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
-        for s in plan.sessions
-    }
+    now = _frozen_sessions(plan)
     for name in sorted(registered.keys() | now.keys()):
         old, new = registered.get(name), now.get(name)
         groups = {entry["group"] for entry in (old, new) if entry is not None}
@@ -144,9 +160,9 @@ def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Devi
             text = f"the session {name} was {'not registered' if old is None else 'registered, but is left out'}"
         else:
             text = "; ".join(
-                f"the data of session {name} have changed since registration" if key == "fingerprint"
+                f"{_DATA[key]} of session {name} have changed since registration" if key in _DATA
                 else f"{key} of session {name} was registered as {_said(old[key])}, now {_said(new[key])}"
-                for key in old if old[key] != new[key]
+                for key in old if old[key] != new.get(key)
             )  # fmt: skip
         for hypothesis in plan.study.hypotheses:
             if hypothesis.group is None or hypothesis.group in groups:

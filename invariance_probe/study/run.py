@@ -126,6 +126,8 @@ class RunResult:
     seconds: float = 0.0
     registration: str = ""
     """Hash of the registration under which it was measured; empty without one."""
+    measured_at: str = ""
+    """When (UTC, ISO 8601); empty in results from before this was noted."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""

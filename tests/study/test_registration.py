@@ -1,13 +1,16 @@
 """A registration freezes what is claimed and on which data; every departure is found and named."""
 
 import json
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from conftest import tiny_study
 
 from invariance_probe.errors import StudyError
 from invariance_probe.study.plan import Plan, Session
-from invariance_probe.study.registration import deviations, new_registration, read_registration, write_registration
+from invariance_probe.study.registration import deviations, new_registration, read_registration, seen_before, write_registration
+from invariance_probe.study.run import RunResult
 from invariance_probe.study.study import Study
 
 VERSIONS = {"python": "3.11"}
@@ -71,3 +74,27 @@ def test_a_registration_is_never_written_over_and_a_broken_one_is_refused(tmp_pa
     path.write_text("{}")
     with pytest.raises(StudyError, match="is not a registration"):
         read_registration(path)
+
+
+def test_changed_alternative_targets_concern_the_claims_on_their_session():
+    plan = plan_of()
+    registered = Plan(plan.study, tuple(replace(session, alternatives="a") for session in plan.sessions))
+    now = Plan(plan.study, tuple(replace(session, alternatives="b") for session in plan.sessions))
+    assert ("H1", "the alternative targets of session s0 have changed since registration") in found(registered, now)
+    assert found(registered, registered) == ()
+
+
+@pytest.mark.parametrize(("measured_under", "hours", "seen"), [
+    ("own", -1, False), ("", 1, False), ("another", 1, False), ("", -1, True), ("another", -1, True), ("another", None, True),
+])  # fmt: skip
+def test_a_result_is_seen_before_when_it_is_older_than_the_registration_and_not_measured_under_it(measured_under, hours, seen):
+    registration = new_registration(plan_of(), VERSIONS)
+    at = "" if hours is None else (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
+    own = registration["sha256"] if measured_under == "own" else measured_under
+    assert seen_before(registration, RunResult("key", "done", registration=own, measured_at=at)) is seen
+
+
+def test_results_of_a_registration_without_a_time_must_carry_its_hash():
+    registration = {"sha256": "h"}
+    assert seen_before(registration, RunResult("key", "done", measured_at=datetime.now(UTC).isoformat()))
+    assert not seen_before(registration, RunResult("key", "done", registration="h"))
