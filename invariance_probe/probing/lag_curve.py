@@ -82,7 +82,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     bin_s = bench.recording.bin_s
     predicted, fold_of = held_out(bench)
     target = bench.target.columns().cpu().numpy()
-    curve = lag_curve(target, predicted, joined(bench.windows.stretch, fold_of))
+    stretch = joined(bench.windows.stretch, fold_of)
+    curve = lag_curve(target, predicted, stretch)
     tau = curve.tau(bin_s)
     taus = [curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts))) for _ in range(resamples)]
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
@@ -93,12 +94,13 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         "tau_target_s": crossing(curve.lags * bin_s, curve.rho()),
     }
     step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
-    kurtosis, surrogates = increment_kurtosis(predicted, step, resamples, rng)
-    found |= {
-        "increment_s": step * bin_s,
-        "increment_kurtosis": kurtosis - float(surrogates.mean()),
-        "kurtosis_p": (1 + int((surrogates >= kurtosis).sum())) / (1 + resamples),
-    }
+    kurtosis, surrogates = increment_kurtosis(predicted, stretch, step, resamples, rng)
+    if np.isfinite(kurtosis):
+        found |= {
+            "increment_s": step * bin_s,
+            "increment_kurtosis": kurtosis - float(surrogates.mean()),
+            "kurtosis_p": (1 + int((surrogates >= kurtosis).sum())) / (1 + resamples),
+        }
     for lag, r, rho in zip(curve.lags * bin_s, curve.r(), curve.rho(), strict=True):
         found |= {f"r@{lag:.6g}": float(r), f"rho@{lag:.6g}": float(rho)}
     return RunResult(run.key(), "done", diagnostics=found)
@@ -140,21 +142,44 @@ def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) ->
     return LagCurve(lags[usable], decoded[:, usable], own[:, usable], counts[:, usable])
 
 
-def increment_kurtosis(decoded: np.ndarray, step: int, surrogates: int, rng: np.random.Generator) -> tuple[float, np.ndarray]:
+def increment_kurtosis(
+    decoded: np.ndarray, stretch: np.ndarray, step: int, surrogates: int, rng: np.random.Generator
+) -> tuple[float, np.ndarray]:
     """Return the mean kurtosis of increments over `step` bins, and that of Gaussian surrogates with the same spectrum.
 
     Each column is first given Gaussian marginals by its ranks, so that a skewed readout is no jump; a surrogate has
-    the same power at every frequency and random phases (Theiler et al. 1992, Physica D 58:77).
+    the same power at every frequency and random phases (Theiler et al. 1992, Physica D 58:77). Surrogates go through
+    the same ranking, since a slow series visits few extremes, which ranks stretch.
+
+    Parameters
+    ----------
+    decoded
+        (window, column).
+    stretch
+        What each window is in (window,); increments never leave one.
+    step, surrogates
+        Bins of an increment, and number of surrogates.
+
+    Returns
+    -------
+    tuple
+        Not a number where no stretch is longer than an increment.
     """
-    ranks = stats.rankdata(decoded, axis=0)
-    gaussian = stats.norm.ppf((ranks - 0.5) / len(ranks))
+    inside = stretch[step:] == stretch[:-step]
+    if not inside.any():
+        return float("nan"), np.full(surrogates, np.nan)
 
     def kurtosis(x: np.ndarray) -> float:
-        return float(stats.kurtosis(x[step:] - x[:-step], axis=0).mean())
+        return float(stats.kurtosis((x[step:] - x[:-step])[inside], axis=0).mean())
 
+    gaussian = _gaussian_by_rank(decoded)
     spectrum = np.abs(np.fft.rfft(gaussian, axis=0))
     found = np.empty(surrogates)
     for i in range(surrogates):
         phases = np.exp(2j * np.pi * rng.random(spectrum.shape))
-        found[i] = kurtosis(np.fft.irfft(spectrum * phases, len(gaussian), axis=0))
+        found[i] = kurtosis(_gaussian_by_rank(np.fft.irfft(spectrum * phases, len(gaussian), axis=0)))
     return kurtosis(gaussian), found
+
+
+def _gaussian_by_rank(x: np.ndarray) -> np.ndarray:
+    return stats.norm.ppf((stats.rankdata(x, axis=0) - 0.5) / len(x))

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
+from scipy.signal import lfilter
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
@@ -86,5 +87,26 @@ def test_the_crossing_of_an_exponential_is_its_time_constant():
 
 def test_gaussian_surrogates_have_gaussian_increments():
     rng = np.random.default_rng(2)
-    value, surrogates = increment_kurtosis(rng.standard_normal((4000, 2)), 3, 100, rng)
+    value, surrogates = increment_kurtosis(rng.standard_normal((4000, 2)), np.zeros(4000), 3, 100, rng)
     assert abs(surrogates.mean()) < 0.05 and abs(value) < 0.15
+
+
+def test_steps_from_trial_to_trial_are_no_jumps():
+    rng = np.random.default_rng(2)
+    trial = np.arange(4000) // 40
+    decoded = 0.2 * rng.standard_normal((4000, 1)) + rng.standard_normal(100)[trial][:, None]
+    value, surrogates = increment_kurtosis(decoded, trial, 3, 20, rng)
+    everywhere, _ = increment_kurtosis(decoded, np.zeros(4000), 3, 20, rng)
+    assert value < 2 < 5 < everywhere  # ranks stretch trials far out, so that some kurtosis remains
+    assert np.isnan(increment_kurtosis(decoded, trial, 40, 20, rng)[0])
+
+
+def test_a_slow_gaussian_series_is_not_said_to_jump():
+    rng = np.random.default_rng(3)
+    claimed = []
+    for _ in range(60):
+        noise = rng.standard_normal((4000, 1))
+        slow = lfilter([1.0], [1.0, -0.98], noise, axis=0)
+        value, surrogates = increment_kurtosis(slow, np.zeros(4000), 25, 39, rng)
+        claimed.append((surrogates >= value).sum() == 0)
+    assert np.mean(claimed) <= 0.1  # .025 if exact
