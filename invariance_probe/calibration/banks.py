@@ -138,7 +138,7 @@ def _plain(settings: Settings, sessions: int, doses: tuple[float, ...] = (0.0, D
 def jitter_study(settings: Settings, sessions: int) -> Study:
     """Return the study whose sessions have labels of three time constants, trained at every jitter."""
     study = dropout_study(settings, {"one-neuron": 1}).model_dump(mode="json")
-    worlds = [world for world in _time_worlds(sessions) if world["generator"] == "smoothness"]
+    worlds = _time_worlds(sessions, 0)
     hypotheses = [
         {"id": world["session"], "claim": "no claim", "predicts": "invariant", "group": world["session"], "axis": JITTER,
          "dose": JITTER_DOSES[-1], "margin": _MARGIN}
@@ -151,19 +151,23 @@ def jitter_study(settings: Settings, sessions: int) -> Study:
     })  # fmt: skip
 
 
-def _time_worlds(sessions: int) -> list[dict[str, Any]]:
-    common = {"kind": "simulated", "seed": SEED, "sessions": sessions, "bins": 9000}
+def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
+    common = {"kind": "simulated", "seed": SEED, "bins": 9000}
     return [
-        {**common, "generator": generator, "label_tau_s": tau, "session": f"{generator}-{tau:g}"}
+        {**common, "generator": generator, "label_tau_s": tau, "session": f"{generator}-{tau:g}", "sessions": sessions}
         for tau in (0.2, 0.8, 3.2)
-        for generator in ("smoothness", "switching")
+        for generator, sessions in (("smoothness", smooth), ("switching", switching))
+        if sessions
     ]
 
 
 def measures_study(sessions: int) -> Study:
-    """Return the study whose sessions test what is measured without SSL: time constants, jumps, carriers, nulls."""
+    """Return the study whose sessions test what is measured without SSL: time constants, jumps, carriers, nulls.
+
+    Smooth labels, of which few should be said to jump, have three times the sessions.
+    """
     common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
-    worlds = _time_worlds(sessions)
+    worlds = _time_worlds(3 * sessions, sessions)
     for carriers in (1, 3, 6, 15, 60):
         own = {
             "generator": "redundancy",

@@ -95,7 +95,7 @@ def test_steps_from_trial_to_trial_are_no_jumps():
     rng = np.random.default_rng(2)
     trial = np.arange(4000) // 40
     decoded = 0.2 * rng.standard_normal((4000, 1)) + rng.standard_normal(100)[trial][:, None]
-    value, surrogates = increment_kurtosis(decoded, trial, 3, 20, rng)
+    value, _ = increment_kurtosis(decoded, trial, 3, 20, rng)
     everywhere, _ = increment_kurtosis(decoded, np.zeros(4000), 3, 20, rng)
     assert value < 2 < 5 < everywhere  # ranks stretch trials far out, so that some kurtosis remains
     assert np.isnan(increment_kurtosis(decoded, trial, 40, 20, rng)[0])
