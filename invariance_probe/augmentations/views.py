@@ -76,10 +76,14 @@ class ViewMaker:
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
         """Return both views of the windows `first` and `second` (run, batch), one after the other: (run, 2 batch, time, unit)."""
+        halves = self.halves(step, first, second)
+        return torch.cat([self._finish(half, step, view, self.base.scale) for view, half in enumerate(halves)], dim=1)
+
+    def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what both views are made of, before any transform and in the recording's own units: each (run, batch, time, unit)."""
         bins = self._bins(first)
         places = (bins, bins if second is first else self._bins(second))
-        halves = self.base.views(self.keys, step, places)
-        return torch.cat([self._finish(half, step, view, self.base.scale) for view, half in enumerate(halves)], dim=1)
+        return self.base.views(self.keys, step, places)
 
     def single(self, step: int, windows: Tensor) -> Tensor:
         """Return one corrupted view of whole activity, without base: (run, batch, time, unit) from windows (run, batch)."""

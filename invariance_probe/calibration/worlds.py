@@ -16,7 +16,8 @@ from invariance_probe.calibration.banks import SEED
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.results.store import Store
-from invariance_probe.study.methods import AnyMethod, Messengers, MinedPairs, SharedDimensions
+from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
+from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.study import Study

@@ -1,18 +1,21 @@
 """The stacked multilayer perceptron, which encoders, projectors and predictors are made of."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
+from typing import Self
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from invariance_probe.encoders.base import Parameters, StackedEncoder
 from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight
+from invariance_probe.study.encoders import MLPEncoder
 
 
-class MLP(nn.Module):
+class MLP(StackedEncoder):
     """Linear-BatchNorm-ReLU for every width but the last, which is affine: (run, row, in) -> (run, row, widths[-1]).
+
+    Windows (run, row, time, unit) are read as rows of time x unit features.
 
     Parameters
     ----------
@@ -31,68 +34,39 @@ class MLP(nn.Module):
         self.hidden = nn.ModuleList(LinearBatchNormReLU(weight) for weight in hidden)
         self.last = StackedLinear(initial_weight(generators, sizes[-2], sizes[-1], gain=1.0))
 
+    @classmethod
+    def of(cls, declared: MLPEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+        """Build encoders of windows of bins and units."""
+        return cls(shape[0] * shape[1], declared.widths, generators)
+
     def forward(self, x: Tensor) -> Tensor:
         """Map rows, normalising by the batch's own statistics."""
+        x = x.flatten(2)
         for layer in self.hidden:
             x = layer(x)
         return self.last(x)
 
-    @torch.no_grad()
-    def freeze(self, x: Tensor, rows: Tensor) -> "FrozenMLP":
-        """Fold batch norm into the weights, at the statistics of clean training rows.
-
-        Parameters
-        ----------
-        x
-            Clean inputs (run, row, in).
-        rows
-            Weights (run, row), summing to one over the training rows of each run and zero elsewhere.
-        """
-        weights, biases = [], []
-        for layer in self.hidden:
+    def folded(self, x: Tensor, rows: Tensor) -> dict[str, Tensor]:
+        """Return weights and biases of plain affine maps with ReLU between."""
+        x = x.flatten(2)
+        named: dict[str, Tensor] = {}
+        for i, layer in enumerate(self.hidden):
             assert isinstance(layer, LinearBatchNormReLU)
-            weight, bias = layer.folded(x, rows.unsqueeze(1))
+            weight, bias = layer.folded(x, rows)
             x = torch.baddbmm(bias, x, weight).relu_()
-            weights.append(weight)
-            biases.append(bias)
-        return FrozenMLP((*weights, self.last.weight.detach().clone()), (*biases, self.last.bias.detach().clone()))
+            named |= {f"weight{i}": weight, f"bias{i}": bias}
+        last = len(self.hidden)
+        return named | {f"weight{last}": self.last.weight.detach().clone(), f"bias{last}": self.last.bias.detach().clone()}
 
-
-@dataclass(frozen=True, eq=False)
-class FrozenMLP:
-    """A trained network as plain affine maps with ReLU between; what the store keeps.
-
-    Attributes
-    ----------
-    weights, biases
-        (run, in, out) and (run, 1, out) of every layer.
-    """
-
-    weights: tuple[Tensor, ...]
-    biases: tuple[Tensor, ...]
-
-    def __call__(self, x: Tensor) -> Tensor:
-        """Map rows (run, row, in) to (run, row, out); a row's result does not depend on the others."""
-        for weight, bias in zip(self.weights[:-1], self.biases[:-1], strict=True):
-            x = torch.baddbmm(bias, x, weight).relu_()
-        return torch.baddbmm(self.biases[-1], x, self.weights[-1])
-
-    @classmethod
-    def of(cls, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device) -> "FrozenMLP":
-        """Stack what `arrays` returned for each run; a map without bias (a linear basis) is given none."""
-        layers = sum(name.startswith("weight") for name in arrays[0])
-        weights = [np.stack([named[f"weight{i}"] for named in arrays]) for i in range(layers)]
-        biases = [
-            np.stack([named[f"bias{i}"] for named in arrays]) if f"bias{i}" in arrays[0] else np.zeros_like(weight[:, :1])
-            for i, weight in enumerate(weights)
-        ]
-        return cls(*(tuple(torch.from_numpy(values).to(device) for values in maps) for maps in (weights, biases)))
-
-    def chosen(self, runs: list[int]) -> "FrozenMLP":
-        """Return the networks of some of the runs, one again as often as it is named."""
-        return FrozenMLP(tuple(w[runs] for w in self.weights), tuple(b[runs] for b in self.biases))
-
-    def arrays(self, run: int) -> dict[str, np.ndarray]:
-        """Return one run's maps by name."""
-        named = {f"weight{i}": w for i, w in enumerate(self.weights)} | {f"bias{i}": b for i, b in enumerate(self.biases)}
-        return {name: tensor[run].cpu().numpy() for name, tensor in named.items()}
+    @staticmethod
+    def encode(declared: MLPEncoder, parameters: Parameters, x: Tensor) -> Tensor:
+        """Map rows by affine maps with ReLU between; a map without bias (a linear basis) adds none."""
+        x = x.flatten(2)
+        layers = sum(name.startswith("weight") for name in parameters)
+        for i in range(layers):
+            weight = parameters[f"weight{i}"]
+            bias = parameters.get(f"bias{i}")
+            x = torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+            if i < layers - 1:
+                x = x.relu_()
+        return x

@@ -2,10 +2,36 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import Tensor, nn
 
-from invariance_probe.encoders.mlp import MLP
+from invariance_probe.augmentations.random_bits import normal, position, uniform
+from invariance_probe.encoders.base import StackedEncoder
+
+
+@dataclass(frozen=True, eq=False)
+class Timeline:
+    """Where the windows of a session lie.
+
+    Attributes
+    ----------
+    starts
+        First bin of every window (window,).
+    stretches
+        Trial or gap-free stretch of every window (window,).
+    length_bins, bin_s
+        Bins of a window, and seconds of a bin.
+    """
+
+    starts: Tensor
+    stretches: Tensor
+    length_bins: int
+    bin_s: float
+
+    def bins(self, seconds: float) -> int:
+        """Return a duration in whole bins."""
+        return round(seconds / self.bin_s)
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,19 +41,62 @@ class Batch:
     Attributes
     ----------
     views
-        (run, row, feature). For a pair, the first views and then the second views.
+        (run, row, time, unit). For SSL the first views of all windows, and then the second views.
+    windows
+        Index of each row's window (run, row); None for supervised networks.
+    timeline
+        Where windows lie.
+    keys, step
+        Where a method reads random numbers of its own (run,).
+    labels
+        What pretext tasks ask of each example (run, example), 1 or -1; None for others.
     targets
-        What supervised runs learn (run, row, column), or classes (run, row); None for SSL.
+        What is decoded (run, row, column), or classes (run, row); None for SSL.
+    counts
+        The views' activity before any transform and standardisation (run, row, time, unit), where a method asks for it.
     """
 
     views: Tensor
+    windows: Tensor | None = None
+    timeline: Timeline | None = None
+    keys: Tensor | None = None
+    step: int = 0
+    labels: Tensor | None = None
     targets: Tensor | None = None
+    counts: Tensor | None = None
+
+    def starts(self) -> Tensor:
+        """Return the first bin of each row's window (run, row)."""
+        assert self.timeline is not None and self.windows is not None
+        return self.timeline.starts[self.windows]
+
+    def stretches(self) -> Tensor:
+        """Return the stretch of each row's window (run, row)."""
+        assert self.timeline is not None and self.windows is not None
+        return self.timeline.stretches[self.windows]
+
+    def uniform(self, purpose: int, rows: Tensor, count: int) -> Tensor:
+        """Return `count` numbers, uniform on (0, 1), for each of `rows` (run, row): (run, row, count), float64."""
+        assert self.keys is not None
+        return uniform(position(self.keys, self.step, purpose), rows, count)
+
+    def normal(self, purpose: int, rows: Tensor, count: int) -> Tensor:
+        """Return `count` standard normal numbers for each of `rows` (run, row): (run, row, count), float32."""
+        assert self.keys is not None
+        return normal(position(self.keys, self.step, purpose), rows, count)
 
 
 class Method(nn.Module, ABC):
     """K stacked models that learn together and do not see each other."""
 
-    encoder: MLP
+    examples: ClassVar[str] = "pairs"
+    """Which windows a step takes together: a name in `training.examples.EXAMPLES`."""
+    reads_counts: ClassVar[bool] = False
+    """Whether `Batch.counts` is wanted."""
+    reads_target: ClassVar[bool] = False
+    """Whether `Batch.targets` is wanted."""
+
+    encoder: StackedEncoder
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

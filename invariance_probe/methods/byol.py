@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study import methods as declared_methods
@@ -26,11 +27,11 @@ def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
 class BYOL(Method):
     """Online encoder, projector and predictor; target encoder and projector follow by a moving average."""
 
-    def __init__(self, declared: declared_methods.BYOL, inputs: int, generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: declared_methods.BYOL, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.decay = declared.target_decay
-        self.encoder = MLP(inputs, declared.encoder.widths, generators)
-        self.projector = MLP(declared.encoder.widths[-1], declared.projector, generators)
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
         self.predictor = MLP(declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators)
         self.target = nn.Sequential(copy.deepcopy(self.encoder), copy.deepcopy(self.projector)).requires_grad_(False)
 

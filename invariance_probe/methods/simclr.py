@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.methods import SimCLR as SimCLRDeclaration
@@ -65,11 +66,11 @@ def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
 class SimCLR(Method):
     """Encoder and projector under NT-Xent."""
 
-    def __init__(self, declared: SimCLRDeclaration, inputs: int, generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: SimCLRDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.temperature = declared.temperature
-        self.encoder = MLP(inputs, declared.encoder.widths, generators)
-        self.projector = MLP(declared.encoder.widths[-1], declared.projector, generators)
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Contrast the pairs of each run."""

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from invariance_probe.encoders.mlp import MLP
+from invariance_probe.encoders import build_encoder
 from invariance_probe.methods.base import Batch, Method
-from invariance_probe.study.methods import Supervised as SupervisedDeclaration
+from invariance_probe.study.baselines import Supervised as SupervisedDeclaration
 
 
 def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -31,9 +31,11 @@ def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 class Supervised(Method):
     """One MLP from windows to the target, its representation the last layer but one."""
 
-    def __init__(self, declared: SupervisedDeclaration, inputs: int, outputs: int, generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self, declared: SupervisedDeclaration, shape: tuple[int, int], outputs: int, generators: list[np.random.Generator]
+    ) -> None:
         super().__init__()
-        self.encoder = MLP(inputs, (*declared.encoder.widths, outputs), generators)
+        self.encoder = build_encoder(declared.encoder.before(outputs), shape, generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Average the target's loss over each run's rows."""

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.methods import VICReg as VICRegDeclaration
@@ -36,11 +37,11 @@ def covariance_loss(z: Tensor) -> Tensor:
 class VICReg(Method):
     """Encoder and expander under the three terms of Eq. (6)."""
 
-    def __init__(self, declared: VICRegDeclaration, inputs: int, generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: VICRegDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.weights = (declared.invariance, declared.variance, declared.covariance)
-        self.encoder = MLP(inputs, declared.encoder.widths, generators)
-        self.projector = MLP(declared.encoder.widths[-1], declared.projector, generators)
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Weigh the three terms of each run."""

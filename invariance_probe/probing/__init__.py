@@ -1,5 +1,6 @@
 """Runs to run results: train or compute a representation, probe it, describe it."""
 
+from invariance_probe.methods import METHODS
 from invariance_probe.probing import (
     baselines,
     lag_curve,
@@ -13,9 +14,7 @@ from invariance_probe.probing import (
 )
 
 MEASURES = {
-    "simclr": trained.measure_ssl,
-    "vicreg": trained.measure_ssl,
-    "byol": trained.measure_ssl,
+    **dict.fromkeys(METHODS, trained.measure_ssl),
     "supervised": trained.measure_supervised,
     "linear_ssl": baselines.measure_linear_ssl,
     "raw": baselines.measure_raw,

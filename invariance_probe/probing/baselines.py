@@ -1,15 +1,17 @@
 """Runs without gradient: raw activity, PCA, untrained encoders, closed-form linear SSL, and the information cost."""
 
+from typing import Any
+
 import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.encoders import ENCODERS
+from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.probing.diagnostics import rank_me
 from invariance_probe.probing.readout import Measured, probe_losses, result_of, selection_losses
-from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress
+from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run, RunResult, Status
 
@@ -70,13 +72,10 @@ def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features
 def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Probe encoders as they are initialised, normalised by clean training windows like trained ones."""
     parts = [bench.train_windows(run) for run in runs]
-    rows = _clean(bench, runs, parts).squeeze(1)
-    declared = runs[0].method.encoder  # type: ignore[union-attr]
-    network = ENCODERS[declared.kind](rows.shape[2], declared.widths, bench.generators("init", runs)).to(bench.device)
-    weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=bench.device)
-    for i, part in enumerate(parts):
-        weights[i, torch.from_numpy(part)] = 1 / len(part)
-    representation = network.freeze(rows, weights)(rows)
+    rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
+    declared: Any = runs[0].method
+    network = build_encoder(declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)).to(bench.device)
+    representation = freeze(bench, network, declared.encoder, rows, parts)(rows)
     losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
     ranks = rank_me(representation)
     return [

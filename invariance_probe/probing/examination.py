@@ -75,7 +75,7 @@ def _corrupted(encoders: Encoders, runs: list[Run], examination: Corruption, fol
     moves = (losses.clone(), losses.clone())
     views = _views(encoders, runs, examination)
     for draw in range(examination.draws):
-        shown = frozen(views.single(EVALUATION_STEP + draw, windows).flatten(2))
+        shown = frozen(views.single(EVALUATION_STEP + draw, windows))
         losses += target.losses(probe.predict(shown), windows) / examination.draws
         for total, move in zip(moves, moved(shown - clean, rows), strict=True):
             total += move / examination.draws
@@ -104,7 +104,7 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 def _pair(encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return one encoder's representations of clean and of corrupted windows, both (row, dim)."""
     index = torch.from_numpy(windows).to(encoders.bench.device)
-    shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)).flatten(2))[0]
+    shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
     return encoders.representation[slot, index].cpu().numpy(), shown.cpu().numpy()
 
 

@@ -23,7 +23,7 @@ from invariance_probe.probing.ridge import UNIT, fit_ridge
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench, inner_folds
 from invariance_probe.streams import generator
-from invariance_probe.study.methods import Messengers
+from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.run import Run, RunResult
 

@@ -37,7 +37,7 @@ from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench, inner_folds
 from invariance_probe.streams import generator
-from invariance_probe.study.methods import MinedPairs
+from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.views import TimeJitter
 

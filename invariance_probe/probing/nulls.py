@@ -22,7 +22,7 @@ from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.streams import generator
-from invariance_probe.study.methods import OtherSession
+from invariance_probe.study.baselines import OtherSession
 from invariance_probe.study.probes import Target
 from invariance_probe.study.run import Run, RunResult
 

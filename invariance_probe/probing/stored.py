@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.encoders.mlp import FrozenMLP
+from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.probing.logistic import LogisticFit
 from invariance_probe.probing.readout import fit_probe
 from invariance_probe.probing.ridge import RidgeFit
 from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.run import Run
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
@@ -34,9 +35,10 @@ class Encoders:
         return cls(bench, list({run.train_key(): run.trained() for run in runs}.values()), weights)
 
     @cached_property
-    def frozen(self) -> FrozenMLP:
+    def frozen(self) -> Frozen:
         """The networks (encoder, ...)."""
-        return FrozenMLP.of([self.weights[run.train_key()] for run in self.runs], self.bench.device)
+        declared = getattr(self.runs[0].method, "encoder", MLPEncoder())
+        return Frozen.of(declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device)
 
     @cached_property
     def slots(self) -> dict[str, int]:
@@ -50,7 +52,7 @@ class Encoders:
     @property
     def dtype(self) -> torch.dtype:
         """The floating type that the encoders were trained in."""
-        return self.frozen.weights[0].dtype
+        return self.frozen.dtype
 
     @cached_property
     def parts(self) -> list[np.ndarray]:
@@ -61,7 +63,7 @@ class Encoders:
     def representation(self) -> Tensor:
         """What each encoder makes of every clean window (encoder, window, dim)."""
         views = self.bench.views(self.runs, self.parts, self.dtype)
-        return self.frozen(views.clean(self.bench.all_windows).flatten(2))
+        return self.frozen(views.clean(self.bench.all_windows))
 
     @cached_property
     def probe(self) -> RidgeFit | LogisticFit:

@@ -1,24 +1,28 @@
 """Runs that are trained by gradient: SSL methods and supervised networks, measured on frozen encoders."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.pairing import StackedPartners
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
-from invariance_probe.encoders.mlp import FrozenMLP
+from invariance_probe.encoders.base import StackedEncoder
+from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.methods import METHODS
-from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.base import Batch, Method, Timeline
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.probing import diagnostics
 from invariance_probe.probing.readout import Measured, probe_losses, result_of
 from invariance_probe.probing.workbench import Workbench, score_part
+from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.run import Run, RunResult, Status
-from invariance_probe.study.study import Optimisation
+from invariance_probe.study.training import Optimisation
+from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.ensemble import Training, train
+from invariance_probe.training.examples import EXAMPLES, Material
 from invariance_probe.training.order import Order
 
 EVALUATION_STEP = 1 << 40
@@ -45,45 +49,58 @@ def settings_of(runs: list[Run]) -> Optimisation:
     return settings
 
 
-def train_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple[Method, ViewMaker, Training]:
-    """Train the SSL models of stacked runs on pairs."""
+def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple[Method, ViewMaker, Training]:
+    """Train the SSL models of stacked runs."""
     settings = settings_of(runs)
+    declared: Any = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, dtype_of(settings))
-    partners = StackedPartners.of([bench.partners(run, part) for run, part in zip(runs, parts, strict=True)], bench.device)
-    order = Order(key_tensor(bench.keys("order", runs), bench.device), partners.count, settings.batch_size)
-    inputs = views.shape[0] * views.shape[1]
-    method = METHODS[runs[0].method.kind](runs[0].method, inputs, bench.generators("init", runs))
-    method = method.to(bench.device, dtype_of(settings))
+    method = METHODS[declared.kind](declared, views.shape, bench.generators("init", runs)).to(bench.device, dtype_of(settings))
+    examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
+    timeline = Timeline(
+        bench.starts, torch.from_numpy(bench.windows.stretch).to(bench.device), bench.windows.length, bench.recording.bin_s
+    )
+    targets = _standardised_targets(bench, parts, dtype_of(settings))[0] if method.reads_target else None
+    run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
-        places = order.batch(step)
-        first = partners.anchors.gather(1, places)
-        second = partners.partner_of(places, order.numbers(step)) if partners.jittered else first
-        return Batch(views.pair(step, first, second).flatten(2))
+        example = examples.at(step)
+        windows = torch.cat([example.first, example.second], dim=1)
+        halves = views.halves(step, example.first, example.second) if method.reads_counts else None
+        return Batch(
+            views.pair(step, example.first, example.second),
+            windows,
+            timeline,
+            views.keys,
+            step,
+            labels=example.labels,
+            targets=None if targets is None else targets[run_index, windows],
+            counts=None if halves is None else torch.cat(halves, dim=1),
+        )
 
     return method, views, train(method, batch_at, settings, on_progress)
 
 
-def clean_rows(bench: Workbench, views: ViewMaker) -> Tensor:
-    """Return every window's clean standardised input (run, window, feature)."""
-    return views.clean(bench.all_windows).flatten(2)
+def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
+    jitters = [run.views.pairing if run.views else TimeJitter() for run in runs]
+    keys = key_tensor(bench.keys("order", runs), bench.device)
+    return Material(bench.windows, parts, jitters, bench.recording.bin_s, keys, settings_of(runs).batch_size)
 
 
-def freeze(bench: Workbench, method: Method, rows: Tensor, parts: list[np.ndarray]) -> FrozenMLP:
-    """Freeze the encoders at the statistics of each run's clean training windows."""
+def freeze(bench: Workbench, encoder: StackedEncoder, declared: Encoder, rows: Tensor, parts: list[np.ndarray]) -> Frozen:
+    """Freeze the encoders at the statistics of each run's clean training windows, given all clean windows (run, window, time, unit)."""
     weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
     for i, part in enumerate(parts):
         weights[i, torch.from_numpy(part)] = 1 / len(part)
-    return method.encoder.freeze(rows, weights)
+    return Frozen.freeze(encoder, declared, rows, weights)
 
 
 def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Train stacked SSL runs and probe their frozen encoders on clean whole activity."""
-    method, views, training = train_pairs(bench, runs, on_progress)
+    method, views, training = train_ssl(bench, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
-    rows = clean_rows(bench, views)
-    frozen = freeze(bench, method, rows, parts)
+    rows = views.clean(bench.all_windows)
+    frozen = freeze(bench, method.encoder, runs[0].method.encoder, rows, parts)  # type: ignore[union-attr]
     representation = frozen(rows)
     finite = representation.isfinite().all(2).all(1) & (training.failed_at < 0)
     representation = torch.where(finite[:, None, None], representation, 0.0)
@@ -113,25 +130,23 @@ def _scaling(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def _describe(
-    bench: Workbench, runs: list[Run], views: ViewMaker, frozen: FrozenMLP, representation: Tensor
-) -> dict[str, Tensor]:
+def _describe(bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor) -> dict[str, Tensor]:
     """Return diagnostics (run,) by name, from one draw of the training views of test windows."""
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))
     chosen = np.stack([test[np.linspace(0, len(test) - 1, count).round().astype(np.int64)] for test in tests])
     windows = torch.from_numpy(chosen).to(bench.device)
-    first, second = (frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).flatten(2).chunk(2, dim=1))
-    corrupted = views.single(EVALUATION_STEP, windows).flatten(2)
-    clean = views.scaling.apply(views.whole.activity[views._bins(windows)]).flatten(2)
-    spread = (clean - clean.mean(1, keepdim=True)).square().sum(2).mean(1)
+    first, second = (frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).chunk(2, dim=1))
+    corrupted = views.single(EVALUATION_STEP, windows)
+    clean = views.scaling.apply(views.whole.activity[views._bins(windows)])
+    spread = (clean - clean.mean(1, keepdim=True)).square().sum((2, 3)).mean(1)
     at = windows.unsqueeze(2).expand(-1, -1, representation.shape[2])
     return {
         "rank_me": diagnostics.rank_me(representation),
         "alignment": diagnostics.alignment(first, second),
         "uniformity": diagnostics.uniformity(first),
         "invariance": diagnostics.invariance(representation.gather(1, at), frozen(corrupted)),
-        "input_change": (corrupted - clean).square().sum(2).mean(1) / spread.clamp_min(1e-30),
+        "input_change": (corrupted - clean).square().sum((2, 3)).mean(1) / spread.clamp_min(1e-30),
     }
 
 
@@ -148,14 +163,14 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     lengths = torch.tensor([len(fit) for fit in fitted], device=bench.device)
     order = Order(key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size)
     padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
-    inputs = views.shape[0] * views.shape[1]
     outputs = bench.target.classes or bench.target.values.shape[1]
-    method = Supervised(runs[0].method, inputs, outputs, bench.generators("init", runs)).to(bench.device, dtype)  # type: ignore[arg-type]
-    rows = clean_rows(bench, views)
+    declared: Any = runs[0].method
+    method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(bench.device, dtype)
+    rows = views.clean(bench.all_windows)
     seen = _Best(len(runs))
 
     def validate() -> None:
-        frozen = freeze(bench, method, rows, fitted)
+        frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets, draws=1)
         seen.offer(
             frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)])
@@ -168,7 +183,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
             validate()
         chosen = padded.gather(1, order.batch(step))
         run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
-        return Batch(views.single(step, chosen).flatten(2), targets[run_index, chosen])
+        return Batch(views.single(step, chosen), targets=targets[run_index, chosen])
 
     training = train(method, batch_at, settings, on_progress)
     validate()
@@ -178,7 +193,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
 
 
 def _supervised_result(
-    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, frozen: FrozenMLP, views: ViewMaker, held: np.ndarray
+    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, frozen: Frozen, views: ViewMaker, held: np.ndarray
 ) -> Measured:
     assert run.optimisation is not None
     steps = run.optimisation.steps
@@ -195,21 +210,16 @@ class _Best:
 
     def __init__(self, runs: int) -> None:
         self.loss = torch.full((runs,), torch.inf, dtype=torch.float64)
-        self.weights: tuple[Tensor, ...] = ()
-        self.biases: tuple[Tensor, ...] = ()
+        self._kept: Frozen | None = None
 
-    def offer(self, frozen: FrozenMLP, loss: Tensor) -> None:
+    def offer(self, frozen: Frozen, loss: Tensor) -> None:
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
-        choice = better.to(loss.device)[:, None, None]
-        if not self.weights:
-            self.weights, self.biases = frozen.weights, frozen.biases
-            return
-        self.weights = tuple(torch.where(choice, new, old) for new, old in zip(frozen.weights, self.weights, strict=True))
-        self.biases = tuple(torch.where(choice, new, old) for new, old in zip(frozen.biases, self.biases, strict=True))
+        self._kept = frozen if self._kept is None else frozen.where(better.to(loss.device), self._kept)
 
-    def frozen(self) -> FrozenMLP:
-        return FrozenMLP(self.weights, self.biases)
+    def frozen(self) -> Frozen:
+        assert self._kept is not None
+        return self._kept
 
 
 def _standardised_targets(bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
@@ -224,20 +234,20 @@ def _standardised_targets(bench: Workbench, parts: list[np.ndarray], dtype: torc
 
 
 @torch.no_grad()
-def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: FrozenMLP, targets: Tensor, draws: int) -> Tensor:
+def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor, draws: int) -> Tensor:
     windows = bench.all_windows.expand(len(targets), -1)
-    losses = [target_loss(frozen(views.single(EVALUATION_STEP + i, windows).flatten(2)), targets) for i in range(draws)]
+    losses = [target_loss(frozen(views.single(EVALUATION_STEP + i, windows)), targets) for i in range(draws)]
     return torch.stack(losses).mean(0).to(torch.float64)
 
 
 @torch.no_grad()
-def _final_losses(bench: Workbench, views: ViewMaker, frozen: FrozenMLP, centre: Tensor, spread: Tensor) -> Tensor:
+def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> Tensor:
     """Return decoding losses (run, window), averaged over draws of the corruption where there is one."""
-    windows = bench.all_windows.expand(len(frozen.weights[0]), -1)
+    windows = bench.all_windows.expand(frozen.runs, -1)
     total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
     draws = 8 if views.transforms else 1
     for i in range(draws):
-        outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows).flatten(2)).to(torch.float64)
+        outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows)).to(torch.float64)
         predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
         total += bench.target.losses(predictions)
     return total / draws

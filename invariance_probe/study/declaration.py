@@ -8,13 +8,18 @@ import hashlib
 import json
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 
 class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+
+
+def added(default: Any) -> Any:
+    """Return a field that came after results were stored: left out of every dump at its default, so that their keys stay."""
+    return Field(default=default, exclude_if=lambda value: value == default)
 
 
 def canonical_json(value: Any) -> str:

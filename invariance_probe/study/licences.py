@@ -7,8 +7,9 @@ A method that is not in it can be used, but its hypotheses get estimates and no 
 from dataclasses import dataclass, field
 from typing import Any
 
-from invariance_probe.study.methods import Method, SimCLR
-from invariance_probe.study.study import Optimisation
+from invariance_probe.study.declaration import Declaration, canonical_json
+from invariance_probe.study.methods import Method, SimCLR, TrainedMethod
+from invariance_probe.study.training import Optimisation
 
 
 @dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Licence:
     Attributes
     ----------
     example
-        The method as it was calibrated; its encoder does not bind.
+        The method as it was calibrated; of its encoder only the kind binds.
     fixed
         Fields of the method that must have the example's values.
     within
@@ -33,34 +34,40 @@ class Licence:
     dimensions: tuple[int, int] = (8, 64)
 
 
+_AS_BY_DEFAULT = ("optimizer", "schedule", "warmup")
 _NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)}
 
 LICENCES: dict[str, Licence] = {
-    "simclr": Licence(SimCLR(temperature=0.2), ("temperature",), _NEAR),
+    "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR),
 }
 """The methods that passed."""
 
 
-def unlicensed(method: Method, optimisation: Optimisation) -> list[str]:
+def unlicensed(method: Method, optimisation: Optimisation | None) -> list[str]:
     """Return why a method at its settings carries no verdict; empty where it does."""
     licence = LICENCES.get(method.kind)
     if licence is None:
         return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
-    settings, calibrated, training = method.model_dump(), licence.example.model_dump(), optimisation.model_dump()
+    assert isinstance(method, TrainedMethod) and isinstance(licence.example, TrainedMethod) and optimisation is not None
+    used = [("method", name, getattr(method, name), getattr(licence.example, name)) for name in licence.fixed]
+    used.append(("encoder", "kind", method.encoder.kind, licence.example.encoder.kind))
+    used += [("training", name, getattr(optimisation, name), getattr(Optimisation(), name)) for name in _AS_BY_DEFAULT]
     reasons = [
-        f"{name} = {settings[name]} (calibrated: {calibrated[name]})"
-        for name in licence.fixed
-        if settings[name] != calibrated[name]
+        f"{of}.{name} = {_said(got)} (calibrated: {_said(calibrated)})" for of, name, got, calibrated in used if got != calibrated
     ]
     reasons += [
-        f"{name} = {training[name]:g} (calibrated: {low:g} to {high:g})"
+        f"training.{name} = {getattr(optimisation, name):g} (calibrated: {low:g} to {high:g})"
         for name, (low, high) in licence.within.items()
-        if not low <= training[name] <= high
+        if not low <= getattr(optimisation, name) <= high
     ]
-    width, (fewest, most) = settings["encoder"]["widths"][-1], licence.dimensions
-    if not fewest <= width <= most:
-        reasons.append(f"{width} dimensions (calibrated: {fewest} to {most})")
+    fewest, most = licence.dimensions
+    if not fewest <= method.encoder.dimensions <= most:
+        reasons.append(f"{method.encoder.dimensions} dimensions (calibrated: {fewest} to {most})")
     return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+
+
+def _said(value: Any) -> str:
+    return canonical_json(value.model_dump(mode="json")) if isinstance(value, Declaration) else str(value)
 
 
 def second_method(method: Method) -> Method | None:

@@ -1,276 +1,282 @@
-"""What learns a representation: SSL methods with their encoder, and the baselines beside them.
+"""What learns a representation without labels, each with its encoder; and the labelled contrasts that ceilings are made of.
 
 Defaults are the settings at which the method passes the retention gate on the simulated recordings and on
-monkey reach data (docs/science.md has the figures).
+monkey reach data (docs/science.md has the figures); `preset` names the published ones.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration
-from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.baselines import Baseline
+from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
+from invariance_probe.study.presets import with_preset
+from invariance_probe.study.training import Optimisation, TrainingChanges
 
-Width = Annotated[int, Field(ge=1)]
-Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
-
-
-class MLPEncoder(Declaration):
-    """Linear, batch norm, ReLU for every width but the last, which is linear: the representation."""
-
-    kind: Literal["mlp"] = "mlp"
-    widths: Widths = (64, 64, 32)
+Temperature = Annotated[float, Field(gt=0.02, le=10)]
+Weight = Annotated[float, Field(ge=0)]
+Decay = Annotated[float, Field(ge=0, lt=1)]
+Seconds = Annotated[float, Field(ge=0)]
+Horizons = Annotated[tuple[Width, ...], Field(min_length=1)]
 
 
-Encoder = MLPEncoder
+class Negatives(Declaration):
+    """Which windows of a batch are held against an anchor. One model sees one session, so none come from elsewhere."""
+
+    scope: Literal["session", "trial"] = "session"
+    """`trial`: only windows of the anchor's own trial (or gap-free stretch)."""
+    same_trial: bool = True
+    """Whether windows of the anchor's own trial may be negatives."""
+    gap_s: Seconds = 0.0
+    """Windows that start less than this from the anchor are no negatives; a window's own length leaves out those that share bins."""
 
 
-class SimCLR(Declaration):
+class TrainedMethod(Declaration):
+    """What methods that learn by gradient have in common."""
+
+    pairs_in_time: ClassVar[str] = ""
+    """Field by which the method chooses its own windows in time; empty where the pairing of the views does."""
+
+    encoder: Encoder = MLPEncoder()
+    training: TrainingChanges | None = added(None)
+    """What this method changes of the study's training."""
+    preset: Annotated[str | None, Field(exclude=True)] = None
+    """Named published settings (`study/presets.py`), which the other fields may depart from."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fill_from_preset(cls, given: Any) -> Any:
+        return with_preset(given, cls.model_fields["kind"].default)
+
+    def optimisation(self, common: Optimisation) -> Optimisation:
+        """Return a study's optimisation as this method changes it."""
+        return common if self.training is None else self.training.applied(common)
+
+
+class SimCLR(TrainedMethod):
     """Contrast each pair with every other window of the batch (Chen et al. 2020, arXiv:2002.05709)."""
 
     kind: Literal["simclr"] = "simclr"
-    temperature: Annotated[float, Field(gt=0.02, le=10)] = 0.2
-    encoder: Encoder = MLPEncoder()
+    temperature: Temperature = 0.2
     projector: Widths = (64, 32)
+    negatives: Negatives = added(Negatives())
 
 
-class VICReg(Declaration):
-    """Pull pairs together, keep each embedding's variance, decorrelate (Bardes et al. 2022, arXiv:2105.04906)."""
+class MoCo(TrainedMethod):
+    """Contrast with a queue of embeddings of earlier batches by a slowly moving copy (He et al. 2020, arXiv:1911.05722)."""
 
-    kind: Literal["vicreg"] = "vicreg"
-    invariance: Annotated[float, Field(ge=0)] = 25.0
-    variance: Annotated[float, Field(ge=0)] = 25.0
-    covariance: Annotated[float, Field(ge=0)] = 1.0
-    encoder: Encoder = MLPEncoder()
-    projector: Widths = (64, 64)
+    kind: Literal["moco"] = "moco"
+    temperature: Temperature = 0.2
+    queue: Annotated[int, Field(ge=4)] = 256
+    """Embeddings that are kept; far fewer than a session's windows, or most are of windows that the batch holds too."""
+    key_decay: Decay = 0.99
+    projector: Widths = (64, 32)
+    negatives: Negatives = Negatives()
 
 
-class BYOL(Declaration):
+class BYOL(TrainedMethod):
     """Predict a slowly moving target network's projection (Grill et al. 2020, arXiv:2006.07733)."""
 
     kind: Literal["byol"] = "byol"
-    target_decay: Annotated[float, Field(ge=0, lt=1)] = 0.98
+    target_decay: Decay = 0.98
     """Start of the target's moving-average decay; it rises to 1 by a cosine."""
-    encoder: Encoder = MLPEncoder()
     projector: Widths = (64, 32)
     predictor: Widths = (64,)
     """Hidden widths of the predictor; its output has the projector's width."""
 
 
+class SimSiam(TrainedMethod):
+    """Predict the other view's projection, whose gradient is stopped (Chen & He 2021, arXiv:2011.10566)."""
+
+    kind: Literal["simsiam"] = "simsiam"
+    projector: Widths = (64, 32)
+    predictor: Widths = (16,)
+    """Hidden widths of the predictor, a bottleneck; its output has the projector's width."""
+
+
+class BarlowTwins(TrainedMethod):
+    """Make the cross-correlation of the two views' embeddings the identity (Zbontar et al. 2021, arXiv:2103.03230)."""
+
+    kind: Literal["barlow_twins"] = "barlow_twins"
+    redundancy: Weight = 1.0
+    """Weight of the off-diagonal terms, over the embedding's width: the paper's lambda is redundancy / width."""
+    projector: Widths = (64, 64)
+
+
+class VICReg(TrainedMethod):
+    """Pull pairs together, keep each embedding's variance, decorrelate (Bardes et al. 2022, arXiv:2105.04906)."""
+
+    kind: Literal["vicreg"] = "vicreg"
+    invariance: Weight = 25.0
+    variance: Weight = 25.0
+    covariance: Weight = 1.0
+    projector: Widths = (64, 64)
+
+
+class MYOW(TrainedMethod):
+    """BYOL, and beside it predict views mined among similar windows of other times (Azabou et al. 2021, arXiv:2102.10106)."""
+
+    kind: Literal["myow"] = "myow"
+    target_decay: Decay = 0.98
+    """Start of the target's moving-average decay; it rises to 1 by a cosine."""
+    projector: Widths = (64, 32)
+    predictor: Widths = (64,)
+    mined_projector: Widths = (32, 16)
+    """Second projector, on top of the first."""
+    mined_predictor: Widths = (32,)
+    neighbours: Width = 5
+    """A mined view is one of that many nearest windows, by the cosine of representations."""
+    gap_s: Seconds = 10.0
+    """Windows that start less than this from the anchor are not mined, nor those of its own trial."""
+    mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
+    """Part of the loss that mined views have once they are warm."""
+    mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Part of the steps before which nothing is mined; the weight rises over as many steps again."""
+
+
+class SwapVAE(TrainedMethod):
+    """Reconstruct each view's counts from the other's content and its own style (Liu et al. 2021, arXiv:2111.02338)."""
+
+    kind: Literal["swap_vae"] = "swap_vae"
+    style: Width = 16
+    """Dimensions of the representation, the last ones, that are style; the others are content."""
+    decoder: Widths = (64, 64)
+    style_divergence: Weight = 1.0
+    """Weight of the style's divergence from a standard normal (alpha)."""
+    alignment: Weight = 1.0
+    """Weight of the contents' cosine distance (beta)."""
+
+
+class CPC(TrainedMethod):
+    """Tell the windows that follow a context from others (van den Oord et al. 2018, arXiv:1807.03748)."""
+
+    pairs_in_time: ClassVar[str] = "method.horizons"
+
+    kind: Literal["cpc"] = "cpc"
+    context_windows: Width = 4
+    """Successive windows that a recurrent network reads before it predicts."""
+    stride_bins: Width = 1
+    """Bins between successive windows of a sequence."""
+    horizons: Horizons = (1, 2)
+    """Strides ahead that are predicted."""
+    context_width: Width = 32
+    negatives: Negatives = Negatives()
+
+
+class PBL(TrainedMethod):
+    """Predict later latents from a belief, and the belief from its latent (Guo et al. 2020, arXiv:2004.14646)."""
+
+    pairs_in_time: ClassVar[str] = "method.horizons"
+
+    kind: Literal["pbl"] = "pbl"
+    context_windows: Width = 4
+    stride_bins: Width = 1
+    horizons: Horizons = (1, 2)
+    context_width: Width = 32
+    predictor: Widths = (64,)
+    """Hidden widths of both predictors."""
+
+
+class RelativePositioning(TrainedMethod):
+    """Tell pairs of near windows from pairs of far ones (Banville et al. 2021, arXiv:2007.16104)."""
+
+    pairs_in_time: ClassVar[str] = "method.near_s"
+
+    kind: Literal["relative_positioning"] = "relative_positioning"
+    near_s: Annotated[float, Field(gt=0)] = 0.2
+    """Windows at most this far apart are near (tau_pos)."""
+    far_s: Annotated[float, Field(gt=0)] = 2.0
+    """Windows more than this apart are far (tau_neg)."""
+
+
+class TemporalShuffling(TrainedMethod):
+    """Tell ordered triplets of windows from shuffled ones (Banville et al. 2021, arXiv:2007.16104)."""
+
+    pairs_in_time: ClassVar[str] = "method.near_s"
+
+    kind: Literal["temporal_shuffling"] = "temporal_shuffling"
+    near_s: Annotated[float, Field(gt=0)] = 0.4
+    """The outer windows of a triplet are at most this far apart (tau_pos)."""
+    far_s: Annotated[float, Field(gt=0)] = 2.0
+    """The middle window of a shuffled triplet is more than this from both (tau_neg)."""
+    signed: bool = False
+    """False, as published: absolute differences and mirrored triplets, which cannot tell the direction of time. True: the differences keep
+    their sign, and a triplet is to be told from its own reverse: the arrow of time."""
+
+
+class MaskedSequence(TrainedMethod):
+    """Tell the latents behind masked spans of a sequence from others of it (Kostas et al. 2021, arXiv:2101.12037)."""
+
+    pairs_in_time: ClassVar[str] = "method.sequence_windows"
+
+    kind: Literal["masked_sequence"] = "masked_sequence"
+    sequence_windows: Annotated[int, Field(ge=4)] = 16
+    """Successive windows of a sequence."""
+    stride_bins: Width = 1
+    span_start: Annotated[float, Field(gt=0, lt=1)] = 0.065
+    """Probability that a masked span starts at a window."""
+    span_windows: Width = 4
+    distractors: Width = 10
+    """Other windows of the sequence that a masked one is told from."""
+    temperature: Temperature = 0.1
+    activation: Weight = 1.0
+    """Weight of the mean square of the latents."""
+    context_width: Width = 32
+    heads: Width = 4
+    layers: Width = 2
+
+
+class SupCon(TrainedMethod):
+    """Contrast with the target's classes as positives: a ceiling, not SSL (Khosla et al. 2020, arXiv:2004.11362)."""
+
+    kind: Literal["supcon"] = "supcon"
+    temperature: Temperature = 0.2
+    projector: Widths = (64, 32)
+
+
+class YAware(TrainedMethod):
+    """Contrast with positives weighed by a kernel of the target: a ceiling, not SSL (Dufumier et al. 2021, arXiv:2106.08808)."""
+
+    kind: Literal["y_aware"] = "y_aware"
+    temperature: Temperature = 0.2
+    bandwidth: Annotated[float, Field(gt=0)] = 0.3
+    """Standard deviation of the Gaussian kernel, in standard deviations of the target."""
+    projector: Widths = (64, 32)
+
+
 class LinearSSL(Declaration):
     """Closed-form linear SSL: the directions that the two views share best, by their population moments."""
+
+    pairs_in_time: ClassVar[str] = ""
 
     kind: Literal["linear_ssl"] = "linear_ssl"
     dimensions: Width = 16
     ridge: Annotated[float, Field(ge=0)] = 1e-3
     """Added to the within-view covariance, as a fraction of its mean variance."""
 
-
-Method = Annotated[SimCLR | VICReg | BYOL | LinearSSL, Field(discriminator="kind")]
-
-
-class Raw(Declaration):
-    """Standardised activity, read by the probe directly."""
-
-    kind: Literal["raw"] = "raw"
+    def optimisation(self, common: Optimisation) -> None:
+        """Nothing is optimised by steps."""
+        return None
 
 
-class PCA(Declaration):
-    """The leading principal components of the standardised training activity."""
-
-    kind: Literal["pca"] = "pca"
-    dimensions: Width = 16
-
-
-class Untrained(Declaration):
-    """The encoder as it is initialised."""
-
-    kind: Literal["untrained"] = "untrained"
-    encoder: Encoder = MLPEncoder()
-
-
-class Supervised(Declaration):
-    """A network of the study's architecture trained on the target, with early stopping on a validation part."""
-
-    kind: Literal["supervised"] = "supervised"
-    encoder: Encoder = MLPEncoder()
-
-
-class Information(Declaration):
-    """A probe refitted and tested on corrupted inputs, several draws a sample, without SSL and without base."""
-
-    kind: Literal["information"] = "information"
-    draws: Annotated[int, Field(ge=8)] = 8
-
-
-class Persistence(Declaration):
-    """How much of the target survives the lag of a pairing: 1 - rho(w)^2, the information cost of jitter."""
-
-    kind: Literal["persistence"] = "persistence"
-
-
-class ShiftNull(Declaration):
-    """The raw decoder against the same decoder on linearly shifted targets (Harris 2020, arXiv:2012.06862)."""
-
-    kind: Literal["shift_null"] = "shift_null"
-    shifts: Annotated[int, Field(ge=19)] = 40
-
-
-class CircularNull(Declaration):
-    """The raw decoder against the same decoder on circularly shifted targets (Harris 2020, arXiv:2012.06862)."""
-
-    kind: Literal["circular_null"] = "circular_null"
-    shifts: Annotated[int, Field(ge=FEWEST_DRAWS)]
-
-
-class OtherSession(Declaration):
-    """Another session whose target is a draw; its fingerprint is part of the run's key."""
-
-    name: str
-    fingerprint: str
-    source: RecordingSource
-
-
-class SessionNull(Declaration):
-    """The raw decoder against the same decoder on the targets of other sessions."""
-
-    kind: Literal["session_null"] = "session_null"
-    others: Annotated[tuple[OtherSession, ...], Field(min_length=FEWEST_OTHERS)]
-    cuts: Annotated[int, Field(ge=1)]
-    """Shifted cuts of each other session."""
-
-
-class PseudoNull(Declaration):
-    """The raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
-
-    kind: Literal["pseudo_null"] = "pseudo_null"
-    array: str | None = None
-    """Array of alternative targets; trials exchange their targets where there is none."""
-    fingerprint: str = ""
-    """Hash of that array's content."""
-    draws: Annotated[int, Field(ge=FEWEST_DRAWS)]
-
-
-class Leak(Declaration):
-    """Whether the study's folds let a decoder read the time: random walks, which no activity can know, decoded from activity."""
-
-    kind: Literal["leak"] = "leak"
-    draws: Annotated[int, Field(ge=10)] = 20
-
-
-class UnitInformation(Declaration):
-    """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
-
-    kind: Literal["unit_information"] = "unit_information"
-    rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    """Part of the units that a mask hides."""
-    masks: Annotated[int, Field(ge=100)] = 200
-    least_active: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Units that are active in fewer windows are left out: in stretches where they are silent, the surrogate that corrects RedIdx
-    would read the target from them without noise."""
-
-
-class TestLag(Declaration):
-    """How fast the decoded target forgets: the raw decoder's prediction against the target some time before."""
-
-    kind: Literal["test_lag"] = "test_lag"
-    resamples: Annotated[int, Field(ge=100)] = 400
-    """Block-bootstrap draws of the time constant, and surrogates of the increments' kurtosis."""
-
-
-class SharedDimensions(Declaration):
-    """How many dimensions activity shares with a second modality (the target), and at which lag: held-out canonical correlations."""
-
-    kind: Literal["shared_dimensions"] = "shared_dimensions"
-    components: Width = 10
-    """Principal components of each side that are correlated."""
-    shifts: Annotated[int, Field(ge=99)] = 199
-    """Circular shifts of the second modality that make the null."""
-    longest_lag_s: Annotated[float, Field(ge=0)] = 1.0
-    """Lags are tried from that far behind to that far ahead."""
-
-
-class Messengers(Declaration):
-    """Which few units carry the target, and whether they are the same ones in the second half of the session."""
-
-    kind: Literal["messengers"] = "messengers"
-    budget: Annotated[int, Field(ge=1)] = 6
-    """How many units are chosen."""
-    masks: Annotated[int, Field(ge=20)] = 50
-    """Rate-matched random sets that the chosen one is held against."""
-    blocks: Annotated[int, Field(ge=8)] = 12
-    """Blocks of each half of the session that choose, and as many between them that score."""
-    resamples: Annotated[int, Field(ge=10)] = 30
-    """Bootstrap draws of the choosing blocks, for how much the choice varies."""
-    margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
-    """The transfer ratio is reported where the units chosen in a half carry more than this part of its range."""
-
-
-class MinedPairs(Declaration):
-    """Whether pairs mined across time make closed-form linear SSL decode better under a later drift than local or random pairs."""
-
-    kind: Literal["mined_pairs"] = "mined_pairs"
-    dimensions: Width = 8
-    ridge: Annotated[float, Field(ge=0)] = 1e-3
-    """Added to the within-view covariance, as a fraction of its mean variance."""
-    local_s: Annotated[float, Field(ge=0)] = 0.5
-    """Local pairs lie at most this far apart."""
-    gap_s: Annotated[float, Field(gt=0)] = 30.0
-    """Mined, random and oracle pairs lie at least this far apart."""
-    neighbours: Annotated[int, Field(ge=1)] = 3
-    """Distant partners of every window."""
-    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.25, 0.5, 0.9)
-    """Parts of the pairs that are distant ones; the others are local."""
-    smoothing_s: Annotated[float, Field(ge=0)] = 0.5
-    """Standard deviation of the Gaussian that smooths activity before neighbours are looked for."""
-    components: Width = 8
-    """Principal components of smoothed activity in which neighbours are near."""
-    labelled: Annotated[float, Field(gt=0, le=1)] = 0.25
-    """First part of the training windows that the probe is fitted on."""
-    nuisance: str = ""
-    """Array of the recording whose distance within pairs is measured; none when empty."""
-
-
-Baseline = Annotated[
-    Raw
-    | PCA
-    | Untrained
-    | Supervised
-    | Information
-    | Persistence
-    | ShiftNull
-    | CircularNull
-    | SessionNull
-    | PseudoNull
-    | Leak
-    | UnitInformation
-    | TestLag
-    | SharedDimensions
-    | Messengers
-    | MinedPairs,
-    Field(discriminator="kind"),
-]
-AnyMethod = Annotated[
+Method = Annotated[
     SimCLR
-    | VICReg
+    | MoCo
     | BYOL
-    | LinearSSL
-    | Raw
-    | PCA
-    | Untrained
-    | Supervised
-    | Information
-    | Persistence
-    | ShiftNull
-    | CircularNull
-    | SessionNull
-    | PseudoNull
-    | Leak
-    | UnitInformation
-    | TestLag
-    | SharedDimensions
-    | Messengers
-    | MinedPairs,
+    | SimSiam
+    | BarlowTwins
+    | VICReg
+    | MYOW
+    | SwapVAE
+    | CPC
+    | PBL
+    | RelativePositioning
+    | TemporalShuffling
+    | MaskedSequence
+    | SupCon
+    | YAware
+    | LinearSSL,
     Field(discriminator="kind"),
 ]
+AnyMethod = Annotated[Method | Baseline, Field(discriminator="kind")]

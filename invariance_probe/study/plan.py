@@ -10,18 +10,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.licences import second_method
-from invariance_probe.study.methods import (
+from invariance_probe.study.baselines import (
     PCA,
-    AnyMethod,
     CircularNull,
     Information,
     Leak,
-    LinearSSL,
-    Method,
-    MLPEncoder,
     OtherSession,
     Persistence,
     PseudoNull,
@@ -33,11 +26,17 @@ from invariance_probe.study.methods import (
     UnitInformation,
     Untrained,
 )
+from invariance_probe.study.encoders import MLPEncoder
+from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.licences import second_method
+from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Arm, Run
-from invariance_probe.study.study import Optimisation, Study
+from invariance_probe.study.study import Study
+from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import (
     GaussianNoise,
     NoSplitting,
@@ -98,7 +97,8 @@ class Setting:
 
     label: str
     method: Method
-    optimisation: Optimisation
+    optimisation: Optimisation | None
+    """None where the method has a closed form."""
     fraction: float
     views: Views
     fixed: str = ""
@@ -117,7 +117,7 @@ class Plan:
     def settings(self) -> tuple[Setting, ...]:
         """The study's own setting first, then each sweep value."""
         study = self.study
-        own = Setting("", study.method, study.training.optimisation(), 1.0, study.views)
+        own = Setting("", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views)
         doses = study.views.doses()
         swept = [
             Setting(f"{sweep.path}={value}", *study.with_setting(sweep.path, value), sweep.path if sweep.path in doses else "")
@@ -133,12 +133,17 @@ class Plan:
         if self.study.quick:
             return ()
         third = replace(own, label=A_THIRD, fraction=THIRD)
-        if isinstance(own.method, LinearSSL):
+        if own.optimisation is None:
             return (third,)
         longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
         second = self.study.second_method or second_method(own.method)
-        others = () if second is None else (replace(own, label=ANOTHER_METHOD, method=second),)
+        others = () if second is None else (self._under(second),)
         return (replace(own, label=TWICE_THE_STEPS, optimisation=longer), third, *others)
+
+    def _under(self, method: Method) -> Setting:
+        """Return the study's own setting under another method."""
+        optimisation = method.optimisation(self.study.training.optimisation())
+        return replace(self.settings[0], label=ANOTHER_METHOD, method=method, optimisation=optimisation)
 
     @cached_property
     def primary(self) -> tuple[Condition, ...]:
@@ -221,6 +226,8 @@ class Plan:
         condition: Condition | None = None, setting: str = "",
     ) -> Run:  # fmt: skip
         study = self.study
+        if isinstance(method, TrainedMethod):  # what it changes of the training stands in the optimisation
+            method = method.model_copy(update={"training": None, "preset": None})
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject, group=session.group, setting=setting,
             window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=method,
@@ -238,7 +245,6 @@ class Plan:
 
     def _planted_grid(self, session: Session) -> Iterator[Run]:
         own = self.settings[0]
-        optimisation = None if isinstance(own.method, LinearSSL) else own.optimisation
         for condition in self.primary:
             if condition.axis and self.study.is_jitter(condition.axis):
                 continue
@@ -249,12 +255,12 @@ class Plan:
                     )
                     yield self._run(session, Information(), fold, condition=corrupted)
                 for seed in range(self.seeds_of(own.method)):
-                    yield self._run(session, own.method, fold, seed, optimisation, condition)
+                    yield self._run(session, own.method, fold, seed, own.optimisation, condition)
 
     def _session_baselines(self, session: Session) -> Iterator[Run]:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
-        dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.widths[-1]
+        dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         for measurement in (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),))):
             yield self._run(session, measurement, None)
         for axis in study.axes:
@@ -318,12 +324,11 @@ class Plan:
             yield from self._repeated(session, third, tuple(c for c in jitters if c.axis == "" or self.study.is_jitter(c.axis)))
 
     def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
-        optimisation = None if isinstance(setting.method, LinearSSL) else setting.optimisation
         seeds = self.seeds_of(setting.method)
         for condition in conditions:
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
-                    yield self._run(session, setting.method, fold, seed, optimisation, condition, setting.label)
+                    yield self._run(session, setting.method, fold, seed, setting.optimisation, condition, setting.label)
 
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""

@@ -14,7 +14,8 @@ from invariance_probe.study.declaration import Declaration, sha256_of
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
-from invariance_probe.study.study import Folds, Optimisation, Window
+from invariance_probe.study.study import Folds, Window
+from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 ALGORITHM_VERSION = 1
@@ -25,7 +26,7 @@ Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}
 _PROBED = {"target", "probe", "examination"}
-_LEARNS_TARGET = {"supervised"}
+_LEARNS_TARGET = {"supervised", "supcon", "y_aware"}
 
 
 class Run(Declaration):

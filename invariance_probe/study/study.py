@@ -19,6 +19,7 @@ from invariance_probe.study.methods import Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.views import Views
 
 TEST_BLOCKS = 8
@@ -47,27 +48,6 @@ class Folds(Declaration):
     def blocks_per_fold(self) -> int:
         """How many test blocks each fold keeps apart, so that a session has at least `TEST_BLOCKS`."""
         return math.ceil(TEST_BLOCKS / self.count)
-
-
-class Optimisation(Declaration):
-    """What an update step is; the part of `training` that reaches an encoder's weights."""
-
-    steps: Annotated[int, Field(ge=1)] = 500
-    batch_size: Annotated[int, Field(ge=4)] = 128
-    learning_rate: Annotated[float, Field(gt=0)] = 3e-3
-    weight_decay: Annotated[float, Field(ge=0)] = 1e-2
-    precision: Literal["float32", "float64"] = "float32"
-
-
-class Training(Optimisation):
-    """Optimisation, and how often it is repeated."""
-
-    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
-    study_seed: Annotated[int, Field(ge=0)] = 1
-
-    def optimisation(self) -> Optimisation:
-        """Return the settings without the repetition."""
-        return Optimisation(**{name: getattr(self, name) for name in Optimisation.model_fields})
 
 
 class Axis(Declaration):
@@ -237,7 +217,7 @@ class Study(Declaration):
                 except ValidationError as error:
                     yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"
 
-    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation, float, Views]:
+    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation | None, float, Views]:
         """Return the method, the optimisation, the part of the training windows and the views, with one swept setting put in.
 
         Raises
@@ -248,17 +228,19 @@ class Study(Declaration):
             When the setting cannot take the value.
         """
         family, _, field = path.partition(".")
+        common = self.training.optimisation()
+        own = self.method.optimisation(common)
         if family == "training" and field in Optimisation.model_fields:
-            settings = self.training.optimisation().model_dump()
+            settings = (own or common).model_dump()
             return self.method, Optimisation.model_validate({**settings, field: value}), 1.0, self.views
         if path == "data.fraction":
-            return self.method, self.training.optimisation(), _Amount.model_validate({"fraction": value}).fraction, self.views
+            return self.method, own, _Amount.model_validate({"fraction": value}).fraction, self.views
         if path in self.views.doses():
-            return self.method, self.training.optimisation(), 1.0, self.views.at(path, value)
+            return self.method, own, 1.0, self.views.at(path, value)
         if family == "method":
-            settings = self.method.model_dump()
-            chosen = value if not field else _put(settings, field.split("."), value)
-            return _Chosen.model_validate({"method": chosen}).method, self.training.optimisation(), 1.0, self.views
+            chosen = value if not field else _put(self.method, field.split("."), value)
+            method = _Chosen.model_validate({"method": chosen}).method
+            return method, method.optimisation(common), 1.0, self.views
         raise KeyError(path)
 
 
@@ -270,11 +252,11 @@ class _Amount(Declaration):
     fraction: Annotated[float, Field(gt=0, le=1)]
 
 
-def _put(settings: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
-    if path[0] not in settings:
+def _put(declared: Any, path: list[str], value: Any) -> dict[str, Any]:
+    if not isinstance(declared, Declaration) or path[0] not in type(declared).model_fields:
         raise KeyError(path[0])
-    inner = value if len(path) == 1 else _put(settings[path[0]], path[1:], value)
-    return {**settings, path[0]: inner}
+    inner = value if len(path) == 1 else _put(getattr(declared, path[0]), path[1:], value)
+    return {**declared.model_dump(), path[0]: inner}
 
 
 def _repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, Any, str]]:

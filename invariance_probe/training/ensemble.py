@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from invariance_probe.methods.base import Batch, Method
-from invariance_probe.study.study import Optimisation
+from invariance_probe.study.training import Optimisation
 
 REPORT_EVERY = 50
 """Steps between two progress reports."""

@@ -6,19 +6,14 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
+from declared_methods import METHODS
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.trained import train_pairs
+from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
-
-METHODS = [
-    {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
-    {"kind": "vicreg", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
-    {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8], "predictor": [8]},
-]
 
 
 def bench_and_runs(method, precision="float64", arms=("independent", "shared"), **training):
@@ -32,7 +27,7 @@ def bench_and_runs(method, precision="float64", arms=("independent", "shared"), 
 
 
 def weights_of(bench, runs):
-    method, _, _ = train_pairs(bench, runs, lambda steps: None)
+    method, _, _ = train_ssl(bench, runs, lambda steps: None)
     return {name: p.detach() for name, p in method.named_parameters()}
 
 
@@ -97,4 +92,4 @@ def test_a_batch_larger_than_the_data_is_an_error_with_its_remedy():
     bench, runs, _ = bench_and_runs(METHODS[0])
     big = runs[0].model_copy(update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})})
     with pytest.raises(TrainingError, match="use a batch size of at most"):
-        train_pairs(bench, [big], lambda steps: None)
+        train_ssl(bench, [big], lambda steps: None)

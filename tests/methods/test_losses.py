@@ -6,6 +6,7 @@ import torch
 from torch.nn import functional
 
 from invariance_probe.augmentations.pairing import find_partners
+from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.encoders.layers import LinearBatchNormReLU
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.errors import TrainingError
@@ -13,6 +14,7 @@ from invariance_probe.methods.byol import regression_loss
 from invariance_probe.methods.linear_ssl import corrupted_moments, fit_directions, pair_moments
 from invariance_probe.methods.simclr import nt_xent
 from invariance_probe.methods.vicreg import covariance_loss, variance_loss
+from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.views import GaussianNoise, SpikeThinning, TimeJitter, UnitDropout, Views
 
 
@@ -51,7 +53,7 @@ def test_linear_batch_norm_relu_equals_torch_layers_forward_and_backward():
 def test_a_frozen_network_is_the_network_at_the_statistics_of_its_rows():
     network = MLP(6, (8, 8, 3), [np.random.default_rng(i) for i in range(2)])
     x = torch.randn(2, 40, 6, generator=rng(), dtype=torch.float64)
-    frozen = network.freeze(x, torch.full((2, 40), 1 / 40, dtype=torch.float64))
+    frozen = Frozen.freeze(network, MLPEncoder(widths=(8, 8, 3)), x, torch.full((2, 40), 1 / 40, dtype=torch.float64))
     assert torch.allclose(frozen(x), network(x))
     assert torch.allclose(frozen(x[:, :1]), network(x)[:, :1])  # a row does not depend on the others
 

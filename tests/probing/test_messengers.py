@@ -24,7 +24,7 @@ from invariance_probe.probing.messengers import (
 )
 from invariance_probe.probing.ridge import UNIT
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.methods import Messengers
+from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import MessengerRecording
 from invariance_probe.study.run import Run

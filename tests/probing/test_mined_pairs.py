@@ -14,7 +14,7 @@ from invariance_probe.methods.linear_ssl import matched_moments, mixed_moments, 
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.mined_pairs import Pairs, drawn_pairs, nearest_pairs
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.methods import MinedPairs
+from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.probes import LogisticProbe, Target
 from invariance_probe.study.recordings import RecurringRecording
 from invariance_probe.study.run import Run

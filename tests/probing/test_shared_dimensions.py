@@ -12,7 +12,7 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.shared_dimensions import Whitened, drawn_shifts, held_out_correlations, step_down
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.methods import SharedDimensions
+from invariance_probe.study.baselines import SharedDimensions
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import MultimodalRecording
 from invariance_probe.study.run import Run

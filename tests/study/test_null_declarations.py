@@ -8,9 +8,9 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from invariance_probe.errors import StudyError
+from invariance_probe.study.baselines import CircularNull, Leak, PseudoNull, ShiftNull
 from invariance_probe.study.cautions import cautions
 from invariance_probe.study.load import load_study
-from invariance_probe.study.methods import CircularNull, Leak, PseudoNull, ShiftNull
 from invariance_probe.study.nulls import CircularShift, LinearShift, OtherSessions, PseudoSession, cuts_of
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.registration import deviations, new_registration

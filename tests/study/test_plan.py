@@ -2,7 +2,7 @@ from collections import Counter
 
 from conftest import tiny_study
 
-from invariance_probe.study.methods import Raw
+from invariance_probe.study.baselines import Raw
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study

@@ -1,0 +1,83 @@
+"""Stacked gated recurrent units, as an encoder of windows and as the context of a sequence of latents."""
+
+from typing import Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from invariance_probe.encoders.base import Parameters, StackedEncoder
+from invariance_probe.encoders.layers import StackedLinear, initial_weight
+from invariance_probe.study.encoders import GRUEncoder
+
+
+def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
+    """Return the states of stacked gated recurrent units at every time: (run, row, time, in) -> (run, row, time, width).
+
+    The candidate reads the state after the reset gate has scaled it, by the recurrent product (Cho et al. 2014, arXiv:1406.1078, in the
+    form of cuDNN and PyTorch: n = tanh(W x + b + r * (U h))).
+
+    Parameters
+    ----------
+    x
+        Inputs; the state starts at 0.
+    inward, recurrent
+        (run, in, 3 width) and (run, width, 3 width): reset, update, candidate.
+    bias
+        (run, 1, 3 width).
+    """
+    runs, rows, bins, _ = x.shape
+    width = recurrent.shape[1]
+    driven = torch.baddbmm(bias, x.flatten(1, 2), inward).unflatten(1, (rows, bins))
+    state = x.new_zeros(runs, rows, width)
+    states = []
+    for t in range(bins):
+        here, back = driven[:, :, t], torch.bmm(state, recurrent)
+        reset, update = (here[..., : 2 * width] + back[..., : 2 * width]).sigmoid().chunk(2, dim=2)
+        candidate = (here[..., 2 * width :] + reset * back[..., 2 * width :]).tanh()
+        state = candidate + update * (state - candidate)
+        states.append(state)
+    return torch.stack(states, dim=2)
+
+
+class StackedGRU(nn.Module):
+    """Gated recurrent units over time, one a run: (run, row, time, in) -> (run, row, time, width)."""
+
+    def __init__(self, inputs: int, width: int, generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.inward_weight = nn.Parameter(initial_weight(generators, inputs, 3 * width, gain=1.0))
+        self.recurrent_weight = nn.Parameter(initial_weight(generators, width, 3 * width, gain=1.0))
+        self.bias = nn.Parameter(self.inward_weight.new_zeros(len(generators), 1, 3 * width))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the states at every time."""
+        return gru_states(x, self.inward_weight, self.recurrent_weight, self.bias)
+
+
+class GRU(StackedEncoder):
+    """A recurrent unit over the bins of a window; an affine map of its last state is the representation."""
+
+    def __init__(self, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.units = StackedGRU(shape[1], declared.width, generators)
+        self.last = StackedLinear(initial_weight(generators, declared.width, declared.dimensions, gain=1.0))
+
+    @classmethod
+    def of(cls, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+        """Build encoders of windows of bins and units."""
+        return cls(declared, shape, generators)
+
+    def forward(self, windows: Tensor) -> Tensor:
+        """Map windows; nothing is normalised."""
+        return self.last(self.units(windows)[:, :, -1])
+
+    def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
+        """Return the weights as they are."""
+        return {name: value.detach().clone() for name, value in self.named_parameters()}
+
+    @staticmethod
+    def encode(declared: GRUEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
+        """Map windows by the named weights."""
+        names = ("units.inward_weight", "units.recurrent_weight", "units.bias")
+        state = gru_states(windows, *(parameters[name] for name in names))[:, :, -1]
+        return torch.baddbmm(parameters["last.bias"], state, parameters["last.weight"])

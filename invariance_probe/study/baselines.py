@@ -1,0 +1,192 @@
+"""What stands beside SSL methods: decoders without SSL, nulls, controls and measurements of a whole session."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
+from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
+from invariance_probe.study.recordings import RecordingSource
+
+
+class Raw(Declaration):
+    """Standardised activity, read by the probe directly."""
+
+    kind: Literal["raw"] = "raw"
+
+
+class PCA(Declaration):
+    """The leading principal components of the standardised training activity."""
+
+    kind: Literal["pca"] = "pca"
+    dimensions: Width = 16
+
+
+class Untrained(Declaration):
+    """The encoder as it is initialised."""
+
+    kind: Literal["untrained"] = "untrained"
+    encoder: Encoder = MLPEncoder()
+
+
+class Supervised(Declaration):
+    """A network of the study's architecture trained on the target, with early stopping on a validation part."""
+
+    kind: Literal["supervised"] = "supervised"
+    encoder: Encoder = MLPEncoder()
+
+
+class Information(Declaration):
+    """A probe refitted and tested on corrupted inputs, several draws a sample, without SSL and without base."""
+
+    kind: Literal["information"] = "information"
+    draws: Annotated[int, Field(ge=8)] = 8
+
+
+class Persistence(Declaration):
+    """How much of the target survives the lag of a pairing: 1 - rho(w)^2, the information cost of jitter."""
+
+    kind: Literal["persistence"] = "persistence"
+
+
+class ShiftNull(Declaration):
+    """The raw decoder against the same decoder on linearly shifted targets (Harris 2020, arXiv:2012.06862)."""
+
+    kind: Literal["shift_null"] = "shift_null"
+    shifts: Annotated[int, Field(ge=19)] = 40
+
+
+class CircularNull(Declaration):
+    """The raw decoder against the same decoder on circularly shifted targets (Harris 2020, arXiv:2012.06862)."""
+
+    kind: Literal["circular_null"] = "circular_null"
+    shifts: Annotated[int, Field(ge=FEWEST_DRAWS)]
+
+
+class OtherSession(Declaration):
+    """Another session whose target is a draw; its fingerprint is part of the run's key."""
+
+    name: str
+    fingerprint: str
+    source: RecordingSource
+
+
+class SessionNull(Declaration):
+    """The raw decoder against the same decoder on the targets of other sessions."""
+
+    kind: Literal["session_null"] = "session_null"
+    others: Annotated[tuple[OtherSession, ...], Field(min_length=FEWEST_OTHERS)]
+    cuts: Annotated[int, Field(ge=1)]
+    """Shifted cuts of each other session."""
+
+
+class PseudoNull(Declaration):
+    """The raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
+
+    kind: Literal["pseudo_null"] = "pseudo_null"
+    array: str | None = None
+    """Array of alternative targets; trials exchange their targets where there is none."""
+    fingerprint: str = ""
+    """Hash of that array's content."""
+    draws: Annotated[int, Field(ge=FEWEST_DRAWS)]
+
+
+class Leak(Declaration):
+    """Whether the study's folds let a decoder read the time: random walks, which no activity can know, decoded from activity."""
+
+    kind: Literal["leak"] = "leak"
+    draws: Annotated[int, Field(ge=10)] = 20
+
+
+class UnitInformation(Declaration):
+    """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
+
+    kind: Literal["unit_information"] = "unit_information"
+    rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
+    """Part of the units that a mask hides."""
+    masks: Annotated[int, Field(ge=100)] = 200
+    least_active: Annotated[float, Field(ge=0, lt=1)] = 0.05
+    """Units that are active in fewer windows are left out: in stretches where they are silent, the surrogate that corrects RedIdx
+    would read the target from them without noise."""
+
+
+class TestLag(Declaration):
+    """How fast the decoded target forgets: the raw decoder's prediction against the target some time before."""
+
+    kind: Literal["test_lag"] = "test_lag"
+    resamples: Annotated[int, Field(ge=100)] = 400
+    """Block-bootstrap draws of the time constant, and surrogates of the increments' kurtosis."""
+
+
+class SharedDimensions(Declaration):
+    """How many dimensions activity shares with a second modality (the target), and at which lag: held-out canonical correlations."""
+
+    kind: Literal["shared_dimensions"] = "shared_dimensions"
+    components: Width = 10
+    """Principal components of each side that are correlated."""
+    shifts: Annotated[int, Field(ge=99)] = 199
+    """Circular shifts of the second modality that make the null."""
+    longest_lag_s: Annotated[float, Field(ge=0)] = 1.0
+    """Lags are tried from that far behind to that far ahead."""
+
+
+class Messengers(Declaration):
+    """Which few units carry the target, and whether they are the same ones in the second half of the session."""
+
+    kind: Literal["messengers"] = "messengers"
+    budget: Annotated[int, Field(ge=1)] = 6
+    """How many units are chosen."""
+    masks: Annotated[int, Field(ge=20)] = 50
+    """Rate-matched random sets that the chosen one is held against."""
+    blocks: Annotated[int, Field(ge=8)] = 12
+    """Blocks of each half of the session that choose, and as many between them that score."""
+    resamples: Annotated[int, Field(ge=10)] = 30
+    """Bootstrap draws of the choosing blocks, for how much the choice varies."""
+    margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
+    """The transfer ratio is reported where the units chosen in a half carry more than this part of its range."""
+
+
+class MinedPairs(Declaration):
+    """Whether pairs mined across time make closed-form linear SSL decode better under a later drift than local or random pairs."""
+
+    kind: Literal["mined_pairs"] = "mined_pairs"
+    dimensions: Width = 8
+    ridge: Annotated[float, Field(ge=0)] = 1e-3
+    """Added to the within-view covariance, as a fraction of its mean variance."""
+    local_s: Annotated[float, Field(ge=0)] = 0.5
+    """Local pairs lie at most this far apart."""
+    gap_s: Annotated[float, Field(gt=0)] = 30.0
+    """Mined, random and oracle pairs lie at least this far apart."""
+    neighbours: Annotated[int, Field(ge=1)] = 3
+    """Distant partners of every window."""
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.25, 0.5, 0.9)
+    """Parts of the pairs that are distant ones; the others are local."""
+    smoothing_s: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the Gaussian that smooths activity before neighbours are looked for."""
+    components: Width = 8
+    """Principal components of smoothed activity in which neighbours are near."""
+    labelled: Annotated[float, Field(gt=0, le=1)] = 0.25
+    """First part of the training windows that the probe is fitted on."""
+    nuisance: str = ""
+    """Array of the recording whose distance within pairs is measured; none when empty."""
+
+
+Baseline = (
+    Raw
+    | PCA
+    | Untrained
+    | Supervised
+    | Information
+    | Persistence
+    | ShiftNull
+    | CircularNull
+    | SessionNull
+    | PseudoNull
+    | Leak
+    | UnitInformation
+    | TestLag
+    | SharedDimensions
+    | Messengers
+    | MinedPairs
+)

@@ -1,0 +1,62 @@
+"""How encoders are trained: the update step, how many there are, and how often a training is repeated."""
+
+from typing import Annotated, Any, Literal
+
+from pydantic import Field
+
+from invariance_probe.study.declaration import Declaration, added
+
+Steps = Annotated[int, Field(ge=1)]
+BatchSize = Annotated[int, Field(ge=4)]
+LearningRate = Annotated[float, Field(gt=0)]
+WeightDecay = Annotated[float, Field(ge=0)]
+Optimizer = Literal["adamw", "sgd", "lars"]
+Schedule = Literal["constant", "cosine"]
+Share = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Optimisation(Declaration):
+    """What an update step is; the part of `training` that reaches an encoder's weights."""
+
+    steps: Steps = 500
+    batch_size: BatchSize = 128
+    learning_rate: LearningRate = 3e-3
+    weight_decay: WeightDecay = 1e-2
+    precision: Literal["float32", "float64"] = "float32"
+    optimizer: Optimizer = added("adamw")
+    """`adamw` (Loshchilov & Hutter 2019, arXiv:1711.05101); `sgd` and `lars` (You et al. 2017, arXiv:1708.03888) with momentum."""
+    momentum: Share = added(0.9)
+    """Of `sgd` and `lars`."""
+    schedule: Schedule = added("constant")
+    """`cosine`: the learning rate falls to 0 by half a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5)."""
+    warmup: Share = added(0.0)
+    """Part of the steps over which the learning rate first rises from 0, linearly."""
+
+
+class TrainingChanges(Declaration):
+    """What one method changes of a study's training; fields that are left out stay the study's."""
+
+    steps: Steps | None = None
+    batch_size: BatchSize | None = None
+    learning_rate: LearningRate | None = None
+    weight_decay: WeightDecay | None = None
+    optimizer: Optimizer | None = None
+    momentum: Share | None = None
+    schedule: Schedule | None = None
+    warmup: Share | None = None
+
+    def applied(self, optimisation: Optimisation) -> Optimisation:
+        """Return the optimisation with the changes put in."""
+        return optimisation.model_copy(update=self.model_dump(exclude_none=True))
+
+
+class Training(Optimisation):
+    """Optimisation, and how often it is repeated."""
+
+    seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    study_seed: Annotated[int, Field(ge=0)] = 1
+
+    def optimisation(self) -> Optimisation:
+        """Return the settings without the repetition."""
+        settings: dict[str, Any] = {name: getattr(self, name) for name in Optimisation.model_fields}
+        return Optimisation(**settings)
