@@ -1,6 +1,5 @@
 """Banks of simulated sessions with known truth, at frozen settings and seeds that nothing was tuned on."""
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from invariance_probe.study.plan import BESIDE
@@ -60,15 +59,7 @@ def codes(case: str, sessions: int) -> list[dict[str, Any]]:
     return found
 
 
-@dataclass(frozen=True)
-class Settings:
-    """A method as it is calibrated: its declaration, and what its training changes of the common one."""
-
-    method: dict[str, Any]
-    training: dict[str, Any] = field(default_factory=dict)
-
-
-def dropout_study(settings: Settings, sizes: dict[str, int]) -> Study:
+def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
     """Return the study whose sessions are the bank of every case."""
     cases = [case for case, count in sizes.items() if count]
     return Study.model_validate({
@@ -76,8 +67,8 @@ def dropout_study(settings: Settings, sizes: dict[str, int]) -> Study:
         "recordings": [world for case in cases for world in codes(case, sizes[case])],
         "target": {"name": "label", "kind": "continuous"},
         "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-        "method": settings.method,
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, **settings.training},
+        "method": method,
+        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
         "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
         "arms": ["independent", "shared", "paired"],
@@ -99,14 +90,14 @@ def needed(run: Run) -> bool:
     return number <= JUDGED or (run.arm != "paired" and run.seed == 0)
 
 
-def arms_study(settings: Settings, sessions: int) -> Study:
+def arms_study(method: dict[str, Any], sessions: int) -> Study:
     """Return the study that draws masks in every way at every dose, in the plain sessions of the bank."""
-    return _plain(settings, sessions, doses=(0.0, *ARM_DOSES))
+    return _plain(method, sessions, doses=(0.0, *ARM_DOSES))
 
 
-def crossed_study(settings: Settings, sessions: int, seeds: int) -> Study:
+def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
     """Return the study of few sessions with many seeds, in the plain sessions of the bank."""
-    return _plain(settings, sessions, seeds=seeds)
+    return _plain(method, sessions, seeds=seeds)
 
 
 def needed_for_claims(run: Run) -> bool:
@@ -128,16 +119,16 @@ def needed_of_jitter(run: Run) -> bool:
     return run.method.kind == "test_lag" or (needed_for_claims(run) and run.seed == 0 and run.fraction == 1)
 
 
-def _plain(settings: Settings, sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1) -> Study:
-    study = dropout_study(settings, {"one-neuron": sessions, "distributed": sessions}).model_dump(mode="json")
+def _plain(method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1) -> Study:
+    study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(mode="json")
     worlds = [world for world in study["recordings"] if world["session"].endswith("-plain")]
     axes = [{"path": DROPOUT, "doses": list(doses)}]
     return Study.model_validate({**study, "recordings": worlds, "axes": axes, "training": {**study["training"], "seeds": seeds}})
 
 
-def jitter_study(settings: Settings, sessions: int) -> Study:
+def jitter_study(method: dict[str, Any], sessions: int) -> Study:
     """Return the study whose sessions have labels of three time constants, trained at every jitter."""
-    study = dropout_study(settings, {"one-neuron": 1}).model_dump(mode="json")
+    study = dropout_study(method, {"one-neuron": 1}).model_dump(mode="json")
     worlds = _time_worlds(sessions, 0)
     hypotheses = [
         {"id": world["session"], "claim": "no claim", "predicts": "invariant", "group": world["session"], "axis": JITTER,

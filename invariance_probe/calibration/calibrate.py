@@ -15,7 +15,6 @@ from invariance_probe.calibration.banks import (
     MEASURED,
     PLAIN,
     SIZES,
-    Settings,
     arms_study,
     crossed_study,
     dropout_study,
@@ -45,10 +44,10 @@ PARTS = ("dropout", "few", "arms", "time", "measures", "worlds")
 """What can be calibrated alone: verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses say of
 time; the measures without SSL (G1, G1b, G2, G8); and the worlds G3 to G6."""
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
-SSL: dict[str, Settings] = {
-    "simclr": Settings({"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]}),
-    "vicreg": Settings({"kind": "vicreg", "invariance": 40.0, "covariance": 50.0, "encoder": _ENCODER, "projector": [64, 16]}),
-    "byol": Settings({"kind": "byol", "target_decay": 0.5, "encoder": _ENCODER}, {"learning_rate": 1e-2}),
+SSL: dict[str, dict[str, Any]] = {
+    "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
+    "vicreg": {"kind": "vicreg", "invariance": 40.0, "covariance": 50.0, "encoder": _ENCODER, "projector": [64, 16]},
+    "byol": {"kind": "byol", "target_decay": 0.5, "encoder": _ENCODER, "training": {"learning_rate": 1e-2}},
 }
 """What each method is calibrated at; tuned on worlds of other seeds."""
 
