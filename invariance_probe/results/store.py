@@ -5,7 +5,6 @@ once, so that a reader sees all of it or nothing. Readers verify a hash, and a s
 from the one asked for is refused.
 """
 
-import contextlib
 import hashlib
 import io
 import json
@@ -117,11 +116,6 @@ class Store:
                 f"{folder}: {', '.join(damaged)} was changed after it was written; delete this folder, and the run will be made again"
             )
         return files
-
-    def sweep_private(self) -> None:
-        """Remove what killed processes had not committed; call it only where no worker is running."""
-        with contextlib.suppress(OSError):
-            shutil.rmtree(self.root / "private")
 
 
 def _spec(run: Run) -> dict[str, Any]:
