@@ -11,7 +11,7 @@ from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.question import CORRUPTION, Question
 from invariance_probe.inference.verdicts import cells, decide
 from invariance_probe.study.licences import unlicensed
-from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD, THIRD
+from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD, Setting
 
 QUICK = "left out: the study is quick"
 PLANTS = ("one_unit", "projection")
@@ -25,7 +25,8 @@ def third(question: Question, verdict: str, samples: dict[str, Sample], contrast
         return Gate(name, True, "part of the verdict on a jitter")
     if question.plan.study.quick:
         return Gate(name, None, QUICK)
-    second = _second_verdict(question, A_THIRD, THIRD, samples, contrast)
+    setting = next(check for check in question.plan.checks if check.label == A_THIRD)
+    second = word_under(question, setting, samples, contrast)
     return gates.again(name, verdict, second, f"with a third of the training windows: {second or 'runs are missing'}")
 
 
@@ -38,7 +39,7 @@ def another_method(question: Question, verdict: str, samples: dict[str, Sample],
     kind, fraction = setting.method.kind, setting.fraction
     if reasons := unlicensed(setting.method, setting.optimisation):
         return Gate(name, None, f"shown beside, without a say: {'; '.join(reasons)}")
-    second = _second_verdict(question, ANOTHER_METHOD, fraction, samples, contrast)
+    second = word_under(question, setting, samples, contrast)
     if second is None:
         return Gate(name, None, f"{kind}: runs are missing")
     clean = at("", 0.0, "none", ANOTHER_METHOD, fraction)
@@ -50,15 +51,13 @@ def another_method(question: Question, verdict: str, samples: dict[str, Sample],
     return gates.again(name, verdict, second, f"with {kind}: {second}")
 
 
-def _second_verdict(
-    question: Question, setting: str, fraction: float, samples: dict[str, Sample], contrast: Sample
-) -> str | None:
-    """Return the verdict under another setting, or None where runs are missing.
+def word_under(question: Question, setting: Setting, samples: dict[str, Sample], contrast: Sample) -> str | None:
+    """Return what the rule says under another setting, or None where runs are missing.
 
     The information cost is the study's own; a jitter is judged by delta, which stands here for both amounts of data.
     """
     names = ("delta",) if question.jitter else ("D", "H", "delta")
-    found = {name: question.sample(name, None, setting, fraction) for name in names}
+    found = {name: question.sample(name, None, setting.label, setting.fraction) for name in names}
     if not all(sample.complete for sample in found.values()):
         return None
     found |= {"delta(n/3)": found["delta"]} if question.jitter else {"C_info": samples["C_info"]}

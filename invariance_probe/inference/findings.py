@@ -99,6 +99,29 @@ class SSLAddition:
 
 
 @dataclass(frozen=True)
+class Objective:
+    """What one SSL method says of a hypothesis."""
+
+    method: str
+    word: str | None
+    """What the rule says of it, before gates; None where runs are missing."""
+    licensed: bool
+    retention: float | None
+    """Part of the decodable range that it keeps, median over sessions."""
+    delta: float | None
+    D: float | None
+    H: float | None
+
+
+@dataclass(frozen=True)
+class Objectives:
+    """Whether the verdict depends on the objective, and what each says."""
+
+    sentence: str
+    methods: tuple[Objective, ...]
+
+
+@dataclass(frozen=True)
 class HypothesisFinding:
     """The verdict on one hypothesis with everything that it rests on."""
 
@@ -136,6 +159,8 @@ class HypothesisFinding:
     """What the verdict can support, and below what it cannot, in words (science-notes 2.1 and 2.2)."""
     cannot_support: str = ""
     ssl_adds: SSLAddition = SSLAddition("nothing", "")
+    objectives: Objectives | None = None
+    """None where no method is swept."""
 
 
 @dataclass(frozen=True)

@@ -26,6 +26,7 @@ from invariance_probe.inference.findings import (
 )
 from invariance_probe.inference.intervals import ALPHA, Sample
 from invariance_probe.inference.nulls import null_findings
+from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.question import ARMS, Evidence, Question
 from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, outcome, prediction
@@ -120,6 +121,7 @@ def _weigh(question: Question, first: list[Gate]) -> HypothesisFinding:
         naive=_naive(question, samples),
         estimands=_estimands(question),
         swept=_swept(question),
+        objectives=objectives(question, tentative, samples, contrast),
         claims=tuple(Claim(c.name, c.shown, c.p_value) for c in claims.values()),
         gates=tuple(checked),
         p_value=None if silent else joint_p(claims, prediction(question.hypothesis.predicts, question.jitter)),

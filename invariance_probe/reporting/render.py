@@ -15,6 +15,7 @@ from invariance_probe.inference.findings import Findings
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
+from invariance_probe.reporting.objectives import objective_table
 from invariance_probe.reporting.representation import representation_tables
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.study.plan import Plan
@@ -72,7 +73,10 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_
         "primary_rows": primary_rows, "baseline_table": baseline_table,
     }  # fmt: skip
     environment.filters |= filters
-    looks = {h["id"]: representation_tables(h, report) for h in report["hypotheses"]}
+    looks = {
+        h["id"]: [*([table] if (table := objective_table(h)) else []), *representation_tables(h, report)]
+        for h in report["hypotheses"]
+    }
     template = environment.get_template(f"{name}.j2")
     return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, methods=methods)
 

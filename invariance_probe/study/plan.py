@@ -9,6 +9,7 @@ at encoders that the grid stored.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from invariance_probe.study.baselines import (
     PCA,
@@ -101,8 +102,8 @@ class Setting:
     """None where the method has a closed form."""
     fraction: float
     views: Views
-    fixed: str = ""
-    """The path of the views that is held at another dose; empty where none is."""
+    path: str = ""
+    """What is swept; empty for the study's own setting and for checks."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +119,12 @@ class Plan:
         """The study's own setting first, then each sweep value."""
         study = self.study
         own = Setting("", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views)
-        doses = study.views.doses()
         swept = [
-            Setting(f"{sweep.path}={value}", *study.with_setting(sweep.path, value), sweep.path if sweep.path in doses else "")
+            Setting(f"{sweep.path}={_in_words(value)}", *study.with_setting(sweep.path, value), sweep.path)
             for sweep in study.sweeps
             for value in sweep.values
         ]
-        return (own, *(setting for setting in swept if replace(setting, label="", fixed="") != own))
+        return (own, *(setting for setting in swept if replace(setting, label="", path="") != own))
 
     @cached_property
     def checks(self) -> tuple[Setting, ...]:
@@ -158,7 +158,7 @@ class Plan:
     def conditions_of(self, setting: Setting) -> tuple[Condition, ...]:
         """Return every SSL condition under a setting; a path that the setting holds is not swept."""
         study = self.study
-        axes = [axis for axis in study.axes if axis.path != setting.fixed]
+        axes = [axis for axis in study.axes if axis.path != setting.path]
         clean = setting.views
         for axis in axes:
             clean = clean.at(axis.path, study.identity(axis.path))
@@ -361,6 +361,14 @@ class Plan:
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]
+
+
+def _in_words(value: Any) -> str:
+    """Return a swept value as a label; a declaration by its kind and what it gives beside."""
+    if not isinstance(value, dict):
+        return str(value)
+    given = ", ".join(f"{name}={_in_words(own)}" for name, own in value.items() if name != "kind")
+    return f"{value.get('kind', '')}({given})" if given else str(value.get("kind", ""))
 
 
 def _as_strong_as(rate: float, control: str, clean: Views) -> tuple[str, float, Views]:

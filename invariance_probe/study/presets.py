@@ -6,7 +6,50 @@ widths and rates as they stand there; what a recording must bring (the number of
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {}
+_DEEP = {"kind": "mlp", "widths": [128, 128, 128, 128]}
+_NEURO = {"kind": "mlp", "widths": [64, 64, 64, 64]}
+_RODENT = {"kind": "mlp", "widths": [64, 64, 64, 32]}
+
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "myow": {
+        "monkey": {  # Azabou et al. 2021, the authors' script for primate reaching, first release
+            "target_decay": 0.9, "encoder": _DEEP, "projector": [256, 32], "predictor": [256], "mined_projector": [64, 16],
+            "mined_predictor": [64], "neighbours": 3, "mined_weight": 0.1, "mining_from": 0.01,
+            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8, "weight_decay": 1e-6, "momentum": 0.9,
+                         "schedule": "cosine", "warmup": 0.01},
+        },
+        "monkey-neuro": {  # the second release
+            "target_decay": 0.98, "encoder": _NEURO, "projector": [64], "predictor": [256], "mined_projector": [256, 32],
+            "mined_predictor": [256], "neighbours": 5, "mined_weight": 0.5, "mining_from": 0.01,
+            "training": {"batch_size": 512, "learning_rate": 2e-4, "weight_decay": 2e-5},
+        },
+        "rodent-neuro": {
+            "target_decay": 0.98, "encoder": _RODENT, "projector": [32], "predictor": [256], "mined_projector": [256, 16],
+            "mined_predictor": [256], "neighbours": 5, "gap_s": 600.0, "mined_weight": 0.5, "mining_from": 0.0125,
+            "training": {"batch_size": 512, "optimizer": "sgd", "momentum": 0.98, "learning_rate": 2e-3, "weight_decay": 2e-5},
+        },
+    },
+    "byol": {
+        "monkey": {  # MYOW's first release without mining
+            "target_decay": 0.9, "encoder": _DEEP, "projector": [256, 32], "predictor": [256],
+            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8, "weight_decay": 1e-6, "momentum": 0.9,
+                         "schedule": "cosine", "warmup": 0.01},
+        },
+    },
+    "swap_vae": {
+        "monkey": {  # Liu et al. 2021, the authors' script
+            "encoder": {"kind": "mlp", "widths": [128, 128, 128]}, "style": 64, "decoder": [128, 128], "style_divergence": 10.0,
+            "alignment": 1.0, "training": {"batch_size": 256, "learning_rate": 5e-4, "weight_decay": 0.0},
+        },
+    },
+    "simclr": {
+        "cifar": {  # Chen et al. 2020, appendix B.9
+            "temperature": 0.5, "training": {"batch_size": 512, "optimizer": "lars", "learning_rate": 1.0, "weight_decay": 1e-4,
+                                             "schedule": "cosine", "warmup": 0.01},
+        },
+    },
+    "vicreg": {"imagenet": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}},  # Bardes et al. 2022, section 4.2
+}  # fmt: skip
 """Settings by kind of method and name."""
 
 

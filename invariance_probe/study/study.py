@@ -165,6 +165,13 @@ class Study(Declaration):
             if axis.path not in known:
                 yield ("axes", i, "path"), axis.path, _unknown("axis", axis.path, known)
                 continue
+            if self.is_jitter(axis.path) and self.method.pairs_in_time:
+                yield (
+                    ("axes", i, "path"),
+                    axis.path,
+                    f"{self.method.kind} chooses its own windows in time, so the pairing does not reach it; "
+                    f"sweep {self.method.pairs_in_time!r} instead, or use another method",
+                )
             identity = known[axis.path]
             if identity not in axis.doses:
                 yield (

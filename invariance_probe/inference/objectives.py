@@ -1,0 +1,82 @@
+"""Whether a verdict depends on the objective: the rule's word under every method that a study sweeps."""
+
+import numpy as np
+
+from invariance_probe.inference import gates
+from invariance_probe.inference.controls import word_under
+from invariance_probe.inference.estimands import at
+from invariance_probe.inference.findings import Objective, Objectives
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.question import Question
+from invariance_probe.study.licences import unlicensed
+from invariance_probe.study.plan import Setting
+
+METHOD = "method"
+"""The swept path that other objectives stand under."""
+OPEN = "inconclusive"
+
+
+def objectives(question: Question, own_word: str, samples: dict[str, Sample], contrast: Sample) -> Objectives | None:
+    """Return the word under the study's own and every swept method, and in a sentence whether they agree.
+
+    Parameters
+    ----------
+    question
+        The hypothesis.
+    own_word
+        What the rule says of the study's own method, before gates.
+    samples, contrast
+        The estimands of the study's own method, and its A/A contrast.
+
+    Returns
+    -------
+    Objectives or None
+        None where no method is swept.
+    """
+    own, *swept = question.plan.settings
+    others = [setting for setting in swept if setting.path == METHOD]
+    if not others:
+        return None
+    rows = [_objective(question, own, own_word)]
+    rows += [_objective(question, setting, word_under(question, setting, samples, contrast)) for setting in others]
+    return Objectives(_sentence(rows), tuple(rows))
+
+
+def _objective(question: Question, setting: Setting, word: str | None) -> Objective:
+    hypothesis = question.hypothesis
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
+    arms = (clean,) if question.jitter else (clean, shared)
+    kept = [max((x.retention(losses) for arm in arms if (losses := x.ssl(arm)).size), default=np.nan) for x in question.losses]
+    found = {name: question.sample(name, None, setting.label, setting.fraction) for name in ("delta", "D", "H")}
+    estimates = {name: sample.estimate for name, sample in found.items() if sample.complete}
+    label = setting.label.removeprefix(f"{METHOD}=") or setting.method.kind
+    retention = float(np.median(kept)) if kept and np.isfinite(kept).all() else None
+    return Objective(
+        label, word, not unlicensed(setting.method, setting.optimisation), retention,
+        estimates.get("delta"), estimates.get("D"), estimates.get("H"),
+    )  # fmt: skip
+
+
+def _sentence(rows: list[Objective]) -> str:
+    able = [row for row in rows if row.word is not None and row.retention is not None and row.retention >= gates.RETAINED]
+    words = list(dict.fromkeys(row.word for row in able if row.word is not None))
+    definite = [word for word in words if word != OPEN]
+    by_word = "; ".join(f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words)
+    if len(able) < 2:
+        said = "Fewer than two objectives keep half of the range and have all their runs, so this cannot be told."
+    elif len(words) == 1:
+        said = f"The word does not depend on the objective: {by_word}."
+    elif len(definite) > 1:
+        said = f"The word depends on the objective: {by_word}. No claim about the code may rest on one of them alone."
+    else:
+        said = f"No objective contradicts another, but not all can tell: {by_word}."
+    unable = [row.method for row in rows if row not in able]
+    free = [row.method for row in able if not row.licensed]
+    said += f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}." if unable else ""
+    said += f" Not licensed by the calibration, so that their words are descriptions: {_listed(free)}." if free else ""
+    return said
+
+
+def _listed(names: object) -> str:
+    return ", ".join(names)  # type: ignore[arg-type]
