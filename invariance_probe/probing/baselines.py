@@ -10,7 +10,7 @@ from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.probing.diagnostics import rank_me
-from invariance_probe.probing.readout import Measured, probe_losses, result_of, selection_losses
+from invariance_probe.probing.readout import Measured, probe_losses, probe_scored, result_of, selection_losses
 from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run, RunResult, Status
@@ -20,10 +20,11 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     """Probe standardised activity itself; these runs also carry the floor."""
     parts = [bench.train_windows(run) for run in runs]
     features = _clean(bench, runs, parts)
-    losses = probe_losses(bench, runs, features, parts)
+    losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
-        Measured(run, result_of(bench, run, losses[i], with_floor=True, selection_loss=selected[i])) for i, run in enumerate(runs)
+        Measured(run, result_of(bench, run, losses[i], with_floor=True, selection_loss=selected[i], diagnostics=scores[i]))
+        for i, run in enumerate(runs)
     ]
 
 
@@ -59,12 +60,12 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
 def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, bases: list[Tensor]) -> list[Measured]:
     """Probe linear maps (feature, dim) of the features, one a run."""
     representation = torch.bmm(features.squeeze(1), torch.stack(bases))
-    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     measured = []
     for i, run in enumerate(runs):
         status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
-        result = result_of(bench, run, losses[i], status, diagnostics={"rank_me": float(ranks[i])})
+        result = result_of(bench, run, losses[i], status, diagnostics={"rank_me": float(ranks[i]), **scores[i]})
         measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
     return measured
 
@@ -76,10 +77,11 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     declared: Any = runs[0].method
     network = build_encoder(declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)).to(bench.device)
     representation = freeze(bench, network, declared.encoder, rows, parts)(rows)
-    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     return [
-        Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i])})) for i, run in enumerate(runs)
+        Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}))
+        for i, run in enumerate(runs)
     ]
 
 

@@ -9,6 +9,7 @@ from torch import Tensor
 from invariance_probe.data.folds import Fold
 from invariance_probe.probing.logistic import LogisticFit, fit_logistic
 from invariance_probe.probing.ridge import RidgeFit, fit_ridge
+from invariance_probe.probing.scores import class_scores, column_scores, direction_scores
 from invariance_probe.probing.workbench import Workbench, inner_folds, score_part
 from invariance_probe.study.run import Run, RunResult, Status
 
@@ -37,6 +38,24 @@ def probe_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: lis
     predictions = fit_probe(bench, runs, features, parts).predict(features.reshape(count, draws * windows, dim))
     shaped = predictions.view(count * draws, windows, -1)
     return bench.target.losses(shaped).view(count, draws, windows).mean(1)
+
+
+def probe_scored(
+    bench: Workbench, runs: list[Run], representation: Tensor, parts: list[np.ndarray]
+) -> tuple[Tensor, list[dict[str, float]]]:
+    """Fit each run's probe on its clean representation (run, window, dim); return losses (run, window) and each run's test scores."""
+    predictions = fit_probe(bench, runs, representation.unsqueeze(1), parts).predict(representation)
+    return bench.target.losses(predictions), [held_out_scores(bench, run, predictions[i]) for i, run in enumerate(runs)]
+
+
+def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str, float]:
+    """Return the scores of predictions (window, column), or log-probabilities, on the test windows of a run's fold."""
+    assert run.fold is not None
+    test, target = bench.folds[run.fold].test, bench.target
+    predicted, actual = predictions.cpu().numpy()[test], target.values.cpu().numpy()[test]
+    if target.classes:
+        return class_scores(predicted.argmax(axis=1), actual)
+    return (direction_scores if run.target.kind == "circular" else column_scores)(predicted, actual)
 
 
 def fit_probe(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> RidgeFit | LogisticFit:

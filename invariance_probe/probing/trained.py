@@ -15,7 +15,7 @@ from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method, Timeline
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.probing import diagnostics
-from invariance_probe.probing.readout import Measured, probe_losses, result_of
+from invariance_probe.probing.readout import Measured, held_out_scores, probe_scored, result_of
 from invariance_probe.probing.workbench import Workbench, score_part
 from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.run import Run, RunResult, Status
@@ -104,11 +104,11 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     representation = frozen(rows)
     finite = representation.isfinite().all(2).all(1) & (training.failed_at < 0)
     representation = torch.where(finite[:, None, None], representation, 0.0)
-    losses = probe_losses(bench, runs, representation.unsqueeze(1), parts)
+    losses, scores = probe_scored(bench, runs, representation, parts)
     described = _describe(bench, runs, views, frozen, representation)
     measured = []
     for i, run in enumerate(runs):
-        values = {name: float(numbers[i]) for name, numbers in described.items()}
+        values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i]
         values["ssl_loss"] = float(training.loss[i])
         if not finite[i]:
             step = int(training.failed_at[i])
@@ -188,20 +188,24 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     training = train(method, batch_at, settings, on_progress)
     validate()
     frozen = seen.frozen()
-    losses = _final_losses(bench, views, frozen, centre, spread)
-    return [_supervised_result(bench, run, i, training, losses[i], frozen, views, cuts[i][1]) for i, run in enumerate(runs)]
+    losses, mean = _final_losses(bench, views, frozen, centre, spread)
+    return [
+        _supervised_result(bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1]) for i, run in enumerate(runs)
+    ]
 
 
 def _supervised_result(
-    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, frozen: Frozen, views: ViewMaker, held: np.ndarray
-) -> Measured:
+    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor, frozen: Frozen, views: ViewMaker,
+    held: np.ndarray,
+) -> Measured:  # fmt: skip
     assert run.optimisation is not None
     steps = run.optimisation.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
         message = f"the loss was not finite at step {int(training.failed_at[i])}"
         return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
-    result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps)
+    scores = held_out_scores(bench, run, mean)
+    result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps, diagnostics=scores)
     return Measured(run, result, frozen.arrays(i) | _scaling(views, i))
 
 
@@ -241,13 +245,15 @@ def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targe
 
 
 @torch.no_grad()
-def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> Tensor:
-    """Return decoding losses (run, window), averaged over draws of the corruption where there is one."""
+def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return decoding losses (run, window) and predictions (run, window, column), averaged over draws of the corruption if there is one."""
     windows = bench.all_windows.expand(frozen.runs, -1)
     total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
+    mean = torch.zeros(1, dtype=torch.float64, device=bench.device)
     draws = 8 if views.transforms else 1
     for i in range(draws):
         outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows)).to(torch.float64)
         predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
         total += bench.target.losses(predictions)
-    return total / draws
+        mean = mean + predictions / draws
+    return total / draws, mean

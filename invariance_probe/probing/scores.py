@@ -1,0 +1,45 @@
+"""The scores that the field quotes beside a decoding loss; no verdict rests on them."""
+
+import numpy as np
+from sklearn import metrics
+
+NARROW, WIDE = np.pi / 8, 3 * np.pi / 16
+"""Angular errors that count as right: half the distance of eight directions, and half as much again."""
+
+
+def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Return the parts of test windows whose decoded angle is right, `accuracy` within pi / 8 and `accuracy_wide` within 3 pi / 16.
+
+    Parameters
+    ----------
+    predicted, actual
+        Cosine and sine (window, 2); predictions need not have length 1.
+
+    References
+    ----------
+    Azabou et al. 2021, arXiv:2102.10106, section 4 (reach direction).
+    """
+    error = np.angle(np.exp(1j * (np.arctan2(predicted[:, 1], predicted[:, 0]) - np.arctan2(actual[:, 1], actual[:, 0]))))
+    return {"accuracy": float((np.abs(error) < NARROW).mean()), "accuracy_wide": float((np.abs(error) < WIDE).mean())}
+
+
+def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Return accuracy, balanced accuracy, and F1 averaged over classes evenly and by their frequency, of classes (window,) each.
+
+    Classes that the test windows do not hold are left out of the averages.
+    """
+    held = np.unique(actual)
+    f1 = {"labels": held, "zero_division": 0.0}
+    return {
+        "accuracy": float((predicted == actual).mean()),
+        "balanced_accuracy": float(metrics.recall_score(actual, predicted, labels=held, average="macro", zero_division=0.0)),
+        "f1_macro": float(metrics.f1_score(actual, predicted, average="macro", **f1)),
+        "f1_weighted": float(metrics.f1_score(actual, predicted, average="weighted", **f1)),
+    }
+
+
+def column_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+    """Return R2 about the test windows' own mean, columns weighed by their variance there: (window, column) each."""
+    if len(actual) < 2 or not np.ptp(actual, axis=0).any():
+        return {}
+    return {"r2": float(metrics.r2_score(actual, predicted, multioutput="variance_weighted"))}
