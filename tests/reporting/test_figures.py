@@ -15,6 +15,7 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
 from invariance_probe.reporting.figures import charts_of
+from invariance_probe.reporting.figures.doses import beside
 from invariance_probe.reporting.model import report_model
 
 REGISTERED = Standing("0123456789abcdef" * 4)
@@ -105,3 +106,13 @@ def test_the_forest_has_the_verdict_and_the_gates_that_did_not_pass():
     gates = [{**gate, "passed": gate["name"] != "noise"} for gate in hypothesis["gates"]]
     failed = charts_of({**hypothesis, "gates": gates}, report)[1]
     assert "Gates failed: noise." in failed.alt and failed.svg != chart.svg
+
+
+def test_decoders_without_ssl_stand_against_ssl_at_dose_0():
+    """A decoder that keeps .3 of the range more than SSL loses .3 R less; sessions of other hypotheses do not count."""
+    kept = {"ssl at dose 0": (0.6, 0.8), "raw": (0.9, 1.0), "floor": (0.0, 0.0), "pca": (0.5, 0.5)}
+    baselines = [{"name": n, "session": f"s{i}", "retention": v} for n, values in kept.items() for i, v in enumerate(values)]
+    baselines.append({"name": "raw", "session": "other", "retention": -5.0})
+    found = beside({"sessions": ["s0", "s1"]}, baselines)
+    assert found == pytest.approx({"floor": 0.7, "pca": 0.2, "raw": -0.25})
+    assert beside({"sessions": ["s0"]}, []) == {}

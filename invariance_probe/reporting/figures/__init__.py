@@ -29,7 +29,12 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     if points and hypothesis["estimands"]:
         cells = [p for p in report["matrix"] if p["hypothesis"] == hypothesis["id"]]
         tested = [train_test_matrix(hypothesis, cells)] if any(p["test_dose"] != p["train_dose"] for p in cells) else []
-        charts += [dose_response(hypothesis, points), forest(hypothesis, points), seed_swarm(hypothesis, points), *tested]
+        charts += [
+            dose_response(hypothesis, points, report["baselines"]),
+            forest(hypothesis, points),
+            seed_swarm(hypothesis, points),
+            *tested,
+        ]
     lags = lag_curves(hypothesis, report, points)
     if lags is not None:
         charts.insert(0 if hypothesis["kind"] == "jitter" else len(charts), lags)

@@ -32,8 +32,27 @@ STYLE = {
 GATES_A_LINE = 3
 
 
-def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw the estimands against the dose: sessions thin, means with 90 % intervals, the margin shaded."""
+DECODERS = {"floor": "best constant", "untrained": "untrained", "pca": "PCA", "raw": "raw", "supervised": "supervised"}
+"""Decoders without SSL that stand as lines beside delta."""
+
+
+def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[str, float]:
+    """Return how much more than SSL at dose 0 each decoder without SSL loses, in units of R, as means over a hypothesis's sessions."""
+    kept: dict[str, list[float]] = {}
+    for baseline in baselines:
+        if baseline["session"] in hypothesis["sessions"]:
+            kept.setdefault(baseline["name"], []).append(baseline["retention"])
+    own = kept.get("ssl at dose 0")
+    return {name: float(np.mean(own) - np.mean(kept[name])) for name in DECODERS if name in kept} if own else {}
+
+
+def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]) -> Chart:
+    """Draw the estimands against the dose: sessions thin, means with 90 % intervals, the margin shaded.
+
+    Beside delta stand decoders without SSL as dotted lines, where they lie in the panel; ticks at the foot say up to which dose nothing is
+    shown to be lost, and from which on the code is shown sensitive; the hatched zone is where a corruption helps by more than the margin.
+    """
+    lines = beside(hypothesis, baselines)
     panels = [["delta", "delta_paired"], ["D", "H", "C_info"]]
     shown = {p["estimand"] for p in points}
     panels = [[name for name in panel if name in shown] for panel in panels]
@@ -50,18 +69,60 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> C
                 seconds_axis(axis, sorted({p["dose"] for p in points}))
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
+        for axis in axes:  # after all curves, which set the common range
+            _zone_of_help(axis, hypothesis["margin"])
+            _dose_ticks(axis, hypothesis["dose_interval"])
         axes[0].set_ylabel(UNIT)
+        _decoder_lines(axes[0], lines)
 
     estimands = [e for e in hypothesis["estimands"] if e["name"] in STYLE]
     rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in estimands)
+    rows += tuple(
+        (f"{DECODERS[name]} - SSL at dose 0", None, value, None, None, len(hypothesis["sessions"]))
+        for name, value in lines.items()
+    )
     title = f"{hypothesis['id']}: what the dose costs"
     alt = (
         f"Estimands against {dose_label(hypothesis['axis'])}; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; "
-        "thin lines are sessions, bars 90 % intervals."
+        "thin lines are sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose 0; "
+        "hatched: help by more than the margin."
     )
     return chart(
         title, alt, draw, (3.9 * len(panels), 4.2), ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"), rows
     )
+
+
+def _zone_of_help(axis: Axes, margin: float) -> None:
+    """Hatch what lies below minus the margin, as far as the panel reaches there."""
+    low, high = axis.get_ylim()
+    if low < -margin:
+        axis.axhspan(low, -margin, facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0, zorder=0)
+        axis.set_ylim(low, high)
+
+
+def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
+    """Mark at the foot of a panel up to which dose nothing is shown to be lost (d_L), and from which on the code is sensitive (d_U)."""
+    for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
+        dose = interval[name] if interval else None
+        if dose:
+            axis.plot([dose], [0.02], marker="^", color=colour, markersize=7, transform=axis.get_xaxis_transform(), clip_on=False)
+            axis.annotate(label, (dose, 0.05), xycoords=axis.get_xaxis_transform(), ha="center", fontsize=8, color=colour)
+
+
+def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
+    low, high = axis.get_ylim()
+    shown = {name: value for name, value in lines.items() if low < value < high}
+    for place, (name, value) in enumerate(shown.items()):  # names stand side by side, since lines may lie close
+        axis.axhline(value, color="#777777", linewidth=0.8, linestyle=":")
+        axis.annotate(
+            DECODERS[name],
+            (0.02 + 0.2 * place, value),
+            xycoords=axis.get_yaxis_transform(),
+            fontsize=7,
+            va="bottom",
+            color="#555555",
+        )
+    axis.set_ylim(low, high)
 
 
 def curve(
