@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import StackedLinear, initial_weight
+from invariance_probe.encoders.layers import StackedLinear, initial_weight, sigmoid
 from invariance_probe.study.encoders import GRUEncoder
 
 
@@ -33,7 +33,7 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
     states = []
     for t in range(bins):
         here, back = driven[:, :, t], torch.bmm(state, recurrent)
-        reset, update = (here[..., : 2 * width] + back[..., : 2 * width]).sigmoid().chunk(2, dim=2)
+        reset, update = sigmoid(here[..., : 2 * width] + back[..., : 2 * width]).chunk(2, dim=2)
         candidate = (here[..., 2 * width :] + reset * back[..., 2 * width :]).tanh()
         state = candidate + update * (state - candidate)
         states.append(state)
