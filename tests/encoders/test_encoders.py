@@ -193,7 +193,9 @@ def test_a_network_that_goes_on_to_the_target_has_its_outputs(declared):
     assert built(declared.before(2))(windows()).shape == (RUNS, ROWS, 2)
 
 
-@pytest.mark.parametrize("declared", [DECLARED["gru"], DECLARED["transformer"], DECLARED["temporal_convolution"]], ids=lambda d: d.kind)
+@pytest.mark.parametrize(
+    "declared", [DECLARED["gru"], DECLARED["transformer"], DECLARED["temporal_convolution"]], ids=lambda d: d.kind
+)
 def test_the_order_of_bins_matters(declared):
     encoder, x = built(declared), windows()
     assert not torch.allclose(encoder(x), encoder(x.flip(2)), atol=1e-3)
