@@ -23,6 +23,7 @@ _HOMES = {
     "stated_spreads": "invariance_probe.inference.spreads",
     "pilot_spreads": "invariance_probe.inference.pilot",
     "render": "invariance_probe.reporting",
+    "SSLTransformer": "invariance_probe.estimator",
 }
 
 __all__ = sorted(_HOMES)

@@ -207,6 +207,26 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
 
 
 @main.command()
+@STUDY
+@OVERRIDE
+@RUNS
+@click.option("--session", required=True, help="Whose encoder.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .safetensors file to write.")
+@click.option("--condition", default="identity", show_default=True, metavar="identity|PATH=DOSE", help="At which swept dose.")
+@click.option("--arm", type=click.Choice(["independent", "shared", "paired"]), default="independent", show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="The fold that it was not trained on.")
+def export(
+    study: Path, overrides: tuple[str, ...], runs: Path, session: str, out: Path, condition: str, arm: str, seed: int, fold: int
+) -> None:
+    """Write one stored encoder to a file that Python reads as a scikit-learn transformer."""
+    from invariance_probe.runner import export_encoder
+
+    path = export_encoder(_open(study, overrides), runs, out, session, condition, arm, seed, fold)
+    click.echo(f"{path}: read it with invariance_probe.SSLTransformer.load({str(path)!r})")
+
+
+@main.command()
 @click.argument("template", default="dropout")
 def new(template: str) -> None:
     """Print a commented study to start from."""

@@ -17,12 +17,16 @@ class DataError(InvarianceProbeError):
     """A recording cannot be used as declared: missing file or array, NaN, wrong shape, no windows."""
 
 
+class ArrayError(DataError, ValueError):
+    """An array handed to the scikit-learn transformer cannot be used; also a ValueError, as scikit-learn asks."""
+
+
 class TrainingError(InvarianceProbeError):
     """Training cannot go on, as opposed to a run that failed and is recorded as failed."""
 
 
 class StoreError(InvarianceProbeError):
-    """The run store is damaged, or holds a result whose specification differs from the one asked for."""
+    """The run store or an encoder's file is damaged, lacks what is asked for, or holds something else."""
 
 
 class InferenceError(InvarianceProbeError):

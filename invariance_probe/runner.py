@@ -12,16 +12,18 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.data.sessions import find_sessions, plant_sessions, recording_problems
-from invariance_probe.errors import StudyError
+from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
+from invariance_probe.errors import StoreError, StudyError
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.reporting import render
+from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.load import StudyFile
+from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.registration import (
     deviations,
@@ -34,6 +36,8 @@ from invariance_probe.study.registration import (
 from invariance_probe.study.run import Run, RunResult
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
+IDENTITY_DOSE = "identity"
+"""What the command line calls the condition that all axes share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,6 +189,103 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
     """Return a study's plan and what the store has of it."""
     plan = make_plan(file)
     return plan, Store(runs_root).results(plan.runs)
+
+
+def export_encoder(
+    file: StudyFile,
+    runs_root: Path,
+    out: Path,
+    session: str,
+    condition: str = IDENTITY_DOSE,
+    arm: str = "independent",
+    seed: int = 0,
+    fold: int = 0,
+) -> Path:
+    """Write one stored encoder of a study to a safetensors file, for work beyond the study; return its path.
+
+    Parameters
+    ----------
+    file
+        The study.
+    runs_root
+        Root of the run store.
+    out
+        The file to write.
+    session, seed, fold
+        Which of the encoders; each was trained on the training part of its fold only.
+    condition
+        `identity`, or a swept dose as `PATH=DOSE`.
+    arm
+        Arm of a swept dose; at the identity dose there is one for all arms.
+
+    Raises
+    ------
+    StudyError
+        When the study has no such session or condition, seed or fold.
+    StoreError
+        When the store has no encoder of that run, or the file cannot be written.
+    """
+    plan = make_plan(file)
+    run = _trained_run(plan, session, condition, arm, seed, fold)
+    weights = Store(runs_root).encoder(run)
+    if weights is None:
+        raise StoreError(
+            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, fold {fold}; run the study first "
+            "(`invariance-probe status` says what the store has)"
+        )
+    source = next(one.source for one in plan.sessions if one.name == session)
+    recording = open_recording(source, session, file.base)
+    assert isinstance(run.method, TrainedMethod) and run.optimisation is not None and run.views is not None
+    header = EncoderHeader(
+        method=run.method, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins,
+        bin_s=recording.bin_s, activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed,
+        origin={
+            "study": file.study.name, "study_sha256": file.study.sha256(), "session": session, "fingerprint": run.fingerprint,
+            "axis": run.axis, "dose": run.dose, "arm": run.arm, "fold": fold, "train_key": run.train_key(),
+        },
+    )  # fmt: skip
+    return EncoderFile(header, weights).save(out)
+
+
+def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
+    """Return the run of the study's own method and setting that trained an encoder."""
+    if not isinstance(plan.study.method, TrainedMethod):
+        raise StudyError(
+            f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder that could be exported"
+        )
+    found = [
+        run
+        for run in plan.grid
+        if run.setting == "" and run.method.kind == plan.study.method.kind and run.session in _names(plan)
+    ]
+    path, _, dose = condition.partition("=")
+    for what, got, of in (
+        ("session", session, lambda run: run.session),
+        ("condition", condition if condition == IDENTITY_DOSE else f"{path}={_number(dose)}", _condition),
+        ("arm", arm if condition != IDENTITY_DOSE else "none", lambda run: run.arm),
+        ("seed", seed, lambda run: run.seed),
+        ("fold", fold, lambda run: run.fold),
+    ):
+        allowed = list(dict.fromkeys(of(run) for run in found))
+        found = [run for run in found if of(run) == got]
+        if not found:
+            raise StudyError(f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: {', '.join(map(repr, allowed))}")
+    return found[0]
+
+
+def _names(plan: Plan) -> set[str]:
+    return {session.name for session in plan.sessions}
+
+
+def _condition(run: Run) -> str:
+    return f"{run.axis}={run.dose:g}" if run.axis else IDENTITY_DOSE
+
+
+def _number(dose: str) -> str:
+    try:
+        return f"{float(dose):g}"
+    except ValueError:
+        return dose
 
 
 def _conclude(

@@ -14,6 +14,7 @@ LAYERS = [
 JUDGING = [{"errors"}, {"streams", "study"}, {"results"}, {"inference"}, {"reporting"}]
 MEASURING_ONLY = {"data", "augmentations", "encoders", "methods", "training", "probing"}
 JUDGING_ONLY = {"results", "inference", "reporting"}
+TOP = {"runner", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
 TORCH_FREE = {
     "errors",
     "streams",
@@ -75,6 +76,11 @@ def test_torch_free_rooms_import_no_torch(path):
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) != "cli"], ids=lambda p: str(p.relative_to(ROOT)))
 def test_no_import_hides_in_a_function(path):
     assert not [module for module, inside in imports(path) if inside]
+
+
+@pytest.mark.parametrize("path", [p for p in FILES if room(p) not in TOP], ids=lambda p: str(p.relative_to(ROOT)))
+def test_nothing_below_imports_the_top(path):
+    assert not rooms_imported(path) & TOP
 
 
 @pytest.mark.parametrize("module", ["cli", "runner", "inference", "reporting", "data.sessions", "executors.local"])

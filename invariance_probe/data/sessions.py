@@ -1,7 +1,7 @@
 """From a study's recordings to its sessions, and everything that can be wrong with them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.plan import Session
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.study import Place, Study
+from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
 PLANT = "+"
@@ -151,17 +152,24 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
             batch,
             f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
         )
-    yield from _view_problems(study, recording)
-
-
-def _view_problems(study: Study, recording: Recording) -> Iterator[Problem]:
-    views, bin_s = study.views, recording.bin_s
     swept = [
         (("axes", i, "doses", j), dose)
-        for i, a in enumerate(study.axes)
-        if study.is_jitter(a.path)
-        for j, dose in enumerate(a.doses)
+        for i, axis in enumerate(study.axes)
+        if study.is_jitter(axis.path)
+        for j, dose in enumerate(axis.doses)
     ]
+    yield from view_problems(study.views, recording, swept)
+
+
+def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()) -> Iterator[Problem]:
+    """Yield what is wrong with views of a recording: jitters of broken bins, and what only counts can bear.
+
+    Parameters
+    ----------
+    swept
+        Further jitters in seconds, each with its place.
+    """
+    bin_s = recording.bin_s
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
         if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
             yield (

@@ -82,6 +82,15 @@ class StackedLinear(nn.Module):
         return torch.baddbmm(self.bias, x, self.weight)
 
 
+def sigmoid(x: Tensor) -> Tensor:
+    """Return 1 / (1 + exp(-x)), bit-identical wherever a number lies in the tensor.
+
+    `torch.sigmoid` (like its softplus, silu, elu and gelu) computes the last few numbers of a tensor on the CPU one by one, and they can
+    then differ in the last bit from what the same numbers give elsewhere: a run would depend on its slot. tanh does not.
+    """
+    return (x / 2).tanh() / 2 + 0.5
+
+
 def initial_weight(generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0) -> Tensor:
     """Draw weights (run, in, out), normal with variance gain / inputs (He et al. 2015, arXiv:1502.01852, Eq. 10)."""
     drawn = [generator.standard_normal((inputs, outputs)) for generator in generators]

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import StackedLinear, initial_weight
+from invariance_probe.encoders.layers import StackedLinear, initial_weight, sigmoid
 from invariance_probe.study.encoders import GRUEncoder
 
 
@@ -28,12 +28,13 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
     """
     runs, rows, bins, _ = x.shape
     width = recurrent.shape[1]
-    driven = torch.baddbmm(bias, x.flatten(1, 2), inward).unflatten(1, (rows, bins))
+    by_time = x.transpose(1, 2).flatten(1, 2)  # so that the rows of one time lie together
+    driven = torch.baddbmm(bias, by_time, inward).unflatten(1, (bins, rows))
     state = x.new_zeros(runs, rows, width)
     states = []
-    for t in range(bins):
-        here, back = driven[:, :, t], torch.bmm(state, recurrent)
-        reset, update = (here[..., : 2 * width] + back[..., : 2 * width]).sigmoid().chunk(2, dim=2)
+    for here in driven.unbind(1):
+        back = torch.bmm(state, recurrent)
+        reset, update = sigmoid(here[..., : 2 * width] + back[..., : 2 * width]).chunk(2, dim=2)
         candidate = (here[..., 2 * width :] + reset * back[..., 2 * width :]).tanh()
         state = candidate + update * (state - candidate)
         states.append(state)

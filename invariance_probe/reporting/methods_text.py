@@ -2,12 +2,15 @@
 
 from typing import Any
 
+from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
+from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.training import Optimisation
 
 
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     """Say in plain words how the study was done."""
-    study, training = plan.study, plan.study.training
+    study, own = plan.study, plan.settings[0]
     axes = "; ".join(f"{axis.path} at {', '.join(f'{d:g}' for d in axis.doses)}" for axis in study.axes)
     probe = "ridge regression" if study.probe.kind == "ridge" else "multinomial logistic regression"
     loss = {
@@ -18,17 +21,18 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     split = study.views.base.kind == "count_splitting"
     base = "each view read one binomial half of every spike count" if split else "both views read the whole activity"
     null = study.null.kind.replace("_", " ")
-    optimisation = study.method.optimisation(training.optimisation())
-    steps = f"{optimisation.steps} steps of {optimisation.batch_size} windows" if optimisation else "in closed form"
-    encoder = getattr(study.method, "encoder", None)
-    network = f" with a {encoder.kind.replace('_', ' ')} encoder of {encoder.dimensions} dimensions" if encoder else ""
     examined = (
         "Stored encoders were afterwards tested on corrupted inputs, which entered no verdict. " if report["examined"] else ""
     )
     version = report["provenance"]["versions"].get("invariance-probe", "")
+    bins = study.window.length_bins
+    windows = "single bins" if bins == 1 else f"windows of {bins} bins"
+    learned = "in closed form"
+    if isinstance(study.method, TrainedMethod) and own.optimisation is not None:
+        learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
     return (
-        f"Representations of {len(plan.sessions)} sessions were learned by {study.method.kind}{network} ({steps}, "
-        f"{training.seeds} seeds, {study.folds.count} folds by {study.folds.scheme} with "
+        f"Representations of {windows} of {len(plan.sessions)} sessions were learned by {study.method.kind} ({learned}; "
+        f"{plan.seeds_of(study.method)} seeds, {study.folds.count} folds by {study.folds.scheme} with "
         f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(study.arms)}. "
         f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
         f"the held-out loss was {loss}. Sessions entered where the raw decoder beat its null by {null} at .05. Losses are in units "
@@ -37,3 +41,45 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; p values were "
         f"adjusted by Holm over confirmatory hypotheses. {examined}invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
+
+
+def network(encoder: Encoder) -> str:
+    """Name an encoder with its sizes.
+
+    Examples
+    --------
+    >>> network(MLPEncoder(widths=(64, 32)))
+    'a multilayer perceptron of 64-32 units with batch normalisation'
+    """
+    if isinstance(encoder, MLPEncoder):
+        return f"a multilayer perceptron of {_dashed(encoder.widths)} units with batch normalisation"
+    end = f", read linearly in {encoder.dimensions} dimensions"
+    if isinstance(encoder, ConvolutionEncoder):
+        kernel = f"{encoder.kernel_bins} bins at stride {encoder.stride_bins}"
+        return f"temporal convolutions of {_dashed(encoder.channels)} channels over {kernel} with batch normalisation{end}"
+    if isinstance(encoder, GRUEncoder):
+        return f"a gated recurrent unit of width {encoder.width}{end}"
+    return f"a pre-norm transformer of {encoder.layers} layers, width {encoder.width} and {encoder.heads} heads{end}"
+
+
+def optimiser(settings: Optimisation) -> str:
+    """Name an optimiser with its settings.
+
+    Examples
+    --------
+    >>> optimiser(Optimisation(steps=500, learning_rate=3e-3))
+    '500 steps of AdamW on 128 windows at learning rate 0.003 and weight decay 0.01'
+    """
+    name = {"adamw": "AdamW", "sgd": "SGD", "lars": "LARS"}[settings.optimizer]
+    momentum = "" if settings.optimizer == "adamw" else f", momentum {settings.momentum:g}"
+    rate = f"learning rate {settings.learning_rate:g}"
+    shape = ", falling to 0 by half a cosine" if settings.schedule == "cosine" else ""
+    warmup = f", after a linear warm-up over {100 * settings.warmup:g} % of the steps" if settings.warmup else ""
+    return (
+        f"{settings.steps} steps of {name} on {settings.batch_size} windows at {rate}{shape}{warmup}{momentum} and "
+        f"weight decay {settings.weight_decay:g}"
+    )
+
+
+def _dashed(widths: tuple[int, ...]) -> str:
+    return "-".join(str(width) for width in widths)

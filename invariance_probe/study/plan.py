@@ -51,7 +51,7 @@ from invariance_probe.study.views import (
 THIRD = 1 / 3
 """Part of the training windows at which a verdict is checked again."""
 BESIDE = "baseline"
-"""Setting of the closed-form linear SSL that stands beside every study."""
+"""Setting of the closed-form linear SSL that stands beside every study of single bins."""
 A_THIRD, TWICE_THE_STEPS = "check: a third of the data", "check: twice the steps"
 ANOTHER_METHOD = "check: another method"
 DROPOUT = "unit_dropout.rate"
@@ -271,7 +271,8 @@ class Plan:
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
+            if study.window.length_bins == 1:  # closed-form linear SSL reads single bins
+                yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, Condition(_corruption(study.views, "", 0.0)))

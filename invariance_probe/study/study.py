@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from invariance_probe.study.declaration import Declaration, sha256_of
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.methods import LinearSSL, Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
@@ -139,6 +139,11 @@ class Study(Declaration):
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._sweep_problems()
+        if self.window.length_bins > 1:
+            for name, method in (("method", self.method), ("second_method", self.second_method)):
+                if isinstance(method, LinearSSL):
+                    longer = f"linear_ssl reads windows of one bin, and window.length_bins is {self.window.length_bins}; use another method"
+                    yield (name, "kind"), method.kind, longer
         if self.folds.scheme == "shuffled" and self.folds.embargo_s > 0:
             yield (
                 ("folds", "embargo_s"),

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.training import Optimisation
+from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
 
 REPORT_EVERY = 50
 """Steps between two progress reports."""
@@ -33,15 +34,6 @@ class Training:
     failed_at: Tensor
 
 
-def adam_w(method: Method, settings: Optimisation) -> torch.optim.Optimizer:
-    """Return AdamW over all stacked parameters; weights decay, scales, shifts and biases do not."""
-    learned = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
-    decayed = [p for name, p in learned if name.endswith("weight")]
-    kept = [p for name, p in learned if not name.endswith("weight")]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
-
-
 def train(
     method: Method,
     batch_at: Callable[[int], Batch],
@@ -57,17 +49,18 @@ def train(
     batch_at
         Returns the batch of a step; called with 0, 1, 2 ...
     settings
-        Steps, learning rate and weight decay.
+        Steps, update rule, learning rate and its schedule, and weight decay.
     on_progress
         Called with the number of model-steps done since the last call.
     """
-    optimizer = adam_w(method, settings)
+    optimizer = make_optimizer(method, settings)
     tail = max(1, settings.steps // 10)
     total, failed_at, reported = None, None, 0
     for step in range(settings.steps):
         loss = method.loss(batch_at(step))
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
+        set_learning_rate(optimizer, learning_rate(settings, step))
         optimizer.step()
         method.after_update(step + 1, settings.steps)
         loss = loss.detach().to(torch.float64)

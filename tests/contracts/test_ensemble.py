@@ -16,9 +16,9 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
 
-def bench_and_runs(method, precision="float64", arms=("independent", "shared"), **training):
+def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, **training):
     settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
-    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms)))
+    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), window=window or {}))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]

@@ -1,6 +1,8 @@
 from collections import Counter
 
+import pytest
 from conftest import tiny_study
+from pydantic import ValidationError
 
 from invariance_probe.study.baselines import Raw
 from invariance_probe.study.plan import Plan, Session
@@ -100,3 +102,11 @@ def test_quick_studies_examine_nothing_and_others_only_what_a_hypothesis_is_abou
     assert {run.seed for run in linear} == {0} and {run.axis for run in linear if run.examination.kind == "comparison"} == {
         "unit_dropout.rate"
     }
+
+
+def test_closed_form_linear_ssl_stands_beside_single_bins_only():
+    single, longer = plan_of(), plan_of(window={"length_bins": 5})
+    assert Counter(run.method.kind for run in single.runs) - Counter(run.method.kind for run in longer.runs) == {"linear_ssl": 6}
+    for method in ({"method": {"kind": "linear_ssl"}}, {"second_method": {"kind": "linear_ssl"}}):
+        with pytest.raises(ValidationError, match="linear_ssl reads windows of one bin"):
+            plan_of(window={"length_bins": 5}, **method)

@@ -1,0 +1,379 @@
+"""SSL methods as scikit-learn transformers of arrays, for work beyond a study.
+
+Arrays (time, unit) go in, a representation (time, dim) comes out. Training is the same as a study's (`probing.trained.train_ssl`), on all
+windows of one array; nothing is judged here. Parameters of the methods are their declarations.
+"""
+
+import math
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+import torch
+from pydantic import TypeAdapter, ValidationError
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+from torch import Tensor
+
+from invariance_probe.data.folds import Fold
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.sessions import view_problems
+from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.errors import ArrayError, StoreError, StudyError, TrainingError
+from invariance_probe.methods import METHODS
+from invariance_probe.probing.diagnostics import rank_me
+from invariance_probe.probing.losses import DecodedTarget
+from invariance_probe.probing.trained import freeze, train_ssl
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.results.encoder_file import INPUT_INVERSE_SD, INPUT_MEAN, EncoderFile, EncoderHeader
+from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.probes import RidgeProbe, Target
+from invariance_probe.study.run import Run
+from invariance_probe.study.study import Folds, Window
+from invariance_probe.study.training import Optimisation
+from invariance_probe.study.views import GaussianNoise, NoSplitting, Views
+
+ARRAY = "X"
+"""Session name of an array; its random streams are derived from it and the seed."""
+FEWEST_WINDOWS = 4
+"""The smallest batch."""
+NOISE = 0.5
+"""Standard deviation of the noise on each view of signals, where no views are declared."""
+PASS = 1 << 22
+"""At most this many input numbers go through the encoder at once."""
+CPU = torch.device("cpu")
+
+
+class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+    """Learn a representation of neural activity without labels, and map activity to it.
+
+    Row t of the output is the representation of the window whose central bin (`window_bins // 2` after its first) is bin t, so there is
+    one row a bin, and the target of a row is that of its bin, as in a study. Bins at an end of the array or of a trial, on which no
+    window is centred, have the row of the nearest bin of the same trial that has one. No window crosses a trial border, if `trials`
+    are given both to `fit` and to `transform`.
+
+    Parameters
+    ----------
+    method
+        A declaration (`SimCLR(temperature=0.2)`) or the same as plain data (`{"kind": "simclr", "temperature": 0.2}`), its encoder
+        included; SimCLR with its defaults when left out. Any method that is trained by gradient.
+    views
+        How training views are made, a `Views` or plain data; when left out, each view is one half of every spike count, or, of
+        signals, all activity with white noise of half a standard deviation.
+    training
+        An `Optimisation` or plain data; when left out its defaults, with a batch of at most all windows.
+    window_bins
+        Successive bins that make one window.
+    bin_s
+        Seconds of a bin; at 1, durations in declarations are in bins.
+    activity_kind
+        `counts`, `signal`, or `auto`: counts where all values are whole numbers >= 0. Give `signal` for whole numbers that are no counts.
+    target_kind
+        What `y` is for the methods that learn from it: `continuous`, `categorical`, `circular` (radians), or `auto`: continuous where it
+        is floating, else categorical.
+    seed
+        Which initial weights, order and views are drawn; the same seed gives the same encoder.
+    device
+        Where it is trained: `cpu` or `cuda`.
+
+    Attributes
+    ----------
+    n_features_in_, feature_names_in_
+        As scikit-learn has them.
+    encoder_
+        The frozen encoder, in double precision on the CPU.
+    header_
+        What it is and what it was made with; the diagnostics are the SSL loss over the last tenth of the steps and RankMe (below
+        about 1.5 the representation has collapsed).
+    scaling_
+        Mean and inverse standard deviation of every unit (2, unit).
+
+    Examples
+    --------
+    >>> gen = np.random.default_rng(0)
+    >>> drive = np.sin(np.arange(400) / 9)
+    >>> counts = gen.poisson(np.exp(1 + 0.5 * drive[:, None] * gen.standard_normal(20)))
+    >>> encoder = {"kind": "mlp", "widths": [32, 8]}
+    >>> learned = SSLTransformer({"kind": "simclr", "encoder": encoder}, training={"steps": 30}).fit(counts)
+    >>> learned.transform(counts).shape
+    (400, 8)
+    """
+
+    def __init__(
+        self,
+        method: Any = None,
+        *,
+        views: Any = None,
+        training: Any = None,
+        window_bins: int = 1,
+        bin_s: float = 1.0,
+        activity_kind: str = "auto",
+        target_kind: str = "auto",
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        self.method = method
+        self.views = views
+        self.training = training
+        self.window_bins = window_bins
+        self.bin_s = bin_s
+        self.activity_kind = activity_kind
+        self.target_kind = target_kind
+        self.seed = seed
+        self.device = device
+
+    def fit(self, X: Any, y: Any = None, trials: Any = None) -> Self:
+        """Train the encoder on all windows of an array.
+
+        Parameters
+        ----------
+        X
+            Spike counts or signals (time, unit).
+        y
+            Labels or values (time,) or (time, column) for methods that learn from them; others do not look at it.
+        trials
+            Trial of every bin (time,); all bins are one stretch when left out.
+
+        Raises
+        ------
+        ArrayError
+            For arrays that cannot be used; it is a `DataError` and a `ValueError`.
+        StudyError
+            For a declaration that is wrong.
+        TrainingError
+            When a batch is larger than the array, or the loss stops being finite.
+        """
+        _check_choice("activity_kind", self.activity_kind, ("auto", "counts", "signal"))
+        _check_choice("target_kind", self.target_kind, ("auto", "continuous", "categorical", "circular"))
+        window = _declared("window_bins", Window, {"length_bins": self.window_bins})
+        X = validate_data(self, X, ensure_min_samples=window.length_bins + FEWEST_WINDOWS - 1)
+        kind = _kind_of(X) if self.activity_kind == "auto" else self.activity_kind
+        method = _method(SimCLR() if self.method is None else self.method)
+        target = Target(name="y", kind=self._kind_of_target(y))
+        recording = _recording(X, kind, self.bin_s, trials, {"y": np.asarray(y)} if _reads_target(method.kind) else {})
+        windows = cut_windows(recording, window.length_bins)
+        views = self._views(kind)
+        for place, _, reason in view_problems(views, recording):
+            raise ArrayError(f"{'.'.join(map(str, place))}: {reason}")
+        run = Run(
+            fingerprint=recording.fingerprint, session=ARRAY, window=window, folds=Folds(), fold=0, seed=self.seed, study_seed=0,
+            method=method.model_copy(update={"training": None}), views=views, target=target, probe=RidgeProbe(),
+            optimisation=method.optimisation(self._optimisation(len(windows.starts))),
+        )  # fmt: skip
+        device = torch.device(self.device)
+        bench = Workbench(recording, windows, _everything(windows), _target(recording, windows, target, device), device)
+        return self._take(_train(bench, run))
+
+    def transform(self, X: Any, trials: Any = None) -> np.ndarray:
+        """Return the representation of every bin (time, dim), in double precision.
+
+        Parameters
+        ----------
+        X
+            Activity (time, unit) as the encoder was trained on: its units, in its order and its own scale.
+        trials
+            Trial of every bin (time,); all bins are one stretch when left out.
+        """
+        check_is_fitted(self)
+        length = self.header_.window_bins
+        X = validate_data(self, X, reset=False, ensure_min_samples=length)
+        recording = _recording(X, self.header_.activity_kind, self.header_.bin_s, trials, {})
+        starts = _starts(recording.stretches, length)
+        once, row_of = np.unique(starts, return_inverse=True)
+        parts = np.array_split(once, max(1, math.ceil(len(once) * length * X.shape[1] / PASS)))
+        return np.concatenate([self._encode(recording.activity, part, length) for part in parts])[row_of]
+
+    def fit_transform(self, X: Any, y: Any = None, trials: Any = None) -> np.ndarray:
+        """Train on an array and return its representation; see `fit` and `transform`."""
+        return self.fit(X, y, trials).transform(X, trials)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the encoder to a safetensors file that `load` reads; return its path.
+
+        Raises
+        ------
+        StoreError
+            When it cannot be written.
+        """
+        check_is_fitted(self)
+        mean, inverse = self.scaling_
+        weights = {**self.encoder_.arrays(0), INPUT_MEAN: mean, INPUT_INVERSE_SD: inverse}
+        return EncoderFile(self.header_, weights).save(path)
+
+    @classmethod
+    def load(cls, path: str | Path) -> "SSLTransformer":
+        """Read an encoder that `save`, or `invariance-probe export`, wrote.
+
+        Raises
+        ------
+        StoreError
+            When the file is damaged or something else.
+        """
+        file = EncoderFile.load(path)
+        header = file.header
+        loaded = cls(
+            header.method, views=header.views, training=header.optimisation, window_bins=header.window_bins, bin_s=header.bin_s,
+            activity_kind=header.activity_kind, seed=header.seed,
+        )  # fmt: skip
+        _check_weights(file, path)
+        return loaded._take(file)
+
+    def __sklearn_tags__(self) -> Any:
+        """Say that some methods need labels."""
+        tags = super().__sklearn_tags__()
+        kind = self.method.get("kind", "") if isinstance(self.method, dict) else getattr(self.method, "kind", "simclr")
+        tags.target_tags.required = _reads_target(kind)
+        return tags
+
+    @property
+    def _n_features_out(self) -> int:
+        return int(self.header_.method.encoder.dimensions)  # type: ignore[union-attr]
+
+    def _take(self, file: EncoderFile) -> Self:
+        """Hold an encoder, trained or loaded."""
+        self.header_ = header = file.header
+        weights = {name: np.asarray(value, dtype=np.float64) for name, value in file.weights.items()}
+        self.scaling_ = np.stack([weights[INPUT_MEAN], weights[INPUT_INVERSE_SD]])
+        self.encoder_ = Frozen.of(header.method.encoder, [weights], CPU)  # type: ignore[union-attr]
+        if not hasattr(self, "n_features_in_"):
+            self.n_features_in_ = len(header.units)
+            if header.named:
+                self.feature_names_in_ = np.array(header.units, dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            named = {"units": tuple(map(str, self.feature_names_in_)), "named": True}
+            self.header_ = header.model_copy(update=named)
+        return self
+
+    def _encode(self, activity: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        mean, inverse = self.scaling_
+        windows = (activity[starts[:, None] + np.arange(length)] - mean) * inverse
+        return self.encoder_(torch.from_numpy(windows).unsqueeze(0))[0].numpy()
+
+    def _views(self, kind: str) -> Views:
+        if self.views is not None:
+            return _declared("views", Views, self.views)
+        return Views() if kind == "counts" else Views(base=NoSplitting(), transforms=(GaussianNoise(sigma=NOISE),))
+
+    def _optimisation(self, windows: int) -> Optimisation:
+        if self.training is not None:
+            return _declared("training", Optimisation, self.training)
+        common = Optimisation()
+        return common.model_copy(update={"batch_size": min(common.batch_size, windows)})
+
+    def _kind_of_target(self, y: Any) -> Any:
+        if self.target_kind != "auto":
+            return self.target_kind
+        return "continuous" if y is None or np.asarray(y).dtype.kind == "f" else "categorical"
+
+
+def _declared(name: str, kind: Any, given: Any) -> Any:
+    """Return a declaration, from one or from plain data."""
+    try:
+        return TypeAdapter(kind).validate_python(given)
+    except ValidationError as error:
+        said = [f"{'.'.join(map(str, (name, *item['loc'])))}: {item['msg']}, got {item['input']!r}" for item in error.errors()]
+        raise StudyError("\n".join(said)) from None
+
+
+def _method(given: Any) -> Any:
+    method = _declared("method", Method, given)
+    if method.kind not in METHODS:
+        allowed = ", ".join(repr(kind) for kind in METHODS)
+        raise StudyError(f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}")
+    return method
+
+
+def _reads_target(kind: str) -> bool:
+    """Say whether a method learns from labels."""
+    implementation: Any = METHODS.get(kind)
+    return implementation is not None and bool(implementation.reads_target)
+
+
+def _check_choice(name: str, got: Any, allowed: tuple[str, ...]) -> None:
+    if got not in allowed:
+        raise StudyError(f"{name}: got {got!r}; allowed: {', '.join(map(repr, allowed))}")
+
+
+def _kind_of(X: np.ndarray) -> str:
+    return "counts" if (X >= 0).all() and (np.round(X) == X).all() else "signal"
+
+
+def _recording(X: np.ndarray, kind: Any, bin_s: float, trials: Any, targets: dict[str, np.ndarray]) -> Recording:
+    """Return an array as a recording, with trials numbered."""
+    for name, values in {"trials": trials, **targets}.items():
+        if values is not None and (np.ndim(values) == 0 or len(values) != len(X)):
+            got = "None" if np.ndim(values) == 0 and np.asarray(values).item() is None else f"shape {np.shape(values)}"
+            why = "; this method learns from y" if name == "y" else ""
+            raise ArrayError(f"{name} is {got}, and X has {len(X)} bins; give one value a bin{why}")
+    numbered = None if trials is None else np.unique(np.asarray(trials), return_inverse=True)[1]
+    names = tuple(str(unit) for unit in range(X.shape[1]))
+    return Recording(ARRAY, "", "", X, kind, bin_s, names, targets, numbered, np.zeros(len(X), dtype=np.int64))
+
+
+def _everything(windows: Windows) -> tuple[Fold]:
+    """Return the one fold that trains on all windows and tests on none."""
+    nothing = np.zeros(0, dtype=np.int64)
+    return (Fold(np.arange(len(windows.starts)), nothing, nothing),)
+
+
+def _target(recording: Recording, windows: Windows, declared: Target, device: torch.device) -> DecodedTarget:
+    """Return the target at the windows' centres; where a method reads none, the time, which nothing looks at."""
+    if not recording.targets:
+        return DecodedTarget.of(Target(name="time"), windows.centres, device)
+    return DecodedTarget.of(declared, recording.target(declared)[windows.centres], device)
+
+
+def _train(bench: Workbench, run: Run) -> EncoderFile:
+    """Train one run on its windows and return its frozen encoder."""
+    method, views, training = train_ssl(bench, [run], lambda steps: None)
+    if training.failed_at[0] >= 0:
+        step = int(training.failed_at[0])
+        raise TrainingError(f"the loss was not finite at step {step}; use a lower training.learning_rate, or weaker views")
+    declared: Any = run.method
+    rows = views.clean(bench.all_windows)
+    frozen = freeze(bench, method.encoder, declared.encoder, rows, [bench.train_windows(run)])
+    described = {"ssl_loss": float(training.loss[0]), "rank_me": float(rank_me(frozen(rows))[0])}
+    scaled: dict[str, Tensor] = {INPUT_MEAN: views.scaling.mean, INPUT_INVERSE_SD: views.scaling.inverse_sd}
+    assert run.views is not None and run.optimisation is not None
+    recording = bench.recording
+    header = EncoderHeader(
+        method=declared, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins, bin_s=recording.bin_s,
+        activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed, diagnostics=described,
+    )  # fmt: skip
+    return EncoderFile(header, frozen.arrays(0) | {name: value[0].flatten().cpu().numpy() for name, value in scaled.items()})
+
+
+def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
+    """Return the first bin of every bin's window (time,): centred on it, or the nearest one inside its stretch."""
+    lengths = np.bincount(stretches)
+    first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    if lengths.min() < length:
+        short = int(np.argmin(lengths))
+        raise ArrayError(
+            f"the trial from bin {first[short]} on has {lengths[short]} bins, and a window has {length}; leave such trials out"
+        )
+    return np.clip(np.arange(len(stretches)) - length // 2, first[stretches], (first + lengths - length)[stretches])
+
+
+def _check_weights(file: EncoderFile, path: str | Path) -> None:
+    """Raise StoreError where a file's tensors are not those of the encoder that its header declares."""
+    header = file.header
+    units = len(header.units)
+    expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}
+    if header.method.kind in METHODS:
+        declared: Any = header.method.encoder  # type: ignore[union-attr]
+        shape = (header.window_bins, units)
+        empty = build_encoder(declared, shape, [np.random.default_rng(0)])
+        built = Frozen.freeze(
+            empty, declared, torch.zeros(1, 1, *shape, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+        )
+        expected |= {name: value.shape for name, value in built.arrays(0).items()}
+    found = {name: value.shape for name, value in file.weights.items()}
+    if found != expected or not all(np.isfinite(value).all() for value in file.weights.values()):
+        wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+        raise StoreError(
+            f"{path} is damaged: its weights are not those of the {header.method.kind} encoder of {units} units that its header names"
+            + (f" (wrong: {', '.join(wrong)})" if wrong else " (not all are finite)")
+        )

@@ -1,0 +1,126 @@
+"""One trained encoder in one file, for use beyond the study that it was trained in: safetensors, with what it needs to be read again.
+
+The tensors are the frozen encoder's weights and the standardisation of its input. The header says of which method and window they are,
+which units they read, where they come from, and a hash of the tensors. Nothing in it is code, and nothing is unpickled.
+"""
+
+import hashlib
+import json
+import os
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from invariance_probe.errors import StoreError
+from invariance_probe.study.declaration import Declaration, canonical_json
+from invariance_probe.study.methods import Method
+from invariance_probe.study.run import ALGORITHM_VERSION
+from invariance_probe.study.training import Optimisation
+from invariance_probe.study.views import Views
+
+KEY = "invariance_probe"
+"""Where a safetensors file keeps our header."""
+INPUT_MEAN, INPUT_INVERSE_SD = "input_mean", "input_inverse_sd"
+"""Tensors (unit,) by which activity is standardised; an inverse of 0 is a unit that was constant in training."""
+_PACKAGES = ("invariance-probe", "torch", "numpy")
+
+
+def _versions() -> dict[str, str]:
+    found = {"algorithm": str(ALGORITHM_VERSION)}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            found[package] = "not installed"
+    return found
+
+
+class EncoderHeader(Declaration):
+    """What a file says of its encoder."""
+
+    format_version: Literal[1] = 1
+    method: Method
+    views: Views
+    """Views that it was trained on."""
+    optimisation: Optimisation
+    window_bins: Annotated[int, Field(ge=1)]
+    bin_s: Annotated[float, Field(gt=0)]
+    activity_kind: Literal["counts", "signal"]
+    units: tuple[str, ...]
+    """Names of the units that it reads, in order."""
+    named: bool = False
+    """Whether the columns that it was trained on had these names."""
+    seed: int
+    diagnostics: dict[str, float] = Field(default_factory=dict)
+    origin: dict[str, str | int | float] = Field(default_factory=dict)
+    """Study, session, fold, condition and run key where a study trained it."""
+    versions: dict[str, str] = Field(default_factory=_versions)
+
+
+@dataclass(frozen=True, eq=False)
+class EncoderFile:
+    """One trained encoder: what it is, and its weights by name."""
+
+    header: EncoderHeader
+    weights: Mapping[str, np.ndarray]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the file, or leave what was there; return its path."""
+        path = Path(path)
+        tensors = {name: np.ascontiguousarray(value) for name, value in sorted(self.weights.items())}
+        header = {"header": self.header.model_dump(mode="json"), "sha256": _digest(tensors)}
+        private = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+        try:
+            private.write_bytes(save(tensors, {KEY: canonical_json(header)}))
+            os.replace(private, path)  # noqa: PTH105
+        except (OSError, SafetensorError) as error:
+            private.unlink(missing_ok=True)
+            raise StoreError(f"{path}: the encoder cannot be written: {error}") from None
+        return path
+
+    @classmethod
+    def load(cls, path: str | Path) -> "EncoderFile":
+        """Read a file.
+
+        Raises
+        ------
+        StoreError
+            When there is none, or when it is damaged or something else.
+        """
+        try:
+            with safe_open(path, framework="np") as file:
+                metadata = file.metadata() or {}
+                tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        except (OSError, SafetensorError) as error:
+            raise StoreError(f"{path} cannot be read as an encoder: {error}; give a file that `save` or `export` wrote") from None
+        if KEY not in metadata:
+            raise StoreError(
+                f"{path} holds tensors, but not an encoder of this toolkit; give a file that `save` or `export` wrote"
+            )
+        try:
+            content: dict[str, Any] = json.loads(metadata[KEY])
+            header = EncoderHeader.model_validate(content["header"])
+        except (ValueError, KeyError, TypeError, ValidationError) as error:
+            said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
+            raise StoreError(
+                f"{path} is damaged, or of another version of this toolkit: its header does not read: {said}"
+            ) from None
+        if content.get("sha256") != _digest(tensors):
+            raise StoreError(f"{path} is damaged: its weights were changed after it was written; save or export it again")
+        return cls(header, tensors)
+
+
+def _digest(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"|{name} {value.shape} {value.dtype.str}|".encode())
+        digest.update(np.ascontiguousarray(value).tobytes())
+    return digest.hexdigest()

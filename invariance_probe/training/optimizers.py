@@ -1,0 +1,109 @@
+"""Update rules over stacked parameters, and the learning rate of every step.
+
+A parameter's first axis is the run; what a rule measures of a tensor it measures in each run's slice, so no run sees another. That is
+so to the last bit, for AdamW where a run's slice of every tensor is a multiple of 16 numbers: the last few numbers of a tensor
+take another code path in torch's fused AdamW on a CPU.
+
+Weights (names that end in `weight`) decay; scales, shifts and biases do not, and LARS moves them without a trust ratio.
+
+References
+----------
+Loshchilov & Hutter 2019, Decoupled weight decay regularization, arXiv:1711.05101 (AdamW).
+You, Gitman & Ginsburg 2017, Large batch training of convolutional networks, arXiv:1708.03888 (LARS).
+Loshchilov & Hutter 2017, SGDR: stochastic gradient descent with warm restarts, arXiv:1608.03983 (the cosine).
+"""
+
+import math
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from invariance_probe.study.training import Optimisation
+
+TRUST = 1e-3
+"""LARS's trust coefficient (eta)."""
+
+
+def learning_rate(settings: Optimisation, step: int) -> float:
+    """Return the learning rate of an update.
+
+    It rises linearly over the first `warmup` of the steps, the last of which has the full rate; then it stays, or falls by half a
+    cosine to 0, which it would reach with the step after the last.
+
+    Parameters
+    ----------
+    step
+        0, 1 ... steps - 1.
+
+    Examples
+    --------
+    >>> settings = Optimisation(steps=6, learning_rate=1.0, warmup=1 / 3, schedule="cosine")
+    >>> [round(learning_rate(settings, step), 3) for step in range(6)]
+    [0.5, 1.0, 1.0, 0.854, 0.5, 0.146]
+    """
+    rising = round(settings.warmup * settings.steps)
+    if step < rising:
+        return settings.learning_rate * (step + 1) / rising
+    if settings.schedule == "constant":
+        return settings.learning_rate
+    return settings.learning_rate * (1 + math.cos(math.pi * (step - rising) / (settings.steps - rising))) / 2
+
+
+class LARS(torch.optim.Optimizer):
+    """SGD with momentum whose step is, in each run and tensor, as long as its weights allow.
+
+    velocity <- momentum velocity + rate ratio (gradient + decay weight); weight <- weight - velocity, as in Algorithm 1 of the paper,
+    with ratio = TRUST |weight| / (|gradient| + decay |weight|). The ratio is 1 where a weight or gradient is 0, and for
+    tensors of a group with `adapted` false.
+    """
+
+    def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float) -> None:
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "adapted": True})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Move every parameter that has a gradient."""
+        assert closure is None
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is not None:
+                    self._move(weight, weight.grad, group)
+
+    def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        ratio = trust_ratio(weight, gradient, group["weight_decay"]) if group["adapted"] else 1.0
+        change = group["lr"] * ratio * (gradient + group["weight_decay"] * weight)
+        velocity = self.state[weight].get("velocity")
+        self.state[weight]["velocity"] = change if velocity is None else velocity.mul_(group["momentum"]).add_(change)
+        weight.sub_(self.state[weight]["velocity"])
+
+
+def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
+    """Return TRUST |weight| / (|gradient| + decay |weight|) of each run, (run, 1, ...)."""
+    length, steepness = run_norm(weight), run_norm(gradient)
+    ratio = TRUST * length / (steepness + decay * length)
+    return torch.where((length > 0) & (steepness > 0), ratio, 1.0).view(-1, *[1] * (weight.dim() - 1))
+
+
+def run_norm(x: Tensor) -> Tensor:
+    """Return the Euclidean norm of each run's slice (run,)."""
+    return x.flatten(1).square().sum(1).sqrt()
+
+
+def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
+    """Return the declared update rule over all stacked parameters that learn."""
+    learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = {"params": [p for name, p in learned if name.endswith("weight")], "weight_decay": settings.weight_decay}
+    kept = {"params": [p for name, p in learned if not name.endswith("weight")], "weight_decay": 0.0}
+    if settings.optimizer == "adamw":
+        return torch.optim.AdamW([decayed, kept], lr=settings.learning_rate, fused=True)
+    if settings.optimizer == "sgd":
+        return torch.optim.SGD([decayed, kept], lr=settings.learning_rate, momentum=settings.momentum)
+    return LARS([decayed, {**kept, "adapted": False}], settings.learning_rate, settings.momentum)
+
+
+def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Let the next update have this learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

@@ -1,0 +1,50 @@
+"""What the Methods paragraph says of the network, the windows and the optimiser is what the study declares."""
+
+import pytest
+from conftest import tiny_study
+
+from invariance_probe.reporting.methods_text import methods_paragraph
+from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.study import Study
+
+
+def paragraph(method, **changes):
+    study = Study.model_validate(tiny_study(method=method, **changes))
+    plan = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),))
+    return methods_paragraph(plan, {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}})
+
+
+SAID = {
+    "mlp": ({"kind": "mlp", "widths": [16, 8]}, "a multilayer perceptron of 16-8 units"),
+    "temporal_convolution": (
+        {"kind": "temporal_convolution", "channels": [6, 5], "kernel_bins": 3, "dimensions": 4},
+        "temporal convolutions of 6-5 channels over 3 bins at stride 1 with batch normalisation, read linearly in 4 dimensions",
+    ),
+    "gru": ({"kind": "gru", "width": 12, "dimensions": 4}, "a gated recurrent unit of width 12, read linearly in 4 dimensions"),
+    "transformer": (
+        {"kind": "transformer", "width": 12, "heads": 3, "layers": 1, "dimensions": 4},
+        "a pre-norm transformer of 1 layers, width 12 and 3 heads, read linearly in 4 dimensions",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", SAID)
+def test_the_encoder_and_the_windows_are_named(kind):
+    encoder, said = SAID[kind]
+    text = paragraph({"kind": "simclr", "encoder": encoder}, window={"length_bins": 5})
+    assert f"learned by simclr ({said}" in text and "windows of 5 bins" in text
+
+
+def test_the_optimiser_is_the_methods_own_where_it_changes_the_studys():
+    training = {"optimizer": "lars", "schedule": "cosine", "warmup": 0.1, "learning_rate": 0.2, "steps": 30, "weight_decay": 1e-6}
+    text = paragraph({"kind": "byol", "training": training})
+    assert (
+        "by 30 steps of LARS on 64 windows at learning rate 0.2, falling to 0 by half a cosine, after a linear warm-up over "
+        "10 % of the steps, momentum 0.9 and weight decay 1e-06" in text
+    )
+    assert "by 20 steps of AdamW on 64 windows at learning rate 0.003 and weight decay 0.01" in paragraph({"kind": "simclr"})
+
+
+def test_a_closed_form_has_no_steps_and_one_seed():
+    text = paragraph({"kind": "linear_ssl"})
+    assert "learned by linear_ssl (in closed form; 1 seeds" in text and "steps" not in text
