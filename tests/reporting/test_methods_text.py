@@ -11,7 +11,7 @@ from invariance_probe.study.study import Study
 def paragraph(method, **changes):
     study = Study.model_validate(tiny_study(method=method, **changes))
     plan = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),))
-    return methods_paragraph(plan, {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}})
+    return methods_paragraph(plan, {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []})
 
 
 SAID = {
