@@ -109,7 +109,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     measured = []
     for i, run in enumerate(runs):
         values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i]
-        values["ssl_loss"] = float(training.loss[i])
+        values |= {"ssl_loss": float(training.loss[i]), "gradient_norm": float(training.gradient_norm[i])}
         if not finite[i]:
             step = int(training.failed_at[i])
             message = f"the loss was not finite at step {step}" if step >= 0 else "the representation is not finite"

@@ -28,10 +28,24 @@ class Training:
         (run,), float64.
     failed_at
         First step with a non-finite loss (run,), or -1.
+    gradient_norm
+        Euclidean norm of each run's whole gradient (run,), float64, averaged over `LOOKED_AT` steps of that tenth.
     """
 
     loss: Tensor
     failed_at: Tensor
+    gradient_norm: Tensor
+
+
+LOOKED_AT = 10
+"""At how many steps of the last tenth gradients are measured."""
+
+
+@torch.no_grad()
+def gradient_norms(method: Method) -> Tensor:
+    """Return the norm of each run's gradient (run,), over all that is learned."""
+    gradients = [p.grad for p in method.parameters() if p.grad is not None]
+    return torch.stack([g.flatten(1).to(torch.float64).square().sum(1) for g in gradients]).sum(0).sqrt()
 
 
 def train(
@@ -56,10 +70,13 @@ def train(
     optimizer = make_optimizer(method, settings)
     tail = max(1, settings.steps // 10)
     total, failed_at, reported = None, None, 0
+    norms: list[Tensor] = []
     for step in range(settings.steps):
         loss = method.loss(batch_at(step))
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
+        if step >= settings.steps - tail and (settings.steps - 1 - step) % max(1, tail // LOOKED_AT) == 0:
+            norms.append(gradient_norms(method))
         set_learning_rate(optimizer, learning_rate(settings, step))
         optimizer.step()
         method.after_update(step + 1, settings.steps)
@@ -72,4 +89,4 @@ def train(
             on_progress((step + 1 - reported) * len(loss))
             reported = step + 1
     assert total is not None and failed_at is not None
-    return Training(total / tail, failed_at.to(torch.int64))
+    return Training(total / tail, failed_at.to(torch.int64), torch.stack(norms).mean(0))
