@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
-from declared_methods import METHODS
+from declared_methods import METHODS, STUDIES
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
@@ -18,7 +18,8 @@ from invariance_probe.study.study import Study
 
 def bench_and_runs(method, precision="float64", arms=("independent", "shared"), **training):
     settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
-    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms)))
+    changes = STUDIES.get(method["kind"], {})
+    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), **changes))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]
