@@ -12,7 +12,6 @@ Liu et al. 2021, Drop, Swap, and Generate: a self-supervised approach for genera
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.layers import StackedLinear
@@ -26,6 +25,11 @@ STYLE = 111
 """Purpose under which styles read their random numbers."""
 SMALLEST_RATE = 1e-6
 """Added to every rate, so that its logarithm is finite."""
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)), bit-identical wherever a number lies in the tensor, which torch's own is not on the CPU."""
+    return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
 
 def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
@@ -68,7 +72,7 @@ class SwapVAE(Method):
         first, second = content.chunk(2, dim=1)
         swapped = torch.cat([torch.cat([second, first], dim=1), style], dim=2)
         plain = torch.cat([content, style], dim=2)
-        rates = functional.softplus(self.decoder(torch.cat([swapped, plain], dim=1))) + SMALLEST_RATE
+        rates = softplus(self.decoder(torch.cat([swapped, plain], dim=1))) + SMALLEST_RATE
         counts = self._counts(batch).to(rates.dtype).flatten(2)
         divergence, alignment = self.weights
         return (

@@ -33,12 +33,21 @@ class Training:
     failed_at: Tensor
 
 
+LANES = 8
+"""The fused update computes the last numbers of a tensor apart, so that a run whose slice is no multiple of this would depend on its slot."""
+
+
 def adam_w(method: Method, settings: Optimisation) -> torch.optim.Optimizer:
     """Return AdamW over all stacked parameters; weights decay, scales, shifts and biases do not."""
     learned = [(name, p) for name, p in method.named_parameters() if p.requires_grad]
     decayed = [p for name, p in learned if name.endswith("weight")]
     kept = [p for name, p in learned if not name.endswith("weight")]
-    groups = [{"params": decayed, "weight_decay": settings.weight_decay}, {"params": kept, "weight_decay": 0.0}]
+    groups = [
+        {"params": some, "weight_decay": decay, "fused": fused}
+        for params, decay in ((decayed, settings.weight_decay), (kept, 0.0))
+        for fused in (True, False)
+        if (some := [p for p in params if (p[0].numel() % LANES == 0) == fused])
+    ]
     return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
 
 
