@@ -140,8 +140,9 @@ class MYOW(TrainedMethod):
     gap_s: Seconds = 10.0
     """Windows that start less than this from the anchor are not mined, nor those of its own trial where other trials offer as many windows as
     there are `neighbours`."""
-    mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Part of the loss that mined views have once they are warm."""
+    mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Part of the loss that mined views have once they are warm; more costs what fast, faint codes keep, as their neighbours are alike in
+    slow or strong things instead (`mined_agreement` says how far)."""
     mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Part of the steps before which nothing is mined; the weight rises over as many steps again."""
 

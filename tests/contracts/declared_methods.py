@@ -6,6 +6,7 @@ PAIRS = [
     {"kind": "vicreg", "encoder": ENCODER, "projector": [8, 8]},
     {"kind": "byol", "encoder": ENCODER, "projector": [8, 8], "predictor": [8]},
     {"kind": "moco", "encoder": ENCODER, "projector": [8, 8], "queue": 100},
+    {"kind": "simclr", "encoder": ENCODER, "projector": [8, 8], "negatives": {"gap_s": 0.5}},
     {"kind": "simsiam", "encoder": ENCODER, "projector": [8, 8], "predictor": [4]},
     {"kind": "barlow_twins", "encoder": ENCODER, "projector": [8, 8]},
     {"kind": "myow", "encoder": ENCODER, "projector": [8, 8], "predictor": [8], "mined_projector": [8, 4], "mined_predictor": [4]},

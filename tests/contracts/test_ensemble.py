@@ -14,6 +14,8 @@ from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
+from invariance_probe.study.training import Optimisation
+from invariance_probe.training.ensemble import adam_w
 
 
 def bench_and_runs(method, precision="float64", arms=("independent", "shared"), **training):
@@ -94,3 +96,20 @@ def test_a_batch_larger_than_the_data_is_an_error_with_its_remedy():
     big = runs[0].model_copy(update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})})
     with pytest.raises(TrainingError, match="use a batch size of at most"):
         train_ssl(bench, [big], lambda steps: None)
+
+
+@pytest.mark.parametrize("width", [1, 3, 6, 20])
+def test_an_update_does_not_depend_on_the_slot_whatever_the_width(width):
+    rng = np.random.default_rng(0)
+    weights, gradients = rng.standard_normal((5, 1, width)), rng.standard_normal((40, 5, 1, width))
+
+    def moved(runs):
+        model = torch.nn.Module()
+        model.weight = torch.nn.Parameter(torch.tensor(weights[runs], dtype=torch.float32))
+        optimizer = adam_w(model, Optimisation())
+        for gradient in gradients:
+            model.weight.grad = torch.tensor(gradient[runs], dtype=torch.float32)
+            optimizer.step()
+        return model.weight.detach()
+
+    assert torch.equal(moved([0, 1, 2, 3, 4])[3], moved([3])[0])
