@@ -18,7 +18,7 @@ from invariance_probe.methods.base import Batch, Method, Timeline
 from invariance_probe.methods.byol import BYOL, Seen, risen_decay
 from invariance_probe.methods.moving_average import follow
 from invariance_probe.methods.negatives import admissible
-from invariance_probe.study.methods import MYOW as MYOWDeclaration
+from invariance_probe.study import methods as declared_methods
 from invariance_probe.study.methods import Negatives
 
 PICK = 110
@@ -88,7 +88,7 @@ class MYOW(Method):
     rises to `mined_weight` over as many steps again.
     """
 
-    def __init__(self, declared: MYOWDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: declared_methods.MYOW, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.declared = declared
         self.byol = BYOL(declared, shape, generators)

@@ -109,7 +109,7 @@ class BarlowTwins(TrainedMethod):
     """Make the cross-correlation of the two views' embeddings the identity (Zbontar et al. 2021, arXiv:2103.03230)."""
 
     kind: Literal["barlow_twins"] = "barlow_twins"
-    redundancy: Weight = 1.0
+    redundancy: Weight = 4.0
     """Weight of the off-diagonal terms, over the embedding's width: the paper's lambda is redundancy / width."""
     projector: Widths = (64, 64)
 

@@ -15,7 +15,7 @@ from invariance_probe.methods.barlow_twins import barlow_twins_loss
 from invariance_probe.methods.base import Batch, Timeline
 from invariance_probe.methods.moco import EMPTY, info_nce
 from invariance_probe.methods.moving_average import follow
-from invariance_probe.methods.myow import mined_error, minable, picked_neighbours
+from invariance_probe.methods.myow import minable, mined_error, picked_neighbours
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.methods.simclr import masked_nt_xent, nt_xent
 from invariance_probe.methods.simsiam import negative_cosine
@@ -59,7 +59,9 @@ def batch(step=0, seed=0, **given):
 
 
 @pytest.mark.parametrize("length", [1, 4])
-@pytest.mark.parametrize("rule", [{}, {"scope": "trial"}, {"same_trial": False}, {"gap_s": 0.25}, {"gap_s": 0.7, "same_trial": False}])
+@pytest.mark.parametrize(
+    "rule", [{}, {"scope": "trial"}, {"same_trial": False}, {"gap_s": 0.25}, {"gap_s": 0.7, "same_trial": False}]
+)
 def test_negatives_are_those_that_their_declaration_admits(rule, length):
     declared, line = Negatives(**rule), timeline(60, length)
     generator = torch.Generator().manual_seed(1)
@@ -71,7 +73,9 @@ def test_negatives_are_those_that_their_declaration_admits(rule, length):
             for j, c in enumerate(candidates[run].tolist()):
                 expected = a != c
                 if rule.get("gap_s"):
-                    expected &= abs(a - c) * 0.1 >= rule["gap_s"] - 1e-9 and not set(range(a, a + length)) & set(range(c, c + length))
+                    expected &= abs(a - c) * 0.1 >= rule["gap_s"] - 1e-9 and not set(range(a, a + length)) & set(
+                        range(c, c + length)
+                    )
                 if rule.get("scope") == "trial":
                     expected &= a // 10 == c // 10
                 if not rule.get("same_trial", True):
@@ -370,7 +374,10 @@ def test_myow_is_byol_until_mining_begins_and_then_weighs_what_it_mined():
 @pytest.mark.parametrize("kind", ["moco", "simsiam", "barlow_twins", "myow", "swap_vae", "supcon", "y_aware"])
 def test_a_loss_of_a_run_gives_gradient_to_that_run_alone(kind):
     method = built(kind)
-    reads = {"counts": torch.ones(RUNS, 2 * PAIRS, 1, UNITS, dtype=torch.int16), "targets": torch.arange(2 * PAIRS).expand(RUNS, -1) % 3}
+    reads = {
+        "counts": torch.ones(RUNS, 2 * PAIRS, 1, UNITS, dtype=torch.int16),
+        "targets": torch.arange(2 * PAIRS).expand(RUNS, -1) % 3,
+    }
     for step in range(3):  # a queue fills, mining begins
         loss = method.loss(batch(step, **reads))
         method.after_update(step + 1, 3)
