@@ -136,7 +136,7 @@ class MYOW(TrainedMethod):
     """Second projector, on top of the first."""
     mined_predictor: Widths = (32,)
     neighbours: Width = 5
-    """A mined view is one of that many nearest windows, by the cosine of representations."""
+    """A mined view is one of that many nearest views of the batch, by the cosine of representations; a window has two."""
     gap_s: Seconds = 10.0
     """Windows that start less than this from the anchor are not mined, nor those of its own trial where other trials offer as many windows as
     there are `neighbours`."""
