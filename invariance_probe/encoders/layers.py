@@ -69,6 +69,12 @@ class LinearBatchNormReLU(nn.Module):
         return self.weight * factor, self.shift - mean * factor
 
 
+def standardised(x: Tensor) -> Tensor:
+    """Return batch norm without scale and shift: each column of (run, row, width) with mean 0 and variance 1 over its run's rows."""
+    centred = x - x.mean(1, keepdim=True)
+    return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
+
+
 class StackedLinear(nn.Module):
     """Affine map with a weight and bias for each run: (run, row, in) -> (run, row, out)."""
 

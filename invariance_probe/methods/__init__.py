@@ -1,8 +1,26 @@
 """Stacked SSL methods and the baselines beside them."""
 
+from invariance_probe.methods.barlow_twins import BarlowTwins
 from invariance_probe.methods.byol import BYOL
+from invariance_probe.methods.moco import MoCo
+from invariance_probe.methods.myow import MYOW
 from invariance_probe.methods.simclr import SimCLR
+from invariance_probe.methods.simsiam import SimSiam
+from invariance_probe.methods.supcon import SupCon
+from invariance_probe.methods.swap_vae import SwapVAE
 from invariance_probe.methods.vicreg import VICReg
+from invariance_probe.methods.y_aware import YAware
 
-METHODS = {"simclr": SimCLR, "vicreg": VICReg, "byol": BYOL}
+METHODS = {
+    "simclr": SimCLR,
+    "vicreg": VICReg,
+    "byol": BYOL,
+    "moco": MoCo,
+    "simsiam": SimSiam,
+    "barlow_twins": BarlowTwins,
+    "myow": MYOW,
+    "swap_vae": SwapVAE,
+    "supcon": SupCon,
+    "y_aware": YAware,
+}
 """The stacked implementation of every SSL method that is trained by gradient."""

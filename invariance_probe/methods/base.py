@@ -104,3 +104,10 @@ class Method(nn.Module, ABC):
 
     def after_update(self, step: int, steps: int) -> None:
         """Move what is not learned by gradient, after update `step` of `steps`."""
+
+    def mined(self) -> tuple[Tensor, Tensor] | None:
+        """Return the windows that were last taken for similar, anchors and what was found for them (run, pair), -1 where nothing was.
+
+        None for methods that mine nothing; from these pairs a run's diagnostics say what mining found.
+        """
+        return None

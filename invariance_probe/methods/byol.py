@@ -7,6 +7,7 @@ Grill et al. 2020, Bootstrap your own latent, arXiv:2006.07733.
 
 import copy
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -16,6 +17,7 @@ from torch.nn import functional
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.moving_average import follow
 from invariance_probe.study import methods as declared_methods
 
 
@@ -24,10 +26,25 @@ def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     return 2 - 2 * functional.cosine_similarity(predictions, targets, dim=2).mean(1)
 
 
+@dataclass(frozen=True, eq=False)
+class Seen:
+    """Both views (run, 2 batch, dim or width) as the online networks and, without gradient, the target networks see them."""
+
+    representation: Tensor
+    projection: Tensor
+    target_representation: Tensor
+    target_projection: Tensor
+
+
 class BYOL(Method):
     """Online encoder, projector and predictor; target encoder and projector follow by a moving average."""
 
-    def __init__(self, declared: declared_methods.BYOL, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: declared_methods.BYOL | declared_methods.MYOW,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.decay = declared.target_decay
         self.encoder = build_encoder(declared.encoder, shape, generators)
@@ -35,17 +52,32 @@ class BYOL(Method):
         self.predictor = MLP(declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators)
         self.target = nn.Sequential(copy.deepcopy(self.encoder), copy.deepcopy(self.projector)).requires_grad_(False)
 
-    def loss(self, batch: Batch) -> Tensor:
-        """Predict the target's projection of each view from the other view."""
-        predictions = self.predictor(self.projector(self.encoder(batch.views)))
+    def forward(self, views: Tensor) -> Seen:
+        """Pass both views (run, 2 batch, time, unit) through both pairs of networks."""
+        representation = self.encoder(views)
         with torch.no_grad():
-            first, second = self.target(batch.views).chunk(2, dim=1)
-        return 2 * regression_loss(predictions, torch.cat([second, first], dim=1))
+            target = self.target[0](views)
+            target_projection = self.target[1](target)
+        return Seen(representation, self.projector(representation), target, target_projection)
 
-    @torch.no_grad()
+    def prediction_error(self, seen: Seen) -> Tensor:
+        """Return how badly the target's projection of each view is predicted from the other view, averaged over both directions (run,)."""
+        first, second = seen.target_projection.chunk(2, dim=1)
+        return regression_loss(self.predictor(seen.projection), torch.cat([second, first], dim=1))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Sum the errors of both directions (section 3.1 of the paper)."""
+        return 2 * self.prediction_error(self(batch.views))
+
     def after_update(self, step: int, steps: int) -> None:
         """Move the target towards the online networks; the decay rises to 1 by a cosine (section 3.2 of the paper)."""
-        decay = 1 - (1 - self.decay) * (math.cos(math.pi * step / steps) + 1) / 2
-        online: list[Tensor] = [*self.encoder.parameters(), *self.projector.parameters()]
-        following: list[Tensor] = list(self.target.parameters())
-        torch._foreach_lerp_(following, online, 1 - decay)
+        follow(
+            self.target.parameters(),
+            [*self.encoder.parameters(), *self.projector.parameters()],
+            risen_decay(self.decay, step, steps),
+        )
+
+
+def risen_decay(start: float, step: int, steps: int) -> float:
+    """Return the decay of a moving average after update `step` of `steps`: from `start` to 1 by half a cosine."""
+    return 1 - (1 - start) * (math.cos(math.pi * step / steps) + 1) / 2

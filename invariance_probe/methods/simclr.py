@@ -16,6 +16,8 @@ from torch.nn import functional
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.negatives import admissible
+from invariance_probe.study.methods import Negatives
 from invariance_probe.study.methods import SimCLR as SimCLRDeclaration
 
 
@@ -63,15 +65,49 @@ def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
     return _NTXent.apply(functional.normalize(embeddings, dim=2), temperature)
 
 
+def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) -> Tensor:
+    """Return the normalised temperature-scaled cross entropy of each run (run,) with the negatives that a mask leaves.
+
+    An anchor without any has a term of 0: it is told from nothing.
+
+    Parameters
+    ----------
+    embeddings
+        (run, 2 batch, width), as `nt_xent` reads them.
+    temperature
+        Positive; divides the cosine similarities.
+    negatives
+        Which rows are negatives of which (run, 2 batch, 2 batch); what it says of a row itself and of its partner is not read.
+    """
+    z = functional.normalize(embeddings, dim=2)
+    rows = torch.arange(z.shape[1], device=z.device)
+    partners = torch.roll(rows, z.shape[1] // 2)
+    contrasted = negatives.clone()
+    contrasted[:, rows, rows] = False
+    contrasted[:, rows, partners] = True
+    logits = torch.bmm(z / temperature, z.transpose(1, 2))
+    return (logits.masked_fill(~contrasted, -torch.inf).logsumexp(2) - logits[:, rows, partners]).mean(1)
+
+
 class SimCLR(Method):
-    """Encoder and projector under NT-Xent."""
+    """Encoder and projector under NT-Xent.
+
+    Unless `negatives` says otherwise, all other views of the batch are negatives, as published: those too that show the anchor's own
+    window again, as other pairs' second views may when pairs are jittered.
+    """
 
     def __init__(self, declared: SimCLRDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.temperature = declared.temperature
+        self.negatives = None if declared.negatives == Negatives() else declared.negatives
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Contrast the pairs of each run."""
-        return nt_xent(self.projector(self.encoder(batch.views)), self.temperature)
+        embeddings = self.projector(self.encoder(batch.views))
+        if self.negatives is None:
+            return nt_xent(embeddings, self.temperature)
+        assert batch.timeline is not None and batch.windows is not None
+        mask = admissible(self.negatives, batch.timeline, batch.windows, batch.windows)
+        return masked_nt_xent(embeddings, self.temperature, mask)

@@ -4,7 +4,7 @@ Defaults are the settings at which the method passes the retention gate on the s
 monkey reach data (docs/science.md has the figures); `preset` names the published ones.
 """
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -29,7 +29,17 @@ class Negatives(Declaration):
     same_trial: bool = True
     """Whether windows of the anchor's own trial may be negatives."""
     gap_s: Seconds = 0.0
-    """Windows that start less than this from the anchor are no negatives; a window's own length leaves out those that share bins."""
+    """Windows that start less than this from the anchor are no negatives. Any gap above 0 also leaves out windows that share bins with the
+    anchor (in-window masking), however short it is; an anchor without a negative left adds nothing to the loss."""
+
+    @model_validator(mode="after")
+    def _leaves_some(self) -> Self:
+        if self.scope == "trial" and not self.same_trial:
+            raise ValueError(
+                "scope 'trial' takes negatives from the anchor's own trial only, and same_trial false from any but that: none is left; "
+                "use scope 'session', or same_trial true"
+            )
+        return self
 
 
 class TrainedMethod(Declaration):
@@ -69,7 +79,7 @@ class MoCo(TrainedMethod):
     kind: Literal["moco"] = "moco"
     temperature: Temperature = 0.2
     queue: Annotated[int, Field(ge=4)] = 256
-    """Embeddings that are kept; far fewer than a session's windows, or most are of windows that the batch holds too."""
+    """Embeddings that are kept, one a window; far fewer than a session's windows, or most are of windows that the batch holds too."""
     key_decay: Decay = 0.99
     projector: Widths = (64, 32)
     negatives: Negatives = Negatives()
@@ -99,7 +109,7 @@ class BarlowTwins(TrainedMethod):
     """Make the cross-correlation of the two views' embeddings the identity (Zbontar et al. 2021, arXiv:2103.03230)."""
 
     kind: Literal["barlow_twins"] = "barlow_twins"
-    redundancy: Weight = 1.0
+    redundancy: Weight = 4.0
     """Weight of the off-diagonal terms, over the embedding's width: the paper's lambda is redundancy / width."""
     projector: Widths = (64, 64)
 
@@ -126,11 +136,13 @@ class MYOW(TrainedMethod):
     """Second projector, on top of the first."""
     mined_predictor: Widths = (32,)
     neighbours: Width = 5
-    """A mined view is one of that many nearest windows, by the cosine of representations."""
+    """A mined view is one of that many nearest views of the batch, by the cosine of representations; a window has two."""
     gap_s: Seconds = 10.0
-    """Windows that start less than this from the anchor are not mined, nor those of its own trial."""
-    mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.5
-    """Part of the loss that mined views have once they are warm."""
+    """Windows that start less than this from the anchor are not mined, nor those of its own trial where other trials offer as many windows as
+    there are `neighbours`."""
+    mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
+    """Part of the loss that mined views have once they are warm; more costs what fast, faint codes keep, as their neighbours are alike in
+    slow or strong things instead (`mined_agreement` says how far)."""
     mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Part of the steps before which nothing is mined; the weight rises over as many steps again."""
 
@@ -139,13 +151,27 @@ class SwapVAE(TrainedMethod):
     """Reconstruct each view's counts from the other's content and its own style (Liu et al. 2021, arXiv:2111.02338)."""
 
     kind: Literal["swap_vae"] = "swap_vae"
-    style: Width = 16
-    """Dimensions of the representation, the last ones, that are style; the others are content."""
+    style: Annotated[float, Field(gt=0, lt=1)] = 0.5
+    """Part of the representation's dimensions, the last ones, that is style, in whole dimensions; the others are content."""
     decoder: Widths = (64, 64)
     style_divergence: Weight = 1.0
-    """Weight of the style's divergence from a standard normal (alpha)."""
+    """Weight of the style's divergence from a standard normal (alpha), in nats a window, as the reconstructions are."""
     alignment: Weight = 1.0
-    """Weight of the contents' cosine distance (beta)."""
+    """Weight of the contents' squared distance as unit vectors (beta)."""
+
+    @property
+    def style_dimensions(self) -> int:
+        """Dimensions of the representation that are style."""
+        return round(self.style * self.encoder.dimensions)
+
+    @model_validator(mode="after")
+    def _both_have_dimensions(self) -> Self:
+        if not 0 < self.style_dimensions < self.encoder.dimensions:
+            raise ValueError(
+                f"style {self.style:g} of a representation of {self.encoder.dimensions} dimensions leaves content or style without any; "
+                "use a part nearer one half, or a wider representation"
+            )
+        return self
 
 
 class CPC(TrainedMethod):

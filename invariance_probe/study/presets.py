@@ -38,7 +38,7 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     },
     "swap_vae": {
         "monkey": {  # Liu et al. 2021, the authors' script
-            "encoder": {"kind": "mlp", "widths": [128, 128, 128]}, "style": 64, "decoder": [128, 128], "style_divergence": 10.0,
+            "encoder": {"kind": "mlp", "widths": [128, 128, 128]}, "style": 0.5, "decoder": [128, 128], "style_divergence": 10.0,
             "alignment": 1.0, "training": {"batch_size": 256, "learning_rate": 5e-4, "weight_decay": 0.0},
         },
     },

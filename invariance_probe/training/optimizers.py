@@ -1,8 +1,6 @@
 """Update rules over stacked parameters, and the learning rate of every step.
 
-A parameter's first axis is the run; what a rule measures of a tensor it measures in each run's slice, so no run sees another. That is
-so to the last bit, for AdamW where a run's slice of every tensor is a multiple of 16 numbers: the last few numbers of a tensor
-take another code path in torch's fused AdamW on a CPU.
+A parameter's first axis is the run; what a rule measures of a tensor it measures in each run's slice, so no run sees another, to the last bit.
 
 Weights (names that end in `weight`) decay; scales, shifts and biases do not, and LARS moves them without a trust ratio.
 
@@ -22,6 +20,8 @@ from torch import Tensor, nn
 
 from invariance_probe.study.training import Optimisation
 
+LANES = 16
+"""Fused AdamW computes the last numbers of a tensor apart, so that a run whose slice is no multiple of this would depend on its slot."""
 TRUST = 1e-3
 """LARS's trust coefficient (eta)."""
 
@@ -97,10 +97,16 @@ def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opti
     decayed = {"params": [p for name, p in learned if name.endswith("weight")], "weight_decay": settings.weight_decay}
     kept = {"params": [p for name, p in learned if not name.endswith("weight")], "weight_decay": 0.0}
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW([decayed, kept], lr=settings.learning_rate, fused=True)
+        return torch.optim.AdamW([*_by_lanes(decayed), *_by_lanes(kept)], lr=settings.learning_rate, fused=True)
     if settings.optimizer == "sgd":
         return torch.optim.SGD([decayed, kept], lr=settings.learning_rate, momentum=settings.momentum)
     return LARS([decayed, {**kept, "adapted": False}], settings.learning_rate, settings.momentum)
+
+
+def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
+    """Cut a group into what the fused update may take and what it may not."""
+    parts = [(fused, [p for p in group["params"] if (p[0].numel() % LANES == 0) == fused]) for fused in (True, False)]
+    return [{**group, "params": some, "fused": fused} for fused, some in parts if some]
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:

@@ -5,8 +5,26 @@ PAIRS = [
     {"kind": "simclr", "encoder": ENCODER, "projector": [8, 8]},
     {"kind": "vicreg", "encoder": ENCODER, "projector": [8, 8]},
     {"kind": "byol", "encoder": ENCODER, "projector": [8, 8], "predictor": [8]},
+    {"kind": "moco", "encoder": ENCODER, "projector": [8, 8], "queue": 100},
+    {"kind": "simclr", "encoder": ENCODER, "projector": [8, 8], "negatives": {"gap_s": 0.5}},
+    {"kind": "simsiam", "encoder": ENCODER, "projector": [8, 8], "predictor": [4]},
+    {"kind": "barlow_twins", "encoder": ENCODER, "projector": [8, 8]},
+    {
+        "kind": "myow",
+        "encoder": ENCODER,
+        "projector": [8, 8],
+        "predictor": [8],
+        "mined_projector": [8, 4],
+        "mined_predictor": [4],
+    },
+    {"kind": "swap_vae", "encoder": ENCODER, "decoder": [16]},
+    {"kind": "supcon", "encoder": ENCODER, "projector": [8, 8]},
+    {"kind": "y_aware", "encoder": ENCODER, "projector": [8, 8]},
 ]
 """Methods whose examples are pairs."""
 IN_TIME = []
 """Methods that choose their own windows in time."""
 METHODS = [*PAIRS, *IN_TIME]
+RECURRING = {"kind": "simulated", "generator": "recurring", "session": "bouts", "units": 30, "bins": 640, "behaviours": 3}
+STUDIES = {"supcon": {"recordings": [{**RECURRING, "sessions": 4}], "target": {"name": "behaviour", "kind": "categorical"}}}
+"""What a study of a method must have beside it, by kind."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
-from declared_methods import METHODS
+from declared_methods import METHODS, STUDIES
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
@@ -14,11 +14,14 @@ from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
+from invariance_probe.study.training import Optimisation
+from invariance_probe.training.optimizers import make_optimizer
 
 
 def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, **training):
     settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
-    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), window=window or {}))
+    changes = {"window": window or {}, **STUDIES.get(method["kind"], {})}
+    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), **changes))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]
@@ -93,3 +96,20 @@ def test_a_batch_larger_than_the_data_is_an_error_with_its_remedy():
     big = runs[0].model_copy(update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})})
     with pytest.raises(TrainingError, match="use a batch size of at most"):
         train_ssl(bench, [big], lambda steps: None)
+
+
+@pytest.mark.parametrize("width", [1, 3, 6, 20])
+def test_an_update_does_not_depend_on_the_slot_whatever_the_width(width):
+    rng = np.random.default_rng(0)
+    weights, gradients = rng.standard_normal((5, 1, width)), rng.standard_normal((40, 5, 1, width))
+
+    def moved(runs):
+        model = torch.nn.Module()
+        model.weight = torch.nn.Parameter(torch.tensor(weights[runs], dtype=torch.float32))
+        optimizer = make_optimizer(model, Optimisation())
+        for gradient in gradients:
+            model.weight.grad = torch.tensor(gradient[runs], dtype=torch.float32)
+            optimizer.step()
+        return model.weight.detach()
+
+    assert torch.equal(moved([0, 1, 2, 3, 4])[3], moved([3])[0])

@@ -111,9 +111,9 @@ def test_sgd_is_that_of_torch_with_decay_of_weights_only():
 
 
 def test_adam_w_is_what_it_was():
-    method, chosen = Bowl([0, 1], torch.float32), settings()
+    method, chosen = Bowl([0, 1], torch.float32, (32, 16)), settings()
     trained(method, chosen)
-    again = Bowl([0, 1], torch.float32)
+    again = Bowl([0, 1], torch.float32, (32, 16))
     groups = [{"params": [again.weight], "weight_decay": 0.1}, {"params": [again.shift], "weight_decay": 0.0}]
     reference = torch.optim.AdamW(groups, lr=1e-2, fused=True)
     for _ in range(12):

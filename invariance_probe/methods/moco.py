@@ -1,0 +1,88 @@
+"""MoCo: tell a slowly moving copy's embedding of the other view from a queue of its embeddings of earlier batches.
+
+References
+----------
+He, Fan, Wu, Xie & Girshick 2020, Momentum contrast for unsupervised visual representation learning, arXiv:1911.05722.
+"""
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.mlp import MLP
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.moving_average import follow
+from invariance_probe.methods.negatives import admissible
+from invariance_probe.study.methods import MoCo as MoCoDeclaration
+
+EMPTY = -1
+"""Window of a place in the queue that nothing was put in yet."""
+
+
+def info_nce(queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float) -> Tensor:
+    """Return the cross entropy of telling each query's positive from its negatives, averaged over queries (run,); Eq. (1).
+
+    A query without any negative has a term of 0.
+
+    Parameters
+    ----------
+    queries, positives
+        Unit vectors (run, row, width).
+    negatives
+        Unit vectors (run, place, width), the same for all queries of a run.
+    allowed
+        Which of them count against which query (run, row, place).
+    temperature
+        Positive; divides the cosine similarities.
+    """
+    positive = (queries * positives).sum(2, keepdim=True) / temperature
+    against = torch.bmm(queries / temperature, negatives.transpose(1, 2)).masked_fill(~allowed, -torch.inf)
+    return (torch.cat([positive, against], dim=2).logsumexp(2) - positive.squeeze(2)).mean(1)
+
+
+class MoCo(Method):
+    """Encoder and projector for queries; their moving averages for keys; a queue of keys with the windows that they show.
+
+    Each view is the query once and the key once, and the keys of the second views enter the queue after the update, so that one
+    window has one entry a batch. Batch norm sees a batch's queries and its keys each as a whole; batches are not shuffled over devices,
+    as there is one.
+    """
+
+    queue: Tensor
+    queued: Tensor
+
+    def __init__(self, declared: MoCoDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.temperature, self.decay, self.negatives = declared.temperature, declared.key_decay, declared.negatives
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
+        self.keys = nn.Sequential(copy.deepcopy(self.encoder), copy.deepcopy(self.projector)).requires_grad_(False)
+        places = (len(generators), declared.queue)
+        self.register_buffer("queue", torch.zeros(*places, declared.projector[-1], dtype=torch.float64))
+        self.register_buffer("queued", torch.full(places, EMPTY))
+        self._fresh: tuple[Tensor, Tensor] | None = None
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Contrast each view with the key of the other one and with the queue."""
+        assert batch.timeline is not None and batch.windows is not None
+        queries = functional.normalize(self.projector(self.encoder(batch.views)), dim=2)
+        with torch.no_grad():
+            first, second = functional.normalize(self.keys(batch.views), dim=2).chunk(2, dim=1)
+        known = admissible(self.negatives, batch.timeline, batch.windows, self.queued.clamp_min(0))
+        self._fresh = (second, batch.windows.chunk(2, dim=1)[1])
+        keys = torch.cat([second, first], dim=1)
+        return info_nce(queries, keys, self.queue, known & (self.queued != EMPTY).unsqueeze(1), self.temperature)
+
+    @torch.no_grad()
+    def after_update(self, step: int, steps: int) -> None:
+        """Move the key networks towards the query networks (Eq. 2), and put the step's keys in the place of the oldest."""
+        follow(self.keys.parameters(), [*self.encoder.parameters(), *self.projector.parameters()], self.decay)
+        assert self._fresh is not None
+        keys, windows = self._fresh
+        size = self.queue.shape[1]
+        self.queue = torch.cat([keys, self.queue], dim=1)[:, :size].contiguous()
+        self.queued = torch.cat([windows, self.queued], dim=1)[:, :size].contiguous()

@@ -1,0 +1,96 @@
+"""Swap-VAE: a view's counts are reconstructed from its own style and the content of the other view.
+
+The representation is content, which the views of a pair share, and then style, which each has its own of; what the study reads of a
+window is its content and its mean style. The counts that are reconstructed are those that the views were made of, before any
+transform, so that at a dose above 0 the model also fills in what the transform took; under count splitting they are halves.
+
+References
+----------
+Liu et al. 2021, Drop, Swap, and Generate: a self-supervised approach for generating neural activity, arXiv:2111.02338.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.layers import StackedLinear
+from invariance_probe.encoders.mlp import MLP
+from invariance_probe.errors import TrainingError
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.methods.byol import regression_loss
+from invariance_probe.study.methods import SwapVAE as SwapVAEDeclaration
+
+STYLE = 111
+"""Purpose under which styles read their random numbers."""
+SMALLEST_RATE = 1e-6
+"""Added to every rate, so that its logarithm is finite."""
+
+
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)), bit-identical wherever a number lies in the tensor, which torch's own is not on the CPU."""
+    return x.clamp_min(0) + (-x.abs()).exp().log1p()
+
+
+def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
+    """Return rate - count log rate, summed over features and averaged over rows (run,): nats a window, without log count!.
+
+    Both are (run, row, feature), rates positive.
+    """
+    return (rates - counts * rates.log()).sum(2).mean(1)
+
+
+def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
+    """Return KL(N(mean, diag exp log_variance) || N(0, I)), averaged over rows (run,); both (run, row, dim)."""
+    return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(2).mean(1)
+
+
+class SwapVAE(Method):
+    """Encoder, a linear head for the style's log-variance, and a decoder to the rates of every bin and unit of a window.
+
+    The loss is in nats a window: reconstructions and divergence are sums over bins, units and dimensions, so that
+    `style_divergence` 1 is the evidence bound, while `alignment` weighs a number from 0 to 4 against them. The defaults are for about
+    60 units; a population of other size or longer windows call for an alignment weight in proportion.
+    """
+
+    reads_counts = True
+
+    def __init__(self, declared: SwapVAEDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.style, self.weights = declared.style_dimensions, (declared.style_divergence, declared.alignment)
+        dimensions = declared.encoder.dimensions
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.log_variance = StackedLinear(torch.zeros(len(generators), dimensions, self.style, dtype=torch.float64))
+        self.decoder = MLP(dimensions, (*declared.decoder, shape[0] * shape[1]), generators)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Weigh swapped and plain reconstructions, the style's divergence and the distance of the contents."""
+        representation = self.encoder(batch.views)
+        content, mean = representation.split([representation.shape[2] - self.style, self.style], dim=2)
+        log_variance = self.log_variance(representation)
+        style = mean + (log_variance / 2).exp() * self._noise(batch, mean)
+        first, second = content.chunk(2, dim=1)
+        swapped = torch.cat([torch.cat([second, first], dim=1), style], dim=2)
+        plain = torch.cat([content, style], dim=2)
+        rates = softplus(self.decoder(torch.cat([swapped, plain], dim=1))) + SMALLEST_RATE
+        counts = self._counts(batch).to(rates.dtype).flatten(2)
+        divergence, alignment = self.weights
+        return (
+            2 * poisson_loss(rates, torch.cat([counts, counts], dim=1))  # the mean over four reconstructions of a pair, twice
+            + divergence * divergence_from_normal(mean, log_variance)
+            + alignment * regression_loss(first, second)
+        )
+
+    def _noise(self, batch: Batch, like: Tensor) -> Tensor:
+        rows = torch.arange(like.shape[1], device=like.device).expand(like.shape[0], -1)
+        return batch.normal(STYLE, rows, like.shape[2]).to(like.dtype)
+
+    @staticmethod
+    def _counts(batch: Batch) -> Tensor:
+        assert batch.counts is not None
+        if batch.counts.is_floating_point():
+            raise TrainingError(
+                "swap_vae reconstructs spike counts by a Poisson likelihood, but this recording holds a continuous signal; "
+                "use another method, or a recording with activity spike_count"
+            )
+        return batch.counts

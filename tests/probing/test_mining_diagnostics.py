@@ -1,0 +1,54 @@
+"""What a run says of the pairs that its method mined."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_study
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.trained import found_by_mining
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+
+RECURRING = {"kind": "simulated", "generator": "recurring", "session": "bouts", "units": 30, "bins": 640, "behaviours": 3}
+CLASSES = {"recordings": [{**RECURRING, "sessions": 1}], "target": {"name": "behaviour", "kind": "categorical"}}
+ENCODER = {"kind": "mlp", "widths": [16, 8]}
+
+
+def bench_and_runs(**changes):
+    study = Study.model_validate(tiny_study(**changes))
+    plan = Plan(study, find_sessions(study, Path()))
+    session = plan.sessions[0]
+    runs = [r for r in plan.grid if r.session == session.name and r.method.kind == study.method.kind][:2]
+    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+
+
+def test_agreement_and_distance_are_those_of_the_pairs_that_were_found():
+    bench, _ = bench_and_runs(**CLASSES)
+    anchors, others = torch.tensor([[0, 100, 200, 300], [5, 6, 7, 8]]), torch.tensor([[50, -1, 600, 310], [-1, -1, -1, -1]])
+    first, second = found_by_mining(bench, (anchors, others))
+    behaviour = bench.target.values
+    expected = [behaviour[a].item() == behaviour[b].item() for a, b in ((0, 50), (200, 600), (300, 310))]
+    assert first == pytest.approx({"mined_distance_s": (50 + 400 + 10) / 3 * 0.1, "mined_agreement": sum(expected) / 3})
+    assert second == {} and found_by_mining(bench, None) == []
+
+
+def test_agreement_about_a_continuous_target_is_1_for_itself_and_near_0_at_random():
+    bench, _ = bench_and_runs()
+    windows = bench.all_windows.unsqueeze(0)
+    shuffled = windows[:, torch.randperm(windows.shape[1], generator=torch.Generator().manual_seed(0))]
+    assert found_by_mining(bench, (windows, windows))[0]["mined_agreement"] == 1
+    assert found_by_mining(bench, (windows, shuffled))[0]["mined_agreement"] == pytest.approx(0, abs=0.15)
+
+
+@pytest.mark.parametrize("kind", ["myow", "byol"])
+def test_a_run_has_mining_diagnostics_where_its_method_mines(kind):
+    bench, runs = bench_and_runs(**CLASSES, method={"kind": kind, "encoder": ENCODER, "projector": [8, 8], "predictor": [8]})
+    for measured in MEASURES[kind](bench, runs, lambda steps: None):
+        found = measured.result.diagnostics
+        assert ("mined_agreement" in found) == ("mined_distance_s" in found) == (kind == "myow")
+        if kind == "myow":
+            assert found["mined_distance_s"] >= 10 and 0 <= found["mined_agreement"] <= 1
