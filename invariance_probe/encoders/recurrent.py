@@ -33,11 +33,16 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
     states = []
     for t in range(bins):
         here, back = driven[:, :, t], torch.bmm(state, recurrent)
-        reset, update = (here[..., : 2 * width] + back[..., : 2 * width]).sigmoid().chunk(2, dim=2)
+        reset, update = gates(here[..., : 2 * width] + back[..., : 2 * width]).chunk(2, dim=2)
         candidate = (here[..., 2 * width :] + reset * back[..., 2 * width :]).tanh()
         state = candidate + update * (state - candidate)
         states.append(state)
     return torch.stack(states, dim=2)
+
+
+def gates(x: Tensor) -> Tensor:
+    """Return the logistic function by tanh: `sigmoid` rounds the last few numbers of an array otherwise than the rest."""
+    return (x * 0.5).tanh() * 0.5 + 0.5
 
 
 class StackedGRU(nn.Module):

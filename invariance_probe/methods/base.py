@@ -104,3 +104,11 @@ class Method(nn.Module, ABC):
 
     def after_update(self, step: int, steps: int) -> None:
         """Move what is not learned by gradient, after update `step` of `steps`."""
+
+
+class PretextTask(ABC):
+    """What a method offers whose task has right answers: how many of them it finds on data that it was not trained on."""
+
+    @abstractmethod
+    def pretext_accuracy(self, batch: Batch) -> Tensor:
+        """Return the part of a batch's questions that each run answers rightly (run,)."""
