@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.convolution import taps
 from invariance_probe.encoders.layers import StackedLinear, initial_weight
-from invariance_probe.encoders.transformer import Block, sinusoids
+from invariance_probe.encoders.transformer import Block
 from invariance_probe.methods.base import Batch, Method, PretextTask
 from invariance_probe.study.methods import MaskedSequence as MaskedSequenceDeclaration
 
@@ -86,15 +87,19 @@ class MaskedSequence(Method, PretextTask):
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.mask = nn.Parameter(initial_weight(generators, 1, dimensions, gain=1.0))
         self.inward = StackedLinear(initial_weight(generators, dimensions, width, gain=1.0))
+        inputs = declared.position_windows * width
+        self.beside = StackedLinear(initial_weight(generators, inputs, width))
         self.blocks = nn.ModuleList(Block(width, declared.heads, generators) for _ in range(declared.layers))
         self.outward = StackedLinear(initial_weight(generators, width, dimensions, gain=1.0))
 
     def contexts(self, latents: Tensor, masked: Tensor) -> Tensor:
         """Read sequences of latents with masked ones hidden: (run, row, time, dim), (run, row, time) -> (run, row, time, dim)."""
         windows = latents.shape[2]
-        seen = torch.where(masked.unsqueeze(3), self.mask.unsqueeze(1), latents)
+        seen = torch.where(masked.unsqueeze(3), self.mask.unsqueeze(1), functional.layer_norm(latents, latents.shape[3:]))
         tokens = self.inward(seen.flatten(1, 2)).unflatten(1, (-1, windows))
-        tokens = tokens + sinusoids(windows, tokens.shape[3], tokens)
+        reach = self.declared.position_windows // 2
+        seen = taps(functional.pad(tokens, (0, 0, reach, reach)), self.declared.position_windows, 1)
+        tokens = tokens + self.beside(seen.flatten(1, 2)).relu().unflatten(1, (-1, windows))
         for block in self.blocks:
             tokens = block(tokens)
         return self.outward(tokens.flatten(1, 2)).unflatten(1, (-1, windows))

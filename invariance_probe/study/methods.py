@@ -256,6 +256,7 @@ class MaskedSequence(TrainedMethod):
     """Weight of the mean square of the latents."""
     context_width: Width = 32
     """Width of the tokens of the transformer that reads the sequence."""
+    position_windows: Width = 9
     heads: Width = 4
     layers: Width = 2
 

@@ -201,6 +201,25 @@ class NothingRecording(_Simulated):
     trial_s: Annotated[float, Field(gt=0)] = 2.0
 
 
+class IrreversibleRecording(_Simulated):
+    """G9: a label of shots that rise at once and decay slowly, so that time has an arrow; or its reversible twin."""
+
+    generator: Literal["irreversible"] = "irreversible"
+    forwards: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Part of the shots that run forwards in time, the others being the same backwards: 1 is irreversible, and .5 its reversible twin,
+    of the same autocorrelation and the same distribution."""
+    shots: Annotated[float, Field(ge=2, le=100)] = 2.0
+    """Mean number of shots in a time constant: the label's skewness is 2 / sqrt(shots), and with it goes the arrow of time."""
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.8
+    label_dimensions: Annotated[int, Field(ge=1)] = 2
+    label_gain: Annotated[float, Field(ge=0, le=0.6)] = 0.4
+    """Standard deviation of the units' gains, which are uniform, so that the heavy tail of the label leaves every mean rate finite."""
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 6.4
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together; they are reversible."""
+
+
 SimulatedRecording = Annotated[
     RedundancyRecording
     | SmoothnessRecording
@@ -210,7 +229,8 @@ SimulatedRecording = Annotated[
     | MessengerRecording
     | TurnoverRecording
     | ReplayRecording
-    | NothingRecording,
+    | NothingRecording
+    | IrreversibleRecording,
     Field(discriminator="generator"),
 ]
 RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
