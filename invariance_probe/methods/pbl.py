@@ -20,7 +20,7 @@ from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.encoders.recurrent import StackedGRU
 from invariance_probe.methods.base import Batch, Method
-from invariance_probe.study.methods import PBL as PBLDeclaration
+from invariance_probe.study import methods as declared_methods
 
 EPSILON = 1e-5
 
@@ -42,7 +42,7 @@ class PBL(Method):
 
     examples: ClassVar[str] = "sequences"
 
-    def __init__(self, declared: PBLDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(self, declared: declared_methods.PBL, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.context_windows, self.horizons = declared.context_windows, len(declared.horizons)
         dimensions = declared.encoder.dimensions

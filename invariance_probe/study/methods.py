@@ -15,7 +15,6 @@ from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
 
 
-
 def _ascending(horizons: tuple[int, ...]) -> tuple[int, ...]:
     if list(horizons) != sorted(set(horizons)):
         raise ValueError(f"horizons are {list(horizons)}; they must ascend without repetition, such as {sorted(set(horizons))}")
@@ -193,7 +192,9 @@ class PBL(TrainedMethod):
 
 def _check_distances(near_s: float, far_s: float) -> None:
     if near_s > far_s:
-        raise ValueError(f"near_s {near_s:g} is more than far_s {far_s:g}: a window would be near and far at once; use a larger far_s")
+        raise ValueError(
+            f"near_s {near_s:g} is more than far_s {far_s:g}: a window would be near and far at once; use a larger far_s"
+        )
 
 
 class RelativePositioning(TrainedMethod):
@@ -243,22 +244,23 @@ class MaskedSequence(TrainedMethod):
 
     kind: Literal["masked_sequence"] = "masked_sequence"
     sequence_windows: Annotated[int, Field(ge=4)] = 16
-    """Successive windows of a sequence."""
+    """Successive windows of a sequence, which should be longer than the time constant of what is to be found in it."""
     gap_bins: Gap = 0
     """Bins left out between successive windows of a sequence, which never share a bin."""
-    span_start: Annotated[float, Field(gt=0, lt=1)] = 0.065
+    span_start: Annotated[float, Field(gt=0, lt=1)] = 0.4
     """Probability that a masked span starts at a window."""
-    span_windows: Width = 4
+    span_windows: Width = 1
     distractors: Width = 10
-    """Other windows of the sequence that a masked one is told from."""
-    temperature: Temperature = 0.1
-    activation: Weight = 1.0
+    """Other windows of the sequence that a masked one is told from; all of them where there are fewer."""
+    temperature: Temperature = 0.3
+    activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
     """Width of the tokens of the transformer that reads the sequence."""
-    position_windows: Width = 9
+    position_windows: Width = 5
+    """Windows that the convolution before the transformer sees, which tells a token its place by its neighbours; an odd number."""
     heads: Width = 4
-    layers: Width = 2
+    layers: Width = 1
 
     @model_validator(mode="after")
     def _can_be_solved(self) -> Self:
@@ -266,6 +268,8 @@ class MaskedSequence(TrainedMethod):
             raise ValueError(
                 f"span_windows {self.span_windows} would mask all of sequence_windows {self.sequence_windows}; use shorter spans"
             )
+        if self.position_windows % 2 == 0:
+            raise ValueError(f"position_windows is {self.position_windows}; it must be odd, to reach as far back as ahead")
         if self.context_width % self.heads:
             raise ValueError(
                 f"context_width {self.context_width} is not a multiple of heads {self.heads}; use a width that all heads share evenly"

@@ -6,7 +6,23 @@ widths and rates as they stand there; what a recording must bring (the number of
 
 from typing import Any
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {}
+PRESETS: dict[str, dict[str, dict[str, Any]]] = {
+    "relative_positioning": {"braindecode-sleep": {"near_s": 60.0, "far_s": 900.0}},
+    "masked_sequence": {
+        "bendr": {
+            "sequence_windows": 160,
+            "span_start": 0.065,
+            "span_windows": 10,
+            "distractors": 20,
+            "temperature": 0.1,
+            "activation": 1.0,
+            "position_windows": 25,
+            "context_width": 1536,
+            "heads": 8,
+            "layers": 8,
+        },
+    },
+}
 """Settings by kind of method and name."""
 
 

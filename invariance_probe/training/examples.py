@@ -102,12 +102,15 @@ class Pairs:
 
 
 class Sequences:
-    """Windows of one stretch at fixed distances; rows are sequence by sequence, and both views are of the same windows."""
+    """Windows of one stretch at fixed distances; rows are sequence by sequence, and both views are of the same windows.
+
+    A step takes a multiple of 4 sequences: products of them then start at whole cache lines, and round alike in every stack.
+    """
 
     def __init__(self, declared: Any, material: Material) -> None:
         offsets = sequence_offsets(declared, material.windows.length)
         found = [_first_of_sequences(part, material.windows.stretch, offsets[-1]) for part in material.parts]
-        fewest, count = min(len(starts) for starts in found), max(2, material.batch_size // len(offsets))
+        fewest, count = min(len(starts) for starts in found), max(4, material.batch_size // len(offsets) // 4 * 4)
         if fewest < (2 if material.repeats else count):
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
@@ -133,7 +136,7 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     """
     stride = length_bins + int(declared.gap_bins)
     if declared.kind == "masked_sequence":
-        places = range(declared.sequence_windows)
+        places = list(range(declared.sequence_windows))
     else:
         places = [*range(declared.context_windows), *(declared.context_windows - 1 + horizon for horizon in declared.horizons)]
     return [stride * place for place in places]

@@ -8,7 +8,7 @@ PAIRS = [
 ]
 """Methods whose examples are pairs."""
 IN_TIME = [
-    {"kind": "cpc", "encoder": ENCODER, "context_windows": 3, "context_width": 7, "negatives": {"gap_s": 0.5}},
+    {"kind": "cpc", "encoder": ENCODER, "context_windows": 3, "context_width": 8, "negatives": {"gap_s": 0.5}},
     {"kind": "pbl", "encoder": ENCODER, "context_windows": 3, "context_width": 8, "predictor": [8]},
     {"kind": "relative_positioning", "encoder": ENCODER},
     {"kind": "temporal_shuffling", "encoder": ENCODER},
