@@ -48,11 +48,7 @@ def find_partners(train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bi
         reaches; `annulus`: exactly that lag, to either side, and windows without such a partner are left out.
     """
     reach = round(jitter.window_s / bin_s)
-    breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch[train]) != 0)) + 1
-    starts = np.concatenate([[0], breaks])
-    lengths = np.diff(np.concatenate([starts, [len(train)]]))
-    before = np.arange(len(train)) - np.repeat(starts, lengths)
-    after = np.repeat(lengths, lengths) - 1 - before
+    before, after = room_beside(train, stretch)
     none = np.zeros(len(train), dtype=np.int64)
     if jitter.shape == "uniform" or reach == 0:
         low = -np.minimum(before, reach)
@@ -60,6 +56,15 @@ def find_partners(train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bi
     has = (before >= reach) | (after >= reach)
     table = (none - reach, (before >= reach).astype(np.int64), none + reach, (after >= reach).astype(np.int64))
     return Partners(train[has], *(column[has] for column in table))
+
+
+def room_beside(train: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many training windows come right before and right after each, in an unbroken run inside its stretch (window,)."""
+    breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch[train]) != 0)) + 1
+    starts = np.concatenate([[0], breaks])
+    lengths = np.diff(np.concatenate([starts, [len(train)]]))
+    before = np.arange(len(train)) - np.repeat(starts, lengths)
+    return before, np.repeat(lengths, lengths) - 1 - before
 
 
 @dataclass(frozen=True, eq=False)

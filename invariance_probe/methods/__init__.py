@@ -2,12 +2,17 @@
 
 from invariance_probe.methods.barlow_twins import BarlowTwins
 from invariance_probe.methods.byol import BYOL
+from invariance_probe.methods.cpc import CPC
+from invariance_probe.methods.masked_sequence import MaskedSequence
 from invariance_probe.methods.moco import MoCo
 from invariance_probe.methods.myow import MYOW
+from invariance_probe.methods.pbl import PBL
+from invariance_probe.methods.relative_positioning import RelativePositioning
 from invariance_probe.methods.simclr import SimCLR
 from invariance_probe.methods.simsiam import SimSiam
 from invariance_probe.methods.supcon import SupCon
 from invariance_probe.methods.swap_vae import SwapVAE
+from invariance_probe.methods.temporal_shuffling import TemporalShuffling
 from invariance_probe.methods.vicreg import VICReg
 from invariance_probe.methods.y_aware import YAware
 
@@ -22,5 +27,10 @@ METHODS = {
     "swap_vae": SwapVAE,
     "supcon": SupCon,
     "y_aware": YAware,
+    "cpc": CPC,
+    "pbl": PBL,
+    "relative_positioning": RelativePositioning,
+    "temporal_shuffling": TemporalShuffling,
+    "masked_sequence": MaskedSequence,
 }
 """The stacked implementation of every SSL method that is trained by gradient."""

@@ -111,3 +111,11 @@ class Method(nn.Module, ABC):
         None for methods that mine nothing; from these pairs a run's diagnostics say what mining found.
         """
         return None
+
+
+class PretextTask(ABC):
+    """What a method offers whose task has right answers: how many of them it finds on data that it was not trained on."""
+
+    @abstractmethod
+    def pretext_accuracy(self, batch: Batch) -> Tensor:
+        """Return the part of a batch's questions that each run answers rightly (run,)."""

@@ -12,9 +12,10 @@ from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.base import StackedEncoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.methods import METHODS
-from invariance_probe.methods.base import Batch, Method, Timeline
+from invariance_probe.methods.base import Batch, Method
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.probing import diagnostics
+from invariance_probe.probing.pretext import pretext_accuracy
 from invariance_probe.probing.readout import Measured, held_out_scores, probe_scored, result_of
 from invariance_probe.probing.workbench import Workbench, score_part
 from invariance_probe.study.encoders import Encoder
@@ -57,9 +58,6 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
     views = bench.views(runs, parts, dtype_of(settings))
     method = METHODS[declared.kind](declared, views.shape, bench.generators("init", runs)).to(bench.device, dtype_of(settings))
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
-    timeline = Timeline(
-        bench.starts, torch.from_numpy(bench.windows.stretch).to(bench.device), bench.windows.length, bench.recording.bin_s
-    )
     targets = _standardised_targets(bench, parts, dtype_of(settings))[0] if method.reads_target else None
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
@@ -70,7 +68,7 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
         return Batch(
             views.pair(step, example.first, example.second),
             windows,
-            timeline,
+            bench.timeline,
             views.keys,
             step,
             labels=example.labels,
@@ -107,10 +105,13 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     losses, scores = probe_scored(bench, runs, representation, parts)
     described = _describe(bench, runs, views, frozen, representation)
     mined = found_by_mining(bench, method.mined())
+    answered = pretext_accuracy(bench, runs, method, views, EVALUATION_STEP)
     measured = []
     for i, run in enumerate(runs):
         values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i] | (mined[i] if mined else {})
         values |= {"ssl_loss": float(training.loss[i]), "gradient_norm": float(training.gradient_norm[i])}
+        if answered[i].isfinite():
+            values["pretext_accuracy"] = float(answered[i])
         if not finite[i]:
             step = int(training.failed_at[i])
             message = f"the loss was not finite at step {step}" if step >= 0 else "the representation is not finite"

@@ -13,6 +13,7 @@ from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.methods.base import Timeline
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.streams import StreamName, generator, stream_key
 from invariance_probe.study.run import Run
@@ -59,6 +60,12 @@ class Workbench:
     def starts(self) -> Tensor:
         """First bin of every window (window,)."""
         return torch.from_numpy(self.windows.starts).to(self.device)
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Where the windows lie."""
+        stretches = torch.from_numpy(self.windows.stretch).to(self.device)
+        return Timeline(self.starts, stretches, self.windows.length, self.recording.bin_s)
 
     @property
     def all_windows(self) -> Tensor:

@@ -4,9 +4,17 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Place
+
+LANES = 8
+"""Widths that are multiples of this give a run the same numbers to the last bit whatever is stacked with it, in single precision on a CPU."""
+_WIDTHS = {
+    "widths", "channels", "width", "dimensions", "projector", "predictor", "mined_projector", "mined_predictor", "decoder",
+    "context_width", "head",
+}  # fmt: skip
 
 
 def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
@@ -30,3 +38,19 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
                 f"{fewest} other sessions are too few for a rank p value of .05 ({ENOUGH_OTHERS} are needed): {cuts} shifted cuts of each "
                 f"are drawn, {cuts * fewest} draws in all; cuts of one session are alike, so p is approximate",
             )
+    odd = sorted(set(_odd_widths(study.method.model_dump())))
+    if odd and study.training.precision == "float32" and isinstance(study.method, TrainedMethod):
+        yield (
+            ("method",),
+            ", ".join(map(str, odd)),
+            f"widths that are no multiples of {LANES}: matrix products then round a model's last bits by what is stacked with it, so that runs "
+            "are repeated closely but not to the bit; use multiples, or training.precision float64",
+        )
+
+
+def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _odd_widths(value)
+        elif name in _WIDTHS:
+            yield from (width for width in (value if isinstance(value, tuple) else (value,)) if width % LANES)

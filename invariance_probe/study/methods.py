@@ -6,7 +6,7 @@ monkey reach data (docs/science.md has the figures); `preset` names the publishe
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import Declaration, added
@@ -14,11 +14,19 @@ from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
 
+
+def _ascending(horizons: tuple[int, ...]) -> tuple[int, ...]:
+    if list(horizons) != sorted(set(horizons)):
+        raise ValueError(f"horizons are {list(horizons)}; they must ascend without repetition, such as {sorted(set(horizons))}")
+    return horizons
+
+
 Temperature = Annotated[float, Field(gt=0.02, le=10)]
 Weight = Annotated[float, Field(ge=0)]
 Decay = Annotated[float, Field(ge=0, lt=1)]
 Seconds = Annotated[float, Field(ge=0)]
-Horizons = Annotated[tuple[Width, ...], Field(min_length=1)]
+Gap = Annotated[int, Field(ge=0)]
+Horizons = Annotated[tuple[Width, ...], Field(min_length=1), AfterValidator(_ascending)]
 
 
 class Negatives(Declaration):
@@ -182,10 +190,11 @@ class CPC(TrainedMethod):
     kind: Literal["cpc"] = "cpc"
     context_windows: Width = 4
     """Successive windows that a recurrent network reads before it predicts."""
-    stride_bins: Width = 1
-    """Bins between successive windows of a sequence."""
+    gap_bins: Gap = 0
+    """Bins left out between successive windows of a sequence, which never share a bin."""
     horizons: Horizons = (1, 2)
-    """Strides ahead that are predicted."""
+    """How many windows after the context the predicted ones are, ascending: 1 is the next one. In seconds, from start to start: the
+    horizon times (window.length_bins + gap_bins) times bin_s."""
     context_width: Width = 32
     negatives: Negatives = Negatives()
 
@@ -197,11 +206,21 @@ class PBL(TrainedMethod):
 
     kind: Literal["pbl"] = "pbl"
     context_windows: Width = 4
-    stride_bins: Width = 1
+    """Successive windows that a recurrent network reads to form the belief."""
+    gap_bins: Gap = 0
+    """Bins left out between successive windows of a sequence, which never share a bin."""
     horizons: Horizons = (1, 2)
+    """How many windows after the context the predicted ones are, ascending; see `cpc`."""
     context_width: Width = 32
     predictor: Widths = (64,)
     """Hidden widths of both predictors."""
+
+
+def _check_distances(near_s: float, far_s: float) -> None:
+    if near_s > far_s:
+        raise ValueError(
+            f"near_s {near_s:g} is more than far_s {far_s:g}: a window would be near and far at once; use a larger far_s"
+        )
 
 
 class RelativePositioning(TrainedMethod):
@@ -211,9 +230,14 @@ class RelativePositioning(TrainedMethod):
 
     kind: Literal["relative_positioning"] = "relative_positioning"
     near_s: Annotated[float, Field(gt=0)] = 0.2
-    """Windows at most this far apart are near (tau_pos)."""
+    """Windows that start at most this far apart, and share no bin, are near (tau_pos); only inside one trial or gap-free stretch."""
     far_s: Annotated[float, Field(gt=0)] = 2.0
-    """Windows more than this apart are far (tau_neg)."""
+    """Windows that start more than this apart are far (tau_neg)."""
+
+    @model_validator(mode="after")
+    def _near_is_not_far(self) -> Self:
+        _check_distances(self.near_s, self.far_s)
+        return self
 
 
 class TemporalShuffling(TrainedMethod):
@@ -223,12 +247,20 @@ class TemporalShuffling(TrainedMethod):
 
     kind: Literal["temporal_shuffling"] = "temporal_shuffling"
     near_s: Annotated[float, Field(gt=0)] = 0.4
-    """The outer windows of a triplet are at most this far apart (tau_pos)."""
+    """The outer windows of a triplet start at most this far apart (tau_pos); its three windows share no bin."""
     far_s: Annotated[float, Field(gt=0)] = 2.0
-    """The middle window of a shuffled triplet is more than this from both (tau_neg)."""
+    """The middle window of a shuffled triplet starts more than this from both others (tau_neg). Not read when `signed`."""
     signed: bool = False
     """False, as published: absolute differences and mirrored triplets, which cannot tell the direction of time. True: the differences keep
     their sign, and a triplet is to be told from its own reverse: the arrow of time."""
+    head: Widths = (32,)
+    """Hidden widths of the signed readout; a linear one would see drift, but no arrow of a stationary process. Not read unless `signed`."""
+
+    @model_validator(mode="after")
+    def _near_is_not_far(self) -> Self:
+        if not self.signed:
+            _check_distances(self.near_s, self.far_s)
+        return self
 
 
 class MaskedSequence(TrainedMethod):
@@ -238,19 +270,37 @@ class MaskedSequence(TrainedMethod):
 
     kind: Literal["masked_sequence"] = "masked_sequence"
     sequence_windows: Annotated[int, Field(ge=4)] = 16
-    """Successive windows of a sequence."""
-    stride_bins: Width = 1
-    span_start: Annotated[float, Field(gt=0, lt=1)] = 0.065
+    """Successive windows of a sequence, which should be longer than the time constant of what is to be found in it."""
+    gap_bins: Gap = 0
+    """Bins left out between successive windows of a sequence, which never share a bin."""
+    span_start: Annotated[float, Field(gt=0, lt=1)] = 0.4
     """Probability that a masked span starts at a window."""
-    span_windows: Width = 4
+    span_windows: Width = 1
     distractors: Width = 10
-    """Other windows of the sequence that a masked one is told from."""
-    temperature: Temperature = 0.1
-    activation: Weight = 1.0
+    """Other windows of the sequence that a masked one is told from; all of them where there are fewer."""
+    temperature: Temperature = 0.3
+    activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
+    """Width of the tokens of the transformer that reads the sequence."""
+    position_windows: Width = 5
+    """Windows that the convolution before the transformer sees, which tells a token its place by its neighbours; an odd number."""
     heads: Width = 4
-    layers: Width = 2
+    layers: Width = 1
+
+    @model_validator(mode="after")
+    def _can_be_solved(self) -> Self:
+        if self.span_windows >= self.sequence_windows:
+            raise ValueError(
+                f"span_windows {self.span_windows} would mask all of sequence_windows {self.sequence_windows}; use shorter spans"
+            )
+        if self.position_windows % 2 == 0:
+            raise ValueError(f"position_windows is {self.position_windows}; it must be odd, to reach as far back as ahead")
+        if self.context_width % self.heads:
+            raise ValueError(
+                f"context_width {self.context_width} is not a multiple of heads {self.heads}; use a width that all heads share evenly"
+            )
+        return self
 
 
 class SupCon(TrainedMethod):

@@ -49,6 +49,21 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
     "vicreg": {"imagenet": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}},  # Bardes et al. 2022, section 4.2
+    "relative_positioning": {"braindecode-sleep": {"near_s": 60.0, "far_s": 900.0}},
+    "masked_sequence": {
+        "bendr": {
+            "sequence_windows": 160,
+            "span_start": 0.065,
+            "span_windows": 10,
+            "distractors": 20,
+            "temperature": 0.1,
+            "activation": 1.0,
+            "position_windows": 25,
+            "context_width": 1536,
+            "heads": 8,
+            "layers": 8,
+        },
+    },
 }  # fmt: skip
 """Settings by kind of method and name."""
 

@@ -4,9 +4,9 @@ One entry names one session, except a simulated one, which can stand for several
 `NAME-1` ... `NAME-6`, each with a world of its own). Nothing here opens a file.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from invariance_probe.study.declaration import Declaration
 
@@ -201,6 +201,31 @@ class NothingRecording(_Simulated):
     trial_s: Annotated[float, Field(gt=0)] = 2.0
 
 
+class IrreversibleRecording(_Simulated):
+    """G9: a label in the plane that rotates, so that time has an arrow; or its reversible twin of the same autocorrelation."""
+
+    generator: Literal["irreversible"] = "irreversible"
+    forwards: Annotated[float, Field(ge=0, le=1)] = 1.0
+    """Part of the label's variance that rotates one way, the rest turning the other: 1 and 0 are irreversible, and .5 is reversible."""
+    period_s: Annotated[float, Field(gt=0)] = 1.6
+    """Time of one turn."""
+    label_tau_s: Annotated[float, Field(gt=0)] = 1.6
+    """Time constant over which amplitude and phase are lost."""
+    label_gain: Annotated[float, Field(ge=0)] = 0.4
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 6.4
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together; they are reversible."""
+
+    @model_validator(mode="after")
+    def _turns_slowly(self) -> Self:
+        if self.period_s < 2 * self.bin_s:
+            raise ValueError(
+                f"period_s {self.period_s:g} is less than two bins of {self.bin_s:g} s, which cannot show a direction"
+            )
+        return self
+
+
 SimulatedRecording = Annotated[
     RedundancyRecording
     | SmoothnessRecording
@@ -210,7 +235,8 @@ SimulatedRecording = Annotated[
     | MessengerRecording
     | TurnoverRecording
     | ReplayRecording
-    | NothingRecording,
+    | NothingRecording
+    | IrreversibleRecording,
     Field(discriminator="generator"),
 ]
 RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]

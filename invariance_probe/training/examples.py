@@ -1,7 +1,9 @@
 """Which windows a training step takes together: pairs, sequences, near and far pairs, triplets.
 
 Every kind draws from each run's own training windows and returns, for a step, the windows of the first views, those of the second
-views, and what a pretext task asks of them. No example leaves a fold's training part.
+views, and what a pretext task asks of them. No example leaves a fold's training part. Windows of one example that are near in time
+lie in one unbroken run of training windows of one trial or gap-free stretch, and never share a bin. Far windows may lie anywhere in
+the training part: their distance counts recorded bins, which pauses between trials only lengthen.
 """
 
 from collections.abc import Callable
@@ -12,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.pairing import StackedPartners, find_partners
+from invariance_probe.augmentations.pairing import StackedPartners, find_partners, room_beside
 from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import TrainingError
@@ -41,6 +43,8 @@ class Material:
         The `order` stream key of each run (run,).
     batch_size
         Windows a batch, in one view.
+    repeats
+        Whether an example may come twice in a batch: for measuring on parts that have few windows.
     """
 
     windows: Windows
@@ -49,11 +53,17 @@ class Material:
     bin_s: float
     keys: Tensor
     batch_size: int
+    repeats: bool = False
 
     @property
     def device(self) -> torch.device:
         """Where stacks live."""
         return self.keys.device
+
+    def order(self, found: list[np.ndarray], size: int) -> Order:
+        """Return batches of `size` places in the lists of what each run may take."""
+        counts = torch.tensor([len(one) for one in found], device=self.device)
+        return Order(self.keys, counts, size, self.repeats)
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,49 +102,61 @@ class Pairs:
 
 
 class Sequences:
-    """Successive windows of one stretch, `stride_bins` apart; rows are sequence by sequence, and both views are of the same windows."""
+    """Windows of one stretch at fixed distances; rows are sequence by sequence, and both views are of the same windows.
+
+    A step takes a multiple of 4 sequences: products of them then start at whole cache lines, and round alike in every stack.
+    """
 
     def __init__(self, declared: Any, material: Material) -> None:
-        length, stride = sequence_length(declared), declared.stride_bins
-        found = [_first_of_sequences(part, material.windows.stretch, stride * (length - 1)) for part in material.parts]
-        fewest, count = min(len(starts) for starts in found), max(2, material.batch_size // length)
-        if fewest < count:
+        offsets = sequence_offsets(declared, material.windows.length)
+        found = [_first_of_sequences(part, material.windows.stretch, offsets[-1]) for part in material.parts]
+        fewest, count = min(len(starts) for starts in found), max(4, material.batch_size // len(offsets) // 4 * 4)
+        if fewest < (2 if material.repeats else count):
+            reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
-                f"{declared.kind} trains on {count} sequences of {length} windows {stride} bins apart, but a fold has only {fewest} of "
-                "them inside one trial or stretch; use shorter sequences, a smaller stride, or a recording with longer trials"
+                f"{declared.kind} takes {count} sequences of {reach_s:g} s at once, but a fold has only {fewest} of them inside one trial "
+                "or stretch; use shorter sequences, a smaller gap or batch, or a recording with longer trials"
             )
         self._starts = _padded(found, material.device)
-        self._order = Order(material.keys, torch.tensor([len(starts) for starts in found], device=material.device), count)
-        self._steps = stride * torch.arange(length, device=material.device)
+        self._order = material.order(found, count)
+        self._offsets = torch.tensor(offsets, device=material.device)
 
     def at(self, step: int) -> Example:
         """Return the windows of a step."""
         starts = self._starts.gather(1, self._order.batch(step))
-        windows = (starts.unsqueeze(2) + self._steps).flatten(1)
+        windows = (starts.unsqueeze(2) + self._offsets).flatten(1)
         return Example(windows, windows)
 
 
-def sequence_length(declared: Any) -> int:
-    """Return how many windows a sequence of a method has."""
+def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
+    """Return by how many bins the windows of a sequence start after its first, ascending; windows never share a bin.
+
+    A masked sequence is `sequence_windows` in a row. Others are `context_windows` in a row and, for every horizon h, the h-th window
+    after these; windows that nobody predicts are left out.
+    """
+    stride = length_bins + int(declared.gap_bins)
     if declared.kind == "masked_sequence":
-        return int(declared.sequence_windows)
-    return int(declared.context_windows + max(declared.horizons))
+        places = list(range(declared.sequence_windows))
+    else:
+        places = [*range(declared.context_windows), *(declared.context_windows - 1 + horizon for horizon in declared.horizons)]
+    return [stride * place for place in places]
 
 
 class Positions:
     """An anchor and another window, near (label 1) for one half of the batch and far (label -1) for the other."""
 
     def __init__(self, declared: Any, material: Material) -> None:
-        self._distances = _Distances(declared, material)
-        self._order = Order(material.keys, self._distances.count, material.batch_size)
+        size = material.batch_size // 2 * 2
+        self._distances = _Distances(declared, material, size, apart=material.windows.length, asks_far=True)
+        self._order = material.order(self._distances.anchors, size)
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
         """Return the windows of a step."""
-        anchors = self._order.batch(step)
+        anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
-        labels = torch.where(torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1).expand_as(anchors)
-        others = torch.where(labels > 0, self._distances.near(anchors, number), self._distances.far(anchors, number))
+        labels = _labels(anchors)
+        others = torch.where(labels > 0, self._distances.near(anchors, number), self._distances.far(anchors, anchors, number))
         return Example(self._distances.window(anchors), self._distances.window(others), labels)
 
 
@@ -147,61 +169,88 @@ class Triplets:
 
     def __init__(self, declared: Any, material: Material) -> None:
         self._signed = declared.signed
-        self._distances = _Distances(declared, material)
-        count = max(4, material.batch_size // 3)
-        self._order = Order(material.keys, self._distances.count, count)
+        self._length = material.windows.length
+        size = max(4, material.batch_size // 6 * 2)
+        self._distances = _Distances(declared, material, size, apart=2 * self._length, asks_far=not declared.signed)
+        self._order = material.order(self._distances.anchors, size)
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
         """Return the windows of a step."""
-        anchors = self._order.batch(step)
+        anchors = self._distances.anchor(self._order.batch(step))
         numbers = _numbers(self._keys, step, anchors, 3)
-        last = self._distances.near(anchors, numbers[..., 0])
-        low, high = torch.minimum(anchors, last), torch.maximum(anchors, last)
-        between = low + ((high - low + 1) * numbers[..., 1]).to(torch.int64).clamp(max=high - low)
-        labels = torch.where(torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1).expand_as(anchors)
+        other = self._distances.near(anchors, numbers[..., 0])
+        low, high = torch.minimum(anchors, other), torch.maximum(anchors, other)
+        room = high - low - 2 * self._length + 1
+        between = low + self._length + torch.minimum((numbers[..., 1] * room).to(torch.int64), room - 1)
+        labels = _labels(anchors)
         if self._signed:
             turned, middle = labels < 0, between
         else:
             turned = numbers[..., 2] < 0.5
-            middle = torch.where(labels > 0, between, self._distances.far(anchors, numbers[..., 1]))
+            middle = torch.where(labels > 0, between, self._distances.far(low, high, numbers[..., 1]))
         first, third = torch.where(turned, high, low), torch.where(turned, low, high)
         windows = self._distances.window(torch.stack([first, middle, third], dim=2).flatten(1))
         return Example(windows, windows, labels)
 
 
 class _Distances:
-    """Training windows of each run by their distance in time from an anchor; a place is a position in the run's list of windows."""
+    """Training windows of each run by their distance in time from others; a place is a position in the run's list of windows.
 
-    def __init__(self, declared: Any, material: Material) -> None:
+    Parameters
+    ----------
+    declared
+        Has `near_s` and `far_s`.
+    material
+        What is drawn from.
+    size
+        How many anchors a step takes.
+    apart
+        Bins that near windows start apart at least.
+    asks_far
+        Whether an anchor needs a window far from itself and from all that are near it.
+    """
+
+    def __init__(self, declared: Any, material: Material, size: int, apart: int, asks_far: bool) -> None:
         near, far = (round(seconds / material.bin_s) for seconds in (declared.near_s, declared.far_s))
-        tables = []
+        self.anchors, tables = [], []
         for part in material.parts:
-            starts = material.windows.starts[part]
-            low, high = np.searchsorted(starts, starts - near, "left"), np.searchsorted(starts, starts + near, "right")
+            starts, place = material.windows.starts[part], np.arange(len(part))
+            back, ahead = (np.minimum(room, near) for room in room_beside(part, material.windows.stretch))
+            earlier, later = (np.maximum(reach - apart + 1, 0) for reach in (back, ahead))
             before, after = np.searchsorted(starts, starts - far, "left"), np.searchsorted(starts, starts + far, "right")
-            if near < 1 or (high - low < 2).all() or not (before + len(starts) - after > 0).all():
-                raise TrainingError(
-                    f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave an anchor without a near or a far "
-                    f"window in a fold of {len(starts)} training windows of {material.bin_s:g} s; use a longer near_s or a shorter far_s"
-                )
-            tables.append(np.stack([low, high, before, after]))
+            first, last = place - np.where(earlier > 0, back, 0), place + np.where(later > 0, ahead, 0)
+            remote = before[first] + len(part) - after[last]
+            self.anchors.append(np.flatnonzero((earlier + later > 0) & ((remote > 0) | (not asks_far))))
+            tables.append(np.stack([earlier, later, before, after]))
+        fewest = min(len(anchors) for anchors in self.anchors)
+        if fewest < (1 if material.repeats else size):
+            raise TrainingError(
+                f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave {fewest} windows of a fold with a near "
+                f"window, at least {apart * material.bin_s:g} s away in their own trial or stretch, and a far one; a step takes {size}: "
+                "use a longer near_s, a shorter far_s, shorter windows, a smaller batch or a longer recording"
+            )
+        self._apart = apart
         self._tables = torch.stack([_padded([table[i] for table in tables], material.device) for i in range(4)])
         self._windows = _padded(material.parts, material.device)
-        self.count = torch.tensor([len(part) for part in material.parts], device=material.device)
+        self._anchors = _padded(self.anchors, material.device)
+        self._count = torch.tensor([len(part) for part in material.parts], device=material.device).unsqueeze(1)
+
+    def anchor(self, numbers: Tensor) -> Tensor:
+        """Return the places of the anchors with the given numbers (run, batch)."""
+        return self._anchors.gather(1, numbers)
 
     def near(self, anchors: Tensor, number: Tensor) -> Tensor:
-        """Return a place near each anchor (run, batch), the anchor's own left out, by numbers uniform on (0, 1)."""
-        low, high = (self._tables[i].gather(1, anchors) for i in (0, 1))
-        others = (high - low - 1).clamp_min(1)
-        chosen = low + torch.minimum((number * others).to(torch.int64), others - 1)
-        chosen = chosen + (chosen >= anchors).to(torch.int64)
-        return torch.where(high - low > 1, chosen, anchors)
+        """Return a place near each anchor (run, batch), on either side of it, by numbers uniform on (0, 1)."""
+        earlier, later = (self._tables[i].gather(1, anchors) for i in (0, 1))
+        total = earlier + later
+        chosen = torch.minimum((number * total).to(torch.int64), total - 1)
+        return anchors + torch.where(chosen < earlier, -self._apart - chosen, self._apart + chosen - earlier)
 
-    def far(self, anchors: Tensor, number: Tensor) -> Tensor:
-        """Return a place far from each anchor (run, batch)."""
-        before, after = (self._tables[i].gather(1, anchors) for i in (2, 3))
-        total = before + self.count.unsqueeze(1) - after
+    def far(self, low: Tensor, high: Tensor, number: Tensor) -> Tensor:
+        """Return a place far before `low` or far after `high` (run, batch)."""
+        before, after = self._tables[2].gather(1, low), self._tables[3].gather(1, high)
+        total = before + self._count - after
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
         return torch.where(chosen < before, chosen, chosen - before + after)
 
@@ -221,10 +270,13 @@ EXAMPLES: dict[str, Callable[[Any, Material], Examples]] = {
 
 def _first_of_sequences(part: np.ndarray, stretch: np.ndarray, reach: int) -> np.ndarray:
     """Return the training windows after which `reach` more follow in the same stretch, all of them training windows."""
-    if len(part) <= reach:
-        return part[:0]
-    first, last = part[: len(part) - reach], part[reach:]
-    return first[(last - first == reach) & (stretch[first] == stretch[last])]
+    _, after = room_beside(part, stretch)
+    return part[after >= reach]
+
+
+def _labels(anchors: Tensor) -> Tensor:
+    """Return 1 and -1 by turns (run, batch)."""
+    return torch.where(torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1).expand_as(anchors)
 
 
 def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:

@@ -21,21 +21,25 @@ class Order:
         How many windows each run has (run,).
     batch_size
         Windows a batch.
+    repeats
+        Draw every batch with replacement, so that there may be fewer windows than a batch holds.
     """
 
-    def __init__(self, keys: Tensor, count: Tensor, batch_size: int) -> None:
+    def __init__(self, keys: Tensor, count: Tensor, batch_size: int, repeats: bool = False) -> None:
         fewest = int(count.min())
-        if fewest < batch_size:
+        if fewest < batch_size and not repeats:
             raise TrainingError(
                 f"training.batch_size is {batch_size}, but a fold has only {fewest} training windows; "
                 f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or more data"
             )
-        self._keys, self._count, self._batch_size = keys, count.tolist(), batch_size
+        self._keys, self._count, self._batch_size, self._repeats = keys, count.tolist(), batch_size, repeats
         self._epoch = [-1] * len(self._count)
         self._orders = torch.zeros(len(self._count), max(self._count), dtype=torch.int64, device=keys.device)
 
     def batch(self, step: int) -> Tensor:
         """Return places (run, batch) for a step; steps must come in order."""
+        if self._repeats:
+            return self._drawn(step)
         offsets = []
         for run, count in enumerate(self._count):
             epoch, within = divmod(step, count // self._batch_size)
@@ -50,6 +54,12 @@ class Order:
         """Return one number, uniform on (0, 1), for every window of a step's batch (run, batch): its partner's lag."""
         rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
         return uniform(position(self._keys, step, PARTNER), rows, 1).squeeze(-1)
+
+    def _drawn(self, step: int) -> Tensor:
+        rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
+        numbers = uniform(position(self._keys, step, SHUFFLE), rows, 1).squeeze(-1)
+        counts = torch.tensor(self._count, device=self._keys.device).unsqueeze(1)
+        return torch.minimum((numbers * counts).to(torch.int64), counts - 1)
 
     def _shuffled(self, run: int, epoch: int, count: int) -> Tensor:
         start = position(self._keys[run : run + 1], epoch, SHUFFLE)

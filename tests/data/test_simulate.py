@@ -116,3 +116,16 @@ def test_null_worlds_carry_nothing_but_the_trial_constant_one():
     assert best("common_trend") > 0.1 and best("trial_constant") > 0.1
     found = world("nothing", case="trial_constant")
     assert all(len(np.unique(found.targets["label"][found.trials == t])) == 1 for t in np.unique(found.trials))
+
+
+@pytest.mark.parametrize("forwards", [0.0, 0.5, 0.8, 1.0])
+def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_same_autocorrelation(forwards):
+    found = world("irreversible", bins=400_000, units=2, forwards=forwards, period_s=2.0, label_tau_s=0.8)
+    label = found.targets["label"]
+    x, y = label.T
+    np.testing.assert_allclose(np.cov(label.T), np.eye(2), atol=0.02)
+    for lag in (1, 4, 8):
+        decay, angle = np.exp(-lag * 0.1 / 0.8), 2 * np.pi * lag * 0.1 / 2.0
+        assert autocorrelation(label, lag) == pytest.approx(decay * np.cos(angle), abs=0.02)
+        arrow = (x[:-lag] * y[lag:] - y[:-lag] * x[lag:]).mean()
+        assert arrow == pytest.approx(2 * found.truth["arrow"] * decay * np.sin(angle), abs=0.02)

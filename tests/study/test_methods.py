@@ -4,6 +4,7 @@ import pytest
 from conftest import tiny_study
 from pydantic import TypeAdapter, ValidationError
 
+from invariance_probe.study.cautions import cautions
 from invariance_probe.study.methods import BYOL, CPC, MYOW, Method, SimCLR
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.presets import PRESETS
@@ -77,3 +78,12 @@ def test_a_jitter_does_not_reach_a_method_that_chooses_its_windows_in_time():
     with pytest.raises(ValidationError, match=r"cpc chooses its own windows in time.*'method.horizons'"):
         plan_of(method={"kind": "cpc"}, **jitter)
     assert plan_of(**jitter)
+
+
+def test_widths_that_cost_bit_identity_are_said():
+    encoder = {"kind": "mlp", "widths": [16, 7]}
+    [(place, got, reason)] = cautions(plan_of(method={"kind": "simclr", "encoder": encoder, "projector": [16, 12]}))
+    assert place == ("method",) and got == "7, 12" and "multiples of 8" in reason
+    assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}})))
+    exact = {**tiny_study()["training"], "precision": "float64"}
+    assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": encoder}, training=exact)))

@@ -1,5 +1,6 @@
 """Simulated sessions with known truth, one file a generator."""
 
+from invariance_probe.data.simulate.irreversible import simulate_irreversible
 from invariance_probe.data.simulate.messenger import simulate_messenger
 from invariance_probe.data.simulate.multimodal import simulate_multimodal
 from invariance_probe.data.simulate.nothing import simulate_nothing
@@ -11,6 +12,7 @@ from invariance_probe.data.simulate.switching import simulate_switching
 from invariance_probe.data.simulate.turnover import simulate_turnover
 
 GENERATORS = {
+    "irreversible": simulate_irreversible,
     "messenger": simulate_messenger,
     "multimodal": simulate_multimodal,
     "nothing": simulate_nothing,

@@ -1,0 +1,42 @@
+"""G9: a label that rotates, so that its recording run backwards can be told; and its reversible twin of the same autocorrelation."""
+
+import numpy as np
+from scipy.signal import lfilter
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import IrreversibleRecording
+
+
+def simulate_irreversible(source: IrreversibleRecording, session: str) -> Recording:
+    """Simulate one session: a label in the plane and reversible OU nuisances drive all units log-linearly with Gaussian gains.
+
+    The label is the sum of two processes that rotate at random amplitude with the same period, one each way, with the shares `forwards`
+    and 1 - forwards of its variance. Whatever the share, both its coordinates are Gaussian with the autocorrelation
+    exp(-w / tau) cos(2 pi w / period), and independent at any one time. Only their covariance across time tells the directions of time
+    apart: E[x(t) y(t + w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At .5 it is 0: the coordinates are
+    then independent, and a stationary Gaussian process of one variable is reversible (Weiss 1975, doi:10.2307/3212735).
+    """
+    rng = generator("simulate", source.seed, session)
+    bins, units = source.bins, source.units
+    mean_counts = baseline_rates(rng, units) * source.bin_s
+    ahead, back = (rotating(rng, source) for _ in range(2))
+    label = np.sqrt(source.forwards) * ahead + np.sqrt(1 - source.forwards) * back * [1.0, -1.0]
+    nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
+    gains = source.label_gain * rng.standard_normal((2, units))
+    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
+    counts = spike_counts(rng, source, label @ gains + nuisance @ loadings, power, mean_counts)
+    truth = {"label_tau_s": source.label_tau_s, "period_s": source.period_s, "arrow": 2 * source.forwards - 1}
+    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)
+
+
+def rotating(rng: np.random.Generator, source: IrreversibleRecording) -> np.ndarray:
+    """Return a stationary process in the plane (bins, 2) that turns from the first coordinate to the second, of unit variance each."""
+    decay = np.exp(-source.bin_s / source.label_tau_s)
+    turn = decay * np.exp(2j * np.pi * source.bin_s / source.period_s)
+    steps = rng.standard_normal((source.bins, 2)) @ [1.0, 1.0j] * np.sqrt(1 - decay**2)
+    steps[0] /= np.sqrt(1 - decay**2)
+    plane = lfilter([1.0], [1.0, -turn], steps)
+    return np.stack([plane.real, plane.imag], axis=1)

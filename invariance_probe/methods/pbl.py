@@ -1,0 +1,66 @@
+"""PBL: a belief formed from past windows predicts the latents of later ones, and a latent predicts the belief at its own time.
+
+Two bootstraps hold each other up: neither is a moving average, and only gradients are stopped. Nothing in the loss forbids a constant
+code; targets are standardised over the batch, which keeps a common offset from being all there is to predict. Watch `rank_me`.
+
+References
+----------
+Guo, Pires, Piot, Grill, Altche, Munos & Azar 2020, Bootstrap latent-predictive representations for multitask reinforcement learning,
+arXiv:2004.14646. Recordings have no actions, so the belief is of latents alone.
+"""
+
+from typing import ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.mlp import MLP
+from invariance_probe.encoders.recurrent import StackedGRU
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study import methods as declared_methods
+
+EPSILON = 1e-5
+
+
+def standardised(targets: Tensor) -> Tensor:
+    """Return targets (run, row, ...) with mean 0 and variance 1 over the rows, without gradient."""
+    targets = targets.detach()
+    centred = targets - targets.mean(1, keepdim=True)
+    return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
+
+
+def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
+    """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width)."""
+    return 2 - 2 * functional.cosine_similarity(predictions, standardised(targets), dim=-1).flatten(1).mean(1)
+
+
+class PBL(Method):
+    """Encoder, recurrent belief, and a predictor each way: belief to later latents, latent to belief."""
+
+    examples: ClassVar[str] = "sequences"
+
+    def __init__(self, declared: declared_methods.PBL, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+        super().__init__()
+        self.context_windows, self.horizons = declared.context_windows, len(declared.horizons)
+        dimensions = declared.encoder.dimensions
+        self.encoder = build_encoder(declared.encoder, shape, generators)
+        self.belief = StackedGRU(dimensions, declared.context_width, generators)
+        self.forwards = MLP(declared.context_width, (*declared.predictor, self.horizons * dimensions), generators)
+        self.backwards = MLP(dimensions, (*declared.predictor, declared.context_width), generators)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Predict the other view's later latents from the belief, and the other view's belief from the latent of its last window."""
+        latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
+        beliefs = self.belief(latents[:, :, : self.context_windows])[:, :, -1]
+        predicted = self.forwards(beliefs).unflatten(2, (self.horizons, -1))
+        forward = prediction_loss(predicted, other_view(latents[:, :, self.context_windows :]))
+        reverse = prediction_loss(self.backwards(latents[:, :, self.context_windows - 1]), other_view(beliefs))
+        return forward + reverse
+
+
+def other_view(rows: Tensor) -> Tensor:
+    """Return rows (run, 2 batch, ...) with the first and the second views' halves changed over."""
+    return torch.roll(rows, rows.shape[1] // 2, dims=1)
