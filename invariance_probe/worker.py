@@ -7,7 +7,7 @@ store. Events go to standard output, one JSON line each. The worker ends when it
 import json
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -24,7 +24,8 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.examination import examine
 from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.stored import Weights
+from invariance_probe.probing.stored import NOTHING_STORED, Stored
+from invariance_probe.probing.trained import TARGET_FREE, probe_stored
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
@@ -32,22 +33,31 @@ from invariance_probe.study.run import Run
 
 
 def measure(
-    bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None, stored: Weights | None = None
+    bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None, stored: Stored = NOTHING_STORED
 ) -> list[Measured]:
     """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message.
 
-    Runs that look at stored encoders read their weights from `stored`, by train key.
+    Runs that look at encoders find them in `stored`; SSL runs whose encoders are there, trained for another target, are only probed.
     """
+    if runs[0].examination is not None:
+        return _timed(runs, lambda: examine(bench, runs, stored.weights))
+    known = [run for run in runs if run.method.kind in TARGET_FREE and stored.has(run)]
+    new = [run for run in runs if run not in known]
+    return [
+        *(_timed(known, lambda: probe_stored(bench, known, stored)) if known else ()),
+        *(_timed(new, lambda: MEASURES[new[0].method.kind](bench, new, on_progress)) if new else ()),
+    ]
+
+
+def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
+    """Note how long each of the runs took."""
     started = time.perf_counter()
     try:
-        if runs[0].examination is not None:
-            measured = examine(bench, runs, stored or {})
-        else:
-            measured = MEASURES[runs[0].method.kind](bench, runs, on_progress)
+        found = measured()
     except InvarianceProbeError as error:
-        measured = failed(runs, error)
+        found = failed(runs, error)
     seconds = (time.perf_counter() - started) / len(runs)
-    return [replace(m, result=replace(m.result, seconds=seconds)) for m in measured]
+    return [replace(m, result=replace(m.result, seconds=seconds)) for m in found]
 
 
 def stacks(runs: list[Run]) -> Iterator[list[Run]]:
@@ -66,12 +76,12 @@ def _structure(run: Run) -> str:
     return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])
 
 
-def stored_encoders(store: Store, runs: list[Run]) -> Weights:
-    """Return what the store has of the encoders that runs look at, by train key."""
-    looked_at = [other for run in runs if run.examination is not None for other in (run, run.reference()) if other is not None]
-    wanted = {run.train_key(): run for run in looked_at}
-    found = {key: store.encoder(run) for key, run in wanted.items()}
-    return {key: weights for key, weights in found.items() if weights is not None}
+def stored_encoders(store: Store, runs: list[Run]) -> Stored:
+    """Return what the store has of the encoders that runs look at, or of their own."""
+    wanted = {run.train_key(): run for run in runs if run.examination is not None or run.method.kind in TARGET_FREE}
+    wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
+    weights = {key: found for key, run in wanted.items() if (found := store.encoder(run)) is not None}
+    return Stored(weights, {key: store.training(wanted[key]) for key in weights})
 
 
 def work(job: dict[str, Any], emit: Any) -> None:

@@ -1,6 +1,7 @@
 """Stacked SSL methods and the baselines beside them."""
 
 from invariance_probe.methods.barlow_twins import BarlowTwins
+from invariance_probe.methods.base import Method
 from invariance_probe.methods.byol import BYOL
 from invariance_probe.methods.cpc import CPC
 from invariance_probe.methods.masked_sequence import MaskedSequence
@@ -16,7 +17,7 @@ from invariance_probe.methods.temporal_shuffling import TemporalShuffling
 from invariance_probe.methods.vicreg import VICReg
 from invariance_probe.methods.y_aware import YAware
 
-METHODS = {
+METHODS: dict[str, type[Method]] = {
     "simclr": SimCLR,
     "vicreg": VICReg,
     "byol": BYOL,

@@ -9,13 +9,14 @@ from invariance_probe.probing import (
     mined_pairs,
     nulls,
     shared_dimensions,
+    supervised,
     trained,
     unit_information,
 )
 
 MEASURES = {
     **dict.fromkeys(METHODS, trained.measure_ssl),
-    "supervised": trained.measure_supervised,
+    "supervised": supervised.measure_supervised,
     "linear_ssl": baselines.measure_linear_ssl,
     "raw": baselines.measure_raw,
     "pca": baselines.measure_pca,

@@ -21,6 +21,29 @@ Weights = Mapping[str, Mapping[str, np.ndarray]]
 
 
 @dataclass(frozen=True, eq=False)
+class Stored:
+    """What the store has of the encoders that runs look at or need.
+
+    Attributes
+    ----------
+    weights
+        By train key.
+    trainings
+        Figures of their trainings, by train key.
+    """
+
+    weights: Weights
+    trainings: Mapping[str, Mapping[str, float]]
+
+    def has(self, run: Run) -> bool:
+        """Say whether a run's encoder is there."""
+        return run.train_key() in self.weights
+
+
+NOTHING_STORED = Stored({}, {})
+
+
+@dataclass(frozen=True, eq=False)
 class Encoders:
     """Stored encoders of one session and architecture, each once, and the runs that trained them."""
 

@@ -73,6 +73,11 @@ class Store:
         with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
+    def training(self, run: Run) -> dict[str, float]:
+        """Return the figures of the training of a run's stored encoder; empty where there is none."""
+        files = self._read("encoders", run.train_key())
+        return {} if files is None else dict(json.loads(files["training.json"]))
+
     def commit_encoder(self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]) -> None:
         """Store an encoder's weights with its training's figures."""
         packed = io.BytesIO()

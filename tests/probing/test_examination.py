@@ -16,6 +16,7 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.examinations import ByClass, Corruption, Detection
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.probes import Target
 from invariance_probe.study.study import Study
 from invariance_probe.worker import measure, stored_encoders
 
@@ -199,8 +200,35 @@ def test_the_worker_hands_over_what_the_store_has(trained, tmp_path):
     for m in trained.measured:
         store.commit_encoder(m.run, m.weights, {})
     stored = stored_encoders(store, trained.examined)
-    assert set(stored) == {m.run.train_key() for m in trained.measured if m.run.arm != "shared"}
+    assert set(stored.weights) == {m.run.train_key() for m in trained.measured if m.run.arm != "shared"}
     direct = examine(trained.bench, trained.examined, trained.weights)
     by_worker = measure(trained.bench, trained.examined, stored=stored)
     assert [replace(m.result, seconds=0.0) for m in by_worker] == [m.result for m in direct]
-    assert stored_encoders(store, [m.run for m in trained.measured]) == {}
+
+
+def test_another_target_trains_nothing_and_gives_what_training_again_gives(trained, tmp_path):
+    store = Store(tmp_path)
+    for m in trained.measured:
+        store.commit_encoder(m.run, m.weights, dict(m.result.diagnostics))
+    other = Target(name="nuisance", kind="continuous")
+    runs = [m.run.model_copy(update={"target": other}) for m in trained.measured]
+    bench = Workbench.of(trained.bench.recording, runs[0], torch.device("cpu"))
+    again = measure(bench, runs)
+    steps = []
+    probed = measure(bench, runs, steps.append, stored_encoders(store, runs))
+    assert steps == [] and [m.result.block_losses for m in probed] != [m.result.block_losses for m in trained.measured]
+    assert [replace(m.result, seconds=0.0) for m in probed] == [replace(m.result, seconds=0.0) for m in again]
+
+
+def test_only_what_is_not_stored_is_trained(trained, tmp_path):
+    store = Store(tmp_path)
+    runs = [m.run for m in trained.measured]
+    for m in trained.measured[1:]:
+        store.commit_encoder(m.run, m.weights, dict(m.result.diagnostics))
+    steps = []
+    found = measure(trained.bench, runs, steps.append, stored_encoders(store, runs))
+    assert sum(steps) == runs[0].steps
+    before = {m.result.key: m.result.block_losses for m in trained.measured}
+    assert len(found) == len(before)
+    for m in found:  # a probe's sums differ in the last bits with what is stacked beside it
+        assert m.result.block_losses == pytest.approx(before[m.result.key], rel=1e-12)

@@ -8,7 +8,7 @@ from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.trained import found_by_mining
+from invariance_probe.probing.mining import found_by_mining
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
