@@ -182,14 +182,22 @@ def main() -> None:
     rows = json.loads(path.read_text()) if path.exists() else []
     for name in given.only:
         own = measured(name, TASKS[name], given.seeds, store, given.workers)
-        rows = [row for row in rows if row["task"] != name] + own
+        mine = {(row["task"], row["method"]) for row in own}
+        rows = [row for row in rows if (row["task"], row["method"]) not in mine] + own
         path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
-    lines = [
-        line for name, task in TASKS.items() if (own := [r for r in rows if r["task"] == name]) for line in table(name, task, own)
-    ]
-    (given.out / "recordings.md").write_text(
-        "\n".join(["# Every method on real recordings", "", str(__doc__), "", *lines]), encoding="utf-8"
-    )
+    write_tables(rows, given.out)
+
+
+def write_tables(rows: list[dict[str, Any]], out: Path) -> None:
+    """Print every table and write them, with the speeds where those were measured."""
+    lines: list[str] = []
+    for name, task in TASKS.items():
+        own = [row for row in rows if row["task"] == name]
+        lines += table(name, task, own) if own else []
+    if (out / "speed.md").exists():
+        lines += ["## Speed", "", (out / "speed.md").read_text(encoding="utf-8")]
+    page = ["# Every method on real recordings", "", str(__doc__), "", *lines]
+    (out / "recordings.md").write_text("\n".join(page), encoding="utf-8")
     print("\n".join(lines))
 
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.probing.trained import train_pairs
+from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.load import load_study
 from invariance_probe.study.plan import Plan
@@ -71,7 +71,7 @@ def main() -> None:
         plain_loop(counts, STEPS * 4, batch, 0.4, 0.2, lr)
         plain.append(STEPS * 4 / (time.perf_counter() - started))
         started = time.perf_counter()
-        train_pairs(bench, runs, lambda steps: None)
+        train_ssl(bench, runs, lambda steps: None)
         stacked.append(STEPS * len(runs) / (time.perf_counter() - started))
     ratios = [s / p for s, p in zip(stacked, plain, strict=True)]
     print(

@@ -1,0 +1,114 @@
+"""CEBRA's time-contrastive mode on the folds of methods_on_recordings.py, and how long a model-step takes; adds rows to that table.
+
+python benchmarks/cebra_on_recordings.py [--out reports/methods] [--only TASK ...]        (needs the extra `bench`: cebra from PyPI)
+
+CEBRA (Schneider, Lee & Mathis 2023, doi:10.1038/s41586-023-06031-6) gets one bin a sample (`offset1-model`), time offsets of one bin,
+64 hidden units, 32 output dimensions, batches of 128 and 1000 iterations, one seed, on the standardised counts of each fold's
+training part; the same probe reads it.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from cebra import CEBRA
+from methods_on_recordings import TASKS, _row, study_of, write_tables
+from stacked_training import plain_loop
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.probing.readout import probe_scored
+from invariance_probe.probing.trained import train_ssl
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import Run
+
+NAME = "CEBRA, time (one seed)"
+ITERATIONS, BATCH, STACK, ROUNDS, STEPS = 1000, 128, 16, 3, 100
+
+
+def model(iterations: int) -> CEBRA:
+    """Return CEBRA at the width and batch of this project's own table."""
+    return CEBRA(
+        model_architecture="offset1-model", conditional="time", time_offsets=1, batch_size=BATCH, num_hidden_units=64,
+        output_dimension=32, max_iterations=iterations, learning_rate=3e-4, device="cpu", verbose=False,
+    )  # fmt: skip
+
+
+def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:
+    """Return each session of a task opened, with the raw runs of its folds and the SimCLR runs at dose 0."""
+    study = study_of(TASKS[name], 5, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve())
+    plan = Plan(study, find_sessions(study, Path.cwd()))
+    found = []
+    for session in plan.sessions:
+        own = [run for run in plan.runs if run.session == session.name]
+        raw = [run for run in own if run.method.kind == "raw"]
+        ssl = [run for run in plan.grid if run.session == session.name and run.axis == "" and run.setting == ""]
+        recording = open_recording(session.source, session.name, Path.cwd())
+        found.append((Workbench.of(recording, raw[0], torch.device("cpu")), raw, ssl))
+    return found
+
+
+def scored(bench: Workbench, run: Run) -> dict[str, float]:
+    """Fit CEBRA on a fold's training part and score the probe's predictions on its test part."""
+    part = bench.train_windows(run)
+    bins = bench.windows.starts
+    scaling = bench.scaling([part], torch.float32)
+    x = scaling.apply(torch.from_numpy(bench.recording.activity[bins])[None, :, None])[0, :, 0].numpy()
+    torch.manual_seed(run.seed)
+    np.random.seed(run.seed)  # noqa: NPY002 - CEBRA draws from the global generators
+    fitted = model(ITERATIONS).fit(x[part])
+    representation = torch.from_numpy(np.asarray(fitted.transform(x), dtype=np.float64))
+    return probe_scored(bench, [run], representation[None], [part])[1][0]
+
+
+def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
+    """Return steps a second of CEBRA, of a plain loop and of the stacked ensemble, interleaved, at batches of 128 and 64 hidden units."""
+    part = bench.train_windows(ssl[0])
+    counts = torch.from_numpy(bench.recording.activity[bench.windows.starts[part]]).float()
+    runs = [run.model_copy(update={"optimisation": run.optimisation.model_copy(update={"steps": STEPS})}) for run in ssl[:STACK]]
+    rates: dict[str, list[float]] = {"CEBRA": [], "plain loop (SimCLR)": [], f"stacked SimCLR, K = {STACK}": []}
+    for _ in range(ROUNDS):
+        for name, steps, call in (
+            ("CEBRA", STEPS, lambda: model(STEPS).fit(counts.numpy())),
+            ("plain loop (SimCLR)", STEPS, lambda: plain_loop(counts, STEPS, BATCH, 0.2, 0.2, 3e-3)),
+            (f"stacked SimCLR, K = {STACK}", STEPS * len(runs), lambda: train_ssl(bench, runs, lambda done: None)),
+        ):
+            started = time.perf_counter()
+            call()
+            rates[name].append(steps / (time.perf_counter() - started))
+    return [
+        f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} to {max(values):.0f} |" for name, values in rates.items()
+    ]
+
+
+def main() -> None:
+    """Measure CEBRA on every fold, add its rows, write the tables, and print and write the speeds."""
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default=Path("reports/methods"))
+    parser.add_argument("--only", nargs="*", default=list(TASKS))
+    given = parser.parse_args()
+    path = given.out / "recordings.json"
+    rows: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
+    for name in given.only:
+        for bench, raw, _ in benches(name):
+            values = {(run.fold, 0): scored(bench, run) for run in raw}
+            row = _row(name, TASKS[name], NAME, bench.recording.session, values)
+            rows = [r for r in rows if (r["task"], r["method"], r["session"]) != (name, NAME, row["session"])] + [row]
+            print(row, flush=True)
+            path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+    bench, _, ssl = benches(next(iter(TASKS)))[0]
+    table = ["| one core, batches of 128, 64 hidden units | model-steps/s | over rounds |", "|---|---|---|", *speed(bench, ssl)]
+    (given.out / "speed.md").write_text("\n".join([*table, ""]), encoding="utf-8")
+    print("\n".join(table))
+    write_tables(rows, given.out)
+
+
+if __name__ == "__main__":
+    main()
