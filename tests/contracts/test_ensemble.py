@@ -12,10 +12,12 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
+from invariance_probe.results.store import Store
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.training.optimizers import make_optimizer
+from invariance_probe.worker import measure, stored_encoders
 
 
 def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, **training):
@@ -59,10 +61,42 @@ def test_single_precision_is_bit_identical_whatever_the_partners(method):
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
 def test_results_are_the_same_alone_and_together(method):
     bench, runs, _ = bench_and_runs(method, "float32")
-    measure = MEASURES[method["kind"]]
-    together = measure(bench, runs[:4], lambda steps: None)
-    alone = measure(bench, runs[2:3], lambda steps: None)[0]
+    measured = MEASURES[method["kind"]]
+    together = measured(bench, runs[:4], lambda steps: None)
+    alone = measured(bench, runs[2:3], lambda steps: None)[0]
     assert alone.result.block_losses == pytest.approx(together[2].result.block_losses, abs=1e-9)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
+def test_dose_zero_is_training_without_the_transform_in_every_arm(method):
+    bench, runs, _ = bench_and_runs(method, "float32")
+    clean = next(run for run in runs if run.axis == "")
+    bare = clean.model_copy(update={"views": clean.views.model_copy(update={"transforms": ()})})
+    expected = weights_of(bench, [bare])
+    for arm in ("none", "independent", "shared", "paired"):
+        found = weights_of(bench, [clean.model_copy(update={"arm": arm, "axis": "unit_dropout.rate"})])
+        for name, value in expected.items():
+            assert torch.equal(found[name], value), (arm, name)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
+def test_a_stopped_study_goes_on_to_the_same_bits(method, tmp_path):
+    """Half of a stack is committed, the process is gone, and the other half is trained by the next one."""
+    bench, runs, _ = bench_and_runs(method, "float32")
+    whole = {m.result.key: m for m in measure(bench, runs[:4])}
+    store = Store(tmp_path)
+    for m in measure(bench, runs[:2]):
+        store.commit_encoder(m.run, m.weights, m.result.diagnostics)
+        store.commit_result(m.run, m.result)
+    left = [run for run in runs[:4] if store.result(run) is None]
+    assert left == runs[2:4]
+    for m in measure(bench, left, stored=stored_encoders(store, left)):
+        store.commit_encoder(m.run, m.weights, m.result.diagnostics)
+        store.commit_result(m.run, m.result)
+    for run in runs[:4]:
+        kept = store.encoder(run)
+        assert all(np.array_equal(kept[name], value) for name, value in whole[run.key()].weights.items())
+        assert store.result(run).block_losses == pytest.approx(whole[run.key()].result.block_losses, rel=1e-12)
 
 
 def test_a_run_that_diverges_leaves_its_partners_alone():
