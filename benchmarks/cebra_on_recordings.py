@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 import torch
 from cebra import CEBRA
-from methods_on_recordings import TASKS, _row, study_of, write_tables
+from methods_on_recordings import TASKS, row_of, study_of, write_tables
 from stacked_training import plain_loop
 
 from invariance_probe.data.sessions import find_sessions, open_recording
@@ -64,7 +64,8 @@ def scored(bench: Workbench, run: Run) -> dict[str, float]:
     np.random.seed(run.seed)  # noqa: NPY002 - CEBRA draws from the global generators
     fitted = model(ITERATIONS).fit(x[part])
     representation = torch.from_numpy(np.asarray(fitted.transform(x), dtype=np.float64))
-    return probe_scored(bench, [run], representation[None], [part])[1][0]
+    losses, scores = probe_scored(bench, [run], representation[None], [part])
+    return scores[0] | {"loss": float(losses[0, bench.folds[run.fold].test].mean())}
 
 
 def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
@@ -99,7 +100,7 @@ def main() -> None:
     for name in given.only:
         for bench, raw, _ in benches(name):
             values = {(run.fold, 0): scored(bench, run) for run in raw}
-            row = _row(name, TASKS[name], NAME, bench.recording.session, values)
+            row = row_of(name, TASKS[name], NAME, bench.recording.session, values)
             rows = [r for r in rows if (r["task"], r["method"], r["session"]) != (name, NAME, row["session"])] + [row]
             print(row, flush=True)
             path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")

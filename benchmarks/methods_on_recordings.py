@@ -2,8 +2,11 @@
 
 python benchmarks/methods_on_recordings.py [--out reports/methods] [--runs runs] [--seeds 5] [--only TASK ...]
 
-Every decoder is scored on the same test windows of the same ten folds. Means are over folds and seeds; the interval is a 95 % t interval over
-folds (of the mean over seeds), which training parts that overlap make too narrow rather than too wide.
+Every decoder is scored on the same test windows of the same folds. Means are over folds and seeds; the interval is a 95 % t interval over
+folds (of the mean over seeds), which training parts that overlap make too narrow rather than too wide. "Keeps of the range" is the part of
+the decodable range, from the best constant to the better of raw and supervised, that the loss keeps: the retention gate asks for .5.
+"Beats raw" compares the leading score with the raw decoder's, fold by fold. Methods see unit dropout at .2 and the task's jitter; y_aware and
+supcon see the target in training, and are no SSL.
 """
 
 import argparse
@@ -39,6 +42,8 @@ REACH = [
 WHOLE = [{**REACH[0], "path": "m1_reach/chewie-10032013-bin0.10-velthresh0.00.npz", "session": "chewie-1-every-bin"}]
 SLEEP = [{"kind": "npz", "path": "sleep_ca1/mouse_ca1_12h_4s.npz", "session": "ca1", "activity": "spike_count", "bin_s": "bin_s"}]
 
+WORLD = {"kind": "simulated", "generator": "redundancy", "sessions": 2, "seed": 77, "units": 60, "information": 2.0, "bins": 1620}
+
 
 def in_time(near_s: float, far_s: float, **sequence: Any) -> list[dict[str, Any]]:
     """Return the methods that choose their windows in time, at the scale of a recording."""
@@ -64,6 +69,20 @@ TASKS: dict[str, dict[str, Any]] = {
         "recordings": WHOLE, "target": {"name": "hand_velocity", "kind": "continuous"}, "score": "r2",
         "folds": {"scheme": "trials", "count": 10}, "methods": in_time(0.2, 2.0), "jitter_s": 0.1,
     },
+    "G1: a smooth label": {
+        "recordings": [{"kind": "simulated", "generator": "smoothness", "session": "smooth", "sessions": 2, "seed": 77, "bins": 3000}],
+        "target": {"name": "label", "kind": "continuous"}, "score": "r2", "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0,
+    },
+    "G2: sixty carriers": {
+        "recordings": [{**WORLD, "session": "sixty", "carriers": 60}], "target": {"name": "label", "kind": "continuous"}, "score": "r2",
+        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0}, "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0,
+    },
+    "G2: one carrier": {
+        "recordings": [{**WORLD, "session": "one", "carriers": 1, "carrier_counts": 2.0}], "score": "r2",
+        "target": {"name": "label", "kind": "continuous"}, "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0, "dropout": 0.0,
+    },
     "sleep: state": {
         "recordings": SLEEP, "target": {"name": "state", "kind": "categorical"}, "score": "balanced_accuracy",
         "beside": ("f1_weighted", "f1_macro"), "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0},
@@ -71,13 +90,15 @@ TASKS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """What is decoded of which recordings, on which folds, and which score leads."""
+Scores = dict[tuple[int, int], dict[str, float]]
+"""Scores and losses by fold and seed."""
 ROLES = {"raw": "raw ridge / logistic", "pca": "PCA", "untrained": "untrained", "supervised": "supervised network"}
 
 
 def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
     """Return the study whose identity dose is the comparison: dropout at .2 and jitter are part of every view."""
-    recordings = [{**source, "path": str(data / source["path"])} for source in task["recordings"]]
-    transforms = [{"kind": "unit_dropout", "rate": 0.2, "value": "silent"}, {"kind": "gaussian_noise"}]
+    recordings = [{**source, "path": str(data / source["path"])} if "path" in source else source for source in task["recordings"]]
+    transforms = [{"kind": "unit_dropout", "rate": task.get("dropout", 0.2), "value": "silent"}, {"kind": "gaussian_noise"}]
     return Study.model_validate({
         "name": "methods", "question": "How well can frozen representations of every method be decoded?", "recordings": recordings,
         "target": task["target"], "folds": task["folds"], "method": task["methods"][0],
@@ -102,28 +123,26 @@ def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers:
         return own or beside or run.method.kind == "shift_null"
 
     found = measure(plan, store, Place(Path.cwd(), store.root.resolve()), workers, _tell(name), needed).results
-    scores: dict[tuple[str, str], dict[tuple[int, int], dict[str, float]]] = {}
+    scores: dict[tuple[str, str], Scores] = {}
     for run in plan.runs:
-        if run.fold is not None and needed(run) and run.key() in found:
-            values = found[run.key()].diagnostics if found[run.key()].status != "failed" else {}
+        if run.fold is not None and needed(run) and (result := found.get(run.key())) is not None and result.status != "failed":
+            values = {**result.diagnostics, "loss": float(np.mean(result.block_losses))}
+            values |= {"floor": float(np.mean(result.floor_losses))} if result.floor_losses else {}
             scores.setdefault((ROLES.get(run.method.kind, run.method.kind), run.session), {})[run.fold, run.seed] = values
-    return [_row(name, task, *key, values) for key, values in scores.items()]
+    return [row_of(name, task, *key, values) for key, values in scores.items()]
 
 
-def _row(
-    name: str, task: dict[str, Any], method: str, session: str, values: dict[tuple[int, int], dict[str, float]]
-) -> dict[str, Any]:
-    row: dict[str, Any] = {"task": name, "method": method, "session": session}
-    for score in (task["score"], *task.get("beside", ())):
+def row_of(name: str, task: dict[str, Any], method: str, session: str, values: Scores) -> dict[str, Any]:
+    """Return means over folds and seeds of the scores, and the leading one by fold."""
+    row: dict[str, Any] = {"task": name, "method": method, "session": session, "models": len(values)}
+    for score in (task["score"], *task.get("beside", ()), "loss", "floor"):
         by_fold: dict[int, list[float]] = {}
         for (fold, _), scored in values.items():
             if score in scored:
                 by_fold.setdefault(fold, []).append(scored[score])
-        means = np.array([np.mean(own) for own in by_fold.values()])
-        row[score] = float(means.mean()) if len(means) else None
-        if score == task["score"] and len(means) > 1:
-            half = float(stats.t.ppf(0.975, len(means) - 1) * means.std(ddof=1) / len(means) ** 0.5)
-            row |= {"low": row[score] - half, "high": row[score] + half, "folds": len(means), "models": len(values)}
+        means = {fold: float(np.mean(own)) for fold, own in sorted(by_fold.items())}
+        row |= {score: float(np.mean(list(means.values())))} if means else {}
+        row |= {"by_fold": means} if score == task["score"] else {}
     return row
 
 
@@ -135,35 +154,49 @@ def _tell(name: str) -> Any:
     return tell
 
 
-def table(name: str, task: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
-    """Return a task's table, in Markdown: best first, with what beats the raw decoder marked."""
+def table(task: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
+    """Return a task's table, in Markdown, best first."""
     sessions = list(dict.fromkeys(row["session"] for row in rows))
     by_method: dict[str, dict[str, dict[str, Any]]] = {}
     for row in rows:
         by_method.setdefault(row["method"], {})[row["session"]] = row
-    score = task["score"]
+    score, raw = task["score"], by_method[ROLES["raw"]]
 
     def mean(method: str, what: str) -> float:
-        found = [row[what] for row in by_method[method].values() if row.get(what) is not None]
-        return float(np.mean(found)) if found else float("nan")
+        return float(np.mean([row.get(what, np.nan) for row in by_method[method].values()]))
 
-    raw = mean(ROLES["raw"], score)
-    heads = ["method", *(f"{score}, {session}" for session in sessions), *([f"{score}, mean"] if len(sessions) > 1 else [])]
-    heads += [*task.get("beside", ()), "beats raw"]
-    lines = [f"## {name}", "", "| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    ceiling = {session: min(own[session]["loss"] for own in (raw, by_method[ROLES["supervised"]])) for session in sessions}
+    heads = [
+        "method",
+        *(f"{score}, {session}" for session in sessions),
+        *task.get("beside", ()),
+        "keeps of the range",
+        "beats raw",
+    ]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for method in sorted(by_method, key=lambda own: -np.nan_to_num(mean(own, score), nan=-9)):
-        cells = [_cell(by_method[method].get(session), score) for session in sessions]
-        cells += [f"{mean(method, score):.3f}"] if len(sessions) > 1 else []
+        own = by_method[method]
+        kept = [(raw[s]["floor"] - row["loss"]) / (raw[s]["floor"] - ceiling[s]) for s, row in own.items() if "loss" in row]
+        cells = [interval(own[session]) if session in own else "" for session in sessions]
         cells += [f"{mean(method, what):.3f}" for what in task.get("beside", ())]
-        verdict = "" if method == ROLES["raw"] else ("yes" if mean(method, score) > raw else "no")
-        lines.append(f"| {method} | " + " | ".join([*cells, verdict]) + " |")
+        cells += [f"{np.mean(kept):.2f}" if kept else "", "" if method == ROLES["raw"] else beats(own, raw)]
+        lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
 
-def _cell(row: dict[str, Any] | None, score: str) -> str:
-    if row is None or row.get(score) is None:
-        return ""
-    return f"{row[score]:.3f} [{row['low']:.3f}, {row['high']:.3f}]" if "low" in row else f"{row[score]:.3f}"
+def interval(row: dict[str, Any]) -> str:
+    """Return the leading score of one session, with the 95 % t interval over folds."""
+    folds = np.array(list(row["by_fold"].values()))
+    half = stats.t.ppf(0.975, len(folds) - 1) * folds.std(ddof=1) / len(folds) ** 0.5
+    return f"{folds.mean():.3f} [{folds.mean() - half:.3f}, {folds.mean() + half:.3f}]"
+
+
+def beats(own: dict[str, dict[str, Any]], raw: dict[str, dict[str, Any]]) -> str:
+    """Say whether the leading score is above the raw decoder's, fold by fold: shown, shown not to be, or neither, at .05 two-sided."""
+    differences = np.array([value - raw[s]["by_fold"][fold] for s, row in own.items() for fold, value in row["by_fold"].items()])
+    p = stats.ttest_1samp(differences, 0.0).pvalue if len(differences) > 1 else 1.0
+    word = "not shown" if not p < 0.05 else ("yes" if differences.mean() > 0 else "no, below it")
+    return f"{word} ({differences.mean():+.3f})"
 
 
 def main() -> None:
@@ -193,7 +226,7 @@ def write_tables(rows: list[dict[str, Any]], out: Path) -> None:
     lines: list[str] = []
     for name, task in TASKS.items():
         own = [row for row in rows if row["task"] == name]
-        lines += table(name, task, own) if own else []
+        lines += [f"## {name}", "", *table(task, own)] if own else []
     if (out / "speed.md").exists():
         lines += ["## Speed", "", (out / "speed.md").read_text(encoding="utf-8")]
     page = ["# Every method on real recordings", "", str(__doc__), "", *lines]
