@@ -18,7 +18,7 @@ LOSS = {
     "simclr": "nt_xent_equals_cross_entropy", "vicreg": "vicreg_terms", "byol": "byol_regression", "moco": "moco_contrasts",
     "simsiam": "simsiam_is_the_mean", "barlow_twins": "barlow_twins_equals", "myow": "myow_is_byol_until",
     "swap_vae": "swap_vae_reconstructs",
-    "supcon": "supervised_contrast_is_l_out", "y_aware": "y_aware_contrast_weighs", "cpc": "cpc_is_the_cross_entropy", 
+    "supcon": "supervised_contrast_is_l_out", "y_aware": "y_aware_contrast_weighs", "cpc": "cpc_is_the_cross_entropy",
     "pbl": "pbl_is_the_distance",
     "relative_positioning": "relative_positioning_is", "temporal_shuffling": "unsigned_temporal_shuffling_is",
     "masked_sequence": "masked_sequence_is",
