@@ -144,14 +144,7 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
-    fewest = min(len(fold.train) for fold in folds)
-    batch = study.training.batch_size
-    if study.method.kind != "linear_ssl" and batch > fewest:
-        yield (
-            ("training", "batch_size"),
-            batch,
-            f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
-        )
+    yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
         (("axes", i, "doses", j), dose)
         for i, axis in enumerate(study.axes)
@@ -159,6 +152,26 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         for j, dose in enumerate(axis.doses)
     ]
     yield from view_problems(study.views, recording, swept)
+
+
+def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterator[Problem]:
+    """Yield what is wrong with the study's methods on a recording whose smallest fold trains on that many windows."""
+    for place, method in study.methods():
+        optimisation = method.optimisation(study.training.optimisation())
+        if optimisation is not None and optimisation.batch_size > fewest:
+            own = getattr(method, "training", None)
+            changed = own is not None and own.batch_size is not None
+            yield (
+                (*place, "training", "batch_size") if changed else ("training", "batch_size"),
+                optimisation.batch_size,
+                f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
+            )
+        if method.kind == "swap_vae" and recording.activity_kind == "signal":
+            yield (
+                (*place, "kind"),
+                method.kind,
+                f"it reconstructs spike counts, but session {recording.session!r} holds signals; use another method",
+            )
 
 
 def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()) -> Iterator[Problem]:

@@ -122,6 +122,16 @@ class Study(Declaration):
         """Return the arms that an axis can have: the pairing's own axis knows no shared draw."""
         return ("independent",) if path.split(".")[0] == self.views.pairing.kind else self.arms
 
+    def methods(self) -> Iterator[tuple[Place, Method]]:
+        """Yield every method of the study with its place: its own, the second one, and those that are swept."""
+        yield ("method",), self.method
+        if self.second_method is not None:
+            yield ("second_method",), self.second_method
+        for i, sweep in enumerate(self.sweeps):
+            if sweep.path == "method":
+                for j, value in enumerate(sweep.values):
+                    yield ("sweeps", i, "values", j), _Chosen.model_validate({"method": value}).method
+
     def is_jitter(self, path: str) -> bool:
         """Say whether a path sweeps the pairing in time."""
         return path.split(".")[0] == "time_jitter"
@@ -138,6 +148,9 @@ class Study(Declaration):
         yield from _repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
+        yield from self._method_problems(("method",), self.method)
+        if self.second_method is not None:
+            yield from self._method_problems(("second_method",), self.second_method)
         yield from self._sweep_problems()
         if self.window.length_bins > 1:
             for name, method in (("method", self.method), ("second_method", self.second_method)):
@@ -170,13 +183,6 @@ class Study(Declaration):
             if axis.path not in known:
                 yield ("axes", i, "path"), axis.path, _unknown("axis", axis.path, known)
                 continue
-            if self.is_jitter(axis.path) and self.method.pairs_in_time:
-                yield (
-                    ("axes", i, "path"),
-                    axis.path,
-                    f"{self.method.kind} chooses its own windows in time, so the pairing does not reach it; "
-                    f"sweep {self.method.pairs_in_time!r} instead, or use another method",
-                )
             identity = known[axis.path]
             if identity not in axis.doses:
                 yield (
@@ -213,11 +219,26 @@ class Study(Declaration):
                         f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(missing))}",
                     )
 
+    def _method_problems(self, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+        """Yield why a method cannot be used in this study."""
+        jitters = [axis.path for axis in self.axes if self.is_jitter(axis.path)]
+        if jitters and method.pairs_in_time:
+            yield (
+                (*place, "kind"),
+                method.kind,
+                f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
+                f"sweep {method.pairs_in_time!r} instead, or use another method",
+            )
+        if method.kind == "supcon" and self.target.kind != "categorical":
+            yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {self.target.kind}; use 'y_aware'"
+
     def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:
         for i, sweep in enumerate(self.sweeps):
             for j, value in enumerate(sweep.values):
                 try:
-                    self.with_setting(sweep.path, value)
+                    method, *_ = self.with_setting(sweep.path, value)
+                    if sweep.path == "method":
+                        yield from self._method_problems(("sweeps", i, "values", j), method)
                 except KeyError:
                     allowed = [f"training.{name}" for name in Optimisation.model_fields] + [
                         "method",

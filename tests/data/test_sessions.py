@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 from conftest import tiny_study
@@ -164,3 +166,12 @@ def test_catalogued_recordings_open(name):
 def test_sessions_carry_their_sources():
     study = Study.model_validate(tiny_study())
     assert [s.name for s in find_sessions(study, None)] == ["spread-1", "spread-2", "spread-3", "spread-4"]
+
+
+def test_a_batch_that_only_a_swept_method_makes_too_large_is_named_there():
+    world = {"kind": "simulated", "generator": "redundancy", "session": "s", "units": 12, "bins": 640}
+    values = [{"kind": "vicreg", "training": {"batch_size": 400}}]
+    study = Study.model_validate(tiny_study(recordings=[world], sweeps=[{"path": "method", "values": values}]))
+    [(place, got, reason)] = recording_problems(study, Path())
+    assert place == ("sweeps", 0, "values", 0, "training", "batch_size") and got == 400
+    assert "use a batch size of at most" in reason

@@ -87,3 +87,10 @@ def test_widths_that_cost_bit_identity_are_said():
     assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}})))
     exact = {**tiny_study()["training"], "precision": "float64"}
     assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": encoder}, training=exact)))
+
+
+def test_a_method_that_cannot_be_used_is_named_where_it_stands():
+    with pytest.raises(ValidationError) as caught:
+        plan_of(sweeps=[{"path": "method", "values": [{"kind": "simclr"}, {"kind": "supcon"}]}], second_method={"kind": "supcon"})
+    assert [error["loc"] for error in caught.value.errors()] == [("second_method", "kind"), ("sweeps", 0, "values", 1, "kind")]
+    assert all("use 'y_aware'" in error["msg"] for error in caught.value.errors())
