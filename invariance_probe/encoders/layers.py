@@ -70,7 +70,7 @@ class LinearBatchNormReLU(nn.Module):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Return batch norm without scale and shift: each column of (run, row, width) with mean 0 and variance 1 over its run's rows."""
+    """Return batch norm without scale and shift: each column of (run, row, ...) with mean 0 and variance 1 over its run's rows."""
     centred = x - x.mean(1, keepdim=True)
     return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 

@@ -17,24 +17,15 @@ from torch import Tensor
 from torch.nn import functional
 
 from invariance_probe.encoders import build_encoder
+from invariance_probe.encoders.layers import standardised
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.encoders.recurrent import StackedGRU
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study import methods as declared_methods
 
-EPSILON = 1e-5
-
-
-def standardised(targets: Tensor) -> Tensor:
-    """Return targets (run, row, ...) with mean 0 and variance 1 over the rows, without gradient."""
-    targets = targets.detach()
-    centred = targets - targets.mean(1, keepdim=True)
-    return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
-
-
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width)."""
-    return 2 - 2 * functional.cosine_similarity(predictions, standardised(targets), dim=-1).flatten(1).mean(1)
+    """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width). Targets get no gradient."""
+    return 2 - 2 * functional.cosine_similarity(predictions, standardised(targets.detach()), dim=-1).flatten(1).mean(1)
 
 
 class PBL(Method):
