@@ -23,6 +23,7 @@ from invariance_probe.encoders.recurrent import StackedGRU
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study import methods as declared_methods
 
+
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width). Targets get no gradient."""
     return 2 - 2 * functional.cosine_similarity(predictions, standardised(targets.detach()), dim=-1).flatten(1).mean(1)
