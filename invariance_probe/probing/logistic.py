@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-from invariance_probe.probing.ridge import UNIT
+from invariance_probe.probing.ridge import LANES, UNIT
 
 MOST_STEPS = 50
 TOLERANCE = 1e-7
@@ -20,25 +21,28 @@ TOLERANCE = 1e-7
 
 @dataclass(frozen=True, eq=False)
 class LogisticFit:
-    """Coefficients (run, dim + 1, class) of standardised features with a last row of intercepts."""
+    """Coefficients of standardised features, then of filled-up ones, with a last row of intercepts (run, filled + 1, class)."""
 
     coefficients: Tensor
     mean: Tensor
     inverse_sd: Tensor
     penalties: Tensor
+    features: int
+    """How many features there are; those that were filled up have weight 0."""
 
     def predict(self, x: Tensor) -> Tensor:
         """Return log-probabilities (run, row, class) for features (run, row, dim)."""
-        return torch.log_softmax(torch.bmm(_design(x, self.mean, self.inverse_sd), self.coefficients), dim=2)
+        design = _design(_filled(x.to(torch.float64)), self.mean, self.inverse_sd)
+        return torch.log_softmax(torch.bmm(design, self.coefficients), dim=2)[:, : x.shape[1]]
 
     def weights(self) -> Tensor:
         """Return what is read of raw features (run, dim, class), less what all classes share: that moves no probability."""
-        read = self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2)
+        read = (self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2))[:, : self.features]
         return read - read.mean(2, keepdim=True)
 
     def chosen(self, runs: list[int]) -> "LogisticFit":
         """Return the fits of some of the runs, one again as often as it is named."""
-        return LogisticFit(self.coefficients[runs], self.mean[runs], self.inverse_sd[runs], self.penalties[runs])
+        return LogisticFit(self.coefficients[runs], self.mean[runs], self.inverse_sd[runs], self.penalties[runs], self.features)
 
 
 def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int) -> LogisticFit:
@@ -57,14 +61,16 @@ def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[flo
     count
         Number of classes.
     """
-    x = x.to(torch.float64)
+    features = x.shape[2]
+    x, more = _filled(x.to(torch.float64)), -x.shape[1] % LANES
+    classes, inner = functional.pad(classes, (0, more)), functional.pad(inner, (0, more), value=-1)
     used = (inner >= 0).to(torch.float64)
     rows = used.sum(1)[:, None, None]
     mean = (x * used.unsqueeze(2)).sum(1, keepdim=True) / rows
     variance = ((x - mean).square() * used.unsqueeze(2)).sum(1, keepdim=True) / rows
     inverse_sd = torch.where(variance > 1e-20, variance.clamp_min(1e-300).rsqrt(), 0.0)
     design = _design(x, mean, inverse_sd)
-    labels = torch.nn.functional.one_hot(classes, count).to(torch.float64)
+    labels = functional.one_hot(classes, count).to(torch.float64)
     ordered = sorted(penalties, reverse=True)
     best = _best_penalty(design, labels, inner, ordered)
     coefficients = design.new_zeros(len(x), design.shape[2], count)
@@ -72,7 +78,12 @@ def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[flo
     for i, penalty in enumerate(ordered):
         coefficients = _newton(design, labels, used, penalty, coefficients)
         result = torch.where((best == i)[:, None, None], coefficients, result)
-    return LogisticFit(result, mean, inverse_sd, torch.tensor(ordered, dtype=torch.float64, device=x.device)[best])
+    return LogisticFit(result, mean, inverse_sd, torch.tensor(ordered, dtype=torch.float64, device=x.device)[best], features)
+
+
+def _filled(x: Tensor) -> Tensor:
+    """Fill up rows, and features with the intercept, to multiples of `LANES` by zeros, so that every run lies alike in memory."""
+    return functional.pad(x, (0, -(x.shape[2] + 1) % LANES, 0, -x.shape[1] % LANES))
 
 
 def _design(x: Tensor, mean: Tensor, inverse_sd: Tensor) -> Tensor:

@@ -9,6 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+LANES = 8
+"""Matrices whose rows are multiples of this many numbers lie alike in memory for every run of a stack, and are then multiplied and solved alike
+to the last bit: a fit does not depend on what is stacked with it."""
 UNIT = 0.01
 """A penalty of 1 is this much times the number of training rows, on standardised features."""
 
@@ -23,7 +26,8 @@ class RidgeFit:
 
     def predict(self, x: Tensor) -> Tensor:
         """Return predictions (run, row, column) for features (run, row, dim)."""
-        return torch.baddbmm(self.intercepts, x.to(self.coefficients.dtype), self.coefficients)
+        read = torch.bmm(x.to(self.coefficients.dtype), _padded(self.coefficients))
+        return read[..., : self.intercepts.shape[2]] + self.intercepts
 
     def weights(self) -> Tensor:
         """Return what is read of raw features (run, dim, column)."""
@@ -50,27 +54,36 @@ def fit_ridge(x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...],
     groups
         How many equal groups of successive columns choose a penalty of their own.
     """
-    x, y = x.to(torch.float64), y.to(torch.float64)
-    table = torch.cat([x, torch.ones_like(x[..., :1]), y], dim=2)
+    features, targets = x.shape[2], y.shape[2]
+    x, y = _padded(x.to(torch.float64)), _padded(y.to(torch.float64))
+    dim, columns = x.shape[2], y.shape[2]
+    table = _padded(torch.cat([x, torch.ones_like(x[..., :1]), y], dim=2))
     folds = int(inner.max()) + 1
     parts = torch.stack([torch.bmm((table * (inner == g).unsqueeze(2)).transpose(1, 2), table) for g in range(folds)], dim=1)
     whole = parts.sum(1, keepdim=True)
     candidates = torch.tensor(penalties, dtype=torch.float64, device=x.device)
-    dim, columns = x.shape[2], y.shape[2]
-    held_out = _squared_errors(_solve(whole - parts, dim, candidates), parts, columns).sum(1)  # (run, penalty, column)
-    best = held_out.view(*held_out.shape[:2], groups, -1).sum(3).argmin(1)  # (run, group)
-    solved = _solve(whole, dim, candidates)[:, 0]  # (run, penalty, dim + 1, column)
-    chosen = best.repeat_interleave(columns // groups, dim=1)[:, None, None, :].expand(-1, 1, dim + 1, -1)
+    held_out = _squared_errors(_solve(whole - parts, dim, columns, candidates), parts).sum(1)[
+        ..., :targets
+    ]  # (run, penalty, column)
+    best = held_out.reshape(*held_out.shape[:2], groups, -1).sum(3).argmin(1)  # (run, group)
+    solved = _solve(whole, dim, columns, candidates)[:, 0, :, :, :targets]  # (run, penalty, dim + 1, column)
+    chosen = best.repeat_interleave(targets // groups, dim=1)[:, None, None, :].expand(-1, 1, dim + 1, -1)
     coefficients = solved.gather(1, chosen).squeeze(1)
-    return RidgeFit(coefficients[:, :dim], coefficients[:, dim:], candidates[best])
+    return RidgeFit(coefficients[:, :features], coefficients[:, dim:], candidates[best])
 
 
-def _solve(gram: Tensor, dim: int, penalties: Tensor) -> Tensor:
+def _padded(x: Tensor) -> Tensor:
+    """Add columns of zeros up to a multiple of `LANES`, which get no weight."""
+    return torch.nn.functional.pad(x, (0, -x.shape[-1] % LANES))
+
+
+def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
     """Return coefficients with the intercept last (run, part, penalty, dim + 1, column) from Grams (run, part, all, all)."""
+    targets = slice(dim + 1, dim + 1 + columns)
     rows = gram[..., dim, dim][..., None]
-    mean_x, mean_y = gram[..., dim, :dim] / rows, gram[..., dim, dim + 1 :] / rows
+    mean_x, mean_y = gram[..., dim, :dim] / rows, gram[..., dim, targets] / rows
     covariance = gram[..., :dim, :dim] / rows[..., None] - mean_x[..., :, None] * mean_x[..., None, :]
-    with_y = gram[..., :dim, dim + 1 :] / rows[..., None] - mean_x[..., :, None] * mean_y[..., None, :]
+    with_y = gram[..., :dim, targets] / rows[..., None] - mean_x[..., :, None] * mean_y[..., None, :]
     variance = covariance.diagonal(dim1=-2, dim2=-1)
     live = variance > 1e-12 * variance.amax(-1, keepdim=True).clamp_min(1e-300)
     inverse_sd = torch.where(live, variance.clamp_min(1e-300).rsqrt(), 0.0)
@@ -83,8 +96,10 @@ def _solve(gram: Tensor, dim: int, penalties: Tensor) -> Tensor:
     return torch.cat([weights, intercept], dim=-2)
 
 
-def _squared_errors(solved: Tensor, grams: Tensor, columns: int) -> Tensor:
+def _squared_errors(solved: Tensor, grams: Tensor) -> Tensor:
     """Return the sum of squared errors (run, part, penalty, column) of each solution on its own part's Gram."""
+    columns = solved.shape[-1]
     minus = -torch.eye(columns, dtype=solved.dtype, device=solved.device)
     vector = torch.cat([solved, minus.expand(*solved.shape[:-2], -1, -1)], dim=-2)
+    vector = torch.nn.functional.pad(vector, (0, 0, 0, grams.shape[-1] - vector.shape[-2]))
     return (vector * (grams.unsqueeze(2) @ vector)).sum(-2)

@@ -182,3 +182,22 @@ def test_the_raw_baseline_of_hand_velocity_equals_a_plain_scikit_learn_ridge():
         error = ((model.predict(scaler.transform(x[fold.test])) - y[fold.test]) ** 2).sum(1) / y.var(0).sum()
         expected = np.mean([error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)])
         assert np.mean(result.block_losses) == pytest.approx(expected, abs=1e-3)
+
+
+@pytest.mark.parametrize("dim", [8, 16, 17, 42])
+@pytest.mark.parametrize(("kind", "columns"), [("ridge", 1), ("ridge", 2), ("ridge", 3), ("logistic", 3), ("logistic", 5)])
+def test_a_probe_is_the_same_to_the_last_bit_whatever_is_stacked_with_it(kind, columns, dim):
+    gen = torch.Generator().manual_seed(dim)
+    x = torch.randn(9, 301, dim, generator=gen, dtype=torch.float64)
+    y = torch.randn(9, 301, columns, generator=gen, dtype=torch.float64)
+    classes = torch.randint(0, columns, (9, 301), generator=gen)
+    inner = (torch.arange(301) * 4 // 301).expand(9, -1)
+
+    def predicted(runs):
+        if kind == "ridge":
+            return fit_ridge(x[runs], y[runs], inner[runs], (0.1, 1.0, 10.0)).predict(x[runs])
+        return fit_logistic(x[runs], classes[runs], inner[runs], (0.1, 1.0), columns).predict(x[runs])
+
+    together = predicted(list(range(9)))
+    for runs in ([3], [5, 3], list(range(1, 9))):
+        assert torch.equal(predicted(runs), together[runs])
