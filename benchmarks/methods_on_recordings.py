@@ -140,7 +140,7 @@ def row_of(name: str, task: dict[str, Any], method: str, session: str, values: S
         for (fold, _), scored in values.items():
             if score in scored:
                 by_fold.setdefault(fold, []).append(scored[score])
-        means = {fold: float(np.mean(own)) for fold, own in sorted(by_fold.items())}
+        means = {str(fold): float(np.mean(own)) for fold, own in sorted(by_fold.items())}
         row |= {score: float(np.mean(list(means.values())))} if means else {}
         row |= {"by_fold": means} if score == task["score"] else {}
     return row
