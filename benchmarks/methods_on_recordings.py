@@ -6,7 +6,8 @@ Every decoder is scored on the same test windows of the same folds. Means are ov
 folds (of the mean over seeds), which training parts that overlap make too narrow rather than too wide. "Keeps of the range" is the part of
 the decodable range, from the best constant to the better of raw and supervised, that the loss keeps: the retention gate asks for .5.
 "Beats raw" compares the leading score with the raw decoder's, fold by fold. Methods see unit dropout at .2 and the task's jitter; y_aware and
-supcon see the target in training, and are no SSL.
+supcon see the target in training, and are no SSL. "As published" is one session and one seed of the settings and augmentations of MYOW's
+two releases (Azabou et al. 2021), without count splitting and without pepper noise; BYOL is the first release without mining.
 """
 
 import argparse
@@ -56,6 +57,16 @@ def in_time(near_s: float, far_s: float, **sequence: Any) -> list[dict[str, Any]
     ]
 
 
+def published(dropout: float, noise: float) -> dict[str, Any]:
+    """Return views as MYOW makes them: every window draws its own dropout rate, and noise comes after standardisation."""
+    transforms = [
+        {"kind": "unit_dropout", "rate": dropout, "value": "silent", "rate_draw": "uniform"},
+        {"kind": "spike_thinning"},
+        {"kind": "gaussian_noise", "sigma": noise},
+    ]
+    return {"base": {"kind": "none"}, "transforms": transforms}
+
+
 TASKS: dict[str, dict[str, Any]] = {
     "reach: hand velocity": {
         "recordings": REACH, "target": {"name": "hand_velocity", "kind": "continuous"}, "score": "r2",
@@ -88,6 +99,22 @@ TASKS: dict[str, dict[str, Any]] = {
         "beside": ("f1_weighted", "f1_macro"), "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0},
         "methods": [*PAIRS, {**LABELLED, "kind": "supcon"}, *in_time(60.0, 1800.0)], "jitter_s": 12.0,
     },
+    "as published, first release: direction": {
+        "recordings": REACH[:1], "target": {"name": "reach_direction_rad", "kind": "circular"}, "score": "accuracy",
+        "beside": ("accuracy_wide",), "folds": {"scheme": "trials", "count": 10}, "jitter_s": 0.4, "seeds": 1,
+        "methods": [{"kind": kind, "preset": "monkey", "training": {"steps": 8000}} for kind in ("myow", "byol")],
+        "views": published(0.8, 0.2),
+    },
+    "as published, second release: direction": {
+        "recordings": REACH[:1], "target": {"name": "reach_direction_rad", "kind": "circular"}, "score": "accuracy",
+        "beside": ("accuracy_wide",), "folds": {"scheme": "trials", "count": 10}, "jitter_s": 0.2, "seeds": 1,
+        "methods": [{"kind": "myow", "preset": "monkey-neuro", "training": {"steps": 10_000}}], "views": published(0.2, 0.0),
+    },
+    "as published, second release: sleep": {
+        "recordings": SLEEP, "target": {"name": "state", "kind": "categorical"}, "score": "balanced_accuracy",
+        "beside": ("f1_weighted", "f1_macro"), "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0}, "jitter_s": 12.0, "seeds": 1,
+        "methods": [{"kind": "myow", "preset": "rodent-neuro", "training": {"steps": 13_500}}], "views": published(0.8, 0.0),
+    },
 }  # fmt: skip
 """What is decoded of which recordings, on which folds, and which score leads."""
 Scores = dict[tuple[int, int], dict[str, float]]
@@ -96,16 +123,18 @@ ROLES = {"raw": "raw ridge / logistic", "pca": "PCA", "untrained": "untrained", 
 
 
 def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
-    """Return the study whose identity dose is the comparison: dropout at .2 and jitter are part of every view."""
+    """Return the study whose identity dose is the comparison: what its views lose and their jitter are part of every view."""
     recordings = [{**source, "path": str(data / source["path"])} if "path" in source else source for source in task["recordings"]]
-    transforms = [{"kind": "unit_dropout", "rate": task.get("dropout", 0.2), "value": "silent"}, {"kind": "gaussian_noise"}]
+    dropout = {"kind": "unit_dropout", "rate": task.get("dropout", 0.2), "value": "silent"}
+    views = task.get("views", {"transforms": [dropout, {"kind": "gaussian_noise"}]})
+    axis = "spike_thinning.rate" if "views" in task else "gaussian_noise.sigma"
     return Study.model_validate({
         "name": "methods", "question": "How well can frozen representations of every method be decoded?", "recordings": recordings,
         "target": task["target"], "folds": task["folds"], "method": task["methods"][0],
         "training": {"steps": 500, "batch_size": 128, "learning_rate": 3e-3, "seeds": seeds, "study_seed": 1},
-        "views": {"pairing": {"kind": "time_jitter", "window_s": task["jitter_s"]}, "transforms": transforms},
-        "axes": [{"path": "gaussian_noise.sigma", "doses": [0, 0.5]}], "sweeps": [{"path": "method", "values": task["methods"][1:]}],
-        "hypotheses": [{"id": "none", "claim": "none", "predicts": "invariant", "axis": "gaussian_noise.sigma", "dose": 0.5,
+        "views": {"pairing": {"kind": "time_jitter", "window_s": task["jitter_s"]}, **views},
+        "axes": [{"path": axis, "doses": [0, 0.5]}], "sweeps": [{"path": "method", "values": others}] if (others := task["methods"][1:]) else [],
+        "hypotheses": [{"id": "none", "claim": "none", "predicts": "invariant", "axis": axis, "dose": 0.5,
                         "margin": {"fraction_of_range": 0.1, "because": "nothing is claimed"}}],
         "quick": True,
     })  # fmt: skip
@@ -113,6 +142,7 @@ def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
 
 def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers: int) -> list[dict[str, Any]]:
     """Measure a task and return one row a method and session: the mean of every score, and an interval of the leading one."""
+    seeds = task.get("seeds", seeds)
     study = study_of(task, seeds, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve())
     plan = Plan(study, find_sessions(study, Path.cwd()))
     kinds = {method["kind"] for method in task["methods"]}
