@@ -31,6 +31,8 @@ SPREAD_HELP = (
 )
 BYTES_AN_EXAMINATION = 16_000
 """Four small files, as blocks on disk."""
+CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
+"""Methods of which `calibrate` has settings."""
 EVERY_S = 10
 """Seconds between two progress lines where there is no terminal."""
 
@@ -159,7 +161,7 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
     "--size", type=click.Choice(["full", "licence", "quick"]), default="full", show_default=True, help="How many sessions."
 )
 @click.option("--quick", is_flag=True, help="The same as --size quick: minutes, whether it works, not how well.")
-@click.option("--method", type=click.Choice(["simclr", "vicreg", "byol"]), default="simclr", show_default=True)
+@click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
     type=click.Choice(["all", "dropout", "few", "arms", "time", "measures", "worlds"]),

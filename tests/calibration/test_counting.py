@@ -18,7 +18,7 @@ from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import _shares
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.without_ssl import addition_table
-from invariance_probe.cli import main
+from invariance_probe.cli import CALIBRATED, main
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import Effect, read_losses
 from invariance_probe.study.plan import Plan, Session
@@ -80,6 +80,11 @@ def test_the_arms_table_holds_every_arms_excess_loss():
     means = {name: mean for name, (mean, _) in row["figures"].items()}
     expected = {"delta": 0.1, "H": 0.02, "delta_paired": -0.2, "D": 0.08, "C_info": 0.3, "D against paired": 0.3}
     assert means == pytest.approx(expected, abs=0.02)
+
+
+@pytest.mark.parametrize("kind", CALIBRATED)
+def test_every_method_that_the_command_offers_has_its_settings(kind):
+    assert dropout_study(SSL[kind], SIZES["licence"]).method.kind == kind and set(CALIBRATED) == set(SSL)
 
 
 def test_banks_are_disjoint_from_what_was_tuned_on_and_need_no_more_than_they_say():
