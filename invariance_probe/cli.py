@@ -169,6 +169,13 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, measures without SSL, or worlds G3 to G6.",
 )
+@click.option(
+    "--arithmetic",
+    type=click.Choice(["torch", "native", "bfloat16"]),
+    default="torch",
+    show_default=True,
+    help="How training steps are computed; only with --part dropout.",
+)
 @click.option("--no-train", is_flag=True, help="Judge what the store has.")
 @click.option("--runs", default="runs/calibration", show_default=True, type=click.Path(path_type=Path), help="The run store.")
 @click.option(
@@ -176,16 +183,27 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 )
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one a core].")
 def calibrate(
-    size: str, quick: bool, method: str, part: str, no_train: bool, runs: Path, out: Path | None, workers: int | None
+    size: str,
+    quick: bool,
+    method: str,
+    part: str,
+    arithmetic: str,
+    no_train: bool,
+    runs: Path,
+    out: Path | None,
+    workers: int | None,
 ) -> None:
     """Count how often verdicts are wrong, on simulated worlds of known truth; goes on where it was stopped."""
     from invariance_probe.calibration import calibrate as run_calibration
 
+    if arithmetic != "torch" and part != "dropout":
+        raise click.UsageError(f"--arithmetic {arithmetic} is calibrated with --part dropout only, got --part {part}")
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
+    name += "" if arithmetic == "torch" else f"-{arithmetic}"
     folder = out or Path("reports") / "calibration" / (f"{name}-quick" if size == "quick" else name)
     with _progress() as on_event:
-        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event, part)
+        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event, part, arithmetic)
     missed = [row for row in rows if row.met is False]
     for row in missed:
         click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")
@@ -331,6 +349,9 @@ class _Tally:
         return self.stepped if self.steps else self.finished
 
     def take(self, event: dict[str, Any]) -> None:
+        if event["event"] == "note":
+            click.echo(event["message"], err=True)
+            return
         self.fresh = event["event"] == "stage"
         if self.fresh:
             self.stage, self.runs, self.steps = event["stage"], event["runs"], event["model_steps"]

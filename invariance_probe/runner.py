@@ -7,7 +7,7 @@ import os
 import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
+from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -71,6 +72,21 @@ def make_plan(file: StudyFile) -> Plan:
     return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
 
 
+def with_kernels(file: StudyFile, store: Store) -> tuple[StudyFile, str]:
+    """Return a study as it is computed on this machine, and why that is not as it asks; torch computes where kernels cannot be built.
+
+    A study asks for native kernels with `training.kernels`. Their rounding is their own, so one study never mixes the two: where the store
+    has runs by native kernels, from another machine, the study stays as it is.
+    """
+    if file.study.training.kernels != "native" or not (reason := why_unavailable()):
+        return file, ""
+    if any(store.has(run.key()) for run in make_plan(file).grid):
+        return file, ""
+    training = file.study.training.model_copy(update={"kernels": "torch"})
+    changed = replace(file, study=file.study.model_copy(update={"training": training}))
+    return changed, f"training.kernels is 'native', but the kernels cannot be built here ({reason}): torch computes instead"
+
+
 def run_study(
     file: StudyFile,
     runs_root: Path,
@@ -100,15 +116,19 @@ def run_study(
         Called with progress events.
     """
     started = time.monotonic()
-    workers = workers or cores()
-    plan, store = make_plan(file), Store(runs_root)
+    workers, store = workers or cores(), Store(runs_root)
     store.root.mkdir(parents=True, exist_ok=True)
+    file, note = with_kernels(file, store)
+    if note:
+        on_event({"event": "note", "message": note})
+    plan = make_plan(file)
     registration = read_registration(registration_path(file.path))
     place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
     measured = measure(plan, store, place, workers, on_event)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
+        "kernels": file.study.training.kernels,
         "workers": workers,
         "trained": measured.trained,
         "reused": len(measured.results) - measured.trained,
@@ -158,7 +178,9 @@ def measure(
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     """Infer and render from the store, training nothing."""
-    plan, store = make_plan(file), Store(runs_root)
+    store = Store(runs_root)
+    file, _ = with_kernels(file, store)
+    plan = make_plan(file)
     results = store.results(plan.baselines)
     left_out = pointless(plan, results)
     results |= store.results(run for run in plan.grid + plan.examined if run.key() not in left_out)
@@ -187,8 +209,9 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
 
 def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
     """Return a study's plan and what the store has of it."""
-    plan = make_plan(file)
-    return plan, Store(runs_root).results(plan.runs)
+    store = Store(runs_root)
+    plan = make_plan(with_kernels(file, store)[0])
+    return plan, store.results(plan.runs)
 
 
 def export_encoder(
@@ -225,9 +248,10 @@ def export_encoder(
     StoreError
         When the store has no encoder of that run, or the file cannot be written.
     """
-    plan = make_plan(file)
+    store = Store(runs_root)
+    plan = make_plan(with_kernels(file, store)[0])
     run = _trained_run(plan, session, condition, arm, seed, fold)
-    weights = Store(runs_root).encoder(run)
+    weights = store.encoder(run)
     if weights is None:
         raise StoreError(
             f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, fold {fold}; run the study first "

@@ -20,6 +20,7 @@ from pydantic import TypeAdapter
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.kernels.library import native
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.examination import examine
@@ -90,6 +91,8 @@ def work(job: dict[str, Any], emit: Any) -> None:
     runs = [Run.model_validate(run) for run in job["runs"]]
     recording = _open(json.dumps(job["source"]), job["session"], job["base"])
     device = torch.device(job.get("device", "cpu"))
+    if device.type == "cpu" and any(run.optimisation and run.optimisation.kernels == "native" for run in runs):
+        native()  # where they cannot be built that is this machine's fault, and no run is recorded as failed
     for stack in stacks(runs):
         bench = Workbench.of(recording, stack[0], device, Path(job["base"]))
         stored = stored_encoders(store, stack)

@@ -9,10 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1] / "invariance_probe"
 LAYERS = [
-    {"errors"}, {"streams", "study"}, {"data"}, {"augmentations"}, {"encoders"}, {"methods"}, {"training"}, {"probing"},
+    {"errors"}, {"streams", "study"}, {"data"}, {"kernels"}, {"augmentations"}, {"encoders"}, {"methods"}, {"training"}, {"probing"},
 ]  # fmt: skip
 JUDGING = [{"errors"}, {"streams", "study"}, {"results"}, {"inference"}, {"reporting"}]
-MEASURING_ONLY = {"data", "augmentations", "encoders", "methods", "training", "probing"}
+MEASURING_ONLY = {"data", "kernels", "augmentations", "encoders", "methods", "training", "probing"}
 JUDGING_ONLY = {"results", "inference", "reporting"}
 TOP = {"runner", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
 TORCH_FREE = {
@@ -70,7 +70,7 @@ def test_imports_point_down(path):
 def test_torch_free_rooms_import_no_torch(path):
     found = [m for m, _ in imports(path) if m.split(".")[0] == "torch"]
     assert not found or room(path) == "cli"
-    assert room(path) == "worker" or not rooms_imported(path) & (MEASURING_ONLY - {"data"})
+    assert room(path) == "worker" or not rooms_imported(path) & (MEASURING_ONLY - {"data", "kernels"})
 
 
 @pytest.mark.parametrize("path", [p for p in FILES if room(p) != "cli"], ids=lambda p: str(p.relative_to(ROOT)))
@@ -83,7 +83,9 @@ def test_nothing_below_imports_the_top(path):
     assert not rooms_imported(path) & TOP
 
 
-@pytest.mark.parametrize("module", ["cli", "runner", "inference", "reporting", "data.sessions", "executors.local"])
+@pytest.mark.parametrize(
+    "module", ["cli", "runner", "inference", "reporting", "data.sessions", "kernels.build", "executors.local"]
+)
 def test_torch_is_not_loaded(module):
     code = f"import sys, invariance_probe.{module}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

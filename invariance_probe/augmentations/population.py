@@ -7,6 +7,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.counts import thin
 from invariance_probe.augmentations.random_bits import Draws, threshold16, uniform, uniform16
+from invariance_probe.kernels.draws import lose_units
 from invariance_probe.study.views import SpikeThinning, StratifiedDropout, UnitDropout
 
 STRATUM = 10
@@ -43,10 +44,18 @@ class DropUnits:
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
         """Draw the lost units for windows of shape (time, unit)."""
         numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[1])
+        return (numbers < self._threshold(draws).unsqueeze(-1)).unsqueeze(2)
+
+    def lose(self, windows: Tensor, draws: Draws) -> Tensor:
+        """Draw and apply at once by native kernels: int16 windows without the lost units, to the bit what `apply` returns."""
+        return lose_units(windows, draws.start(self.PURPOSE), draws.rows, self._threshold(draws))
+
+    def _threshold(self, draws: Draws) -> Tensor:
+        """Return below which 16-bit numbers units are lost (run, batch or 1)."""
         rate = self.rate.view(-1, 1)
         if self.rate_varies:
             rate = rate * uniform(draws.start(self.PURPOSE + 100), draws.rows, 1).squeeze(-1)
-        return (numbers < threshold16(rate).unsqueeze(-1)).unsqueeze(2)
+        return threshold16(rate)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
         """Return windows (run, batch, time, unit) without the lost units."""

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.counts import fair_halves, packed_ones
 from invariance_probe.augmentations.random_bits import position
+from invariance_probe.kernels import draws
 
 SPLIT = 1
 """Purpose under which splits read their random bits."""
@@ -26,18 +27,21 @@ class CountHalves:
     counts
         Spike counts (time, unit), int16.
     ones
-        The same, packed for binomial splitting.
+        The same, packed for binomial splitting (chunk, time, word).
+    native
+        Whether native kernels draw.
     """
 
     counts: Tensor
-    ones: list[Tensor]
+    ones: Tensor
+    native: bool = False
     scale: float = 2.0
     """What a half is multiplied with before standardisation, so that it has a whole count's mean."""
 
     @classmethod
-    def of(cls, counts: Tensor) -> "CountHalves":
-        """Prepare the counts (time, unit) of a recording."""
-        return cls(counts.to(torch.int16), packed_ones(counts))
+    def of(cls, counts: Tensor, native: bool = False) -> "CountHalves":
+        """Prepare the counts (time, unit) of a recording; native kernels draw the same halves, sooner."""
+        return cls(counts.to(torch.int16), torch.stack(packed_ones(counts)), native)
 
     def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the first halves at `bins[0]` and the second halves at `bins[1]`, both (run, batch, time, unit)."""
@@ -47,7 +51,10 @@ class CountHalves:
         return first, self.counts[bins[1]] - again
 
     def _first_half(self, start: Tensor, bins: Tensor) -> Tensor:
-        return fair_halves([word[bins] for word in self.ones], start, bins, self.counts.shape[-1])
+        units = self.counts.shape[-1]
+        if self.native:
+            return draws.fair_halves(self.ones, start, bins, units)
+        return fair_halves([word[bins] for word in self.ones], start, bins, units)
 
 
 @dataclass(frozen=True, eq=False)

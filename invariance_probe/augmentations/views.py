@@ -13,8 +13,10 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations import TRANSFORMS
+from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
+from invariance_probe.kernels import draws
 from invariance_probe.study.run import Run
 from invariance_probe.study.views import Transform, Views
 
@@ -36,8 +38,10 @@ class Scaling:
         shape = (len(bins), 1, 1, -1)
         return cls(*(torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)))
 
-    def apply(self, windows: Tensor, scale: float = 1.0) -> Tensor:
-        """Standardise windows (run, batch, time, unit), multiplied with `scale` first."""
+    def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
+        """Standardise windows (run, batch, time, unit), multiplied with `scale` first; native kernels do so to the same bits."""
+        if native and windows.dtype == torch.int16:
+            return draws.standardise(windows, scale, self.mean, self.inverse_sd)
         return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
 
 
@@ -69,7 +73,9 @@ class ViewMaker:
         self.starts = starts
         self.keys = key_tensor(keys, device)
         views = [run.views or Views() for run in runs]
-        self.base: CountHalves | Whole = CountHalves.of(activity) if views[0].base.kind == "count_splitting" else Whole(activity)
+        self.native = _native(runs, activity)
+        halved = views[0].base.kind == "count_splitting"
+        self.base: CountHalves | Whole = CountHalves.of(activity, self.native) if halved else Whole(activity)
         self.whole = Whole(activity)
         self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
@@ -101,7 +107,7 @@ class ViewMaker:
         for transform in self.transforms:
             if not transform.standardised:
                 windows = self._corrupt(transform, windows, step, view)
-        windows = self.scaling.apply(windows, scale)
+        windows = self.scaling.apply(windows, scale, self.native)
         for transform in self.transforms:
             if transform.standardised:
                 windows = self._corrupt(transform, windows, step, view)
@@ -110,8 +116,16 @@ class ViewMaker:
     def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int) -> Tensor:
         shared, common = self.arms[id(transform)]
         rows = torch.arange(windows.shape[1], device=windows.device)
-        draws = Draws(self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows))
-        return transform.apply(windows, transform.draw(draws, self.shape))
+        address = Draws(self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows))
+        if self.native and isinstance(transform, DropUnits) and windows.dtype == torch.int16:
+            return transform.lose(windows, address)
+        return transform.apply(windows, transform.draw(address, self.shape))
+
+
+def _native(runs: list[Run], activity: Tensor) -> bool:
+    """Say whether native kernels draw the views of stacked runs."""
+    optimisation = runs[0].optimisation
+    return optimisation is not None and optimisation.kernels == "native" and activity.device.type == "cpu"
 
 
 def _kinds(views: list[Views]) -> list[str]:

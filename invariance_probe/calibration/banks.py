@@ -1,5 +1,7 @@
 """Banks of simulated sessions with known truth, at frozen settings and seeds that nothing was tuned on."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from invariance_probe.study.plan import BESIDE
@@ -59,8 +61,8 @@ def codes(case: str, sessions: int) -> list[dict[str, Any]]:
     return found
 
 
-def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
-    """Return the study whose sessions are the bank of every case."""
+def dropout_study(method: dict[str, Any], sizes: dict[str, int], arithmetic: Mapping[str, str] = MappingProxyType({})) -> Study:
+    """Return the study whose sessions are the bank of every case; `arithmetic` says how its training steps are computed."""
     cases = [case for case, count in sizes.items() if count]
     return Study.model_validate({
         "name": "calibration", "question": "How often is a verdict wrong?",
@@ -68,7 +70,7 @@ def dropout_study(method: dict[str, Any], sizes: dict[str, int]) -> Study:
         "target": {"name": "label", "kind": "continuous"},
         "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
         "method": method,
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
+        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, **arithmetic},
         "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
         "arms": ["independent", "shared", "paired"],

@@ -57,6 +57,14 @@ SSL: dict[str, dict[str, Any]] = {
 """What each method is calibrated at: the first three tuned on worlds of other seeds, the others as on the recordings of reports/methods."""
 
 
+ARITHMETIC: dict[str, dict[str, str]] = {
+    "torch": {},
+    "native": {"kernels": "native"},
+    "bfloat16": {"kernels": "native", "precision": "bfloat16"},
+}
+"""How training steps may be computed: by torch, by native kernels, and by these with products in bfloat16."""
+
+
 def calibrate(
     runs: Path,
     out: Path,
@@ -66,6 +74,7 @@ def calibrate(
     workers: int | None = None,
     on_event: Callable[[Event], None] = lambda event: None,
     part: str = "all",
+    arithmetic: str = "torch",
 ) -> list[Row]:
     """Measure what the store lacks of the banks, count errors, and write calibration.json and README.md.
 
@@ -83,19 +92,22 @@ def calibrate(
         Measure what is missing; else judge what the store has.
     part
         `all`, or one of `PARTS`; the report has the figures of that part alone.
+    arithmetic
+        One of `ARITHMETIC`, which the part `dropout` alone can be measured by.
     """
     started = time.monotonic()
     store = Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
     ground = Ground(store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event)
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
-    rows = [row for name in PARTS if part in ("all", name) for row in _part(name, ground, size, method, tables)]
-    study = dropout_study(SSL[method], SIZES[size])
+    rows = [row for name in PARTS if part in ("all", name) for row in _part(name, ground, size, method, tables, arithmetic)]
+    study = dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
     settings = {
         "method": study.method.model_dump(mode="json"),
         "training": study.training.model_dump(mode="json"),
         "size": size,
         "part": part,
+        "arithmetic": arithmetic,
         "seconds": round(time.monotonic() - started),
         "versions": versions(),
     }
@@ -106,12 +118,12 @@ def calibrate(
     return rows
 
 
-def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, Any]) -> list[Row]:
+def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, Any], arithmetic: str) -> list[Row]:
     """Measure one part and return its figures."""
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":
-        measured = ground.sessions(dropout_study(declared, SIZES[size]), needed)
+        measured = ground.sessions(dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed)
         tables["addition"] = addition_table(measured, np.random.default_rng(2))
         return dropout_rows(measured, rng, tables)
     if name == "few" and plain["crossed"]:

@@ -74,8 +74,10 @@ def _opening(settings: Mapping[str, Any]) -> str:
             f"Studies of several sessions are {STUDIES} draws from a bank of sessions. The worlds' seeds were used for nothing else."
             f"{_SIZE_NOTE[size]}"
         )
+    by = settings.get("arithmetic", "torch")
+    how = "" if by == "torch" else f" --part {part} --arithmetic {by}"
     return (
-        f"Made by `invariance-probe calibrate --method {method} --size {size}`: worlds of known truth, measured by {method} "
+        f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
         f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' seeds were used for nothing else. "
         "A size puts the null where it is exactly true, "

@@ -10,19 +10,29 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
+from invariance_probe.kernels.functions import affine, normed_relu
+
 EPSILON = 1e-5
 """Added to the batch variance (Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1)."""
 
 
+class StackedLayer(nn.Module):
+    """A layer whose products are computed as `arithmetic` says; the training loop sets it."""
+
+    arithmetic: Arithmetic = PLAIN
+
+
 class _LinearBatchNormReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
-        hidden = torch.bmm(x, weight)
+    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, arithmetic: Arithmetic) -> Tensor:
+        hidden = arithmetic.product(x, weight)
         hidden.sub_(hidden.mean(1, keepdim=True))
         inverse = hidden.square().mean(1, keepdim=True).add_(EPSILON).rsqrt_()
         normed = hidden.mul_(inverse)
         out = torch.addcmul(shift, normed, scale).relu_()
         ctx.save_for_backward(x, weight, scale, normed, inverse, out)
+        ctx.arithmetic = arithmetic
         return out
 
     @staticmethod
@@ -33,12 +43,12 @@ class _LinearBatchNormReLU(torch.autograd.Function):
         grad_scale = (grad * normed).sum(1, keepdim=True)
         rows = x.shape[1]
         grad.sub_(grad_shift / rows).addcmul_(normed, grad_scale / rows, value=-1.0).mul_(scale * inverse)
-        grad_weight = torch.bmm(x.transpose(1, 2), grad)
-        grad_x = torch.bmm(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
-        return grad_x, grad_weight, grad_scale, grad_shift
+        grad_weight = ctx.arithmetic.product(x.transpose(1, 2), grad)
+        grad_x = ctx.arithmetic.product(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        return grad_x, grad_weight, grad_scale, grad_shift, None
 
 
-class LinearBatchNormReLU(nn.Module):
+class LinearBatchNormReLU(StackedLayer):
     """Linear map, batch norm over the rows of each run, ReLU: (run, row, in) -> (run, row, out)."""
 
     def __init__(self, weight: Tensor) -> None:
@@ -50,7 +60,9 @@ class LinearBatchNormReLU(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise by the batch's own statistics."""
-        return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift)
+        if self.arithmetic.native:
+            return normed_relu(x, self.weight, self.scale, self.shift, EPSILON, self.arithmetic.halves)
+        return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift, self.arithmetic)
 
     def folded(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the affine map (weight, bias) that the layer is, at the statistics of the given rows.
@@ -75,7 +87,7 @@ def standardised(x: Tensor) -> Tensor:
     return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 
 
-class StackedLinear(nn.Module):
+class StackedLinear(StackedLayer):
     """Affine map with a weight and bias for each run: (run, row, in) -> (run, row, out)."""
 
     def __init__(self, weight: Tensor) -> None:
@@ -85,6 +97,10 @@ class StackedLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Apply each run's map to its rows."""
+        if self.arithmetic.native:
+            return affine(x, self.weight, self.bias, self.arithmetic.halves)
+        if self.arithmetic.halves:
+            return self.arithmetic.product(x, self.weight) + self.bias
         return torch.baddbmm(self.bias, x, self.weight)
 
 

@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from invariance_probe.augmentations.random_bits import normal, position, uniform
 from invariance_probe.encoders.base import StackedEncoder
+from invariance_probe.encoders.layers import StackedLayer
+from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,6 +99,13 @@ class Method(nn.Module, ABC):
     """Whether `Batch.targets` is wanted."""
 
     encoder: StackedEncoder
+    arithmetic: Arithmetic = PLAIN
+
+    def compute_with(self, arithmetic: Arithmetic) -> None:
+        """Let this method and all its layers compute their products so."""
+        for module in self.modules():
+            if isinstance(module, StackedLayer | Method):
+                module.arithmetic = arithmetic
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:

@@ -15,6 +15,8 @@ from torch.nn import functional
 
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.mlp import MLP
+from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
+from invariance_probe.kernels.functions import contrast
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.study.methods import Negatives
@@ -25,28 +27,28 @@ class _NTXent(torch.autograd.Function):
     """NT-Xent of unit vectors, with the backward pass in two products: the similarity matrix is symmetric."""
 
     @staticmethod
-    def forward(ctx: Any, z: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, z: Tensor, temperature: float, arithmetic: Arithmetic) -> Tensor:
         rows = z.shape[1]
         scaled = z / temperature
-        weights = torch.bmm(scaled, z.transpose(1, 2)).sub_(1 / temperature).exp_()
+        weights = arithmetic.product(scaled, z.transpose(1, 2)).sub_(1 / temperature).exp_()
         weights.diagonal(dim1=1, dim2=2).zero_()
         total = weights.sum(2, keepdim=True)
         partner = torch.roll(z, rows // 2, dims=1)
         positive = (scaled * partner).sum(2).sub_(1 / temperature)
         ctx.save_for_backward(z, weights, total, partner)
-        ctx.temperature = temperature
+        ctx.temperature, ctx.arithmetic = temperature, arithmetic
         return (total.squeeze(2).log() - positive).mean(1)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
         z, weights, total, partner = ctx.saved_tensors
-        pulled = torch.bmm(weights, torch.cat([z, z / total], dim=2))
+        pulled = ctx.arithmetic.product(weights, torch.cat([z, z / total], dim=2))
         width = z.shape[2]
         grad = pulled[..., :width] / total + pulled[..., width:] - 2 * partner
-        return grad * (gradients[0] / (ctx.temperature * z.shape[1])).view(-1, 1, 1), None
+        return grad * (gradients[0] / (ctx.temperature * z.shape[1])).view(-1, 1, 1), None, None
 
 
-def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
+def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLAIN) -> Tensor:
     """Return the normalised temperature-scaled cross entropy of each run (run,); Eq. (1) of Chen et al. 2020.
 
     Parameters
@@ -55,6 +57,8 @@ def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
         (run, 2 batch, width): the first views of all pairs, then the second views in the same order.
     temperature
         Positive; divides the cosine similarities.
+    arithmetic
+        How its products are computed.
 
     Examples
     --------
@@ -62,7 +66,8 @@ def nt_xent(embeddings: Tensor, temperature: float) -> Tensor:
     >>> round(float(nt_xent(z, 0.5)), 6) == round(float(np.log(np.exp(2.0) + 2.0) - 2.0), 6)
     True
     """
-    return _NTXent.apply(functional.normalize(embeddings, dim=2), temperature)
+    z = functional.normalize(embeddings, dim=2)
+    return contrast(z, temperature, arithmetic.halves) if arithmetic.native else _NTXent.apply(z, temperature, arithmetic)
 
 
 def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) -> Tensor:
@@ -107,7 +112,7 @@ class SimCLR(Method):
         """Contrast the pairs of each run."""
         embeddings = self.projector(self.encoder(batch.views))
         if self.negatives is None:
-            return nt_xent(embeddings, self.temperature)
+            return nt_xent(embeddings, self.temperature, self.arithmetic)
         assert batch.timeline is not None and batch.windows is not None
         mask = admissible(self.negatives, batch.timeline, batch.windows, batch.windows)
         return masked_nt_xent(embeddings, self.temperature, mask)

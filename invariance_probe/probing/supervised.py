@@ -9,13 +9,13 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.supervised import Supervised, target_loss
 from invariance_probe.probing.readout import Measured, held_out_scores, result_of
 from invariance_probe.probing.trained import (
     EVALUATION_STEP,
     Progress,
-    dtype_of,
     freeze,
     scaling_arrays,
     settings_of,
@@ -33,7 +33,7 @@ CHECKS = 10
 def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Train stacked supervised networks, and score their own predictions on inputs corrupted as in training."""
     settings = settings_of(runs)
-    dtype = dtype_of(settings)
+    dtype = storage(settings.precision)
     cuts = [bench.validation(bench.train_windows(run), run) for run in runs]
     fitted = [fit for fit, _ in cuts]
     views = bench.views(runs, fitted, dtype)

@@ -11,6 +11,7 @@ from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.encoders.base import StackedEncoder
 from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.probing import diagnostics
@@ -40,11 +41,6 @@ TARGET_FREE = {kind for kind, method in METHODS.items() if not method.reads_targ
 """Methods whose training, and all that is said of it, knows nothing of the target, so that another target needs no other training."""
 
 
-def dtype_of(settings: Optimisation) -> torch.dtype:
-    """Return the floating type that a run is trained in."""
-    return {"float32": torch.float32, "float64": torch.float64}[settings.precision]
-
-
 def settings_of(runs: list[Run]) -> Optimisation:
     """Return the optimisation that stacked runs share."""
     settings = runs[0].optimisation
@@ -57,10 +53,12 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
     settings = settings_of(runs)
     declared: Any = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
-    views = bench.views(runs, parts, dtype_of(settings))
-    method = METHODS[declared.kind](declared, views.shape, bench.generators("init", runs)).to(bench.device, dtype_of(settings))
+    views = bench.views(runs, parts, storage(settings.precision))
+    method = METHODS[declared.kind](declared, views.shape, bench.generators("init", runs)).to(
+        bench.device, storage(settings.precision)
+    )
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
-    targets = standardised_targets(bench, parts, dtype_of(settings))[0] if method.reads_target else None
+    targets = standardised_targets(bench, parts, storage(settings.precision))[0] if method.reads_target else None
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
@@ -118,7 +116,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
     """Probe encoders that were trained before, for another target; the same results as if they were trained again."""
     parts = [bench.train_windows(run) for run in runs]
-    views = bench.views(runs, parts, dtype_of(settings_of(runs)))
+    views = bench.views(runs, parts, storage(settings_of(runs).precision))
     declared: Any = runs[0].method
     keys = [run.train_key() for run in runs]
     frozen = Frozen.of(declared.encoder, [stored.weights[key] for key in keys], bench.device)

@@ -39,12 +39,17 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
                 f"are drawn, {cuts * fewest} draws in all; cuts of one session are alike, so p is approximate",
             )
     odd = sorted(set(_odd_widths(study.method.model_dump())))
-    if odd and study.training.precision == "float32" and isinstance(study.method, TrainedMethod):
+    if (
+        odd
+        and study.training.precision != "float64"
+        and study.training.kernels == "torch"
+        and isinstance(study.method, TrainedMethod)
+    ):
         yield (
             ("method",),
             ", ".join(map(str, odd)),
             f"widths that are no multiples of {LANES}: matrix products then round a model's last bits by what is stacked with it, so that runs "
-            "are repeated closely but not to the bit; use multiples, or training.precision float64",
+            "are repeated closely but not to the bit; use multiples, training.precision float64, or training.kernels native",
         )
 
 

@@ -24,6 +24,8 @@ class Licence:
         Fields of the method that must have the example's values.
     within
         Lowest and highest value of fields of the optimisation.
+    arithmetic
+        Kernels and precisions that training steps may be computed by.
     dimensions
         Fewest and most dimensions of the representation.
     """
@@ -31,6 +33,7 @@ class Licence:
     example: Method
     fixed: tuple[str, ...]
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
+    arithmetic: tuple[tuple[str, str], ...] = (("torch", "float32"), ("torch", "float64"))
     dimensions: tuple[int, int] = (8, 64)
 
 
@@ -60,10 +63,16 @@ def unlicensed(method: Method, optimisation: Optimisation | None) -> list[str]:
         for name, (low, high) in licence.within.items()
         if not low <= getattr(optimisation, name) <= high
     ]
+    if (used_by := (optimisation.kernels, optimisation.precision)) not in licence.arithmetic:
+        reasons.append(f"training.kernels {used_by[0]} with precision {used_by[1]} (calibrated: {_pairs(licence.arithmetic)})")
     fewest, most = licence.dimensions
     if not fewest <= method.encoder.dimensions <= most:
         reasons.append(f"{method.encoder.dimensions} dimensions (calibrated: {fewest} to {most})")
     return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+
+
+def _pairs(arithmetic: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(" ".join(pair) for pair in arithmetic)
 
 
 def _said(value: Any) -> str:

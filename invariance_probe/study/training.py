@@ -1,8 +1,8 @@
 """How encoders are trained: the update step, how many there are, and how often a training is repeated."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from invariance_probe.study.declaration import Declaration, added
 
@@ -22,7 +22,10 @@ class Optimisation(Declaration):
     batch_size: BatchSize = 128
     learning_rate: LearningRate = 3e-3
     weight_decay: WeightDecay = 1e-2
-    precision: Literal["float32", "float64"] = "float32"
+    precision: Literal["float32", "float64", "bfloat16"] = "float32"
+    """`bfloat16`: the factors of the layers' products, and of SimCLR's, are rounded to it; sums, weights and all else are single."""
+    kernels: Literal["torch", "native"] = added("torch")
+    """`native`: layers, SimCLR's loss and views by kernels that are compiled on the machine (a C++ compiler is needed); on a CPU only."""
     optimizer: Optimizer = added("adamw")
     """`adamw` (Loshchilov & Hutter 2019, arXiv:1711.05101); `sgd` and `lars` (You et al. 2017, arXiv:1708.03888) with momentum."""
     momentum: Share = added(0.9)
@@ -31,6 +34,12 @@ class Optimisation(Declaration):
     """`cosine`: the learning rate falls to 0 by half a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5)."""
     warmup: Share = added(0.0)
     """Part of the steps over which the learning rate first rises from 0, linearly."""
+
+    @model_validator(mode="after")
+    def _kernels_know_the_precision(self) -> Self:
+        if self.kernels == "native" and self.precision == "float64":
+            raise ValueError("kernels: native knows float32 and bfloat16, and precision is float64; use kernels: torch")
+        return self
 
 
 class TrainingChanges(Declaration):

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.training import Optimisation
 from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
@@ -67,6 +68,7 @@ def train(
     on_progress
         Called with the number of model-steps done since the last call.
     """
+    method.compute_with(Arithmetic.of(settings, next(method.parameters()).device))
     optimizer = make_optimizer(method, settings)
     tail = max(1, settings.steps // 10)
     total, failed_at, reported = None, None, 0

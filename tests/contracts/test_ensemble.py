@@ -7,8 +7,10 @@ import pytest
 import torch
 from conftest import tiny_study
 from declared_methods import METHODS, STUDIES
+from torch.nn import functional
 
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
@@ -56,6 +58,30 @@ def test_single_precision_is_bit_identical_whatever_the_partners(method):
     for name, value in first.items():
         assert torch.equal(value[3], second[name][1]), name
         assert torch.equal(value[3], alone[name][0]), name
+
+
+OTHER_ARITHMETIC = {
+    "bfloat16": {"precision": "bfloat16"},
+    "native": {"precision": "float32", "kernels": "native"},
+    "native bfloat16": {"precision": "bfloat16", "kernels": "native"},
+}
+
+
+@pytest.mark.parametrize("method", METHODS[:4], ids=lambda m: m["kind"])
+@pytest.mark.parametrize("how", OTHER_ARITHMETIC)
+def test_other_arithmetic_is_bit_identical_whatever_the_partners_and_near_single_precision(how, method):
+    if "native" in how and (reason := why_unavailable()):
+        pytest.skip(f"no native kernels here: {reason}")
+    bench, runs, _ = bench_and_runs(method, **OTHER_ARITHMETIC[how])
+    together = weights_of(bench, runs[:5])
+    alone = weights_of(bench, [runs[3]])
+    _, plain, _ = bench_and_runs(method, "float32")
+    single = weights_of(bench, plain[:5])
+    for name, value in together.items():
+        assert torch.equal(value[3], alone[name][0]), name
+        if name.endswith("weight"):
+            assert functional.cosine_similarity(value.flatten(1), single[name].flatten(1), dim=1).min() > 0.98, name
+    assert any(not torch.equal(value, single[name]) for name, value in together.items())
 
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])

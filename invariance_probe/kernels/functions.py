@@ -1,0 +1,87 @@
+"""The native kernels as differentiable functions of stacked float32 tensors."""
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from invariance_probe.kernels.library import native
+
+
+class _Affine(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
+        x, weight = x.contiguous(), weight.contiguous()
+        out = x.new_empty(*x.shape[:2], weight.shape[2])
+        native().call("affine", x, weight, bias.contiguous(), out, *_sizes(x, weight), halves)
+        ctx.save_for_backward(x, weight)
+        ctx.halves = halves
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight = ctx.saved_tensors
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        grad_weight, grad_bias = torch.empty_like(weight), weight.new_empty(weight.shape[0], 1, weight.shape[2])
+        grad = gradients[0].contiguous()
+        native().call("affine_backward", grad, x, weight, grad_x, grad_weight, grad_bias, *_sizes(x, weight), ctx.halves)
+        return grad_x, grad_weight, grad_bias, None
+
+
+class _NormedReLU(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool) -> Tensor:
+        x, weight = x.contiguous(), weight.contiguous()
+        normed = x.new_empty(*x.shape[:2], weight.shape[2])
+        out, inverse = torch.empty_like(normed), torch.empty_like(scale)
+        sizes = _sizes(x, weight)
+        native().call(
+            "normed_relu", x, weight, scale.contiguous(), shift.contiguous(), normed, inverse, out, *sizes, epsilon, halves
+        )
+        ctx.save_for_backward(x, weight, scale, normed, inverse, out)
+        ctx.halves = halves
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, scale, normed, inverse, out = ctx.saved_tensors
+        grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
+        grad_weight, grad_scale, grad_shift = torch.empty_like(weight), torch.empty_like(scale), torch.empty_like(scale)
+        read = (gradients[0].contiguous(), x, weight, scale.contiguous(), normed, inverse, out)
+        written = (grad_x, grad_weight, grad_scale, grad_shift)
+        native().call("normed_relu_backward", *read, *written, *_sizes(x, weight), ctx.halves)
+        return grad_x, grad_weight, grad_scale, grad_shift, None, None
+
+
+class _Contrast(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, z: Tensor, temperature: float, halves: bool) -> Tensor:
+        z = z.contiguous()
+        loss, gradient = z.new_empty(len(z)), torch.empty_like(z)
+        native().call("contrast", z, float(temperature), loss, gradient, *z.shape, halves)
+        ctx.save_for_backward(gradient)
+        return loss
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        return ctx.saved_tensors[0] * gradients[0].view(-1, 1, 1), None, None
+
+
+def _sizes(x: Tensor, weight: Tensor) -> tuple[int, int, int, int]:
+    """Return the numbers of runs, rows, inputs and outputs."""
+    return *x.shape, weight.shape[2]
+
+
+def affine(x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
+    """Return x weight + bias: x (run, row, in), weight (run, in, width), bias (run, 1, width)."""
+    return _Affine.apply(x, weight, bias, halves)
+
+
+def normed_relu(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool) -> Tensor:
+    """Return ReLU(scale BN(x weight) + shift) with batch norm over the rows of each run; scale and shift (run, 1, width)."""
+    return _NormedReLU.apply(x, weight, scale, shift, epsilon, halves)
+
+
+def contrast(z: Tensor, temperature: float, halves: bool) -> Tensor:
+    """Return NT-Xent of each run (run,) of unit vectors (run, 2 batch, width), computing its gradient on the way."""
+    return _Contrast.apply(z, temperature, halves)

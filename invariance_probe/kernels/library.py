@@ -1,0 +1,52 @@
+"""The compiled kernels' functions, called on stacked CPU tensors."""
+
+import ctypes
+from functools import lru_cache
+
+from torch import Tensor
+
+from invariance_probe.errors import TrainingError
+from invariance_probe.kernels.build import library
+
+
+class Native:
+    """The functions of native.cpp; every tensor is contiguous, on the CPU, and its first axis is the run.
+
+    They are inner loops: shapes and types are their callers' care.
+    """
+
+    def __init__(self, compiled: ctypes.CDLL) -> None:
+        self._compiled = compiled
+        self.multiplies_halves = bool(compiled.multiplies_halves())
+        """Whether the processor multiplies bfloat16 itself; else it is done in single precision, to the same rounding and no faster."""
+
+    def call(self, name: str, *arguments: Tensor | int | float | None) -> None:
+        """Call a function: tensors become their memory, numbers C's long and float, None the null pointer."""
+        getattr(self._compiled, name)(*map(_passed, arguments))
+
+
+def _passed(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_float:
+    if argument is None:
+        return ctypes.c_void_p(None)
+    if isinstance(argument, Tensor):
+        assert argument.is_contiguous() and argument.device.type == "cpu"
+        return ctypes.c_void_p(argument.data_ptr())
+    return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_long(argument)
+
+
+@lru_cache(maxsize=1)
+def native() -> Native:
+    """Return the compiled kernels.
+
+    Raises
+    ------
+    TrainingError
+        When they cannot be built on this machine; the message says why.
+    """
+    found = library()
+    if isinstance(found, str):
+        raise TrainingError(
+            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install a C++ compiler (GCC or Clang), or use "
+            "training.kernels: torch"
+        )
+    return Native(found)
