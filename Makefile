@@ -23,7 +23,7 @@ slow: $(VENV)/.test
 	$(BIN)/pytest -n 2 -m "slow or not slow"
 
 bench: $(VENV)/.test
-	$(BIN)/python benchmarks/stacked_training.py
+	$(BIN)/python benchmarks/training_speed.py
 	$(BIN)/python benchmarks/batched_ridge.py
 
 $(BIN)/python:

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from cebra import CEBRA
 from methods_on_recordings import TASKS, row_of, study_of, write_tables
-from stacked_training import plain_loop
+from training_speed import Size, tuned_loop
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing.readout import probe_scored
@@ -77,7 +77,11 @@ def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
     for _ in range(ROUNDS):
         for name, steps, call in (
             ("CEBRA", STEPS, lambda: model(STEPS).fit(counts.numpy())),
-            ("plain loop (SimCLR)", STEPS, lambda: plain_loop(counts, STEPS, BATCH, 0.2, 0.2, 3e-3)),
+            (
+                "plain loop (SimCLR)",
+                STEPS,
+                lambda: tuned_loop(counts, Size(counts.shape[1], (64, 64, 32), (64, 32), BATCH), STEPS),
+            ),
             (f"stacked SimCLR, K = {STACK}", STEPS * len(runs), lambda: train_ssl(bench, runs, lambda done: None)),
         ):
             started = time.perf_counter()
