@@ -40,14 +40,11 @@ class Order:
         """Return places (run, batch) for a step; steps must come in order."""
         if self._repeats:
             return self._drawn(step)
-        offsets = []
-        for run, count in enumerate(self._count):
-            epoch, within = divmod(step, count // self._batch_size)
-            offsets.append(within * self._batch_size)
-            if epoch != self._epoch[run]:
-                self._epoch[run] = epoch
-                self._orders[run, :count] = self._shuffled(run, epoch, count)
-        rows = torch.tensor(offsets, device=self._keys.device).unsqueeze(1)
+        now = [divmod(step, count // self._batch_size) for count in self._count]
+        if turned := [run for run, (epoch, _) in enumerate(now) if epoch != self._epoch[run]]:
+            self._epoch = [epoch for epoch, _ in now]
+            self._shuffle(turned)
+        rows = torch.tensor([within * self._batch_size for _, within in now], device=self._keys.device).unsqueeze(1)
         return self._orders.gather(1, rows + torch.arange(self._batch_size, device=self._keys.device))
 
     def numbers(self, step: int) -> Tensor:
@@ -61,7 +58,12 @@ class Order:
         counts = torch.tensor(self._count, device=self._keys.device).unsqueeze(1)
         return torch.minimum((numbers * counts).to(torch.int64), counts - 1)
 
-    def _shuffled(self, run: int, epoch: int, count: int) -> Tensor:
-        start = position(self._keys[run : run + 1], epoch, SHUFFLE)
-        places = torch.arange(count, device=self._keys.device).unsqueeze(0)
-        return words_at(start, places, 1).view(-1).argsort()
+    def _shuffle(self, runs: list[int]) -> None:
+        """Put the windows of some runs into the order of their present epoch; places beyond a run's count stay last."""
+        at = torch.tensor(runs, device=self._keys.device)
+        epochs, counts = (
+            torch.tensor([own[run] for run in runs], device=self._keys.device) for own in (self._epoch, self._count)
+        )
+        places = torch.arange(self._orders.shape[1], device=self._keys.device).expand(len(runs), -1)
+        words = words_at(position(self._keys[at], epochs, SHUFFLE), places, 1).squeeze(2)
+        self._orders[at] = words.masked_fill_(places >= counts.unsqueeze(1), torch.iinfo(torch.int64).max).argsort(dim=1)

@@ -22,7 +22,7 @@ from invariance_probe.training.optimizers import make_optimizer
 from invariance_probe.worker import measure, stored_encoders
 
 
-def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, **training):
+def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, device="cpu", **training):
     settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
     changes = {"window": window or {}, **STUDIES.get(method["kind"], {})}
     study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), **changes))
@@ -30,7 +30,7 @@ def bench_and_runs(method, precision="float64", arms=("independent", "shared"), 
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]
     recording = open_recording(session.source, session.name, Path())
-    return Workbench.of(recording, runs[0], torch.device("cpu")), runs, plan
+    return Workbench.of(recording, runs[0], torch.device(device)), runs, plan
 
 
 def weights_of(bench, runs):
