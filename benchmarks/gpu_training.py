@@ -32,7 +32,7 @@ def copies(runs: list[Run], count: int) -> list[Run]:
 def rates(device: torch.device, models: list[int]) -> dict[str, list[float]]:
     """Return model-steps a second by contender and round, the first round left out."""
     size = SIZES["quickstart"]
-    opened, runs = stacked(size)
+    opened, runs, _ = stacked(size)
     bench = Workbench.of(opened.recording, runs[0], device)
     torch.set_default_device(device)
     counts = torch.from_numpy(bench.recording.activity[bench.folds[0].train]).float().to(device)

@@ -35,7 +35,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.plan import Plan
+from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
@@ -173,8 +173,8 @@ def vmapped(counts: Tensor, size: Size, steps: int) -> None:
         optimizer.step()
 
 
-def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run]]:
-    """Return a workbench and a stack of runs of a study at this size."""
+def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], Session]:
+    """Return a workbench, a stack of runs and the session of a study at this size."""
     world = {"kind": "simulated", "generator": "redundancy", "session": "speed", "sessions": 1, "carriers": size.units,
              "units": size.units, "information": 4, "bins": 8000, "seed": recording_seed}  # fmt: skip
     study = Study.model_validate({
@@ -193,7 +193,7 @@ def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run]]:
     session = plan.sessions[0]
     runs = [run for run in plan.grid if run.method.kind == "simclr" and run.arm == "independent"][:STACK]
     assert len(runs) == STACK
-    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs, session
 
 
 def computed(runs: list[Run], arithmetic: dict[str, str]) -> list[Run]:
@@ -229,7 +229,7 @@ def timed(call: Callable[[], Any]) -> float:
 
 def measured(size: Size, rounds: int) -> dict[str, list[float]]:
     """Return model-steps a second by contender and round."""
-    bench, runs = stacked(size)
+    bench, runs, _ = stacked(size)
     counts = torch.from_numpy(bench.recording.activity[bench.folds[0].train]).float()
     contenders: dict[str, tuple[int, Callable[[], Any]]] = {
         "naive loop": (MODEL_STEPS["naive loop"], lambda: naive_loop(counts, size, MODEL_STEPS["naive loop"])),

@@ -113,6 +113,11 @@ def sigmoid(x: Tensor) -> Tensor:
     return (x / 2).tanh() / 2 + 0.5
 
 
+def softplus(x: Tensor) -> Tensor:
+    """Return log(1 + exp(x)), bit-identical wherever a number lies in the tensor, which torch's own is not on the CPU."""
+    return x.clamp_min(0) + (-x.abs()).exp().log1p()
+
+
 def initial_weight(generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0) -> Tensor:
     """Draw weights (run, in, out), normal with variance gain / inputs (He et al. 2015, arXiv:1502.01852, Eq. 10)."""
     drawn = [generator.standard_normal((inputs, outputs)) for generator in generators]

@@ -15,9 +15,9 @@ from typing import Literal
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from invariance_probe.encoders.base import Parameters
+from invariance_probe.encoders.layers import softplus
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.encoders import MLPEncoder
@@ -59,8 +59,8 @@ def jensen_shannon(scores: Tensor) -> Tensor:
 
     Nowozin, Cseke & Tomioka 2016, arXiv:1606.00709. It is no bound on the information; the bound is `nwj(scores + 1)`.
     """
-    belong = -functional.softplus(-_joint(scores)).mean(1)
-    return belong - _strangers(functional.softplus(scores)).sum((1, 2)) / _pairs(scores)
+    belong = -softplus(-_joint(scores)).mean(1)
+    return belong - _strangers(softplus(scores)).sum((1, 2)) / _pairs(scores)
 
 
 def tuba(scores: Tensor, baseline: Tensor) -> Tensor:

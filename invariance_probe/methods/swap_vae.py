@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from invariance_probe.encoders import build_encoder
-from invariance_probe.encoders.layers import StackedLinear
+from invariance_probe.encoders.layers import StackedLinear, softplus
 from invariance_probe.encoders.mlp import MLP
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Batch, Method
@@ -25,11 +25,6 @@ STYLE = 111
 """Purpose under which styles read their random numbers."""
 SMALLEST_RATE = 1e-6
 """Added to every rate, so that its logarithm is finite."""
-
-
-def softplus(x: Tensor) -> Tensor:
-    """Return log(1 + exp(x)), bit-identical wherever a number lies in the tensor, which torch's own is not on the CPU."""
-    return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
 
 def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:

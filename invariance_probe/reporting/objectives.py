@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from invariance_probe.reporting.representation import Table
+from invariance_probe.reporting.table import Table
 
 
 def objective_table(hypothesis: dict[str, Any]) -> Table | None:

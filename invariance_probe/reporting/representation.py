@@ -1,20 +1,11 @@
 """The tables that say what a hypothesis's representations look like, apart from how well they decode."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-
-@dataclass(frozen=True)
-class Table:
-    """A titled table with what a reader needs to know to read it."""
-
-    title: str
-    note: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+from invariance_probe.reporting.table import Table
 
 
 def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Table]:

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter, ValidationError
 from torch.nn import functional
 
 from invariance_probe.augmentations.random_bits import key_tensor
+from invariance_probe.encoders.layers import softplus
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.barlow_twins import barlow_twins_loss
@@ -20,7 +21,7 @@ from invariance_probe.methods.negatives import admissible
 from invariance_probe.methods.simclr import masked_nt_xent, nt_xent
 from invariance_probe.methods.simsiam import negative_cosine
 from invariance_probe.methods.supcon import supervised_contrast
-from invariance_probe.methods.swap_vae import SMALLEST_RATE, divergence_from_normal, poisson_loss, softplus
+from invariance_probe.methods.swap_vae import SMALLEST_RATE, divergence_from_normal, poisson_loss
 from invariance_probe.methods.y_aware import y_aware_info_nce
 from invariance_probe.study.methods import Method, Negatives
 
