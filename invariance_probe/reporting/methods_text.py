@@ -69,6 +69,8 @@ def optimiser(settings: Optimisation) -> str:
     --------
     >>> optimiser(Optimisation(steps=500, learning_rate=3e-3))
     '500 steps of AdamW on 128 windows at learning rate 0.003 and weight decay 0.01'
+    >>> optimiser(Optimisation(steps=9, precision="bfloat16", kernels="native")).rpartition("0.01")[2]
+    ', with products in bfloat16, by native kernels'
     """
     name = {"adamw": "AdamW", "sgd": "SGD", "lars": "LARS"}[settings.optimizer]
     momentum = "" if settings.optimizer == "adamw" else f", momentum {settings.momentum:g}"
@@ -77,8 +79,13 @@ def optimiser(settings: Optimisation) -> str:
     warmup = f", after a linear warm-up over {100 * settings.warmup:g} % of the steps" if settings.warmup else ""
     return (
         f"{settings.steps} steps of {name} on {settings.batch_size} windows at {rate}{shape}{warmup}{momentum} and "
-        f"weight decay {settings.weight_decay:g}"
+        f"weight decay {settings.weight_decay:g}{_arithmetic(settings)}"
     )
+
+
+def _arithmetic(settings: Optimisation) -> str:
+    precision = {"float32": "", "float64": ", in double precision", "bfloat16": ", with products in bfloat16"}[settings.precision]
+    return precision + (", by native kernels" if settings.kernels == "native" else "")
 
 
 def _dashed(widths: tuple[int, ...]) -> str:
