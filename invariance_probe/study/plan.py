@@ -209,6 +209,15 @@ class Plan:
         """All runs."""
         return self.baselines + self.grid + self.examined
 
+    def turn(self, run: Run) -> int:
+        """Return after how many earlier seeds a grid run or examination has its turn; the A/A control's seeds go along with the others."""
+        return run.seed % self.study.training.seeds
+
+    @cached_property
+    def turns(self) -> dict[str, int]:
+        """The turn of every grid run and examination, by key."""
+        return {run.key(): self.turn(run) for run in (*self.grid, *self.examined)}
+
     def seeds_of(self, method: AnyMethod) -> int:
         """Return how many seeds a method is repeated with: one where it has no randomness."""
         return 1 if isinstance(method, LinearSSL) else self.study.training.seeds
