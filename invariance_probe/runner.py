@@ -166,11 +166,45 @@ def measure(
 def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
     """Yield the parts of a plan in the order in which they are measured; the grid look by look where seeds are adaptive."""
     yield "baselines", plan.baselines
-    adaptive = plan.study.training.adaptive
-    looks = adaptive.looks if adaptive else (plan.study.training.seeds,)
-    for earlier, seeds in pairwise((0, *looks)):
+    for earlier, seeds in pairwise((0, *plan.looks)):
         yield f"grid after {earlier} seeds" if earlier else "grid", [run for run in plan.grid if plan.turn(run) < seeds]
     yield "examined", plan.examined
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How much of a plan, up to some number of seeds, a store has: made by this study or by any other.
+
+    Attributes
+    ----------
+    seeds
+        Of every session.
+    runs, stored
+        Distinct runs, and those of them that are in the store.
+    model_steps, left
+        Update steps of all these models, and of those that are not in the store.
+    """
+
+    seeds: int
+    runs: int
+    stored: int
+    model_steps: int
+    left: int
+
+
+def stock(plan: Plan, runs_root: Path) -> list[Stock]:
+    """Return what a store has of a plan at every look at its seeds; one where their number is fixed."""
+    store = Store(runs_root)
+    steps = {run.key(): run.steps for run in plan.runs}
+    missing = {key for key in steps if not store.has(key)}
+    found = []
+    for seeds in plan.looks:
+        keys = [key for key in steps if plan.turns.get(key, 0) < seeds]
+        left = [key for key in keys if key in missing]
+        found.append(
+            Stock(seeds, len(keys), len(keys) - len(left), sum(steps[key] for key in keys), sum(steps[key] for key in left))
+        )
+    return found
 
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:

@@ -136,6 +136,7 @@ class LookTaken:
     """Nominal one-sided level of every claim at this look; all looks together keep .05."""
     settled: bool
     """Whether the prediction was settled here; else this was the last look."""
+    sentence: str
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,7 @@ are never chosen here.
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from invariance_probe.inference import wording
 from invariance_probe.inference.entry import planted_findings, session_findings
 from invariance_probe.inference.estimands import read_losses, read_planted
 from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
@@ -42,7 +43,9 @@ def stopped(evidence: Evidence, hypothesis: Hypothesis) -> Judged:
         enough = settled(finding, len(evidence.plan.study.hypotheses))
         if enough or look.last:
             break
-    taken = LookTaken(look.number, look.seeds, look.planned, look.spending, look.level, enough)
+    taken = LookTaken(
+        look.number, look.seeds, look.planned, look.spending, look.level, enough, wording.at_look(look, enough)
+    )  # fmt: skip
     return question, replace(finding, look=taken)
 
 
