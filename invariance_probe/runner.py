@@ -199,7 +199,7 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
     missing = {key for key in steps if not store.has(key)}
     found = []
     for seeds in plan.looks:
-        keys = [key for key in steps if plan.turns.get(key, 0) < seeds]
+        keys = [key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds]
         left = [key for key in keys if key in missing]
         found.append(
             Stock(seeds, len(keys), len(keys) - len(left), sum(steps[key] for key in keys), sum(steps[key] for key in left))

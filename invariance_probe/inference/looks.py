@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from invariance_probe.inference.intervals import ALPHA
 from invariance_probe.study.training import Spending, Training
@@ -109,7 +109,7 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
         def excess(
             bound: float, z: np.ndarray = z, mass: np.ndarray = mass, rho: float = rho, step: float = step, look: int = look
         ) -> float:
-            return float(mass @ stats.norm.sf((bound - rho * z) / step)) - increments[look]
+            return float(mass @ special.ndtr((rho * z - bound) / step)) - increments[look]
 
         bounds.append(float(optimize.brentq(excess, -FARTHEST, 40.0, xtol=1e-12)))
         if look + 1 < len(fraction):

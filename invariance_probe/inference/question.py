@@ -41,7 +41,7 @@ class Evidence:
 
     def after(self, look: Look) -> "Evidence":
         """Return what there is at a look: nothing of any later seed."""
-        beyond = {key for key, turn in self.plan.turns.items() if turn >= look.seeds}
+        beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
         return replace(
             self,
             look=look,

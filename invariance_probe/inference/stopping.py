@@ -89,7 +89,7 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Judged]) -> dict[tuple[str, str
     stops = {question.hypothesis.id: finding.look.seeds for question, finding in judged if finding.look is not None}
     controls = {condition.axis for condition in plan.controls}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
-    places = {(run.session, run.axis) for run in (*plan.grid, *plan.examined)}
+    places = {(run.session, run.axis) for run in plan.seeded.values()}
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     found = {}
     for name, axis in sorted(places):
@@ -101,8 +101,5 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Judged]) -> dict[tuple[str, str
 
 def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
     """Return the runs whose seed comes after those that their session and axis need, with how many it needs."""
-    needed: dict[str, int] = {}
-    for run in (*plan.grid, *plan.examined):
-        key = run.key()
-        needed[key] = max(needed.get(key, 0), seeds[run.session, run.axis])
-    return {key: count for key, count in needed.items() if plan.turns[key] >= count}
+    needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
+    return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}

@@ -220,9 +220,9 @@ class Plan:
         return run.seed % self.study.training.seeds
 
     @cached_property
-    def turns(self) -> dict[str, int]:
-        """The turn of every grid run and examination, by key."""
-        return {run.key(): self.turn(run) for run in (*self.grid, *self.examined)}
+    def seeded(self) -> dict[str, Run]:
+        """Every grid run and examination, which looks at the seeds leave for later or out, by key."""
+        return {run.key(): run for run in (*self.grid, *self.examined)}
 
     def seeds_of(self, method: AnyMethod) -> int:
         """Return how many seeds a method is repeated with: one where it has no randomness."""

@@ -4,6 +4,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from invariance_probe.study.declaration import Declaration, added
 
@@ -52,6 +53,10 @@ class TrainingChanges(Declaration):
         return optimisation.model_copy(update=self.model_dump(exclude_none=True))
 
 
+def _refused(reason: str) -> PydanticCustomError:
+    return PydanticCustomError("looks", "{reason}", {"reason": reason})
+
+
 class AdaptiveSeeds(Declaration):
     """Looks at a growing number of seeds: a hypothesis that is decided at one of them needs no more."""
 
@@ -64,7 +69,7 @@ class AdaptiveSeeds(Declaration):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if self.looks[0] < 2 or any(later <= earlier for earlier, later in pairwise(self.looks)):
-            raise ValueError(f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]")
+            raise _refused(f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]")
         return self
 
 
@@ -79,7 +84,7 @@ class Training(Optimisation):
     @model_validator(mode="after")
     def _looks_end_with_the_seeds(self) -> Self:
         if self.adaptive is not None and self.adaptive.looks[-1] != self.seeds:
-            raise ValueError(
+            raise _refused(
                 f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}; the last look is at all seeds, "
                 "so make them equal"
             )
