@@ -12,6 +12,9 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.looks import looks_of
+from invariance_probe.inference.pilot import pilot_spreads
+from invariance_probe.inference.power import study_power
+from invariance_probe.inference.spreads import stated_spreads
 from invariance_probe.inference.stopping import beyond
 from invariance_probe.results.store import Store
 from invariance_probe.runner import make_plan as plan_of
@@ -230,3 +233,14 @@ def test_looks_are_registered_and_change_no_run():
     assert any("training.adaptive" in text for _, text in deviations(frozen, without))
     other = Study.model_validate({**plan.study.model_dump(mode="json"), "training": {**LOOKS, "adaptive": {"looks": [2, 5]}}})
     assert any("training.adaptive.looks" in text for _, text in deviations(frozen, replace(plan, study=other)))
+
+
+def test_a_pilot_with_adaptive_seeds_is_read_at_its_first_look_and_power_at_the_last():
+    plan = adaptive(6, quick=True)
+    results = planted(plan, C_info=0.4, spread=0.05)
+    whole, first = (pilot_spreads(plan, found, plan)["H1"] for found in (results, up_to(plan, results, 2)))
+    assert first.pilot == (6, 2, 8) == whole.pilot
+    assert all(np.array_equal(first.covariance[level], whole.covariance[level]) for level in first.covariance)
+    (found,) = study_power(plan, stated_spreads(plan, {"session": 0.08}))
+    (last,) = [variation for variation in found.variations if "last look" in variation.when]
+    assert found.planned.power - 0.05 < last.power.power < found.planned.power
