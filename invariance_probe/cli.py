@@ -12,7 +12,7 @@ import click
 from invariance_probe.errors import InvarianceProbeError
 
 if TYPE_CHECKING:
-    from invariance_probe.runner import Outcome
+    from invariance_probe.runner import Outcome, Stock
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
 
@@ -114,7 +114,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.runner import make_plan
+    from invariance_probe.runner import make_plan, stock
 
     made = make_plan(_open(study, overrides))
     click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
@@ -127,6 +127,7 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     click.echo(f"about {seconds / 60:.0f} core-minutes (at {ROUGH_STEPS_PER_SECOND} model-steps/s a core, a rough figure)")
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(made.examined) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
+    click.echo(_reused(stock(made, runs)))
     if pilot or sd is not None or effect is not None:
         click.echo("\n" + _power(made, runs, pilot, sd, effect))
 
@@ -269,6 +270,22 @@ def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
     return open_study(study, overrides)
 
 
+def _reused(looks: "list[Stock]") -> str:
+    """Say what the store has already, and what is left to train: at the first look at the seeds, and at all of them."""
+    whole, first = looks[-1], looks[0]
+    said = f"{whole.stored} of {whole.runs} runs are in the store already; {whole.left:,} model-steps are left to train"
+    if len(looks) == 1:
+        return said
+    seeds = ", ".join(str(look.seeds) for look in looks)
+    saved = 1 - first.model_steps / max(1, whole.model_steps)
+    return (
+        f"{said} if every look is taken\n"
+        f"seeds are adaptive, looks after {seeds}: {whole.runs} runs, {whole.model_steps:,} model-steps, if every look is taken; where all "
+        f"hypotheses stop at the first, {first.runs} runs ({first.stored} stored), {first.model_steps:,} model-steps ({first.left:,} left), "
+        f"{saved:.0%} less"
+    )
+
+
 def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> str:
     from invariance_probe.errors import InferenceError
     from invariance_probe.inference.pilot import pilot_spreads
@@ -298,6 +315,8 @@ def _say(outcome: "Outcome") -> None:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
         click.echo(f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})")
         click.echo(f"    {finding.sentence}")
+        if finding.look is not None:
+            click.echo(f"    {finding.look.sentence}")
         click.echo(f"    the naive rule says: {finding.naive.says}")
     counts = outcome.findings.runs
     click.echo(

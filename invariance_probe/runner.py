@@ -6,9 +6,10 @@ It loads no torch: models are trained in worker processes.
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
+from invariance_probe.inference.stopping import beyond
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
@@ -155,14 +157,19 @@ def measure(
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
 ) -> Measurement:
-    """Measure what the store lacks of a plan, as far as it is needed: baselines, then the grid runs that they leave, then their encoders."""
+    """Measure what the store lacks of a plan, as far as it is needed.
+
+    Baselines come first, then the grid runs that they leave, look by look where seeds are adaptive, then their encoders.
+    """
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
     left_out: dict[str, str] = {}
-    for stage, runs in (("baselines", plan.baselines), ("grid", plan.grid), ("examined", plan.examined)):
+    for stage, runs in _stages(plan):
         if stage == "grid":
             left_out = pointless(plan, results)
+        elif stage != "baselines":  # hypotheses may have been decided
+            left_out |= beyond(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= store.results(wanted.values())
         missing = [run for key, run in wanted.items() if key not in results]
@@ -176,6 +183,50 @@ def measure(
     return Measurement(results, left_out, lost, trained)
 
 
+def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
+    """Yield the parts of a plan in the order in which they are measured; the grid look by look where seeds are adaptive."""
+    yield "baselines", plan.baselines
+    for earlier, seeds in pairwise((0, *plan.looks)):
+        yield f"grid after {earlier} seeds" if earlier else "grid", [run for run in plan.grid if plan.turn(run) < seeds]
+    yield "examined", plan.examined
+
+
+@dataclass(frozen=True)
+class Stock:
+    """How much of a plan, up to some number of seeds, a store has: made by this study or by any other.
+
+    Attributes
+    ----------
+    seeds
+        Of every session.
+    runs, stored
+        Distinct runs, and those of them that are in the store.
+    model_steps, left
+        Update steps of all these models, and of those that are not in the store.
+    """
+
+    seeds: int
+    runs: int
+    stored: int
+    model_steps: int
+    left: int
+
+
+def stock(plan: Plan, runs_root: Path) -> list[Stock]:
+    """Return what a store has of a plan at every look at its seeds; one where their number is fixed."""
+    store = Store(runs_root)
+    steps = {run.key(): run.steps for run in plan.runs}
+    missing = {key for key in steps if not store.has(key)}
+    found = []
+    for seeds in plan.looks:
+        keys = [key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds]
+        left = [key for key in keys if key in missing]
+        found.append(
+            Stock(seeds, len(keys), len(keys) - len(left), sum(steps[key] for key in keys), sum(steps[key] for key in left))
+        )
+    return found
+
+
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     """Infer and render from the store, training nothing."""
     store = Store(runs_root)
@@ -183,7 +234,10 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     plan = make_plan(file)
     results = store.results(plan.baselines)
     left_out = pointless(plan, results)
-    results |= store.results(run for run in plan.grid + plan.examined if run.key() not in left_out)
+    results |= store.results(run for run in plan.grid if run.key() not in left_out)
+    left_out |= beyond(plan, results)
+    results = {key: result for key, result in results.items() if key not in left_out}
+    results |= store.results(run for run in plan.examined if run.key() not in left_out)
     return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
 
 

@@ -18,7 +18,7 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
     """Return the floor, every baseline and SSL at dose 0, of every session that has its range."""
     for name, losses in evidence.losses.items():
         named = {"floor": losses.floor[None], **{role: losses.array(role, IDENTITY) for role in BASELINES}}
-        named["ssl at dose 0"] = losses.ssl(IDENTITY)
+        named["ssl at dose 0"] = evidence.losses_on(name, "").ssl(IDENTITY)
         for role, values in named.items():
             if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
                 yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
@@ -27,10 +27,11 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
     """Return every decodable session's estimands at every dose, by seed and averaged."""
     study = evidence.plan.study
-    for name, losses in evidence.losses.items():
+    for name in evidence.losses:
         if not evidence.sessions[name].decodable:
             continue
         for axis in study.axes:
+            losses = evidence.losses_on(name, axis.path)
             paired = ("delta_paired",) if "paired" in study.arms else ()
             wanted = ("delta",) if study.is_jitter(axis.path) else (*CORRUPTION, *paired)
             for dose in axis.doses:

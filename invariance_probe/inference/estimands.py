@@ -4,6 +4,7 @@ Losses are kept by seed and test block, because the variance between sessions, s
 claims rest on. Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
 """
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -79,9 +80,15 @@ class SessionLosses:
                 continue
             ssl = run.method.kind in own and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
-        self.seeds = study.training.seeds
+        self.seeds = self._planned = study.training.seeds
         self._identities = study.views.doses()
         self.ceiling_family = CEILINGS[0]
+
+    def after(self, seeds: int) -> "SessionLosses":
+        """Return what there was after the first `seeds` of the planned seeds; the ceiling's family stays."""
+        earlier = copy.copy(self)
+        earlier.seeds = seeds
+        return earlier
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
         address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
@@ -118,7 +125,7 @@ class SessionLosses:
     @property
     def ceiling(self) -> np.ndarray:
         """Losses of the ceiling's decoder on clean inputs (seed, block)."""
-        return self.array(self.ceiling_family, IDENTITY)
+        return self.array(self.ceiling_family, IDENTITY, range(self.seeds))
 
     @property
     def range(self) -> np.ndarray:
@@ -154,7 +161,7 @@ class SessionLosses:
 
     def noise(self) -> Effect:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
-        others = self.array("ssl", IDENTITY, range(self.seeds, 2 * self.seeds))
+        others = self.array("ssl", IDENTITY, range(self._planned, self._planned + self.seeds))
         own = self.ssl(IDENTITY)
         values = others - own if others.shape == own.shape else np.zeros((0, self._blocks))
         return Effect(values, self.range_for(values))
@@ -166,7 +173,7 @@ class SessionLosses:
     def _information(self, axis: str, dose: float) -> np.ndarray:
         if self.ceiling_family == "raw":
             return self.array("information", at(axis, dose, "none"))
-        return self.array("supervised", at(axis, dose, "none"))
+        return self.array("supervised", at(axis, dose, "none"), range(self.seeds))
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""

@@ -29,8 +29,11 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
             own, clean = (hypothesis.axis, train, test), evidence.plan.study.identity(hypothesis.axis)
             ends = (None, None) if train == test == clean else sample.interval()  # zero by definition
             told[MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)] = None
-            for losses, effect in zip(question.losses, sample.effects, strict=True):
-                told[MatrixPoint("", losses.session.name, losses.session.group, *own, effect.ratio, None, None)] = None
+            for name in question.names:
+                losses = evidence.losses_on(name, hypothesis.axis)
+                effect = losses.excess(hypothesis.axis, train, test)
+                if effect.complete:
+                    told[MatrixPoint("", name, losses.session.group, *own, effect.ratio, None, None)] = None
     yield from told
 
 
@@ -73,7 +76,7 @@ def classes(question: Question) -> Iterator[ClassPoint]:
             place = (losses.session.name, label)
             if place in clean and place in dosed:
                 effects[losses.session.name] = Effect(dosed[place] - clean[place], losses.range_for(clean[place]))
-        sample = Sample(tuple(effects.values()), tuple(evidence.sessions[name].subject for name in effects))
+        sample = Sample(tuple(effects.values()), tuple(evidence.sessions[name].subject for name in effects), question.judged_at)
         if sample.complete:
             yield ClassPoint(hypothesis.id, "", label, hypothesis.dose, sample.estimate, *sample.interval(), len(effects))
             for name, effect in effects.items():
@@ -87,7 +90,7 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     block without the class adds nothing.
     """
     study = evidence.plan.study
-    shape = (study.training.seeds, study.folds.count * study.folds.blocks_per_fold)
+    shape = (evidence.seeds, study.folds.count * study.folds.blocks_per_fold)
     sums: dict[tuple[str, str], np.ndarray] = {}
     windows: dict[tuple[str, str], np.ndarray] = {}
     for run, result in _looked(evidence):

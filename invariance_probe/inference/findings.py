@@ -122,6 +122,24 @@ class Objectives:
 
 
 @dataclass(frozen=True)
+class LookTaken:
+    """At which look at the seeds a hypothesis was judged, where the study declares several."""
+
+    number: int
+    """Of the looks, from 1."""
+    seeds: int
+    """Of every session, at this look."""
+    planned: tuple[int, ...]
+    """Seeds at every look."""
+    spending: str
+    level: float
+    """Nominal one-sided level of every claim at this look; all looks together keep .05."""
+    settled: bool
+    """Whether the prediction was settled here; else this was the last look."""
+    sentence: str
+
+
+@dataclass(frozen=True)
 class HypothesisFinding:
     """The verdict on one hypothesis with everything that it rests on."""
 
@@ -161,6 +179,8 @@ class HypothesisFinding:
     ssl_adds: SSLAddition = SSLAddition("nothing", "")
     objectives: Objectives | None = None
     """None where no method is swept."""
+    look: LookTaken | None = None
+    """None where the number of seeds is fixed. With looks every p value here is a repeated one, to be held against .05."""
 
 
 @dataclass(frozen=True)

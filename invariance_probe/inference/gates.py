@@ -100,7 +100,7 @@ def noise(contrast: Sample, margin: float) -> Gate:
     """
     if not contrast.complete:
         return Gate("noise", None, "no second set of seeds (a method without randomness has none)")
-    above, below = contrast.p_more_than(margin), contrast.p_at_most(-margin)
+    above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
     if min(above, below) <= ALPHA:
         return Gate("noise", False, f"dose 0 differs from dose 0 with other seeds by {contrast.estimate:+.3f}: shown different")
     equivalent = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))

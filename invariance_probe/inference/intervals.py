@@ -11,14 +11,18 @@ code false `> m` claims in .128 (docs/science.md).
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from invariance_probe.inference.estimands import Effect
+
+if TYPE_CHECKING:
+    from invariance_probe.inference.looks import Look
 
 ALPHA = 0.05
 """Level of every one-sided claim."""
@@ -41,10 +45,19 @@ class Sample:
         One a session.
     subjects
         Subject of every session; several subjects are averaged within themselves first.
+    look
+        At which of several looks at the seeds this is judged; None where there is one. Every p value is then the repeated one,
+        and every interval of the look's level.
     """
 
     effects: tuple[Effect, ...]
     subjects: tuple[str, ...]
+    look: "Look | None" = None
+
+    @property
+    def single(self) -> "Sample":
+        """The same, judged as if this were the only look: for what may only take a verdict away."""
+        return replace(self, look=None)
 
     @property
     def complete(self) -> bool:
@@ -70,7 +83,7 @@ class Sample:
         return self._tail(margin, upper=True)
 
     def interval(self) -> tuple[float, float]:
-        """Return the 90 % interval of the ratio; an end is infinite where the data do not bound it."""
+        """Return the 90 % interval of the ratio, over all looks together; an end is infinite where the data do not bound it."""
         return self._end(-1.0), self._end(1.0)
 
     def skew(self) -> float:
@@ -88,8 +101,10 @@ class Sample:
 
     def _tail(self, margin: float, upper: bool) -> float:
         if self.scope != "these recordings":
-            return float(tail_over_units(self._units(margin), upper))
-        return float(tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper))
+            p = float(tail_over_units(self._units(margin), upper))
+        else:
+            p = float(tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper))
+        return p if self.look is None else self.look.repeated(p)
 
     def _units(self, margin: float) -> np.ndarray:
         """Return q of every unit of replication; the plain effect for an infinite margin."""

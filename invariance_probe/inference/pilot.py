@@ -58,8 +58,12 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
 def _usable(
     pilot: Plan, results: Mapping[str, RunResult], candidates: Sequence[Session], hypothesis: Hypothesis, jitter: bool
 ) -> tuple[list[tuple[Session, dict[str, Effect]]], list[str]]:
-    """Return the decodable and complete sessions with their effects, and why the others are none."""
-    findings, losses = session_findings(pilot, results), read_losses(pilot, results)
+    """Return the decodable and complete sessions with their effects, and why the others are none.
+
+    Of a pilot with adaptive seeds the first look is read: its seeds are always there, and results did not decide how many they are.
+    """
+    findings = session_findings(pilot, results)
+    losses = {name: found.after(pilot.looks[0]) for name, found in read_losses(pilot, results).items()}
     usable, why_not = [], []
     for session in candidates:
         own = _effects(losses[session.name], hypothesis, jitter)

@@ -17,6 +17,7 @@ from scipy import stats
 
 from invariance_probe.inference.entry import covers
 from invariance_probe.inference.intervals import ALPHA, scope_of
+from invariance_probe.inference.looks import looks_of
 from invariance_probe.inference.many_studies import decisions
 from invariance_probe.inference.simulated import Design, claims, simulate, streams
 from invariance_probe.inference.spreads import Spread, estimands
@@ -97,7 +98,8 @@ class HypothesisPower:
     verdicts
         Share of every verdict that studies of the planned design come to.
     variations
-        The planned design after Holm's correction, with the pilot's own means as truth, and with a wider spread over sessions.
+        The planned design after Holm's correction, at the last of several looks, with the pilot's own means as truth, and with a
+        wider spread over sessions.
     fewest, cheapest
         The design with fewest sessions, then seeds, and the one with fewest model-steps, that reach .8, or None. Designs about these
         recordings only count where the study's subjects allow no others.
@@ -266,6 +268,10 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
     if family > 1:
         said = f"its p value has to pass {ALPHA:g} / {family} (correction over {family} hypotheses, at worst)"
         yield Variation(said, _power(case, truth, *size, level=ALPHA / family))
+    looks = looks_of(study.training)
+    if looks:
+        said = f"claims are judged at {looks[-1].level:.4f}, the level of the last look at adaptive seeds"
+        yield Variation(said, _power(case, truth, *size, level=looks[-1].level))
     if case.spread.pilot is None:
         return
     seen = Truth("as in the pilot", _pilots(case.spread, estimands(case.jitter)))

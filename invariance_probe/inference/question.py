@@ -1,12 +1,13 @@
 """A hypothesis with the evidence that bears on it: the samples that its claims are tested on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import Look
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.plan import A_THIRD, THIRD, Plan, covers
 from invariance_probe.study.run import RunResult
@@ -28,6 +29,31 @@ class Evidence:
     standing: Standing
     planted: dict[str, SessionLosses]
     """Planted controls that can be decoded."""
+    look: Look | None = None
+    """At which of several looks at the seeds it stands; None where there is one look, at all seeds."""
+    reach: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Seeds that were looked at, by session and axis, where that was not all of them; for what is described."""
+
+    @property
+    def seeds(self) -> int:
+        """How many seeds of every session are looked at."""
+        return self.look.seeds if self.look else self.plan.study.training.seeds
+
+    def after(self, look: Look) -> "Evidence":
+        """Return what there is at a look: nothing of any later seed."""
+        beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
+        return replace(
+            self,
+            look=look,
+            results={key: result for key, result in self.results.items() if key not in beyond},
+            losses={name: losses.after(look.seeds) for name, losses in self.losses.items()},
+            planted={name: losses.after(look.seeds) for name, losses in self.planted.items()},
+        )
+
+    def losses_on(self, session: str, axis: str) -> SessionLosses:
+        """Return the losses of a session with as many seeds as were looked at on an axis; `axis` is empty at the identity dose."""
+        seeds = self.reach.get((session, axis))
+        return self.losses[session] if seeds is None else self.losses[session].after(seeds)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,11 +62,18 @@ class Question:
 
     evidence: Evidence
     hypothesis: Hypothesis
+    judged_at: Look | None = None
+    """The look whose levels the claims are judged at."""
 
     @property
     def plan(self) -> Plan:
         """The study's plan."""
         return self.evidence.plan
+
+    @property
+    def single(self) -> "Question":
+        """The same, with every sample judged as if this were the only look: for what may only take a verdict away."""
+        return replace(self, judged_at=None)
 
     @property
     def margin(self) -> float:
@@ -111,4 +144,4 @@ class Question:
 
     def over(self, effects: Sequence[Effect]) -> Sample:
         """Return one effect a decodable session, in the order of `names`, as a sample."""
-        return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names))
+        return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names), self.judged_at)

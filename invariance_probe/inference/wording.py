@@ -4,6 +4,7 @@ import math
 
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import Look
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import JITTER_MEANINGS, MEANINGS, UNCALIBRATED
 
@@ -33,6 +34,22 @@ def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, 
     )
     said = "the code is" if finding.verdict in ("invariant", "recoverable", "sensitive") else "the verdict is"
     return f"{place}, {said} {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+
+
+def at_look(look: Look, enough: bool) -> str:
+    """Return where a hypothesis stopped, and at which level its claims were judged there, as one sentence."""
+    seeds = look.planned[-1]
+    where = f"look {look.number} of {len(look.planned)}"
+    spending = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}[look.spending]
+    if not enough:
+        earlier = " and ".join(f"{count}" for count in look.planned[:-1])
+        said = f"not settled after {earlier} seeds, so all {seeds} were looked at ({where})"
+    else:
+        said = f"settled at {where}, after {look.seeds} of {seeds} seeds"
+    return (
+        f"Seeds were adaptive: {said}. Every claim was judged there at a nominal {look.level:.4f} ({spending} spending), so that all looks "
+        "together keep .05; p values are repeated p values, and intervals are as wide."
+    )
 
 
 def _signed(value: float) -> str:
@@ -88,5 +105,6 @@ def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
     flip = samples["delta"].sign_flip(margin)
     if not math.isnan(flip):
         least = 2.0 ** -len(samples["delta"].effects)
-        found.append(f"exact sign-flip of delta <= m: p = {flip:.3g}, at least {least:.3g} possible")
+        alone = "" if samples["delta"].look is None else ", for this look alone"
+        found.append(f"exact sign-flip of delta <= m: p = {flip:.3g}, at least {least:.3g} possible{alone}")
     return tuple(found)

@@ -5,7 +5,7 @@ from typing import Any
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.training import Optimisation
+from invariance_probe.study.training import Optimisation, Training
 
 
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
@@ -39,7 +39,21 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"of the decodable range R, from the best constant to the better of a raw "
         f"decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
         f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; p values were "
-        f"adjusted by Holm over confirmatory hypotheses. {examined}invariance_probe {version}, study {report['study']['sha256'][:12]}."
+        f"adjusted by Holm over confirmatory hypotheses. {_looked(study.training)}{examined}"
+        f"invariance_probe {version}, study {report['study']['sha256'][:12]}."
+    )
+
+
+def _looked(training: Training) -> str:
+    """Say how seeds were added, where they were adaptive."""
+    adaptive = training.adaptive
+    if adaptive is None:
+        return ""
+    spending = {"obrien_fleming": "the O'Brien-Fleming", "pocock": "the Pocock"}[adaptive.spending]
+    looks = ", ".join(str(seeds) for seeds in adaptive.looks)
+    return (
+        f"Seeds were added until a hypothesis was settled, with looks after {looks} seeds; alpha was spent over the looks by {spending} "
+        "type function of Lan and DeMets, p values are repeated p values, and baselines had all seeds. "
     )
 
 

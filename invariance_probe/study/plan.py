@@ -209,6 +209,21 @@ class Plan:
         """All runs."""
         return self.baselines + self.grid + self.examined
 
+    @property
+    def looks(self) -> tuple[int, ...]:
+        """Seeds of every session at each look, ascending; one look at all seeds where their number is fixed."""
+        training = self.study.training
+        return training.adaptive.looks if training.adaptive else (training.seeds,)
+
+    def turn(self, run: Run) -> int:
+        """Return after how many earlier seeds a grid run or examination has its turn; the A/A control's seeds go along with the others."""
+        return run.seed % self.study.training.seeds
+
+    @cached_property
+    def seeded(self) -> dict[str, Run]:
+        """Every grid run and examination, which looks at the seeds leave for later or out, by key."""
+        return {run.key(): run for run in (*self.grid, *self.examined)}
+
     def seeds_of(self, method: AnyMethod) -> int:
         """Return how many seeds a method is repeated with: one where it has no randomness."""
         return 1 if isinstance(method, LinearSSL) else self.study.training.seeds

@@ -152,6 +152,9 @@ class Study(Declaration):
         if self.second_method is not None:
             yield from self._method_problems(("second_method",), self.second_method)
         yield from self._sweep_problems()
+        if self.training.adaptive is not None and isinstance(self.method, LinearSSL):
+            same = "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
+            yield ("training", "adaptive"), list(self.training.adaptive.looks), same
         if self.window.length_bins > 1:
             for name, method in (("method", self.method), ("second_method", self.second_method)):
                 if isinstance(method, LinearSSL):

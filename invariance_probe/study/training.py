@@ -1,8 +1,10 @@
 """How encoders are trained: the update step, how many there are, and how often a training is repeated."""
 
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
+from pydantic_core import PydanticCustomError
 
 from invariance_probe.study.declaration import Declaration, added
 
@@ -13,6 +15,7 @@ WeightDecay = Annotated[float, Field(ge=0)]
 Optimizer = Literal["adamw", "sgd", "lars"]
 Schedule = Literal["constant", "cosine"]
 Share = Annotated[float, Field(ge=0, lt=1)]
+Spending = Literal["obrien_fleming", "pocock"]
 
 
 class Optimisation(Declaration):
@@ -59,11 +62,42 @@ class TrainingChanges(Declaration):
         return optimisation.model_copy(update=self.model_dump(exclude_none=True))
 
 
+def _refused(reason: str) -> PydanticCustomError:
+    return PydanticCustomError("looks", "{reason}", {"reason": reason})
+
+
+class AdaptiveSeeds(Declaration):
+    """Looks at a growing number of seeds: a hypothesis that is decided at one of them needs no more."""
+
+    looks: Annotated[tuple[int, ...], Field(min_length=2, max_length=20)]
+    """Seeds of every session at each look, ascending from 2 or more; the last is `training.seeds`."""
+    spending: Spending = "obrien_fleming"
+    """How alpha is spent over the looks (Lan & DeMets 1983): `obrien_fleming` little early, so that the last look loses almost
+    nothing; `pocock` more evenly, so that more hypotheses stop early and the last look is harder."""
+
+    @model_validator(mode="after")
+    def _ascends(self) -> Self:
+        if self.looks[0] < 2 or any(later <= earlier for earlier, later in pairwise(self.looks)):
+            raise _refused(f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]")
+        return self
+
+
 class Training(Optimisation):
     """Optimisation, and how often it is repeated."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
     study_seed: Annotated[int, Field(ge=0)] = 1
+    adaptive: AdaptiveSeeds | None = added(None)
+    """Stop a hypothesis when it is decided, before all seeds are trained; all of them when left out."""
+
+    @model_validator(mode="after")
+    def _looks_end_with_the_seeds(self) -> Self:
+        if self.adaptive is not None and self.adaptive.looks[-1] != self.seeds:
+            raise _refused(
+                f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}; the last look is at all seeds, "
+                "so make them equal"
+            )
+        return self
 
     def optimisation(self) -> Optimisation:
         """Return the settings without the repetition."""

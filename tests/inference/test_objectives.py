@@ -2,7 +2,7 @@
 
 import pytest
 
-from invariance_probe.inference.infer import infer
+from invariance_probe.inference import infer
 
 from .builder import make_plan, planted
 

@@ -1,0 +1,105 @@
+"""When a hypothesis has seen enough seeds, and which runs are then not needed (docs/adaptive.md).
+
+A study that declares no looks is judged once, at all its seeds. With looks, every hypothesis is judged after the seeds of each look, on
+the runs of those seeds alone, until its prediction is settled; what else a store holds does not matter. Sessions, doses and margins
+are never chosen here.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from invariance_probe.inference import wording
+from invariance_probe.inference.entry import planted_findings, session_findings
+from invariance_probe.inference.estimands import read_losses, read_planted
+from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
+from invariance_probe.inference.judging import judge
+from invariance_probe.inference.looks import looks_of
+from invariance_probe.inference.question import Evidence, Question
+from invariance_probe.inference.verdicts import outcome
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.plan import DROPOUT, Plan, covers
+from invariance_probe.study.run import RunResult
+
+Judged = tuple[Question, HypothesisFinding]
+"""A hypothesis in the evidence of the look where it stopped, and what was found there."""
+
+
+def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
+    """Return what all hypotheses of a study draw on, with all seeds."""
+    sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
+    planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
+    return Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
+
+
+def stopped(evidence: Evidence, hypothesis: Hypothesis) -> Judged:
+    """Judge a hypothesis at one look after the other until it is settled; at all seeds where no looks are declared."""
+    looks = looks_of(evidence.plan.study.training)
+    if not looks:
+        question = Question(evidence, hypothesis)
+        return question, judge(question)
+    for look in looks:
+        question = Question(evidence.after(look), hypothesis, look)
+        finding = judge(question)
+        enough = settled(finding, len(evidence.plan.study.hypotheses))
+        if enough or look.last:
+            break
+    taken = LookTaken(
+        look.number, look.seeds, look.planned, look.spending, look.level, enough, wording.at_look(look, enough)
+    )  # fmt: skip
+    return question, replace(finding, look=taken)
+
+
+def settled(finding: HypothesisFinding, hypotheses: int) -> bool:
+    """Say whether more seeds are not needed: the prediction is supported whatever the correction over hypotheses, or contradicted.
+
+    The repeated p value times the number of hypotheses is at least what Holm's or Benjamini and Hochberg's procedure makes of it. A
+    hypothesis that no session can test is settled from the start.
+    """
+    if finding.verdict.startswith("untestable"):
+        return True
+    if finding.p_value is None:
+        return False
+    return outcome(finding.predicts, finding.verdict, min(1.0, hypotheses * finding.p_value)) != "open"
+
+
+def seen(evidence: Evidence, judged: Sequence[Judged]) -> Evidence:
+    """Return what was looked at for any of the hypotheses, and nothing beyond."""
+    if evidence.plan.study.training.adaptive is None:
+        return evidence
+    plan, seeds = evidence.plan, _seeds_by_place(evidence.plan, judged)
+    unseen = _beyond(plan, seeds)
+    return replace(evidence, reach=seeds, results={key: result for key, result in evidence.results.items() if key not in unseen})
+
+
+def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
+    """Return the grid runs and examinations that no hypothesis needs, with the reason: they belong to seeds after the look where it stops.
+
+    As long as a hypothesis is not settled by the runs that are there, it needs all its seeds. Without looks nothing is beyond.
+    """
+    if plan.study.training.adaptive is None:
+        return {}
+    whole = evidence_of(plan, results, Standing(None))
+    seeds = _seeds_by_place(plan, [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses])
+    said = {count: f"every hypothesis that it serves was decided after {count} seeds" for count in seeds.values()}
+    return {key: said[count] for key, count in _beyond(plan, seeds).items()}
+
+
+def _seeds_by_place(plan: Plan, judged: Sequence[Judged]) -> dict[tuple[str, str], int]:
+    """Return how many seeds are needed in every session on every axis: as many as the last to stop of the hypotheses that it serves."""
+    stops = {question.hypothesis.id: finding.look.seeds for question, finding in judged if finding.look is not None}
+    controls = {condition.axis for condition in plan.controls}
+    asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
+    places = {(run.session, run.axis) for run in plan.seeded.values()}
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    found = {}
+    for name, axis in sorted(places):
+        about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
+        serving = [h for h in about if axis in ("", h.axis) or axis not in asked or (h.axis == DROPOUT and axis in controls)]
+        found[name, axis] = max((stops[h.id] for h in serving), default=max(stops.values()))
+    return found
+
+
+def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Return the runs whose seed comes after those that their session and axis need, with how many it needs."""
+    needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
+    return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}

@@ -1,0 +1,42 @@
+"""Looking at seeds as they come makes no more false claims than one look; looking without a boundary does."""
+
+import numpy as np
+import pytest
+
+from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, World, fixed, judge, simulate
+from invariance_probe.inference.looks import Look
+
+SEEDS, STUDIES = (2, 3, 5), 3000
+NULL = {"C_info": MARGIN, "D": MARGIN, "H": 0.0}
+FALSE = [name for name in CLAIMS if name.split()[0] != "H"]
+
+
+def looks(spending):
+    return tuple(Look(i, seeds, SEEDS, spending) for i, seeds in enumerate(SEEDS, start=1))
+
+
+def null_studies(sessions):
+    """Only seeds vary: nothing that looks share makes them alike."""
+    return simulate(World(0.0, 0.08), NULL, sessions, SEEDS[-1], STUDIES, np.random.default_rng(9))
+
+
+@pytest.mark.parametrize("spending", ["obrien_fleming", "pocock"])
+@pytest.mark.parametrize("sessions", [3, 5, 8])
+def test_false_claims_are_rare_at_the_stop_and_at_any_look(sessions, spending):
+    judged = judge(null_studies(sessions), looks(spending))
+    for name in FALSE:
+        assert judged.claims[name].mean() <= judged.at_any_look[name].mean() <= 0.07
+    assert max(judged.at_any_look[name].mean() for name in FALSE) >= 0.03  # the level is used
+
+
+def test_the_same_looks_at_five_percent_each_make_too_many():
+    judged = judge(null_studies(8), looks("pocock"), (0.05,) * 3)
+    assert max(judged.at_any_look[name].mean() for name in FALSE) > 0.08
+
+
+def test_a_clear_truth_is_found_as_often_with_fewer_seeds():
+    losses = simulate(World(0.03, 0.03, 0.04, 0.02), {"C_info": 0.4, "D": 0.0, "H": 0.0}, 6, 5, 500, np.random.default_rng(1))
+    judged, once = judge(losses, looks("obrien_fleming")), fixed(losses, 5)
+    found, whole = ((x.verdicts == "recoverable").mean() for x in (judged, once))
+    assert found >= whole - 0.02 and whole > 0.95
+    assert judged.seeds.mean() < 3.5 and set(once.seeds) == {5}
