@@ -60,11 +60,17 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
     return [replace(m, result=replace(m.result, seconds=seconds)) for m in found]
 
 
-def stacks(runs: list[Run]) -> Iterator[list[Run]]:
-    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options."""
-    grouped: dict[str, list[Run]] = {}
+def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
+    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options, at one step.
+
+    Parameters
+    ----------
+    begun
+        How many steps of a training are kept, by its train key.
+    """
+    grouped: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        grouped.setdefault(_structure(run), []).append(run)
+        grouped.setdefault((_structure(run), begun(run.train_key())), []).append(run)
     yield from grouped.values()
 
 
