@@ -8,13 +8,15 @@ import platform
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
 from invariance_probe.errors import StoreError, StudyError
-from invariance_probe.executors.local import Event, Place, run_local
+from invariance_probe.executors.jobs import Event, Executor, Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
@@ -78,6 +80,7 @@ def run_study(
     workers: int | None = None,
     device: str = "cpu",
     on_event: Callable[[Event], None] = lambda event: None,
+    execute: Executor | None = None,
 ) -> Outcome:
     """Measure what is missing, infer and render.
 
@@ -98,6 +101,8 @@ def run_study(
         Where models are trained: `cpu` or `cuda`.
     on_event
         Called with progress events.
+    execute
+        How runs are handed out, such as `executors.slurm.Slurm`; to `workers` processes on this machine when left out.
     """
     started = time.monotonic()
     workers = workers or cores()
@@ -105,11 +110,11 @@ def run_study(
     store.root.mkdir(parents=True, exist_ok=True)
     registration = read_registration(registration_path(file.path))
     place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
-    measured = measure(plan, store, place, workers, on_event)
+    measured = measure(plan, store, place, execute or partial(run_local, workers=workers), on_event)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
-        "workers": workers,
+        **({"workers": workers} if execute is None else {"executor": str(execute)}),
         "trained": measured.trained,
         "reused": len(measured.results) - measured.trained,
         "seconds": round(seconds, 1),
@@ -131,7 +136,7 @@ def measure(
     plan: Plan,
     store: Store,
     place: Place,
-    workers: int,
+    execute: Executor,
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
 ) -> Measurement:
@@ -150,7 +155,7 @@ def measure(
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
-        lost |= run_local(missing, plan.sessions + plan.planted, place, workers, on_event)
+        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=on_event)
         results |= store.results(missing)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.local import Event, Place
+from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import SessionLosses, read_losses
 from invariance_probe.inference.findings import SessionFinding

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from conftest import tiny_study
 
-from invariance_probe.executors.local import Place, run_local
+from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.results.store import Store
 from invariance_probe.study.plan import Plan, Session
