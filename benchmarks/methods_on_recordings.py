@@ -13,6 +13,7 @@ two releases (Azabou et al. 2021), without count splitting and without pepper no
 import argparse
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -153,7 +154,9 @@ def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers:
         beside = run.method.kind in ROLES and run.axis == "" and run.setting != BESIDE
         return own or beside or run.method.kind == "shift_null"
 
-    found = measure(plan, store, Place(Path.cwd(), store.root.resolve()), partial(run_local, workers=workers), _tell(name), needed).results
+    found = measure(
+        plan, store, Place(Path.cwd(), store.root.resolve()), partial(run_local, workers=workers), _tell(name), needed
+    ).results
     scores: dict[tuple[str, str], Scores] = {}
     for run in plan.runs:
         if run.fold is not None and needed(run) and (result := found.get(run.key())) is not None and result.status != "failed":

@@ -145,7 +145,7 @@ def main() -> None:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
-    for line in Path(sys.argv[1]).open() if len(sys.argv) > 1 else sys.stdin:
+    for line in Path(sys.argv[1]).read_text().splitlines() if len(sys.argv) > 1 else sys.stdin:
         try:
             work(json.loads(line), emit, lambda: bool(asked))
         except InvarianceProbeError as error:

@@ -1,6 +1,6 @@
 """One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -45,7 +45,7 @@ class Workbench:
     target: DecodedTarget
     device: torch.device
     base: Path = Path()
-    checkpoints: Checkpoints = Checkpoints()
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     @classmethod
     def of(
@@ -55,7 +55,9 @@ class Workbench:
         windows = cut_windows(recording, run.window.length_bins)
         folds = make_folds(recording, windows, run.folds)
         values = recording.target(run.target)[windows.centres]
-        return cls(recording, windows, folds, DecodedTarget.of(run.target, values, device), device, base, checkpoints or Checkpoints())
+        return cls(
+            recording, windows, folds, DecodedTarget.of(run.target, values, device), device, base, checkpoints or Checkpoints()
+        )
 
     @cached_property
     def activity(self) -> Tensor:

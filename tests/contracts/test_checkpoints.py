@@ -71,7 +71,9 @@ def test_a_run_goes_on_in_another_stack_in_another_slot(kind, tmp_path):
         assert [m.result for m in again] == [whole[i].result for i in some]
 
 
-@pytest.mark.parametrize("rule", [{"optimizer": "sgd"}, {"optimizer": "lars"}, {"schedule": "cosine", "warmup": 0.3}, {"precision": "float64"}])
+@pytest.mark.parametrize(
+    "rule", [{"optimizer": "sgd"}, {"optimizer": "lars"}, {"schedule": "cosine", "warmup": 0.3}, {"precision": "float64"}]
+)
 def test_every_update_rule_goes_on(rule, tmp_path):
     precision = rule.pop("precision", "float32")
     bench, runs, _ = bench_and_runs(METHODS[0], precision, steps=STEPS, **rule)
