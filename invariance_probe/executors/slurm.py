@@ -161,15 +161,13 @@ class _Watch:
     def adopt(self, runs: Sequence[Run]) -> None:
         """Find what an earlier call submitted and is not over, as far as it measures some of these runs."""
         wanted = {run.key(): run for run in runs}
-        folders = {folder.name: folder for folder in self.root.glob(f"{PREFIX}*")}
+        folders = {folder.name: folder for folder in self._folders()}
         queue = _queue(folders) if folders else {}
         while queue is None:
             self._notice("Slurm's queue does not answer; waiting for it")
             time.sleep(self.profile.poll_s)
             queue = _queue(folders)
-        for folder in [folders[name] for name in folders.keys() - {name for name, _ in queue}]:
-            if (folder / SETTLED).exists():
-                shutil.rmtree(folder, ignore_errors=True)
+        self._sweep(queue)
         for name, index in sorted(queue):
             tasks = _read_tasks(folders[name] / f"{index}.jsonl")
             undone = {key: wanted.pop(key) for task in tasks for run in task.stack.runs if (key := run.key()) in wanted}
@@ -182,6 +180,7 @@ class _Watch:
         store, deadline = Store(self.place.store), time.monotonic() + SHARED_S
         while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
             time.sleep(1)
+        self._sweep(_queue({folder.name for folder in self._folders()}))
 
     def submit(self, tasks: Sequence[Task]) -> None:
         """Write stacks to a folder of their own and submit them as one array."""
@@ -225,6 +224,17 @@ class _Watch:
         for folder in {one.folder for one in over} - {one.folder for one in self.running} - self.kept:
             (folder / SETTLED).touch()
         self.submit(again)
+
+    def _folders(self) -> list[Path]:
+        return list(self.root.glob(f"{PREFIX}*"))
+
+    def _sweep(self, queue: dict[tuple[str, int], str] | None) -> None:
+        """Remove submissions that are done and that Slurm has let go."""
+        if queue is None:
+            return
+        for folder in self._folders():
+            if (folder / SETTLED).exists() and folder.name not in {name for name, _ in queue}:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _hear(self, one: _ArrayTask) -> None:
         for event in one.events():
