@@ -44,7 +44,9 @@ class Ground:
         """Measure what the store lacks of a study, as far as it is needed, and return its decodable sessions."""
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
-            results = measure(plan, self.store, self.place, partial(run_local, workers=self.workers), self.on_event, needed).results
+            results = measure(
+                plan, self.store, self.place, partial(run_local, workers=self.workers), self.on_event, needed
+            ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
         findings, losses = session_findings(plan, results), read_losses(plan, results)

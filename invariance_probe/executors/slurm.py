@@ -195,7 +195,11 @@ class _Watch:
             (folder / f"{i}.jsonl").write_text("\n".join(lines) + "\n")
         script = folder / "array.sh"
         script.write_text(_script(self.profile, folder, len(shared)))
-        _call("sbatch", "--parsable", str(script))
+        try:
+            _call("sbatch", "--parsable", str(script))
+        except ExecutionError:
+            (folder / SETTLED).touch()
+            raise
         self.running += [
             _ArrayTask(folder, i, some, {run.key(): run for task in some for run in task.stack.runs})
             for i, some in enumerate(shared)

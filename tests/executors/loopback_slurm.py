@@ -7,7 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -42,8 +42,8 @@ ReturnToService=2
 SlurmdTimeout={timeout}
 KillWait=10
 MinJobAge=10
-NodeName=n0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2
-NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2
+NodeName=n0 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[1]} CPUs=2 RealMemory=2000
+NodeName=n1 NodeHostname={host} NodeAddr=127.0.0.1 Port={ports[2]} CPUs=2 RealMemory=2000
 PartitionName=all Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -72,20 +72,19 @@ class Slurm:
 
     def start(self, name: str, *command: str) -> None:
         with (self.folder / f"{name}.said").open("ab") as said:
-            self.daemons[name] = subprocess.Popen(
-                command, env=self.environment, stdout=said, stderr=said, start_new_session=True
-            )
+            self.daemons[name] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said, start_new_session=True)
 
     def start_node(self, name: str) -> None:
         self.start(name, "slurmd", "-D", "-N", name, "-f", str(self.folder / "slurm.conf"))
 
     def kill_node(self, name: str) -> None:
-        """Take a node away as a power cut does: its daemon and all that it runs, at once."""
-        victims = [self.daemons.pop(name).pid, *self.processes(name)]
-        for pid in victims:
-            tree = [pid, *_below(pid)]
-            for one in tree:
-                _kill(one)
+        """Take a node away as a power cut does: its daemon, and those that watch its tasks before the tasks, so that nobody reports."""
+        tasks = self.processes(name)
+        watching = {parent for pid in tasks if (parent := _parent(pid)) not in (0, 1)} - set(tasks)
+        daemon = self.daemons.pop(name)
+        for pid in (daemon.pid, *watching, *tasks):
+            _kill(pid)
+        daemon.wait()
 
     def processes(self, node: str) -> list[int]:
         """Return the processes of the tasks that run on a node."""
@@ -95,7 +94,10 @@ class Slurm:
                 environment = path.read_bytes().split(b"\0")
             except OSError:
                 continue
-            if f"SLURMD_NODENAME={node}".encode() in environment and f"SLURM_CONF={self.folder}/slurm.conf".encode() in environment:
+            if (
+                f"SLURMD_NODENAME={node}".encode() in environment
+                and f"SLURM_CONF={self.folder}/slurm.conf".encode() in environment
+            ):
                 found.append(int(path.parent.name))
         return found
 
@@ -168,20 +170,22 @@ def _free_ports(count: int) -> Iterator[list[int]]:
 
 
 def _kill(pid: int) -> None:
-    try:
+    with suppress(ProcessLookupError):
         os.kill(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        pass
+
+
+def _parent(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return 0
 
 
 def _below(pid: int) -> list[int]:
     """Return all descendants of a process."""
     parents = {}
     for path in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            parents[int(path.parent.name)] = int(path.read_text().rsplit(")", 1)[1].split()[1])
-        except OSError:
-            continue
+        parents[int(path.parent.name)] = _parent(int(path.parent.name))
     found, fresh = [], {pid}
     while fresh := {child for child, parent in parents.items() if parent in fresh}:
         found += sorted(fresh)

@@ -6,9 +6,12 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from conftest import tiny_study
+from test_cli import call, without_times, write
 from test_local import WORKER
 
+from invariance_probe.cli import main
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError
 from invariance_probe.executors.jobs import Place
@@ -68,7 +71,7 @@ def test_a_dask_worker_that_is_killed_loses_nothing_and_changes_nothing(cluster,
     data = tiny_study(quick=True, recordings=[{**tiny_study()["recordings"][0], "sessions": 1}])
     study = Study.model_validate(data)
     plan = Plan(study, find_sessions(study, Path()))
-    runs = [run for run in plan.runs if run.method.kind in ("simclr", "raw", "pca", "untrained") and run.examination is None]
+    runs = [run for run in plan.grid if run.method.kind in ("simclr", "linear_ssl")]
     killed, client = [], distributed.Client(cluster)
 
     def kill_once(event):
@@ -91,3 +94,18 @@ def test_no_scheduler_is_an_error_with_its_remedy(plan, tmp_path, monkeypatch):
     monkeypatch.setattr("invariance_probe.executors.dask.ANSWER_S", 1)
     with pytest.raises(ExecutionError, match="no dask scheduler answers"):
         Dask("tcp://127.0.0.1:9")(plan.grid, plan.sessions, Place(Path(), tmp_path), on_event=print)
+
+
+def test_without_dask_the_command_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    monkeypatch.delitem(sys.modules, "invariance_probe.executors.dask")
+    done = CliRunner().invoke(main, ["run", str(write(tmp_path, tiny_study())), "--on", "dask", "--address", "local"])
+    assert done.exit_code == 2 and "pip install 'invariance-probe[dask]'" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_study_gives_the_same_report_through_a_local_cluster(tmp_path):
+    study = write(tmp_path, tiny_study(quick=True, recordings=[{**tiny_study()["recordings"][0], "sessions": 2}]))
+    call("run", study, "--on", "dask", "--address", "local", "--workers", 2, "--runs", "a", "--out", "ra", cwd=tmp_path, check=0)
+    call("run", study, "--workers", 2, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
+    assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")
