@@ -114,7 +114,7 @@ def wait_until(true, seconds, what):
 def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_path):
     """The parent is killed; one task is requeued, one told that its time is up; a second worker takes the same stack; a node dies."""
     world = {**tiny_study()["recordings"][0], "sessions": 3}
-    slow = {"steps": 500, "batch_size": 64, "seeds": 1}
+    slow = {"steps": 1200, "batch_size": 64, "seeds": 1}
     study = write(tmp_path, tiny_study(quick=True, recordings=[world], training=slow))
     write(tmp_path, {**QUICK, "tasks": 3}, "profile.yaml")
     call("run", study, "--workers", 2, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
@@ -126,7 +126,7 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     store = tmp_path / "a"
     parent = subprocess.Popen([*PROGRAM, *command], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
 
-    wait_until(lambda: sum(training(store, *task[1:3]) for task in tasks_of(cluster)) == 3, 60, "the grid's tasks do not train")
+    wait_until(lambda: sum(training(store, *task[1:3]) for task in tasks_of(cluster)) == 3, 120, "the grid's tasks do not train")
     parent.kill()
     parent.communicate()
     before = {folder.name for folder in (store / "jobs").glob(f"{PREFIX}*")}
