@@ -71,8 +71,15 @@ class Slurm:
         return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True).stdout
 
     def start(self, name: str, *command: str) -> None:
+        """Start a daemon that ends with this process, however it ends."""
         with (self.folder / f"{name}.said").open("ab") as said:
-            self.daemons[name] = subprocess.Popen(command, env=self.environment, stdout=said, stderr=said, start_new_session=True)
+            self.daemons[name] = subprocess.Popen(
+                ["setpriv", "--pdeathsig", "KILL", *command],
+                env=self.environment,
+                stdout=said,
+                stderr=said,
+                start_new_session=True,
+            )
 
     def start_node(self, name: str) -> None:
         self.start(name, "slurmd", "-D", "-N", name, "-f", str(self.folder / "slurm.conf"))
