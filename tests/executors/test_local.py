@@ -81,7 +81,9 @@ def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_t
     def kill_in_the_middle(event):
         stepped.append(event.get("model_steps", 0))
         if sum(stepped) >= 400 * len(runs) and not killed:
-            killed.extend(children(os.getpid()))
+            killed.extend(
+                p for p in children(os.getpid()) if b"invariance_probe.worker" in Path(f"/proc/{p}/cmdline").read_bytes()
+            )
             os.kill(killed[0], signal.SIGKILL)
 
     place = Place(Path(), tmp_path / "a", checkpoint_s=0.2)
