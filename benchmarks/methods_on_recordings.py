@@ -13,6 +13,7 @@ two releases (Azabou et al. 2021), without count splitting and without pepper no
 import argparse
 import json
 import os
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,8 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.local import Place
+from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
 from invariance_probe.study.plan import BESIDE, Plan
@@ -152,7 +154,9 @@ def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers:
         beside = run.method.kind in ROLES and run.axis == "" and run.setting != BESIDE
         return own or beside or run.method.kind == "shift_null"
 
-    found = measure(plan, store, Place(Path.cwd(), store.root.resolve()), workers, _tell(name), needed).results
+    found = measure(
+        plan, store, Place(Path.cwd(), store.root.resolve()), partial(run_local, workers=workers), _tell(name), needed
+    ).results
     scores: dict[tuple[str, str], Scores] = {}
     for run in plan.runs:
         if run.fold is not None and needed(run) and (result := found.get(run.key())) is not None and result.status != "failed":

@@ -12,6 +12,7 @@ import click
 from invariance_probe.errors import InvarianceProbeError
 
 if TYPE_CHECKING:
+    from invariance_probe.executors.jobs import Executor
     from invariance_probe.runner import Outcome, Stock
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
@@ -64,14 +65,21 @@ def main() -> None:
 @OUT
 @click.option("--workers", type=click.IntRange(min=1), help="Worker processes, one thread each [default: one a core].")
 @click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
-def run(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None, device: str) -> None:
+@click.option("--on", type=click.Choice(["local", "slurm", "dask"]), default="local", show_default=True, help="Who measures.")
+@click.option("--profile", type=click.Path(path_type=Path), help="What the cluster asks of jobs, for --on slurm (YAML).")
+@click.option("--address", metavar="tcp://HOST:PORT|local", help="The scheduler, for --on dask.")
+def run(
+    study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None, device: str, on: str,
+    profile: Path | None, address: str | None,
+) -> None:  # fmt: skip
     """Train what is missing, infer and render the report."""
     from invariance_probe.runner import run_study
 
+    execute = _executor(on, profile, address, workers)
     file = _open(study, overrides)
     chosen = _device() if device == "auto" else device
     with _progress() as on_event:
-        outcome = run_study(file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event)
+        outcome = run_study(file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute)
     _say(outcome)
     bad = outcome.findings.runs
     sys.exit(1 if bad.failed or bad.missing else 0)
@@ -304,6 +312,32 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
     return power_text(study_power(made, spreads, effects), ROUGH_STEPS_PER_SECOND)
 
 
+def _executor(on: str, profile: Path | None, address: str | None, workers: int | None) -> "Executor | None":
+    """Return who measures; None for worker processes on this machine."""
+    for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
+        if given is not None and on != needs:
+            raise click.UsageError(f"{name} goes with --on {needs}; got --on {on}")
+    if on == "slurm":
+        from invariance_probe.executors.slurm import Slurm
+        from invariance_probe.study.cluster import SlurmProfile
+        from invariance_probe.study.load import load_profile
+
+        return Slurm(load_profile(profile) if profile is not None else SlurmProfile())
+    if on == "dask":
+        if address is None:
+            raise click.UsageError("--on dask needs --address: tcp://HOST:PORT of a scheduler, or local")
+        try:
+            from invariance_probe.executors.dask import Dask
+        except ModuleNotFoundError as error:
+            from invariance_probe.errors import ExecutionError
+
+            raise ExecutionError(
+                f"--on dask needs dask.distributed, and {error.name!r} is not installed: pip install 'invariance-probe[dask]'"
+            ) from None
+        return Dask(address, workers)
+    return None
+
+
 def _device() -> str:
     import torch
 
@@ -339,7 +373,7 @@ def _progress() -> Iterator[Callable[[dict[str, Any]], None]]:
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("starting", total=None, said="")
             tally = _Tally(lambda t: bar.update(task, description=t.stage, total=t.work, completed=t.done, said=t.text()))
-            yield tally.take
+            yield lambda event: bar.console.print(event["message"]) if event["event"] == "notice" else tally.take(event)
         return
     last = [0.0]
 
@@ -349,7 +383,8 @@ def _progress() -> Iterator[Callable[[dict[str, Any]], None]]:
             last[0] = now
             click.echo(f"{tally.stage}: {tally.text()}{tally.left()}", err=True)
 
-    yield _Tally(line).take
+    tally = _Tally(line)
+    yield lambda event: click.echo(event["message"], err=True) if event["event"] == "notice" else tally.take(event)
 
 
 class _Tally:

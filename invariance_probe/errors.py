@@ -31,3 +31,7 @@ class StoreError(InvarianceProbeError):
 
 class InferenceError(InvarianceProbeError):
     """The results cannot carry the inference asked for."""
+
+
+class ExecutionError(InvarianceProbeError):
+    """Runs cannot be handed out: the cluster's commands are missing, refuse a job, or nobody answers."""

@@ -8,6 +8,7 @@ import platform
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -15,7 +16,8 @@ from typing import Any
 
 from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
 from invariance_probe.errors import StoreError, StudyError
-from invariance_probe.executors.local import Event, Place, run_local
+from invariance_probe.executors.jobs import Event, Executor, Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
@@ -96,6 +98,7 @@ def run_study(
     workers: int | None = None,
     device: str = "cpu",
     on_event: Callable[[Event], None] = lambda event: None,
+    execute: Executor | None = None,
 ) -> Outcome:
     """Measure what is missing, infer and render.
 
@@ -116,6 +119,8 @@ def run_study(
         Where models are trained: `cpu` or `cuda`.
     on_event
         Called with progress events.
+    execute
+        How runs are handed out, such as `executors.slurm.Slurm`; to `workers` processes on this machine when left out.
     """
     started = time.monotonic()
     workers, store = workers or cores(), Store(runs_root)
@@ -126,12 +131,12 @@ def run_study(
     plan = make_plan(file)
     registration = read_registration(registration_path(file.path))
     place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
-    measured = measure(plan, store, place, workers, on_event)
+    measured = measure(plan, store, place, execute or partial(run_local, workers=workers), on_event)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
         "kernels": file.study.training.kernels,
-        "workers": workers,
+        **({"workers": workers} if execute is None else {"executor": str(execute)}),
         "trained": measured.trained,
         "reused": len(measured.results) - measured.trained,
         "seconds": round(seconds, 1),
@@ -153,7 +158,7 @@ def measure(
     plan: Plan,
     store: Store,
     place: Place,
-    workers: int,
+    execute: Executor,
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
 ) -> Measurement:
@@ -177,7 +182,7 @@ def measure(
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
-        lost |= run_local(missing, plan.sessions + plan.planted, place, workers, on_event)
+        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=on_event)
         results |= store.results(missing)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)

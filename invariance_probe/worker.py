@@ -1,10 +1,12 @@
-"""A worker process: reads jobs from standard input, measures their runs and commits the results to the store.
+"""A worker process: reads jobs from a file or from standard input, measures their runs and commits the results to the store.
 
-A job is one JSON line: the runs of one session that can be stacked, where the recording comes from, and the
-store. Events go to standard output, one JSON line each. The worker ends when its input does.
+A job is one JSON line (`executors.jobs`): the runs of one session that can be stacked, where the recording comes from, and the
+store. Events go to standard output, one JSON line each. The worker ends when its input does. On SIGTERM or SIGUSR1 it keeps what
+it is training and ends, to go on later.
 """
 
 import json
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,6 +22,7 @@ from pydantic import TypeAdapter
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.library import native
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
@@ -31,6 +34,7 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Run
+from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
 
 
 def measure(
@@ -61,11 +65,17 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
     return [replace(m, result=replace(m.result, seconds=seconds)) for m in found]
 
 
-def stacks(runs: list[Run]) -> Iterator[list[Run]]:
-    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options."""
-    grouped: dict[str, list[Run]] = {}
+def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
+    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options, at one step.
+
+    Parameters
+    ----------
+    begun
+        How many steps of a training are kept, by its train key.
+    """
+    grouped: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
-        grouped.setdefault(_structure(run), []).append(run)
+        grouped.setdefault((_structure(run), begun(run.train_key())), []).append(run)
     yield from grouped.values()
 
 
@@ -85,22 +95,36 @@ def stored_encoders(store: Store, runs: list[Run]) -> Stored:
     return Stored(weights, {key: store.training(wanted[key]) for key in weights})
 
 
-def work(job: dict[str, Any], emit: Any) -> None:
-    """Measure and commit the runs of one job."""
+def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False) -> None:
+    """Measure and commit what the store lacks of the runs of one job; trainings go on where they were kept.
+
+    Raises
+    ------
+    Stopped
+        When `stop` says that the process should end.
+    """
     store = Store(Path(job["store"]))
     runs = [Run.model_validate(run) for run in job["runs"]]
-    recording = _open(json.dumps(job["source"]), job["session"], job["base"])
+    known = store.results(runs)
+    for key, result in known.items():
+        emit({"event": "committed", "key": key, "status": result.status})
+    missing = [run for run in runs if run.key() not in known]
     device = torch.device(job.get("device", "cpu"))
-    if device.type == "cpu" and any(run.optimisation and run.optimisation.kernels == "native" for run in runs):
+    if device.type == "cpu" and any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
         native()  # where they cannot be built that is this machine's fault, and no run is recorded as failed
-    for stack in stacks(runs):
-        bench = Workbench.of(recording, stack[0], device, Path(job["base"]))
+    checkpoints = Checkpoints(store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S))
+    for stack in stacks(missing, checkpoints.step):
+        if stop():
+            raise Stopped("stopped between two stacks")
+        recording = _open(json.dumps(job["source"]), job["session"], job["base"])
+        bench = Workbench.of(recording, stack[0], device, Path(job["base"]), checkpoints)
         stored = stored_encoders(store, stack)
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
             now = datetime.now(UTC).isoformat()
             store.commit_result(m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now))
+            checkpoints.remove(m.run.train_key())
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
 
 
@@ -111,18 +135,27 @@ def _open(source: str, session: str, base: str) -> Recording:
 
 
 def main() -> None:
-    """Serve jobs until the input ends."""
-    torch.set_num_threads(1)
+    """Serve the jobs of a file, or of the input until it ends; signals only ask to end after the next step.
 
-    def emit(event: dict[str, Any]) -> None:
+    Exits with `GO_ON_LATER` when it was asked to end before all was done.
+    """
+    torch.set_num_threads(1)
+    asked: list[int] = []
+    for number in (signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, lambda received, frame: asked.append(received))
+
+    def emit(event: Event) -> None:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
-    for line in sys.stdin:
+    for line in Path(sys.argv[1]).read_text().splitlines() if len(sys.argv) > 1 else sys.stdin:
         try:
-            work(json.loads(line), emit)
+            work(json.loads(line), emit, lambda: bool(asked))
         except InvarianceProbeError as error:
             emit({"event": "error", "message": str(error)})
+        except Stopped as stopped:
+            emit({"event": "stopped", "message": str(stopped)})
+            sys.exit(GO_ON_LATER)
         emit({"event": "stack_done"})
 
 

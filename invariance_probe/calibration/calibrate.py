@@ -36,7 +36,7 @@ from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.calibration.world_rows import turnover_rows, world_rows
 from invariance_probe.calibration.worlds import SIZES as WORLDS
 from invariance_probe.calibration.worlds import measured_turnover, measured_worlds
-from invariance_probe.executors.local import Event, Place
+from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 

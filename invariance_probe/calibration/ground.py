@@ -2,9 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.local import Event, Place
+from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import SessionLosses, read_losses
 from invariance_probe.inference.findings import SessionFinding
@@ -42,7 +44,9 @@ class Ground:
         """Measure what the store lacks of a study, as far as it is needed, and return its decodable sessions."""
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
-            results = measure(plan, self.store, self.place, self.workers, self.on_event, needed).results
+            results = measure(
+                plan, self.store, self.place, partial(run_local, workers=self.workers), self.on_event, needed
+            ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
         findings, losses = session_findings(plan, results), read_losses(plan, results)

@@ -14,7 +14,8 @@ from typing import Any
 
 from invariance_probe.calibration.banks import SEED
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.executors.local import Event, Place, run_local
+from invariance_probe.executors.jobs import Event, Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.results.store import Store
 from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
 from invariance_probe.study.methods import AnyMethod

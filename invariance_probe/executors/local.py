@@ -12,45 +12,100 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
-from invariance_probe.executors.stacks import Stack, make_stacks
+from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Jobs, Place, Task
+from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.study.plan import Session
 from invariance_probe.study.run import Run
 
 WORKER = (sys.executable, "-m", "invariance_probe.worker")
-TRIES = 3
-"""How often a stack, or a half of it, is handed out."""
 
-Event = dict[str, Any]
+
+class WorkerProcess:
+    """One worker, started when there is something to do and again after it died.
+
+    Parameters
+    ----------
+    command
+        What starts it.
+    """
+
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        self._command = list(command)
+        self._process: subprocess.Popen[str] | None = None
+
+    def measure(self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]) -> "Handed":
+        """Hand out a job; return which of the keys of its runs were not committed, and why."""
+        process = self._started()
+        assert process.stdin is not None and process.stdout is not None
+        undone, message = dict.fromkeys(keys), "its worker process died"
+        try:
+            process.stdin.write(json.dumps(job) + "\n")
+            process.stdin.flush()
+            while line := process.stdout.readline():
+                event = json.loads(line)
+                if event["event"] == "committed":
+                    undone.pop(event["key"], None)
+                if event["event"] == "error":
+                    message = event["message"]
+                if event["event"] == "stack_done":
+                    break
+                tell(event)
+            else:
+                message = f"{message} (exit {process.wait()})"
+        except (BrokenPipeError, json.JSONDecodeError) as error:
+            message = f"its worker process died ({error})"
+        if undone:
+            self.kill()
+        return Handed(list(undone), message, process.poll() == GO_ON_LATER)
+
+    def end(self) -> None:
+        """Let the worker end."""
+        if self._process is not None:
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+            self._process.wait()
+
+    def kill(self) -> None:
+        """End the worker at once."""
+        if self._process is not None:
+            if self._process.poll() is None:
+                self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def _started(self) -> "subprocess.Popen[str]":
+        if self._process is None or self._process.poll() is not None:
+            environment = {**os.environ, **ONE_THREAD}
+            pipe = subprocess.PIPE
+            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=environment)
+        return self._process
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where runs read and write: the study's folder, the store and the device; and the registration that they carry."""
+class Handed:
+    """What came of a job: keys that were not committed, why, and whether the worker was only asked to end."""
 
-    base: Path
-    store: Path
-    device: str = "cpu"
-    registration: str = ""
+    undone: list[str]
+    message: str
+    stopped: bool
 
 
 @dataclass
 class _Queue:
     """Stacks to do, and how many are not settled yet."""
 
-    waiting: "queue.Queue[tuple[Stack, int] | None]" = field(default_factory=queue.Queue)
+    waiting: "queue.Queue[Task | None]" = field(default_factory=queue.Queue)
     open: int = 0
     lost: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
-    stopped: bool = False
 
-    def put(self, stacks: Sequence[Stack], tries: int) -> None:
+    def put(self, tasks: Sequence[Task]) -> None:
         with self.lock:
-            self.open += len(stacks)
-        for stack in stacks:
-            self.waiting.put((stack, tries))
+            self.open += len(tasks)
+        for task in tasks:
+            self.waiting.put(task)
 
     def settle(self, workers: int) -> None:
         with self.lock:
@@ -87,101 +142,37 @@ def run_local(
     """
     if not runs:
         return {}
-    sources = {session.name: session.source.model_dump(mode="json") for session in sessions}
-    tasks = _Queue()
+    jobs, tasks = Jobs(sessions, place), _Queue()
     stacks = make_stacks(runs)
     workers = max(1, min(workers, len(stacks)))
-    tasks.put(stacks, TRIES)
+    tasks.put([Task(stack) for stack in stacks])
     said = threading.Lock()
 
     def tell(event: Event) -> None:
         with said:
             on_event(event)
 
-    threads = [
-        threading.Thread(target=_serve, args=(tasks, sources, place, workers, tell, command), daemon=True) for _ in range(workers)
-    ]
+    threads = [threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()
-    try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
-    except KeyboardInterrupt:
-        tasks.stopped = True
-        raise
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(0.2)
     return tasks.lost
 
 
-def _serve(
-    tasks: _Queue, sources: dict[str, Any], place: Place, workers: int, tell: Callable[[Event], None], command: Sequence[str]
-) -> None:
+def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
     """Keep one worker process busy until the queue is empty."""
-    process: subprocess.Popen[str] | None = None
+    process = WorkerProcess(command)
     while (task := tasks.waiting.get()) is not None:
-        stack, tries = task
-        if process is None or process.poll() is not None:
-            process = _start(command)
-        undone, message = _hand_out(process, stack, sources, place, tell, tasks)
-        if undone:
-            rest = Stack(stack.session, tuple(undone))
-            if process.poll() is None:
-                process.kill()
-            process.wait()
-            process = None
-            if tries > 1:
-                tasks.put(rest.halves(), tries - 1)
-            else:
-                tasks.lost.update({run.key(): message for run in undone})
-                tell({"event": "lost", "runs": len(undone), "message": message})
+        runs = {run.key(): run for run in task.stack.runs}
+        handed = process.measure(jobs.of(task.stack), list(runs), tell)
+        if handed.undone:
+            left = task.left([runs[key] for key in handed.undone])
+            again = [left] if handed.stopped else left.again()
+            tasks.put(again)
+            if not again:
+                tasks.lost.update(dict.fromkeys(handed.undone, handed.message))
+                tell({"event": "lost", "runs": len(handed.undone), "message": handed.message})
         tasks.settle(workers)
-    if process is not None:
-        assert process.stdin is not None
-        process.stdin.close()
-        process.wait()
-
-
-def _start(command: Sequence[str]) -> "subprocess.Popen[str]":
-    threads = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-    return subprocess.Popen(
-        list(command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **threads}
-    )
-
-
-def _hand_out(
-    process: "subprocess.Popen[str]",
-    stack: Stack,
-    sources: dict[str, Any],
-    place: Place,
-    tell: Callable[[Event], None],
-    tasks: _Queue,
-) -> tuple[list[Run], str]:
-    """Give a worker one stack; return the runs that it did not commit, and why."""
-    assert process.stdin is not None and process.stdout is not None
-    undone = {run.key(): run for run in stack.runs}
-    job = {
-        "runs": [run.model_dump(mode="json") for run in stack.runs],
-        "source": sources[stack.session],
-        "session": stack.session,
-        "base": str(place.base),
-        "store": str(place.store),
-        "device": place.device,
-        "registration": place.registration,
-    }
-    message = "its worker process died"
-    try:
-        process.stdin.write(json.dumps(job) + "\n")
-        process.stdin.flush()
-        while line := process.stdout.readline():
-            event = json.loads(line)
-            if event["event"] == "committed":
-                undone.pop(event["key"], None)
-            if event["event"] == "error":
-                message = event["message"]
-            if event["event"] == "stack_done":
-                return list(undone.values()), message
-            tell(event)
-    except (BrokenPipeError, json.JSONDecodeError) as error:
-        message = f"its worker process died ({error})"
-    process.wait()
-    return list(undone.values()), f"{message} (exit {process.returncode})"
+    process.end()

@@ -1,6 +1,7 @@
 """What the one training loop needs to know of a method."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -113,6 +114,16 @@ class Method(nn.Module, ABC):
 
     def after_update(self, step: int, steps: int) -> None:
         """Move what is not learned by gradient, after update `step` of `steps`."""
+
+    def more_state(self) -> dict[str, Tensor]:
+        """Return what the next steps depend on beside parameters and buffers, by name: (run, ...), or one number for all runs.
+
+        A training that is cut off goes on from parameters, buffers and this, and must then end at the same bits.
+        """
+        return {}
+
+    def set_more_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take back what `more_state` returned."""
 
     def mined(self) -> tuple[Tensor, Tensor] | None:
         """Return the windows that were last taken for similar, anchors and what was found for them (run, pair), -1 where nothing was.

@@ -7,6 +7,7 @@ Azabou et al. 2021, Mine your own view: self-supervised learning through across-
 
 import copy
 from collections import deque
+from collections.abc import Mapping
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ PICK = 110
 """Purpose under which one of the nearest windows is picked."""
 NOTHING = -1
 """Window mined for an anchor that no window of the pool could be mined for."""
+PAIR = ("anchors", "others")
 KEPT = 8
 """Steps whose mined pairs are kept for the diagnostics."""
 
@@ -114,6 +116,17 @@ class MYOW(Method):
         decay = risen_decay(self.byol.decay, step, steps)
         follow(self.mined_target.parameters(), self.mined_projector.parameters(), decay)
         self._weight = self._weight_after(step / steps)
+
+    def more_state(self) -> dict[str, Tensor]:
+        """Return the weight of mined views and the pairs that were last mined."""
+        pairs = {f"{i}.{name}": value for i, pair in enumerate(self._pairs) for name, value in zip(PAIR, pair, strict=True)}
+        return {"weight": torch.tensor(self._weight, dtype=torch.float64), **pairs}
+
+    def set_more_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take them back."""
+        self._weight = float(state["weight"])
+        kept = (len(state) - 1) // len(PAIR)
+        self._pairs.extend((state[f"{i}.{PAIR[0]}"], state[f"{i}.{PAIR[1]}"]) for i in range(kept))
 
     def mined(self) -> tuple[Tensor, Tensor] | None:
         """Return the windows of the last steps' anchors and of what was mined for them (run, pair), -1 where nothing was."""

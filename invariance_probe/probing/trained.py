@@ -76,7 +76,8 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
             counts=None if halves is None else torch.cat(halves, dim=1),
         )
 
-    return method, views, train(method, batch_at, settings, on_progress)
+    checkpoint = bench.checkpoints.of([run.train_key() for run in runs])
+    return method, views, train(method, batch_at, settings, on_progress, checkpoint)
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:

@@ -1,6 +1,6 @@
 """One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.streams import StreamName, generator, stream_key
 from invariance_probe.study.run import Run
 from invariance_probe.study.views import TimeJitter
+from invariance_probe.training.checkpoints import Checkpoints
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +35,8 @@ class Workbench:
         Where stacks live.
     base
         Folder that the paths of other sessions' recordings start from.
+    checkpoints
+        Where trainings are kept while they go on.
     """
 
     recording: Recording
@@ -42,14 +45,19 @@ class Workbench:
     target: DecodedTarget
     device: torch.device
     base: Path = Path()
+    checkpoints: Checkpoints = field(default_factory=Checkpoints)
 
     @classmethod
-    def of(cls, recording: Recording, run: Run, device: torch.device, base: Path = Path()) -> "Workbench":
+    def of(
+        cls, recording: Recording, run: Run, device: torch.device, base: Path = Path(), checkpoints: Checkpoints | None = None
+    ) -> "Workbench":
         """Cut a recording as a run declares it."""
         windows = cut_windows(recording, run.window.length_bins)
         folds = make_folds(recording, windows, run.folds)
         values = recording.target(run.target)[windows.centres]
-        return cls(recording, windows, folds, DecodedTarget.of(run.target, values, device), device, base)
+        return cls(
+            recording, windows, folds, DecodedTarget.of(run.target, values, device), device, base, checkpoints or Checkpoints()
+        )
 
     @cached_property
     def activity(self) -> Tensor:

@@ -14,6 +14,8 @@ from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
 from invariance_probe.errors import StudyError
+from invariance_probe.study.cluster import SlurmProfile
+from invariance_probe.study.declaration import Declaration
 from invariance_probe.study.study import Place, Study
 
 
@@ -65,6 +67,23 @@ def open_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyFile:
         lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree)]
         raise StudyError("\n".join(dict.fromkeys(lines))) from None
     return StudyFile(path, study, tree)
+
+
+def load_profile(path: str | Path) -> SlurmProfile:
+    """Return the profile of a cluster that a YAML file holds.
+
+    Raises
+    ------
+    StudyError
+        With one line for every problem.
+    """
+    path = Path(path)
+    tree = _parse(path)
+    try:
+        return SlurmProfile.model_validate(_plain(tree))
+    except ValidationError as error:
+        lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree, SlurmProfile)]
+        raise StudyError("\n".join(dict.fromkeys(lines))) from None
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
@@ -145,14 +164,14 @@ def _plain(node: Any) -> Any:
     return str(node)
 
 
-def _problems(error: ValidationError, tree: Any) -> list[tuple[Place, str]]:
+def _problems(error: ValidationError, tree: Any, declared: type[Declaration] = Study) -> list[tuple[Place, str]]:
     """Translate pydantic's errors into places in the file and plain reasons."""
     items = error.errors()
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
     told = [
         item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)
     ]  # it is short of what was refused
-    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree)) for item in told]
+    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree, declared)) for item in told]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
@@ -170,11 +189,11 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
     return tuple(place)
 
 
-def _reason(item: Any, tree: Any) -> str:
+def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
     kind, context, got = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
         place = item["loc"]
-        return f"unknown key {str(place[-1])!r}.{_hint(str(place[-1]), _keys_beside(place))}"
+        return f"unknown key {str(place[-1])!r}.{_hint(str(place[-1]), _keys_beside(place, declared))}"
     if kind == "missing":
         return "this key is missing"
     if kind == "union_tag_invalid":
@@ -196,9 +215,9 @@ def _hint(got: str, allowed: Sequence[str]) -> str:
     return f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(map(repr, allowed))}." if allowed else ""
 
 
-def _keys_beside(place: Sequence[str | int]) -> list[str]:
+def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> list[str]:
     """Return the keys that the declaration at a location knows."""
-    schema = Study.model_json_schema()
+    schema = declared.model_json_schema()
     node: Any = schema
     for part in place[:-1]:
         node = _step(schema, node, part)

@@ -13,6 +13,7 @@ from torch import Tensor
 from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.training import Optimisation
+from invariance_probe.training.checkpoints import Checkpoint, restore_training, training_state
 from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
 
 REPORT_EVERY = 50
@@ -42,6 +43,21 @@ LOOKED_AT = 10
 """At how many steps of the last tenth gradients are measured."""
 
 
+@dataclass(eq=False)
+class _Seen:
+    """What the loop adds up: losses of the last tenth (run,), where each run failed (run,), gradient norms (run, look); float64."""
+
+    total: Tensor
+    failed_at: Tensor
+    norms: Tensor
+
+    @classmethod
+    def nothing(cls, method: Method) -> "_Seen":
+        some = next(method.parameters())
+        zeros = torch.zeros(len(some), dtype=torch.float64, device=some.device)
+        return cls(zeros, torch.full_like(zeros, -1), zeros.new_zeros(len(some), 0))
+
+
 @torch.no_grad()
 def gradient_norms(method: Method) -> Tensor:
     """Return the norm of each run's gradient (run,), over all that is learned."""
@@ -54,6 +70,7 @@ def train(
     batch_at: Callable[[int], Batch],
     settings: Optimisation,
     on_progress: Callable[[int], None] = lambda steps: None,
+    checkpoint: Checkpoint | None = None,
 ) -> Training:
     """Train stacked models in place.
 
@@ -67,28 +84,39 @@ def train(
         Steps, update rule, learning rate and its schedule, and weight decay.
     on_progress
         Called with the number of model-steps done since the last call.
+    checkpoint
+        Where the training goes on from and is kept in between; the method is then as it was built.
+
+    Raises
+    ------
+    training.checkpoints.Stopped
+        When the process should end; the checkpoint says when.
     """
     method.compute_with(Arithmetic.of(settings, next(method.parameters()).device))
     optimizer = make_optimizer(method, settings)
     tail = max(1, settings.steps // 10)
-    total, failed_at, reported = None, None, 0
-    norms: list[Tensor] = []
-    for step in range(settings.steps):
+    seen, begun = _Seen.nothing(method), 0
+    if checkpoint is not None and (kept := checkpoint.read()) is not None:
+        begun, tensors = kept
+        restore_training(method, optimizer, tensors)
+        seen = _Seen(tensors["total"], tensors["failed_at"], tensors["norms"])
+    reported = begun
+    for step in range(begun, settings.steps):
         loss = method.loss(batch_at(step))
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         if step >= settings.steps - tail and (settings.steps - 1 - step) % max(1, tail // LOOKED_AT) == 0:
-            norms.append(gradient_norms(method))
+            seen.norms = torch.cat([seen.norms, gradient_norms(method).unsqueeze(1)], dim=1)
         set_learning_rate(optimizer, learning_rate(settings, step))
         optimizer.step()
         method.after_update(step + 1, settings.steps)
         loss = loss.detach().to(torch.float64)
-        failed_at = torch.full_like(loss, -1) if failed_at is None else failed_at
-        failed_at = torch.where((failed_at < 0) & ~loss.isfinite(), float(step), failed_at)
+        seen.failed_at = torch.where((seen.failed_at < 0) & ~loss.isfinite(), float(step), seen.failed_at)
         if step >= settings.steps - tail:
-            total = loss if total is None else total + loss
+            seen.total = seen.total + loss
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == settings.steps:
             on_progress((step + 1 - reported) * len(loss))
             reported = step + 1
-    assert total is not None and failed_at is not None
-    return Training(total / tail, failed_at.to(torch.int64), torch.stack(norms).mean(0))
+        if checkpoint is not None and step + 1 < settings.steps:
+            checkpoint.offer(step + 1, lambda: {**training_state(method, optimizer), **vars(seen)})
+    return Training(seen.total / tail, seen.failed_at.to(torch.int64), seen.norms.T.contiguous().mean(0))

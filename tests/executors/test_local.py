@@ -1,12 +1,18 @@
 """The executor with a small worker of its own that speaks the protocol, and may kill itself."""
 
+import os
+import signal
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from conftest import tiny_study
+from test_cli import children
 
-from invariance_probe.executors.local import Place, run_local
+from invariance_probe.data.sessions import find_sessions
+from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.results.store import Store
 from invariance_probe.study.plan import Plan, Session
@@ -63,6 +69,33 @@ def test_a_run_that_kills_its_worker_takes_few_others_with_it(plan, tmp_path):
     assert bad in lost and "died" in lost[bad]
     assert bad not in results and set(results) | set(lost) == {run.key() for run in plan.grid}
     assert len(lost) <= STACK // 4 + 1
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
+def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
+    study = Study.model_validate(tiny_study(training={"steps": 700, "batch_size": 64, "seeds": 1}, quick=True))
+    plan = Plan(study, find_sessions(study, Path()))
+    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.session == plan.sessions[0].name]
+    stepped, killed = [], []
+
+    def kill_in_the_middle(event):
+        stepped.append(event.get("model_steps", 0))
+        if sum(stepped) >= 400 * len(runs) and not killed:
+            killed.extend(
+                p for p in children(os.getpid()) if b"invariance_probe.worker" in Path(f"/proc/{p}/cmdline").read_bytes()
+            )
+            os.kill(killed[0], signal.SIGKILL)
+
+    place = Place(Path(), tmp_path / "a", checkpoint_s=0.2)
+    assert not run_local(runs, plan.sessions, place, 1, kill_in_the_middle)
+    assert len(killed) == 1 and sum(stepped) < 900 * len(runs)  # with nothing kept it would have been 1100
+    assert not list((tmp_path / "a" / "checkpoints").iterdir())
+    run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 1)
+    found, expected = (Store(tmp_path / name) for name in "ab")
+    assert not (tmp_path / "b" / "checkpoints").exists()  # a short training writes none
+    for run in runs:
+        assert found.result(run).block_losses == expected.result(run).block_losses
+        assert all(np.array_equal(value, expected.encoder(run)[name]) for name, value in found.encoder(run).items())
 
 
 def test_stacks_hold_one_session_and_one_architecture_longest_first(plan):

@@ -1,0 +1,330 @@
+"""Slurm: one array job of stacks a stage, whose tasks read jobs from the store's folder and commit to it.
+
+A submission is a folder `jobs/NAME/` in the store, and NAME is the name of its array job: `0.jsonl`, `1.jsonl` ... hold the stacks of
+each task, `array.sh` is what was submitted, `0.out` and `0.err` what a task said. Tasks of an earlier call that are still queued or
+running are found by these names and waited for, not doubled. This process only watches: when it ends, the tasks go on.
+"""
+
+import json
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from invariance_probe.errors import ExecutionError
+from invariance_probe.executors.jobs import ONE_THREAD, Event, Jobs, Place, Task
+from invariance_probe.executors.stacks import Stack, make_stacks
+from invariance_probe.results.store import Store
+from invariance_probe.study.cluster import SlurmProfile
+from invariance_probe.study.plan import Session
+from invariance_probe.study.run import Run
+
+PREFIX = "invariance-probe-"
+LOOKS = 2
+"""At how many looks in a row a task must be missing from the queue to be over: a queue may be behind its jobs."""
+LOG_TAIL = 400
+"""Characters of a task's log that say why a run was lost."""
+SHARED_S = 90.0
+"""How long a shared file system may hide a folder that another machine committed."""
+SETTLED = "settled"
+"""File that marks a submission nobody needs any more."""
+
+SCRIPT = """#!/bin/bash
+{options}
+{exports}
+{setup}
+# Slurm tells this shell when the time is nearly up (USR1) or when the task must go (TERM); the worker then keeps what it trains.
+again=0 later=0
+{python} -u -m invariance_probe.worker {folder}/"$SLURM_ARRAY_TASK_ID".jsonl &
+worker=$!
+trap 'again=1 later=1; kill -USR1 "$worker" 2>/dev/null' USR1
+trap 'again=1; kill -TERM "$worker" 2>/dev/null' TERM
+wait "$worker"; code=$?
+while [ "$again" = 1 ]; do again=0; wait "$worker"; code=$?; done
+if [ "$later" = 1 ] && [ "$code" -ne 0 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
+exit "$code"
+"""
+
+
+@dataclass(frozen=True)
+class Slurm:
+    """Hands out stacks as array jobs of Slurm.
+
+    Attributes
+    ----------
+    profile
+        What the cluster asks of jobs.
+    """
+
+    profile: SlurmProfile
+
+    def __str__(self) -> str:
+        return "slurm"
+
+    def __call__(
+        self, runs: Sequence[Run], sessions: Sequence[Session], place: Place, *, on_event: Callable[[Event], None]
+    ) -> dict[str, str]:
+        """Measure runs and return why runs were lost, by key.
+
+        Raises
+        ------
+        ExecutionError
+            When Slurm's commands are not there, or a job is refused.
+        """
+        if not runs:
+            return {}
+        watch = _Watch(self.profile, place, Jobs(sessions, place), on_event)
+        try:
+            watch.adopt(runs)
+            under_way = {key for one in watch.running for key in one.undone}
+            watch.submit([Task(stack) for stack in make_stacks(run for run in runs if run.key() not in under_way)])
+            while watch.running:
+                time.sleep(self.profile.poll_s)
+                watch.look()
+            watch.wait_for_the_store()
+        except KeyboardInterrupt:
+            names = ",".join(sorted({one.folder.name for one in watch.running}))
+            on_event({"event": "notice", "message": f"The jobs go on by themselves; to end them: scancel --name={names}"})
+            raise
+        return watch.lost
+
+
+@dataclass(eq=False)
+class _ArrayTask:
+    """One task of an array that was submitted."""
+
+    folder: Path
+    index: int
+    tasks: list[Task]
+    undone: dict[str, Run]
+    read: int = 0
+    """Bytes of its output that were read."""
+    missed: int = 0
+    """Looks in a row at which it was not in the queue."""
+    message: str = ""
+    stopped: bool = False
+    """Whether the last thing that it said is that it was asked to end."""
+
+    def events(self) -> Iterator[Event]:
+        """Yield what it said since the last time, whole lines only; a line that was torn by a kill is passed over."""
+        try:
+            with (self.folder / f"{self.index}.out").open("rb") as file:
+                file.seek(self.read)
+                fresh = file.read()
+        except OSError:
+            return
+        whole = fresh[: fresh.rfind(b"\n") + 1]
+        self.read += len(whole)
+        for line in whole.splitlines():
+            try:
+                event = json.loads(line)
+            except ValueError:
+                continue
+            if isinstance(event, dict) and "event" in event:
+                yield event
+
+    def why(self) -> str:
+        """Say why it ended early: its own error, or the end of its log."""
+        if self.message:
+            return self.message
+        try:
+            log = (self.folder / f"{self.index}.err").read_text(errors="replace").strip()
+        except OSError:
+            log = ""
+        return f"its Slurm task died: {log[-LOG_TAIL:]}" if log else "its Slurm task died without a word"
+
+
+@dataclass(eq=False)
+class _Watch:
+    """The tasks of a stage that are queued or running, as far as this process knows."""
+
+    profile: SlurmProfile
+    place: Place
+    jobs: Jobs
+    tell: Callable[[Event], None]
+    running: list[_ArrayTask] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
+    kept: set[Path] = field(default_factory=set)
+    """Submissions whose logs say why runs were lost."""
+    committed: set[str] = field(default_factory=set)
+    noticed: set[str] = field(default_factory=set)
+
+    @property
+    def root(self) -> Path:
+        return self.place.store / "jobs"
+
+    def adopt(self, runs: Sequence[Run]) -> None:
+        """Find what an earlier call submitted and is not over, as far as it measures some of these runs."""
+        wanted = {run.key(): run for run in runs}
+        folders = {folder.name: folder for folder in self._folders()}
+        queue = _queue(folders) if folders else {}
+        while queue is None:
+            self._notice("Slurm's queue does not answer; waiting for it")
+            time.sleep(self.profile.poll_s)
+            queue = _queue(folders)
+        self._sweep(queue)
+        for name, index in sorted(queue):
+            tasks = _read_tasks(folders[name] / f"{index}.jsonl")
+            undone = {key: wanted.pop(key) for task in tasks for run in task.stack.runs if (key := run.key()) in wanted}
+            if undone:
+                said = folders[name] / f"{index}.out"
+                self.running.append(_ArrayTask(folders[name], index, tasks, undone, said.stat().st_size if said.exists() else 0))
+
+    def wait_for_the_store(self) -> None:
+        """Wait until this machine, too, sees what tasks committed."""
+        store, deadline = Store(self.place.store), time.monotonic() + SHARED_S
+        while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
+            time.sleep(1)
+        self._sweep(_queue({folder.name for folder in self._folders()}))
+
+    def submit(self, tasks: Sequence[Task]) -> None:
+        """Write stacks to a folder of their own and submit them as one array."""
+        if not tasks:
+            return
+        name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
+        folder = self.root / name
+        folder.mkdir(parents=True)
+        shared = [list(tasks[i :: self.profile.tasks]) for i in range(min(self.profile.tasks, len(tasks)))]
+        for i, some in enumerate(shared):
+            lines = [json.dumps({**self.jobs.of(task.stack), "tries": task.tries}) for task in some]
+            (folder / f"{i}.jsonl").write_text("\n".join(lines) + "\n")
+        script = folder / "array.sh"
+        script.write_text(_script(self.profile, folder, len(shared)))
+        try:
+            _call("sbatch", "--parsable", str(script))
+        except ExecutionError:
+            (folder / SETTLED).touch()
+            raise
+        self.running += [
+            _ArrayTask(folder, i, some, {run.key(): run for task in some for run in task.stack.runs})
+            for i, some in enumerate(shared)
+        ]
+
+    def look(self) -> None:
+        """Read what tasks said, settle those that are over, and submit again what they left undone."""
+        for one in self.running:
+            self._hear(one)
+        queue = _queue({one.folder.name for one in self.running})
+        if queue is None:
+            self._notice("Slurm's queue does not answer; waiting for it")
+            return
+        for held in {reason for reason in queue.values() if "held" in reason.lower()}:
+            self._notice(f"Slurm holds tasks back ({held}); `scontrol release` lets them go on")
+        over: list[_ArrayTask] = []
+        for one in self.running:
+            one.missed = 0 if (one.folder.name, one.index) in queue else one.missed + 1
+            if not one.undone or one.missed >= LOOKS:
+                over.append(one)
+        again: list[Task] = []
+        for one in over:
+            self.running.remove(one)
+            self._hear(one)
+            again += self._settled(one)
+        for folder in {one.folder for one in over} - {one.folder for one in self.running} - self.kept:
+            (folder / SETTLED).touch()
+        self.submit(again)
+
+    def _folders(self) -> list[Path]:
+        return list(self.root.glob(f"{PREFIX}*"))
+
+    def _sweep(self, queue: dict[tuple[str, int], str] | None) -> None:
+        """Remove submissions that are done and that Slurm has let go."""
+        if queue is None:
+            return
+        for folder in self._folders():
+            if (folder / SETTLED).exists() and folder.name not in {name for name, _ in queue}:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    def _hear(self, one: _ArrayTask) -> None:
+        for event in one.events():
+            one.stopped = event["event"] == "stopped"
+            if event["event"] == "error":
+                one.message = event["message"]
+            if event["event"] == "committed":
+                if one.undone.pop(event["key"], None) is None:
+                    continue
+                self.committed.add(event["key"])
+            self.tell(event)
+
+    def _settled(self, one: _ArrayTask) -> list[Task]:
+        """Return what is handed out again of a task that is over: the stack that it died on in halves, those after it as they are."""
+        store = Store(self.place.store)
+        for key in [key for key in one.undone if store.has(key)]:
+            one.undone.pop(key)
+        left = [
+            task.left([run for run in task.stack.runs if run.key() in one.undone])
+            for task in one.tasks
+            if any(run.key() in one.undone for run in task.stack.runs)
+        ]
+        if not left or one.stopped:
+            return left
+        again = left[0].again()
+        if not again:
+            why = one.why()
+            self.kept.add(one.folder)
+            self.lost.update({run.key(): why for run in left[0].stack.runs})
+            self.tell({"event": "lost", "runs": len(left[0].stack.runs), "message": why})
+        return again + left[1:]
+
+    def _notice(self, message: str) -> None:
+        if message not in self.noticed:
+            self.noticed.add(message)
+            self.tell({"event": "notice", "message": message})
+
+
+def _read_tasks(path: Path) -> list[Task]:
+    """Return the stacks of a job file; none where it cannot be read."""
+    try:
+        jobs = [json.loads(line) for line in path.read_text().splitlines()]
+        return [Task(Stack(job["session"], tuple(Run.model_validate(run) for run in job["runs"])), job["tries"]) for job in jobs]
+    except (OSError, ValueError, KeyError):
+        return []
+
+
+def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
+    """Return the tasks of these arrays that are queued or running, with why they wait; None when the queue does not answer."""
+    asked = ["squeue", "--noheader", "--array", "--format=%j|%K|%r", f"--name={','.join(sorted(names))}"]
+    done = _run(asked)
+    if done.returncode != 0:
+        return None
+    rows = [line.strip().split("|", 2) for line in done.stdout.splitlines() if line.strip()]
+    return {(name, int(index)): reason for name, index, reason in rows if index.isdigit()}
+
+
+def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
+    named = {
+        "job-name": folder.name, "output": f"{folder}/%a.out", "error": f"{folder}/%a.err", "open-mode": "append",
+        "array": f"0-{count - 1}" + (f"%{profile.at_once}" if profile.at_once else ""), "signal": f"B:USR1@{profile.warning_s}",
+        "ntasks": 1, "cpus-per-task": 1, "partition": profile.partition, "account": profile.account, "qos": profile.qos,
+        "time": profile.time, "mem": profile.memory,
+    }  # fmt: skip
+    options = ["--requeue", *(f"--{name}={value}" for name, value in named.items() if value != ""), *profile.options]
+    return SCRIPT.format(
+        options="\n".join(f"#SBATCH {shlex.quote(option)}" for option in options),
+        exports="export " + " ".join(f"{name}={value}" for name, value in ONE_THREAD.items()),
+        setup="\n".join(profile.setup),
+        python=shlex.quote(profile.python or sys.executable),
+        folder=shlex.quote(str(folder)),
+    )
+
+
+def _call(*command: str) -> str:
+    done = _run(command)
+    if done.returncode != 0:
+        raise ExecutionError(
+            f"{command[0]} refused the job: {done.stderr.strip() or done.stdout.strip()}; "
+            "put what your cluster asks for into the file of --profile (partition, account, time, memory, options)"
+        )
+    return done.stdout.strip()
+
+
+def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        raise ExecutionError(f"--on slurm needs the command {command[0]}, which is not here; run this on a login node") from None

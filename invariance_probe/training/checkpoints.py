@@ -1,0 +1,219 @@
+"""Trainings on disk, so that one that was cut off goes on where it was and ends at the same bits.
+
+In: the tensors that a training has come to after a step, each (run, ...) or one number that all runs share. Out: one file for each run,
+named by its train key, because a run does not depend on its partners: it may go on in another stack. A file is replaced whole or not at
+all, holds tensors only, and is read only by the version of torch that wrote it, on the same kind of device. What is damaged is not used.
+
+Random numbers are read by address and orders of windows follow from the step, so that neither is kept.
+"""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from invariance_probe.methods.base import Method
+
+EVERY_S = 60.0
+"""Seconds between two checkpoints of a training; a shorter training writes none."""
+HEADER = "invariance_probe.checkpoint"
+
+Tensors = Mapping[str, Tensor]
+"""State of stacked trainings by name: (run, ...), or a scalar that all runs share."""
+
+
+class Stopped(Exception):  # noqa: N818
+    """Someone asked the process to end; what it trains is kept, and can go on later."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoints:
+    """The folder of all checkpoints; without one, nothing is kept.
+
+    Attributes
+    ----------
+    folder
+        Made when something is first written.
+    device
+        Where the stacks live.
+    stop
+        Whether the process should end at the next step.
+    every_s
+        Seconds between two checkpoints.
+    """
+
+    folder: Path | None = None
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    stop: Callable[[], bool] = lambda: False
+    every_s: float = EVERY_S
+
+    def of(self, keys: Sequence[str]) -> "Checkpoint":
+        """Return the checkpoint of a stack of trainings, by their train keys."""
+        return Checkpoint(self, tuple(keys))
+
+    def step(self, key: str) -> int:
+        """Return how many steps of a training are kept; 0 where nothing is that can be used."""
+        try:
+            with safe_open(self._path(key), framework="pt") as file:
+                return self._step(key, file.metadata())
+        except (OSError, ValueError, KeyError, SafetensorError):
+            return 0
+
+    def read(self, keys: Sequence[str]) -> tuple[int, dict[str, Tensor]] | None:
+        """Return the steps that all of these trainings have done and their state, or None where they are not at one step."""
+        found = [self._read_one(key) for key in keys]
+        known = [one for one in found if one is not None]
+        if len(known) < len(keys) or len({step for step, _ in known}) > 1 or len({frozenset(some) for _, some in known}) > 1:
+            return None
+        states = [tensors for _, tensors in known]
+        stacked = {
+            name: (value if _shared(name) else torch.stack([one[name] for one in states])).to(self.device)
+            for name, value in states[0].items()
+        }
+        return known[0][0], {_own(name): value for name, value in stacked.items()}
+
+    def write(self, keys: Sequence[str], step: int, tensors: Tensors) -> None:
+        """Keep every run's part of a state; where the disk takes none, the training goes on without."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            for i, key in enumerate(keys):
+                own = {_named(name, t): (t if t.dim() == 0 else t[i]).detach().cpu().clone() for name, t in tensors.items()}
+                header = {"key": key, "step": step, **self._versions(), "sha256": _digest(own)}
+                _replace(self._path(key), save(own, {HEADER: json.dumps(header)}))
+        except OSError as error:
+            warnings.warn(f"a checkpoint could not be written, training goes on without: {error}", stacklevel=2)
+
+    def remove(self, key: str) -> None:
+        """Forget a training that is committed."""
+        if self.folder is not None:
+            self._path(key).unlink(missing_ok=True)
+
+    def _path(self, key: str) -> Path:
+        return (self.folder or Path(os.devnull)) / f"{key}.safetensors"
+
+    def _versions(self) -> dict[str, str]:
+        return {"torch": torch.__version__, "device": self.device.type}
+
+    def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:
+        header = json.loads((metadata or {}).get(HEADER, "{}"))
+        expected = {"key": key, **self._versions()}
+        return int(header["step"]) if all(header.get(name) == value for name, value in expected.items()) else 0
+
+    def _read_one(self, key: str) -> tuple[int, dict[str, Tensor]] | None:
+        try:
+            with safe_open(self._path(key), framework="pt") as file:
+                step = self._step(key, file.metadata())
+                tensors = {name: file.get_tensor(name) for name in file.keys()} if step else {}  # noqa: SIM118
+                kept = json.loads(file.metadata()[HEADER])["sha256"] if step else ""
+        except (OSError, ValueError, KeyError, SafetensorError):
+            return None
+        return (step, tensors) if step and kept == _digest(tensors) else None
+
+
+class Checkpoint:
+    """The checkpoint of one stack that is being trained, with its timer."""
+
+    def __init__(self, among: Checkpoints, keys: tuple[str, ...]) -> None:
+        self._among, self._keys, self._last = among, keys, time.monotonic()
+
+    def read(self) -> tuple[int, dict[str, Tensor]] | None:
+        """Return the steps done and the state, or None to start from the beginning."""
+        return self._among.read(self._keys)
+
+    def offer(self, step: int, state: Callable[[], Tensors]) -> None:
+        """Keep the state after `step` steps if it is time, or if the process should end.
+
+        Raises
+        ------
+        Stopped
+            When the process should end; the state is kept.
+        """
+        stopping = self._among.stop()
+        if not stopping and time.monotonic() - self._last < self._among.every_s:
+            return
+        self._among.write(self._keys, step, state())
+        self._last = time.monotonic()
+        if stopping:
+            raise Stopped(f"stopped after step {step}")
+
+
+def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """Return all that a method and its update rule have come to, by name; nothing is copied."""
+    tensors = {f"model.{name}": tensor for name, tensor in _own_tensors(method)}
+    tensors |= {f"more.{name}": tensor for name, tensor in method.more_state().items()}
+    for i, parameter in enumerate(_learned(optimizer)):
+        kept = optimizer.state.get(parameter, {})
+        tensors |= {f"optimizer.{i}.{name}": value for name, value in kept.items() if isinstance(value, Tensor)}
+    return tensors
+
+
+@torch.no_grad()
+def restore_training(method: Method, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
+    """Put what `training_state` returned into a method and an update rule that were just made."""
+    for name, tensor in _own_tensors(method):
+        tensor.copy_(tensors[f"model.{name}"])
+    method.set_more_state({name.removeprefix("more."): value for name, value in tensors.items() if name.startswith("more.")})
+    parameters = list(_learned(optimizer))
+    for name, value in tensors.items():
+        family, _, rest = name.partition(".")
+        if family == "optimizer":
+            place, _, kept = rest.partition(".")
+            optimizer.state[parameters[int(place)]][kept] = value
+
+
+def _own_tensors(method: Method) -> Iterator[tuple[str, Tensor]]:
+    yield from method.named_parameters()
+    yield from method.named_buffers()
+
+
+def _learned(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    for group in optimizer.param_groups:
+        yield from group["params"]
+
+
+_SHARED = "shared."
+
+
+def _named(name: str, tensor: Tensor) -> str:
+    return _SHARED + name if tensor.dim() == 0 else name
+
+
+def _shared(name: str) -> bool:
+    return name.startswith(_SHARED)
+
+
+def _own(name: str) -> str:
+    return name.removeprefix(_SHARED)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    private = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        with private.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        private.replace(path)
+    except OSError:
+        private.unlink(missing_ok=True)
+        raise
+
+
+def _digest(tensors: Tensors) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"|{name} {tuple(tensor.shape)} {tensor.dtype}|".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
