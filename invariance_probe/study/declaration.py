@@ -6,6 +6,7 @@ what run keys, study hashes and registrations are computed from.
 
 import hashlib
 import json
+from json.encoder import encode_basestring
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +16,16 @@ class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    __slots__ = ("_canonical",)  # not a field: in no dump, no comparison, and no copy
+
+    def canonical(self) -> str:
+        """Return its canonical JSON, written once: the runs of a plan share most of what they are made of."""
+        try:
+            known: str = self._canonical
+        except AttributeError:
+            known = canonical_json(self.model_dump(mode="json"))
+            object.__setattr__(self, "_canonical", known)
+        return known
 
 
 def added(default: Any) -> Any:
@@ -35,11 +46,29 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def canonical_field(value: Any) -> str:
+    """Write one field of a declaration as it stands in the canonical JSON of the whole."""
+    kind = type(value)
+    if kind is str:
+        return encode_basestring(value)
+    if kind is int:
+        return repr(value)
+    if value is None:
+        return "null"
+    if kind is float and -_WHOLE < value < _WHOLE:
+        return repr(int(value)) if value.is_integer() else repr(value)
+    return value.canonical() if isinstance(value, Declaration) else canonical_json(value)
+
+
+_WHOLE = 2.0**53
+"""Floats below this hold every whole number."""
+
+
 def _integral(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_integral(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
         return int(value)
     return value
