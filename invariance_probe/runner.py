@@ -6,14 +6,14 @@ It loads no torch: models are trained in worker processes.
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
-from invariance_probe.errors import StoreError, StudyError
+from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -144,25 +144,50 @@ def measure(
         if stage == "grid":
             left_out = pointless(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
-        results |= store.results(wanted.values())
+        results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
         steps = sum(run.steps for run in missing)
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
+        remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
+        lost |= run_local(remade, plan.sessions, place, workers, on_event)
         lost |= run_local(missing, plan.sessions + plan.planted, place, workers, on_event)
-        results |= store.results(missing)
+        results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)
 
 
+def _sound(store: Store, runs: Iterable[Run], on_event: Callable[[Event], None]) -> dict[str, RunResult]:
+    """Return the stored results of runs by key; damaged ones are moved aside, so that they are made again."""
+    found, damaged = store.read(runs)
+    for key, why in damaged.items():
+        on_event({"event": "damaged", "message": f"{why}. It is in {store.set_aside('results', key)} now"})
+    return found
+
+
+def _damaged_encoders(store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]) -> list[Run]:
+    """Return the runs whose encoders are to be looked at and are damaged, moved aside with their results to be trained again."""
+    wanted = {run.train_key(): run for one in examinations for run in (one.trained(), one.reference()) if run is not None}
+    broken = []
+    for key, run in wanted.items():
+        try:
+            store.files("encoders", key)
+        except DamagedError as error:
+            on_event({"event": "damaged", "message": f"{error}. It is in {store.set_aside('encoders', key)} now"})
+            store.set_aside("results", run.key(), check=False)
+            broken.append(run)
+    return broken
+
+
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
-    """Infer and render from the store, training nothing."""
+    """Infer and render from the store, training nothing; damaged results count as missing."""
     plan, store = make_plan(file), Store(runs_root)
-    results = store.results(plan.baselines)
+    results, damaged = store.read(plan.baselines)
     left_out = pointless(plan, results)
-    results |= store.results(run for run in plan.grid + plan.examined if run.key() not in left_out)
-    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
+    rest, others = store.read(run for run in plan.grid + plan.examined if run.key() not in left_out)
+    results |= rest
+    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, damaged | others)
 
 
 def register_study(file: StudyFile) -> tuple[Path, str]:
@@ -189,6 +214,12 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
     """Return a study's plan and what the store has of it."""
     plan = make_plan(file)
     return plan, Store(runs_root).results(plan.runs)
+
+
+def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str], dict[str, str]]:
+    """Return a study's plan, the status of what the store has of it, and what is wrong with damaged results, by key."""
+    plan = make_plan(file)
+    return (plan, *Store(runs_root).statuses(plan.runs))
 
 
 def export_encoder(

@@ -14,12 +14,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.errors import DamagedError, InvarianceProbeError, WriteError
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.examination import examine
@@ -76,11 +77,19 @@ def _structure(run: Run) -> str:
     return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])
 
 
-def stored_encoders(store: Store, runs: list[Run]) -> Stored:
-    """Return what the store has of the encoders that runs look at, or of their own."""
+def stored_encoders(store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None) -> Stored:
+    """Return what the store has of the encoders that runs look at, or of their own; one that is damaged is moved aside, and told."""
+
+    def sound(run: Run) -> dict[str, np.ndarray] | None:
+        try:
+            return store.encoder(run)
+        except DamagedError as error:
+            tell(f"{error}. It is in {store.set_aside('encoders', run.train_key())} now")
+            return None
+
     wanted = {run.train_key(): run for run in runs if run.examination is not None or run.method.kind in TARGET_FREE}
     wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
-    weights = {key: found for key, run in wanted.items() if (found := store.encoder(run)) is not None}
+    weights = {key: found for key, run in wanted.items() if (found := sound(run)) is not None}
     return Stored(weights, {key: store.training(wanted[key]) for key in weights})
 
 
@@ -92,7 +101,7 @@ def work(job: dict[str, Any], emit: Any) -> None:
     device = torch.device(job.get("device", "cpu"))
     for stack in stacks(runs):
         bench = Workbench.of(recording, stack[0], device, Path(job["base"]))
-        stored = stored_encoders(store, stack)
+        stored = stored_encoders(store, stack, lambda said: emit({"event": "damaged", "message": said}))
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
@@ -119,7 +128,7 @@ def main() -> None:
         try:
             work(json.loads(line), emit)
         except InvarianceProbeError as error:
-            emit({"event": "error", "message": str(error)})
+            emit({"event": "error", "message": str(error), "fatal": isinstance(error, WriteError)})
         emit({"event": "stack_done"})
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from invariance_probe.errors import WriteError
 from invariance_probe.executors.stacks import Stack, make_stacks
 from invariance_probe.study.plan import Session
 from invariance_probe.study.run import Run
@@ -45,6 +46,8 @@ class _Queue:
     lost: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: bool = False
+    fatal: str = ""
+    """Why no worker can go on: the store cannot be written."""
 
     def put(self, stacks: Sequence[Stack], tries: int) -> None:
         with self.lock:
@@ -84,6 +87,11 @@ def run_local(
         Called with every event of a worker, from one thread at a time.
     command
         What starts a worker.
+
+    Raises
+    ------
+    WriteError
+        When a worker cannot write to the store: what is not committed yet would be trained for nothing.
     """
     if not runs:
         return {}
@@ -107,7 +115,9 @@ def run_local(
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.2)
-    except KeyboardInterrupt:
+                if tasks.fatal:
+                    raise WriteError(tasks.fatal)
+    except (KeyboardInterrupt, WriteError):
         tasks.stopped = True
         raise
     return tasks.lost
@@ -118,7 +128,7 @@ def _serve(
 ) -> None:
     """Keep one worker process busy until the queue is empty."""
     process: subprocess.Popen[str] | None = None
-    while (task := tasks.waiting.get()) is not None:
+    while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         stack, tries = task
         if process is None or process.poll() is not None:
             process = _start(command)
@@ -178,6 +188,7 @@ def _hand_out(
                 undone.pop(event["key"], None)
             if event["event"] == "error":
                 message = event["message"]
+                tasks.fatal = message if event.get("fatal") else tasks.fatal
             if event["event"] == "stack_done":
                 return list(undone.values()), message
             tell(event)

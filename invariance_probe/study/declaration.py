@@ -20,9 +20,8 @@ class Declaration(BaseModel):
 
     def canonical(self) -> str:
         """Return its canonical JSON, written once: the runs of a plan share most of what they are made of."""
-        try:
-            known: str = self._canonical
-        except AttributeError:
+        known: str | None = getattr(self, "_canonical", None)
+        if known is None:
             known = canonical_json(self.model_dump(mode="json"))
             object.__setattr__(self, "_canonical", known)
         return known

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from invariance_probe.study.declaration import Declaration, added, canonical_field
+from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
@@ -81,19 +81,16 @@ class Run(Declaration):
 
     def train_key(self) -> str:
         """Hash what reaches the encoder."""
-        try:
-            known: str = self._train_key
-        except AttributeError:
-            left_out = _LABELS | {"examination"} if self.method.kind in _LEARNS_TARGET else _LABELS | _PROBED
-            known = self._hash(left_out)
+        known: str | None = getattr(self, "_train_key", None)
+        if known is None:
+            known = self._hash(_LABELS | _reaches_no_encoder(self.method.kind))
             object.__setattr__(self, "_train_key", known)
         return known
 
     def key(self) -> str:
         """Hash what reaches what is measured: the encoder, the target, the probe and the examination."""
-        try:
-            known: str = self._key
-        except AttributeError:
+        known: str | None = getattr(self, "_key", None)
+        if known is None:
             known = self._hash(_LABELS)
             object.__setattr__(self, "_key", known)
         return known
@@ -112,9 +109,24 @@ class Run(Declaration):
         return sha256(f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()).hexdigest()
 
 
+def key_of(specification: dict[str, Any]) -> str:
+    """Return `Run.key` from a stored specification."""
+    return sha256_of(specification)
+
+
+def train_key_of(specification: dict[str, Any]) -> str:
+    """Return `Run.train_key` from a stored specification."""
+    left_out = _reaches_no_encoder(specification["method"]["kind"])
+    return sha256_of({name: value for name, value in specification.items() if name not in left_out})
+
+
+def _reaches_no_encoder(method: str) -> set[str]:
+    return {"examination"} if method in _LEARNS_TARGET else _PROBED
+
+
 _FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
 """Every field in canonical order (after `algorithm`), and whether it is left out of dumps when it is None."""
-assert "algorithm" < _FIELDS[0][0]
+assert _FIELDS[0][0] > "algorithm"
 
 
 @dataclass(frozen=True)
