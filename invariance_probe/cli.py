@@ -104,7 +104,7 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 @OVERRIDE
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
-    from invariance_probe.runner import make_plan
+    from invariance_probe.planning import make_plan
     from invariance_probe.study.cautions import cautions
 
     file = _open(study, overrides)
@@ -123,7 +123,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.runner import make_plan
+    from invariance_probe.planning import make_plan
 
     made = make_plan(_open(study, overrides))
     click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
@@ -207,7 +207,7 @@ def calibrate(
 @RUNS
 def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what the store has of a study."""
-    from invariance_probe.runner import read_statuses
+    from invariance_probe.planning import read_statuses
 
     made, statuses, damaged = read_statuses(_open(study, overrides), runs)
     for name, planned in (("baselines", made.baselines), ("grid", made.grid), ("examined", made.examined)):
@@ -262,9 +262,9 @@ def verify(runs: Path, mend: bool) -> None:
 @click.option("--delete/--dry-run", "do_it", default=False, help="Delete, or only say what would go [default: --dry-run].")
 def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     """Say what can go, and delete it with --delete: what dead processes left and, with --keep, what no named study needs."""
+    from invariance_probe.planning import make_plan
     from invariance_probe.results.store import Store
     from invariance_probe.results.upkeep import delete, find_rubbish
-    from invariance_probe.runner import make_plan
 
     opened = Store(runs)
     rubbish = find_rubbish(opened, [make_plan(_open(study, ())) for study in keep], grace * 3600)

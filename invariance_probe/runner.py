@@ -12,12 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
+from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.local import Event, Place, run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
+from invariance_probe.planning import make_plan
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -54,21 +55,6 @@ class Outcome:
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def make_plan(file: StudyFile) -> Plan:
-    """Check a study's recordings and return its plan.
-
-    Raises
-    ------
-    StudyError
-        With one line for every problem, each with its place in the study file.
-    """
-    problems = recording_problems(file.study, file.base)
-    if problems:
-        raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    sessions = find_sessions(file.study, file.base)
-    return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
 
 
 def run_study(
@@ -214,12 +200,6 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
     """Return a study's plan and what the store has of it."""
     plan = make_plan(file)
     return plan, Store(runs_root).results(plan.runs)
-
-
-def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str], dict[str, str]]:
-    """Return a study's plan, the status of what the store has of it, and what is wrong with damaged results, by key."""
-    plan = make_plan(file)
-    return (plan, *Store(runs_root).statuses(plan.runs))
 
 
 def export_encoder(

@@ -6,6 +6,7 @@ what run keys, study hashes and registrations are computed from.
 
 import hashlib
 import json
+from collections.abc import Callable
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -47,20 +48,21 @@ def sha256_of(value: Any) -> str:
 
 def canonical_field(value: Any) -> str:
     """Write one field of a declaration as it stands in the canonical JSON of the whole."""
-    kind = type(value)
-    if kind is str:
-        return encode_basestring(value)
-    if kind is int:
-        return repr(value)
-    if value is None:
-        return "null"
-    if kind is float and -_WHOLE < value < _WHOLE:
-        return repr(int(value)) if value.is_integer() else repr(value)
-    return value.canonical() if isinstance(value, Declaration) else canonical_json(value)
+    if isinstance(value, Declaration):
+        return value.canonical()
+    write = _SCALARS.get(type(value))
+    return canonical_json(value) if write is None else write(value)
+
+
+def _number(value: float) -> str:
+    if not -_WHOLE < value < _WHOLE:
+        return canonical_json(value)
+    return repr(int(value)) if value.is_integer() else repr(value)
 
 
 _WHOLE = 2.0**53
 """Floats below this hold every whole number."""
+_SCALARS: dict[type, Callable[[Any], str]] = {str: encode_basestring, int: repr, float: _number, type(None): lambda value: "null"}
 
 
 def _integral(value: Any) -> Any:

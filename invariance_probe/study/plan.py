@@ -6,7 +6,9 @@ and the information cost, of which the runner leaves out what the first part mad
 at encoders that the grid stored.
 """
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -196,13 +198,15 @@ class Plan:
     @cached_property
     def grid(self) -> tuple[Run, ...]:
         """SSL runs and information costs, for every session."""
-        own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
-        return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
+        with _no_collection():
+            own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
+            return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
         """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
-        return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+        with _no_collection():
+            return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -337,7 +341,7 @@ class Plan:
             first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
-                    yield first.model_copy(update={"seed": seed, "fold": fold})
+                    yield first.varied({"seed": seed, "fold": fold})
 
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""
@@ -351,7 +355,7 @@ class Plan:
             wanted = {seed: tuple(self._examinations(condition, seed, asked)) for seed in range(self.study.training.seeds)}
             for run in self._repeated(session, self.settings[0], (condition,)):
                 for examination in wanted[run.seed]:
-                    yield run.model_copy(update={"examination": examination})
+                    yield run.varied({"examination": examination})
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
@@ -381,6 +385,18 @@ class Plan:
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles meanwhile: 100,000 runs make none, and looking among them would take longer than making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def _bare(method: AnyMethod) -> AnyMethod:
