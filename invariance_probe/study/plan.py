@@ -341,7 +341,7 @@ class Plan:
             first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
-                    yield first.varied({"seed": seed, "fold": fold})
+                    yield first.model_copy(update={"seed": seed, "fold": fold})
 
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""
@@ -355,7 +355,7 @@ class Plan:
             wanted = {seed: tuple(self._examinations(condition, seed, asked)) for seed in range(self.study.training.seeds)}
             for run in self._repeated(session, self.settings[0], (condition,)):
                 for examination in wanted[run.seed]:
-                    yield run.varied({"examination": examination})
+                    yield run.model_copy(update={"examination": examination})
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:

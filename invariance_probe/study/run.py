@@ -5,7 +5,6 @@ reaches it. Its keys are hashes of exactly that, so the name of a study, its hyp
 no key, and changing them retrains nothing.
 """
 
-from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
@@ -60,19 +59,12 @@ class Run(Declaration):
     probe: Probe
     examination: Examination | None = added(None)
     """What is measured on the stored encoder of this run; None where it is trained here. Left out of every dump when None."""
-    __slots__ = ("_changed", "_key", "_train_key", "_trunk", "_written")
+    __slots__ = ("_key", "_train_key")
 
     @property
     def steps(self) -> int:
         """How many update steps are made for it."""
         return 0 if self.optimisation is None or self.examination is not None else self.optimisation.steps
-
-    def varied(self, changes: dict[str, Any]) -> "Run":
-        """Return this run with some fields changed, which remembers what of its canonical JSON it shares with this one."""
-        other = self.model_copy(update=changes)
-        object.__setattr__(other, "_trunk", getattr(self, "_trunk", self))
-        object.__setattr__(other, "_changed", (*getattr(self, "_changed", ()), *changes))
-        return other
 
     def trained(self) -> "Run":
         """Return the run that trained the encoder which is examined; the run itself without an examination."""
@@ -109,26 +101,13 @@ class Run(Declaration):
 
     def _hash(self, left_out: set[str]) -> str:
         """Hash the canonical JSON of the specification without some fields: `sha256_of`, put together from what is written already."""
-        trunk: Run | None = getattr(self, "_trunk", None)
-        written = self._write(_FIELDS) if trunk is None else {**trunk._shared(), **self._write(getattr(self, "_changed", ()))}
-        parts = [part for name, part in written.items() if part and name not in left_out]
-        return sha256(f'{{"algorithm":{ALGORITHM_VERSION},{",".join(parts)}}}'.encode()).hexdigest()
-
-    def _shared(self) -> dict[str, str]:
-        """Return its written fields, kept for the runs that vary it."""
-        known: dict[str, str] | None = getattr(self, "_written", None)
-        if known is None:
-            known = self._write(_FIELDS)
-            object.__setattr__(self, "_written", known)
-        return known
-
-    def _write(self, fields: Iterable[str]) -> dict[str, str]:
-        """Return fields as they stand in the canonical JSON; empty where a dump leaves them out."""
         values = self.__dict__
-        return {
-            name: "" if values[name] is None and name in _HIDDEN else f'"{name}":{canonical_field(values[name])}'
-            for name in fields
-        }
+        written = [
+            f'"{name}":{canonical_field(values[name])}'
+            for name, hidden in _FIELDS
+            if name not in left_out and not (hidden and values[name] is None)
+        ]
+        return sha256(f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()).hexdigest()
 
 
 def key_of(specification: dict[str, Any]) -> str:
@@ -146,11 +125,9 @@ def _reaches_no_encoder(method: str) -> set[str]:
     return {"examination"} if method in _LEARNS_TARGET else _PROBED
 
 
-_FIELDS = sorted(Run.model_fields)
-"""Every field in canonical order; `algorithm` comes before them."""
-assert _FIELDS[0] > "algorithm"
-_HIDDEN = {name for name, field in Run.model_fields.items() if field.exclude_if is not None}
-"""Fields that a dump leaves out when they are None."""
+_FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
+"""Every field in canonical order (`algorithm` comes before them), and whether a dump leaves it out when it is None."""
+assert _FIELDS[0][0] > "algorithm"
 
 
 @dataclass(frozen=True)
