@@ -5,6 +5,7 @@ store. Events go to standard output, one JSON line each. The worker ends when it
 """
 
 import json
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -124,12 +125,15 @@ def main() -> None:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
-    for line in sys.stdin:
-        try:
-            work(json.loads(line), emit)
-        except InvarianceProbeError as error:
-            emit({"event": "error", "message": str(error), "fatal": isinstance(error, WriteError)})
-        emit({"event": "stack_done"})
+    try:
+        for line in sys.stdin:
+            try:
+                work(json.loads(line), emit)
+            except InvarianceProbeError as error:
+                emit({"event": "error", "message": str(error), "fatal": isinstance(error, WriteError)})
+            emit({"event": "stack_done"})
+    except BrokenPipeError:  # whoever asked is gone; what was committed stays
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":
