@@ -7,9 +7,11 @@ import sys
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import tiny_study
 from test_store import result, runs
 
+from invariance_probe.cli import main
 from invariance_probe.errors import StoreError
 from invariance_probe.results.private import left_behind, machine, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Store
@@ -147,3 +149,25 @@ def test_merging_takes_what_lacks_and_refuses_what_differs(store, tmp_path):
 def test_merging_with_what_is_no_store_is_refused(store, tmp_path):
     with pytest.raises(StoreError, match="not a run store"):
         merge(store, Store(tmp_path / "nowhere"))
+
+
+def test_the_commands_say_what_they_find_and_exit_with_it(store, tmp_path):
+    def call(*arguments):
+        return CliRunner().invoke(main, ["store", *map(str, arguments), "--runs", str(store.root)])
+
+    assert call("verify").exit_code == 0
+    run = trained()[0]
+    flip(store.folder("results", run.key()) / "result.json")
+    said = call("verify")
+    assert said.exit_code == 1 and run.key() in said.output and "--repair" in said.output and store.has(run.key())
+    said = call("verify", "--repair")
+    assert said.exit_code == 1 and "damaged/results-" in said.output and not store.has(run.key())
+    (store.root / "private" / of_the_dead()).mkdir()
+    assert "would delete 1 leftovers" in call("gc").output and "deleted 1 leftovers" in call("gc", "--delete").output
+    assert "would delete 0 leftovers" in call("gc").output
+    other = Store(tmp_path / "other", durable=False)
+    other.commit_result(run, result(run))
+    assert (said := call("merge", other.root)).exit_code == 0 and "1 copied" in said.output
+    shutil.rmtree(store.folder("results", run.key()))
+    store.commit_result(run, result(run, message="another"))
+    assert (said := call("merge", other.root)).exit_code == 1 and "refused" in said.output

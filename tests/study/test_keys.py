@@ -27,7 +27,7 @@ STUDIES = {
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_key_is_the_hash_of_the_canonical_specification(name):
     study = Study.model_validate(tiny_study(**STUDIES[name]))
-    runs = Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(2))).runs
+    runs = Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(7))).runs
     assert len({run.key() for run in runs}) > 100
     for run in runs:
         stored = json.loads(canonical_json(run.specification()))
