@@ -1,5 +1,6 @@
 """The command line: parse arguments, call the runner, print. Commands import what they need when they are called."""
 
+import errno
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -9,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.errors import InvarianceProbeError, WriteError
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
-    from invariance_probe.runner import Outcome, Stock
+    from invariance_probe.planning import Stock
+    from invariance_probe.runner import Outcome
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
 
@@ -44,9 +46,17 @@ class _Friendly(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except WriteError as error:
+            click.echo(str(error), err=True)
+            sys.exit(1)
         except InvarianceProbeError as error:
             click.echo(str(error), err=True)
             sys.exit(2)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
+                raise
+            click.echo(f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was measured is kept", err=True)
+            sys.exit(1)
         except KeyboardInterrupt:
             click.echo("Stopped. What was measured is kept; run the same command to go on.", err=True)
             sys.exit(130)
@@ -103,7 +113,7 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 @OVERRIDE
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
-    from invariance_probe.runner import make_plan
+    from invariance_probe.planning import make_plan
     from invariance_probe.study.cautions import cautions
 
     file = _open(study, overrides)
@@ -122,7 +132,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.runner import make_plan, stock
+    from invariance_probe.planning import make_plan, stock
 
     made = make_plan(_open(study, overrides))
     click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
@@ -225,14 +235,96 @@ def calibrate(
 @RUNS
 def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what the store has of a study."""
-    from invariance_probe.runner import read_results
+    from invariance_probe.planning import read_statuses
 
-    made, results = read_results(_open(study, overrides), runs)
+    made, statuses, damaged = read_statuses(_open(study, overrides), runs)
     for name, planned in (("baselines", made.baselines), ("grid", made.grid), ("examined", made.examined)):
         keys = {run.key() for run in planned}
-        states = [results[key].status for key in keys if key in results]
+        states = [statuses[key] for key in keys if key in statuses]
         counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "collapsed", "failed"))
-        click.echo(f"{name}: {len(keys)} runs: {counts}, {len(keys) - len(states)} missing")
+        broken = sum(key in damaged for key in keys)
+        missing = f"{len(keys) - len(states)} missing" + (f", {broken} of them damaged" if broken else "")
+        click.echo(f"{name}: {len(keys)} runs: {counts}, {missing}")
+    for why in damaged.values():
+        click.echo(f"damaged: {why}", err=True)
+
+
+@main.group(cls=_Friendly)
+def store() -> None:
+    """Verify the run store, clean it, or take over another one."""
+
+
+@store.command()
+@RUNS
+@click.option("--repair", "mend", is_flag=True, help="Move what is damaged to RUNS/damaged, so that it is made again.")
+def verify(runs: Path, mend: bool) -> None:
+    """Read everything again and check it against its hashes; exits with 1 when something is damaged."""
+    from invariance_probe.results.store import Store
+    from invariance_probe.results.upkeep import repair
+    from invariance_probe.results.upkeep import verify as verify_store
+
+    opened = Store(runs)
+    count, damage = verify_store(opened)
+    for one in damage:
+        click.echo(f"damaged: {one.why}")
+    for aside in repair(opened, damage) if mend else ():
+        click.echo(f"moved to {aside}")
+    click.echo(f"{runs}: {count} folders, {len(damage)} damaged")
+    if damage:
+        click.echo(
+            "Run the studies again to make them again."
+            if mend
+            else "Give --repair to move them aside; the next run makes them again."
+        )
+    sys.exit(1 if damage else 0)
+
+
+@store.command()
+@RUNS
+@click.option(
+    "--keep", multiple=True, type=click.Path(path_type=Path), metavar="STUDY", help="A study whose runs stay; all else goes."
+)
+@click.option(
+    "--grace", default=24.0, show_default=True, metavar="HOURS", help="How long other machines' unfinished writes are left alone."
+)
+@click.option("--delete/--dry-run", "do_it", default=False, help="Delete, or only say what would go [default: --dry-run].")
+def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
+    """Say what can go, and delete it with --delete: what dead processes left and, with --keep, what no named study needs."""
+    from invariance_probe.planning import make_plan
+    from invariance_probe.results.store import Store
+    from invariance_probe.results.upkeep import delete, find_rubbish
+
+    opened = Store(runs)
+    rubbish = find_rubbish(opened, [make_plan(_open(study, ())) for study in keep], grace * 3600)
+    size = rubbish.size
+    for path in rubbish.paths:
+        click.echo(path)
+    if do_it:
+        delete(opened, rubbish)
+    click.echo(
+        f"{'deleted' if do_it else 'would delete'} {len(rubbish.leftovers)} leftovers of dead processes, {len(rubbish.results)} runs, "
+        f"{len(rubbish.encoders)} encoders: {size / 1e6:.1f} MB"
+        + ("" if do_it or not rubbish.paths else "; give --delete to do it")
+    )
+
+
+@store.command()
+@click.argument("other", type=click.Path(path_type=Path))
+@RUNS
+def merge(other: Path, runs: Path) -> None:
+    """Copy what the store OTHER has and this one lacks; exits with 1 when something could not be taken."""
+    from invariance_probe.results.store import Store
+    from invariance_probe.results.upkeep import merge as merge_stores
+
+    merged = merge_stores(Store(runs), Store(other))
+    for why in merged.damaged:
+        click.echo(f"damaged, not copied: {why}")
+    for why in merged.conflicts:
+        click.echo(f"refused: {why}")
+    click.echo(
+        f"{merged.copied} copied, {merged.already} here already, {len(merged.conflicts)} refused, {len(merged.damaged)} damaged"
+    )
+    sys.exit(1 if merged.conflicts or merged.damaged else 0)
 
 
 @main.command()
@@ -403,8 +495,8 @@ class _Tally:
         return self.stepped if self.steps else self.finished
 
     def take(self, event: dict[str, Any]) -> None:
-        if event["event"] == "note":
-            click.echo(event["message"], err=True)
+        if event["event"] in ("note", "damaged"):
+            click.echo(f"{event['event']}: {event['message']}", err=True)
             return
         self.fresh = event["event"] == "stage"
         if self.fresh:

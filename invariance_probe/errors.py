@@ -29,6 +29,14 @@ class StoreError(InvarianceProbeError):
     """The run store or an encoder's file is damaged, lacks what is asked for, or holds something else."""
 
 
+class DamagedError(StoreError):
+    """What is stored in one folder was torn, or changed after it was written."""
+
+
+class WriteError(StoreError):
+    """The store cannot be written: a full disk, a quota, no permission. What was committed is safe."""
+
+
 class InferenceError(InvarianceProbeError):
     """The results cannot carry the inference asked for."""
 

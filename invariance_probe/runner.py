@@ -6,23 +6,23 @@ It loads no torch: models are trained in worker processes.
 import os
 import platform
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions, recording_problems
-from invariance_probe.errors import StoreError, StudyError
+from invariance_probe.data.sessions import open_recording
+from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.inference.stopping import beyond
-from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.planning import make_plan, with_kernels
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -59,36 +59,6 @@ class Outcome:
 def cores() -> int:
     """Return how many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def make_plan(file: StudyFile) -> Plan:
-    """Check a study's recordings and return its plan.
-
-    Raises
-    ------
-    StudyError
-        With one line for every problem, each with its place in the study file.
-    """
-    problems = recording_problems(file.study, file.base)
-    if problems:
-        raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    sessions = find_sessions(file.study, file.base)
-    return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
-
-
-def with_kernels(file: StudyFile, store: Store) -> tuple[StudyFile, str]:
-    """Return a study as it is computed on this machine, and why that is not as it asks; torch computes where kernels cannot be built.
-
-    A study asks for native kernels with `training.kernels`. Their rounding is their own, so one study never mixes the two: where the store
-    has runs by native kernels, from another machine, the study stays as it is.
-    """
-    if file.study.training.kernels != "native" or not (reason := why_unavailable()):
-        return file, ""
-    if any(store.has(run.key()) for run in make_plan(file).grid):
-        return file, ""
-    training = file.study.training.model_copy(update={"kernels": "torch"})
-    changed = replace(file, study=file.study.model_copy(update={"training": training}))
-    return changed, f"training.kernels is 'native', but the kernels cannot be built here ({reason}): torch computes instead"
 
 
 def run_study(
@@ -176,14 +146,16 @@ def measure(
         elif stage != "baselines":  # hypotheses may have been decided
             left_out |= beyond(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
-        results |= store.results(wanted.values())
+        results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
         steps = sum(run.steps for run in missing)
         on_event(
             {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
         )
+        remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
+        lost |= execute(remade, plan.sessions, place, on_event=on_event)
         lost |= execute(missing, plan.sessions + plan.planted, place, on_event=on_event)
-        results |= store.results(missing)
+        results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)
 
@@ -196,54 +168,42 @@ def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
     yield "examined", plan.examined
 
 
-@dataclass(frozen=True)
-class Stock:
-    """How much of a plan, up to some number of seeds, a store has: made by this study or by any other.
-
-    Attributes
-    ----------
-    seeds
-        Of every session.
-    runs, stored
-        Distinct runs, and those of them that are in the store.
-    model_steps, left
-        Update steps of all these models, and of those that are not in the store.
-    """
-
-    seeds: int
-    runs: int
-    stored: int
-    model_steps: int
-    left: int
-
-
-def stock(plan: Plan, runs_root: Path) -> list[Stock]:
-    """Return what a store has of a plan at every look at its seeds; one where their number is fixed."""
-    store = Store(runs_root)
-    steps = {run.key(): run.steps for run in plan.runs}
-    missing = {key for key in steps if not store.has(key)}
-    found = []
-    for seeds in plan.looks:
-        keys = [key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds]
-        left = [key for key in keys if key in missing]
-        found.append(
-            Stock(seeds, len(keys), len(keys) - len(left), sum(steps[key] for key in keys), sum(steps[key] for key in left))
-        )
+def _sound(store: Store, runs: Iterable[Run], on_event: Callable[[Event], None]) -> dict[str, RunResult]:
+    """Return the stored results of runs by key; damaged ones are moved aside, so that they are made again."""
+    found, damaged = store.read(runs)
+    for key, why in damaged.items():
+        on_event({"event": "damaged", "message": f"{why}. It is in {store.set_aside('results', key)} now"})
     return found
 
 
+def _damaged_encoders(store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]) -> list[Run]:
+    """Return the runs whose encoders are to be looked at and are damaged, moved aside with their results to be trained again."""
+    wanted = {run.train_key(): run for one in examinations for run in (one.trained(), one.reference()) if run is not None}
+    broken = []
+    for key, run in wanted.items():
+        try:
+            store.files("encoders", key)
+        except DamagedError as error:
+            on_event({"event": "damaged", "message": f"{error}. It is in {store.set_aside('encoders', key)} now"})
+            store.set_aside("results", run.key(), check=False)
+            broken.append(run)
+    return broken
+
+
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
-    """Infer and render from the store, training nothing."""
+    """Infer and render from the store, training nothing; damaged results count as missing."""
     store = Store(runs_root)
     file, _ = with_kernels(file, store)
     plan = make_plan(file)
-    results = store.results(plan.baselines)
+    results, damaged = store.read(plan.baselines)
     left_out = pointless(plan, results)
-    results |= store.results(run for run in plan.grid if run.key() not in left_out)
+    grid, wrong = store.read(run for run in plan.grid if run.key() not in left_out)
+    results |= grid
     left_out |= beyond(plan, results)
     results = {key: result for key, result in results.items() if key not in left_out}
-    results |= store.results(run for run in plan.examined if run.key() not in left_out)
-    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, {})
+    examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
+    results |= examined
+    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, damaged | wrong | torn)
 
 
 def register_study(file: StudyFile) -> tuple[Path, str]:

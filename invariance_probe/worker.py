@@ -6,6 +6,7 @@ it is training and ends, to go on later.
 """
 
 import json
+import os
 import signal
 import sys
 import time
@@ -16,12 +17,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from pydantic import TypeAdapter
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.errors import InvarianceProbeError
+from invariance_probe.errors import DamagedError, InvarianceProbeError, WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.library import native
 from invariance_probe.probing import MEASURES
@@ -87,11 +89,19 @@ def _structure(run: Run) -> str:
     return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])
 
 
-def stored_encoders(store: Store, runs: list[Run]) -> Stored:
-    """Return what the store has of the encoders that runs look at, or of their own."""
+def stored_encoders(store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None) -> Stored:
+    """Return what the store has of the encoders that runs look at, or of their own; one that is damaged is moved aside, and told."""
+
+    def sound(run: Run) -> dict[str, np.ndarray] | None:
+        try:
+            return store.encoder(run)
+        except DamagedError as error:
+            tell(f"{error}. It is in {store.set_aside('encoders', run.train_key())} now")
+            return None
+
     wanted = {run.train_key(): run for run in runs if run.examination is not None or run.method.kind in TARGET_FREE}
     wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
-    weights = {key: found for key, run in wanted.items() if (found := store.encoder(run)) is not None}
+    weights = {key: found for key, run in wanted.items() if (found := sound(run)) is not None}
     return Stored(weights, {key: store.training(wanted[key]) for key in weights})
 
 
@@ -105,7 +115,7 @@ def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], 
     """
     store = Store(Path(job["store"]))
     runs = [Run.model_validate(run) for run in job["runs"]]
-    known = store.results(runs)
+    known, _ = store.read(runs)
     for key, result in known.items():
         emit({"event": "committed", "key": key, "status": result.status})
     missing = [run for run in runs if run.key() not in known]
@@ -118,7 +128,7 @@ def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], 
             raise Stopped("stopped between two stacks")
         recording = _open(json.dumps(job["source"]), job["session"], job["base"])
         bench = Workbench.of(recording, stack[0], device, Path(job["base"]), checkpoints)
-        stored = stored_encoders(store, stack)
+        stored = stored_encoders(store, stack, lambda said: emit({"event": "damaged", "message": said}))
         for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
             if m.weights:
                 store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
@@ -148,15 +158,18 @@ def main() -> None:
         sys.stdout.write(json.dumps(event) + "\n")
         sys.stdout.flush()
 
-    for line in Path(sys.argv[1]).read_text().splitlines() if len(sys.argv) > 1 else sys.stdin:
-        try:
-            work(json.loads(line), emit, lambda: bool(asked))
-        except InvarianceProbeError as error:
-            emit({"event": "error", "message": str(error)})
-        except Stopped as stopped:
-            emit({"event": "stopped", "message": str(stopped)})
-            sys.exit(GO_ON_LATER)
-        emit({"event": "stack_done"})
+    try:
+        for line in Path(sys.argv[1]).read_text().splitlines() if len(sys.argv) > 1 else sys.stdin:
+            try:
+                work(json.loads(line), emit, lambda: bool(asked))
+            except InvarianceProbeError as error:
+                emit({"event": "error", "message": str(error), "fatal": isinstance(error, WriteError)})
+            except Stopped as stopped:
+                emit({"event": "stopped", "message": str(stopped)})
+                sys.exit(GO_ON_LATER)
+            emit({"event": "stack_done"})
+    except BrokenPipeError:  # whoever asked is gone; what was committed stays
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == "__main__":

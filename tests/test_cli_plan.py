@@ -12,8 +12,8 @@ from builder import planted
 from conftest import tiny_study
 
 from invariance_probe.cli import main
+from invariance_probe.planning import make_plan, stock
 from invariance_probe.results.store import Store
-from invariance_probe.runner import make_plan, stock
 from invariance_probe.study.load import open_study
 
 

@@ -8,8 +8,8 @@ from conftest import tiny_study
 from inference.builder import planted
 from test_cli import call, write
 
+from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
-from invariance_probe.runner import make_plan
 from invariance_probe.study.load import open_study
 
 

@@ -14,7 +14,7 @@ LAYERS = [
 JUDGING = [{"errors"}, {"streams", "study"}, {"results"}, {"inference"}, {"reporting"}]
 MEASURING_ONLY = {"data", "kernels", "augmentations", "encoders", "methods", "training", "probing"}
 JUDGING_ONLY = {"results", "inference", "reporting"}
-TOP = {"runner", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
+TOP = {"runner", "planning", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
 TORCH_FREE = {
     "errors",
     "streams",
@@ -25,6 +25,7 @@ TORCH_FREE = {
     "reporting",
     "executors",
     "runner",
+    "planning",
     "calibration",
     "cli",
     "__init__",

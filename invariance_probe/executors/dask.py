@@ -15,7 +15,7 @@ from typing import Any
 
 from distributed import Client, Future, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 
-from invariance_probe.errors import ExecutionError
+from invariance_probe.errors import ExecutionError, WriteError
 from invariance_probe.executors.jobs import Event, Jobs, Place, Task
 from invariance_probe.executors.local import WORKER, Handed, WorkerProcess
 from invariance_probe.executors.stacks import make_stacks
@@ -154,6 +154,8 @@ def _measured(
     for future in finished:
         task = tasks.pop(future)
         handed = _came_of(future, task, store)
+        if handed.fatal:
+            raise WriteError(handed.message)
         if not handed.undone:
             continue
         left = task.left([run for run in task.stack.runs if run.key() in set(handed.undone)])

@@ -14,6 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from invariance_probe.errors import WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Jobs, Place, Task
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.study.plan import Session
@@ -39,7 +40,7 @@ class WorkerProcess:
         """Hand out a job; return which of the keys of its runs were not committed, and why."""
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
-        undone, message = dict.fromkeys(keys), "its worker process died"
+        undone, message, fatal = dict.fromkeys(keys), "its worker process died", False
         try:
             process.stdin.write(json.dumps(job) + "\n")
             process.stdin.flush()
@@ -48,7 +49,7 @@ class WorkerProcess:
                 if event["event"] == "committed":
                     undone.pop(event["key"], None)
                 if event["event"] == "error":
-                    message = event["message"]
+                    message, fatal = event["message"], event["fatal"]
                 if event["event"] == "stack_done":
                     break
                 tell(event)
@@ -58,7 +59,7 @@ class WorkerProcess:
             message = f"its worker process died ({error})"
         if undone:
             self.kill()
-        return Handed(list(undone), message, process.poll() == GO_ON_LATER)
+        return Handed(list(undone), message, process.poll() == GO_ON_LATER, fatal)
 
     def end(self) -> None:
         """Let the worker end."""
@@ -85,11 +86,12 @@ class WorkerProcess:
 
 @dataclass(frozen=True)
 class Handed:
-    """What came of a job: keys that were not committed, why, and whether the worker was only asked to end."""
+    """What came of a job: keys that were not committed, why, whether the worker was only asked to end, and whether no other can do better."""
 
     undone: list[str]
     message: str
     stopped: bool
+    fatal: bool = False
 
 
 @dataclass
@@ -100,6 +102,9 @@ class _Queue:
     open: int = 0
     lost: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    stopped: bool = False
+    fatal: str = ""
+    """Why no worker can go on: the store cannot be written."""
 
     def put(self, tasks: Sequence[Task]) -> None:
         with self.lock:
@@ -139,6 +144,11 @@ def run_local(
         Called with every event of a worker, from one thread at a time.
     command
         What starts a worker.
+
+    Raises
+    ------
+    WriteError
+        When a worker cannot write to the store: what is not committed yet would be trained for nothing.
     """
     if not runs:
         return {}
@@ -155,18 +165,26 @@ def run_local(
     threads = [threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True) for _ in range(workers)]
     for thread in threads:
         thread.start()
-    for thread in threads:
-        while thread.is_alive():
-            thread.join(0.2)
+    try:
+        for thread in threads:
+            while thread.is_alive():
+                thread.join(0.2)
+                if tasks.fatal:
+                    raise WriteError(tasks.fatal)
+    except (KeyboardInterrupt, WriteError):
+        tasks.stopped = True
+        raise
     return tasks.lost
 
 
 def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
     """Keep one worker process busy until the queue is empty."""
     process = WorkerProcess(command)
-    while (task := tasks.waiting.get()) is not None:
+    while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         runs = {run.key(): run for run in task.stack.runs}
         handed = process.measure(jobs.of(task.stack), list(runs), tell)
+        if handed.fatal:
+            tasks.fatal = handed.message
         if handed.undone:
             left = task.left([runs[key] for key in handed.undone])
             again = [left] if handed.stopped else left.again()

@@ -11,6 +11,7 @@ from invariance_probe.inference.question import ARMS, CORRUPTION, Evidence
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
+_Ranks = dict[tuple[str, str, float, str], dict[int, float]]
 BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
 
 
@@ -26,7 +27,7 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
     """Return every decodable session's estimands at every dose, by seed and averaged."""
-    study = evidence.plan.study
+    study, ranks = evidence.plan.study, _ranks(evidence)
     for name in evidence.losses:
         if not evidence.sessions[name].decodable:
             continue
@@ -36,10 +37,10 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
             wanted = ("delta",) if study.is_jitter(axis.path) else (*CORRUPTION, *paired)
             for dose in axis.doses:
                 for estimand in wanted if dose != study.identity(axis.path) else ():
-                    yield from _points(evidence, losses, estimand, axis.path, dose)
+                    yield from _points(ranks, losses, estimand, axis.path, dose)
 
 
-def _points(evidence: Evidence, losses: SessionLosses, estimand: str, axis: str, dose: float) -> Iterator[CurvePoint]:
+def _points(ranks: _Ranks, losses: SessionLosses, estimand: str, axis: str, dose: float) -> Iterator[CurvePoint]:
     effect = losses.effect(estimand, axis, dose)
     if not effect.complete:
         return
@@ -47,19 +48,19 @@ def _points(evidence: Evidence, losses: SessionLosses, estimand: str, axis: str,
     own = (session.name, session.group, "", axis, dose, arm, estimand)
     yield CurvePoint(*own, None, effect.ratio)
     if estimand != "C_info":
-        ranks, scale = _ranks(evidence, session.name, axis, dose, arm), float(effect.range.mean())
+        of_seed, scale = ranks.get((session.name, axis, dose, arm), {}), float(effect.range.mean())
         for seed, row in enumerate(effect.values):
-            yield CurvePoint(*own, seed, float(row.mean()) / scale, ranks.get(seed))
+            yield CurvePoint(*own, seed, float(row.mean()) / scale, of_seed.get(seed))
 
 
-def _ranks(evidence: Evidence, session: str, axis: str, dose: float, arm: str) -> dict[int, float]:
-    """Return the smallest RankMe over folds of every seed."""
-    ranks: dict[int, float] = {}
+def _ranks(evidence: Evidence) -> _Ranks:
+    """Return the smallest RankMe over folds of every seed, by session, axis, dose and arm."""
+    ranks: _Ranks = {}
     for run in evidence.plan.grid:
-        if (run.session, run.axis, run.dose, run.arm) == (session, axis, dose, arm) and run.fraction == 1:
-            result = evidence.results.get(run.key())
-            if result is not None and "rank_me" in result.diagnostics:
-                ranks[run.seed] = min(ranks.get(run.seed, math.inf), result.diagnostics["rank_me"])
+        result = evidence.results.get(run.key()) if run.fraction == 1 else None
+        if result is not None and "rank_me" in result.diagnostics:
+            of_seed = ranks.setdefault((run.session, run.axis, run.dose, run.arm), {})
+            of_seed[run.seed] = min(of_seed.get(run.seed, math.inf), result.diagnostics["rank_me"])
     return ranks
 
 

@@ -14,7 +14,7 @@ import tempfile
 from functools import lru_cache
 from pathlib import Path
 
-import pooch
+from platformdirs import user_cache_path
 
 SOURCE = Path(__file__).with_name("native.cpp")
 COMPILERS = ("c++", "g++", "clang++")
@@ -56,7 +56,7 @@ def library() -> ctypes.CDLL | str:
 
 def _built(compiler: str) -> Path:
     """Return the compiled library, from the cache where it is there."""
-    folder = Path(os.environ.get("INVARIANCE_PROBE_CACHE") or pooch.os_cache("invariance_probe")) / "native"
+    folder = Path(os.environ.get("INVARIANCE_PROBE_CACHE") or user_cache_path("invariance_probe")) / "native"
     path = folder / f"{_identity(compiler)}.so"
     if path.exists():
         return path

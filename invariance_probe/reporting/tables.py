@@ -1,5 +1,6 @@
 """The report's tables: what a page shows of them, and all of them as tidy CSV files."""
 
+import importlib.util
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,13 @@ import pandas as pd
 
 
 def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) -> None:
-    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags, curve and what was examined as CSV."""
+    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags, curve and what was examined as CSV.
+
+    Where pyarrow is installed, the results, which may be millions of rows, are written as results.parquet too.
+    """
     results.to_csv(folder / "results.csv", index=False)
+    if importlib.util.find_spec("pyarrow") is not None:
+        results.to_parquet(folder / "results.parquet", engine="pyarrow", index=False)
     for name in ("estimands", "gates", "claims"):
         rows = [{"hypothesis": h["id"], **row} for h in report["hypotheses"] for row in h[name]]
         pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)

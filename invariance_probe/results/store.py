@@ -2,7 +2,7 @@
 
 Something is committed by writing a private folder on the same file system, flushing it to disk and renaming it
 once, so that a reader sees all of it or nothing. Readers verify a hash, and a stored specification that differs
-from the one asked for is refused.
+from the one asked for is refused. What is damaged is named and never used; it can be moved aside, and is never deleted.
 """
 
 import hashlib
@@ -11,18 +11,32 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 
-from invariance_probe.errors import StoreError
+from invariance_probe.errors import DamagedError, StoreError, WriteError
+from invariance_probe.results import faults
+from invariance_probe.results.index import Index, Line, read_tags
+from invariance_probe.results.private import private_name
 from invariance_probe.study.declaration import canonical_json
-from invariance_probe.study.run import ALGORITHM_VERSION, Run, RunResult
+from invariance_probe.study.run import Run, RunResult
 
+Family = Literal["results", "encoders"]
+T = TypeVar("T")
+
+FILES: dict[Family, tuple[str, ...]] = {
+    "results": ("result.json", "spec.json"), "encoders": ("spec.json", "training.json", "weights.npz"),
+}  # fmt: skip
+"""What a folder of each family holds, beside its manifest."""
 MANIFEST = "manifest.json"
-_LABELS = {"subject", "group", "setting"}
+INDEXED = 1000
+"""Fewer runs than this are read from their folders, which is quick; more are looked up in the index."""
+PACK = 20_000
+"""Most runs in a pack: what a killed first reader of a large store keeps."""
+WORTH_A_PACK = 200
 
 
 class Store:
@@ -32,42 +46,66 @@ class Store:
     ----------
     root
         Made when something is first committed.
+    durable
+        Whether a commit waits until it is on the disk. Without it, a power failure can lose commits; only benchmarks do without.
     """
 
-    def __init__(self, root: Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: Path, durable: bool = True) -> None:
+        self.root, self.durable = Path(root), durable
+        self.index = Index(self.root)
 
     def has(self, key: str) -> bool:
         """Say whether a result is stored, without reading it."""
-        return self._folder("results", key).is_dir()
+        return self.folder("results", key).is_dir()
 
     def result(self, run: Run) -> RunResult | None:
         """Return the stored result of a run, or None.
 
         Raises
         ------
+        DamagedError
+            When the stored files are torn or were changed.
         StoreError
-            When the stored files are damaged or belong to another specification.
+            When they belong to another specification.
         """
-        key = run.key()
-        files = self._read("results", key)
-        if files is None:
-            return None
-        _refuse_other_spec(self._folder("results", key), json.loads(files["spec.json"]), _spec(run))
-        return RunResult.from_json(json.loads(files["result.json"]))
+        text = self._result(run)
+        return None if text is None else RunResult.from_json(json.loads(text))
 
     def results(self, runs: Iterable[Run]) -> dict[str, RunResult]:
-        """Return the stored results of runs, by key; runs without one are left out."""
-        found = ((run.key(), self.result(run)) for run in runs)
-        return {key: result for key, result in found if result is not None}
+        """Return the stored results of runs, by key; runs without one are left out.
+
+        Raises
+        ------
+        StoreError
+            As `result` does, with a line for every folder.
+        """
+        found, damaged = self.read(runs)
+        if damaged:
+            raise DamagedError("\n".join(damaged.values()))
+        return found
+
+    def read(self, runs: Iterable[Run]) -> tuple[dict[str, RunResult], dict[str, str]]:
+        """Return the stored results of runs, and what is wrong with those that are damaged, both by key."""
+        return self._find(runs, lambda status, text: RunResult.from_json(json.loads(text)))
+
+    def statuses(self, runs: Iterable[Run]) -> tuple[dict[str, str], dict[str, str]]:
+        """Return the status of every stored result, and what is wrong with those that are damaged, both by key."""
+        return self._find(runs, lambda status, text: status)
 
     def commit_result(self, run: Run, result: RunResult) -> None:
-        """Store a result; when another process was first, its result stays."""
-        self._commit("results", run.key(), {"spec.json": _json(_spec(run)), "result.json": _json(result.to_json())})
+        """Store a result; when another process was first, its result stays.
+
+        Raises
+        ------
+        WriteError
+            When the disk is full, or cannot be written.
+        """
+        files = {"spec.json": _json(run.specification()), "result.json": _json(result.to_json())}
+        self.commit("results", run.key(), files)
 
     def encoder(self, run: Run) -> dict[str, np.ndarray] | None:
         """Return the stored weights of a run's encoder by name, or None."""
-        files = self._read("encoders", run.train_key())
+        files = self.files("encoders", run.train_key())
         if files is None:
             return None
         with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as archive:
@@ -75,56 +113,182 @@ class Store:
 
     def training(self, run: Run) -> dict[str, float]:
         """Return the figures of the training of a run's stored encoder; empty where there is none."""
-        files = self._read("encoders", run.train_key())
+        files = self.files("encoders", run.train_key())
         return {} if files is None else dict(json.loads(files["training.json"]))
 
     def commit_encoder(self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]) -> None:
         """Store an encoder's weights with its training's figures."""
         packed = io.BytesIO()
         np.savez(packed, **weights)  # type: ignore[arg-type]
-        files = {"spec.json": _json(_spec(run)), "weights.npz": packed.getvalue(), "training.json": _json(dict(training))}
-        self._commit("encoders", run.train_key(), files)
+        files = {
+            "spec.json": _json(run.specification()),
+            "weights.npz": packed.getvalue(),
+            "training.json": _json(dict(training)),
+        }
+        self.commit("encoders", run.train_key(), files)
 
-    def _folder(self, family: str, key: str) -> Path:
+    def folder(self, family: Family, key: str) -> Path:
+        """Return where something is, or would be."""
         return self.root / family / key[:2] / key
 
-    def _commit(self, family: str, key: str, files: dict[str, bytes]) -> None:
-        folder = self._folder(family, key)
+    def keys(self, family: Family) -> list[str]:
+        """List what is stored."""
+        return sorted(read_tags(self.root / family))
+
+    def commit(self, family: Family, key: str, files: Mapping[str, bytes]) -> None:
+        """Store files under a key, unless something is there."""
+        folder = self.folder(family, key)
         if folder.is_dir():
             return
-        private = self.root / "private" / f"{os.getpid()}-{uuid.uuid4().hex}"
-        private.mkdir(parents=True)
-        for name, content in {**files, MANIFEST: _json(_manifest(files))}.items():
-            _write_through(private / name, content)
-        _sync_folder(private)
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        private = self.root / "private" / private_name()
         try:
+            faults.at("store.begin")
+            private.mkdir(parents=True)
+            for name, content in {**files, MANIFEST: _json(_manifest(files))}.items():
+                faults.at("store.write")
+                self._write_through(private / name, content)
+            self._sync_folder(private)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            faults.at("store.rename")
             private.rename(folder)
-        except OSError:
+            faults.at("store.renamed")
+            self._sync_folder(folder.parent)
+        except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
             if not folder.is_dir():
-                raise
-        _sync_folder(folder.parent)
+                raise WriteError(_cannot_write(self.root, error)) from error
 
-    def _read(self, family: str, key: str) -> dict[str, bytes] | None:
-        folder = self._folder(family, key)
-        if not folder.is_dir():
-            return None
+    def files(self, family: Family, key: str) -> dict[str, bytes] | None:
+        """Return what is stored under a key, verified, or None.
+
+        Raises
+        ------
+        DamagedError
+            When a file is missing, torn or changed.
+        """
+        folder = self.folder(family, key)
         try:
             manifest = json.loads((folder / MANIFEST).read_bytes())
-            files = {name: (folder / name).read_bytes() for name in manifest}
+            files = {name: (folder / name).read_bytes() for name in FILES[family]}
         except (OSError, ValueError) as error:
-            raise StoreError(f"{folder} is damaged ({error}); delete this folder, and the run will be made again") from error
-        damaged = [name for name, digest in _manifest(files).items() if manifest[name] != digest]
-        if damaged:
-            raise StoreError(
-                f"{folder}: {', '.join(damaged)} was changed after it was written; delete this folder, and the run will be made again"
-            )
+            if not folder.is_dir():
+                return None
+            raise DamagedError(f"{folder} is damaged ({error}); {_REMEDY}") from error
+        true = _manifest(files)
+        if manifest != true:
+            changed = [n for n, digest in true.items() if manifest.get(n) != digest] if isinstance(manifest, dict) else [MANIFEST]
+            raise DamagedError(f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was written; {_REMEDY}")
         return files
 
+    def set_aside(self, family: Family, key: str, check: bool = True) -> Path | None:
+        """Move something damaged out of the way, so that it is made again; return where it is now.
 
-def _spec(run: Run) -> dict[str, Any]:
-    return {"algorithm": ALGORITHM_VERSION, **run.model_dump(mode="json", exclude=_LABELS)}
+        None when it is gone, or sound (unless that is not checked): another process may have moved it, and made it again.
+        """
+        aside = self.root / "damaged" / f"{family}-{key}-{uuid.uuid4().hex[:8]}"
+        folder = self.folder(family, key)
+        try:
+            aside.parent.mkdir(exist_ok=True)
+            faults.at("store.aside")
+            folder.rename(aside)
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise WriteError(_cannot_write(self.root, error)) from error
+        if check and _is_sound(aside, family) and not folder.is_dir():
+            aside.rename(folder)
+            return None
+        return aside
+
+    def _result(self, run: Run) -> bytes | None:
+        """Return the verified text of a run's result, or None."""
+        files = self.files("results", run.key())
+        if files is None:
+            return None
+        if hashlib.sha256(files["spec.json"]).hexdigest() != run.key():  # a key is the hash of its specification
+            _refuse_other_spec(self.folder("results", run.key()), json.loads(files["spec.json"]), run.specification())
+        return files["result.json"]
+
+    def _find(self, runs: Iterable[Run], keep: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+        """Return what is kept of the status and text of every stored result, and what is wrong with the damaged ones."""
+        asked = {run.key(): run for run in runs}
+        if len(asked) < INDEXED:
+            return self._open(asked.values(), keep)
+        tags = read_tags(self.root / "results", asked.__contains__)
+        found = {
+            line.key: keep(line.status, line.result)
+            for line in self.index.lines(self.index.packs())
+            if tags.get(line.key) == line.tag
+        }
+        new = [asked[key] for key in tags if key not in found]
+        damaged: dict[str, str] = {}
+        for start in range(0, len(new), PACK):
+            lines: dict[str, Line] = {}
+            part = new[start : start + PACK]
+            read, wrong = self._open(part, lambda status, text: (status, text))
+            for key, (status, text) in read.items():
+                lines[key] = Line(key, tags[key], status, text)
+                found[key] = keep(status, text)
+            damaged |= wrong
+            if len(lines) >= WORTH_A_PACK:
+                self.index.add(lines.values())
+        if new:
+            self.index.compact(lambda: read_tags(self.root / "results"))
+        return found, damaged
+
+    def _open(self, runs: Iterable[Run], keep: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+        """Read results from their folders."""
+        found, damaged = {}, {}
+        for run in runs:
+            try:
+                text = self._result(run)
+            except DamagedError as error:
+                damaged[run.key()] = str(error)
+                continue
+            if text is not None:
+                found[run.key()] = keep(json.loads(text)["status"], text)
+        return found, damaged
+
+    def _write_through(self, path: Path, content: bytes) -> None:
+        with path.open("wb") as file:
+            file.write(content)
+            faults.at("store.flush")
+            file.flush()
+            if self.durable:
+                os.fsync(file.fileno())
+
+    def _sync_folder(self, folder: Path) -> None:
+        if self.durable:
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+
+_REMEDY = (
+    "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store verify` looks for more of this kind"
+)
+
+
+def _cannot_write(root: Path, error: OSError) -> str:
+    """Say what cannot be written, why, and what to do."""
+    try:
+        free = f"; its disk has {shutil.disk_usage(root).free / 1e6:.0f} MB free"
+    except OSError:
+        free = ""
+    return (
+        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was committed is lost: make room (`store gc` "
+        "finds what can go), or see to the permissions, and give the same command again; it goes on where it was"
+    )
+
+
+def _is_sound(folder: Path, family: Family) -> bool:
+    try:
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        return bool(manifest == _manifest({name: (folder / name).read_bytes() for name in FILES[family]}))
+    except (OSError, ValueError):
+        return False
 
 
 def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, Any]) -> None:
@@ -145,18 +309,3 @@ def _json(value: Any) -> bytes:
 
 def _manifest(files: Mapping[str, bytes]) -> dict[str, str]:
     return {name: hashlib.sha256(content).hexdigest() for name, content in sorted(files.items())}
-
-
-def _write_through(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

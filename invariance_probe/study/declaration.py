@@ -6,6 +6,8 @@ what run keys, study hashes and registrations are computed from.
 
 import hashlib
 import json
+from collections.abc import Callable
+from json.encoder import encode_basestring
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +17,15 @@ class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    __slots__ = ("_canonical",)  # not a field: in no dump, no comparison, and no copy
+
+    def canonical(self) -> str:
+        """Return its canonical JSON, written once: the runs of a plan share most of what they are made of."""
+        known: str | None = getattr(self, "_canonical", None)
+        if known is None:
+            known = canonical_json(self.model_dump(mode="json"))
+            object.__setattr__(self, "_canonical", known)
+        return known
 
 
 def added(default: Any) -> Any:
@@ -35,11 +46,30 @@ def sha256_of(value: Any) -> str:
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
+def canonical_field(value: Any) -> str:
+    """Write one field of a declaration as it stands in the canonical JSON of the whole."""
+    if isinstance(value, Declaration):
+        return value.canonical()
+    write = _SCALARS.get(type(value))
+    return canonical_json(value) if write is None else write(value)
+
+
+def _number(value: float) -> str:
+    if not -_WHOLE < value < _WHOLE:
+        return canonical_json(value)
+    return repr(int(value)) if value.is_integer() else repr(value)
+
+
+_WHOLE = 2.0**53
+"""Floats below this hold every whole number."""
+_SCALARS: dict[type, Callable[[Any], str]] = {str: encode_basestring, int: repr, float: _number, type(None): lambda value: "null"}
+
+
 def _integral(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _integral(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
         return [_integral(item) for item in value]
-    if isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
+    if isinstance(value, float) and value.is_integer() and abs(value) < _WHOLE:
         return int(value)
     return value

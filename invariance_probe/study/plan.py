@@ -6,7 +6,9 @@ and the information cost, of which the runner leaves out what the first part mad
 at encoders that the grid stored.
 """
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -196,13 +198,15 @@ class Plan:
     @cached_property
     def grid(self) -> tuple[Run, ...]:
         """SSL runs and information costs, for every session."""
-        own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
-        return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
+        with _no_collection():
+            own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
+            return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
         """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
-        return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+        with _no_collection():
+            return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -241,11 +245,9 @@ class Plan:
         condition: Condition | None = None, setting: str = "",
     ) -> Run:  # fmt: skip
         study = self.study
-        if isinstance(method, TrainedMethod):  # what it changes of the training stands in the optimisation
-            method = method.model_copy(update={"training": None, "preset": None})
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject, group=session.group, setting=setting,
-            window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=method,
+            window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
             views=condition.views if condition else None, axis=condition.axis if condition else "",
             dose=condition.dose if condition else 0.0, arm=condition.arm if condition else "none",
             fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
@@ -276,6 +278,7 @@ class Plan:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
+        clean = Condition(_corruption(study.views, "", 0.0))
         for measurement in (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),))):
             yield self._run(session, measurement, None)
         for axis in study.axes:
@@ -290,7 +293,7 @@ class Plan:
                 yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
-                yield self._supervised(session, fold, seed, Condition(_corruption(study.views, "", 0.0)))
+                yield self._supervised(session, fold, seed, clean)
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -308,22 +311,30 @@ class Plan:
         )
         return SessionNull(others=others, cuts=cuts_of(len(others)))
 
+    @cached_property
+    def _decoder(self) -> tuple[Supervised, Optimisation]:
+        return Supervised(encoder=getattr(self.study.method, "encoder", MLPEncoder())), self.study.training.optimisation()
+
     def _supervised(self, session: Session, fold: int, seed: int, condition: Condition) -> Run:
-        encoder = getattr(self.study.method, "encoder", MLPEncoder())
-        optimisation = self.study.training.optimisation()
-        return self._run(session, Supervised(encoder=encoder), fold, seed, optimisation, condition)
+        method, optimisation = self._decoder
+        return self._run(session, method, fold, seed, optimisation, condition)
+
+    @cached_property
+    def _corrupted(self) -> tuple[Condition, ...]:
+        """Every swept corruption of the inputs alone."""
+        return tuple(
+            Condition(_corruption(self.study.views, axis.path, dose), axis.path, dose)
+            for axis in self.study.axes
+            if not self.study.is_jitter(axis.path)
+            for dose in self._doses(axis.path)
+        )
 
     def _information(self, session: Session) -> Iterator[Run]:
-        study = self.study
-        for axis in study.axes:
-            if study.is_jitter(axis.path):
-                continue
-            for dose in self._doses(axis.path):
-                corrupted = Condition(_corruption(study.views, axis.path, dose), axis.path, dose)
-                for fold in range(study.folds.count):
-                    yield self._run(session, Information(), fold, condition=corrupted)
-                    for seed in range(study.training.seeds):
-                        yield self._supervised(session, fold, seed, corrupted)
+        for corrupted in self._corrupted:
+            for fold in range(self.study.folds.count):
+                yield self._run(session, Information(), fold, condition=corrupted)
+                for seed in range(self.study.training.seeds):
+                    yield self._supervised(session, fold, seed, corrupted)
 
     def _trained(self, session: Session) -> Iterator[Run]:
         for setting in self.settings:
@@ -340,11 +351,12 @@ class Plan:
             yield from self._repeated(session, third, tuple(c for c in jitters if c.axis == "" or self.study.is_jitter(c.axis)))
 
     def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
-        seeds = self.seeds_of(setting.method)
+        seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
+            first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
-                    yield self._run(session, setting.method, fold, seed, setting.optimisation, condition, setting.label)
+                    yield first.model_copy(update={"seed": seed, "fold": fold})
 
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""
@@ -355,19 +367,30 @@ class Plan:
         for condition in self.conditions if asked else ():
             if condition.arm not in ("none", "independent") or condition.axis not in ("", *asked):
                 continue
+            wanted = {seed: tuple(self._examinations(condition, seed, asked)) for seed in range(self.study.training.seeds)}
             for run in self._repeated(session, self.settings[0], (condition,)):
-                for examination in self._examinations(condition, run.seed, asked):
+                for examination in wanted[run.seed]:
                     yield run.model_copy(update={"examination": examination})
+
+    @cached_property
+    def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
+        """The examinations of an encoder at every corruption of the inputs."""
+        return {
+            (c.axis, c.dose): (
+                Corruption(inputs=c.views, axis=c.axis, dose=c.dose), Detection(inputs=c.views, axis=c.axis, dose=c.dose),
+            )
+            for c in self._corrupted
+        }  # fmt: skip
 
     def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
         """Yield what is asked of one encoder, given the primary doses of every axis."""
         study = self.study
         for path in [path for path in asked if condition.axis in ("", path) and not study.is_jitter(path)]:
             for dose in self._doses(path):
-                inputs = _corruption(study.views, path, dose)
-                yield Corruption(inputs=inputs, axis=path, dose=dose)
+                corruption, detection = self._tests[path, dose]
+                yield corruption
                 if dose in asked[path] and (not condition.axis or condition.dose == dose):
-                    yield Detection(inputs=inputs, axis=path, dose=dose)
+                    yield detection
         if condition.axis:
             yield Comparison(seed=seed)
         elif not isinstance(study.method, LinearSSL):  # the A/A control's encoders: how alike two seeds are
@@ -377,6 +400,25 @@ class Plan:
 
     def _doses(self, path: str) -> list[float]:
         return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Look for no cycles meanwhile: 100,000 runs make none, and looking among them would take longer than making them."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _bare(method: AnyMethod) -> AnyMethod:
+    """Return a method without what it changes of the training, which stands in the run's optimisation."""
+    if isinstance(method, TrainedMethod) and not (method.training is None and method.preset is None):
+        return method.model_copy(update={"training": None, "preset": None})
+    return method
 
 
 def _in_words(value: Any) -> str:

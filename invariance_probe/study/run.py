@@ -6,11 +6,10 @@ no key, and changing them retrains nothing.
 """
 
 from dataclasses import asdict, dataclass, field
+from hashlib import sha256
 from typing import Any, Literal
 
-from pydantic import SerializerFunctionWrapHandler, model_serializer
-
-from invariance_probe.study.declaration import Declaration, sha256_of
+from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
@@ -58,16 +57,9 @@ class Run(Declaration):
     """Part of the training windows that is used."""
     target: Target
     probe: Probe
-    examination: Examination | None = None
+    examination: Examination | None = added(None)
     """What is measured on the stored encoder of this run; None where it is trained here. Left out of every dump when None."""
-
-    @model_serializer(mode="wrap")
-    def _leave_out_no_examination(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Keep the keys and stored specifications of runs from before there were examinations."""
-        dumped: dict[str, Any] = dump(self)
-        if self.examination is None:
-            dumped.pop("examination", None)
-        return dumped
+    __slots__ = ("_key", "_train_key")
 
     @property
     def steps(self) -> int:
@@ -89,12 +81,53 @@ class Run(Declaration):
 
     def train_key(self) -> str:
         """Hash what reaches the encoder."""
-        left_out = _LABELS | {"examination"} if self.method.kind in _LEARNS_TARGET else _LABELS | _PROBED
-        return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=left_out)})
+        known: str | None = getattr(self, "_train_key", None)
+        if known is None:
+            known = self._hash(_LABELS | _reaches_no_encoder(self.method.kind))
+            object.__setattr__(self, "_train_key", known)
+        return known
 
     def key(self) -> str:
         """Hash what reaches what is measured: the encoder, the target, the probe and the examination."""
-        return sha256_of({"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)})
+        known: str | None = getattr(self, "_key", None)
+        if known is None:
+            known = self._hash(_LABELS)
+            object.__setattr__(self, "_key", known)
+        return known
+
+    def specification(self) -> dict[str, Any]:
+        """Return what `key` hashes, as plain JSON data."""
+        return {"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)}
+
+    def _hash(self, left_out: set[str]) -> str:
+        """Hash the canonical JSON of the specification without some fields: `sha256_of`, put together from what is written already."""
+        values = self.__dict__
+        written = [
+            f'"{name}":{canonical_field(values[name])}'
+            for name, hidden in _FIELDS
+            if name not in left_out and not (hidden and values[name] is None)
+        ]
+        return sha256(f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()).hexdigest()
+
+
+def key_of(specification: dict[str, Any]) -> str:
+    """Return `Run.key` from a stored specification."""
+    return sha256_of(specification)
+
+
+def train_key_of(specification: dict[str, Any]) -> str:
+    """Return `Run.train_key` from a stored specification."""
+    left_out = _reaches_no_encoder(specification["method"]["kind"])
+    return sha256_of({name: value for name, value in specification.items() if name not in left_out})
+
+
+def _reaches_no_encoder(method: str) -> set[str]:
+    return {"examination"} if method in _LEARNS_TARGET else _PROBED
+
+
+_FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
+"""Every field in canonical order (`algorithm` comes before them), and whether a dump leaves it out when it is None."""
+assert _FIELDS[0][0] > "algorithm"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import pytest
 from conftest import tiny_study
 
-from invariance_probe.results.store import _spec
 from invariance_probe.study.declaration import sha256_of
 from invariance_probe.study.plan import Plan, Session
 from invariance_probe.study.study import Study
@@ -30,7 +29,7 @@ def test_no_key_no_specification_and_no_dump_of_a_trained_run_has_changed(name):
     plan = Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(3)))
     runs = [run for run in (*plan.baselines, *plan.grid) if run.method.kind not in CAME_LATER]
     found = [
-        [run.key() for run in runs], [run.train_key() for run in runs], [_spec(run) for run in runs],
+        [run.key() for run in runs], [run.train_key() for run in runs], [run.specification() for run in runs],
         [run.model_dump(mode="json") for run in runs],
     ]  # fmt: skip
     assert len(runs) == count and [sha256_of(values)[:16] for values in found] == expected

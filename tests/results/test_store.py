@@ -46,7 +46,7 @@ def test_a_changed_file_is_refused_by_name(tmp_path):
     store.commit_result(run, result(run))
     file = next(tmp_path.rglob("result.json"))
     file.write_text(file.read_text().replace("0.25", "0.15"))
-    with pytest.raises(StoreError, match=r"result\.json was changed.*delete this folder"):
+    with pytest.raises(StoreError, match=r"result\.json was changed.*moves it aside"):
         store.result(run)
 
 

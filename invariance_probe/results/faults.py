@@ -1,0 +1,36 @@
+"""Faults for the crash tests: a process dies, or a write fails, at a named point of the store.
+
+`INVARIANCE_PROBE_FAULT=store.rename:3:kill` kills the process when it comes by `store.rename` for the third time;
+`store.write:1:ENOSPC` makes every write from the first on fail as on a full disk. It is read once. Nothing else uses this.
+"""
+
+import errno
+import os
+import signal
+
+FAULT = "INVARIANCE_PROBE_FAULT"
+POINTS = (
+    "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside", "index.write", "index.rename", "index.remove",
+)  # fmt: skip
+"""Every point at which the store changes a disk, in the order in which a process comes by."""
+
+_point, _, _rest = os.environ.get(FAULT, "").partition(":")
+_nth, _, _what = _rest.partition(":")
+_passed = 0
+
+
+def at(point: str) -> None:
+    """Come by a point; without a declared fault nothing happens."""
+    if point == _point:
+        _strike()
+
+
+def _strike() -> None:
+    global _passed
+    _passed += 1
+    if _passed < int(_nth):
+        return
+    if _what == "kill":
+        os.kill(os.getpid(), signal.SIGKILL)
+    number = getattr(errno, _what)
+    raise OSError(number, os.strerror(number))

@@ -1,0 +1,216 @@
+"""Keeping a store: verify what is in it, find what can go, and take over what another store has.
+
+Nothing is deleted in silence: what is damaged is moved aside, and what nobody needs is listed first.
+"""
+
+import json
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from invariance_probe.errors import DamagedError, StoreError, WriteError
+from invariance_probe.results.private import GRACE_S, left_behind, private_name
+from invariance_probe.results.store import FILES, MANIFEST, Family, Store
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import RunResult, key_of, train_key_of
+
+_PROVENANCE = ("seconds", "registration", "measured_at")
+"""What two measurements of one run may differ in."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """One folder that cannot be used, and why."""
+
+    family: Family
+    key: str
+    why: str
+
+
+def verify(store: Store, on_folder: Callable[[], None] = lambda: None) -> tuple[int, list[Damage]]:
+    """Read everything in a store again; return how many folders there are, and what is wrong with some.
+
+    Beside hashes, a result must stand under the key of its specification, and an encoder under the one of what reached it.
+    """
+    damage, count = [], 0
+    for family in FILES:
+        for key in store.keys(family):
+            on_folder()
+            count += 1
+            if (why := _wrong(store, family, key)) is not None:
+                damage.append(Damage(family, key, why))
+    return count, damage
+
+
+def _wrong(store: Store, family: Family, key: str) -> str | None:
+    folder = store.folder(family, key)
+    try:
+        files = store.files(family, key)
+        if files is None:  # deleted meanwhile
+            return None
+        spec: dict[str, Any] = json.loads(files["spec.json"])
+        belongs = key_of(spec) if family == "results" else train_key_of(spec)
+        if belongs != key:
+            return f"{folder} holds the specification of {belongs}"
+        if family == "results" and (result := RunResult.from_json(json.loads(files["result.json"]))).key != key:
+            return f"{folder} holds the result of {result.key}"
+    except DamagedError as error:
+        return str(error).partition(";")[0]
+    except (ValueError, KeyError, TypeError) as error:
+        return f"{folder} cannot be read as {family} ({type(error).__name__}: {error})"
+    return None
+
+
+def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
+    """Move what is damaged aside, so that it is made again, and yield where it is.
+
+    A run whose result is sound and whose encoder is not is measured again, to the same result; so its result goes aside as well.
+    """
+    bad_encoders = set()
+    for one in damage:
+        if (aside := store.set_aside(one.family, one.key, check=False)) is not None:
+            yield aside
+        if one.family == "encoders":
+            bad_encoders.add(one.key)
+    for key in store.keys("results") if bad_encoders else ():
+        files = store.files("results", key)
+        if files is None or "examination" in (spec := json.loads(files["spec.json"])):
+            continue
+        if train_key_of(spec) in bad_encoders and (aside := store.set_aside("results", key, check=False)) is not None:
+            yield aside
+
+
+@dataclass(frozen=True)
+class Rubbish:
+    """What can be deleted: leftovers of dead processes, and runs and encoders that no named study needs."""
+
+    leftovers: list[Path]
+    results: list[Path] = field(default_factory=list)
+    encoders: list[Path] = field(default_factory=list)
+
+    @property
+    def paths(self) -> list[Path]:
+        """All of it."""
+        return [*self.leftovers, *self.results, *self.encoders]
+
+    @property
+    def size(self) -> int:
+        """Bytes."""
+        return sum(file.stat().st_size for path in self.paths for file in (path, *path.rglob("*")) if file.is_file())
+
+
+def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE_S) -> Rubbish:
+    """Return what can go; without plans to keep, only what dead processes left behind.
+
+    Parameters
+    ----------
+    store
+        The store.
+    kept
+        Plans of the studies whose runs and encoders stay; all else goes.
+    grace_s
+        Seconds for which what other machines are writing, or were, is left alone.
+    """
+    leftovers, plans = left_behind(store.root / "private", grace_s), list(kept)
+    if not plans:
+        return Rubbish(leftovers)
+    runs = [run for plan in plans for run in plan.runs]
+    references = [other for run in runs if (other := run.reference()) is not None]
+    keys = {run.key() for run in runs}
+    encoders = {run.train_key() for run in (*runs, *references)}
+    return Rubbish(
+        leftovers,
+        [store.folder("results", key) for key in store.keys("results") if key not in keys],
+        [store.folder("encoders", key) for key in store.keys("encoders") if key not in encoders],
+    )
+
+
+def delete(store: Store, rubbish: Rubbish) -> None:
+    """Delete rubbish; each folder leaves its place in one rename, so that no reader sees half of it.
+
+    Raises
+    ------
+    WriteError
+        When something cannot be deleted.
+    """
+    for path in rubbish.paths:
+        going = store.root / "private" / private_name()
+        try:
+            going.parent.mkdir(exist_ok=True)
+            path.rename(going)
+            shutil.rmtree(going) if going.is_dir() else going.unlink()
+        except FileNotFoundError:  # another gc was first
+            continue
+        except OSError as error:
+            raise WriteError(f"{path} cannot be deleted: {error.strerror}; see to the permissions of the store") from error
+
+
+@dataclass
+class Merged:
+    """What came of taking over another store."""
+
+    copied: int = 0
+    already: int = 0
+    conflicts: list[str] = field(default_factory=list)
+    """What both stores have under one key with different content; the own one stays."""
+    damaged: list[str] = field(default_factory=list)
+    """What is damaged in the other store, or here; not copied."""
+
+
+def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: None) -> Merged:
+    """Copy what another store has and this one lacks, verified; encoders first, so that no result is ever without its own.
+
+    Raises
+    ------
+    StoreError
+        When there is no other store.
+    WriteError
+        When this one cannot be written.
+    """
+    if not any((other.root / family).is_dir() for family in FILES):
+        raise StoreError(f"{other.root} is not a run store: it has neither results nor encoders")
+    merged = Merged()
+    for family in sorted(FILES):
+        for key in other.keys(family):
+            on_folder()
+            _take(store, other, family, key, merged)
+    return merged
+
+
+def _take(store: Store, other: Store, family: Family, key: str, merged: Merged) -> None:
+    here, there = store.folder(family, key), other.folder(family, key)
+    if _same_file(here / MANIFEST, there / MANIFEST):
+        merged.already += 1
+        return
+    if (why := _wrong(other, family, key)) is not None or (why := _wrong(store, family, key)) is not None:
+        merged.damaged.append(why)
+        return
+    files, own = other.files(family, key), store.files(family, key)
+    if files is None:
+        return
+    if own is None:
+        store.commit(family, key, files)
+        merged.copied += 1
+    elif differing := [name for name in FILES[family] if not _equal(own[name], files[name], name)]:
+        merged.conflicts.append(f"{there}: {', '.join(differing)} differs from {here}")
+    else:
+        merged.already += 1
+
+
+def _same_file(first: Path, second: Path) -> bool:
+    try:
+        return first.read_bytes() == second.read_bytes()
+    except OSError:
+        return False
+
+
+def _equal(own: bytes, other: bytes, name: str) -> bool:
+    """Compare two files but for when and how quickly they were made."""
+    if own == other or not name.endswith(".json"):
+        return own == other
+    first, second = json.loads(own), json.loads(other)
+    for provenance in _PROVENANCE:
+        first.pop(provenance, None), second.pop(provenance, None)
+    return bool(first == second)

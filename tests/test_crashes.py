@@ -1,0 +1,241 @@
+"""Whatever dies, and whenever: what was committed stays, and a study that goes on ends as if nothing had happened."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from conftest import tiny_study
+from test_cli import PROGRAM, call, children, small_study, without_times, write
+
+from invariance_probe.results.faults import FAULT, POINTS
+from invariance_probe.results.index import SUFFIX
+from invariance_probe.results.store import Store
+from invariance_probe.results.upkeep import delete, find_rubbish, verify
+from invariance_probe.study.run import train_key_of
+
+TESTS = Path(__file__).parent
+WRITES = [point for point in POINTS if point.startswith("store.") and point != "store.aside"]
+TIMES = {"store.write": 7, "store.flush": 7}
+"""How often one process comes by a point while it commits an encoder and two results, where it is not three times."""
+
+COMMIT = """
+import sys
+from pathlib import Path
+sys.path[:0] = [{results!r}, {tests!r}]
+import numpy as np
+from test_store import result, runs
+from invariance_probe.results import store as store_module
+store_module.INDEXED = store_module.WORTH_A_PACK = 1
+store, chosen = store_module.Store(Path({root!r})), [run for run in runs() if run.optimisation is not None][:3]
+store.commit_encoder(chosen[0], {{"w": np.arange(4.0)}}, {{"seconds": 1.0}})
+for run in chosen[:2]:
+    store.commit_result(run, result(run))
+"""
+READ = "print(len(store.results(chosen)))\n"
+
+
+def python(code, fault="", cwd=None):
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), FAULT: fault}
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, check=False, timeout=120
+    )
+
+
+def committing(root):
+    return COMMIT.format(results=str(TESTS / "results"), tests=str(TESTS), root=str(root))
+
+
+@pytest.mark.parametrize("point, nth", [(point, n) for point in WRITES for n in {1, 2, TIMES.get(point, 3)}])
+def test_killed_at_any_write_the_store_is_whole_and_goes_on(tmp_path, point, nth):
+    done = python(committing(tmp_path), f"{point}:{nth}:kill")
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    store = Store(tmp_path)
+    before, damage = verify(store)
+    assert damage == [] and before < 3 + (point == "store.renamed")
+    left = find_rubbish(store).leftovers
+    assert len(left) == (point in ("store.write", "store.flush", "store.rename"))
+    assert python(committing(tmp_path) + READ).stdout == "2\n"
+    delete(store, find_rubbish(store))
+    assert verify(store) == (3, []) and not list((tmp_path / "private").iterdir())
+
+
+@pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("index.")])
+def test_killed_while_it_indexes_a_reader_changes_no_answer(tmp_path, point):
+    shrink = "from invariance_probe.results import index\nindex.MANY = 1\nstore.results(chosen[:1])\n"
+    done = python(committing(tmp_path) + shrink + READ, f"{point}:{1 if point == 'index.remove' else 2}:kill")
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert python(committing(tmp_path) + READ).stdout == "2\n"
+    assert len(list((tmp_path / "index").glob(f"*{SUFFIX}"))) >= 1
+    delete(Store(tmp_path), find_rubbish(Store(tmp_path)))
+    assert not list((tmp_path / "private").iterdir())
+
+
+def test_killed_while_it_moves_something_aside_nothing_is_gone(tmp_path):
+    python(committing(tmp_path))
+    (file,) = Path(tmp_path).glob("encoders/*/*/weights.npz")
+    file.write_bytes(file.read_bytes()[:-1])
+    done = python(committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n", "store.aside:1:kill")
+    assert done.returncode == -signal.SIGKILL and file.exists()
+    assert python(committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n").returncode == 0
+    assert not file.exists() and len(list(tmp_path.glob("damaged/*/weights.npz"))) == 1
+
+
+@pytest.mark.parametrize("point", WRITES[:-1])
+def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path, point):
+    done = python(committing(tmp_path), f"{point}:2:ENOSPC")
+    assert f"WriteError: the store {tmp_path} cannot be written (No space left on device" in done.stderr
+    assert "Nothing that was committed is lost" in done.stderr
+    assert verify(Store(tmp_path))[1] == [] and not list((tmp_path / "private").iterdir())
+    assert python(committing(tmp_path) + READ).stdout == "2\n"
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """A study of a few seconds that was run without a fault: its file, its report and how long it took."""
+    folder = tmp_path_factory.mktemp("whole")
+    path = write(folder, small_study(training={"steps": 60, "batch_size": 64, "seeds": 2}, quick=True))
+    started = time.monotonic()
+    call("run", path, "--runs", "whole", "--out", "report", cwd=folder, check=0)
+    return path, without_times(folder / "report"), time.monotonic() - started
+
+
+def same_as_uninterrupted(whole, folder, runs, out):
+    path, report, _ = whole
+    call("run", path, "--runs", runs, "--out", out, cwd=folder, check=0)
+    assert without_times(folder / out) == report
+    assert "0 damaged" in call("store", "verify", "--runs", runs, cwd=folder, check=0).stdout
+
+
+def test_a_study_on_a_full_disk_stops_at_once_and_goes_on_when_there_is_room(whole, tmp_path):
+    env = {**os.environ, FAULT: "store.write:50:ENOSPC"}
+    done = subprocess.run(
+        [*PROGRAM, "run", str(whole[0]), "--runs", "a", "--out", "r"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env=env,
+        check=False,
+    )
+    said = done.stderr.splitlines()
+    assert done.returncode == 1 and "Traceback" not in done.stderr and not (tmp_path / "r").exists()
+    assert sum("the store" in line and "No space left on device" in line and "goes on where it was" in line for line in said) == 1
+    assert len(Store(tmp_path / "a").keys("results")) > 5
+    same_as_uninterrupted(whole, tmp_path, "a", "r")
+
+
+def mounted(folder, kilobytes):
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", f"size={kilobytes}k", "tmpfs", str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+    except FileNotFoundError:
+        return "there is no mount command"
+    return "" if done.returncode == 0 else f"may not mount a small file system: {done.stderr.strip()}"
+
+
+def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
+    small = tmp_path / "small"
+    if why := mounted(small, 600):
+        pytest.skip(why)
+    try:
+        done = call("run", whole[0], "--runs", small / "runs", "--out", "r", cwd=tmp_path)
+        assert done.returncode == 1 and "Traceback" not in done.stderr and "No space left on device" in done.stderr
+        stored = Store(small / "runs")
+        assert len(stored.keys("results")) > 5 and verify(stored)[1] == []
+        call("status", whole[0], "--runs", small / "runs", cwd=tmp_path, check=0)  # a full disk can be read
+        subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
+        same_as_uninterrupted(whole, tmp_path, small / "runs", "r")
+    finally:
+        subprocess.run(["umount", str(small)], check=True)
+
+
+def test_damaged_files_are_named_moved_aside_and_made_again(tmp_path):
+    world = {**tiny_study()["recordings"][0], "sessions": 1}
+    path = write(tmp_path, tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}))
+    call("run", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    report, store = without_times(tmp_path / "r"), Store(tmp_path / "a")
+    specs = {key: json.loads((store.folder("results", key) / "spec.json").read_text()) for key in store.keys("results")}
+    own = [key for key, spec in specs.items() if spec["method"]["kind"] == "simclr" and "examination" not in spec]
+    torn, changed = (store.folder("results", key) / "result.json" for key in own[:2])
+    torn.write_bytes(torn.read_bytes()[:-9])
+    changed.write_bytes(changed.read_bytes().replace(b'"done"', b'"dome"'))
+    for key, spec in specs.items():  # what looks at encoders is to be measured again, and one encoder is bad
+        if "examination" in spec:
+            shutil.rmtree(store.folder("results", key))
+    looked_at = next(train_key_of(spec) for spec in specs.values() if "examination" in spec)
+    encoder = store.folder("encoders", looked_at) / "weights.npz"
+    encoder.write_bytes(encoder.read_bytes()[:-1] + b"x")
+    bad = [torn.parent, changed.parent, encoder.parent]
+
+    assert "2 of them damaged" in (said := call("status", path, "--runs", "a", cwd=tmp_path, check=0)).stdout
+    assert all(folder.name in said.stderr for folder in bad[:2])
+    said = call("report", path, "--runs", "a", "--out", "half", cwd=tmp_path, check=0)
+    assert all(folder.name in said.stderr for folder in bad[:2]) and without_times(tmp_path / "half")["runs"]["missing"] > 2
+    said = call("store", "verify", "--runs", "a", cwd=tmp_path, check=1)
+    assert "3 damaged" in said.stdout and all(folder.name in said.stdout for folder in bad)
+
+    said = call("run", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
+    lines = [line for line in said.stderr.splitlines() if line.startswith("damaged: ")]
+    assert len(lines) == 3 and all(any(folder.name in line and "a/damaged/" in line for line in lines) for folder in bad)
+    assert without_times(tmp_path / "r") == report
+    assert {path.name.split("-")[1] for path in (store.root / "damaged").iterdir()} >= {folder.name for folder in bad}
+    assert verify(store)[1] == []
+
+
+def test_two_parents_on_one_store_end_alike_and_count_nothing_twice(whole, tmp_path):
+    path, report, _ = whole
+    parents = [
+        subprocess.Popen([*PROGRAM, "run", str(path), "--runs", "a", "--out", f"r{i}"], cwd=tmp_path, stderr=subprocess.PIPE)
+        for i in range(2)
+    ]
+    for parent in parents:
+        _, said = parent.communicate(timeout=300)
+        assert parent.returncode == 0, said
+    assert without_times(tmp_path / "r0") == without_times(tmp_path / "r1") == report
+    store = Store(tmp_path / "a")
+    assert len(store.keys("results")) == report["runs"]["planned"] - report["runs"]["left_out"]
+    assert verify(store)[1] == [] and not list((store.root / "private").iterdir())
+
+
+def strike(running, generator):
+    """SIGKILL the parent, one of its workers, or all of them at once; return whether there was somebody to kill."""
+    victim = generator.choice(["parent", "worker", "tree"])
+    workers = children(running.pid)
+    if running.poll() is not None or (victim == "worker" and not workers):
+        return False
+    if victim == "tree":
+        os.killpg(running.pid, signal.SIGKILL)
+    else:
+        os.kill(generator.choice(workers) if victim == "worker" else running.pid, signal.SIGKILL)
+    return True
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
+@pytest.mark.parametrize("kills", [20, pytest.param(200, marks=pytest.mark.slow)])
+def test_killed_at_random_the_report_is_that_of_the_uninterrupted_study(whole, tmp_path, kills):
+    path, report, seconds = whole
+    generator, struck, stores = random.Random(5), 0, 0
+    while struck < kills:
+        stores += 1
+        runs, out, ended = tmp_path / f"runs{stores}", tmp_path / f"report{stores}", False
+        while not ended:
+            running = subprocess.Popen(
+                [*PROGRAM, "run", str(path), "--runs", str(runs), "--out", str(out)], cwd=tmp_path, start_new_session=True,
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            )  # fmt: skip
+            try:
+                running.wait(generator.uniform(0.1, 1.1) * seconds if struck < kills else None)
+            except subprocess.TimeoutExpired:
+                struck += strike(running, generator)
+            ended = running.wait() == 0
+        assert without_times(out) == report, f"seed 5, store {stores}, after {struck} kills"
+        assert verify(Store(runs))[1] == []
+        shutil.rmtree(runs)
+    assert struck == kills
