@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny_study
-from test_cli import PROGRAM, call, children, small_study, without_times, write
+from test_cli import PROGRAM, call, children, without_times, write
 
 from invariance_probe.results.faults import FAULT, POINTS
 from invariance_probe.results.index import SUFFIX
@@ -100,7 +100,8 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path, poin
 def whole(tmp_path_factory):
     """A study of a few seconds that was run without a fault: its file, its report and how long it took."""
     folder = tmp_path_factory.mktemp("whole")
-    path = write(folder, small_study(training={"steps": 60, "batch_size": 64, "seeds": 2}, quick=True))
+    world = {**tiny_study()["recordings"][0], "sessions": 1}
+    path = write(folder, tiny_study(recordings=[world], training={"steps": 60, "batch_size": 64, "seeds": 1}, quick=True))
     started = time.monotonic()
     call("run", path, "--runs", "whole", "--out", "report", cwd=folder, check=0)
     return path, without_times(folder / "report"), time.monotonic() - started

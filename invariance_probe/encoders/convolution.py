@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight
+from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight, shifted_product
 from invariance_probe.study.encoders import ConvolutionEncoder
 
 
@@ -75,4 +75,4 @@ class Convolution(StackedEncoder):
             seen = taps(x, kernel, declared.stride_bins).flatten(1, 2)
             x = torch.baddbmm(parameters[f"bias{i}"], seen, parameters[f"weight{i}"]).relu_().unflatten(1, (-1, places))
         last = len(declared.channels)
-        return torch.baddbmm(parameters[f"bias{last}"], x.flatten(2), parameters[f"weight{last}"])
+        return shifted_product(parameters[f"bias{last}"], x.flatten(2), parameters[f"weight{last}"])

@@ -101,7 +101,18 @@ class StackedLinear(StackedLayer):
             return affine(x, self.weight, self.bias, self.arithmetic.halves)
         if self.arithmetic.halves:
             return self.arithmetic.product(x, self.weight) + self.bias
-        return torch.baddbmm(self.bias, x, self.weight)
+        return shifted_product(self.bias, x, self.weight)
+
+
+def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
+    """Return `x @ weight + bias` of stacked runs, in the same bits for one run as for many.
+
+    A single run's single column is computed by another routine of torch (matrix times vector), which sums in another order: a run that was
+    trained alone, because its partners were stored before, would differ from what it is among them.
+    """
+    if len(x) > 1 or weight.shape[2] > 1:
+        return torch.baddbmm(bias, x, weight)
+    return torch.baddbmm(*(part.expand(2, -1, -1) for part in (bias, x, weight)))[:1]
 
 
 def sigmoid(x: Tensor) -> Tensor:

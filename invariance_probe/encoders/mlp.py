@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight
+from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight, shifted_product
 from invariance_probe.study.encoders import MLPEncoder
 
 
@@ -66,7 +66,7 @@ class MLP(StackedEncoder):
         for i in range(layers):
             weight = parameters[f"weight{i}"]
             bias = parameters.get(f"bias{i}")
-            x = torch.bmm(x, weight) if bias is None else torch.baddbmm(bias, x, weight)
+            x = torch.bmm(x, weight) if bias is None else shifted_product(bias, x, weight)
             if i < layers - 1:
                 x = x.relu_()
         return x

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import StackedLinear, initial_weight, sigmoid
+from invariance_probe.encoders.layers import StackedLinear, initial_weight, shifted_product, sigmoid
 from invariance_probe.study.encoders import GRUEncoder
 
 
@@ -81,4 +81,4 @@ class GRU(StackedEncoder):
         """Map windows by the named weights."""
         names = ("units.inward_weight", "units.recurrent_weight", "units.bias")
         state = gru_states(windows, *(parameters[name] for name in names))[:, :, -1]
-        return torch.baddbmm(parameters["last.bias"], state, parameters["last.weight"])
+        return shifted_product(parameters["last.bias"], state, parameters["last.weight"])

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import StackedLinear, initial_weight
+from invariance_probe.encoders.layers import StackedLinear, initial_weight, shifted_product
 from invariance_probe.study.encoders import TransformerEncoder
 
 EXPANSION = 4
@@ -103,4 +103,4 @@ class Transformer(StackedEncoder):
             prefix = f"blocks.{i}."
             own = {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
             tokens = attend(tokens, own, declared.heads)
-        return torch.baddbmm(parameters["last.bias"], tokens.mean(2), parameters["last.weight"])
+        return shifted_product(parameters["last.bias"], tokens.mean(2), parameters["last.weight"])

@@ -11,6 +11,9 @@ from invariance_probe.study.declaration import Declaration, canonical_json
 from invariance_probe.study.methods import Method, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
 
+BY_TORCH = (("torch", "float32"), ("torch", "float64"))
+BY_KERNELS = (("native", "float32"), ("native", "bfloat16"))
+
 
 @dataclass(frozen=True)
 class Licence:
@@ -33,7 +36,7 @@ class Licence:
     example: Method
     fixed: tuple[str, ...]
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
-    arithmetic: tuple[tuple[str, str], ...] = (("torch", "float32"), ("torch", "float64"))
+    arithmetic: tuple[tuple[str, str], ...] = BY_TORCH
     dimensions: tuple[int, int] = (8, 64)
 
 
@@ -41,7 +44,7 @@ _AS_BY_DEFAULT = ("optimizer", "schedule", "warmup")
 _NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)}
 
 LICENCES: dict[str, Licence] = {
-    "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR),
+    "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR, (*BY_TORCH, *BY_KERNELS)),
 }
 """The methods that passed."""
 

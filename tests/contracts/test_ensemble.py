@@ -173,3 +173,17 @@ def test_an_update_does_not_depend_on_the_slot_whatever_the_width(width):
         return model.weight.detach()
 
     assert torch.equal(moved([0, 1, 2, 3, 4])[3], moved([3])[0])
+
+
+@pytest.mark.parametrize("kind", ["mlp", "temporal_convolution", "gru", "transformer"])
+def test_a_network_with_one_output_is_the_same_alone_and_together(kind):
+    """The last that is missing of a stack is trained alone, and torch multiplies one run's one column by a routine of its own."""
+    encoder = {"kind": kind, **({"widths": [16, 8]} if kind == "mlp" else {})}
+    bench, _, plan = bench_and_runs({"kind": "simclr", "encoder": encoder}, "float32", window={"length_bins": 4})
+    runs = [r for r in plan.grid if r.session == plan.sessions[0].name and r.method.kind == "supervised"][:3]
+    assert len(runs) == 3 and bench.target.values.shape[1] == 1
+    together = MEASURES["supervised"](bench, runs, lambda steps: None)
+    for whole, run in zip(together, runs, strict=True):
+        (alone,) = MEASURES["supervised"](bench, [run], lambda steps: None)
+        assert alone.result == whole.result
+        assert all(np.array_equal(alone.weights[name], value) for name, value in whole.weights.items())
