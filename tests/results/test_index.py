@@ -6,7 +6,6 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 from test_store import result, runs
@@ -138,26 +137,24 @@ def test_a_damaged_run_is_not_indexed_and_a_differing_one_is_refused(filled):
 READER = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
-from test_store import result, runs
 from invariance_probe.results import store as store_module
+from invariance_probe.study.run import Run, RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
-base = runs()[0]
+base = Run.model_validate_json({base!r})
 asked = [base.model_copy(update={{"seed": i}}) for i in range(60)]
-by_key = {{run.key(): run for run in asked}}
+results = {{run.key(): RunResult(run.key(), "done", (0, 1), (0.5, 0.25), diagnostics={{"rank_me": 3.0}}) for run in asked}}
 store = store_module.Store(Path({root!r}), durable=False)
 me, of = int(sys.argv[1]), int(sys.argv[2])
 for run in asked[me::of]:
-    store.commit_result(run, result(run))
+    store.commit_result(run, results[run.key()])
     found = store.results(asked)
-    assert run.key() in found and all(one == result(by_key[key]) for key, one in found.items())
+    assert run.key() in found and all(one == results[key] for key, one in found.items())
 """
 
 
 def test_concurrent_readers_and_writers_agree_with_the_folders(tmp_path):
-    here = Path(__file__).parent
-    code = READER.format(tests=str(here), root=str(tmp_path))
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join([str(here.parent), *sys.path])}
+    code = READER.format(base=runs()[0].model_dump_json(), root=str(tmp_path))
+    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
     readers = [subprocess.Popen([sys.executable, "-c", code, str(i), "3"], env=env) for i in range(3)]
     assert [reader.wait(timeout=200) for reader in readers] == [0, 0, 0]
     base = runs()[0]
