@@ -40,7 +40,7 @@ class Scaling:
 
     def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
         """Standardise windows (run, batch, time, unit), multiplied with `scale` first; native kernels do so to the same bits."""
-        if native and windows.dtype == torch.int16:
+        if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
             return draws.standardise(windows, scale, self.mean, self.inverse_sd)
         return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
 

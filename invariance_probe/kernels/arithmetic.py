@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from invariance_probe.errors import TrainingError
 from invariance_probe.kernels.library import native
 from invariance_probe.study.training import Optimisation
 
@@ -27,11 +28,10 @@ class Arithmetic:
 
     @classmethod
     def of(cls, settings: Optimisation, device: torch.device) -> "Arithmetic":
-        """Return what an optimisation asks for; kernels are for the CPU, elsewhere torch computes."""
-        if settings.kernels == "native" and device.type == "cpu":
-            native()
-            return cls("native", settings.precision == "bfloat16")
-        return cls("torch", settings.precision == "bfloat16")
+        """Return what an optimisation asks for; raises `TrainingError` where native kernels cannot compute."""
+        if settings.kernels == "native":
+            require_native(device)
+        return cls(settings.kernels, settings.precision == "bfloat16")
 
     @property
     def native(self) -> bool:
@@ -45,6 +45,16 @@ class Arithmetic:
 
 PLAIN = Arithmetic()
 """Products by torch in the tensors' own precision."""
+
+
+def require_native(device: torch.device) -> None:
+    """Raise `TrainingError` where native kernels cannot compute: on other devices than the CPU, and where they cannot be built."""
+    if device.type != "cpu":
+        raise TrainingError(
+            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels are for the CPU; use --device cpu, or "
+            "training.kernels: torch"
+        )
+    native()
 
 
 def storage(precision: str) -> torch.dtype:

@@ -3,10 +3,15 @@
 import ctypes
 from functools import lru_cache
 
+import torch
 from torch import Tensor
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.kernels.build import library
+
+
+READ = {torch.float32, torch.int64, torch.int16}
+"""Types of the tensors whose memory native.cpp reads and writes."""
 
 
 class Native:
@@ -29,7 +34,7 @@ def _passed(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):
-        assert argument.is_contiguous() and argument.device.type == "cpu"
+        assert argument.is_contiguous() and argument.device.type == "cpu" and argument.dtype in READ
         return ctypes.c_void_p(argument.data_ptr())
     return ctypes.c_float(argument) if isinstance(argument, float) else ctypes.c_long(argument)
 

@@ -178,9 +178,9 @@ void product_backward(const float* __restrict grad, const float* __restrict x, c
 
 // ---- Numbers -----------------------------------------------------------------------------------------------------------------
 
-// exp of numbers up to about 88, to 2 units in the last place; below -87 it is exp(-87), next to nothing.
-inline Vector exponential(Vector x) {
-    x = x < splat(-87.0f) ? splat(-87.0f) : x;
+// exp of numbers up to about 88, to 2 units in the last place; below -87 it is 0, so that a row of which nothing is left has no finite loss.
+inline Vector exponential(Vector given) {
+    const Vector x = given < splat(-87.0f) ? splat(-87.0f) : given;
     const Vector magic = splat(12582912.0f);
     const Vector whole = (x * 1.44269504f + magic) - magic;
     const Vector rest = (x - whole * 0.693359375f) + whole * 2.12194440e-4f;
@@ -191,7 +191,8 @@ inline Vector exponential(Vector x) {
     sum = sum * rest + 0.5f;
     sum = sum * rest + 1.0f;
     sum = sum * rest + 1.0f;
-    return reinterpret_cast<Vector>(reinterpret_cast<Integers>(sum) + (__builtin_convertvector(whole, Integers) << 23));
+    const Vector found = reinterpret_cast<Vector>(reinterpret_cast<Integers>(sum) + (__builtin_convertvector(whole, Integers) << 23));
+    return given < splat(-87.0f) ? Vector{} : found;
 }
 
 constexpr uint64_t GAMMA = 0x9E3779B97F4A7C15u;

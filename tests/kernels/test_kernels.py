@@ -14,6 +14,7 @@ from invariance_probe.kernels import build, library
 from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.kernels.functions import affine, contrast, normed_relu
 from invariance_probe.methods.simclr import nt_xent
+from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import UnitDropout
 
 pytestmark = pytest.mark.skipif(bool(build.why_unavailable()), reason=f"no native kernels here: {build.why_unavailable()}")
@@ -78,6 +79,25 @@ def test_the_contrast_is_nt_xent_in_double_precision(shape, halves, tolerance):
     mine, mine_by = gradients(lambda z: nt_xent(z, 0.2, arithmetic), [embeddings], upstream)
     true, true_by = gradients(lambda z: nt_xent(z, 0.2), [embeddings.double()], upstream)
     assert near(mine, true, tolerance) and near(mine_by[0], true_by[0], tolerance)
+
+
+@pytest.mark.parametrize("temperature", [0.2, 0.02, 0.01, 0.005])
+def test_a_loss_that_is_too_small_for_single_precision_is_not_finite_and_never_wrong(temperature):
+    z = torch.eye(8).unsqueeze(0)
+    found, exact = float(nt_xent(z, temperature, Arithmetic("native"))), float(nt_xent(z.double(), temperature))
+    assert abs(found - exact) < 1e-5 * exact or (found == -torch.inf and temperature <= 0.01)
+
+
+def test_kernels_read_no_other_types_than_theirs_and_compute_on_no_other_device():
+    halves = torch.ones(1, 4, 1, 6, dtype=torch.int16)
+    scaling = Scaling(drawn(1, 1, 1, 6).double(), drawn(1, 1, 1, 6, seed=1).abs().double())
+    assert torch.equal(scaling.apply(halves, 2.0, native=True), scaling.apply(halves, 2.0))
+    layer = StackedLinear(drawn(1, 6, 3).double())
+    layer.arithmetic = Arithmetic("native")
+    with pytest.raises(AssertionError):
+        layer(drawn(1, 4, 6).double())
+    with pytest.raises(TrainingError, match=r"training.kernels is 'native', but the device is 'cuda'.*--device cpu"):
+        Arithmetic.of(Optimisation(kernels="native"), torch.device("cuda"))
 
 
 def test_a_run_computes_the_same_bits_whatever_its_slot_and_partners():
