@@ -132,9 +132,13 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.planning import make_plan, stock
+    from invariance_probe.planning import make_plan, stock, with_kernels
+    from invariance_probe.results.store import Store
 
-    made = make_plan(_open(study, overrides))
+    file, note = with_kernels(_open(study, overrides), Store(runs))
+    if note:
+        click.echo(note, err=True)
+    made = make_plan(file)
     click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
     click.echo(f"{len(made.conditions)} conditions:")
     for condition in made.conditions:

@@ -9,6 +9,7 @@ from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
 
 
 def make_plan(file: StudyFile) -> Plan:
@@ -26,19 +27,37 @@ def make_plan(file: StudyFile) -> Plan:
     return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
 
 
-def with_kernels(file: StudyFile, store: Store) -> tuple[StudyFile, str]:
-    """Return a study as it is computed on this machine, and why that is not as it asks; torch computes where kernels cannot be built.
+def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:
+    """Return a study as it is computed on this machine, and why that is not as it asks; torch computes where kernels cannot.
 
     A study asks for native kernels with `training.kernels`. Their rounding is their own, so one study never mixes the two: where the store
-    has runs by native kernels, from another machine, the study stays as it is.
+    has trainings by native kernels, from another machine, the study stays as it is.
     """
-    if file.study.training.kernels != "native" or not (reason := why_unavailable()):
+    if file.study.training.kernels != "native":
         return file, ""
-    if any(store.has(run.key()) for run in make_plan(file).grid):
+    unbuilt = why_unavailable() if device == "cpu" else ""
+    reason = f"the kernels cannot be built here ({unbuilt})" if unbuilt else f"they are for the CPU, and the device is {device!r}"
+    if (device == "cpu" and not unbuilt) or _begun(make_plan(file), store):
         return file, ""
-    training = file.study.training.model_copy(update={"kernels": "torch"})
-    changed = replace(file, study=file.study.model_copy(update={"training": training}))
-    return changed, f"training.kernels is 'native', but the kernels cannot be built here ({reason}): torch computes instead"
+    return replace(file, study=_by_torch(file.study)), f"training.kernels is 'native', but {reason}: torch computes instead"
+
+
+def stored_plan(file: StudyFile, store: Store) -> Plan:
+    """Return the plan of a study as the store has it: by torch where that stood in for native kernels, here or on another machine."""
+    plan = make_plan(file)
+    if file.study.training.kernels != "native" or _begun(plan, store):
+        return plan
+    by_torch = replace(plan, study=_by_torch(plan.study))
+    return by_torch if _begun(by_torch, store) or why_unavailable() else plan
+
+
+def _begun(plan: Plan, store: Store) -> bool:
+    """Say whether the store has a training of the grid; what has a closed form is the same by any kernels."""
+    return any(run.optimisation is not None and store.has(run.key()) for run in plan.grid)
+
+
+def _by_torch(study: Study) -> Study:
+    return study.model_copy(update={"training": study.training.model_copy(update={"kernels": "torch"})})
 
 
 @dataclass(frozen=True)
@@ -80,5 +99,5 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
 def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str], dict[str, str]]:
     """Return a study's plan, the status of what the store has of it, and what is wrong with damaged results, by key."""
     store = Store(runs_root)
-    plan = make_plan(with_kernels(file, store)[0])
+    plan = stored_plan(file, store)
     return (plan, *store.statuses(plan.runs))

@@ -22,7 +22,7 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.inference.stopping import beyond
-from invariance_probe.planning import make_plan, with_kernels
+from invariance_probe.planning import make_plan, stored_plan, with_kernels
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -95,7 +95,7 @@ def run_study(
     started = time.monotonic()
     workers, store = workers or cores(), Store(runs_root)
     store.root.mkdir(parents=True, exist_ok=True)
-    file, note = with_kernels(file, store)
+    file, note = with_kernels(file, store, device)
     if note:
         on_event({"event": "note", "message": note})
     plan = make_plan(file)
@@ -193,8 +193,7 @@ def _damaged_encoders(store: Store, examinations: Iterable[Run], on_event: Calla
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     """Infer and render from the store, training nothing; damaged results count as missing."""
     store = Store(runs_root)
-    file, _ = with_kernels(file, store)
-    plan = make_plan(file)
+    plan = stored_plan(file, store)
     results, damaged = store.read(plan.baselines)
     left_out = pointless(plan, results)
     grid, wrong = store.read(run for run in plan.grid if run.key() not in left_out)
@@ -203,7 +202,8 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     results = {key: result for key, result in results.items() if key not in left_out}
     examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
     results |= examined
-    return _conclude(file, plan, results, left_out, out, {"trained": 0, "reused": len(results)}, damaged | wrong | torn)
+    settings = {"kernels": plan.study.training.kernels, "trained": 0, "reused": len(results)}
+    return _conclude(file, plan, results, left_out, out, settings, damaged | wrong | torn)
 
 
 def register_study(file: StudyFile) -> tuple[Path, str]:
@@ -229,7 +229,7 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
 def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
     """Return a study's plan and what the store has of it."""
     store = Store(runs_root)
-    plan = make_plan(with_kernels(file, store)[0])
+    plan = stored_plan(file, store)
     return plan, store.results(plan.runs)
 
 
@@ -268,7 +268,7 @@ def export_encoder(
         When the store has no encoder of that run, or the file cannot be written.
     """
     store = Store(runs_root)
-    plan = make_plan(with_kernels(file, store)[0])
+    plan = stored_plan(file, store)
     run = _trained_run(plan, session, condition, arm, seed, fold)
     weights = store.encoder(run)
     if weights is None:

@@ -25,7 +25,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, InvarianceProbeError, WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
-from invariance_probe.kernels.library import native
+from invariance_probe.kernels.arithmetic import require_native
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.examination import examine
@@ -120,8 +120,8 @@ def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], 
         emit({"event": "committed", "key": key, "status": result.status})
     missing = [run for run in runs if run.key() not in known]
     device = torch.device(job.get("device", "cpu"))
-    if device.type == "cpu" and any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
-        native()  # where they cannot be built that is this machine's fault, and no run is recorded as failed
+    if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
+        require_native(device)  # where they cannot compute that is this machine's fault, and no run is recorded as failed
     checkpoints = Checkpoints(store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S))
     for stack in stacks(missing, checkpoints.step):
         if stop():

@@ -8,6 +8,9 @@ from conftest import tiny_study
 from test_cli import call, write
 
 from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.planning import with_kernels
+from invariance_probe.results.store import Store
+from invariance_probe.study.load import open_study
 
 NATIVE = {**tiny_study()["training"], "kernels": "native"}
 needs_kernels = pytest.mark.skipif(bool(why_unavailable()), reason=f"no native kernels here: {why_unavailable()}")
@@ -45,9 +48,34 @@ def test_without_a_compiler_torch_computes_the_whole_study_and_says_so(tmp_path,
     done = call("run", study, cwd=tmp_path, check=0)
     assert "no-such-compiler" in done.stderr and "torch computes instead" in done.stderr
     assert provenance(tmp_path)["kernels"] == "torch"
-    again = call("status", study, cwd=tmp_path, check=0)
-    assert "0 missing" in again.stdout
-    call("report", study, cwd=tmp_path, check=0)
+    said_of_the_store_is_that_nothing_is_missing(study, tmp_path)
+    assert "0 model-steps are left" in call("plan", study, cwd=tmp_path, check=0).stdout
+    call("run", study, cwd=tmp_path, check=0)
+    assert provenance(tmp_path)["trained"] == 0
+
+
+def said_of_the_store_is_that_nothing_is_missing(study, tmp_path):
+    lines = call("status", study, cwd=tmp_path, check=0).stdout.splitlines()
+    assert len(lines) == 3 and all(line.endswith(" 0 missing") for line in lines)
+    assert ", 0 missing of " in call("report", study, cwd=tmp_path, check=0).stdout
+    assert provenance(tmp_path)["kernels"] == "torch"
+
+
+@needs_kernels
+def test_what_torch_computed_for_want_of_a_compiler_is_read_where_there_is_one(tmp_path, monkeypatch):
+    study = small(tmp_path)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    call("run", study, cwd=tmp_path, check=0)
+    monkeypatch.undo()
+    said_of_the_store_is_that_nothing_is_missing(study, tmp_path)
+
+
+@needs_kernels
+def test_native_kernels_compute_on_a_cpu_only(tmp_path):
+    file, store = open_study(small(tmp_path), ()), Store(tmp_path / "runs")
+    assert with_kernels(file, store) == (file, "")
+    changed, note = with_kernels(file, store, "cuda")
+    assert changed.study.training.kernels == "torch" and "the device is 'cuda': torch computes instead" in note
 
 
 @needs_kernels
