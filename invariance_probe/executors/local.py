@@ -103,8 +103,8 @@ class _Queue:
     lost: dict[str, str] = field(default_factory=dict)
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: bool = False
-    fatal: str = ""
-    """Why no worker can go on: the store cannot be written."""
+    broken: Exception | None = None
+    """Why no worker can go on: the store cannot be written, or this process cannot say what they do."""
 
     def put(self, tasks: Sequence[Task]) -> None:
         with self.lock:
@@ -160,7 +160,10 @@ def run_local(
 
     def tell(event: Event) -> None:
         with said:
-            on_event(event)
+            try:
+                on_event(event)
+            except Exception as error:  # ours, and no worker's: raised below
+                tasks.broken = tasks.broken or error
 
     threads = [threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True) for _ in range(workers)]
     for thread in threads:
@@ -169,22 +172,32 @@ def run_local(
         for thread in threads:
             while thread.is_alive():
                 thread.join(0.2)
-                if tasks.fatal:
-                    raise WriteError(tasks.fatal)
-    except (KeyboardInterrupt, WriteError):
+                if tasks.broken:
+                    break
+    except KeyboardInterrupt:
         tasks.stopped = True
         raise
+    if tasks.broken:
+        tasks.stopped = True
+        raise tasks.broken
     return tasks.lost
 
 
 def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
-    """Keep one worker process busy until the queue is empty."""
+    """Keep one worker process busy until the queue is empty; what goes wrong on this side ends the whole call."""
+    try:
+        _serve_all(tasks, jobs, workers, tell, command)
+    except Exception as error:
+        tasks.broken = tasks.broken or error
+
+
+def _serve_all(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
     process = WorkerProcess(command)
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         runs = {run.key(): run for run in task.stack.runs}
         handed = process.measure(jobs.of(task.stack), list(runs), tell)
         if handed.fatal:
-            tasks.fatal = handed.message
+            tasks.broken = WriteError(handed.message)
         if handed.undone:
             left = task.left([runs[key] for key in handed.undone])
             again = [left] if handed.stopped else left.again()

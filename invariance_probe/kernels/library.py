@@ -9,7 +9,6 @@ from torch import Tensor
 from invariance_probe.errors import TrainingError
 from invariance_probe.kernels.build import library
 
-
 READ = {torch.float32, torch.int64, torch.int16}
 """Types of the tensors whose memory native.cpp reads and writes."""
 

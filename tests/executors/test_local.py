@@ -113,3 +113,24 @@ def test_examinations_of_one_encoder_stay_together(plan):
     of = [{run.train_key() for run in stack.runs} for stack in stacks]
     assert max(map(len, of)) == 3 and sum(map(len, of)) == len(set.union(*of))
     assert all(stack.cost > 0 for stack in stacks)
+
+
+def test_what_goes_wrong_on_this_side_is_raised_and_is_no_workers_death(plan, tmp_path):
+    script = tmp_path / "worker.py"
+    script.write_text(WORKER)
+
+    def closed(event):
+        raise BrokenPipeError("nobody reads any more")
+
+    for workers in (1, 2):
+        with pytest.raises(BrokenPipeError, match="nobody reads"):
+            run_local(
+                plan.grid,
+                plan.sessions,
+                Place(Path(), tmp_path / "runs"),
+                workers,
+                closed,
+                (sys.executable, str(script), "none", ""),
+            )
+    with pytest.raises(FileNotFoundError, match="no-such-python"):
+        run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "other"), 2, command=("no-such-python",))
