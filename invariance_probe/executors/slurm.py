@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from invariance_probe.errors import ExecutionError
+from invariance_probe.errors import ExecutionError, WriteError
 from invariance_probe.executors.jobs import ONE_THREAD, Event, Jobs, Place, Task
 from invariance_probe.executors.stacks import Stack, make_stacks
 from invariance_probe.results.store import Store
@@ -75,6 +75,8 @@ class Slurm:
         ------
         ExecutionError
             When Slurm's commands are not there, or a job is refused.
+        WriteError
+            When a task cannot write to the store: what is not committed yet would be trained for nothing.
         """
         if not runs:
             return {}
@@ -87,7 +89,7 @@ class Slurm:
                 time.sleep(self.profile.poll_s)
                 watch.look()
             watch.wait_for_the_store()
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, WriteError):
             names = ",".join(sorted({one.folder.name for one in watch.running}))
             on_event({"event": "notice", "message": f"The jobs go on by themselves; to end them: scancel --name={names}"})
             raise
@@ -245,6 +247,8 @@ class _Watch:
             one.stopped = event["event"] == "stopped"
             if event["event"] == "error":
                 one.message = event["message"]
+                if event.get("fatal"):
+                    raise WriteError(one.message)
             if event["event"] == "committed":
                 if one.undone.pop(event["key"], None) is None:
                     continue

@@ -16,7 +16,7 @@ from test_cli import PROGRAM, call, without_times, write
 from test_local import WORKER
 
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.errors import ExecutionError, StudyError
+from invariance_probe.errors import ExecutionError, StudyError, WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, Jobs, Place
 from invariance_probe.executors.slurm import PREFIX, SETTLED, Slurm
 from invariance_probe.executors.stacks import STACK, make_stacks
@@ -83,6 +83,20 @@ def test_a_run_that_kills_its_task_every_time_is_lost_with_its_log_and_the_other
     assert bad in lost and "about to begin" in lost[bad] and "Killed" in lost[bad]
     assert bad not in results and set(results) | set(lost) == {run.key() for run in plan.grid}
     assert len(lost) <= STACK // 4 + 1
+
+
+@needs_slurm
+def test_a_store_that_takes_nothing_ends_the_call_and_is_not_tried_again(plan, cluster, tmp_path):
+    python = tmp_path / "python"
+    said = json.dumps({"event": "error", "message": "the store cannot be written: no space left", "fatal": True})
+    python.write_text(f"#!/bin/bash\necho '{said}'\n")
+    python.chmod(0o755)
+    events = []
+    with pytest.raises(WriteError, match="no space left"):
+        Slurm(SlurmProfile(**QUICK, python=str(python)))(
+            plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), on_event=events.append
+        )
+    assert len(list((tmp_path / "runs" / "jobs").iterdir())) == 1 and "scancel --name=" in events[-1]["message"]
 
 
 @needs_slurm
