@@ -32,6 +32,10 @@ Tensors = Mapping[str, Tensor]
 """State of stacked trainings by name: (run, ...), or a scalar that all runs share."""
 
 
+_DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
+"""What reading a damaged file, or a header that is none of ours, may raise."""
+
+
 class Stopped(Exception):  # noqa: N818
     """Someone asked the process to end; what it trains is kept, and can go on later."""
 
@@ -66,7 +70,7 @@ class Checkpoints:
         try:
             with safe_open(self._path(key), framework="pt") as file:
                 return self._step(key, file.metadata())
-        except (OSError, ValueError, KeyError, SafetensorError):
+        except _DAMAGES:
             return 0
 
     def read(self, keys: Sequence[str]) -> tuple[int, dict[str, Tensor]] | None:
@@ -90,7 +94,7 @@ class Checkpoints:
             self.folder.mkdir(parents=True, exist_ok=True)
             for i, key in enumerate(keys):
                 own = {_named(name, t): (t if t.dim() == 0 else t[i]).detach().cpu().clone() for name, t in tensors.items()}
-                header = {"key": key, "step": step, **self._versions(), "sha256": _digest(own)}
+                header = {"key": key, "step": step, **self._versions(), "sha256": _digest(step, own)}
                 _replace(self._path(key), save(own, {HEADER: json.dumps(header)}))
         except OSError as error:
             warnings.warn(f"a checkpoint could not be written, training goes on without: {error}", stacklevel=2)
@@ -117,9 +121,9 @@ class Checkpoints:
                 step = self._step(key, file.metadata())
                 tensors = {name: file.get_tensor(name) for name in file.keys()} if step else {}  # noqa: SIM118
                 kept = json.loads(file.metadata()[HEADER])["sha256"] if step else ""
-        except (OSError, ValueError, KeyError, SafetensorError):
+        except _DAMAGES:
             return None
-        return (step, tensors) if step and kept == _digest(tensors) else None
+        return (step, tensors) if step and kept == _digest(step, tensors) else None
 
 
 class Checkpoint:
@@ -211,8 +215,8 @@ def _replace(path: Path, content: bytes) -> None:
         raise
 
 
-def _digest(tensors: Tensors) -> str:
-    digest = hashlib.sha256()
+def _digest(step: int, tensors: Tensors) -> str:
+    digest = hashlib.sha256(str(step).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"|{name} {tuple(tensor.shape)} {tensor.dtype}|".encode())
         digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().tobytes())

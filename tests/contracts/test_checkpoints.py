@@ -3,10 +3,11 @@
 import pytest
 import torch
 from declared_methods import METHODS
+from safetensors.torch import save
 from test_ensemble import bench_and_runs
 
 from invariance_probe.probing.trained import measure_ssl, train_ssl
-from invariance_probe.training.checkpoints import Checkpoints, Stopped
+from invariance_probe.training.checkpoints import HEADER, Checkpoints, Stopped
 
 STEPS = 20
 """Of the training; an epoch has about four, and MYOW mines from the tenth."""
@@ -138,3 +139,19 @@ def test_a_disk_that_takes_nothing_stops_no_training(tmp_path):
     with pytest.warns(UserWarning, match="could not be written"):
         found = trained(keeping(bench, tmp_path / "c", every_s=0), runs[:2])
     assert_same(found, trained(bench, runs[:2]))
+
+
+@pytest.mark.parametrize("header", ["[]", "null", '{"key":"a","torch":"TORCH","device":"cpu","step":null}'])
+def test_a_header_that_is_none_of_ours_is_passed_over(header, tmp_path):
+    said = {HEADER: header.replace("TORCH", torch.__version__)}
+    (tmp_path / "a.safetensors").write_bytes(save({"w": torch.zeros(2)}, said))
+    kept = Checkpoints(tmp_path)
+    assert kept.step("a") == 0 and kept.read(["a"]) is None
+
+
+def test_a_step_that_was_damaged_on_disk_is_not_taken_up(tmp_path):
+    kept, path = Checkpoints(tmp_path), tmp_path / "a.safetensors"
+    kept.write(["a"], 10, {"w": torch.ones(1, 2)})
+    assert kept.read(["a"])[0] == 10
+    path.write_bytes(path.read_bytes().replace(b'step\\": 10', b'step\\": 30'))
+    assert kept.step("a") == 30 and kept.read(["a"]) is None
