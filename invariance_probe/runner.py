@@ -94,11 +94,11 @@ def run_study(
     """
     started = time.monotonic()
     workers, store = workers or cores(), Store(runs_root)
-    store.root.mkdir(parents=True, exist_ok=True)
     file, note = with_kernels(file, store, device)
+    plan = make_plan(file)
+    store.root.mkdir(parents=True, exist_ok=True)
     if note:
         on_event({"event": "note", "message": note})
-    plan = make_plan(file)
     registration = read_registration(registration_path(file.path))
     place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
     measured = measure(plan, store, place, execute or partial(run_local, workers=workers), on_event)
