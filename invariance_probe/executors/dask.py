@@ -16,8 +16,8 @@ from typing import Any
 from distributed import Client, Future, LocalCluster, Worker, WorkerPlugin, as_completed, get_worker
 
 from invariance_probe.errors import ExecutionError, WriteError
-from invariance_probe.executors.jobs import Event, Jobs, Place, Task
-from invariance_probe.executors.local import WORKER, Handed, WorkerProcess
+from invariance_probe.executors.jobs import Event, Handed, Jobs, Place, Task
+from invariance_probe.executors.local import WORKER, WorkerProcess
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.results.store import Store
 from invariance_probe.study.plan import Session
@@ -156,15 +156,8 @@ def _measured(
         handed = _came_of(future, task, store)
         if handed.fatal:
             raise WriteError(handed.message)
-        if not handed.undone:
-            continue
-        left = task.left([run for run in task.stack.runs if run.key() in set(handed.undone)])
-        again = [left] if handed.stopped else left.again()
-        for one in again:
+        for one in task.after(handed, lost, tell):
             submit(one)
-        if not again:
-            lost.update(dict.fromkeys(handed.undone, handed.message))
-            tell({"event": "lost", "runs": len(handed.undone), "message": handed.message})
     client.unsubscribe_topic(name)
     client.unregister_worker_plugin(name)
     return lost

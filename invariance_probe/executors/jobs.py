@@ -17,7 +17,8 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_
 """Environment of a worker."""
 
 Event = dict[str, Any]
-"""What a worker says: `progress` (model_steps), `committed` (key, status), `error` (message), `stopped`, `stack_done`."""
+"""What a worker says: `progress` (model_steps), `committed` (key, status), `damaged` (message), `error` (message, fatal), `stopped`,
+`stack_done`; and what is said beside: `stage`, `lost` (runs, message), `note` (message)."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,16 @@ class Executor(Protocol):
 
 
 @dataclass(frozen=True)
+class Handed:
+    """What came of a job: keys that were not committed, why, whether the worker was only asked to end, and whether no other can do better."""
+
+    undone: list[str]
+    message: str
+    stopped: bool
+    fatal: bool = False
+
+
+@dataclass(frozen=True)
 class Task:
     """A stack that is to be measured, and how often it may still be handed out."""
 
@@ -51,6 +62,17 @@ class Task:
     def left(self, undone: Sequence[Run]) -> "Task":
         """Return the same task with what it has not done."""
         return Task(Stack(self.stack.session, tuple(undone)), self.tries)
+
+    def after(self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]) -> list["Task"]:
+        """Return what is handed out next of a task that came back; what was tried often enough is noted as lost, and told."""
+        if not handed.undone:
+            return []
+        left = self.left([run for run in self.stack.runs if run.key() in handed.undone])
+        again = [left] if handed.stopped else left.again()
+        if not again:
+            lost.update(dict.fromkeys(handed.undone, handed.message))
+            tell({"event": "lost", "runs": len(handed.undone), "message": handed.message})
+        return again
 
     def again(self) -> list["Task"]:
         """Return what is handed out after a worker died on it: halves, so that a run that takes its worker down takes few others along."""

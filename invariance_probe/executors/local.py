@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invariance_probe.errors import WriteError
-from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Jobs, Place, Task
+from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Handed, Jobs, Place, Task
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.study.plan import Session
 from invariance_probe.study.run import Run
@@ -36,7 +36,7 @@ class WorkerProcess:
         self._command = list(command)
         self._process: subprocess.Popen[str] | None = None
 
-    def measure(self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]) -> "Handed":
+    def measure(self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]) -> Handed:
         """Hand out a job; return which of the keys of its runs were not committed, and why."""
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
@@ -82,16 +82,6 @@ class WorkerProcess:
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=environment)
         return self._process
-
-
-@dataclass(frozen=True)
-class Handed:
-    """What came of a job: keys that were not committed, why, whether the worker was only asked to end, and whether no other can do better."""
-
-    undone: list[str]
-    message: str
-    stopped: bool
-    fatal: bool = False
 
 
 @dataclass
@@ -194,16 +184,9 @@ def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None
 def _serve_all(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
     process = WorkerProcess(command)
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
-        runs = {run.key(): run for run in task.stack.runs}
-        handed = process.measure(jobs.of(task.stack), list(runs), tell)
+        handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
         if handed.fatal:
             tasks.broken = WriteError(handed.message)
-        if handed.undone:
-            left = task.left([runs[key] for key in handed.undone])
-            again = [left] if handed.stopped else left.again()
-            tasks.put(again)
-            if not again:
-                tasks.lost.update(dict.fromkeys(handed.undone, handed.message))
-                tell({"event": "lost", "runs": len(handed.undone), "message": handed.message})
+        tasks.put(task.after(handed, tasks.lost, tell))
         tasks.settle(workers)
     process.end()

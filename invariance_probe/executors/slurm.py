@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from invariance_probe.errors import ExecutionError, WriteError
-from invariance_probe.executors.jobs import ONE_THREAD, Event, Jobs, Place, Task
+from invariance_probe.executors.jobs import ONE_THREAD, Event, Handed, Jobs, Place, Task
 from invariance_probe.executors.stacks import Stack, make_stacks
 from invariance_probe.results.store import Store
 from invariance_probe.study.cluster import SlurmProfile
@@ -91,7 +91,7 @@ class Slurm:
             watch.wait_for_the_store()
         except (KeyboardInterrupt, WriteError):
             names = ",".join(sorted({one.folder.name for one in watch.running}))
-            on_event({"event": "notice", "message": f"The jobs go on by themselves; to end them: scancel --name={names}"})
+            on_event({"event": "note", "message": f"The jobs go on by themselves; to end them: scancel --name={names}"})
             raise
         return watch.lost
 
@@ -154,7 +154,7 @@ class _Watch:
     kept: set[Path] = field(default_factory=set)
     """Submissions whose logs say why runs were lost."""
     committed: set[str] = field(default_factory=set)
-    noticed: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
@@ -166,7 +166,7 @@ class _Watch:
         folders = {folder.name: folder for folder in self._folders()}
         queue = _queue(folders) if folders else {}
         while queue is None:
-            self._notice("Slurm's queue does not answer; waiting for it")
+            self._note("Slurm's queue does not answer; waiting for it")
             time.sleep(self.profile.poll_s)
             queue = _queue(folders)
         self._sweep(queue)
@@ -213,10 +213,10 @@ class _Watch:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})
         if queue is None:
-            self._notice("Slurm's queue does not answer; waiting for it")
+            self._note("Slurm's queue does not answer; waiting for it")
             return
         for held in {reason for reason in queue.values() if "held" in reason.lower()}:
-            self._notice(f"Slurm holds tasks back ({held}); `scontrol release` lets them go on")
+            self._note(f"Slurm holds tasks back ({held}); `scontrol release` lets them go on")
         over: list[_ArrayTask] = []
         for one in self.running:
             one.missed = 0 if (one.folder.name, one.index) in queue else one.missed + 1
@@ -267,18 +267,16 @@ class _Watch:
         ]
         if not left or one.stopped:
             return left
-        again = left[0].again()
+        died_on = Handed([run.key() for run in left[0].stack.runs], one.why(), stopped=False)
+        again = left[0].after(died_on, self.lost, self.tell)
         if not again:
-            why = one.why()
             self.kept.add(one.folder)
-            self.lost.update({run.key(): why for run in left[0].stack.runs})
-            self.tell({"event": "lost", "runs": len(left[0].stack.runs), "message": why})
         return again + left[1:]
 
-    def _notice(self, message: str) -> None:
-        if message not in self.noticed:
-            self.noticed.add(message)
-            self.tell({"event": "notice", "message": message})
+    def _note(self, message: str) -> None:
+        if message not in self.noted:
+            self.noted.add(message)
+            self.tell({"event": "note", "message": message})
 
 
 def _read_tasks(path: Path) -> list[Task]:

@@ -1,15 +1,15 @@
-"""The command line: parse arguments, call the runner, print. Commands import what they need when they are called."""
+"""The command line: parse arguments, call the runner, print. Commands import what they need when they are called, here only."""
 
 import errno
 import sys
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY
+from invariance_probe.cli.progress import progress
+from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
 
 if TYPE_CHECKING:
@@ -18,13 +18,6 @@ if TYPE_CHECKING:
     from invariance_probe.runner import Outcome
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
-
-OVERRIDE = click.option(
-    "--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Replace a value of the study for this call."
-)
-RUNS = click.option("--runs", default="runs", show_default=True, type=click.Path(path_type=Path), help="The run store.")
-OUT = click.option("--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/NAME].")
-STUDY = click.argument("study", type=click.Path(path_type=Path))
 
 ROUGH_STEPS_PER_SECOND = 400
 """Model-steps a second and core of the default network on a current CPU, for `plan` to guess with."""
@@ -36,8 +29,6 @@ BYTES_AN_EXAMINATION = 16_000
 """Four small files, as blocks on disk."""
 CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
 """Methods of which `calibrate` has settings."""
-EVERY_S = 10
-"""Seconds between two progress lines where there is no terminal."""
 
 
 class _Friendly(click.Group):
@@ -68,6 +59,9 @@ def main() -> None:
     """Find out what a neural code is invariant to."""
 
 
+main.add_command(store)
+
+
 @main.command()
 @STUDY
 @OVERRIDE
@@ -88,7 +82,7 @@ def run(
     execute = _executor(on, profile, address, workers)
     file = _open(study, overrides)
     chosen = _device() if device == "auto" else device
-    with _progress() as on_event:
+    with progress() as on_event:
         outcome = run_study(file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute)
     _say(outcome)
     bad = outcome.findings.runs
@@ -225,7 +219,7 @@ def calibrate(
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
     name += "" if arithmetic == "torch" else f"-{arithmetic}"
     folder = out or Path("reports") / "calibration" / (f"{name}-quick" if size == "quick" else name)
-    with _progress() as on_event:
+    with progress() as on_event:
         rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event, part, arithmetic)
     missed = [row for row in rows if row.met is False]
     for row in missed:
@@ -251,84 +245,6 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
         click.echo(f"{name}: {len(keys)} runs: {counts}, {missing}")
     for why in damaged.values():
         click.echo(f"damaged: {why}", err=True)
-
-
-@main.group(cls=_Friendly)
-def store() -> None:
-    """Verify the run store, clean it, or take over another one."""
-
-
-@store.command()
-@RUNS
-@click.option("--repair", "mend", is_flag=True, help="Move what is damaged to RUNS/damaged, so that it is made again.")
-def verify(runs: Path, mend: bool) -> None:
-    """Read everything again and check it against its hashes; exits with 1 when something is damaged."""
-    from invariance_probe.results.store import Store
-    from invariance_probe.results.upkeep import repair
-    from invariance_probe.results.upkeep import verify as verify_store
-
-    opened = Store(runs)
-    count, damage = verify_store(opened)
-    for one in damage:
-        click.echo(f"damaged: {one.why}")
-    for aside in repair(opened, damage) if mend else ():
-        click.echo(f"moved to {aside}")
-    click.echo(f"{runs}: {count} folders, {len(damage)} damaged")
-    if damage:
-        click.echo(
-            "Run the studies again to make them again."
-            if mend
-            else "Give --repair to move them aside; the next run makes them again."
-        )
-    sys.exit(1 if damage else 0)
-
-
-@store.command()
-@RUNS
-@click.option(
-    "--keep", multiple=True, type=click.Path(path_type=Path), metavar="STUDY", help="A study whose runs stay; all else goes."
-)
-@click.option(
-    "--grace", default=24.0, show_default=True, metavar="HOURS", help="How long other machines' unfinished writes are left alone."
-)
-@click.option("--delete/--dry-run", "do_it", default=False, help="Delete, or only say what would go [default: --dry-run].")
-def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
-    """Say what can go, and delete it with --delete: what dead processes left and, with --keep, what no named study needs."""
-    from invariance_probe.planning import make_plan
-    from invariance_probe.results.store import Store
-    from invariance_probe.results.upkeep import delete, find_rubbish
-
-    opened = Store(runs)
-    rubbish = find_rubbish(opened, [make_plan(_open(study, ())) for study in keep], grace * 3600)
-    size = rubbish.size
-    for path in rubbish.paths:
-        click.echo(path)
-    if do_it:
-        delete(opened, rubbish)
-    click.echo(
-        f"{'deleted' if do_it else 'would delete'} {len(rubbish.leftovers)} leftovers of dead processes, {len(rubbish.results)} runs, "
-        f"{len(rubbish.encoders)} encoders: {size / 1e6:.1f} MB"
-        + ("" if do_it or not rubbish.paths else "; give --delete to do it")
-    )
-
-
-@store.command()
-@click.argument("other", type=click.Path(path_type=Path))
-@RUNS
-def merge(other: Path, runs: Path) -> None:
-    """Copy what the store OTHER has and this one lacks; exits with 1 when something could not be taken."""
-    from invariance_probe.results.store import Store
-    from invariance_probe.results.upkeep import merge as merge_stores
-
-    merged = merge_stores(Store(runs), Store(other))
-    for why in merged.damaged:
-        click.echo(f"damaged, not copied: {why}")
-    for why in merged.conflicts:
-        click.echo(f"refused: {why}")
-    click.echo(
-        f"{merged.copied} copied, {merged.already} here already, {len(merged.conflicts)} refused, {len(merged.damaged)} damaged"
-    )
-    sys.exit(1 if merged.conflicts or merged.damaged else 0)
 
 
 @main.command()
@@ -456,66 +372,3 @@ def _say(outcome: "Outcome") -> None:
     for message in sorted(set(outcome.lost.values())):
         click.echo(f"lost: {message}", err=True)
     click.echo(f"report: {outcome.report}")
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Show runs done, model-steps a second and time left: a bar on a terminal, timed lines elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("starting", total=None, said="")
-            tally = _Tally(lambda t: bar.update(task, description=t.stage, total=t.work, completed=t.done, said=t.text()))
-            yield lambda event: bar.console.print(event["message"]) if event["event"] == "notice" else tally.take(event)
-        return
-    last = [0.0]
-
-    def line(tally: "_Tally") -> None:
-        now = time.monotonic()
-        if now - last[0] >= EVERY_S or tally.fresh:
-            last[0] = now
-            click.echo(f"{tally.stage}: {tally.text()}{tally.left()}", err=True)
-
-    tally = _Tally(line)
-    yield lambda event: click.echo(event["message"], err=True) if event["event"] == "notice" else tally.take(event)
-
-
-class _Tally:
-    """Adds up progress events; work is counted in model-steps, and in runs where there are none."""
-
-    def __init__(self, show: Callable[["_Tally"], None]) -> None:
-        self.show, self.stage, self.runs, self.finished, self.steps, self.stepped = show, "", 0, 0, 0, 0
-        self.started, self.fresh = time.monotonic(), True
-
-    @property
-    def work(self) -> int:
-        return self.steps or self.runs
-
-    @property
-    def done(self) -> int:
-        return self.stepped if self.steps else self.finished
-
-    def take(self, event: dict[str, Any]) -> None:
-        if event["event"] in ("note", "damaged"):
-            click.echo(f"{event['event']}: {event['message']}", err=True)
-            return
-        self.fresh = event["event"] == "stage"
-        if self.fresh:
-            self.stage, self.runs, self.steps = event["stage"], event["runs"], event["model_steps"]
-            self.finished, self.stepped, self.started = 0, 0, time.monotonic()
-        self.finished += event["event"] == "committed"
-        self.stepped += event.get("model_steps", 0) if event["event"] == "progress" else 0
-        self.show(self)
-
-    def text(self) -> str:
-        rate = self.stepped / max(1e-9, time.monotonic() - self.started)
-        return f"{self.finished}/{self.runs} runs" + (f", {rate:.0f} model-steps/s" if self.stepped else "")
-
-    def left(self) -> str:
-        if not self.done or self.done >= self.work:
-            return ""
-        seconds = (time.monotonic() - self.started) * (self.work - self.done) / self.done
-        return f", about {seconds:.0f} s left"
