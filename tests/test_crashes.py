@@ -18,8 +18,9 @@ from invariance_probe.results.faults import FAULT, POINTS
 from invariance_probe.results.index import SUFFIX
 from invariance_probe.results.store import Store
 from invariance_probe.results.upkeep import delete, find_rubbish, verify
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import train_key_of
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 WRITES = [point for point in POINTS if point.startswith("store.") and point != "store.aside"]

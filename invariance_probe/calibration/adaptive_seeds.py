@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.intervals import ALPHA, POPULATION
-from invariance_probe.inference.looks import Look
+from invariance_probe.inference.intervals import POPULATION
+from invariance_probe.inference.looks import ALPHA, Look
 from invariance_probe.inference.many_studies import Means, decisions, p_values
 
 MARGIN = 0.1

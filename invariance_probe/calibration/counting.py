@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.inference.gates import RETAINED
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import decisions, p_over_units
 
 STUDIES = 5000

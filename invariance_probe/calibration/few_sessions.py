@@ -15,7 +15,7 @@ from invariance_probe.calibration.dropout import CLAIMED, coverage_row, size_row
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
 from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import Means, p_values
 
 SESSIONS, SEEDS, BLOCKS = 3, 5, 8

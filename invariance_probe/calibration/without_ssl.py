@@ -14,7 +14,7 @@ from invariance_probe.calibration.banks import MARGIN
 from invariance_probe.calibration.counting import Bank, draw, verdict_of
 from invariance_probe.calibration.dropout import JUDGED, SESSIONS, bank_of
 from invariance_probe.calibration.ground import Measured
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.looks import ALPHA
 
 
 def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> list[dict[str, Any]]:

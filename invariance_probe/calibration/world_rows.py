@@ -9,7 +9,7 @@ from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, cov
 from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.calibration.worlds import CARRIERS, COMMON, DOSE, LABEL_GAINS, LAGS, SHARES, SPREAD, Measured
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 

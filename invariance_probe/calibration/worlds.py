@@ -19,8 +19,9 @@ from invariance_probe.executors.local import run_local
 from invariance_probe.results.store import Store
 from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
 from invariance_probe.study.methods import AnyMethod
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run, RunResult
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 COMMON = (0, 1, 2, 3, 4)

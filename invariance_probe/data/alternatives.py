@@ -11,8 +11,8 @@ import numpy as np
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_DRAWS, FEWEST_OTHERS
-from invariance_probe.study.plan import Session
 from invariance_probe.study.probes import Target
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Place, Study
 
 FEWEST_TRIALS = 8

@@ -15,8 +15,8 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.plan import Session
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Place, Study
 from invariance_probe.study.views import Views
 

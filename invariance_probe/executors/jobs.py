@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from invariance_probe.executors.stacks import Stack
-from invariance_probe.study.plan import Session
 from invariance_probe.study.run import Run
+from invariance_probe.study.session import Session
 
 TRIES = 3
 """How often a stack, or a half of it, is handed out."""

@@ -21,8 +21,8 @@ from invariance_probe.executors.jobs import ONE_THREAD, Event, Handed, Jobs, Pla
 from invariance_probe.executors.stacks import Stack, make_stacks
 from invariance_probe.results.store import Store
 from invariance_probe.study.cluster import SlurmProfile
-from invariance_probe.study.plan import Session
 from invariance_probe.study.run import Run
+from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"
 LOOKS = 2

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from statsmodels.stats.multitest import multipletests
 
 from invariance_probe.inference.findings import DoseInterval
-from invariance_probe.inference.intervals import ALPHA
+from invariance_probe.inference.looks import ALPHA
 
 
 def dose_interval(identity: float, kept: Mapping[float, float], lost: Mapping[float, float]) -> DoseInterval:

@@ -5,11 +5,13 @@ from collections.abc import Mapping
 
 from invariance_probe.inference.estimands import SessionLosses, read_losses, read_planted
 from invariance_probe.inference.findings import SessionFinding
-from invariance_probe.inference.intervals import ALPHA, fixed_sessions
+from invariance_probe.inference.intervals import fixed_sessions
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import Plan, covers
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import covers
 
 WHOLE_SESSION = {*KINDS, "unit_information", "test_lag"}
 """Measurements of a whole session, of which there is one each."""

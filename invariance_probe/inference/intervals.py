@@ -13,19 +13,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import optimize, stats
 
 from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.looks import ALPHA, Look
 
-if TYPE_CHECKING:
-    from invariance_probe.inference.looks import Look
-
-ALPHA = 0.05
-"""Level of every one-sided claim."""
 POPULATION = 4
 """Fewest sessions (or subjects) from which a population is inferred."""
 
@@ -52,7 +47,7 @@ class Sample:
 
     effects: tuple[Effect, ...]
     subjects: tuple[str, ...]
-    look: "Look | None" = None
+    look: Look | None = None
 
     @property
     def single(self) -> "Sample":

@@ -11,7 +11,8 @@ from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
 from invariance_probe.inference.entry import persistence
 from invariance_probe.inference.findings import Claim, DoseInterval, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL
-from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.question import ARMS, Question
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, prediction

@@ -15,9 +15,10 @@ from functools import cache
 import numpy as np
 from scipy import optimize, special, stats
 
-from invariance_probe.inference.intervals import ALPHA
 from invariance_probe.study.training import Spending, Training
 
+ALPHA = 0.05
+"""Level of every one-sided claim."""
 ALPHAS = np.unique(np.append(np.logspace(-8, np.log10(0.5), 90), ALPHA))
 """Alphas at which boundaries are computed; between them repeated p values are interpolated, and above the last they are 1."""
 FARTHEST = 9.0

@@ -4,8 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from invariance_probe.inference.findings import NullFinding
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_OTHERS
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import Session
 
 KINDS = {
     "shift_null": "linear shift",

@@ -9,8 +9,9 @@ from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
 from invariance_probe.inference.spreads import NOISE, RANGE, Spread, estimands
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, Plan, Session
+from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import Session
 
 
 def pilot_spreads(pilot: Plan, results: Mapping[str, RunResult], planned: Plan) -> dict[str, Spread]:

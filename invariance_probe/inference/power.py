@@ -15,9 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from invariance_probe.inference.entry import covers
-from invariance_probe.inference.intervals import ALPHA, scope_of
-from invariance_probe.inference.looks import looks_of
+from invariance_probe.inference.intervals import scope_of
+from invariance_probe.inference.looks import ALPHA, looks_of
 from invariance_probe.inference.many_studies import decisions
 from invariance_probe.inference.simulated import Design, claims, simulate, streams
 from invariance_probe.inference.spreads import Spread, estimands
@@ -25,6 +24,7 @@ from invariance_probe.inference.verdicts import prediction
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.session import covers
 
 STUDIES = 2000
 """Simulated studies of every design."""

@@ -9,8 +9,9 @@ from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, Plan, covers
+from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import covers
 
 CORRUPTION = ("C_info", "D", "H", "delta")
 """The estimands that a verdict on a corruption rests on."""

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.intervals import ALPHA, scope_of
+from invariance_probe.inference.intervals import scope_of
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import Means, p_values
 from invariance_probe.inference.spreads import NOISE, RANGE, Spread
 from invariance_probe.streams import generator

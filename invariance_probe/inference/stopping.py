@@ -17,8 +17,9 @@ from invariance_probe.inference.looks import looks_of
 from invariance_probe.inference.question import Evidence, Question
 from invariance_probe.inference.verdicts import outcome
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import DROPOUT, Plan, covers
+from invariance_probe.study.plan import DROPOUT, Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import covers
 
 Judged = tuple[Question, HypothesisFinding]
 """A hypothesis in the evidence of the look where it stopped, and what was found there."""

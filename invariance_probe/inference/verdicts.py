@@ -2,7 +2,8 @@
 
 from dataclasses import dataclass
 
-from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import ALPHA
 
 UNCALIBRATED = "uncalibrated method"
 """The word in place of a verdict where the method has no licence."""

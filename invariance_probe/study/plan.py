@@ -31,13 +31,12 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Arm, Run
+from invariance_probe.study.session import Session, covers
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import (
@@ -61,26 +60,6 @@ DROPOUT = "unit_dropout.rate"
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the controls that are planted in sessions."""
-
-
-@dataclass(frozen=True)
-class Session:
-    """One recorded or simulated session of a study."""
-
-    name: str
-    subject: str
-    group: str
-    fingerprint: str
-    source: AnySource
-    alternatives: str = ""
-    """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
-
-
-def covers(hypothesis: Hypothesis, session: Session) -> bool:
-    """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
-    if session.source.pilot and hypothesis.role == "confirmatory":
-        return False
-    return hypothesis.group is None or hypothesis.group == session.group
 
 
 @dataclass(frozen=True)

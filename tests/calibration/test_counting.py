@@ -21,7 +21,8 @@ from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.cli import CALIBRATED, main
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import Effect, read_losses
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 

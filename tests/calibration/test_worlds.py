@@ -13,7 +13,7 @@ from invariance_probe.calibration.world_rows import _claim_row, _successive, wor
 from invariance_probe.calibration.worlds import COMMON, LAGS, SIZES, Measured, families, turnover_study
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import session_names
-from invariance_probe.study.plan import Session
+from invariance_probe.study.session import Session
 
 
 def test_every_world_has_its_own_sessions_and_the_frozen_seed():

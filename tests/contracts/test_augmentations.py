@@ -10,7 +10,8 @@ from invariance_probe.augmentations.pairing import StackedPartners, find_partner
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves
 from invariance_probe.augmentations.views import Scaling, ViewMaker
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import GaussianNoise, SpikeThinning, StratifiedDropout, TimeJitter, UnitDropout
 

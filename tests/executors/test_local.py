@@ -15,7 +15,8 @@ from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 WORKER = """

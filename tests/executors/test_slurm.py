@@ -24,7 +24,8 @@ from invariance_probe.results.store import Store
 from invariance_probe.runner import read_results
 from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.load import load_profile, open_study
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 needs_slurm = pytest.mark.skipif(bool(loopback_slurm.why_not()), reason=loopback_slurm.why_not())

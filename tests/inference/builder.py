@@ -3,8 +3,9 @@
 import numpy as np
 from conftest import tiny_study
 
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 LICENSED = {"steps": 400, "batch_size": 64, "seeds": 2}

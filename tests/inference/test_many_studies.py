@@ -5,7 +5,8 @@ import pytest
 
 from invariance_probe.inference import gates
 from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import ALPHA, Sample
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import Means, decisions, p_over_units, p_values
 from invariance_probe.inference.simulated import Design, claims, simulate, streams
 from invariance_probe.inference.spreads import LEVELS, Spread

@@ -15,8 +15,9 @@ from invariance_probe.probing.diagnostics import invariance, rank_me
 from invariance_probe.probing.logistic import fit_logistic
 from invariance_probe.probing.ridge import fit_ridge
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.recordings import CatalogRecording
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 

@@ -11,8 +11,9 @@ from conftest import tiny_study
 
 from invariance_probe.errors import StoreError
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 

@@ -7,8 +7,9 @@ from conftest import tiny_study
 
 from invariance_probe.study.declaration import canonical_field, canonical_json, sha256_of
 from invariance_probe.study.examinations import Comparison
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import key_of, train_key_of
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import GaussianNoise, Views
 

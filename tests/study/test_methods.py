@@ -6,8 +6,9 @@ from pydantic import TypeAdapter, ValidationError
 
 from invariance_probe.study.cautions import cautions
 from invariance_probe.study.methods import BYOL, CPC, MYOW, Method, SimCLR
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.presets import PRESETS
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 METHOD = TypeAdapter(Method)

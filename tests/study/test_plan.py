@@ -5,8 +5,9 @@ from conftest import tiny_study
 from pydantic import ValidationError
 
 from invariance_probe.study.baselines import Raw
-from invariance_probe.study.plan import Plan, Session
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 
