@@ -11,7 +11,7 @@ MARGIN = {"fraction_of_range": 0.1, "because": "smaller losses would not matter 
 
 
 def tiny_study(**changes):
-    """A study as plain data: one simulated group, dropout at one dose, seconds to run."""
+    """A study as plain data, anew at every call: one simulated group, dropout at one dose, seconds to run."""
     world = {
         "kind": "simulated",
         "generator": "redundancy",
@@ -32,7 +32,7 @@ def tiny_study(**changes):
         "views": {"transforms": [{"kind": "unit_dropout"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
         "hypotheses": [
-            {"id": "H1", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4, "margin": MARGIN}
+            {"id": "H1", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4, "margin": dict(MARGIN)}
         ],
         **changes,
     }
