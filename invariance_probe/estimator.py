@@ -33,7 +33,8 @@ from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Run
 from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import GaussianNoise, NoSplitting, Views
+from invariance_probe.study.transforms import GaussianNoise
+from invariance_probe.study.views import NoSplitting, Views
 
 ARRAY = "X"
 """Session name of an array; its random streams are derived from it and the seed."""

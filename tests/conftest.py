@@ -32,7 +32,14 @@ def tiny_study(**changes):
         "views": {"transforms": [{"kind": "unit_dropout"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
         "hypotheses": [
-            {"id": "H1", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4, "margin": dict(MARGIN)}
+            {
+                "id": "H1",
+                "claim": "spread",
+                "predicts": "distributed",
+                "axis": "unit_dropout.rate",
+                "dose": 0.4,
+                "margin": dict(MARGIN),
+            }
         ],
         **changes,
     }

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.random_bits import Draws, normal
-from invariance_probe.study.views import GaussianNoise
+from invariance_probe.study.transforms import GaussianNoise
 
 
 @dataclass(frozen=True, eq=False)

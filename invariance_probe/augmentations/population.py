@@ -8,7 +8,7 @@ from torch import Tensor
 from invariance_probe.augmentations.counts import thin
 from invariance_probe.augmentations.random_bits import Draws, threshold16, uniform, uniform16
 from invariance_probe.kernels.draws import lose_units
-from invariance_probe.study.views import SpikeThinning, StratifiedDropout, UnitDropout
+from invariance_probe.study.transforms import SpikeThinning, StratifiedDropout, UnitDropout
 
 STRATUM = 10
 """Units of a stratum, or a few more."""

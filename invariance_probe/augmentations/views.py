@@ -18,7 +18,8 @@ from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
 from invariance_probe.kernels import draws
 from invariance_probe.study.run import Run
-from invariance_probe.study.views import Transform, Views
+from invariance_probe.study.transforms import Transform
+from invariance_probe.study.views import Views
 
 
 @dataclass(frozen=True, eq=False)

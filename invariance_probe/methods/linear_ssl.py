@@ -18,7 +18,8 @@ from scipy.linalg import eigh
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.run import Arm
-from invariance_probe.study.views import GaussianNoise, SpikeThinning, StratifiedDropout, Transform, UnitDropout, Views
+from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform, UnitDropout
+from invariance_probe.study.views import Views
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,15 +39,8 @@ from invariance_probe.study.run import Arm, Run
 from invariance_probe.study.session import Session, covers
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import (
-    GaussianNoise,
-    NoSplitting,
-    SpikeThinning,
-    StratifiedDropout,
-    TimeJitter,
-    Transform,
-    Views,
-)
+from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
+from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 THIRD = 1 / 3
 """Part of the training windows at which a verdict is checked again."""

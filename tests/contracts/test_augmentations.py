@@ -13,7 +13,8 @@ from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
-from invariance_probe.study.views import GaussianNoise, SpikeThinning, StratifiedDropout, TimeJitter, UnitDropout
+from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, UnitDropout
+from invariance_probe.study.views import TimeJitter
 
 DECLARED = {
     "unit_dropout": UnitDropout,

@@ -7,7 +7,8 @@ from test_ensemble import bench_and_runs
 from invariance_probe.probing.examination import examine
 from invariance_probe.probing.trained import measure_ssl, train_ssl
 from invariance_probe.study.examinations import Comparison, Corruption, Detection
-from invariance_probe.study.views import NoSplitting, UnitDropout, Views
+from invariance_probe.study.transforms import UnitDropout
+from invariance_probe.study.views import NoSplitting, Views
 
 ENCODERS = [
     {"kind": "mlp", "widths": [16, 8]},

@@ -15,7 +15,7 @@ from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.kernels.functions import affine, contrast, normed_relu
 from invariance_probe.methods.simclr import nt_xent
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import UnitDropout
+from invariance_probe.study.transforms import UnitDropout
 
 pytestmark = pytest.mark.skipif(bool(build.why_unavailable()), reason=f"no native kernels here: {build.why_unavailable()}")
 CPU = torch.device("cpu")

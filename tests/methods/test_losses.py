@@ -15,7 +15,8 @@ from invariance_probe.methods.linear_ssl import corrupted_moments, fit_direction
 from invariance_probe.methods.simclr import nt_xent
 from invariance_probe.methods.vicreg import covariance_loss, variance_loss
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.views import GaussianNoise, SpikeThinning, TimeJitter, UnitDropout, Views
+from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, UnitDropout
+from invariance_probe.study.views import TimeJitter, Views
 
 
 def rng(seed=0):

@@ -11,7 +11,8 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import key_of, train_key_of
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
-from invariance_probe.study.views import GaussianNoise, Views
+from invariance_probe.study.transforms import GaussianNoise
+from invariance_probe.study.views import Views
 
 STUDIES = {
     "dropout": {},
