@@ -13,10 +13,12 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations import TRANSFORMS
+from invariance_probe.augmentations.adversarial import random_counterpart
 from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
 from invariance_probe.kernels import draws
+from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import Transform
 from invariance_probe.study.views import Views
@@ -79,6 +81,8 @@ class ViewMaker:
         self.base: CountHalves | Whole = CountHalves.of(activity, self.native) if halved else Whole(activity)
         self.whole = Whole(activity)
         self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
+        self.adversaries = _adversaries(views)
+        self.counterpart = random_counterpart(self.adversaries, device) if self.adversaries else None
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
@@ -93,9 +97,17 @@ class ViewMaker:
         return self.base.views(self.keys, step, places)
 
     def single(self, step: int, windows: Tensor) -> Tensor:
-        """Return one corrupted view of whole activity, without base: (run, batch, time, unit) from windows (run, batch)."""
+        """Return one corrupted view of whole activity, without base: (run, batch, time, unit) from windows (run, batch).
+
+        No model trains on it, so that an adversary's place is taken by a random corruption as strong.
+        """
         activity, _ = self.whole.views(self.keys, step, (bins := self._bins(windows), bins))
-        return self._finish(activity, step, 0, self.whole.scale)
+        finished = self._finish(activity, step, 0, self.whole.scale)
+        if self.counterpart is None:
+            return finished
+        rows = torch.arange(windows.shape[1], device=windows.device).expand(len(self.keys), -1)
+        address = Draws(self.keys, step, torch.zeros_like(self.keys), rows)
+        return self.counterpart.apply(finished, self.counterpart.draw(address, self.shape))
 
     def clean(self, windows: Tensor) -> Tensor:
         """Return standardised whole activity (run, batch, time, unit) of windows (batch,), the same for every run."""
@@ -139,6 +151,17 @@ def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
     example = next(t for t in declared if t is not None)
     identity = example.model_copy(update=example.identity)
     return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
+
+
+def _adversaries(views: list[Views]) -> list[Adversary]:
+    """Return the adversary of each of K runs, at its identity dose where a run declares none; empty where none does."""
+    declared = next((view.adversary for view in views if view.adversary is not None), None)
+    if declared is None:
+        return []
+    identity = declared.model_copy(
+        update={field: type(getattr(declared, field))(dose) for field, dose in declared.identity.items()}
+    )
+    return [view.adversary or identity for view in views]
 
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:

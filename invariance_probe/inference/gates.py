@@ -179,7 +179,12 @@ def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
     return Gate("planted targets", not failed, said + (f"; {why_not}" if why_not else ""))
 
 
-def licence(plan: Plan) -> Gate:
-    """The method, at settings like these, passed the calibration."""
+def licence(plan: Plan, axis: str) -> Gate:
+    """The method, at settings like these, passed the calibration; no adversary has been through it."""
     reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
+    adversary = plan.study.views.adversary
+    if adversary is not None and (
+        adversary.kind == axis.split(".")[0] or any(getattr(adversary, name) for name in adversary.identity)
+    ):
+        reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]
     return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")

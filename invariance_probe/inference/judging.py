@@ -82,7 +82,7 @@ def _gates(question: Question, tentative: str, samples: dict[str, Sample], contr
         controls.third(single, tentative, seen, again),
         controls.another_method(single, tentative, seen, again),
         controls.planted(single, again),
-        gates.licence(plan),
+        gates.licence(plan, question.hypothesis.axis),
     ]
 
 

@@ -119,7 +119,7 @@ def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Te
     windows = bench.all_windows.expand(frozen.runs, -1)
     total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
     mean = torch.zeros(1, dtype=torch.float64, device=bench.device)
-    draws = 8 if views.transforms else 1
+    draws = 8 if views.transforms or views.counterpart else 1
     for i in range(draws):
         outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows)).to(torch.float64)
         predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre

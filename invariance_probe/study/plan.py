@@ -414,11 +414,13 @@ def _as_strong_as(rate: float, control: str, clean: Views) -> tuple[str, float, 
     }
     added, path, dose = strong[control]
     others = tuple(t for t in clean.transforms if t.kind != added.kind)
-    return path, dose, Views(pairing=clean.pairing, base=clean.base, transforms=(*others, added)).at(path, dose)
+    return path, dose, clean.model_copy(update={"transforms": (*others, added)}).at(path, dose)
 
 
 def _corruption(views: Views, path: str, dose: float) -> Views:
-    """Return views with nothing but one swept transform: no pairing, no base, no other transform."""
+    """Return views with nothing but one swept transform or adversary: no pairing, no base, no other transform."""
     kind = path.split(".")[0]
-    alone = Views(pairing=TimeJitter(), base=NoSplitting(), transforms=tuple(t for t in views.transforms if t.kind == kind))
-    return alone.at(path, dose) if alone.transforms else alone
+    adversary = views.adversary if views.adversary is not None and views.adversary.kind == kind else None
+    transforms = tuple(t for t in views.transforms if t.kind == kind)
+    alone = Views(pairing=TimeJitter(), base=NoSplitting(), transforms=transforms, adversary=adversary)
+    return alone.at(path, dose) if transforms or adversary else alone

@@ -119,8 +119,11 @@ class Study(Declaration):
         return self.views.doses()[path]
 
     def arms_of(self, path: str) -> tuple[str, ...]:
-        """Return the arms that an axis can have: the pairing's own axis knows no shared draw."""
-        return ("independent",) if path.split(".")[0] == self.views.pairing.kind else self.arms
+        """Return the arms that an axis can have: the pairing's own axis knows no shared draw, and an adversary none of a pair's own."""
+        kind = path.split(".")[0]
+        if self.views.adversary is not None and kind == self.views.adversary.kind:
+            return tuple(arm for arm in self.arms if arm != "paired")
+        return ("independent",) if kind == self.views.pairing.kind else self.arms
 
     def methods(self) -> Iterator[tuple[Place, Method]]:
         """Yield every method of the study with its place: its own, the second one, and those that are swept."""
@@ -160,6 +163,14 @@ class Study(Declaration):
                 if isinstance(method, LinearSSL):
                     longer = f"linear_ssl reads windows of one bin, and window.length_bins is {self.window.length_bins}; use another method"
                     yield (name, "kind"), method.kind, longer
+        if self.views.adversary is not None:
+            for name, method in (("method", self.method), ("second_method", self.second_method)):
+                if isinstance(method, LinearSSL):
+                    yield (
+                        (name, "kind"),
+                        method.kind,
+                        "linear_ssl has a closed form, which no adversary can train against; use another method",
+                    )
         if self.folds.scheme == "shuffled" and self.folds.embargo_s > 0:
             yield (
                 ("folds", "embargo_s"),

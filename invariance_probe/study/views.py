@@ -1,4 +1,4 @@
-"""How views are made: pairing, then the base (splitting), then per-view transforms.
+"""How views are made: pairing, then the base (splitting), then per-view transforms, and last an adversary where there is one.
 
 Each declaration names the fields that can be swept as an axis in `identity`, with the dose at which the
 field changes nothing. The arms (`independent`, `shared`, `paired`) concern the swept transform only.
@@ -8,7 +8,8 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.adversaries import Adversary
+from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.transforms import Transform
 
 
@@ -45,15 +46,18 @@ Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
 
 
 class Views(Declaration):
-    """The three stages that turn a recording into training views."""
+    """The stages that turn a recording into training views."""
 
     pairing: Pairing = TimeJitter()
     base: Base = CountSplitting()
     transforms: tuple[Transform, ...] = ()
+    adversary: Adversary | None = added(None)
+    """What corrupts the views against the models in training; where models are tested, it is as strong but random."""
 
     def stages(self) -> dict[str, Declaration]:
         """Return every stage by its kind, in the order in which a view passes through them."""
-        return {stage.kind: stage for stage in (self.pairing, self.base, *self.transforms)}
+        last = () if self.adversary is None else (self.adversary,)
+        return {stage.kind: stage for stage in (self.pairing, self.base, *self.transforms, *last)}
 
     def doses(self) -> dict[str, float]:
         """Return every path that can be swept, `kind.field`, with its identity dose."""
@@ -76,4 +80,5 @@ class Views(Declaration):
             pairing=put(self.pairing),
             base=put(self.base),
             transforms=tuple(put(stage) for stage in self.transforms),
+            adversary=None if self.adversary is None else put(self.adversary),
         )

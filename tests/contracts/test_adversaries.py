@@ -1,0 +1,206 @@
+"""What every adversary promises: a dose of 0 changes nothing, a run sees no partner, a training that is cut off goes on, the loss rises."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import tiny_study
+from declared_methods import METHODS
+from test_checkpoints import After, assert_same, keeping, trained
+from test_ensemble import weights_of
+
+from invariance_probe.augmentations.random_bits import key_tensor, position, uniform
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.errors import TrainingError
+from invariance_probe.methods.base import Batch
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+from invariance_probe.training.attack import SEARCHES, make_attack, masked, onto_budget
+from invariance_probe.training.checkpoints import Stopped
+
+ADVERSARIES = [
+    {"kind": "worst_of_masks"},
+    {"kind": "ascended_mask"},
+    {"kind": "learned_mask"},
+    {"kind": "adversarial_noise"},
+    {"kind": "adversarial_noise", "modes": 4},
+]
+NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes"]
+FIELD = {"adversarial_noise": "epsilon"}
+DOSE = {"adversarial_noise": 0.5}
+
+
+def study_against(adversary, method=METHODS[0], **training):
+    kind = adversary["kind"]
+    path, dose = f"{kind}.{FIELD.get(kind, 'budget')}", DOSE.get(kind, 6)
+    plain = tiny_study()
+    hypothesis = {**plain["hypotheses"][0], "axis": path, "dose": dose}
+    return Study.model_validate(
+        tiny_study(
+            method=method, training={"steps": 20, "batch_size": 64, "seeds": 2, **training}, views={"adversary": adversary},
+            axes=[{"path": path, "doses": [0, dose]}], hypotheses=[hypothesis], arms=["independent", "shared", "paired"],
+        )
+    )  # fmt: skip
+
+
+def bench_and_runs(adversary, method=METHODS[0], **training):
+    study = study_against(adversary, method, **training)
+    plan = Plan(study, find_sessions(study, Path()))
+    session = plan.sessions[0]
+    runs = [run for run in plan.grid if run.session == session.name and run.method.kind == method["kind"]]
+    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
+@pytest.mark.parametrize("method", [METHODS[0], next(m for m in METHODS if m["kind"] == "byol")], ids=["simclr", "byol"])
+def test_a_run_against_an_adversary_is_bit_identical_whatever_its_partners(adversary, method):
+    bench, runs = bench_and_runs(adversary, method)
+    chosen = [next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")]
+    together = weights_of(bench, chosen)
+    for i, run in enumerate(chosen):
+        alone = weights_of(bench, [run])
+        for name, value in together.items():
+            assert torch.equal(value[i], alone[name][0]), (run.arm, name)
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
+def test_the_dose_that_changes_nothing_is_training_without_an_adversary(adversary):
+    bench, runs = bench_and_runs(adversary)
+    clean = next(run for run in runs if run.arm == "none")
+    against = weights_of(bench, [next(run for run in runs if run.arm == "independent")])
+    without = weights_of(bench, [clean.model_copy(update={"views": clean.views.model_copy(update={"adversary": None})})])
+    found = weights_of(bench, [clean])
+    assert all(torch.equal(found[name], value) for name, value in without.items())
+    assert any(not torch.equal(against[name], value) for name, value in without.items())
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
+def test_arms_differ_and_no_paired_arm_is_planned(adversary):
+    bench, runs = bench_and_runs(adversary)
+    assert {run.arm for run in runs} == {"none", "independent", "shared"}
+    independent, shared = (weights_of(bench, [next(run for run in runs if run.arm == arm)]) for arm in ("independent", "shared"))
+    assert any(not torch.equal(shared[name], value) for name, value in independent.items())
+
+
+@pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
+def test_a_training_that_is_cut_off_ends_at_the_same_bits(adversary, tmp_path):
+    bench, runs = bench_and_runs(adversary)
+    chosen = [run for run in runs if run.arm != "none"][:3]
+    whole = trained(bench, chosen)
+    with pytest.raises(Stopped):
+        trained(keeping(bench, tmp_path, After(7)), chosen)
+    assert_same(trained(keeping(bench, tmp_path), chosen), whole)
+
+
+def test_information_is_lost_to_random_masks_of_the_budget():
+    study = study_against({"kind": "worst_of_masks"})
+    plan = Plan(study, find_sessions(study, Path()))
+    session = plan.sessions[0]
+    runs = [run for run in (*plan.baselines, *plan.grid) if run.session == session.name and run.fold == 0]
+    bench = Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu"))
+    raw, lost = (
+        MEASURES[kind](bench, [run for run in runs if run.method.kind == kind][:1], lambda steps: None)[0].result
+        for kind in ("raw", "information")
+    )
+    assert sum(lost.block_losses) > sum(raw.block_losses)
+
+
+class Importance:
+    """A loss that grows by what hiding each unit of each view costs: the worst masks are known."""
+
+    def __init__(self, weights):
+        self.weights = weights
+
+    def loss(self, batch):
+        shown = batch.views.unflatten(1, (2, -1)).mean((2, 3))  # (run, view, unit); views are ones
+        return ((1 - shown) * self.weights).sum((1, 2))
+
+
+def ones(runs, units, step):
+    return Batch(torch.ones(runs, 8, 1, units), keys=key_tensor(list(range(5, 5 + runs)), torch.device("cpu")), step=step)
+
+
+def damage(declared, weights, steps):
+    attack = make_attack(declared, ["independent"] * len(declared), weights.shape[2], lambda modes: None, torch.device("cpu"))
+    found = []
+    for step in range(steps):
+        loss = attack.loss(Importance(weights), ones(len(declared), weights.shape[2], step))
+        if loss.requires_grad:
+            loss.sum().backward()
+        found.append(loss.detach())
+    return torch.stack(found)
+
+
+def test_each_mask_hides_its_budget_and_beats_random_ones_on_a_known_loss():
+    runs, units, budget = 3, 40, 5
+    weights = (
+        uniform(position(key_tensor([1, 2, 3], torch.device("cpu")), 0, 0), torch.arange(2).expand(runs, 2), units).float() ** 4
+    )
+    best = weights.sort(dim=2, descending=True).values[:, :, :budget].sum((1, 2))
+    random = damage([WorstOfMasks(budget=budget, tries=1)] * runs, weights, 40).mean(0)
+    assert (random / best < 0.5).all()
+    worst = damage([WorstOfMasks(budget=budget, tries=8)] * runs, weights, 40).mean(0)
+    assert (worst > random * 1.2).all()
+    assert torch.allclose(damage([AscendedMask(budget=budget)] * runs, weights, 1)[0], best, rtol=1e-5)
+    learned = damage([LearnedMask(budget=budget, entropy=0.0, rate=1.0)] * runs, weights, 200)
+    assert (learned[-20:].mean(0) > worst).all() and (learned[0] < learned[-20:].mean(0)).all()
+
+
+def test_a_projection_keeps_the_budget_the_bounds_and_what_lies_there_already():
+    kept = torch.randn(4, 2, 30, generator=torch.Generator().manual_seed(0))
+    budget = torch.tensor([0, 3, 15, 29])
+    found = onto_budget(kept, budget)
+    assert ((found >= 0) & (found <= 1)).all()
+    assert (1 - found).sum(2).numpy() == pytest.approx(budget.view(-1, 1).expand(4, 2).numpy(), abs=1e-4)
+    assert torch.allclose(onto_budget(found, budget), found, atol=1e-5)
+    free = (found > 1e-4) & (found < 1 - 1e-4)  # Karush-Kuhn-Tucker: one shift moves every unit that meets no bound
+    for row in range(4):
+        for view in range(2):
+            shifts = (found - kept)[row, view][free[row, view]]
+            assert shifts.numel() == 0 or float(shifts.max() - shifts.min()) < 1e-4
+
+
+def test_noise_keeps_its_bound_and_its_modes():
+    basis = torch.linalg.qr(torch.randn(1, 12, 3, generator=torch.Generator().manual_seed(0)))[0]
+    seen = []
+
+    class Watching:
+        def loss(self, batch):
+            seen.append((batch.views - 1).detach())
+            return (batch.views * torch.arange(12.0)).square().mean((1, 2, 3))
+
+    for modes in (None, 3):
+        seen.clear()
+        one = AdversarialNoise(epsilon=0.3, ascents=4, modes=modes)
+        make_attack([one], ["independent"], 12, lambda count: basis, torch.device("cpu")).loss(Watching(), ones(1, 12, 0))
+        assert len(seen) == 4
+        for done, noise in enumerate(seen, start=1):
+            assert float(noise.abs().max()) <= 0.3 * done / 4 + 1e-6
+        losses = [float(((1 + noise) * torch.arange(12.0)).square().mean()) for noise in seen]
+        assert losses == sorted(losses)
+        if modes:
+            outside = seen[-1] - seen[-1] @ basis[0] @ basis[0].T
+            assert float(outside.abs().max()) < 1e-5
+
+
+def test_a_mask_is_of_its_view():
+    kept = torch.ones(1, 2, 5)
+    kept[0, 0, 1], kept[0, 1, 4] = 0, 0
+    views = masked(torch.ones(1, 6, 2, 5), kept)
+    assert views[0, :3, :, 1].sum() == 0 and views[0, 3:, :, 4].sum() == 0 and views.sum() == 48
+
+
+def test_a_budget_of_all_units_is_refused():
+    with pytest.raises(TrainingError, match=r"worst_of_masks.budget is 12, but there are only 12 units; hide at most 11"):
+        make_attack([WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+    with pytest.raises(TrainingError, match=r"adversarial_noise.modes is 13"):
+        make_attack([AdversarialNoise(epsilon=1.0, modes=13)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+
+
+def test_every_declared_mask_has_a_search():
+    schema = json.dumps(Study.model_json_schema())
+    assert all(f'"{kind}"' in schema for kind in SEARCHES) and len(SEARCHES) == 3
