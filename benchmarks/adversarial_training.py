@@ -1,0 +1,149 @@
+"""How much each adversary raises the SSL loss of trained encoders, at equal numbers of passes, beside random masks of the same budget.
+
+python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 400] [--batches 40]
+
+A forward pass counts one, and a gradient's backward pass two more. The rise is that of the batch which was searched, as in training. The
+scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. An adversary works
+where it beats the worst of random masks (MaxUp) at equal passes.
+"""
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor
+
+from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.study import Study
+from invariance_probe.training.attack import make_attack
+
+PASSES = 12
+"""Of every search of a step: twelve random masks, or four ascents."""
+LEARNING = 100
+"""Steps in which a learned mask learns."""
+BUDGETS = (1, 2, 4, 8, 16)
+HYPOTHESIS = {
+    "id": "H", "claim": "never judged", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4,
+    "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"},
+}  # fmt: skip
+SIMULATED = {"kind": "simulated", "generator": "messenger", "session": "g5", "units": 60, "carriers": 6, "bins": 4000}
+REACH = {"kind": "catalog", "name": "m1-reach/chewie-1"}
+SOURCES = {
+    "G5, 6 messengers of 60 units": (SIMULATED, {"name": "label"}, {"scheme": "blocks", "count": 5, "embargo_s": 1.0}),
+    "reach, Chewie 2013-10-03": (REACH, {"name": "hand_velocity"}, {"scheme": "trials", "count": 5, "embargo_s": 0.5}),
+}
+ADVERSARIES: dict[str, Adversary] = {
+    "worst of 12 random (MaxUp)": WorstOfMasks(tries=PASSES),
+    "4 ascents": AscendedMask(ascents=PASSES // 3),
+    "learned": LearnedMask(),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Trained:
+    """Encoders of two seeds, and the batches of views that they are attacked on."""
+
+    method: Method
+    batches: list[Batch]
+    units: int
+
+
+def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, object], steps: int, batches: int) -> Trained:
+    """Train SimCLR without an adversary, and draw batches from the held-out fold's clean views."""
+    study = Study.model_validate({
+        "name": "attacked", "question": "What raises the loss?", "recordings": [source], "target": target, "folds": folds,
+        "method": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [64, 64, 16]}, "projector": [64, 32]},
+        "training": {"steps": steps, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2},
+        "views": {"pairing": {"kind": "time_jitter", "window_s": 0.1}, "transforms": [{"kind": "unit_dropout"}]},
+        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [HYPOTHESIS],
+    })  # fmt: skip
+    plan = Plan(study, find_sessions(study, Path("studies")))
+    session = plan.sessions[0]
+    runs = [run for run in plan.grid if run.arm == "none" and run.optimisation and run.fold == 0 and run.method.kind == "simclr"]
+    runs = [run for run in runs if run.optimisation.steps == steps and run.fraction == 1 and run.seed < 2][:2]  # type: ignore[union-attr]
+    bench = Workbench.of(open_recording(session.source, session.name, Path("studies")), runs[0], torch.device("cpu"))
+    method, views, _ = train_ssl(bench, runs, lambda steps: None)
+    held = bench.folds[0].test
+    rng = np.random.default_rng(0)
+    drawn = []
+    for i in range(batches + LEARNING):
+        windows = torch.from_numpy(np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs]))
+        made = views.pair(EVALUATION_STEP + i, windows, windows)
+        drawn.append(Batch(made, torch.cat([windows, windows], dim=1), bench.timeline, views.keys, EVALUATION_STEP + i))
+    return Trained(method, drawn, views.shape[1])
+
+
+def rises(given: Trained, adversary: Adversary) -> np.ndarray:
+    """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
+    attack = make_attack([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"))
+    assert attack is not None
+    found = []
+    for i, batch in enumerate(given.batches):
+        loss = attack.loss(given.method, batch)
+        if i < LEARNING:
+            if loss.requires_grad and adversary.kind == "learned_mask":
+                loss.sum().backward()
+            continue
+        with torch.no_grad():
+            found.append((loss - given.method.loss(batch)).double().numpy())
+    return np.stack(found)
+
+
+def _no_modes(count: int) -> Tensor:
+    raise ValueError("masks have no modes")
+
+
+def table(given: Trained) -> list[str]:
+    """Return the rows of one source: the mean rise by adversary and budget, in nats, and whether it works."""
+    random = {b: rises(given, WorstOfMasks(budget=b, tries=1)) for b in BUDGETS}
+    found = {name: {b: rises(given, one.model_copy(update={"budget": b})) for b in BUDGETS} for name, one in ADVERSARIES.items()}
+    rows = ["| adversary | " + " | ".join(f"b = {b}" for b in BUDGETS) + " |", "|---" * (len(BUDGETS) + 1) + "|"]
+    band = [f"{random[b].mean():.3f} (95 % below {np.quantile(random[b], 0.95):.3f})" for b in BUDGETS]
+    rows.append("| random | " + " | ".join(band) + " |")
+    maxup = found["worst of 12 random (MaxUp)"]
+    for name, by_budget in found.items():
+        cells = [f"{x.mean():.3f}{_mark(x, maxup[b], name)}" for b, x in by_budget.items()]
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return rows
+
+
+def _mark(rise: np.ndarray, maxup: np.ndarray, name: str) -> str:
+    """Say whether a rise beats MaxUp's on the same batches: a paired t over batches at .05, one-sided."""
+    if name.endswith("(MaxUp)"):
+        return ""
+    return (
+        " beats MaxUp"
+        if stats.ttest_1samp((rise - maxup).mean(axis=1), 0.0, alternative="greater").pvalue <= 0.05
+        else " does not"
+    )
+
+
+def main() -> None:
+    """Measure, print and write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--steps", type=int, default=400)
+    parser.add_argument("--batches", type=int, default=40)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    how = " ".join(__doc__.split("\n\n")[2].split())
+    lines = ["# Adversaries of the SSL loss, at equal passes", "", f"Mean rise of the SSL loss in nats. {how}", ""]
+    for title, (source, target, folds) in SOURCES.items():
+        lines += [f"## {title}", "", *table(trained(source, target, folds, given.steps, given.batches)), ""]
+    text = "\n".join(lines).rstrip() + "\n"
+    print(text)
+    if given.out:
+        given.out.mkdir(parents=True, exist_ok=True)
+        (given.out / "training.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
