@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field
 
 from invariance_probe.study.declaration import Declaration
-from invariance_probe.study.transforms import Transform
+from invariance_probe.study.transforms import Transform, is_idle
 
 
 class TimeJitter(Declaration):
@@ -77,3 +77,8 @@ class Views(Declaration):
             base=put(self.base),
             transforms=tuple(put(stage) for stage in self.transforms),
         )
+
+
+def has_closed_form(views: Views) -> bool:
+    """Say whether closed-form linear SSL can be fitted on such views: whether it has moments for all that changes something."""
+    return all(transform.has_closed_form or is_idle(transform) for transform in views.transforms)
