@@ -206,11 +206,23 @@ WRONG = {
         lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}), ArrayError, "not a whole number of them",
     ),
     "a large batch": (lambda: SSLTransformer(METHOD, training={"batch_size": 5000}), TrainingError, "use a batch size of at most 400"),
+    "bins cut from single bins": (
+        lambda: SSLTransformer(METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}),
+        TrainingError, "time_cutout takes some bins of a window, and windows have 1",
+    ),
     "divergence": (
         lambda: SSLTransformer(METHOD, training=QUICK, views={"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}]}),
         TrainingError, "the loss was not finite at step 0",
     ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", ["cutmix", "gain_modulation", "unit_permutation", "waveform_drift", "pepper"])
+def test_encoders_learn_from_corrupted_arrays_of_counts_and_of_signals(kind):
+    dose = {"cutmix": "fraction", "gain_modulation": "sigma", "waveform_drift": "mix"}.get(kind, "rate")
+    for array, base in ((COUNTS, "count_splitting"), (COUNTS + 0.5, "none")):
+        views = {"base": {"kind": base}, "transforms": [{"kind": kind, dose: 0.3}]}
+        assert np.isfinite(SSLTransformer(METHOD, training=QUICK, views=views).fit_transform(array)).all()
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -227,6 +239,10 @@ def test_wrong_arrays_are_named():
     split = SSLTransformer(METHOD, training=QUICK, views={"base": {"kind": "count_splitting"}})
     with pytest.raises(ArrayError, match="count_splitting needs spike counts"):
         split.fit(COUNTS + 0.5)
+    for kind in ("unit_dropout", "progressive_unit_loss", "unit_cutout"):
+        views = {"base": {"kind": "none"}, "transforms": [{"kind": kind}]}
+        with pytest.raises(ArrayError, match=r"a silent unit has zero counts, .*; use 'mean'"):
+            SSLTransformer(METHOD, training=QUICK, views=views).fit(COUNTS + 0.5)
     with pytest.raises(DataError, match="not all values are whole numbers"):
         made.fit(COUNTS).transform(COUNTS + 0.5)
     with pytest.raises(DataError, match="no trial or gap-free stretch is longer than 2 bins"):

@@ -6,7 +6,7 @@ Counts are packed four to a 64-bit word, sixteen spikes a lane; larger counts ta
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.random_bits import LANES, words_at
+from invariance_probe.augmentations.random_bits import LANES, position, words_at
 
 LANE_BITS = 16
 _BYTES = 0x00FF00FF00FF00FF
@@ -74,9 +74,14 @@ def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) ->
 
 
 def thin(counts: Tensor, start: Tensor, rows: Tensor, keep: Tensor) -> Tensor:
-    """Draw Bin(x, keep) for counts (run, ..., unit), keep (run,); the counts' dtype."""
+    """Draw Bin(x, keep) for counts (run, ..., unit), keep (run,); the counts' dtype.
+
+    Each sixteen spikes read bits at an address of their own, so that a run's draws do not depend on its partners' largest count.
+    """
     ones = packed_ones(counts)
-    words = ones[0].shape[-1]
-    kept = biased_bits(start, rows, words * len(ones), keep)
-    parts = [lane_popcount(kept[..., i * words : (i + 1) * words] & one) for i, one in enumerate(ones)]
+    parts = []
+    for chunk, one in enumerate(ones):
+        own = start if chunk == 0 else position(start, chunk)
+        kept = biased_bits(own, rows, one.shape[-1], keep)
+        parts.append(lane_popcount(kept & one))
     return sum(parts[1:], parts[0])[..., : counts.shape[-1]].to(counts.dtype)

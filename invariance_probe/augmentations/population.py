@@ -6,9 +6,9 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.counts import thin
-from invariance_probe.augmentations.random_bits import Draws, threshold16, uniform, uniform16
+from invariance_probe.augmentations.random_bits import Draws, position, threshold16, uniform, uniform16
 from invariance_probe.kernels.draws import lose_units
-from invariance_probe.study.transforms import SpikeThinning, StratifiedDropout, UnitDropout
+from invariance_probe.study.transforms import ProgressiveUnitLoss, SpikeThinning, StratifiedDropout, UnitDropout
 
 STRATUM = 10
 """Units of a stratum, or a few more."""
@@ -103,6 +103,43 @@ class DropEvenly:
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
         """Return windows (run, batch, time, unit) with the lost units silent."""
+        return windows.masked_fill(lost, 0)
+
+
+@dataclass(frozen=True, eq=False)
+class LoseInOrder:
+    """Lose units in one order, which a run keeps at all steps and in all views: those before a random place; the losses nest over rates.
+
+    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0, as in `DropUnits`.
+    """
+
+    PURPOSE = 6
+    rate: Tensor
+    """(run,), the largest part that is lost, in [0, 1)."""
+    standardised: bool
+    """Applied after standardisation (`value: mean`)."""
+
+    @classmethod
+    def of(cls, declared: list[ProgressiveUnitLoss], rates: Tensor) -> "LoseInOrder":
+        """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
+        rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
+        return cls(rate, declared[0].value == "mean")
+
+    @property
+    def idle(self) -> bool:
+        """Whether no run is at another dose than the identity."""
+        return not bool(self.rate.any())
+
+    def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
+        """Draw the lost units for windows of shape (time, unit)."""
+        always = torch.zeros_like(draws.rows[:, :1])
+        numbers = uniform(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1])  # at no step and in no view
+        place = (numbers.argsort(dim=2).argsort(dim=2) + 0.5) / shape[1]
+        reached = self.rate.view(-1, 1, 1) * uniform(draws.start(self.PURPOSE), draws.rows, 1)
+        return (place < reached).unsqueeze(2)
+
+    def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
+        """Return windows (run, batch, time, unit) without the lost units."""
         return windows.masked_fill(lost, 0)
 
 

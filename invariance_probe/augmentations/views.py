@@ -1,8 +1,9 @@
 """From a batch of window indices to training views, for stacked runs of one recording.
 
-The stages are pairing, base, transforms on counts, standardisation by training statistics, transforms on
-standardised activity. The arms concern the swept transform only: `independent` draws for each view, `paired`
-one draw for both views of a pair, `shared` one draw a step for the whole batch and both views.
+The stages are pairing, base, transforms on counts, the gain of counts, standardisation by training statistics,
+transforms on standardised activity; within a stage transforms come as they are declared. The arms concern the swept
+transform only: `independent` draws for each view, `paired` one draw for both views of a pair, `shared` one draw a step
+for the whole batch and both views.
 """
 
 from dataclasses import dataclass
@@ -14,13 +15,16 @@ from torch import Tensor
 
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.adversarial import random_counterpart
+from invariance_probe.augmentations.amplitude import ModulateGain
+from invariance_probe.augmentations.blocks import MixWindows
 from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
+from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import draws
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.run import Run
-from invariance_probe.study.transforms import Transform
+from invariance_probe.study.transforms import Transform, cuts_bins, is_idle
 from invariance_probe.study.views import Views
 
 
@@ -65,11 +69,19 @@ class ViewMaker:
         The `views` stream key of every run.
     scaling
         Standardisation of every run.
+    parts
+        Training windows of every run, which `cutmix` takes its other windows from.
+
+    Raises
+    ------
+    TrainingError
+        When views need training windows and are given none, or need windows of several bins and are given single ones.
     """
 
     def __init__(
-        self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling
-    ) -> None:
+        self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling,
+        parts: list[np.ndarray] | None = None,
+    ) -> None:  # fmt: skip
         device = activity.device
         self.scaling = scaling
         self.shape = (length_bins, activity.shape[1])
@@ -77,10 +89,13 @@ class ViewMaker:
         self.keys = key_tensor(keys, device)
         views = [run.views or Views() for run in runs]
         self.native = _native(runs, activity)
+        _check_lengths(views, length_bins)
         halved = views[0].base.kind == "count_splitting"
         self.base: CountHalves | Whole = CountHalves.of(activity, self.native) if halved else Whole(activity)
         self.whole = Whole(activity)
-        self.transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
+        transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
+        self.transforms = sorted(transforms, key=lambda transform: isinstance(transform, ModulateGain))  # after what reads counts
+        self.pool = _pool(parts, device) if any(isinstance(transform, MixWindows) for transform in transforms) else None
         self.adversaries = _adversaries(views)
         self.counterpart = random_counterpart(self.adversaries, device) if self.adversaries else None
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
@@ -88,7 +103,7 @@ class ViewMaker:
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
         """Return both views of the windows `first` and `second` (run, batch), one after the other: (run, 2 batch, time, unit)."""
         halves = self.halves(step, first, second)
-        return torch.cat([self._finish(half, step, view, self.base.scale) for view, half in enumerate(halves)], dim=1)
+        return torch.cat([self._finish(half, step, view, self.base) for view, half in enumerate(halves)], dim=1)
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Return what both views are made of, before any transform and in the recording's own units: each (run, batch, time, unit)."""
@@ -102,7 +117,7 @@ class ViewMaker:
         No model trains on it, so that an adversary's place is taken by a random corruption as strong.
         """
         activity, _ = self.whole.views(self.keys, step, (bins := self._bins(windows), bins))
-        finished = self._finish(activity, step, 0, self.whole.scale)
+        finished = self._finish(activity, step, 0, self.whole)
         if self.counterpart is None:
             return finished
         rows = torch.arange(windows.shape[1], device=windows.device).expand(len(self.keys), -1)
@@ -116,23 +131,52 @@ class ViewMaker:
     def _bins(self, windows: Tensor) -> Tensor:
         return self.starts[windows].unsqueeze(-1) + torch.arange(self.shape[0], device=windows.device)
 
-    def _finish(self, windows: Tensor, step: int, view: int, scale: float) -> Tensor:
+    def _finish(self, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
         for transform in self.transforms:
             if not transform.standardised:
-                windows = self._corrupt(transform, windows, step, view)
-        windows = self.scaling.apply(windows, scale, self.native)
+                windows = self._corrupt(transform, windows, step, view, base)
+        windows = self.scaling.apply(windows, base.scale, self.native)
         for transform in self.transforms:
             if transform.standardised:
-                windows = self._corrupt(transform, windows, step, view)
+                windows = self._corrupt(transform, windows, step, view, base)
         return windows
 
-    def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int) -> Tensor:
+    def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
         shared, common = self.arms[id(transform)]
         rows = torch.arange(windows.shape[1], device=windows.device)
         address = Draws(self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows))
         if self.native and isinstance(transform, DropUnits) and windows.dtype == torch.int16:
             return transform.lose(windows, address)
-        return transform.apply(windows, transform.draw(address, self.shape))
+        draw = transform.draw(address, self.shape)
+        if isinstance(transform, MixWindows):
+            block, number = draw
+            draw = block, self._others(number, step, view, base)
+        return transform.apply(windows, draw)
+
+    def _others(self, number: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
+        """Return the training windows that numbers on (0, 1) choose (run, batch), as the base shows them to a view."""
+        assert self.pool is not None
+        windows, lengths = self.pool
+        bins = self._bins(windows.gather(1, (number * lengths.unsqueeze(1)).to(torch.int64)))
+        return base.views(self.keys, step, (bins, bins))[view]
+
+
+def _check_lengths(views: list[Views], length_bins: int) -> None:
+    """Refuse to take some bins of windows that have one."""
+    cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
+    if cutting and length_bins == 1:
+        raise TrainingError(f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use longer windows")
+
+
+def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Return the training windows of every run, padded (run, window), and how many there are (run,)."""
+    if parts is None:
+        raise TrainingError(
+            "cutmix takes its other windows from the training part, and these views were made without one; pass `parts`"
+        )
+    windows = [torch.from_numpy(part).to(device) for part in parts]
+    lengths = torch.tensor([len(part) for part in parts], device=device)
+    return torch.nn.utils.rnn.pad_sequence(windows, batch_first=True), lengths
 
 
 def _native(runs: list[Run], activity: Tensor) -> bool:

@@ -201,8 +201,8 @@ def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Plac
         for i, transform in enumerate(views.transforms):
             if transform.kind == "spike_thinning":
                 yield ("views", "transforms", i, "kind"), transform.kind, f"spike_thinning needs spike counts, {advice}"
-            if transform.kind == "unit_dropout" and transform.value == "silent":
-                yield ("views", "transforms", i, "value"), transform.value, f"a silent unit has zero counts, {advice}; use 'mean'"
+            if getattr(transform, "value", "") == "silent":
+                yield ("views", "transforms", i, "value"), "silent", f"a silent unit has zero counts, {advice}; use 'mean'"
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:

@@ -54,6 +54,18 @@ CORRUPTIONS = {
     "unit_dropout": ("redundant against the loss of units", "distributed over the recorded units"),
     "spike_thinning": ("robust to the loss of spikes", "recoverable from fewer spikes"),
     "gaussian_noise": ("robust to added noise", "recoverable under added noise"),
+    "stratified_dropout": ("redundant against the even loss of units of all rates", "distributed over the recorded units"),
+    "gain_modulation": ("unmoved by a gain that units share", "recoverable under a gain that units share"),
+    "progressive_unit_loss": ("redundant against the loss of units in one order", "recoverable from the units that last"),
+    "unit_permutation": (
+        "unmoved when neighbours are taken for each other",
+        "recoverable when neighbours are taken for each other",
+    ),
+    "waveform_drift": ("unmoved when neighbours' spikes are mixed", "recoverable when neighbours' spikes are mixed"),
+    "pepper": ("robust to spurious activity", "recoverable under spurious activity"),
+    "time_cutout": ("redundant over the bins of a window", "recoverable from the other bins of a window"),
+    "unit_cutout": ("redundant against the loss of a block of units", "recoverable without a block of units"),
+    "cutmix": ("unmoved by another window's block", "recoverable beside another window's block"),
 }
 """What `invariant` and `recoverable` mean under each corruption."""
 

@@ -12,6 +12,15 @@ DOSES = {
     "unit_dropout.rate": "with {percent:g} % of the units dropped",
     "spike_thinning.rate": "with {percent:g} % of the spikes deleted",
     "gaussian_noise.sigma": "with noise of {dose:g} SD added",
+    "stratified_dropout.rate": "with {percent:g} % of the units of every rate dropped",
+    "gain_modulation.sigma": "with a random gain of {dose:g} SD of its logarithm",
+    "progressive_unit_loss.rate": "with up to {percent:g} % of the units lost in one order",
+    "unit_permutation.rate": "with {percent:g} % of the units exchanged with neighbours",
+    "waveform_drift.mix": "with {percent:g} % of each unit's activity given to its neighbour",
+    "pepper.rate": "with a constant added to {percent:g} % of the values",
+    "time_cutout.fraction": "with a block of {percent:g} % of a window's bins lost",
+    "unit_cutout.fraction": "with a block of {percent:g} % of the units lost",
+    "cutmix.fraction": "with a block of {percent:g} % of the view from another window",
     "time_jitter.window_s": "with windows {apart} made alike",
 }
 """A dose in plain words, by the path that is swept."""

@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.run import Arm
-from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform, UnitDropout
+from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, Transform, UnitDropout, is_idle
 from invariance_probe.study.views import Views
 
 
@@ -100,10 +100,14 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
     Raises
     ------
     TrainingError
-        For thinning by one shared or paired draw, which depends on more than second moments, and for stratified dropout.
+        For thinning by one shared or paired draw, which depends on more than second moments, and for transforms without a closed form.
     """
-    if isinstance(transform, StratifiedDropout):
-        raise TrainingError("linear_ssl has no closed form for stratified_dropout; use unit_dropout or another method")
+    if not transform.has_closed_form:
+        if is_idle(transform):
+            return moments
+        raise TrainingError(
+            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, spike_thinning, gaussian_noise or another method"
+        )
     if isinstance(transform, GaussianNoise):
         noise = np.diag((transform.sigma * sd) ** 2)
         nothing = np.zeros_like(noise)
@@ -119,6 +123,7 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
         scale = 2.0
         extra = np.diag(scale * keep * (1 - keep) * moments.mean)
         return Moments(keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra)
+    assert isinstance(transform, UnitDropout)  # the one other that has a closed form
     return _dropped(moments, transform, arm)
 
 

@@ -102,7 +102,7 @@ class Workbench:
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Return the view maker of stacked runs that are standardised by the given windows."""
         keys = self.keys("views", runs)
-        return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, self.scaling(parts, dtype))
+        return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, self.scaling(parts, dtype), parts)
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
         """Return the pairs that a run's pairing admits."""

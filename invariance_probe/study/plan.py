@@ -40,7 +40,7 @@ from invariance_probe.study.session import Session, covers
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
-from invariance_probe.study.views import NoSplitting, TimeJitter, Views
+from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
 
 THIRD = 1 / 3
 """Part of the training windows at which a verdict is checked again."""
@@ -261,7 +261,7 @@ class Plan:
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            if study.window.length_bins == 1:  # closed-form linear SSL reads single bins
+            if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):  # linear SSL reads single bins
                 yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)

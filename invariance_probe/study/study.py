@@ -20,6 +20,7 @@ from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.training import Optimisation, Training
+from invariance_probe.study.transforms import cuts_bins, is_idle
 from invariance_probe.study.views import Views
 
 TEST_BLOCKS = 8
@@ -149,6 +150,10 @@ class Study(Declaration):
         yield from _repeated((("axes", i, "path"), axis.path) for i, axis in enumerate(self.axes))
         kinds = [stage.kind for stage in self.views.transforms]
         yield from _repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
+        for i, transform in enumerate(self.views.transforms):
+            if cuts_bins(transform) and self.window.length_bins == 1:
+                single = f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
+                yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._method_problems(("method",), self.method)
@@ -235,6 +240,13 @@ class Study(Declaration):
 
     def _method_problems(self, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
         """Yield why a method cannot be used in this study."""
+        if isinstance(method, LinearSSL):
+            for kind in self._without_closed_form():
+                yield (
+                    (*place, "kind"),
+                    method.kind,
+                    f"it has no closed form for {kind}; use another method, or another corruption",
+                )
         jitters = [axis.path for axis in self.axes if self.is_jitter(axis.path)]
         if jitters and method.pairs_in_time:
             yield (
@@ -245,6 +257,11 @@ class Study(Declaration):
             )
         if method.kind == "supcon" and self.target.kind != "categorical":
             yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {self.target.kind}; use 'y_aware'"
+
+    def _without_closed_form(self) -> list[str]:
+        """Return the transforms that change something in some run and that linear SSL has no closed form for."""
+        swept = {path.split(".")[0] for path in (*(axis.path for axis in self.axes), *(sweep.path for sweep in self.sweeps))}
+        return [t.kind for t in self.views.transforms if not t.has_closed_form and (t.kind in swept or not is_idle(t))]
 
     def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:
         for i, sweep in enumerate(self.sweeps):

@@ -10,7 +10,7 @@ from pydantic import Field
 
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, added
-from invariance_probe.study.transforms import Transform
+from invariance_probe.study.transforms import Transform, is_idle
 
 
 class TimeJitter(Declaration):
@@ -82,3 +82,8 @@ class Views(Declaration):
             transforms=tuple(put(stage) for stage in self.transforms),
             adversary=None if self.adversary is None else put(self.adversary),
         )
+
+
+def has_closed_form(views: Views) -> bool:
+    """Say whether closed-form linear SSL can be fitted on such views: whether it has moments for all that changes something."""
+    return all(transform.has_closed_form or is_idle(transform) for transform in views.transforms)

@@ -1,28 +1,56 @@
 """What every augmentation promises: dose 0 changes nothing, draws are pure, arms share what they say."""
 
+from typing import get_args
+
 import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
 
 from invariance_probe.augmentations import TRANSFORMS
+from invariance_probe.augmentations.blocks import MixWindows, block_mask
 from invariance_probe.augmentations.pairing import StackedPartners, find_partners
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
-from invariance_probe.augmentations.splitting import CountHalves
+from invariance_probe.augmentations.splitting import SPLIT, CountHalves
 from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.errors import TrainingError
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
-from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, UnitDropout
-from invariance_probe.study.views import TimeJitter
+from invariance_probe.study.transforms import (
+    CutMix,
+    GainModulation,
+    GaussianNoise,
+    Pepper,
+    ProgressiveUnitLoss,
+    Property,
+    SpikeThinning,
+    StratifiedDropout,
+    TimeCutout,
+    UnitCutout,
+    UnitDropout,
+    UnitPermutation,
+    WaveformDrift,
+)
+from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 DECLARED = {
     "unit_dropout": UnitDropout,
     "stratified_dropout": StratifiedDropout,
     "spike_thinning": SpikeThinning,
     "gaussian_noise": GaussianNoise,
+    "gain_modulation": GainModulation,
+    "progressive_unit_loss": ProgressiveUnitLoss,
+    "unit_permutation": UnitPermutation,
+    "waveform_drift": WaveformDrift,
+    "pepper": Pepper,
+    "time_cutout": TimeCutout,
+    "unit_cutout": UnitCutout,
+    "cutmix": CutMix,
 }
-FIELD = {"unit_dropout": "rate", "stratified_dropout": "rate", "spike_thinning": "rate", "gaussian_noise": "sigma"}
+FIELD = {kind: next(iter(declaration.identity)) for kind, declaration in DECLARED.items()}
+READS_COUNTS = {"spike_thinning", "waveform_drift"}
+"""Those whose draws are about single spikes."""
 CPU = torch.device("cpu")
 RATES = torch.arange(12.0).repeat(3, 1)
 
@@ -40,16 +68,32 @@ def built(kind, doses):
     return TRANSFORMS[kind].of([DECLARED[kind](**{FIELD[kind]: dose}) for dose in doses], RATES[: len(doses)])
 
 
+def corrupted(made, windows, address):
+    """Draw and apply; cutmix's other windows are rows of the same batch."""
+    draw = made.draw(address, windows.shape[2:])
+    if isinstance(made, MixWindows):
+        block, number = draw
+        rows = (number * windows.shape[1]).to(torch.int64)
+        at = rows.expand(windows.shape[:2])[..., None, None].expand(windows.shape)
+        draw = block, windows.gather(1, at)
+    return made.apply(windows, draw)
+
+
 def test_every_declared_transform_has_an_implementation():
     assert TRANSFORMS.keys() == DECLARED.keys()
 
 
+def test_no_two_transforms_read_the_same_random_bits():
+    purposes = [SPLIT, *(implementation.PURPOSE for implementation in TRANSFORMS.values())]
+    assert len(set(purposes)) == len(purposes) and max(purposes) < 100  # 100 and more are second purposes
+
+
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_dose_zero_is_bit_exact_and_the_input_is_untouched(kind):
-    windows = counts() if kind == "spike_thinning" else counts().float()
+    windows = counts() if kind in READS_COUNTS else counts().float()
     before = windows.clone()
     made = built(kind, [0.0, 0.3, 0.6])
-    out = made.apply(windows, made.draw(draws(), (2, 12)))
+    out = corrupted(made, windows, draws())
     assert torch.equal(out[0], windows[0]) and torch.equal(windows, before)
     assert not torch.equal(out[1], windows[1])
     assert out.shape == windows.shape and out.dtype == windows.dtype
@@ -57,10 +101,157 @@ def test_dose_zero_is_bit_exact_and_the_input_is_untouched(kind):
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_the_same_draw_gives_the_same_view_and_another_view_another(kind):
-    windows = counts() if kind == "spike_thinning" else counts().float()
+    windows = counts() if kind in READS_COUNTS else counts().float()
     made = built(kind, [0.3, 0.3, 0.3])
-    first, again, other = (made.apply(windows, made.draw(draws(view=view), (2, 12))) for view in (0, 0, 1))
+    first, again, other = (corrupted(made, windows, draws(view=view)) for view in (0, 0, 1))
     assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def keeps(kind, windows, dose):
+    """Measure which properties one run's windows (1, batch, time, unit) keep under a transform at a dose."""
+    made = built(kind, [dose])
+    address = Draws(key_tensor([7], CPU), 1, torch.zeros(1, dtype=torch.int64), torch.arange(windows.shape[1]).unsqueeze(0))
+    given = windows.float() if made.standardised else windows
+    out = corrupted(made, given, address)
+    other_unit, other_window = given.clone(), given.clone()
+    other_unit[..., 5] += 1
+    other_window[:, 3] += 1
+    unit_moved = (corrupted(made, other_unit, address) != out).any(0).any(0).any(0)
+    window_moved = (corrupted(made, other_window, address) != out).any(3).any(2).any(0)
+    change = out.double().mean((0, 1, 2)) - given.double().mean((0, 1, 2))
+    error = (out.double() - given.double()).std((0, 1, 2)) / (windows.shape[1] * windows.shape[2]) ** 0.5
+    wide = 6 * windows.shape[2] ** 0.5  # a window's bins may share a draw
+    return {
+        "counts": torch.equal(out.double(), out.double().round()) and bool((out >= 0).all()),
+        "unit_mean": bool((change.abs() <= wide * error).all()),
+        "bin_total": torch.equal(out.double().sum(3), given.double().sum(3)),
+        "unit_identity": not unit_moved[torch.arange(12) != 5].any(),
+        "window_identity": not window_moved[torch.arange(windows.shape[1]) != 3].any(),
+    }
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_what_is_declared_as_preserved_holds_and_what_is_declared_as_broken_breaks(kind):
+    rates = torch.linspace(1, 9, 12).expand(1, 4000, 2, 12)
+    windows = torch.poisson(rates, generator=torch.Generator().manual_seed(4)).to(torch.int16)
+    kept = keeps(kind, windows, 0.4)
+    assert {name for name, holds in kept.items() if holds} == set(DECLARED[kind].preserves)
+    assert {name for name, holds in kept.items() if not holds} == set(DECLARED[kind].breaks)
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_every_property_is_declared_as_preserved_or_as_broken(kind):
+    said = (*DECLARED[kind].preserves, *DECLARED[kind].breaks)
+    assert sorted(said) == sorted(get_args(Property))
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_a_runs_corruption_does_not_depend_on_its_partners(kind):
+    windows = counts(mean=14.0)  # some counts above sixteen, others below
+    windows[0].clamp_(max=9)
+    windows = windows.float() if built(kind, [0.3]).standardised else windows
+    together = corrupted(built(kind, [0.3, 0.0, 0.6]), windows, draws())
+    alone = corrupted(built(kind, [0.3]), windows[:1], draws(runs=1))
+    assert torch.equal(together[:1], alone)
+    assert torch.equal(together[1], windows[1].to(together.dtype))
+
+
+def many(dose_count, batch=4000, keys=7):
+    return Draws(
+        key_tensor([keys] * dose_count, CPU),
+        1,
+        torch.zeros(dose_count, dtype=torch.int64),
+        torch.arange(batch).expand(dose_count, batch),
+    )
+
+
+def test_progressive_loss_takes_units_in_one_order_at_every_step_and_in_both_views():
+    made = TRANSFORMS["progressive_unit_loss"].of([ProgressiveUnitLoss(rate=rate) for rate in (0.4, 0.8)], torch.ones(2, 20))
+    lost = made.draw(many(2), (1, 20)).squeeze(2)
+    assert (lost[0] <= lost[1]).all()  # doses nest
+    assert lost.double().mean((1, 2)).numpy() == pytest.approx([0.2, 0.4], abs=0.01)
+    assert int(lost[1].sum(1).max()) == 16
+    later = Draws(key_tensor([7, 7], CPU), 9, torch.ones(2, dtype=torch.int64), torch.arange(4000).expand(2, 4000))
+    both = torch.cat([lost[1], made.draw(later, (1, 20)).squeeze(2)[1]])
+    by_size = both[both.sum(1).argsort()]
+    assert (by_size[:-1] <= by_size[1:]).all()  # one order: the smaller loss lies in the larger
+    other = made.draw(many(2, keys=8), (1, 20)).squeeze(2)
+    assert not torch.equal(other[1].double().mean(0).argsort(), lost[1].double().mean(0).argsort())  # another run, another order
+
+
+def test_swaps_stay_in_their_neighbourhood_at_their_rate_and_nest():
+    declared = [UnitPermutation(rate=rate, neighbourhood=4) for rate in (0.2, 0.6, 1.0)]
+    shown = TRANSFORMS["unit_permutation"].of(declared, torch.ones(3, 12)).draw(many(3), (1, 12)).squeeze(2)
+    units = torch.arange(12)
+    assert torch.equal(shown.sort(dim=2).values, units.expand_as(shown))  # a permutation
+    assert (shown // 4 == units // 4).all()
+    moved = shown != units
+    assert moved.double().mean((1, 2)).numpy() == pytest.approx([0.2, 0.6, 1.0], abs=0.01)
+    for low, high in ((0, 1), (1, 2)):
+        assert torch.equal(shown[low][moved[low]], shown[high][moved[low]])  # who has moved, moves to the same place
+    partners = torch.stack([(shown[2, :, 0] == unit).double().mean() for unit in (1, 2, 3)])
+    assert partners.numpy() == pytest.approx(np.full(3, 1 / 3), abs=0.04)
+
+
+@pytest.mark.parametrize(("units", "size"), [(11, 4), (10, 3), (3, 8)])
+def test_a_unit_without_a_partner_keeps_its_place(units, size):
+    made = TRANSFORMS["unit_permutation"].of([UnitPermutation(rate=1, neighbourhood=size)], torch.ones(1, units))
+    shown = made.draw(many(1, 2000), (1, units)).squeeze(2)[0]
+    sizes = [min(size, units - begin) for begin in range(0, units, size)]
+    still = (shown == torch.arange(units)).sum(1)
+    assert (still == sum(s % 2 for s in sizes)).all()
+    assert torch.equal(shown.sort(dim=1).values, torch.arange(units).expand_as(shown))
+
+
+def test_drifting_spikes_are_poisson_of_the_mixed_rate_and_signals_are_mixed_as_they_are():
+    made = built("waveform_drift", [0.25])
+    rates = torch.tensor([20.0, 4.0, 8.0]).expand(1, 20000, 1, 3)
+    windows = torch.poisson(rates, generator=torch.Generator().manual_seed(5)).to(torch.int16)
+    out = corrupted(made, windows, many(1, 20000)).double()[0, :, 0]
+    mixed = [0.75 * 20 + 0.25 * 4, 0.75 * 4 + 0.25 * 8, 0.75 * 8 + 0.25 * 20]
+    assert out.mean(0).numpy() == pytest.approx(mixed, rel=0.02)
+    assert out.var(0).numpy() == pytest.approx(mixed, rel=0.05)
+    assert abs(np.corrcoef(out.numpy().T)[0, 1]) < 0.03
+    signal = torch.randn((1, 8, 1, 3), generator=torch.Generator().manual_seed(6))
+    assert torch.equal(corrupted(made, signal, many(1, 8)), 0.75 * signal + 0.25 * signal.roll(-1, dims=3))
+
+
+@pytest.mark.parametrize("coupling", ["common", "varied"])
+def test_gains_have_mean_one_and_their_spread_and_couplings_stay(coupling):
+    made = TRANSFORMS["gain_modulation"].of([GainModulation(sigma=0.3, coupling=coupling)], torch.ones(1, 12))
+    gains = corrupted(made, torch.ones(1, 40000, 1, 12), many(1, 40000))[0, :, 0].double()
+    assert gains.mean(0).numpy() == pytest.approx(np.ones(12), abs=0.02)
+    logs = gains.log()
+    if coupling == "common":
+        assert torch.equal(gains, gains[:, :1].expand_as(gains))
+        assert float(logs[:, 0].std()) == pytest.approx(0.3, abs=0.01)
+        return
+    slopes = logs.std(0) / 0.3
+    signs = torch.sign(torch.corrcoef(logs.T)[0])
+    assert 0.4 < float(slopes.mean()) < 1.3 and {-1.0, 1.0} <= set(signs.tolist())
+    later = Draws(key_tensor([7], CPU), 8, torch.ones(1, dtype=torch.int64), torch.arange(4000).unsqueeze(0))
+    again = corrupted(made, torch.ones(1, 4000, 1, 12), later)[0, :, 0].double().log().std(0) / 0.3
+    assert again.numpy() == pytest.approx(slopes.numpy(), rel=0.08)
+
+
+def test_pepper_adds_its_amplitude_at_its_rate_and_nests():
+    made = TRANSFORMS["pepper"].of([Pepper(rate=rate, amplitude=2.5) for rate in (0.1, 0.3)], torch.ones(2, 12))
+    out = corrupted(made, torch.zeros(2, 4000, 2, 12), many(2))
+    assert set(out.unique().tolist()) == {0.0, 2.5}
+    assert (out > 0).double().mean((1, 2, 3)).numpy() == pytest.approx([0.1, 0.3], abs=0.01)
+    assert (out[0] <= out[1]).all()
+
+
+@pytest.mark.parametrize("length", [2, 7, 40])
+def test_blocks_are_contiguous_of_the_declared_size_nest_and_leave_a_place(length):
+    fractions = torch.tensor([0.0, 0.1, 0.25, 0.5, 0.95], dtype=torch.float64)
+    numbers = torch.rand((1, 20000, 2), generator=torch.Generator().manual_seed(7), dtype=torch.float64).expand(5, -1, -1)
+    lost = block_mask(fractions, numbers, length)
+    edges = (lost[..., 1:] != lost[..., :-1]).sum(2) + lost[..., 0].long() + lost[..., -1].long()
+    assert (edges == 2 * lost.any(2)).all()
+    assert (lost[:-1] <= lost[1:]).all() and not lost[0].any() and not lost.all(2).any()
+    part = lost.double().mean((1, 2))[:4]
+    assert part.numpy() == pytest.approx([0, 0.1, 0.25, 0.5], abs=0.01)
 
 
 def test_dropout_loses_units_at_its_rate_and_masks_nest():
@@ -98,6 +289,16 @@ def test_thinning_is_binomial():
     kept = made.apply(windows, made.draw(keys, (1, 4))).double()
     assert float(kept.mean()) == pytest.approx(7, abs=0.03)
     assert float(kept.var()) == pytest.approx(10 * 0.7 * 0.3, rel=0.03)
+
+
+def test_thinning_does_not_depend_on_a_partners_largest_count():
+    few, more = (torch.full((1, 50, 1, 5), count, dtype=torch.int16) for count in (10, 40))
+    made = built("spike_thinning", [0.5, 0.5])
+    address = draws(runs=2, batch=50)
+    together = made.apply(torch.cat([few, more]), made.draw(address, (1, 5)))
+    one = built("spike_thinning", [0.5])
+    assert torch.equal(together[:1], one.apply(few, one.draw(draws(runs=1, batch=50), (1, 5))))
+    assert float(together[1].double().mean()) == pytest.approx(20, abs=1)
 
 
 def test_halves_are_fair_binomial_and_add_up_whatever_the_windows():
@@ -186,6 +387,102 @@ def test_a_runs_views_do_not_depend_on_its_partners():
     one = Scaling(scaling.mean[:1], scaling.inverse_sd[:1])
     alone = ViewMaker(activity, 1, torch.arange(200), runs[2:3], [7], one).pair(2, windows[:1], windows[:1])
     assert torch.equal(together[2:3], alone)
+
+
+def runs_of(kind, doses, arms, **changes):
+    """Runs on single bins (pairs of bins for cuts in time) that differ in the dose and the arm of one transform."""
+    path = f"{kind}.{FIELD[kind]}"
+    views = Views(transforms=(DECLARED[kind](),), **changes)
+    [like] = arm_runs(("none",))
+    put = [
+        {"views": views.at(path, dose), "axis": path if dose else "", "dose": dose, "arm": arm}
+        for dose, arm in zip(doses, arms, strict=True)
+    ]
+    return [like.model_copy(update=each) for each in put]
+
+
+def maker(runs, keys=None, length=1, parts=None, native=False):
+    activity = torch.poisson(torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)).to(torch.int32)
+    scaling = Scaling(torch.full((len(runs), 1, 1, 30), 8.0), torch.full((len(runs), 1, 1, 30), 0.35))
+    if native:
+        runs = [
+            run.model_copy(update={"optimisation": run.optimisation.model_copy(update={"kernels": "native"})}) for run in runs
+        ]
+    starts = torch.arange(0, 200 - length + 1)
+    parts = [np.arange(40, 150)] * len(runs) if parts is None else parts
+    return ViewMaker(activity, length, starts, runs, keys or [9] * len(runs), scaling, parts)
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_every_transform_goes_through_the_stack_in_every_arm(kind):
+    """Views of a stack equal those of each run alone, dose 0 is what no transform gives, and paired draws are common to a pair."""
+    runs = runs_of(kind, [0.0, 0.4, 0.4, 0.4], ["none", "independent", "shared", "paired"])
+    length = 4 if kind == "time_cutout" else 1
+    windows = torch.arange(64).expand(4, 64)
+    together = maker(runs, length=length).pair(2, windows, windows)
+    for i, run in enumerate(runs):
+        assert torch.equal(together[i : i + 1], maker([run], length=length).pair(2, windows[:1], windows[:1]))
+    nothing = [run.model_copy(update={"views": Views()}) for run in runs[:1]]
+    assert torch.equal(together[:1], maker(nothing, length=length).pair(2, windows[:1], windows[:1]))
+    assert not torch.equal(together[1], together[0]) and not torch.equal(together[2], together[1])
+    assert not torch.equal(together[3], together[1])
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_native_kernels_draw_the_same_views_or_leave_them_to_torch(kind):
+    runs = runs_of(kind, [0.0, 0.4], ["none", "independent"])
+    length = 4 if kind == "time_cutout" else 1
+    windows = torch.arange(64).expand(2, 64)
+    plain, native = (maker(runs, length=length, native=native) for native in (False, True))
+    assert torch.equal(plain.pair(2, windows, windows), native.pair(2, windows, windows))
+    assert torch.equal(plain.single(3, windows), native.single(3, windows))
+
+
+@pytest.mark.parametrize("kind", TRANSFORMS)
+def test_tests_on_part_of_the_windows_show_the_same_corruption(kind):
+    """A row's corruption is addressed by its place, not by who else is there, so the first half alone is the first half of all."""
+    length = 4 if kind == "time_cutout" else 1
+    made = maker(runs_of(kind, [0.4], ["independent"], base=NoSplitting()), length=length)
+    windows = torch.arange(60).unsqueeze(0)
+    assert torch.equal(made.single(3, windows)[:, :20], made.single(3, windows[:, :20]))
+
+
+def test_cutmix_shows_training_windows_only_and_each_view_its_own_half():
+    """Every unit of every bin says which bin it is, so that a block says where it comes from."""
+    runs = runs_of("cutmix", [0.5], ["independent"], base=NoSplitting())
+    activity = torch.arange(200, dtype=torch.int32).unsqueeze(1).expand(200, 30).contiguous()
+    plain = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
+    part = np.arange(100, 140)
+    single = ViewMaker(activity, 1, torch.arange(200), runs, [9], plain, [part]).single(1, torch.arange(50).unsqueeze(0))[0, :, 0]
+    foreign = single != torch.arange(50).unsqueeze(1)
+    assert (foreign.sum(1) == 15).all()
+    assert set(single[foreign].tolist()) <= set(part.tolist()) and len(set(single[foreign].tolist())) > 15
+    halved = runs_of("cutmix", [0.5], ["paired"])
+    counts = 2 * activity
+    made = ViewMaker(counts, 1, torch.arange(200), halved, [9], plain, [part])
+    windows = torch.arange(50).unsqueeze(0)
+    first, second = made.pair(1, windows, windows)[0].squeeze(1).chunk(2)
+    shown = ((first + second) / 4).round()  # twice one half and twice the other: four times the bin's number
+    assert torch.equal(first + second, 4 * shown)
+    assert set(shown[shown != windows.T].tolist()) <= set(part.tolist())
+
+
+def test_cutmix_without_training_windows_says_so():
+    runs = runs_of("cutmix", [0.5], ["independent"])
+    scaling = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
+    with pytest.raises(TrainingError, match="cutmix takes its other windows from the training part"):
+        ViewMaker(torch.zeros((50, 30), dtype=torch.int32), 1, torch.arange(50), runs, [9], scaling)
+
+
+def test_the_gain_comes_after_what_reads_counts_whatever_the_order():
+    kinds = (GainModulation(sigma=0.3), SpikeThinning(rate=0.3), WaveformDrift(mix=0.3))
+    [like] = arm_runs(("none",))
+    windows = torch.arange(64).unsqueeze(0)
+    first, last = (
+        maker([like.model_copy(update={"views": Views(transforms=order)})]).pair(2, windows, windows)
+        for order in (kinds, (*kinds[1:], kinds[0]))
+    )
+    assert torch.equal(first, last)
 
 
 def test_global_generators_are_untouched():

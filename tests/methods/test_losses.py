@@ -15,7 +15,15 @@ from invariance_probe.methods.linear_ssl import corrupted_moments, fit_direction
 from invariance_probe.methods.simclr import nt_xent
 from invariance_probe.methods.vicreg import covariance_loss, variance_loss
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, UnitDropout
+from invariance_probe.study.transforms import (
+    CutMix,
+    GainModulation,
+    GaussianNoise,
+    SpikeThinning,
+    StratifiedDropout,
+    UnitDropout,
+    UnitPermutation,
+)
 from invariance_probe.study.views import TimeJitter, Views
 
 
@@ -132,3 +140,15 @@ def test_linear_ssl_refuses_what_has_no_closed_form():
     views = Views(transforms=(SpikeThinning(rate=0.3),))
     with pytest.raises(TrainingError, match="no closed form"):
         fit_directions(x, partners, views, "spike_thinning.rate", "shared", x.std(0), 2, 1e-3)
+
+
+@pytest.mark.parametrize(
+    "transform", [StratifiedDropout(rate=0.3), GainModulation(sigma=0.3), UnitPermutation(rate=0.3), CutMix(fraction=0.3)]
+)
+def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its_identity(transform):
+    x = np.random.default_rng(1).poisson(3, (100, 3))
+    moments = pair_moments(x, find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1), split=True)
+    with pytest.raises(TrainingError, match=f"no closed form for {transform.kind}; use unit_dropout"):
+        corrupted_moments(moments, transform, "independent", np.ones(3))
+    idle = transform.model_copy(update=transform.identity)
+    assert corrupted_moments(moments, idle, "independent", np.ones(3)) is moments

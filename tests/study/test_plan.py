@@ -111,3 +111,43 @@ def test_closed_form_linear_ssl_stands_beside_single_bins_only():
     for method in ({"method": {"kind": "linear_ssl"}}, {"second_method": {"kind": "linear_ssl"}}):
         with pytest.raises(ValidationError, match="linear_ssl reads windows of one bin"):
             plan_of(window={"length_bins": 5}, **method)
+
+
+def corrupted_by(transform, field, doses, **changes):
+    """A tiny plan with another corruption swept."""
+    path = f"{transform['kind']}.{field}"
+    hypothesis = {**tiny_study()["hypotheses"][0], "axis": path, "dose": doses[-1]}
+    axes = [{"path": path, "doses": doses}]
+    return plan_of(views={"transforms": [transform]}, axes=axes, hypotheses=[hypothesis], **changes)
+
+
+def test_a_corruption_without_closed_form_refuses_linear_ssl_by_name():
+    with pytest.raises(ValidationError, match="no closed form for gain_modulation; use another method, or another corruption"):
+        corrupted_by({"kind": "gain_modulation"}, "sigma", [0, 0.5], method={"kind": "linear_ssl"})
+    plan_of(views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper"}]}, method={"kind": "linear_ssl"})  # pepper is idle
+    with pytest.raises(ValidationError, match="no closed form for pepper"):
+        plan_of(views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper", "rate": 0.1}]}, method={"kind": "linear_ssl"})
+
+
+def test_linear_ssl_stands_beside_a_corruption_without_closed_form_only_where_it_is_at_its_identity():
+    swept = corrupted_by({"kind": "pepper"}, "rate", [0, 0.2])
+    fixed = plan_of(views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper", "rate": 0.2}]})
+    count = [sum(run.method.kind == "linear_ssl" for run in plan.baselines) for plan in (swept, fixed)]
+    assert count == [6, 0]
+
+
+@pytest.mark.parametrize("transform", [{"kind": "time_cutout"}, {"kind": "cutmix", "along": "bins"}])
+def test_blocks_of_bins_need_windows_of_several_bins(transform):
+    with pytest.raises(ValidationError, match=f"{transform['kind']} takes some bins of a window and leaves others"):
+        corrupted_by(transform, "fraction", [0, 0.5])
+    assert corrupted_by(transform, "fraction", [0, 0.5], window={"length_bins": 4}).grid
+    assert corrupted_by({"kind": "cutmix"}, "fraction", [0, 0.5]).grid  # blocks of units
+
+
+def test_every_corruption_is_tested_at_every_dose_on_whole_activity_alone():
+    plan = corrupted_by({"kind": "cutmix"}, "fraction", [0, 0.2, 0.5])
+    asked = {(run.dose, run.examination.dose) for run in plan.examined if run.examination.kind == "corruption"}
+    assert asked == {(d, e) for d in (0, 0.2, 0.5) for e in (0.2, 0.5)}
+    assert {run.dose for run in plan.grid if run.method.kind == "information"} == {0.2, 0.5}
+    inputs = next(run.examination.inputs for run in plan.examined if run.examination.kind == "corruption")
+    assert inputs.base.kind == "none" and [t.kind for t in inputs.transforms] == ["cutmix"]

@@ -72,6 +72,15 @@ def dose_label(path: str) -> str:
         "unit_dropout.rate": "unit dropout (probability)",
         "spike_thinning.rate": "spike thinning (probability)",
         "gaussian_noise.sigma": "noise (SD)",
+        "stratified_dropout.rate": "stratified dropout (part of the units)",
+        "gain_modulation.sigma": "gain modulation (SD of the log-gain)",
+        "progressive_unit_loss.rate": "progressive loss (largest part of the units)",
+        "unit_permutation.rate": "unit permutation (part of the units)",
+        "waveform_drift.mix": "waveform drift (part mixed)",
+        "pepper.rate": "pepper (probability)",
+        "time_cutout.fraction": "time cutout (part of the bins)",
+        "unit_cutout.fraction": "unit cutout (part of the units)",
+        "cutmix.fraction": "cutmix (part of the view)",
         "time_jitter.window_s": "time jitter (s)",
     }
     return names.get(path, path)
