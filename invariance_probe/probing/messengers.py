@@ -11,40 +11,27 @@ reliance of this decoder). All comes from Gram matrices. Not a statement about c
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-import torch
 from scipy import stats
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
-from invariance_probe.probing.adversaries.moments import BlockMoments, Part
+from invariance_probe.probing.adversaries.halves import Halves
+from invariance_probe.probing.adversaries.moments import Part
 from invariance_probe.probing.adversaries.random_sets import matched_sets
 from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.ridge import fit_ridge
 from invariance_probe.probing.trained import Progress
-from invariance_probe.probing.workbench import Workbench, inner_folds
+from invariance_probe.probing.workbench import Workbench
 from invariance_probe.streams import generator
 from invariance_probe.study.baselines import Messengers
-from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.run import Run, RunResult
 
 CONFIDENCE = 0.95
 """Of the transfer ratio's interval."""
 LEVEL = 0.05
 """Of the test that a set carries more than the margin, without which there is no transfer ratio."""
-
-
-@dataclass(frozen=True, eq=False)
-class Epoch:
-    """One half of the session: the blocks that choose, those that score, and the penalty of each one's decoder."""
-
-    choosing: BlockMoments
-    scoring: BlockMoments
-    choosing_penalty: float
-    scoring_penalty: float
 
 
 def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
@@ -62,7 +49,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
             f"session {run.session!r}: messengers.budget is {method.budget}, but there are only {units} units; "
             f"at most {units // 3} leave enough others to compare with"
         )
-    epochs = [_epoch(bench, number, method.blocks, round(run.folds.embargo_s / bench.recording.bin_s)) for number in (0, 1)]
+    windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
+    epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in (windows[: len(windows) // 2], windows[len(windows) // 2 :])]
     found: dict[str, float] = {}
     for mode in MODES:
         rng = generator("probe", run.study_seed, run.session)
@@ -71,40 +59,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     return RunResult(run.key(), "done", diagnostics=found)
 
 
-def _epoch(bench: Workbench, number: int, blocks: int, embargo: int) -> Epoch:
-    """Cut one half of the session into blocks that choose and score in turn, so that both see all of it.
-
-    Scoring windows within `embargo` bins of a choosing one are left out, which also keeps apart the parts of one kind.
-    """
-    count = len(bench.windows.starts)
-    rows = np.arange(count // 2) if number == 0 else np.arange(count // 2, count)
-    place = np.arange(len(rows)) * 2 * blocks // len(rows)
-    choosing, scoring = (np.where(place % 2 == kind, place // 2, -1) for kind in (0, 1))
-    edges = bench.windows.starts[rows[np.flatnonzero(np.diff(place) != 0)]] + 0.5
-    scoring[np.abs(bench.windows.starts[rows][:, None] - edges).min(axis=1) < embargo] = -1
-    if min(np.bincount(part[part >= 0], minlength=blocks).min() for part in (choosing, scoring)) < 1:
-        raise TrainingError(
-            f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half a "
-            f"block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
-        )
-    (first, one), (second, two) = (_moments(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
-    return Epoch(first, second, one, two)
-
-
-def _moments(bench: Workbench, rows: np.ndarray, block: np.ndarray) -> tuple[BlockMoments, float]:
-    """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
-    index = torch.from_numpy(rows)
-    activity = bench.activity[bench.starts[index]].to(torch.float64)
-    x = activity.sqrt() if bench.recording.activity_kind == "counts" else activity
-    y = bench.target.columns()[index] / math.sqrt(bench.target.scale)
-    probe = RidgeProbe()
-    inner = inner_folds([np.arange(len(rows))], len(rows), probe.inner_folds, bench.device)
-    penalty = float(fit_ridge(x[None], y[None], inner, probe.penalties).penalties[0, 0])
-    return BlockMoments.of(x.cpu().numpy(), y.cpu().numpy(), block), penalty
-
-
 def transfer(
-    epochs: Sequence[Epoch], mode: str, method: Messengers, rates: np.ndarray, rng: np.random.Generator
+    epochs: Sequence[Halves], mode: str, method: Messengers, rates: np.ndarray, rng: np.random.Generator
 ) -> dict[str, float]:
     """Choose a set in each epoch, score both, and say how well that of A serves in B.
 
@@ -149,7 +105,7 @@ def transfer(
 
 
 def _choice_covariance(
-    epochs: Sequence[Epoch], scoring: Sequence[Part], mode: str, method: Messengers, rng: np.random.Generator
+    epochs: Sequence[Halves], scoring: Sequence[Part], mode: str, method: Messengers, rng: np.random.Generator
 ) -> np.ndarray:
     """Return the covariance (2, 2) of the mean losses in B without A's and without B's set, over sets chosen by reweighted blocks.
 
