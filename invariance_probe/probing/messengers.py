@@ -3,7 +3,8 @@
 In: counts (their square roots are decoded) or signals of one bin a window, and the target. Each half of the session (epoch A,
 epoch B) is cut into blocks that in turn choose and score. A set is chosen on the choosing blocks only and scored on the scoring
 blocks only, by decoders that are fitted and tested within them, so that neither the set nor a decoder profits from how it was
-chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratio T_AB = G(set of A in B) / G(set of B in B).
+chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratio T_AB = G(set of A in B) / G(set of B in B). Where a
+study names several budgets, also the curve of the whole session over them (`adversaries/curve.py`).
 
 Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
 reliance of this decoder). All comes from Gram matrices. Not a statement about causes.
@@ -16,6 +17,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.errors import TrainingError
+from invariance_probe.probing.adversaries.curve import curve
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
 from invariance_probe.probing.adversaries.halves import Halves
@@ -34,6 +36,10 @@ LEVEL = 0.05
 """Of the test that a set carries more than the margin, without which there is no transfer ratio."""
 
 
+SHARED = ("jaccard",)
+"""Figures of the transfer that `curve` has too, of other sets: over blocks, not between halves."""
+
+
 def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Choose each half's messengers, score them, and transfer those of the first half to the second."""
     if bench.windows.length != 1:
@@ -44,18 +50,26 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
 def _measure(bench: Workbench, run: Run) -> RunResult:
     method, units = run.method, bench.activity.shape[1]
     assert isinstance(method, Messengers)
-    if not 3 * method.budget <= units:
+    budgets = method.budgets or (method.budget,)
+    if not 3 * max(budgets) <= units:
         raise TrainingError(
-            f"session {run.session!r}: messengers.budget is {method.budget}, but there are only {units} units; "
+            f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only {units} units; "
             f"at most {units // 3} leave enough others to compare with"
         )
     windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
-    epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in (windows[: len(windows) // 2], windows[len(windows) // 2 :])]
+    parts = windows[: len(windows) // 2], windows[len(windows) // 2 :]
+    epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in parts]
+    rates = bench.recording.activity.mean(axis=0)
     found: dict[str, float] = {}
-    for mode in MODES:
-        rng = generator("probe", run.study_seed, run.session)
-        measured = transfer(epochs, mode, method, bench.recording.activity.mean(axis=0), rng)
-        found |= {f"{mode}_{name}": value for name, value in measured.items()}
+    for budget in budgets:
+        asked = method.model_copy(update={"budget": budget})
+        place = f"b{budget}_" if method.budgets else ""
+        for mode in MODES:
+            measured = transfer(epochs, mode, asked, rates, generator("probe", run.study_seed, run.session))
+            found |= {f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value for name, value in measured.items()}
+    if method.budgets:
+        whole = Halves.of(bench, windows, method.blocks, embargo)
+        found |= curve(whole, method, rates, generator("probe", run.study_seed, run.session))
     return RunResult(run.key(), "done", diagnostics=found)
 
 

@@ -9,7 +9,7 @@ A set is accepted where both damages lie above the 95 % band of random sets of o
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import stats
@@ -99,14 +99,22 @@ def judge(
 def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
     everything, without = losses_without(scoring, (), mode), losses_without(scoring, chosen, mode)
     scale = float(decodable_range(scoring).mean())
-    random = set_losses(scoring, mode)(sets)
-    mean = np.mean([losses_without(scoring, removed, mode) for removed in sets], axis=0)
-    gain = (without - mean) / scale
+    random = np.stack([set_losses([part], mode)(sets) for part in _single(scoring)], axis=1)  # (set, block)
+    gain = (without - random.mean(axis=0)) / scale
     half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain)))
-    damages = (random - everything.mean()) / scale
+    damages = (random.mean(axis=1) - everything.mean()) / scale
     low, high = np.quantile(damages, BAND)
     own = float((without - everything).mean()) / scale
     return Damage(
         own, float(damages.mean()), float(low), float(high), float(gain.mean()), float(gain.mean()) - half,
         float(gain.mean()) + half, float((1 + (damages >= own).sum()) / (1 + len(damages))),
     )  # fmt: skip
+
+
+def _single(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts with one test block each, in the order of their losses."""
+    return [
+        replace(part, grams=part.grams[[i]], products=part.products[[i]], powers=part.powers[[i]], weights=np.ones(1))
+        for part in parts
+        for i in range(len(part.powers))
+    ]
