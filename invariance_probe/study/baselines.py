@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.recordings import RecordingSource
@@ -145,6 +145,9 @@ class Messengers(Declaration):
     """Bootstrap draws of the choosing blocks, for how much the choice varies."""
     margin: Annotated[float, Field(gt=0, lt=1)] = 0.1
     """The transfer ratio is reported where the units chosen in a half carry more than this part of its range."""
+    budgets: tuple[Annotated[int, Field(ge=1)], ...] = added(())
+    """How many units are chosen, in turn: what a study asks for. Then `budget` is not read, and every budget has its damage with
+    the band of random sets, its acceptance, its stability and its transfer ratio."""
 
 
 class MinedPairs(Declaration):

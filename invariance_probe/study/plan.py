@@ -251,7 +251,8 @@ class Plan:
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         clean = Condition(_corruption(study.views, "", 0.0))
-        for measurement in (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),))):
+        asked = (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),)), *study.measurements)
+        for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
             if study.is_jitter(axis.path):

@@ -13,7 +13,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from invariance_probe.study.declaration import Declaration, sha256_of
+from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.declaration import Declaration, added, sha256_of
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import LinearSSL, Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
@@ -91,6 +92,8 @@ class Study(Declaration):
     controls: tuple[Literal["thinning", "noise", "stratified"], ...] = ()
     """Specificity controls of unit dropout at its primary doses, shown beside and in no verdict: spike thinning at the same rate,
     white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate."""
+    measurements: Annotated[tuple[Messengers, ...], Field(max_length=1)] = added(())
+    """What else is measured of every session, without SSL and in no verdict."""
     quick: bool = False
     """Leave out the costly gates; then no hypothesis is confirmatory."""
 
@@ -168,14 +171,7 @@ class Study(Declaration):
                 if isinstance(method, LinearSSL):
                     longer = f"linear_ssl reads windows of one bin, and window.length_bins is {self.window.length_bins}; use another method"
                     yield (name, "kind"), method.kind, longer
-        if self.views.adversary is not None:
-            for name, method in (("method", self.method), ("second_method", self.second_method)):
-                if isinstance(method, LinearSSL):
-                    yield (
-                        (name, "kind"),
-                        method.kind,
-                        "linear_ssl has a closed form, which no adversary can train against; use another method",
-                    )
+        yield from self._measurement_problems()
         if self.folds.scheme == "shuffled" and self.folds.embargo_s > 0:
             yield (
                 ("folds", "embargo_s"),
@@ -195,6 +191,15 @@ class Study(Declaration):
         for i, source in enumerate(self.recordings):
             name = source.session or source.name if source.kind == "catalog" else source.session
             yield i, name
+
+    def _measurement_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        for i, asked in enumerate(self.measurements):
+            if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
+                reason = "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
+                yield ("measurements", i, "budgets"), list(asked.budgets), reason
+            if self.window.length_bins > 1:
+                longer = f"messengers reads windows of one bin, and window.length_bins is {self.window.length_bins}; use 1"
+                yield ("measurements", i, "kind"), asked.kind, longer
 
     def _axis_problems(self) -> Iterator[tuple[Place, Any, str]]:
         known = self.views.doses()
@@ -259,9 +264,11 @@ class Study(Declaration):
             yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {self.target.kind}; use 'y_aware'"
 
     def _without_closed_form(self) -> list[str]:
-        """Return the transforms that change something in some run and that linear SSL has no closed form for."""
+        """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
         swept = {path.split(".")[0] for path in (*(axis.path for axis in self.axes), *(sweep.path for sweep in self.sweeps))}
-        return [t.kind for t in self.views.transforms if not t.has_closed_form and (t.kind in swept or not is_idle(t))]
+        last = () if self.views.adversary is None else (self.views.adversary,)
+        without = (*(t for t in self.views.transforms if not t.has_closed_form), *last)
+        return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
 
     def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:
         for i, sweep in enumerate(self.sweeps):

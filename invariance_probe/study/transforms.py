@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
+from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
@@ -226,7 +227,7 @@ Transform = Annotated[
 ]
 
 
-def is_idle(transform: Transform) -> bool:
+def is_idle(transform: Transform | Adversary) -> bool:
     """Say whether a transform is declared at the dose that changes nothing."""
     return all(getattr(transform, field) == dose for field, dose in transform.identity.items())
 

@@ -11,17 +11,11 @@ from scipy import stats
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.messengers import (
-    FOLDS,
-    MODES,
-    BlockMoments,
-    choose,
-    decodable_range,
-    harm,
-    losses_without,
-    matched_sets,
-    ratio_interval,
-)
+from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
+from invariance_probe.probing.adversaries.greedy import choose
+from invariance_probe.probing.adversaries.moments import FOLDS, BlockMoments
+from invariance_probe.probing.adversaries.random_sets import matched_sets
+from invariance_probe.probing.messengers import ratio_interval
 from invariance_probe.probing.ridge import UNIT
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers

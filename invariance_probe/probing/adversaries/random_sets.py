@@ -1,0 +1,47 @@
+"""Random sets of units that a chosen one is held against.
+
+In: how many sets, which units may be drawn, and the rates that are to be matched. Out: sets of units. They are drawn, not scored.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def matched_sets(
+    chosen: Sequence[int], others: Sequence[int], rates: np.ndarray, count: int, rng: np.random.Generator
+) -> list[tuple[int, ...]]:
+    """Draw random sets of other units with rates like those chosen.
+
+    Identities are drawn within thirds of the rates (of all units), without replacement; where a third has too few others, the
+    rest comes from all others.
+
+    Parameters
+    ----------
+    chosen
+        The set to be matched.
+    others
+        Units that may be drawn. Units that were chosen in either half are not among them: with them, a random set of a
+        sparse code would carry its share of the code, and T of a code that switches would not be 0.
+    rates
+        Of all units (unit,).
+    count
+        How many sets.
+    """
+    third = np.argsort(np.argsort(rates)) * 3 // len(rates)
+    sets = []
+    for _ in range(count):
+        drawn: list[int] = []
+        for level in range(3):
+            pool = [u for u in others if third[u] == level]
+            wanted = min(sum(third[u] == level for u in chosen), len(pool))
+            drawn += rng.choice(pool, wanted, replace=False).tolist() if wanted else []
+        left = [u for u in others if u not in drawn]
+        drawn += rng.choice(left, len(chosen) - len(drawn), replace=False).tolist() if len(drawn) < len(chosen) else []
+        sets.append(tuple(sorted(drawn)))
+    return sets
+
+
+def uniform_sets(units: int, budget: int, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw sets of any units, each in ascending order (set, budget)."""
+    return np.sort(np.argsort(rng.random((count, units)), axis=1)[:, :budget], axis=1)

@@ -1,0 +1,71 @@
+"""Whether the same units are chosen again: selection frequencies, and their stability corrected for chance.
+
+In: which units were chosen in each of several choices (choice, unit). Out: numbers. Where the choices come from (blocks drawn
+again, seeds, halves) says what the stability is of.
+"""
+
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from scipy import stats
+
+CONFIDENCE = 0.95
+
+
+@dataclass(frozen=True)
+class Stability:
+    """Nogueira's stability with its 95 % interval: 1 the same units always, 0 as by chance."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
+    """Return which units each set holds, bool (choice, unit)."""
+    table = np.zeros((len(sets), units), dtype=bool)
+    for row, chosen in zip(table, sets, strict=True):
+        row[list(chosen)] = True
+    return table
+
+
+def stability(table: np.ndarray, confidence: float = CONFIDENCE) -> Stability:
+    """Return the stability of choices (choice, unit), bool, with its asymptotic interval over choices.
+
+    Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)], with p_j a unit's selection frequency and k the mean size.
+
+    Examples
+    --------
+    >>> stability(np.array([[True, True, False, False]] * 5)).estimate
+    1.0
+
+    Raises
+    ------
+    ValueError
+        With fewer than two choices, or where every choice is empty or of all units.
+
+    References
+    ----------
+    Nogueira, Sechidis & Brown 2018, On the stability of feature selection algorithms, JMLR 18(174), definition 4 and theorem 7.
+    """
+    choices, units = table.shape
+    frequency, size = table.mean(axis=0), table.sum(axis=1)
+    share = float(frequency.mean())
+    if choices < 2 or not 0 < share < 1:
+        raise ValueError(
+            f"stability needs two or more choices of some but not all units; got {choices} choices of {share * units:g} of {units} "
+            "units on average"
+        )
+    spread = share * (1 - share)
+    phi = 1 - choices / (choices - 1) * float((frequency * (1 - frequency)).mean()) / spread
+    own = (table * frequency).mean(axis=1) - size / units * share
+    own = (own + phi / 2 * (2 * size / units * share - size / units - share + 1)) / spread
+    half = float(stats.norm.ppf((1 + confidence) / 2)) * 2 / choices * float(np.sqrt(((own - own.mean()) ** 2).sum()))
+    return Stability(phi, phi - half, phi + half)
+
+
+def mean_jaccard(table: np.ndarray) -> float:
+    """Return the mean Jaccard index of all pairs of choices: plain, and not corrected for chance."""
+    overlaps = [(a & b).sum() / (a | b).sum() for a, b in combinations(table, 2)]
+    return float(np.mean(overlaps))

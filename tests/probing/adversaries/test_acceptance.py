@@ -1,0 +1,65 @@
+"""The acceptance rule: what only one of the two decoders shows is not accepted, and carriers are."""
+
+import numpy as np
+import populations
+import pytest
+
+from invariance_probe.probing.adversaries import SELECTORS
+from invariance_probe.probing.adversaries.acceptance import judge
+from invariance_probe.probing.adversaries.attack import Attack
+from invariance_probe.probing.adversaries.damage import decodable_range, losses_without
+
+RATES = np.random.default_rng(0).random(20)
+
+
+def judged(parts, chosen, seed=0):
+    return judge(parts, chosen, RATES, 200, np.random.default_rng(seed))
+
+
+def test_the_exploit_of_a_decoder_without_ridge_is_a_disaster_for_it_and_is_not_accepted():
+    chosen = SELECTORS["greedy_swaps"](Attack(populations.useless_copies(0, 1e-12), "fixed", 2), np.random.default_rng(0))
+    found = judged(populations.useless_copies(1, 1e-12), chosen)
+    assert set(chosen) <= {0, 1, 2, 3}  # copies that know nothing
+    assert found.fixed.chosen > 1.0 and found.fixed.exceeds
+    assert abs(found.refit.chosen) < 0.02 and not found.refit.exceeds
+    assert not found.accepted
+
+
+def test_with_a_ridge_the_same_adversary_finds_carriers_that_are_accepted():
+    chosen = SELECTORS["greedy_swaps"](Attack(populations.useless_copies(0, 1.0), "fixed", 3), np.random.default_rng(0))
+    assert set(chosen) <= set(range(4, 10))
+    assert judged(populations.useless_copies(1, 1.0), chosen).accepted
+
+
+def test_one_of_two_twins_is_not_accepted_and_both_are():
+    scoring = populations.twins(1, 1.0)
+    one = judged(scoring, (0,))
+    assert one.fixed.exceeds and one.refit.chosen < 0.02
+    assert judged(scoring, (0, 1)).accepted
+
+
+def test_a_set_that_was_drawn_is_accepted_no_more_often_than_the_bands_say():
+    found = []
+    for seed in range(60):
+        rng = np.random.default_rng([7, seed])
+        x = rng.standard_normal((400, 20))
+        parts = populations.moments(x, x.sum(axis=1, keepdims=True) + rng.standard_normal((400, 1)), 1.0)
+        found.append(judged(parts, tuple(rng.choice(20, 3, replace=False)), seed).accepted)
+    assert np.mean(found) <= 0.1
+
+
+def test_damages_are_losses_over_the_range_and_the_gain_is_against_random_sets():
+    parts = populations.twins(1, 1.0)
+    found = judged(parts, (0, 1, 2))
+    scale = decodable_range(parts).mean()
+    for mode, damage in (("refit", found.refit), ("fixed", found.fixed)):
+        alone = losses_without(parts, (0, 1, 2), mode).mean() - losses_without(parts, (), mode).mean()
+        assert damage.chosen == pytest.approx(alone / scale)
+        assert damage.gain == pytest.approx(damage.chosen - damage.random, abs=1e-9)
+        assert damage.gain_low < damage.gain < damage.gain_high and damage.low <= damage.random <= damage.high
+    assert found.refit.p_value == pytest.approx(1 / 201)
+
+
+def test_a_band_of_too_few_sets_is_refused():
+    with pytest.raises(ValueError, match="at least 200"):
+        judge(populations.twins(0, 1.0), (0,), RATES, 199, np.random.default_rng(0))
