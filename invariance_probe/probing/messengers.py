@@ -66,7 +66,9 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         place = f"b{budget}_" if method.budgets else ""
         for mode in MODES:
             measured = transfer(epochs, mode, asked, rates, generator("probe", run.study_seed, run.session))
-            found |= {f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value for name, value in measured.items()}
+            found |= {
+                f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value for name, value in measured.items()
+            }
     if method.budgets:
         whole = Halves.of(bench, windows, method.blocks, embargo)
         found |= curve(whole, method, rates, generator("probe", run.study_seed, run.session))
