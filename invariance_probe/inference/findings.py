@@ -347,6 +347,60 @@ class ClassPoint:
 
 
 @dataclass(frozen=True)
+class BandedDamage:
+    """What the removal of a set costs one decoder, in units of R, and the 95 % band of random sets of other units with like rates."""
+
+    chosen: float
+    random: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class ChosenUnit:
+    """One unit of a set, and how often it is chosen when the choosing blocks are reweighted."""
+
+    unit: int
+    frequency: float
+
+
+@dataclass(frozen=True)
+class MessengerPoint:
+    """The units of one session whose removal harms most at one budget, chosen on half of the blocks and scored on the other."""
+
+    session: str
+    group: str
+    budget: int
+    chosen_with: str
+    """`refit`: the decoder is fitted again without the units; `fixed`: it is not."""
+    units: tuple[ChosenUnit, ...]
+    refit: BandedDamage
+    fixed: BandedDamage
+    accepted: bool
+    """Whether both damages lie above their bands."""
+    gain: float
+    """G(b), the damage beyond that of random sets, with the decoder that chose; 95 % interval over blocks of this session."""
+    gain_low: float
+    gain_high: float
+    stability: float
+    """Of the choice over reweighted blocks (Nogueira, Sechidis & Brown 2018), 0 by chance; 95 % interval."""
+    stability_low: float
+    stability_high: float
+    jaccard: float
+    """Mean overlap of the same choices, not corrected for chance."""
+    transfer: float | None
+    """T: what the set of the first half of the session costs in the second, as a part of what its own set costs there; 95 % interval.
+    None where the second half's own set does not carry more than the measurement's margin."""
+    transfer_low: float | None
+    transfer_high: float | None
+    k50_chosen: float
+    """Units that must go until half of the range is lost, chosen and at random; their ratio is `localisation`, 1 where it does not
+    matter which go."""
+    k50_random: float
+    localisation: float
+
+
+@dataclass(frozen=True)
 class Standing:
     """Whether a study was registered, and every way in which it departs from what was registered."""
 
@@ -392,6 +446,7 @@ class Findings:
     examined: tuple[ExaminedPoint, ...] = ()
     similarity: tuple[SimilarityPoint, ...] = ()
     classes: tuple[ClassPoint, ...] = ()
+    messengers: tuple[MessengerPoint, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

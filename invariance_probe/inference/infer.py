@@ -8,6 +8,7 @@ from statsmodels.stats.multitest import multipletests
 from invariance_probe.inference import description, examination
 from invariance_probe.inference.addition import ssl_adds
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
+from invariance_probe.inference.messengers import messengers
 from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.scope import cannot_support, supports
@@ -52,6 +53,7 @@ def infer(
         examined=tuple(examination.examined(evidence)),
         similarity=tuple(examination.similarity(evidence)),
         classes=tuple(point for question in questions for point in examination.classes(question)),
+        messengers=tuple(messengers(plan, results)),
     )
 
 

@@ -36,6 +36,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "examined": [asdict(point) for point in findings.examined],
         "similarity": [asdict(point) for point in findings.similarity],
         "classes": [asdict(point) for point in findings.classes],
+        "messengers": [asdict(point) for point in findings.messengers],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),
         "settings": study.model_dump(mode="json"),

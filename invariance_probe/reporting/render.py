@@ -13,6 +13,7 @@ import pandas as pd
 
 from invariance_probe.inference.findings import Findings
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
+from invariance_probe.reporting.messengers import MEANING, NOTE, messenger_tables
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.objectives import objective_table
@@ -77,8 +78,9 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_
         h["id"]: [*([table] if (table := objective_table(h)) else []), *representation_tables(h, report)]
         for h in report["hypotheses"]
     }
+    beside = {"tables": messenger_tables(report), "note": NOTE, "meaning": MEANING}
     template = environment.get_template(f"{name}.j2")
-    return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, methods=methods)
+    return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, messengers=beside, methods=methods)
 
 
 def _number(value: Any) -> str:

@@ -23,6 +23,9 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) ->
     for name in ("matrix", "examined", "similarity", "classes"):
         if report[name]:
             pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
+    if report["messengers"]:
+        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report["messengers"]]
+        pd.json_normalize(points, sep="_").to_csv(folder / "messengers.csv", index=False)
 
 
 def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:

@@ -9,7 +9,10 @@ from invariance_probe.results.tables import COLUMNS
 
 EMPTY = {
     "hypotheses": [],
-    **{name: [] for name in ("baselines", "sessions", "lags", "curve", "matrix", "examined", "similarity", "classes")},
+    **{
+        name: []
+        for name in ("baselines", "sessions", "lags", "curve", "matrix", "examined", "similarity", "classes", "messengers")
+    },
 }
 
 

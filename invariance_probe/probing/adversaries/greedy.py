@@ -64,11 +64,11 @@ def with_swaps(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Choose forward and backward, each with exchanges of one unit, and return the more harmful set: the reference."""
-    with_swaps(attack, rng)
+    chosen = with_swaps(attack, rng)
     found = backward(attack)
     if found is not None:
         swapped(attack, found)
-    return attack.best or forward(attack, rng)
+    return attack.best or chosen
 
 
 def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
