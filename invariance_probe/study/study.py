@@ -15,7 +15,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import Declaration, added, sha256_of
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.methods import LinearSSL, Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.pairing import SHARE, SOURCES, MinedPairing
@@ -149,6 +149,11 @@ class Study(Declaration):
     def corrupts(self, path: str) -> bool:
         """Say whether a path sweeps what is done to a view, and not which windows make a pair."""
         return path.split(".")[0] not in ("time_jitter", "mined")
+
+    @property
+    def dose_claims(self) -> tuple[Hypothesis, ...]:
+        """The hypotheses about what a dose costs; the others are contrasts."""
+        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis))
 
     def sha256(self) -> str:
         """Return the hash of the resolved study."""

@@ -137,7 +137,7 @@ def test_mined_partners_know_nothing_of_the_target():
 
 
 def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
-    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2), ground(np.zeros(1000, int), 1000)
+    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0), ground(np.zeros(1000, int), 1000)
     mined = nearest_table(declared, place)
     moved = distant_partners(declared, "shifted", place, mined, np.random.default_rng(3)).partners
 
