@@ -150,7 +150,7 @@ def _gates(question: Question) -> list[Gate]:
         gates.retention(question.losses, hypothesis, for_sensitive=False, jitter=False),
         gates.collapse(plan, results, question.names),
         gates.leak(plan, results, question.names),
-        gates.licence(plan),
+        gates.licence(plan, hypothesis.axis),
     ]
 
 

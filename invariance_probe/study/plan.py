@@ -335,7 +335,7 @@ class Plan:
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""
         asked: dict[str, set[float]] = {}
-        for hypothesis in self.study.hypotheses:
+        for hypothesis in self.study.dose_claims:
             if covers(hypothesis, session):
                 asked.setdefault(hypothesis.axis, set()).add(hypothesis.dose)
         for condition in self.conditions if asked else ():
