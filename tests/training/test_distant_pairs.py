@@ -16,6 +16,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.pairing import SOURCES, MinedPairing
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import train_key_of
 from invariance_probe.study.study import Study
 from invariance_probe.training.examples import EXAMPLES, Material
 
@@ -117,6 +118,20 @@ def test_partners_do_not_depend_on_the_other_runs_of_a_stack():
             assert torch.equal(a.second[i], b.second[0])
 
 
+def test_an_encoder_serves_other_targets_but_for_the_oracles():
+    _, runs = opened()
+    for name in SOURCES:
+        own = arm(runs, name)
+        other = own.model_copy(update={"target": own.target.model_copy(update={"name": "drift", "kind": "continuous"})})
+        assert (own.train_key() == other.train_key()) == (name != "oracle") and own.key() != other.key()
+        assert train_key_of(own.specification()) == own.train_key()
+
+
+def test_every_arm_and_share_has_a_key_of_its_own():
+    _, runs = opened()
+    assert len({run.train_key() for run in runs}) == len(runs) == 9
+
+
 def ground(target, count=400):
     gen = np.random.default_rng(0)
     train = np.arange(count)
@@ -194,3 +209,12 @@ def test_runs_say_how_pure_their_pairs_are_and_how_far_apart_in_the_nuisance():
     apart = ((drift[first] - drift[second]) ** 2).sum(1).mean() / (2 * drift[train].var(axis=0).sum())
     assert mined["nuisance_distance"] == pytest.approx(apart)
     assert mined["pair_agreement"] == pytest.approx((target[first] == target[second]).mean())
+
+
+def test_a_run_of_mined_pairs_is_the_same_to_the_bit_alone_and_in_a_stack():
+    bench, runs = opened()
+    stack = [arm(runs, "mined"), runs[0], arm(runs, "oracle", 0.9)]
+    (alone,) = MEASURES["simclr"](bench, stack[:1], lambda steps: None)
+    together = MEASURES["simclr"](bench, stack, lambda steps: None)[0]
+    assert alone.result == together.result
+    assert all(np.array_equal(alone.weights[name], together.weights[name]) for name in alone.weights)
