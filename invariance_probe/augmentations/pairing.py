@@ -1,15 +1,18 @@
 """Which windows make a pair: partners within a time jitter that never leave a stretch of training windows.
 
 A partner is found by a lag in windows, so a pair can only lie inside one run of successive training windows of
-one stretch (one trial, one gap-free segment). A fold, an embargo, a trial or a recording gap ends such a run.
+one stretch (one trial, one gap-free segment). A fold, an embargo, a trial or a recording gap ends such a run. Distant partners
+(`augmentations.mining`) may lie in other stretches, but always among the training windows.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.mining import Distant
 from invariance_probe.study.views import TimeJitter
 
 
@@ -96,3 +99,45 @@ class StackedPartners:
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
         lag = torch.where(chosen < first_count, first + chosen, second + chosen - first_count)
         return anchors + lag
+
+
+@dataclass(frozen=True, eq=False)
+class StackedDistant:
+    """Distant partners of stacked runs, which stand in place of the local ones for a part of the pairs.
+
+    Attributes
+    ----------
+    partners
+        Windows (run, anchor, partner).
+    count
+        How many partners each anchor has (run, anchor); one without any keeps its local partner.
+    share
+        Part of the pairs that are distant (run, 1).
+    """
+
+    partners: Tensor
+    count: Tensor
+    share: Tensor
+
+    @classmethod
+    def of(cls, found: Sequence[Distant | None], anchors: int, device: torch.device) -> "StackedDistant | None":
+        """Stack the distant partners of K runs with at most so many anchors, None for a run without; None where no run has any."""
+        known = [one for one in found if one is not None]
+        if not known:
+            return None
+        most = max(one.partners.shape[1] for one in known)
+        partners, count = np.zeros((len(found), anchors, most), dtype=np.int64), np.zeros((len(found), anchors), dtype=np.int64)
+        for i, one in enumerate(found):
+            if one is not None:
+                partners[i, : one.partners.shape[0], : one.partners.shape[1]] = one.partners
+                count[i, : len(one.count)] = one.count
+        share = torch.tensor([0.0 if one is None else one.share for one in found], dtype=torch.float64, device=device)
+        return cls(torch.from_numpy(partners).to(device), torch.from_numpy(count).to(device), share.unsqueeze(1))
+
+    def instead_of(self, local: Tensor, places: Tensor, numbers: Tensor) -> Tensor:
+        """Return partners (run, batch): distant where the first of two numbers (run, batch, 2) is below the share, else the local ones."""
+        count = self.count.gather(1, places)
+        chosen = torch.minimum((numbers[..., 1] * count).to(torch.int64), (count - 1).clamp_min(0))
+        run = torch.arange(len(places), device=places.device).unsqueeze(1)
+        distant = self.partners[run, places, chosen]
+        return torch.where((numbers[..., 0] < self.share) & (count > 0), distant, local)

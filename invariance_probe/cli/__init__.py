@@ -316,6 +316,10 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
 
     if (pilot is None) == (sd is None):
         raise InferenceError("power needs one of --pilot STUDY and --sd NAME=SD,...; " + ("got both" if pilot else "got neither"))
+    if not made.study.dose_claims:
+        raise InferenceError(
+            "power is worked out for claims about what a dose costs, and this study has none: its hypotheses are contrasts"
+        )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:
         spreads = pilot_spreads(*read_results(_open(pilot, ()), runs), made)

@@ -6,6 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
@@ -15,6 +17,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Place, Study
@@ -76,7 +79,7 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
 
     They need a hypothesis about a corruption; `quick` studies have none.
     """
-    if study.quick or all(study.is_jitter(hypothesis.axis) for hypothesis in study.hypotheses):
+    if study.quick or not any(study.corrupts(hypothesis.axis) for hypothesis in study.hypotheses):
         return ()
     found = []
     for session in sessions:
@@ -152,6 +155,33 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         for j, dose in enumerate(axis.doses)
     ]
     yield from view_problems(study.views, recording, swept)
+    if isinstance(study.views.pairing, MinedPairing):
+        shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
+        yield from _mining_problems(study.views.pairing, recording, float(shortest) * recording.bin_s)
+
+
+def _mining_problems(pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
+    """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
+    if 4 * pairing.gap_s > span_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
+            f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
+        )
+    if pairing.nuisance and pairing.nuisance not in recording.targets:
+        has = ", ".join(map(repr, sorted(recording.targets)))
+        yield (
+            ("views", "pairing", "nuisance"),
+            pairing.nuisance,
+            f"session {recording.session!r} has no array {pairing.nuisance!r}; it has {has}",
+        )
+    elif pairing.nuisance and np.asarray(recording.targets[pairing.nuisance]).dtype.kind not in "biuf":
+        yield (
+            ("views", "pairing", "nuisance"),
+            pairing.nuisance,
+            f"{pairing.nuisance!r} holds words in session {recording.session!r}; a nuisance is numeric",
+        )
 
 
 def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterator[Problem]:

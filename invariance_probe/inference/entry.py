@@ -8,7 +8,7 @@ from invariance_probe.inference.findings import SessionFinding
 from invariance_probe.inference.intervals import fixed_sessions
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
@@ -69,7 +69,7 @@ def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis
     return None
 
 
-def still(plan: Plan, results: Mapping[str, RunResult], hypothesis: Hypothesis, session: str) -> str | None:
+def still(plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str) -> str | None:
     """Return why a target does not move on a hypothesis's jitter axis at its primary dose, or None where it does."""
     if not plan.study.is_jitter(hypothesis.axis):
         return None

@@ -21,6 +21,12 @@ Condition = tuple[str, str, float, str, float]
 CEILINGS = ("raw", "supervised")
 """Decoder families that may be the ceiling; the first wins a tie."""
 
+DIFFERENCES = {
+    "delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"), "D": ("independent", "shared"),
+    "M_loc": ("none", "mined"), "M_rand": ("random", "mined"), "M_shift": ("shifted", "mined"), "M_oracle": ("none", "oracle"),
+}  # fmt: skip
+"""The arms whose losses an estimand subtracts, second from first; `none` is the identity dose."""
+
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
 
 
@@ -134,20 +140,15 @@ class SessionLosses:
         return self._floor - self.ceiling
 
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
-        """Return an estimand: `delta`, `delta_paired`, `H`, `D`, `C_info` or `T`."""
+        """Return an estimand: `C_info`, `T`, or one of `DIFFERENCES`."""
         if name == "C_info":
             return Effect(self._information(axis, dose) - self.ceiling, self.range_for(self.ceiling))
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
-        arms = {
-            "delta": ("independent", "none"),
-            "delta_paired": ("paired", "none"),
-            "H": ("shared", "none"),
-            "D": ("independent", "shared"),
-        }
-        first, second = arms[name]
-        reference = at("", 0.0, "none", setting, fraction) if second == "none" else at(axis, dose, second, setting, fraction)
-        upper, lower = self.ssl(at(axis, dose, first, setting, fraction)), self.ssl(reference)
+        upper, lower = (
+            self.ssl(at("", 0.0, "none", setting, fraction) if arm == "none" else at(axis, dose, arm, setting, fraction))
+            for arm in DIFFERENCES[name]
+        )
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
         return Effect(values, self.range_for(values))
 

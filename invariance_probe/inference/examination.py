@@ -10,6 +10,7 @@ from invariance_probe.inference.findings import ClassPoint, ExaminedPoint, Matri
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.question import Evidence, Question
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection
+from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.run import Run, RunResult
 
 CEILING = "another seed"
@@ -21,7 +22,9 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
     told: dict[MatrixPoint, None] = {}
     for question in questions:
         hypothesis = question.hypothesis
-        doses = () if question.jitter else sorted(evidence.plan.study.axis(hypothesis.axis).doses)
+        doses = (
+            () if not evidence.plan.study.corrupts(hypothesis.axis) else sorted(evidence.plan.study.axis(hypothesis.axis).doses)
+        )
         for train, test in ((train, test) for train in doses for test in doses):
             sample = question.over([losses.excess(hypothesis.axis, train, test) for losses in question.losses])
             if not sample.complete:
@@ -66,7 +69,7 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 def classes(question: Question) -> Iterator[ClassPoint]:
     """Return delta at the primary dose for every class of a categorical target, in units of the range of all classes."""
     hypothesis, evidence = question.hypothesis, question.evidence
-    if question.plan.study.target.kind != "categorical":
+    if question.plan.study.target.kind != "categorical" or isinstance(hypothesis, Contrast):
         return
     clean = _class_losses(evidence, "", 0.0)
     dosed = _class_losses(evidence, hypothesis.axis, hypothesis.dose)

@@ -13,7 +13,7 @@ class Estimand:
     """One estimated quantity with its 90 % interval; `smallest_margin` is the smallest m at which `<= m` would be shown."""
 
     name: str
-    """`delta`, `H`, `D`, `C_info`, `T`."""
+    """`delta`, `H`, `D`, `C_info`, `T`; of a contrast `M_loc`, `M_rand`, `M_shift`, `M_oracle`, and `A/A`."""
     axis: str
     dose: float
     arm: str
@@ -122,6 +122,20 @@ class Objectives:
 
 
 @dataclass(frozen=True)
+class PairMeasure:
+    """What the distant pairs of one arm are at the primary dose, over the sessions of a contrast; 90 % interval."""
+
+    name: str
+    """`purity` (part of pairs with one class; else 1 - E|y - y'|^2 / (2 Var y)), `purity above random`, `nuisance distance`
+    (E|n - n'|^2 / (2 Var n)), `distance in s`, `share`."""
+    arm: str
+    estimate: float
+    ci_low: float
+    ci_high: float
+    n_sessions: int
+
+
+@dataclass(frozen=True)
 class LookTaken:
     """At which look at the seeds a hypothesis was judged, where the study declares several."""
 
@@ -181,6 +195,8 @@ class HypothesisFinding:
     """None where no method is swept."""
     look: LookTaken | None = None
     """None where the number of seeds is fixed. With looks every p value here is a repeated one, to be held against .05."""
+    pairs: tuple[PairMeasure, ...] = ()
+    """Of a contrast only."""
 
 
 @dataclass(frozen=True)

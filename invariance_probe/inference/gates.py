@@ -10,7 +10,7 @@ from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
 from invariance_probe.inference.findings import Gate, SessionFinding
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
@@ -32,7 +32,7 @@ def decodable(findings: Sequence[SessionFinding]) -> Gate:
     )
 
 
-def movement(plan: Plan, results: Mapping[str, RunResult], hypothesis: Hypothesis, sessions: Sequence[str]) -> Gate:
+def movement(plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, sessions: Sequence[str]) -> Gate:
     """The target moves on the axis (jitter), or the corruption changed the inputs (transforms)."""
     if plan.study.is_jitter(hypothesis.axis):
         stuck = [f"{name}: {reason}" for name in sessions if (reason := still(plan, results, hypothesis, name))]
@@ -52,7 +52,7 @@ def movement(plan: Plan, results: Mapping[str, RunResult], hypothesis: Hypothesi
     )
 
 
-def retention(losses: Sequence[SessionLosses], hypothesis: Hypothesis, for_sensitive: bool, jitter: bool) -> Gate:
+def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, for_sensitive: bool, jitter: bool) -> Gate:
     """SSL keeps half of the decodable range at dose 0 in every session (one exception above four).
 
     For a verdict of `sensitive` the better of dose 0 and the shared arm counts.

@@ -7,6 +7,7 @@ from statsmodels.stats.multitest import multipletests
 
 from invariance_probe.inference import description, examination
 from invariance_probe.inference.addition import ssl_adds
+from invariance_probe.inference.contrast_words import contrast_addition, contrast_limits, contrast_supports
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
 from invariance_probe.inference.messengers import messengers
 from invariance_probe.inference.nulls import null_findings
@@ -14,6 +15,7 @@ from invariance_probe.inference.question import Question
 from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.stopping import evidence_of, seen, stopped
 from invariance_probe.inference.verdicts import outcome
+from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
@@ -59,6 +61,13 @@ def infer(
 
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
     """Say what a verdict can and cannot support, and what SSL adds to what is known without it."""
+    if isinstance(question.hypothesis, Contrast):
+        return replace(
+            finding,
+            supports=contrast_supports(question, finding),
+            cannot_support=contrast_limits(question, finding),
+            ssl_adds=contrast_addition(question, finding),
+        )
     return replace(
         finding,
         supports=supports(question, finding),

@@ -8,6 +8,7 @@ import numpy as np
 
 from invariance_probe.inference import controls, gates, wording
 from invariance_probe.inference.code_measures import code_measures, in_words
+from invariance_probe.inference.contrasts import judge_contrast
 from invariance_probe.inference.dose_response import dose_interval
 from invariance_probe.inference.entry import persistence
 from invariance_probe.inference.findings import Claim, DoseInterval, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL
@@ -16,6 +17,7 @@ from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.question import ARMS, Question
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, prediction
+from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.plan import DROPOUT, TWICE_THE_STEPS
 
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
@@ -27,6 +29,8 @@ NOT_BLOCKING = {"reference", "licence", *CHECKS}
 
 def judge(question: Question) -> HypothesisFinding:
     """Judge a hypothesis on the evidence of a question, at its look's levels where there are several looks."""
+    if isinstance(question.hypothesis, Contrast):
+        return judge_contrast(question)
     entry = gates.decodable(question.covered)
     if not entry.passed:
         return _without_verdict(question, "untestable: no session can be decoded", [entry])

@@ -16,7 +16,7 @@ from invariance_probe.study.session import Session
 
 def pilot_spreads(pilot: Plan, results: Mapping[str, RunResult], planned: Plan) -> dict[str, Spread]:
     """Return the spread of every hypothesis's estimands, by its id; see `pilot_spread`."""
-    return {hypothesis.id: pilot_spread(pilot, results, planned, hypothesis) for hypothesis in planned.study.hypotheses}
+    return {hypothesis.id: pilot_spread(pilot, results, planned, hypothesis) for hypothesis in planned.study.dose_claims}
 
 
 def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, hypothesis: Hypothesis) -> Spread:

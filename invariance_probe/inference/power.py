@@ -175,13 +175,13 @@ def study_power(
         How many studies of every design to simulate.
     """
     return tuple(
-        _hypothesis_power(_case(plan, h, spreads[h.id], studies), effects or {}, sessions, seeds) for h in plan.study.hypotheses
+        _hypothesis_power(_case(plan, h, spreads[h.id], studies), effects or {}, sessions, seeds) for h in plan.study.dose_claims
     )
 
 
 def may_assume(plan: Plan) -> tuple[str, ...]:
     """Return the estimands whose true effect can be given: all others follow from them."""
-    jitters = {plan.study.is_jitter(hypothesis.axis) for hypothesis in plan.study.hypotheses}
+    jitters = {plan.study.is_jitter(hypothesis.axis) for hypothesis in plan.study.dose_claims}
     return (("C_info", "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
 
 

@@ -8,14 +8,19 @@ from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
 CORRUPTION = ("C_info", "D", "H", "delta")
 """The estimands that a verdict on a corruption rests on."""
-ARMS = {"C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none"}
+CONTRASTS = ("M_loc", "M_rand", "M_shift", "M_oracle")
+"""The contrasts of distant pairs; the last stands beside a verdict."""
+ARMS = {
+    "C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none", "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
+    "M_oracle": "oracle",
+}  # fmt: skip
 """The arm that an estimand is about; `independent` where none stands here."""
 
 
@@ -62,7 +67,7 @@ class Question:
     """One hypothesis in its evidence."""
 
     evidence: Evidence
-    hypothesis: Hypothesis
+    hypothesis: AnyHypothesis
     judged_at: Look | None = None
     """The look whose levels the claims are judged at."""
 

@@ -106,7 +106,7 @@ def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float =
 def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
     """Return the spread of every hypothesis's estimands, by its id, from SDs by level; see `stated_spread`."""
     random = not isinstance(plan.study.method, LinearSSL)
-    return {h.id: stated_spread(sd, plan.study.is_jitter(h.axis), random) for h in plan.study.hypotheses}
+    return {h.id: stated_spread(sd, plan.study.is_jitter(h.axis), random) for h in plan.study.dose_claims}
 
 
 def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True) -> Spread:

@@ -16,7 +16,7 @@ from invariance_probe.inference.judging import judge
 from invariance_probe.inference.looks import looks_of
 from invariance_probe.inference.question import Evidence, Question
 from invariance_probe.inference.verdicts import outcome
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import DROPOUT, Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
@@ -32,7 +32,7 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
     return Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
 
 
-def stopped(evidence: Evidence, hypothesis: Hypothesis) -> Judged:
+def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Judged:
     """Judge a hypothesis at one look after the other until it is settled; at all seeds where no looks are declared."""
     looks = looks_of(evidence.plan.study.training)
     if not looks:

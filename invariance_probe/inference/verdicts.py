@@ -68,6 +68,7 @@ CONTRADICTED = {
     "invariant": {"sensitive", "recoverable"},
     "distributed": {"sensitive"},
     "sensitive": {"invariant", "recoverable"},
+    "beneficial": {"harmful"},
 }
 
 
@@ -93,7 +94,9 @@ def outcome(predicts: str, verdict: str, p_adjusted: float | None) -> str:
     """Return `supported`, `contradicted` or `open`."""
     if verdict in CONTRADICTED[predicts]:
         return "contradicted"
-    met = {"invariant": {"invariant"}, "distributed": {"invariant", "recoverable"}, "sensitive": {"sensitive"}}[predicts]
+    met = {
+        "invariant": {"invariant"}, "distributed": {"invariant", "recoverable"}, "sensitive": {"sensitive"}, "beneficial": {"beneficial"},
+    }[predicts]  # fmt: skip
     distributed = predicts == "distributed" and verdict == "inconclusive"
     if p_adjusted is not None and p_adjusted <= ALPHA and (verdict in met or distributed):
         return "supported"

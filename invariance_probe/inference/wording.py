@@ -22,20 +22,18 @@ DOSES = {
     "unit_cutout.fraction": "with a block of {percent:g} % of the units lost",
     "cutmix.fraction": "with a block of {percent:g} % of the view from another window",
     "time_jitter.window_s": "with windows {apart} made alike",
+    "mined.share": "with {percent:g} % of the pairs mined across time",
 }
 """A dose in plain words, by the path that is swept."""
 
 
 def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, Sample]) -> str:
     """Return the verdict as one sentence: where it holds, at which dose, what was shown, with the figures."""
-    place = f"{_where(finding)}, {at_dose(question)}"
+    place = f"{where(finding)}, {at_dose(question)}"
     if finding.verdict == UNCALIBRATED:
-        method = question.plan.study.method.kind
-        return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
+        return no_licence(question, place)
     if finding.verdict.startswith("invalid"):
-        blocking = finding.verdict.removeprefix("invalid: ").split(", ")
-        details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
-        return f"{place}, no verdict: the gate{'s' if len(blocking) > 1 else ''} {details} failed."
+        return why_invalid(finding, place)
     figures = ", ".join(f"{name} = {_signed(sample.estimate)}" for name, sample in samples.items())
     meaning = (JITTER_MEANINGS if question.jitter else MEANINGS)[finding.verdict]
     few = (
@@ -43,6 +41,19 @@ def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, 
     )
     said = "the code is" if finding.verdict in ("invariant", "recoverable", "sensitive") else "the verdict is"
     return f"{place}, {said} {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+
+
+def no_licence(question: Question, place: str) -> str:
+    """Say that the method carries no verdict, as one sentence."""
+    method = question.plan.study.method.kind
+    return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
+
+
+def why_invalid(finding: HypothesisFinding, place: str) -> str:
+    """Say which gates took the verdict away, as one sentence."""
+    blocking = finding.verdict.removeprefix("invalid: ").split(", ")
+    details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
+    return f"{place}, no verdict: the gate{'s' if len(blocking) > 1 else ''} {details} failed."
 
 
 def at_look(look: Look, enough: bool) -> str:
@@ -80,11 +91,12 @@ def at_dose(question: Question) -> str:
 
 def apart(question: Question) -> str:
     """Return how far apart the paired windows of a jitter are."""
-    exactly = question.plan.study.views.pairing.shape == "annulus"
+    exactly = question.plan.study.views.jitter.shape == "annulus"
     return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
 
 
-def _where(finding: HypothesisFinding) -> str:
+def where(finding: HypothesisFinding) -> str:
+    """Return where a finding holds, in plain words."""
     if len(finding.sessions) == 1:
         return "In this one recording"
     if finding.scope == "these recordings":

@@ -13,16 +13,12 @@ References
 Azabou et al. 2021, arXiv:2102.10106 (mined views).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 import torch
-from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.distance import cdist
-from sklearn.decomposition import PCA
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
 
+from invariance_probe.augmentations.mining import Pairs, drawn_pairs, nearest_pairs, neighbour_features
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import (
@@ -41,26 +37,7 @@ from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.views import TimeJitter
 
-CHUNK = 500
-"""Windows whose neighbours are looked for together."""
 KINDS = ("random", "mined", "oracle")
-
-
-@dataclass(frozen=True, eq=False)
-class Pairs:
-    """Distant pairs of training windows, by place among them: `first` (pair,) and `second` (pair,)."""
-
-    first: np.ndarray
-    second: np.ndarray
-
-    def same(self, values: np.ndarray) -> float:
-        """Return how often both windows of a pair have the same value of (window,)."""
-        return float((values[self.first] == values[self.second]).mean())
-
-    def distance(self, values: np.ndarray) -> float:
-        """Return E|n - n'|^2 / (2 Var n) of (window, column): 1 for pairs that know nothing of n, 0 for pairs alike in it."""
-        apart = ((values[self.first] - values[self.second]) ** 2).sum(axis=1).mean()
-        return float(apart / (2 * values.var(axis=0).sum()))
 
 
 def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
@@ -120,68 +97,14 @@ def distant_pairs(bench: Workbench, train: np.ndarray, method: MinedPairs, rng: 
     """Return as many random, mined and oracle partners of every training window, all at least the gap away."""
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]
-    features = neighbour_features(bench, train, method)
+    activity, stretch = bench.recording.activity[bench.windows.starts[train]], bench.windows.stretch[train]
+    sigma, counts = method.smoothing_s / bench.recording.bin_s, bench.recording.activity_kind == "counts"
+    features = neighbour_features(activity, counts, train, stretch, sigma, method.components)
     return {
         "random": drawn_pairs(times, np.zeros_like(classes), method.gap_s, method.neighbours, rng),
         "mined": nearest_pairs(features, times, method.gap_s, method.neighbours),
         "oracle": drawn_pairs(times, classes, method.gap_s, method.neighbours, rng),
     }
-
-
-def neighbour_features(bench: Workbench, train: np.ndarray, method: MinedPairs) -> np.ndarray:
-    """Return principal components (window, component) of the training activity, smoothed inside each piece of successive windows."""
-    x = bench.recording.activity[bench.windows.starts[train]].astype(np.float64)
-    x = np.sqrt(x) if bench.recording.activity_kind == "counts" else x
-    breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(bench.windows.stretch[train]) != 0)) + 1
-    sigma = method.smoothing_s / bench.recording.bin_s
-    smooth = np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, breaks)]) if sigma else x
-    return PCA(min(method.components, smooth.shape[1]), svd_solver="full").fit_transform(smooth)
-
-
-def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
-    """Draw `count` partners of the same group for every window, uniformly among those at least the gap away.
-
-    Parameters
-    ----------
-    times
-        Ascending, in seconds (window,).
-    groups
-        One value for windows that may pair (window,).
-    """
-    first, second = [], []
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        before = np.searchsorted(times[members], times[members] - gap_s + 1e-9, side="right")
-        after = np.searchsorted(times[members], times[members] + gap_s - 1e-9, side="left")
-        allowed = before + len(members) - after
-        has = np.flatnonzero(allowed > 0)
-        drawn = rng.integers(0, allowed[has, None], (len(has), count))
-        place = np.where(drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None])
-        first.append(np.repeat(members[has], count))
-        second.append(members[place].ravel())
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
-
-
-def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away."""
-    first, second = [], []
-    for start in range(0, len(features), CHUNK):
-        rows = np.arange(start, min(start + CHUNK, len(features)))
-        distances = cdist(features[rows], features, "sqeuclidean")
-        distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
-        nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
-        reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
-        first.append(np.repeat(rows, count)[reached.ravel()])
-        second.append(nearest[reached])
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
-
-
-def _checked(pairs: Pairs, gap_s: float) -> Pairs:
-    if not len(pairs.first):
-        raise TrainingError(
-            f"mined_pairs.gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap"
-        )
-    return pairs
 
 
 def _probed(

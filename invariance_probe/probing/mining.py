@@ -1,9 +1,16 @@
-"""What a method mined, held against the target that it did not see."""
+"""What a method or a pairing mined, held against the target that it did not see, and against a nuisance.
 
+Nuisance distance is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of the nuisance, 0 for pairs alike in it.
+"""
+
+import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.run import Run
 
 
 def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
@@ -25,11 +32,56 @@ def _mined_pairs(bench: Workbench, anchors: Tensor, others: Tensor) -> dict[str,
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return {}
-    distance = (bench.starts[first] - bench.starts[second]).abs().to(torch.float64).mean() * bench.recording.bin_s
+    return {"mined_distance_s": _distance_s(bench, first, second), "mined_agreement": _agreement(bench, first, second)}
+
+
+def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
+    """Return the diagnostics of a run's distant pairs; nothing where all its pairs are local.
+
+    `pair_agreement` and `pair_distance_s` are what `mined_agreement` and `mined_distance_s` are, over all distant pairs that training
+    draws from. `pair_share` is the part of all pairs that is distant: less than declared where windows have no distant partner.
+    `nuisance_distance` stands there where the pairing names a nuisance that varies over the training windows.
+
+    Raises
+    ------
+    TrainingError
+        When the recording lacks the nuisance.
+    """
+    train = bench.train_windows(run)
+    distant = bench.distant(run, train)
+    if distant is None:
+        return {}
+    assert run.views is not None and isinstance(run.views.pairing, MinedPairing)
+    first, second = (torch.from_numpy(windows).to(bench.device) for windows in distant.pairs(train))
+    found = {"pair_share": distant.share * float((distant.count > 0).mean())}
+    if len(first):
+        found |= {"pair_distance_s": _distance_s(bench, first, second), "pair_agreement": _agreement(bench, first, second)}
+        found |= _nuisance_distance(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
+    return found
+
+
+def _nuisance_distance(bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+    if not name:
+        return {}
+    if name not in bench.recording.targets:
+        raise TrainingError(
+            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
+            f"{', '.join(map(repr, sorted(bench.recording.targets)))}"
+        )
+    values = np.asarray(bench.recording.targets[name], dtype=np.float64)
+    values = values.reshape(len(values), -1)[bench.windows.centres]
+    spread = float(values[train].var(axis=0).sum())
+    apart = float(((values[first] - values[second]) ** 2).sum(axis=1).mean())
+    return {"nuisance_distance": apart / (2 * spread)} if spread > 0 else {}
+
+
+def _distance_s(bench: Workbench, first: Tensor, second: Tensor) -> float:
+    return float((bench.starts[first] - bench.starts[second]).abs().to(torch.float64).mean() * bench.recording.bin_s)
+
+
+def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
     y, z = bench.target.values[first], bench.target.values[second]
     if bench.target.classes:
-        agreement = (y == z).to(torch.float64).mean()
-    else:
-        spread = (y - y.mean(0)).square().sum(1).mean().clamp_min(1e-30)
-        agreement = 1 - (y - z).square().sum(1).mean() / (2 * spread)
-    return {"mined_distance_s": float(distance), "mined_agreement": float(agreement)}
+        return float((y == z).to(torch.float64).mean())
+    spread = (y - y.mean(0)).square().sum(1).mean().clamp_min(1e-30)
+    return float(1 - (y - z).square().sum(1).mean() / (2 * spread))

@@ -182,7 +182,7 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
 def _persistence(bench: Workbench, run: Run) -> float:
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
-    partners = find_partners(everything, bench.windows.stretch, run.views.pairing, bench.recording.bin_s)
+    partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s)
     if not len(partners.anchors):
         return 1.0
     values = bench.target.columns().cpu().numpy()

@@ -52,7 +52,7 @@ def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
     """Return examples of one run's test windows, which may repeat; None where there are none. They do not depend on other runs."""
     assert run.fold is not None and run.optimisation is not None
     test: np.ndarray = bench.folds[run.fold].test
-    jitter = run.views.pairing if run.views else TimeJitter()
+    jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     material = Material(bench.windows, [test], [jitter], bench.recording.bin_s, keys, run.optimisation.batch_size, repeats=True)
     try:

@@ -15,7 +15,7 @@ from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.probing import diagnostics
-from invariance_probe.probing.mining import found_by_mining
+from invariance_probe.probing.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.pretext import pretext_accuracy
 from invariance_probe.probing.readout import Measured, probe_scored, result_of
 from invariance_probe.probing.stored import Stored
@@ -95,9 +95,10 @@ def _attack(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: V
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
-    jitters = [run.views.pairing if run.views else TimeJitter() for run in runs]
+    jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
+    distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
-    return Material(bench.windows, parts, jitters, bench.recording.bin_s, keys, settings_of(runs).batch_size)
+    return Material(bench.windows, parts, jitters, bench.recording.bin_s, keys, settings_of(runs).batch_size, distant=distant)
 
 
 def freeze(bench: Workbench, encoder: StackedEncoder, declared: Encoder, rows: Tensor, parts: list[np.ndarray]) -> Frozen:
@@ -148,6 +149,7 @@ def _probed(
     representation = torch.where(finite[:, None, None], representation, 0.0)
     losses, scores = probe_scored(bench, runs, representation, [bench.train_windows(run) for run in runs])
     described = _describe(bench, runs, views, frozen, representation)
+    pairs = [distant_pairs(bench, run) for run in runs]
     steps = settings_of(runs).steps
     measured = []
     for i, run in enumerate(runs):
@@ -156,7 +158,7 @@ def _probed(
             message = f"the loss was not finite at step {step}" if step >= 0 else "the representation is not finite"
             measured.append(Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps)))
             continue
-        values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i] | trained[i]
+        values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i] | trained[i] | pairs[i]
         status: Status = "collapsed" if values["rank_me"] < COLLAPSED else "done"
         result = result_of(bench, run, losses[i], status, diagnostics=values, model_steps=steps)
         measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))

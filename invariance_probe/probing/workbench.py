@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
 from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
@@ -16,6 +17,7 @@ from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.streams import StreamName, generator, stream_key
+from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.run import Run
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.checkpoints import Checkpoints
@@ -46,6 +48,8 @@ class Workbench:
     device: torch.device
     base: Path = Path()
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    _nearest: dict[str, np.ndarray] = field(default_factory=dict)
+    """Nearest neighbours that were looked for already, by training windows and settings: arms, shares and seeds have them in common."""
 
     @classmethod
     def of(
@@ -105,9 +109,29 @@ class Workbench:
         return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, self.scaling(parts, dtype), parts)
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
-        """Return the pairs that a run's pairing admits."""
-        jitter = run.views.pairing if run.views else TimeJitter()
+        """Return the local pairs that a run's pairing admits."""
+        jitter = run.views.jitter if run.views else TimeJitter()
         return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
+
+    def distant(self, run: Run, train: np.ndarray) -> Distant | None:
+        """Return the distant partners of a run's training windows, by its arm; None where all its pairs are local."""
+        pairing = run.views.pairing if run.views else None
+        if not isinstance(pairing, MinedPairing) or not pairing.share:
+            return None
+        ground = self._ground(train)
+        settings = pairing.model_copy(update={"share": 0.0, "nuisance": ""}).canonical()
+        searched = f"{run.fold} {run.fraction!r} {settings}"
+        if searched not in self._nearest:
+            self._nearest[searched] = nearest_table(pairing, ground)
+        rng = generator("mining", run.study_seed, run.session, run.seed, run.fold)
+        return distant_partners(pairing, source_of(run.axis, run.arm), ground, self._nearest[searched], rng)
+
+    def _ground(self, train: np.ndarray) -> Ground:
+        starts = self.windows.starts[train]
+        activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(axis=1)
+        target = self.target.values.cpu().numpy()[train]
+        counts, bin_s = self.recording.activity_kind == "counts", self.recording.bin_s
+        return Ground(train, self.windows.stretch[train], activity, counts, starts * bin_s, target, bin_s)
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:

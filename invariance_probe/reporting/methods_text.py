@@ -4,6 +4,7 @@ from typing import Any
 
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import TrainedMethod
+from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
@@ -34,7 +35,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     return (
         f"Representations of {windows} of {len(plan.sessions)} sessions were learned by {study.method.kind} ({learned}; "
         f"{plan.seeds_of(study.method)} seeds, {study.folds.count} folds by {study.folds.scheme} with "
-        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(study.arms)}. "
+        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. {_mined(study)}"
         f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
         f"the held-out loss was {loss}. Sessions entered where the raw decoder beat its null by {null} at .05. Losses are in units "
         f"of the decodable range R, from the best constant to the better of a raw "
@@ -54,6 +55,26 @@ def _messengers(study: Study) -> str:
         "both damages exceeded the random sets' 95 % band. Stability (Nogueira, Sechidis & Brown 2018) is over "
         f"{asked.resamples} Bayesian bootstraps of the choosing blocks. These enter no verdict. "
         for asked in study.measurements
+    )
+
+
+def _arms(study: Study) -> tuple[str, ...]:
+    """Return the arms of all axes."""
+    if not any(axis.path == SHARE for axis in study.axes):
+        return study.arms
+    return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
+
+
+def _mined(study: Study) -> str:
+    """Say how distant pairs were made, where some were."""
+    pairing = study.views.pairing
+    if not isinstance(pairing, MinedPairing):
+        return ""
+    return (
+        f"Distant partners lay at least {pairing.gap_s:g} s away in recorded time and in the training part: mined ones were one of the "
+        f"{pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
+        f"{pairing.smoothing_s:g} s, without labels; controls served the same windows with random partners, and with those mined for an "
+        "index shifted on the circle of training windows; the oracle read the target and entered no verdict. "
     )
 
 

@@ -17,6 +17,7 @@ from invariance_probe.reporting.messengers import MEANING, NOTE, messenger_table
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.objectives import objective_table
+from invariance_probe.reporting.pairs import pair_table
 from invariance_probe.reporting.representation import representation_tables
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.study.plan import Plan
@@ -75,7 +76,10 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_
     }  # fmt: skip
     environment.filters |= filters
     looks = {
-        h["id"]: [*([table] if (table := objective_table(h)) else []), *representation_tables(h, report)]
+        h["id"]: [
+            *(table for table in (pair_table(h), objective_table(h)) if table is not None),
+            *representation_tables(h, report),
+        ]
         for h in report["hypotheses"]
     }
     beside = {"tables": messenger_tables(report), "note": NOTE, "meaning": MEANING}

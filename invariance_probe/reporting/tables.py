@@ -8,16 +8,17 @@ import pandas as pd
 
 
 def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) -> None:
-    """Write results.csv, and estimands, gates, claims, baselines, sessions, lags, curve and what was examined as CSV.
+    """Write results.csv, and estimands, gates, claims, distant pairs, baselines, sessions, lags, curve and what was examined as CSV.
 
     Where pyarrow is installed, the results, which may be millions of rows, are written as results.parquet too.
     """
     results.to_csv(folder / "results.csv", index=False)
     if importlib.util.find_spec("pyarrow") is not None:
         results.to_parquet(folder / "results.parquet", engine="pyarrow", index=False)
-    for name in ("estimands", "gates", "claims"):
+    for name in ("estimands", "gates", "claims", "pairs"):
         rows = [{"hypothesis": h["id"], **row} for h in report["hypotheses"] for row in h[name]]
-        pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+        if rows or name != "pairs":
+            pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
     for name in ("baselines", "sessions", "lags", "curve"):
         pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
     for name in ("matrix", "examined", "similarity", "classes"):

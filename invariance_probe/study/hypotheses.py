@@ -1,8 +1,8 @@
 """The claims of a study, written before looking: what is predicted, at which dose, within which margin."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import Discriminator, Field, Tag
 
 from invariance_probe.study.declaration import Declaration
 
@@ -29,3 +29,48 @@ class Hypothesis(Declaration):
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+
+
+class Superiority(Declaration):
+    """How much a benefit has to exceed, as a fraction of the decodable range, with the reason."""
+
+    fraction_of_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    because: Annotated[str, Field(min_length=10)] = "any benefit that is shown counts"
+    """Why a smaller benefit would not matter, in words."""
+
+
+Control = Literal["local", "random", "shifted"]
+
+
+class Contrast(Declaration):
+    """One claim that distant pairs help: their loss is lower than that of every control, at one part of distant pairs."""
+
+    kind: Literal["contrast"]
+    id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    claim: Annotated[str, Field(min_length=1)]
+    predicts: Literal["beneficial"] = "beneficial"
+    axis: Literal["mined.share"] = "mined.share"
+    dose: float
+    """Part of the pairs that are distant: one of the axis's doses, not 0."""
+    margin: Superiority = Superiority()
+    controls: Annotated[tuple[Control, ...], Field(min_length=2)] = ("local", "random", "shifted")
+    """What mined pairs have to beat, all of it; `local` and `random` always among them."""
+    group: str | None = None
+    """Only recordings of this group; all recordings when left out."""
+    role: Literal["confirmatory", "exploratory"] = "confirmatory"
+
+
+def _kind(hypothesis: Any) -> str:
+    named = hypothesis.get("kind") if isinstance(hypothesis, dict) else getattr(hypothesis, "kind", None)
+    return "hypothesis" if named is None else str(named)
+
+
+AnyHypothesis = Annotated[
+    Annotated[Hypothesis, Tag("hypothesis")] | Annotated[Contrast, Tag("contrast")],
+    Discriminator(
+        _kind,
+        custom_error_type="study",
+        custom_error_message="the only kind of hypothesis that is named is 'contrast'; leave the key out for a claim about what a dose costs",
+    ),
+]
+"""A claim about what a dose costs (it names no kind), or a contrast."""

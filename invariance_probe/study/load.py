@@ -233,7 +233,7 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
     for choice in node.get("oneOf", []) + node.get("anyOf", []):
         resolved = _resolve(schema, choice)
         own = resolved.get("properties", {})
-        if part in (own.get("kind", {}).get("const"), own.get("generator", {}).get("const")):
+        if part in (own.get("kind", {}).get("const"), own.get("generator", {}).get("const"), resolved.get("title", "").lower()):
             return resolved
         if "oneOf" in resolved and any(
             part == _resolve(schema, c)["properties"]["generator"].get("const") for c in resolved["oneOf"]

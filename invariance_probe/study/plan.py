@@ -31,6 +31,7 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
+from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
@@ -104,7 +105,7 @@ class Plan:
     def checks(self) -> tuple[Setting, ...]:
         """The settings at which primary doses are looked at again: twice the steps, a third of the data, another method."""
         own = self.settings[0]
-        if self.study.quick:
+        if self.study.quick or all(isinstance(hypothesis, Contrast) for hypothesis in self.study.hypotheses):
             return ()
         third = replace(own, label=A_THIRD, fraction=THIRD)
         if own.optimisation is None:
@@ -235,7 +236,7 @@ class Plan:
     def _planted_grid(self, session: Session) -> Iterator[Run]:
         own = self.settings[0]
         for condition in self.primary:
-            if condition.axis and self.study.is_jitter(condition.axis):
+            if condition.axis and not self.study.corrupts(condition.axis):
                 continue
             for fold in range(self.study.folds.count):
                 if condition.arm == "independent":
@@ -298,7 +299,7 @@ class Plan:
         return tuple(
             Condition(_corruption(self.study.views, axis.path, dose), axis.path, dose)
             for axis in self.study.axes
-            if not self.study.is_jitter(axis.path)
+            if self.study.corrupts(axis.path)
             for dose in self._doses(axis.path)
         )
 
@@ -334,7 +335,7 @@ class Plan:
     def _examined(self, session: Session) -> Iterator[Run]:
         """Yield the examinations of a session's encoders, those of one encoder after each other."""
         asked: dict[str, set[float]] = {}
-        for hypothesis in self.study.hypotheses:
+        for hypothesis in self.study.dose_claims:
             if covers(hypothesis, session):
                 asked.setdefault(hypothesis.axis, set()).add(hypothesis.dose)
         for condition in self.conditions if asked else ():
@@ -358,7 +359,7 @@ class Plan:
     def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
         """Yield what is asked of one encoder, given the primary doses of every axis."""
         study = self.study
-        for path in [path for path in asked if condition.axis in ("", path) and not study.is_jitter(path)]:
+        for path in [path for path in asked if condition.axis in ("", path) and study.corrupts(path)]:
             for dose in self._doses(path):
                 corruption, detection = self._tests[path, dose]
                 yield corruption

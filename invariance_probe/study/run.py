@@ -20,7 +20,8 @@ from invariance_probe.study.views import Views
 ALGORITHM_VERSION = 1
 """Raised by every change that alters numbers; part of every key."""
 
-Arm = Literal["none", "independent", "shared", "paired"]
+Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle"]
+"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`)."""
 Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}
@@ -83,7 +84,7 @@ class Run(Declaration):
         """Hash what reaches the encoder."""
         known: str | None = getattr(self, "_train_key", None)
         if known is None:
-            known = self._hash(_LABELS | _reaches_no_encoder(self.method.kind))
+            known = self._hash(_LABELS | _reaches_no_encoder(self.method.kind, self.arm))
             object.__setattr__(self, "_train_key", known)
         return known
 
@@ -117,12 +118,12 @@ def key_of(specification: dict[str, Any]) -> str:
 
 def train_key_of(specification: dict[str, Any]) -> str:
     """Return `Run.train_key` from a stored specification."""
-    left_out = _reaches_no_encoder(specification["method"]["kind"])
+    left_out = _reaches_no_encoder(specification["method"]["kind"], specification["arm"])
     return sha256_of({name: value for name, value in specification.items() if name not in left_out})
 
 
-def _reaches_no_encoder(method: str) -> set[str]:
-    return {"examination"} if method in _LEARNS_TARGET else _PROBED
+def _reaches_no_encoder(method: str, arm: str) -> set[str]:
+    return {"examination"} if method in _LEARNS_TARGET or arm == "oracle" else _PROBED
 
 
 _FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())

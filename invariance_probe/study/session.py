@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource
 
 
@@ -19,7 +19,7 @@ class Session:
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
 
 
-def covers(hypothesis: Hypothesis, session: Session) -> bool:
+def covers(hypothesis: Hypothesis | Contrast, session: Session) -> bool:
     """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
     if session.source.pilot and hypothesis.role == "confirmatory":
         return False

@@ -15,9 +15,10 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import Declaration, added, sha256_of
-from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.methods import LinearSSL, Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
+from invariance_probe.study.pairing import SHARE, SOURCES, MinedPairing
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.training import Optimisation, Training
@@ -86,7 +87,7 @@ class Study(Declaration):
     """What decodes no better than this leaves the study before any SSL result is seen."""
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
     """The decoder; ridge (logistic for a categorical target) when left out."""
-    hypotheses: Annotated[tuple[Hypothesis, ...], Field(min_length=1)]
+    hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
     second_method: Method | None = None
     """The method that a confirmatory verdict is checked under; a licensed one with the study's encoder when left out."""
     controls: tuple[Literal["thinning", "noise", "stratified"], ...] = ()
@@ -123,7 +124,9 @@ class Study(Declaration):
         return self.views.doses()[path]
 
     def arms_of(self, path: str) -> tuple[str, ...]:
-        """Return the arms that an axis can have: the pairing's own axis knows no shared draw, and an adversary none of a pair's own."""
+        """Return the arms of an axis: a jitter has no shared draw, an adversary none of a pair's own; mined pairs have sources."""
+        if path == SHARE:
+            return SOURCES[: SOURCES.index("oracle")] if self.quick else SOURCES
         kind = path.split(".")[0]
         if self.views.adversary is not None and kind == self.views.adversary.kind:
             return tuple(arm for arm in self.arms if arm != "paired")
@@ -143,6 +146,15 @@ class Study(Declaration):
         """Say whether a path sweeps the pairing in time."""
         return path.split(".")[0] == "time_jitter"
 
+    def corrupts(self, path: str) -> bool:
+        """Say whether a path sweeps what is done to a view, and not which windows make a pair."""
+        return path.split(".")[0] not in ("time_jitter", "mined")
+
+    @property
+    def dose_claims(self) -> tuple[Hypothesis, ...]:
+        """The hypotheses about what a dose costs; the others are contrasts."""
+        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis))
+
     def sha256(self) -> str:
         """Return the hash of the resolved study."""
         return sha256_of(self.model_dump(mode="json"))
@@ -157,6 +169,7 @@ class Study(Declaration):
             if cuts_bins(transform) and self.window.length_bins == 1:
                 single = f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
                 yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
+        yield from self._pairing_problems()
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._method_problems(("method",), self.method)
@@ -222,6 +235,15 @@ class Study(Declaration):
                 except ValidationError as error:
                     yield ("axes", i, "doses", j), dose, f"{axis.path}: {error.errors()[0]['msg']}"
 
+    def _pairing_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        pairing = self.views.pairing
+        if isinstance(pairing, MinedPairing) and pairing.share and SHARE not in [axis.path for axis in self.axes]:
+            yield (
+                ("views", "pairing", "share"),
+                pairing.share,
+                f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
+            )
+
     def _hypothesis_problems(self) -> Iterator[tuple[Place, Any, str]]:
         axes = {axis.path: axis for axis in self.axes}
         groups = {source.group for source in self.recordings if source.group}
@@ -234,7 +256,18 @@ class Study(Declaration):
                 yield ("hypotheses", i, "dose"), hypothesis.dose, f"not a swept dose of {axis.path}; allowed: {allowed}"
             if hypothesis.group is not None and hypothesis.group not in groups:
                 yield ("hypotheses", i, "group"), hypothesis.group, _unknown("group", hypothesis.group, groups)
-            if axis is not None and not self.is_jitter(axis.path) and axis.path in self.views.doses():
+            if isinstance(hypothesis, Contrast):
+                missing = {"local", "random"} - set(hypothesis.controls)
+                if missing:
+                    needed = f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; name them too"
+                    yield ("hypotheses", i, "controls"), hypothesis.controls, needed
+                continue
+            if hypothesis.axis == SHARE:
+                no_margin = (
+                    "how mined pairs compare with their controls is a contrast; add `kind: contrast` (predicts: beneficial)"
+                )
+                yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin
+            if axis is not None and self.corrupts(axis.path) and axis.path in self.views.doses():
                 missing = {"independent", "shared"} - set(self.arms)
                 if missing:
                     yield (
@@ -252,7 +285,9 @@ class Study(Declaration):
                     method.kind,
                     f"it has no closed form for {kind}; use another method, or another corruption",
                 )
-        jitters = [axis.path for axis in self.axes if self.is_jitter(axis.path)]
+        jitters = [axis.path for axis in self.axes if not self.corrupts(axis.path)]
+        if isinstance(method, LinearSSL) and isinstance(self.views.pairing, MinedPairing):
+            yield (*place, "kind"), method.kind, "its closed form knows local pairs only; use a method that learns by gradient"
         if jitters and method.pairs_in_time:
             yield (
                 (*place, "kind"),

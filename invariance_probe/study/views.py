@@ -4,12 +4,13 @@ Each declaration names the fields that can be swept as an axis in `identity`, wi
 field changes nothing. The arms (`independent`, `shared`, `paired`) concern the swept transform only.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import Transform, is_idle
 
 
@@ -41,7 +42,12 @@ class NoSplitting(Declaration):
     kind: Literal["none"] = "none"
 
 
-Pairing = Annotated[TimeJitter, Field()]
+def _jitter_unless_named(pairing: Any) -> Any:
+    """Read a pairing that names no kind as a time jitter."""
+    return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
+
+
+Pairing = Annotated[TimeJitter | MinedPairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
 
 
@@ -53,6 +59,11 @@ class Views(Declaration):
     transforms: tuple[Transform, ...] = ()
     adversary: Adversary | None = added(None)
     """What corrupts the views against the models in training; where models are tested, it is as strong but random."""
+
+    @property
+    def jitter(self) -> TimeJitter:
+        """The pairing of windows that are near in time."""
+        return self.pairing if isinstance(self.pairing, TimeJitter) else TimeJitter(window_s=self.pairing.window_s)
 
     def stages(self) -> dict[str, Declaration]:
         """Return every stage by its kind, in the order in which a view passes through them."""

@@ -6,7 +6,7 @@ lie in one unbroken run of training windows of one trial or gap-free stretch, an
 the training part: their distance counts recorded bins, which pauses between trials only lengthen.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.pairing import StackedPartners, find_partners, room_beside
+from invariance_probe.augmentations.mining import Distant
+from invariance_probe.augmentations.pairing import StackedDistant, StackedPartners, find_partners, room_beside
 from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import TrainingError
@@ -23,6 +24,8 @@ from invariance_probe.training.order import Order
 
 EXAMPLE = 3
 """Purpose under which examples beyond pairs read their random numbers, in the `order` stream."""
+DISTANT = 4
+"""The same, for whether a pair is distant and with which partner."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +39,7 @@ class Material:
     parts
         Training windows of each run, ascending.
     jitters
-        Pairing of each run.
+        Local pairing of each run.
     bin_s
         Seconds of a bin.
     keys
@@ -54,6 +57,8 @@ class Material:
     keys: Tensor
     batch_size: int
     repeats: bool = False
+    distant: Sequence[Distant | None] = ()
+    """Distant partners of each run's training windows; None for a run without, and nothing where no run has any."""
 
     @property
     def device(self) -> torch.device:
@@ -83,7 +88,7 @@ class Examples(Protocol):
 
 
 class Pairs:
-    """Each window with itself, or with a partner that its pairing admits."""
+    """Each window with itself, with a partner that its pairing admits, or with a distant one."""
 
     def __init__(self, declared: Any, material: Material) -> None:
         found = [
@@ -91,13 +96,17 @@ class Pairs:
             for part, jitter in zip(material.parts, material.jitters, strict=True)
         ]
         self._partners = StackedPartners.of(found, material.device)
+        self._distant = StackedDistant.of(material.distant, self._partners.anchors.shape[1], material.device)
         self._order = Order(material.keys, self._partners.count, material.batch_size)
+        self._keys = material.keys
 
     def at(self, step: int) -> Example:
         """Return the windows of a step."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
         second = self._partners.partner_of(places, self._order.numbers(step)) if self._partners.jittered else first
+        if self._distant is not None:
+            second = self._distant.instead_of(second, places, _numbers(self._keys, step, places, 2, DISTANT))
         return Example(first, second)
 
 
@@ -283,6 +292,6 @@ def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
     return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True).to(device)
 
 
-def _numbers(keys: Tensor, step: int, anchors: Tensor, count: int) -> Tensor:
+def _numbers(keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE) -> Tensor:
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
-    return uniform(position(keys, step, EXAMPLE), rows, count)
+    return uniform(position(keys, step, purpose), rows, count)

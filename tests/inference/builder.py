@@ -44,10 +44,13 @@ def planted(
     nulls=None,
     T=0.0,
     by_class=None,
+    arms=None,
+    pairs=None,
 ):
     """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind.
 
-    Examined encoders lose delta and T of the test dose; `by_class` is delta of each class.
+    Examined encoders lose delta and T of the test dose; `by_class` is delta of each class. `arms` holds the cost of further arms, and
+    `pairs` what their runs say of distant pairs.
     """
     nulls = nulls or {}
     gen = np.random.default_rng(seed)
@@ -76,6 +79,7 @@ def planted(
                 "independent": delta,
                 "shared": H,
                 "paired": paired,
+                **(arms or {}),
             }[run.arm]
             cost += longer if run.axis and run.optimisation.steps == 800 else 0.0
             cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost
@@ -83,9 +87,13 @@ def planted(
         noise = 0.002 * gen.standard_normal(per)
         results[run.key()] = RunResult(
             run.key(), "done", blocks, tuple(float(loss + n) for n in noise), (1.0,) * per if kind == "raw" else (),
-            {"raw": 0.4, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5},
+            {"raw": 0.4, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
         )  # fmt: skip
     return results
+
+
+def _jittered(measured, gen):
+    return {name: value + 0.01 * gen.standard_normal() for name, value in measured.items()}
 
 
 def with_code(plan, results, *, n_eff=2.0, units=30, red_idx=0.0, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)):

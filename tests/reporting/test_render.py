@@ -28,7 +28,7 @@ FIELDS = {
 HYPOTHESIS = {
     "id", "kind", "claim", "predicts", "status", "group", "axis", "primary_dose", "margin", "because", "scope", "sessions", "verdict", "flags",
     "outcome", "sentence", "dose_interval", "no_ssl", "naive", "estimands", "swept", "claims", "gates", "p_value", "p_value_adjusted", "notes",
-    "supports", "cannot_support", "ssl_adds", "objectives", "look",
+    "supports", "cannot_support", "ssl_adds", "objectives", "look", "pairs",
 }  # fmt: skip
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from invariance_probe.reporting.figures.chart import Chart
+from invariance_probe.reporting.figures.contrasts import contrast_response
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
 from invariance_probe.reporting.figures.lags import lag_curves
 from invariance_probe.reporting.figures.matrix import train_test_matrix
@@ -26,7 +27,9 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     sessions = set(hypothesis["sessions"])
     points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
     charts = []
-    if points and hypothesis["estimands"]:
+    if points and hypothesis["kind"] == "contrast" and hypothesis["estimands"]:
+        charts += [contrast_response(hypothesis, points), forest(hypothesis, points)]
+    elif points and hypothesis["estimands"]:
         cells = [p for p in report["matrix"] if p["hypothesis"] == hypothesis["id"]]
         tested = [train_test_matrix(hypothesis, cells)] if any(p["test_dose"] != p["train_dose"] for p in cells) else []
         charts += [

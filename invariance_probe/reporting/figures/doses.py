@@ -27,6 +27,10 @@ STYLE = {
     "D": (ORANGE, "s", "D: independent - shared"),
     "H": (GREEN, "v", "H: shared - dose 0"),
     "C_info": (GREY, "D", "C_info: information lost"),
+    "M_loc": (BLUE, "o", "M_loc: local - mined"),
+    "M_rand": (ORANGE, "s", "M_rand: random - mined"),
+    "M_shift": (GREEN, "v", "M_shift: shifted - mined"),
+    "M_oracle": (GREY, "D", "M_oracle: local - oracle"),
 }
 
 GATES_A_LINE = 3
@@ -158,7 +162,12 @@ def curve(
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     """Draw every session's estimands at the primary dose, then all together, with the verdict and its gates."""
     dose = hypothesis["primary_dose"]
-    names = [n for n in ("C_info", "H", "D", "delta", "delta_paired") if any(e["name"] == n for e in hypothesis["estimands"])]
+    of_pairs = ("M_loc", "M_rand", "M_shift", "M_oracle")
+    names = [
+        n
+        for n in ("C_info", "H", "D", "delta", "delta_paired", *of_pairs)
+        if any(e["name"] == n for e in hypothesis["estimands"])
+    ]
     own = [p for p in points if p["seed"] is None and p["dose"] == dose]
     sessions = sorted({p["session"] for p in own})
     width, height = max(6.4, 1.7 * len(names) + 1.4), 1.3 + 0.24 * (len(sessions) + 1)

@@ -1,0 +1,245 @@
+"""Distant pairs of training windows: mined, random, shifted and oracle partners, all at least a gap of time away.
+
+In: the training windows of one run, which are all that is looked at. Out: a table of partners for every window. Neighbours are
+looked for without labels; only the oracle reads the target. Nothing is trained here, and no window outside the training part is seen.
+
+References
+----------
+Azabou et al. 2021, arXiv:2102.10106 (mined views).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.spatial.distance import cdist
+from sklearn.decomposition import PCA
+
+from invariance_probe.errors import TrainingError
+from invariance_probe.study.pairing import MinedPairing, Source
+
+CHUNK = 500
+"""Windows whose neighbours are looked for together."""
+SHIFTS = 8
+"""Shifts that are drawn for the shifted index; where the gap is short against the recording, the first serves nearly all."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pairs:
+    """Distant pairs of training windows, by place among them: `first` (pair,) and `second` (pair,)."""
+
+    first: np.ndarray
+    second: np.ndarray
+
+    def same(self, values: np.ndarray) -> float:
+        """Return how often both windows of a pair have the same value of (window,)."""
+        return float((values[self.first] == values[self.second]).mean())
+
+    def distance(self, values: np.ndarray) -> float:
+        """Return E|n - n'|^2 / (2 Var n) of (window, column): 1 for pairs that know nothing of n, 0 for pairs alike in it."""
+        apart = ((values[self.first] - values[self.second]) ** 2).sum(axis=1).mean()
+        return float(apart / (2 * values.var(axis=0).sum()))
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """The training windows of one run, in which partners are looked for.
+
+    Attributes
+    ----------
+    train
+        Training windows (window,), ascending.
+    stretch
+        Trial or gap-free stretch of each (window,).
+    activity
+        Mean activity over each window's bins (window, unit).
+    counts
+        Whether the activity is counts.
+    times
+        Start of each window in seconds of recorded time (window,), ascending.
+    target
+        Classes (window,) or columns (window, column), for the oracle alone.
+    bin_s
+        Seconds of a bin.
+    """
+
+    train: np.ndarray
+    stretch: np.ndarray
+    activity: np.ndarray
+    counts: bool
+    times: np.ndarray
+    target: np.ndarray
+    bin_s: float
+
+
+@dataclass(frozen=True, eq=False)
+class Distant:
+    """The distant partners of one run's training windows.
+
+    Attributes
+    ----------
+    partners
+        Windows (anchor, partner), -1 beyond an anchor's last.
+    count
+        How many partners each has (anchor,); an anchor without any pairs locally.
+    share
+        Part of the pairs that are distant.
+    """
+
+    partners: np.ndarray
+    count: np.ndarray
+    share: float
+
+    def pairs(self, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return every distant pair: anchors (pair,) and partners (pair,), as windows."""
+        used = self.partners >= 0
+        return np.repeat(train, used.sum(axis=1)), self.partners[used]
+
+
+def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
+    """Return the places (anchor, neighbour) of every window's nearest neighbours in smoothed components; -1 beyond the last."""
+    sigma = declared.smoothing_s / ground.bin_s
+    features = neighbour_features(ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components)
+    return _table(
+        nearest_pairs(features, ground.times, declared.gap_s, declared.neighbours), len(ground.train), declared.neighbours
+    )
+
+
+def distant_partners(
+    declared: MinedPairing, source: Source, ground: Ground, mined: np.ndarray, rng: np.random.Generator
+) -> Distant:
+    """Return the distant partners of one source.
+
+    All sources serve the same anchors: those that have mined, random and shifted partners. The oracle has no say in that, so that
+    no label reaches the other sources; where it finds none its anchor pairs locally.
+
+    Parameters
+    ----------
+    mined
+        What `nearest_table` returned.
+    rng
+        At the start of a stream that knows neither share nor source.
+
+    Raises
+    ------
+    TrainingError
+        When no window has partners of every source.
+    """
+    count, size = len(ground.train), declared.neighbours
+    anywhere = np.zeros(count, dtype=np.int64)
+    tables = {
+        "mined": mined,
+        "shifted": _shifted(mined, ground.times, declared.gap_s, rng),
+        "random": _table(drawn_pairs(ground.times, anywhere, declared.gap_s, size, rng), count, size),
+    }
+    serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
+    if not serves.any():
+        raise TrainingError(
+            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, random and shifted partners; use a "
+            "shorter gap or a longer recording"
+        )
+    places = tables[source] if source != "oracle" else _alike(ground, declared.gap_s, size, rng)
+    places = np.where(serves[:, None], places, -1)
+    return Distant(np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share)
+
+
+def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.Generator) -> np.ndarray:
+    """Return the partners that were mined for the window a random shift away on the circle of training windows; none within the gap.
+
+    The shift keeps which windows are partners, how often, and how they follow each other, and breaks what they have to do with the
+    anchor. An anchor to which all of them lie too near takes those at the next of `SHIFTS` shifts.
+    """
+    count = len(mined)
+    least = min(int(np.searchsorted(times, times[0] + gap_s)), count // 4)
+    found = np.full_like(mined, -1)
+    for shift in rng.integers(least, count - least + 1, SHIFTS):
+        moved = np.roll(mined, int(shift), axis=0)
+        near = np.abs(times[moved] - times[:, None]) < gap_s - 1e-9
+        allowed = np.where(near | (moved < 0), -1, moved)
+        found = np.where((found >= 0).any(axis=1, keepdims=True), found, allowed)
+    return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
+
+
+def _alike(ground: Ground, gap_s: float, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Return places of windows of the same class, or with the nearest target."""
+    classes = ground.target.ndim == 1
+    found = (
+        drawn_pairs(ground.times, ground.target, gap_s, count, rng)
+        if classes
+        else nearest_pairs(ground.target, ground.times, gap_s, count)
+    )
+    return _table(found, len(ground.train), count)
+
+
+def _table(pairs: Pairs, anchors: int, count: int) -> np.ndarray:
+    """Write pairs as places (anchor, count), -1 beyond an anchor's last."""
+    order = np.argsort(pairs.first, kind="stable")
+    first = pairs.first[order]
+    table = np.full((anchors, count), -1, dtype=np.int64)
+    table[first, np.arange(len(first)) - np.searchsorted(first, first)] = pairs.second[order]
+    return table
+
+
+def neighbour_features(
+    activity: np.ndarray, counts: bool, train: np.ndarray, stretch: np.ndarray, sigma: float, components: int
+) -> np.ndarray:
+    """Return principal components (window, component) of activity, smoothed inside each piece of successive windows.
+
+    Parameters
+    ----------
+    activity
+        Of the training windows (window, unit); roots are taken of counts.
+    train, stretch
+        Indices of these windows, ascending, and the stretch of each.
+    sigma
+        Standard deviation of the Gaussian, in windows.
+    """
+    x = activity.astype(np.float64)
+    x = np.sqrt(x) if counts else x
+    breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch) != 0)) + 1
+    smooth = np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, breaks)]) if sigma else x
+    return PCA(min(components, *smooth.shape), svd_solver="full").fit_transform(smooth)
+
+
+def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
+    """Draw `count` partners of the same group for every window, uniformly among those at least the gap away.
+
+    Parameters
+    ----------
+    times
+        Ascending, in seconds (window,).
+    groups
+        One value for windows that may pair (window,).
+    """
+    first, second = [], []
+    for group in np.unique(groups):
+        members = np.flatnonzero(groups == group)
+        before = np.searchsorted(times[members], times[members] - gap_s + 1e-9, side="right")
+        after = np.searchsorted(times[members], times[members] + gap_s - 1e-9, side="left")
+        allowed = before + len(members) - after
+        has = np.flatnonzero(allowed > 0)
+        drawn = rng.integers(0, allowed[has, None], (len(has), count))
+        place = np.where(drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None])
+        first.append(np.repeat(members[has], count))
+        second.append(members[place].ravel())
+    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+
+
+def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
+    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away."""
+    first, second = [], []
+    for start in range(0, len(features), CHUNK):
+        rows = np.arange(start, min(start + CHUNK, len(features)))
+        distances = cdist(features[rows], features, "sqeuclidean")
+        distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
+        nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
+        reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
+        first.append(np.repeat(rows, count)[reached.ravel()])
+        second.append(nearest[reached])
+    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+
+
+def _checked(pairs: Pairs, gap_s: float) -> Pairs:
+    if not len(pairs.first):
+        raise TrainingError(f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap")
+    return pairs

@@ -1,0 +1,126 @@
+"""A contrast in words that do not outrun its evidence: the sentence, what it can and cannot support, and what stands without SSL."""
+
+import numpy as np
+
+from invariance_probe.inference.estimands import IDENTITY, at
+from invariance_probe.inference.findings import HypothesisFinding, SSLAddition
+from invariance_probe.inference.question import Question
+from invariance_probe.inference.scope import ELSEWHERE, PLACES
+from invariance_probe.inference.verdicts import UNCALIBRATED
+from invariance_probe.inference.wording import at_dose, no_licence, where, why_invalid
+from invariance_probe.study.pairing import MinedPairing
+
+CONTROLS = {"M_loc > m": "local", "M_rand > m": "random", "M_shift > m": "shifted"}
+"""What each claim says that mined pairs beat."""
+ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
+
+
+def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
+    """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
+    place = f"{where(finding)}, {at_dose(question)}"
+    if finding.verdict == UNCALIBRATED:
+        return no_licence(question, place)
+    if finding.verdict.startswith("invalid"):
+        return why_invalid(finding, place)
+    if not finding.claims:
+        reason = "; ".join(finding.notes) or next((gate.detail for gate in finding.gates if gate.passed is False), "")
+        return f"{place}, there is no verdict ({finding.verdict}): {reason}."
+    said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[finding.verdict](question, finding)
+    return f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
+
+
+def _beneficial(question: Question, finding: HypothesisFinding) -> str:
+    beaten = _listed([f"{CONTROLS[c.name]} pairs" for c in finding.claims if c.name in CONTROLS])
+    nuisance = _nuisance(question)
+    apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
+    return f"mined pairs are beneficial: their loss is below that of {beaten}, and they are purer than random pairs and {apart}"
+
+
+def _harmful(question: Question, finding: HypothesisFinding) -> str:
+    beats = _shown(finding, "M_rand > m")
+    more = ", though below that of random pairs, which is not a benefit" if beats else ""
+    return f"mined pairs are harmful: their loss is above that of local pairs{more}"
+
+
+def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+    if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
+        return f"no benefit is shown: {ONLY_RANDOM}"
+    lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
+    beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
+    why = "every control is beaten, but not by pairs that recur across the nuisance; " if beaten else ""
+    return f"no benefit is shown: {why}not shown: {', '.join(lacking)}"
+
+
+def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
+    """Return what a contrast can support (science-notes 2.3)."""
+    target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
+    if finding.verdict == "beneficial":
+        nuisance = _nuisance(question)
+        across = f"across {nuisance!r}" if nuisance else "across time"
+        return (
+            f"{place}, under this recipe (method, miner, amount of data): recurring states share structure {across} that an encoder can be "
+            f"taught, and {target} is then decoded better than with local, random or shifted pairs."
+        )
+    if finding.verdict == "harmful":
+        return f"{place}, under this recipe: pairs that this miner takes for alike cost {target}, against local pairs."
+    if finding.verdict.startswith("untestable"):
+        return "What the baselines say of the sessions, and nothing about mined pairs."
+    return "The contrasts with their intervals, as a description."
+
+
+def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
+    """Return what a contrast cannot support, however its verdict is worded."""
+    limits = [
+        "that SSL is needed: a decoder of the raw activity stands among the baselines",
+        "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
+    ]
+    if finding.verdict == "not shown":
+        limits.insert(0, "that mined pairs do not help: a benefit that is not shown is no evidence against one")
+    if not _nuisance(question):
+        limits.append("that pairs recur across a nuisance: none is named, so its distance within pairs is not measured")
+    if finding.scope in ELSEWHERE:
+        limits.append(ELSEWHERE[finding.scope])
+    if finding.status == "exploratory":
+        limits.append("a confirmed claim, only one to test on new data")
+    text = "; ".join(limits)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def contrast_addition(question: Question, finding: HypothesisFinding) -> SSLAddition:
+    """Say what SSL with mined and with local pairs keeps of the range that a decoder without SSL has."""
+    arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
+    kept = {name: [losses.retention(losses.ssl(address)) for losses in question.losses] for name, address in arms.items()}
+    if not question.losses or not all(np.isfinite(values).all() for values in kept.values()):
+        return SSLAddition("nothing", "SSL gives no answer here; what stands is what is known without it.")
+    mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
+    families = " or ".join(sorted({losses.ceiling_family for losses in question.losses}))
+    return SSLAddition(
+        "refines",
+        f"Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with mined and {local:.2f} with local pairs: a benefit "
+        "of mined pairs is one over other pairs, and over no SSL only where this is above 1.",
+    )
+
+
+def _figures(finding: HypothesisFinding) -> str:
+    primary = {e.name: e for e in finding.estimands if e.dose == finding.primary_dose and e.name.startswith("M_")}
+    figures = [f"{name} = {_interval(e.estimate, e.ci_low, e.ci_high)}" for name, e in primary.items()]
+    wanted = {("purity above random", "mined"), ("nuisance distance", "mined")}
+    figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in finding.pairs if (p.name, p.arm) in wanted]
+    return ", ".join(figures)
+
+
+def _interval(estimate: float, low: float, high: float) -> str:
+    return f"{estimate:.2f} [{low:.2f}, {high:.2f}]"
+
+
+def _shown(finding: HypothesisFinding, name: str) -> bool:
+    return any(claim.name == name and claim.shown for claim in finding.claims)
+
+
+def _nuisance(question: Question) -> str:
+    pairing = question.plan.study.views.pairing
+    return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
+
+
+def _listed(words: list[str]) -> str:
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]

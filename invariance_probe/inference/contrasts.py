@@ -1,0 +1,212 @@
+"""Whether distant pairs help: contrasts with a superiority sign against every control (science.md 3.3), and what the pairs are.
+
+In units of the decodable range R, at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
+M_shift = [L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same q. M_oracle stands beside, in no
+verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982), pairs that share the target more often than random
+ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+
+from invariance_probe.inference import gates
+from invariance_probe.inference.code_measures import code_measures
+from invariance_probe.inference.contrast_words import contrast_sentence
+from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.findings import Claim, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL, PairMeasure
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.question import ARMS, Question
+from invariance_probe.inference.verdicts import UNCALIBRATED
+from invariance_probe.study.hypotheses import Contrast
+from invariance_probe.study.pairing import MinedPairing
+
+AGAINST = {"local": "M_loc", "random": "M_rand", "shifted": "M_shift"}
+"""The contrast against each control."""
+ORACLE = "M_oracle"
+UNRELATED = 0.8
+"""Nuisance distance that has to be exceeded. Windows t apart under a nuisance with the time constant tau have 1 - exp(-t / tau): pairs
+whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
+barely exceed in a short recording, where few windows are many tau apart."""
+PURITY, NUISANCE = "purity > random", f"nuisance distance > {UNRELATED:g}"
+MEASURES = {
+    "pair_agreement": "purity",
+    "nuisance_distance": "nuisance distance",
+    "pair_distance_s": "distance in s",
+    "pair_share": "share",
+}
+"""What runs say of their distant pairs, and its name in a report."""
+
+
+def judge_contrast(question: Question) -> HypothesisFinding:
+    """Judge a contrast on the evidence of a question, at its look's levels where there are several looks."""
+    hypothesis = question.hypothesis
+    assert isinstance(hypothesis, Contrast)
+    blank = _blank(question, hypothesis)
+    entry = gates.decodable(question.covered)
+    if not entry.passed:
+        return _said(question, replace(blank, verdict="untestable: no session can be decoded", gates=(entry,)))
+    samples = {AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls}
+    measured = replace(blank, scope=samples["M_loc"].scope, estimands=tuple(_estimands(question)), pairs=tuple(_pairs(question)))
+    missing = [name for name, sample in samples.items() if not sample.complete]
+    if missing:
+        note = f"runs are missing or failed for {', '.join(missing)}"
+        return _said(question, replace(measured, gates=(entry,), notes=(note,)))
+    claims = contrast_claims(samples, question.margin, purity_above_random(question), _nuisance(question))
+    checked = (entry, *_gates(question))
+    word = decide_contrast(claims)
+    failed = [gate.name for gate in checked if gate.passed is False]
+    blocking = [name for name in failed if name != "licence"]
+    verdict = f"invalid: {', '.join(blocking)}" if blocking else UNCALIBRATED if failed else word
+    needed = [claim.p_value for name, claim in claims.items() if name != HARM]
+    finding = replace(
+        measured,
+        verdict=verdict,
+        swept=tuple(_swept(question, hypothesis)),
+        claims=tuple(claims.values()),
+        gates=checked,
+        p_value=None if failed else max(needed),
+    )
+    return _said(question, finding)
+
+
+HARM = "M_loc < -m"
+"""The claim of harm, which no benefit needs."""
+
+
+def contrast_claims(samples: dict[str, Sample], margin: float, purity: Sample, nuisance: Sample | None) -> dict[str, Claim]:
+    """Return what a benefit needs, all of it together, and the claim of harm.
+
+    Parameters
+    ----------
+    samples
+        The contrast against every control that the hypothesis names.
+    margin
+        How much each has to exceed, in units of the range.
+    purity
+        Purity of mined pairs minus that of random ones.
+    nuisance
+        Nuisance distance of mined pairs; None where no nuisance is named.
+    """
+    p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
+    p_values[PURITY] = purity.p_more_than(0.0) if purity.complete else 1.0
+    if nuisance is not None:
+        p_values[NUISANCE] = nuisance.p_more_than(UNRELATED) if nuisance.complete else 1.0
+    p_values[HARM] = samples["M_loc"].p_at_most(-margin)
+    return {name: Claim(name, p <= ALPHA, p) for name, p in p_values.items()}
+
+
+def decide_contrast(claims: dict[str, Claim]) -> str:
+    """Return `beneficial`, `harmful` or `not shown`."""
+    if all(claim.shown for name, claim in claims.items() if name != HARM):
+        return "beneficial"
+    return "harmful" if claims[HARM].shown else "not shown"
+
+
+def purity_above_random(question: Question) -> Sample:
+    """Return by how much mined pairs agree in the target more often than random pairs with the same gap."""
+    return pair_sample(question, "pair_agreement", "mined", "random")
+
+
+def pair_sample(question: Question, diagnostic: str, arm: str, minus: str | None = None, dose: float | None = None) -> Sample:
+    """Return a diagnostic of an arm's distant pairs in every session, minus that of another arm where one is given.
+
+    Values are (seed, fold), which stand for seed and test block where sessions stand for themselves.
+    """
+    at_dose = question.hypothesis.dose if dose is None else dose
+    own = _diagnostics(question, diagnostic, arm, at_dose)
+    other = None if minus is None else _diagnostics(question, diagnostic, minus, at_dose)
+    values = [own[name] - (0.0 if other is None else other[name]) for name in question.names]
+    return question.over([Effect(each, np.ones_like(each)) for each in values])
+
+
+def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[str, np.ndarray]:
+    """Return a diagnostic of the study's own setting by session (seed, fold); NaN where it is missing."""
+    evidence, hypothesis = question.evidence, question.hypothesis
+    shape = (evidence.seeds, question.plan.study.folds.count)
+    found = {session: np.full(shape, np.nan) for session in question.names}
+    for run in question.plan.grid:
+        if (run.axis, run.arm, run.dose, run.setting) != (hypothesis.axis, arm, dose, "") or run.session not in found:
+            continue
+        result = evidence.results.get(run.key())
+        if result is not None and run.fold is not None and run.seed < shape[0]:
+            found[run.session][run.seed, run.fold] = result.diagnostics.get(name, math.nan)
+    return found
+
+
+def _nuisance(question: Question) -> Sample | None:
+    pairing = question.plan.study.views.pairing
+    named = isinstance(pairing, MinedPairing) and pairing.nuisance
+    return pair_sample(question, "nuisance_distance", "mined") if named else None
+
+
+def _gates(question: Question) -> list[Gate]:
+    """Return the gates of a contrast; those about a margin of equivalence (noise, steps, reference, planted) do not apply to it."""
+    plan, results, hypothesis = question.plan, question.evidence.results, question.hypothesis
+    return [
+        gates.retention(question.losses, hypothesis, for_sensitive=False, jitter=False),
+        gates.collapse(plan, results, question.names),
+        gates.leak(plan, results, question.names),
+        gates.licence(plan, hypothesis.axis),
+    ]
+
+
+def _estimands(question: Question) -> Iterator[Estimand]:
+    for dose in question.doses:
+        for name in (*AGAINST.values(), ORACLE):
+            sample = question.sample(name, dose)
+            if sample.complete:
+                yield _estimand(question, name, sample, dose)
+    noise = question.noise()
+    if noise.complete:
+        yield _estimand(question, "A/A", noise, question.hypothesis.dose)
+
+
+def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
+    """Yield the contrasts at the primary dose under every swept setting."""
+    for setting in question.plan.settings[1:]:
+        for control in hypothesis.controls:
+            sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
+            if sample.complete:
+                yield replace(_estimand(question, AGAINST[control], sample, hypothesis.dose), setting=setting.label)
+
+
+def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Estimand:
+    low, high = sample.interval()
+    seeds = max(effect.values.shape[0] for effect in sample.effects)
+    arm = ARMS.get(name, "none")
+    return Estimand(
+        name, question.hypothesis.axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds
+    )
+
+
+def _pairs(question: Question) -> Iterator[PairMeasure]:
+    """Yield what the distant pairs of every arm are at the primary dose, and how mined ones differ from random ones."""
+    for diagnostic, name in MEASURES.items():
+        for arm in question.plan.study.arms_of(question.hypothesis.axis):
+            sample = pair_sample(question, diagnostic, arm)
+            if sample.complete:
+                yield PairMeasure(name, arm, sample.estimate, *sample.interval(), len(sample.effects))
+    above = purity_above_random(question)
+    if above.complete:
+        yield PairMeasure("purity above random", "mined", above.estimate, *above.interval(), len(above.effects))
+
+
+def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
+    """Return what a finding repeats of its contrast, with nothing found."""
+    measures = code_measures([question.evidence.sessions[name] for name in question.names])
+    return HypothesisFinding(
+        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts, status=question.status,
+        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
+        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict="not shown", flags=(),
+        outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
+        naive=NaiveRule("mined pairs beat random pairs, so they help", "not measured", "not measured", None),
+        estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
+    )  # fmt: skip
+
+
+def _said(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
+    return replace(finding, sentence=contrast_sentence(question, finding))

@@ -1,0 +1,39 @@
+"""The figure of a contrast over its doses: how far mined pairs beat each control at every share of distant pairs."""
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from invariance_probe.reporting.figures.chart import UNIT, Chart, band, chart, dose_label
+from invariance_probe.reporting.figures.doses import curve
+
+PANELS = (("M_loc", "M_oracle"), ("M_rand", "M_shift"))
+"""Against local pairs, with the oracle as a ceiling; and against distant pairs of the same share."""
+
+
+def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
+    """Draw the contrasts against the share: sessions thin, means with 90 % intervals; above the margin mined pairs help."""
+    measured = {e["name"] for e in hypothesis["estimands"]}
+    panels = [[name for name in panel if name in measured] for panel in PANELS]
+    panels = [panel for panel in panels if panel]
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        for axis, names in zip(axes, panels, strict=True):
+            band(axis, hypothesis["margin"])
+            for i, name in enumerate(names):
+                local = name in PANELS[0]  # which at share 0 is 0 by definition; controls of the same share have no share 0
+                curve(axis, hypothesis, points, name, shift=i - (len(names) - 1) / 2, logarithmic=not local)
+            axis.set_xlabel(dose_label(hypothesis["axis"]))
+            axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
+        axes[0].set_ylabel(UNIT)
+
+    shown = [e for e in hypothesis["estimands"] if e["name"] in {name for panel in panels for name in panel}]
+    rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in shown)
+    alt = (
+        f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less than the control, beyond "
+        f"{hypothesis['margin']:g} they help; the oracle, which reads the target, is a ceiling and in no verdict. Thin lines are sessions, "
+        "bars 90 % intervals."
+    )
+    columns = ("contrast", "share", "estimate", "90 % low", "90 % high", "sessions")
+    return chart(f"{hypothesis['id']}: what mined pairs gain", alt, draw, (3.9 * len(panels), 4.2), columns, rows)

@@ -1,0 +1,32 @@
+"""The table of what the distant pairs of a contrast are: how pure, and how far apart in the nuisance and in time."""
+
+from typing import Any
+
+from invariance_probe.inference.contrasts import NUISANCE, PURITY
+from invariance_probe.reporting.table import Table
+
+CLAIMS = {"purity above random": PURITY, "nuisance distance": NUISANCE}
+"""The claim that stands beside a measure of mined pairs."""
+
+
+def pair_table(hypothesis: dict[str, Any]) -> Table | None:
+    """Return the table of a hypothesis of report.json, or None where it has no distant pairs."""
+    if not hypothesis["pairs"]:
+        return None
+    claims = {claim["name"]: claim for claim in hypothesis["claims"]}
+    rows = []
+    for row in hypothesis["pairs"]:
+        claim = claims.get(CLAIMS.get(row["name"], "")) if row["arm"] == "mined" else None
+        said = (
+            "" if claim is None else f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = {claim['p_value']:.3f})"
+        )
+        figures = tuple("" if row[name] is None else f"{row[name]:.3f}" for name in ("estimate", "ci_low", "ci_high"))
+        rows.append((row["name"], row["arm"], *figures, said))
+    note = (
+        "At the primary dose. Purity: the part of distant pairs with one class, or 1 less half the mean squared difference in the target "
+        "over its variance. Nuisance distance: 1 where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
+        "it. The miner saw no label; the oracle did, and is in no verdict."
+    )
+    return Table(
+        "What the distant pairs are", note, ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"), tuple(rows)
+    )

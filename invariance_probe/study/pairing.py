@@ -1,0 +1,45 @@
+"""Pairs that are mined across time: which distant windows are taken for alike, and how many of the pairs are such.
+
+A part `share` of the pairs is distant, the others are local. Whose distant partners a run takes is its arm: `mined` (nearest
+neighbours in smoothed principal components, without labels), and the controls `random`, `shifted` and `oracle` (by the target: a
+ceiling, in no verdict).
+"""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field
+
+from invariance_probe.study.declaration import Declaration
+
+SHARE = "mined.share"
+"""The axis of mined pairs."""
+Source = Literal["mined", "random", "shifted", "oracle"]
+SOURCES: tuple[Source, ...] = ("mined", "random", "shifted", "oracle")
+"""Where distant partners can come from: the arms of the axis."""
+
+
+def source_of(axis: str, arm: str) -> Source:
+    """Return whose distant partners a run takes: those of its arm on the axis of mined pairs, mined ones elsewhere."""
+    return next((source for source in SOURCES if axis == SHARE and arm == source), "mined")
+
+
+class MinedPairing(Declaration):
+    """Pair each window with one nearby in its trial or, for a part of the pairs, with one far away that looks alike."""
+
+    identity: ClassVar[dict[str, float]] = {"share": 0.0}
+
+    kind: Literal["mined"] = "mined"
+    share: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Part of the pairs that are distant, drawn anew for every pair; at 0 all pairs are local."""
+    window_s: Annotated[float, Field(ge=0)] = 0.0
+    """Local pairs lie at most this far apart; a whole number of bins."""
+    gap_s: Annotated[float, Field(gt=0)] = 30.0
+    """Distant pairs lie at least this far apart, in recorded time: three time constants of the nuisance or more."""
+    neighbours: Annotated[int, Field(ge=1, le=64)] = 3
+    """How many distant partners a window has; each pair takes one of them at random."""
+    smoothing_s: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the Gaussian that smooths activity before neighbours are looked for."""
+    components: Annotated[int, Field(ge=1, le=1024)] = 8
+    """Principal components of smoothed training activity in which neighbours are near."""
+    nuisance: str = ""
+    """Array of the recording that should differ within distant pairs; it is measured and reaches no training. None when empty."""
