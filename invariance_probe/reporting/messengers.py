@@ -73,11 +73,13 @@ def _banded(damage: dict[str, float]) -> str:
 
 
 def _interval(point: dict[str, Any], name: str) -> str:
+    """Write an estimate with its interval, of which an end without bound is null in report.json."""
     if point[name] is None:
         return _number(None)
-    return f"{_number(point[name])} ({_number(point[f'{name}_low'])} to {_number(point[f'{name}_high'])})"
+    low, high = ("no bound" if point[f"{name}_{end}"] is None else _number(point[f"{name}_{end}"]) for end in ("low", "high"))
+    return f"{_number(point[name])} ({low} to {high})"
 
 
 def _number(value: float | None) -> str:
-    """Write two decimals, a dash where there is no number (an end of an interval without bound is null in report.json)."""
+    """Write two decimals, a dash where there is no number."""
     return "\N{EN DASH}" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")

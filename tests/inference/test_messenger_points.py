@@ -1,0 +1,92 @@
+"""Messengers reach findings, report.json, the page and the tables as they were measured, and a study without them shows none."""
+
+import json
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from invariance_probe.inference import infer
+from invariance_probe.reporting import render
+from invariance_probe.results.tables import tidy
+
+from .builder import make_plan, planted
+
+ASKED = {"measurements": [{"kind": "messengers", "budgets": [1, 2]}]}
+DAMAGE = {
+    "chosen": 0.5,
+    "random": 0.1,
+    "low": 0.0,
+    "high": 0.2,
+    "gain": 0.4,
+    "gain_low": 0.3,
+    "gain_high": 0.45,
+    "p_value": 0.005,
+}
+PROVENANCE = {"versions": {"invariance-probe": "0"}, "seconds": 1.0, "failures": []}
+
+
+def figures():
+    """What one session's measurement holds: the pair is accepted and transferred, the single unit neither."""
+    found = {}
+    for mode in ("refit", "fixed"):
+        for budget in (1, 2):
+            own = f"b{budget}_{mode}"
+            found |= {f"{own}_{scored}_{name}": v for scored in ("refit", "fixed") for name, v in DAMAGE.items()}
+            found |= {f"{own}_accepted": float(budget == 2), f"{own}_jaccard": 0.7}
+            found |= {f"{own}_stability": 0.6, f"{own}_stability_low": 0.5, f"{own}_stability_high": 0.7}
+            found |= {f"{own}_unit@{i + 1}": 3.0 + i for i in range(budget)} | {
+                f"{own}_frequency@{i + 1}": 0.9 for i in range(budget)
+            }
+        found |= {f"b2_{mode}_transfer": 0.95, f"b2_{mode}_transfer_low": 0.8, f"b2_{mode}_transfer_high": float("inf")}
+        found |= {f"{mode}_k50_chosen": 2.0, f"{mode}_k50_random": 12.0, f"{mode}_localisation": 6.0}
+    return found
+
+
+def test_a_point_is_what_was_measured_of_a_session_a_decoder_and_a_budget():
+    plan = make_plan(2, **ASKED)
+    points = infer(plan, planted(plan, nulls={"messengers": figures()}), {}).messengers
+    assert [(p.session, p.chosen_with, p.budget) for p in points] == [
+        (s, m, b) for s in ("s0", "s1") for m in ("refit", "fixed") for b in (1, 2)
+    ]
+    one, two = points[:2]
+    assert (one.accepted, one.transfer, two.accepted, two.transfer) == (False, None, True, 0.95)
+    assert [(u.unit, u.frequency) for u in two.units] == [(3, 0.9), (4, 0.9)]
+    assert (two.fixed.chosen, two.fixed.high, two.gain, two.stability, two.localisation) == (0.5, 0.2, 0.4, 0.6, 6.0)
+
+
+def test_the_page_says_what_was_found_and_what_it_does_not_mean(tmp_path):
+    plan = make_plan(2, **ASKED)
+    results = planted(plan, nulls={"messengers": figures()})
+    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert report["messengers"][1]["transfer_high"] is None  # no bound
+    for text in (page.read_text(), (tmp_path / "r" / "report.md").read_text()):
+        assert "Messenger units" in text and "b = 1: accepted in 0 of 2 sessions; b = 2: accepted in 2 of 2 sessions" in text
+        assert "0.95 (0.80 to no bound)" in text and "0.50 (0.20)" in text
+        assert "unrecorded units" in text and "takes a perturbation" in text
+    table = pd.read_csv(tmp_path / "r" / "messengers.csv")
+    assert len(table) == 8 and table.units.tolist()[1] == "3 4" and table.fixed_high.tolist() == [0.2] * 8
+    assert "greedily" in page.read_text()
+
+
+def test_a_study_that_asks_for_none_shows_none_and_keeps_its_hash(tmp_path):
+    plan = make_plan(2)
+    results = planted(plan)
+    assert infer(plan, results, {}).messengers == ()
+    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
+    assert "Messenger units" not in page.read_text() and not (tmp_path / "r" / "messengers.csv").exists()
+    assert "measurements" not in plan.study.model_dump() and plan.study.sha256() != make_plan(2, **ASKED).study.sha256()
+
+
+@pytest.mark.parametrize(
+    ("budgets", "said"), [([], "ascending"), ([4, 2], "ascending"), ([2, 2], "ascending"), ([0], "greater than")]
+)
+def test_budgets_that_cannot_be_compared_are_refused(budgets, said):
+    with pytest.raises(ValidationError, match=said):
+        make_plan(2, measurements=[{"kind": "messengers", "budgets": budgets}])
+
+
+def test_longer_windows_are_refused():
+    with pytest.raises(ValidationError, match="windows of one bin"):
+        make_plan(2, **ASKED, window={"length_bins": 4})
