@@ -367,7 +367,8 @@ def _say(outcome: "Outcome") -> None:
         click.echo(f"    {finding.sentence}")
         if finding.look is not None:
             click.echo(f"    {finding.look.sentence}")
-        click.echo(f"    the naive rule says: {finding.naive.says}")
+        if finding.kind != "contrast":
+            click.echo(f"    the naive rule says: {finding.naive.says}")
     counts = outcome.findings.runs
     click.echo(
         f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "

@@ -47,8 +47,8 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
         return f"no benefit is shown: {ONLY_RANDOM}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
-    why = "every control is beaten, but not by pairs that recur across the nuisance; " if beaten else ""
-    return f"no benefit is shown: {why}not shown: {', '.join(lacking)}"
+    why = "every control is beaten, but not by pairs that are shown to recur across the nuisance; " if beaten else ""
+    return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
