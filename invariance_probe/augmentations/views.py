@@ -98,6 +98,7 @@ class ViewMaker:
         self.pool = _pool(parts, device) if any(isinstance(transform, MixWindows) for transform in transforms) else None
         self.adversaries = _adversaries(views)
         self.counterpart = random_counterpart(self.adversaries, device) if self.adversaries else None
+        self.idle = torch.tensor([_idle(view) for view in views], device=device)
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
@@ -195,6 +196,12 @@ def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
     example = next(t for t in declared if t is not None)
     identity = example.model_copy(update=example.identity)
     return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
+
+
+def _idle(views: Views) -> bool:
+    """Say whether nothing corrupts these views."""
+    last = () if views.adversary is None else (views.adversary,)
+    return all(is_idle(stage) for stage in (*views.transforms, *last))
 
 
 def _adversaries(views: list[Views]) -> list[Adversary]:

@@ -115,14 +115,18 @@ def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targe
 
 @torch.no_grad()
 def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Return decoding losses (run, window) and predictions (run, window, column), averaged over draws of the corruption if there is one."""
+    """Return decoding losses (run, window) and predictions (run, window, column), averaged over draws of the corruption if there is one.
+
+    A run without a corruption has one draw, whatever its partners: the mean of eight like numbers may differ in the last bit.
+    """
     windows = bench.all_windows.expand(frozen.runs, -1)
     total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
     mean = torch.zeros(1, dtype=torch.float64, device=bench.device)
-    draws = 8 if views.transforms or views.counterpart else 1
+    draws = 1 if views.idle.all() else 8
     for i in range(draws):
         outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows)).to(torch.float64)
         predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
-        total += bench.target.losses(predictions)
+        losses = bench.target.losses(predictions)
+        total += losses
         mean = mean + predictions / draws
-    return total / draws, mean
+    return torch.where(views.idle.view(-1, 1), losses, total / draws), torch.where(views.idle.view(-1, 1, 1), predictions, mean)
