@@ -227,7 +227,7 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
     """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away."""
-    first, second = [], []
+    first, second, count = [], [], min(count, len(features))
     for start in range(0, len(features), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(features)))
         distances = cdist(features[rows], features, "sqeuclidean")

@@ -30,10 +30,9 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
-    beaten = _listed([f"{CONTROLS[c.name]} pairs" for c in finding.claims if c.name in CONTROLS])
     nuisance = _nuisance(question)
     apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
-    return f"mined pairs are beneficial: their loss is below that of {beaten}, and they are purer than random pairs and {apart}"
+    return f"mined pairs are beneficial: their loss is below that of {_controls(finding)}, and they are purer than random pairs and {apart}"
 
 
 def _harmful(question: Question, finding: HypothesisFinding) -> str:
@@ -47,8 +46,14 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
         return f"no benefit is shown: {ONLY_RANDOM}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
-    why = "every control is beaten, but not by pairs that are shown to recur across the nuisance; " if beaten else ""
+    what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
+    why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
     return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
+
+
+def _controls(finding: HypothesisFinding) -> str:
+    """List the controls that the finding's claims are about."""
+    return _listed([f"{CONTROLS[c.name]} pairs" for c in finding.claims if c.name in CONTROLS])
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
@@ -59,7 +64,7 @@ def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
         across = f"across {nuisance!r}" if nuisance else "across time"
         return (
             f"{place}, under this recipe (method, miner, amount of data): recurring states share structure {across} that an encoder can be "
-            f"taught, and {target} is then decoded better than with local, random or shifted pairs."
+            f"taught, and {target} is then decoded better than with {_controls(finding)}."
         )
     if finding.verdict == "harmful":
         return f"{place}, under this recipe: pairs that this miner takes for alike cost {target}, against local pairs."

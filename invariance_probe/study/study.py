@@ -243,6 +243,13 @@ class Study(Declaration):
                 pairing.share,
                 f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
             )
+        if isinstance(pairing, MinedPairing) and pairing.gap_s < 3 * pairing.smoothing_s:
+            yield (
+                ("views", "pairing", "gap_s"),
+                pairing.gap_s,
+                f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs whatever it codes; use at least "
+                f"{3 * pairing.smoothing_s:g} s, or smooth less",
+            )
 
     def _hypothesis_problems(self) -> Iterator[tuple[Place, Any, str]]:
         axes = {axis.path: axis for axis in self.axes}

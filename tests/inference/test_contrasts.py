@@ -207,6 +207,14 @@ def simulated(truth, sessions, rng):
     return {"M_loc": contrast("local"), "M_rand": contrast("random"), "M_shift": contrast("shifted")}
 
 
+def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
+    """Folds share training windows and seeds one table, so that values of one session hardly vary."""
+    found = judged(mined_plan(sessions=3))
+    shown = {claim.name: claim.shown for claim in found.claims}
+    assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
+    assert found.verdict == "not shown" and "not by pairs that are shown to share the target" in found.sentence
+
+
 def certain(value, sessions):
     one = np.ones((SEEDS, 2))
     return Sample((Effect(value * one, one),) * sessions, ("a",) * sessions)

@@ -22,6 +22,8 @@ DRAWS = 200
 """The fewest random sets that a band may rest on."""
 BAND = (0.025, 0.975)
 """Quantiles of the random sets' damages."""
+LEVEL = 0.05
+"""Of the test that there is a decodable range."""
 CONFIDENCE = 0.95
 """Of G's interval over blocks."""
 
@@ -63,11 +65,13 @@ class Judgement:
 
     refit: Damage
     fixed: Damage
+    decodable: bool
+    """Whether the scoring blocks show a decodable range at all (t over blocks, .05); without one no damage means anything."""
 
     @property
     def accepted(self) -> bool:
-        """Whether both exceed their bands."""
-        return self.refit.exceeds and self.fixed.exceeds
+        """Whether both exceed their bands, of a range that is there."""
+        return self.decodable and self.refit.exceeds and self.fixed.exceeds
 
 
 def judge(
@@ -93,7 +97,9 @@ def judge(
         raise ValueError(f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws")
     others = [u for u in range(len(rates)) if u not in set(chosen)] if others is None else others
     sets = np.array(matched_sets(chosen, others, rates, draws, rng))
-    return Judgement(*(_damage(scoring, mode, chosen, sets) for mode in MODES))
+    refit, fixed = (_damage(scoring, mode, chosen, sets) for mode in MODES)
+    decodable = stats.ttest_1samp(decodable_range(scoring), 0.0, alternative="greater").pvalue <= LEVEL
+    return Judgement(refit, fixed, bool(decodable))
 
 
 def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:

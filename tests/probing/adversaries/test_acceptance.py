@@ -8,6 +8,7 @@ from invariance_probe.probing.adversaries import SELECTORS
 from invariance_probe.probing.adversaries.acceptance import judge
 from invariance_probe.probing.adversaries.attack import Attack
 from invariance_probe.probing.adversaries.damage import decodable_range, losses_without
+from invariance_probe.probing.adversaries.moments import BlockMoments
 
 RATES = np.random.default_rng(0).random(20)
 
@@ -63,3 +64,12 @@ def test_damages_are_losses_over_the_range_and_the_gain_is_against_random_sets()
 def test_a_band_of_too_few_sets_is_refused():
     with pytest.raises(ValueError, match="at least 200"):
         judge(populations.twins(0, 1.0), (0,), RATES, 199, np.random.default_rng(0))
+
+
+def test_of_noise_no_set_is_accepted():
+    """Where nothing can be decoded a removal helps, and a negative range would turn that into damage."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        x, y, block = rng.standard_normal((480, 20)), rng.standard_normal((480, 1)), np.arange(480) // 40
+        found = judged(BlockMoments.of(x, y, block).parts(1.0), (0, 1, 2), seed)
+        assert not found.decodable and not found.accepted
