@@ -36,6 +36,7 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.run import Run
+from invariance_probe.study.transforms import at_identity
 from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
 
 
@@ -68,7 +69,7 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 
 
 def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
-    """Group runs that can share one stack: one method, optimisation, base, pairing shape and transforms' options, at one step.
+    """Group runs that can share one stack: one method, optimisation, base and options of what corrupts views, at one step.
 
     Parameters
     ----------
@@ -83,7 +84,7 @@ def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iter
 
 def _structure(run: Run) -> str:
     views = run.views
-    options = [t.model_copy(update=t.identity).model_dump() for t in views.transforms] if views else []
+    options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
     shared = [run.method.model_dump(), run.optimisation.model_dump() if run.optimisation else None, base, run.window.model_dump()]
     return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])

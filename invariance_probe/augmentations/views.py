@@ -24,7 +24,7 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import draws
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.run import Run
-from invariance_probe.study.transforms import Transform, cuts_bins, is_idle
+from invariance_probe.study.transforms import Transform, at_identity, cuts_bins, is_idle
 from invariance_probe.study.views import Views
 
 
@@ -194,14 +194,13 @@ def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
     """Build a transform from the K declarations; a run that does not declare it has its identity dose."""
     declared: list[Transform | None] = [next((t for t in view.transforms if t.kind == kind), None) for view in views]
     example = next(t for t in declared if t is not None)
-    identity = example.model_copy(update=example.identity)
+    identity = at_identity(example)
     return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
 
 
 def _idle(views: Views) -> bool:
     """Say whether nothing corrupts these views."""
-    last = () if views.adversary is None else (views.adversary,)
-    return all(is_idle(stage) for stage in (*views.transforms, *last))
+    return all(is_idle(stage) for stage in views.corruptions)
 
 
 def _adversaries(views: list[Views]) -> list[Adversary]:
@@ -209,10 +208,7 @@ def _adversaries(views: list[Views]) -> list[Adversary]:
     declared = next((view.adversary for view in views if view.adversary is not None), None)
     if declared is None:
         return []
-    identity = declared.model_copy(
-        update={field: type(getattr(declared, field))(dose) for field, dose in declared.identity.items()}
-    )
-    return [view.adversary or identity for view in views]
+    return [view.adversary or at_identity(declared) for view in views]
 
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from invariance_probe.study.run import Run
 
@@ -71,10 +70,7 @@ def _architecture(run: Run) -> str:
     examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
         return examined + run.method.kind
-    parts: list[Any] = [run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction]
-    if run.views is not None and (adversary := run.views.adversary) is not None:
-        parts.append(adversary.model_copy(update=adversary.identity).model_dump(mode="json"))  # its dose may differ in a stack
-    return examined + json.dumps(parts)
+    return examined + json.dumps([run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction])
 
 
 def _cost(run: Run) -> float:

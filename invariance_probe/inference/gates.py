@@ -14,6 +14,7 @@ from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5
 """Part of the decodable range that a method must keep at dose 0."""
@@ -183,8 +184,6 @@ def licence(plan: Plan, axis: str) -> Gate:
     """The method, at settings like these, passed the calibration; no adversary has been through it."""
     reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
     adversary = plan.study.views.adversary
-    if adversary is not None and (
-        adversary.kind == axis.split(".")[0] or any(getattr(adversary, name) for name in adversary.identity)
-    ):
+    if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
         reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]
     return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")

@@ -20,6 +20,7 @@ class WorstOfMasks(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
+    has_closed_form: ClassVar[bool] = False
 
     kind: Literal["worst_of_masks"] = "worst_of_masks"
     budget: Budget = 0
@@ -30,6 +31,7 @@ class AscendedMask(Declaration):
     """Hide `budget` units that projected gradient ascent on the loss finds, from the middle of all masks with that budget."""
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
+    has_closed_form: ClassVar[bool] = False
 
     kind: Literal["ascended_mask"] = "ascended_mask"
     budget: Budget = 0
@@ -45,6 +47,7 @@ class LearnedMask(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
+    has_closed_form: ClassVar[bool] = False
 
     kind: Literal["learned_mask"] = "learned_mask"
     budget: Budget = 0
@@ -58,6 +61,7 @@ class AdversarialNoise(Declaration):
     """Add noise of at most `epsilon` standard deviations that climbs the loss in `ascents` sign steps (FLAG, arXiv:2010.09891)."""
 
     identity: ClassVar[dict[str, float]] = {"epsilon": 0.0}
+    has_closed_form: ClassVar[bool] = False
 
     kind: Literal["adversarial_noise"] = "adversarial_noise"
     epsilon: Annotated[float, Field(ge=0)] = 0.0

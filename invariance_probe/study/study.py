@@ -308,8 +308,7 @@ class Study(Declaration):
     def _without_closed_form(self) -> list[str]:
         """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
         swept = {path.split(".")[0] for path in (*(axis.path for axis in self.axes), *(sweep.path for sweep in self.sweeps))}
-        last = () if self.views.adversary is None else (self.views.adversary,)
-        without = (*(t for t in self.views.transforms if not t.has_closed_form), *last)
+        without = (stage for stage in self.views.corruptions if not stage.has_closed_form)
         return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
 
     def _sweep_problems(self) -> Iterator[tuple[Place, Any, str]]:

@@ -4,7 +4,7 @@ Each says beside which properties of the activity it `preserves` and which it `b
 tests/contracts/test_augmentations.py measures both.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, TypeVar
 
 from pydantic import Field
 
@@ -227,9 +227,18 @@ Transform = Annotated[
 ]
 
 
+Stage = TypeVar("Stage", bound=Declaration)
+"""A transform or an adversary."""
+
+
 def is_idle(transform: Transform | Adversary) -> bool:
-    """Say whether a transform is declared at the dose that changes nothing."""
+    """Say whether a transform or an adversary is declared at the dose that changes nothing."""
     return all(getattr(transform, field) == dose for field, dose in transform.identity.items())
+
+
+def at_identity(stage: Stage) -> Stage:
+    """Return the same declaration at the dose that changes nothing."""
+    return stage.__class__.model_validate({**stage.model_dump(), **stage.identity})  # type: ignore[attr-defined]
 
 
 def cuts_bins(transform: Transform) -> bool:

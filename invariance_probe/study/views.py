@@ -65,10 +65,14 @@ class Views(Declaration):
         """The pairing of windows that are near in time."""
         return self.pairing if isinstance(self.pairing, TimeJitter) else TimeJitter(window_s=self.pairing.window_s)
 
+    @property
+    def corruptions(self) -> tuple[Transform | Adversary, ...]:
+        """What corrupts a view: the transforms, and then the adversary where there is one."""
+        return self.transforms if self.adversary is None else (*self.transforms, self.adversary)
+
     def stages(self) -> dict[str, Declaration]:
         """Return every stage by its kind, in the order in which a view passes through them."""
-        last = () if self.adversary is None else (self.adversary,)
-        return {stage.kind: stage for stage in (self.pairing, self.base, *self.transforms, *last)}
+        return {stage.kind: stage for stage in (self.pairing, self.base, *self.corruptions)}
 
     def doses(self) -> dict[str, float]:
         """Return every path that can be swept, `kind.field`, with its identity dose."""

@@ -20,6 +20,7 @@ from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.adversaries import AdversarialNoise, Adversary, AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.study.transforms import is_idle
 
 SEARCH = 22
 """Purpose under which adversaries read their random numbers, in the `views` stream; every try has the next one."""
@@ -268,7 +269,7 @@ def make_attack(
     TrainingError
         When a mask would hide all units, or there are fewer units than modes.
     """
-    if not declared or not any(getattr(one, field) for one in declared for field in one.identity):
+    if all(is_idle(one) for one in declared):
         return None
     shared = torch.tensor([arm == "shared" for arm in arms], device=device)
     first = declared[0]

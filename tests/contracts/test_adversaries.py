@@ -21,6 +21,7 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 from invariance_probe.training.attack import SEARCHES, make_attack, masked, onto_budget
 from invariance_probe.training.checkpoints import Stopped
+from invariance_probe.worker import stacks
 
 ADVERSARIES = [
     {"kind": "worst_of_masks"},
@@ -76,6 +77,24 @@ def test_the_dose_that_changes_nothing_is_training_without_an_adversary(adversar
     found = weights_of(bench, [clean])
     assert all(torch.equal(found[name], value) for name, value in without.items())
     assert any(not torch.equal(against[name], value) for name, value in without.items())
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
+def test_doses_and_arms_of_one_adversary_share_a_stack_and_other_adversaries_do_not(adversary):
+    _, runs = bench_and_runs(adversary)
+    chosen = [next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")]
+    assert len(list(stacks(chosen))) == 1
+    other = (
+        {"tries": 9}
+        if adversary["kind"] == "worst_of_masks"
+        else {"ascents": 9}
+        if "noise" in adversary["kind"]
+        else {"rate": 0.9}
+    )
+    views = chosen[1].views
+    changed = views.model_copy(update={"adversary": views.adversary.model_copy(update=other)})
+    assert len(list(stacks([*chosen, chosen[1].model_copy(update={"views": changed})]))) == 2
 
 
 @pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
