@@ -24,7 +24,7 @@ from invariance_probe.study.transforms import is_idle
 
 SEARCH = 22
 """Purpose under which adversaries read their random numbers, in the `views` stream; every try has the next one."""
-HALVINGS = 40
+HALVINGS = 60
 """Of the interval that holds a projection's threshold."""
 
 MaskLoss = Callable[[Tensor], Tensor]

@@ -9,8 +9,9 @@ gradient at a set says nothing of the units that it keeps (`relaxation.py`).
 import numpy as np
 
 from invariance_probe.probing.adversaries.attack import GRADIENT, Attack
-from invariance_probe.probing.adversaries.relaxation import BISECTIONS, lowest
+from invariance_probe.probing.adversaries.relaxation import lowest
 
+BISECTIONS = 60
 STEPS = 400
 RATE = 0.05
 """Of Adam, in logits."""

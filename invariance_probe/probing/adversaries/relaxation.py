@@ -16,11 +16,11 @@ Hooker et al. 2019, A benchmark for interpretability methods in deep neural netw
 from collections.abc import Callable, Sequence
 
 import numpy as np
+import torch
 
 from invariance_probe.probing.adversaries.damage import pooled
 from invariance_probe.probing.adversaries.moments import Part
-
-BISECTIONS = 60
+from invariance_probe.training.attack import onto_budget as projected
 
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """From shares (unit,) in [0, 1] to the loss and its gradient (unit,)."""
@@ -69,15 +69,8 @@ def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
 
 
 def onto_budget(values: np.ndarray, budget: int) -> np.ndarray:
-    """Return the nearest shares (unit,) in [0, 1] of which exactly `budget` is taken away: values less one threshold, clipped."""
-    low, high = values.min() - 1.0, values.max()
-    for _ in range(BISECTIONS):
-        threshold = (low + high) / 2
-        if np.clip(values - threshold, 0, 1).sum() > len(values) - budget:
-            low = threshold
-        else:
-            high = threshold
-    return np.clip(values - (low + high) / 2, 0, 1)
+    """Return the nearest shares (unit,) in [0, 1] of which exactly `budget` is taken away: the projection of adversaries in training."""
+    return projected(torch.from_numpy(values)[None, None], torch.tensor([budget]))[0, 0].numpy()
 
 
 def lowest(shares: np.ndarray, budget: int) -> tuple[int, ...]:
