@@ -8,6 +8,7 @@ The levels are those of independent increments with the seeds as information (do
 tested here.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -82,7 +83,7 @@ def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
     `obrien_fleming`: 2 - 2 Phi(z_(alpha / 2) / sqrt(t)), almost nothing early; `pocock`: alpha log(1 + (e - 1) t).
     """
     if spending == "pocock":
-        return alpha * np.log1p((np.e - 1) * fraction)
+        return alpha * np.log1p((math.e - 1) * fraction)
     return 2 * stats.norm.sf(stats.norm.isf(alpha / 2) / np.sqrt(fraction))
 
 

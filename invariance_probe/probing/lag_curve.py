@@ -5,6 +5,7 @@ constant of the (target, code) pair; r / rho_y is the part that is not the targe
 not give a time constant (science.md, section 3.2).
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,7 +64,7 @@ class LagCurve:
 
 def crossing(lags: np.ndarray, r: np.ndarray) -> float:
     """Return where a curve that starts at 1 first falls to 1/e."""
-    below = np.flatnonzero(r <= 1 / np.e)
+    below = np.flatnonzero(r <= 1 / math.e)
     if not len(below) or not np.isfinite(r).all():
         return float("inf")
     i = int(below[0])

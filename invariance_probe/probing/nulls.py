@@ -5,6 +5,7 @@ References
 Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions, pseudo-sessions).
 """
 
+import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -169,7 +170,7 @@ def _target_time(bench: Workbench) -> float:
         same = stretch[lag:] == stretch[:-lag]
         if not same.any():
             break
-        if float((values[lag:] * values[:-lag])[same].mean()) < variance / np.e:
+        if float((values[lag:] * values[:-lag])[same].mean()) < variance / math.e:
             return lag * bench.recording.bin_s
     return lag * bench.recording.bin_s
 

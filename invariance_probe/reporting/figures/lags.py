@@ -115,8 +115,8 @@ def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str,
 
 def _draw_curves(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, means: dict[str, np.ndarray]) -> None:
     axis.axhline(0, color="#999999", linewidth=0.8)
-    axis.axhline(1 / np.e, color="#999999", linewidth=0.8, linestyle=":")
-    axis.text(0.99, 1 / np.e, "1/e", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=8, color=GREY)
+    axis.axhline(1 / math.e, color="#999999", linewidth=0.8, linestyle=":")
+    axis.text(0.99, 1 / math.e, "1/e", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=8, color=GREY)
     for name, colour, dashes, label in SERIES:
         for session in found.values():
             axis.plot(session["lag"], session[name], color=colour, linestyle=dashes, alpha=0.3, linewidth=0.7)
@@ -156,9 +156,9 @@ def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
 
 def _draw_tau(axis: Axes, tau: Tau) -> None:
     """Mark tau on the line at 1/e: every session small, all together large with the interval."""
-    axis.plot(tau.sessions, [1 / np.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7)
+    axis.plot(tau.sessions, [1 / math.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7)
     if tau.estimate is None:
         return
     if tau.low is not None and tau.high is not None:
-        axis.plot([tau.low, tau.high], [1 / np.e] * 2, color="#000000", linewidth=2.4, solid_capstyle="butt")
-    axis.plot(tau.estimate, 1 / np.e, "o", color="#000000", markersize=5, label=f"tau{tau.in_words()}")
+        axis.plot([tau.low, tau.high], [1 / math.e] * 2, color="#000000", linewidth=2.4, solid_capstyle="butt")
+    axis.plot(tau.estimate, 1 / math.e, "o", color="#000000", markersize=5, label=f"tau{tau.in_words()}")
