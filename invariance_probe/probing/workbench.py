@@ -1,5 +1,6 @@
 """One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
 from invariance_probe.augmentations.pairing import Partners, find_partners
+from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
 from invariance_probe.data.recording import Recording
@@ -50,6 +52,8 @@ class Workbench:
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     _nearest: dict[str, np.ndarray] = field(default_factory=dict)
     """Nearest neighbours that were looked for already, by training windows and settings: arms, shares and seeds have them in common."""
+    _others: "dict[str, Workbench]" = field(default_factory=dict)
+    """Benches of several sessions that this one's runs are trained on, by their companions."""
 
     @classmethod
     def of(
@@ -105,8 +109,18 @@ class Workbench:
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Return the view maker of stacked runs that are standardised by the given windows."""
-        keys = self.keys("views", runs)
-        return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, self.scaling(parts, dtype), parts)
+        return self.view_maker(runs, parts, dtype, None)
+
+    def view_maker(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype, presence: Presence | None) -> ViewMaker:
+        """Return the view maker of stacked runs, of windows that lack some units where `presence` says so."""
+        keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
+        return ViewMaker(self.activity, self.windows.length, self.starts, runs, keys, scaling, parts, presence)
+
+    def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
+        """Return the bench of that name which was made before, or make it."""
+        if name not in self._others:
+            self._others[name] = make()
+        return self._others[name]
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
         """Return the local pairs that a run's pairing admits."""
