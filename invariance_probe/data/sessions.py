@@ -18,6 +18,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import Session, companions_of
@@ -106,18 +107,21 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     problems: list[Problem] = []
     names: Counter[str] = Counter()
     opened: list[Session] = []
+    units: dict[str, int] = {}
     for i, source in enumerate(study.recordings):
         place: Place = ("recordings", i)
         try:
             for session, recording in _opened(source, base):
                 opened.append(session)
                 names[session.name] += 1
+                units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
                 problems += [*_session_problems(study, recording, place), *null_problems(study, recording)]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
+    problems += budget_problems(study, units)
     if not problems:
         problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)

@@ -25,7 +25,7 @@ from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.run import Run, RunResult, Status
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.attack import Attack, make_attack
+from invariance_probe.training.adversary import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, Material
 
@@ -79,10 +79,10 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
         )
 
     checkpoint = bench.checkpoints.of([run.train_key() for run in runs])
-    return method, views, train(method, batch_at, settings, on_progress, checkpoint, _attack(bench, runs, parts, views))
+    return method, views, train(method, batch_at, settings, on_progress, checkpoint, _adversary(bench, runs, parts, views))
 
 
-def _attack(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker) -> Attack | None:
+def _adversary(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker) -> StackedAdversary | None:
     """Return the adversary of stacked runs; its population modes are those of each run's clean training windows."""
     kinds = {one.kind for one in views.adversaries}
     arms = [run.arm if run.axis.split(".")[0] in kinds else "independent" for run in runs]
@@ -92,7 +92,7 @@ def _attack(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: V
         rows = [clean[i, torch.from_numpy(part)].flatten(0, 1).to(torch.float64) for i, part in enumerate(parts)]
         return torch.stack([torch.linalg.eigh(x.T @ x)[1][:, -modes:] for x in rows]).float()
 
-    return make_attack(views.adversaries, arms, views.shape[1], basis, bench.device)
+    return make_adversary(views.adversaries, arms, views.shape[1], basis, bench.device)
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
