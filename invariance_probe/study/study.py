@@ -38,6 +38,7 @@ ACROSS_UNITS = (
     "ascended_mask",
     "learned_mask",
     "adversarial_noise",
+    "learned_policy",
 )
 """Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
