@@ -17,7 +17,7 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Place, Study
@@ -184,8 +184,10 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
+    if pairing.nuisance == TIME and TIME not in recording.targets:
+        return
     if pairing.nuisance and pairing.nuisance not in recording.targets:
-        has = ", ".join(map(repr, sorted(recording.targets)))
+        has = ", ".join(map(repr, sorted({*recording.targets, TIME})))
         yield (
             ("views", "pairing", "nuisance"),
             pairing.nuisance,

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.run import Run
 
 
@@ -68,19 +68,26 @@ def _nuisance_distances(
     """Return the nuisance distance of pairs, and the one that independent draws from both marginals would have."""
     if not name:
         return {}
-    if name not in bench.recording.targets:
-        raise TrainingError(
-            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
-            f"{', '.join(map(repr, sorted(bench.recording.targets)))}"
-        )
-    values = np.asarray(bench.recording.targets[name], dtype=np.float64)
-    values = values.reshape(len(values), -1)[bench.windows.centres]
+    values = _nuisance(bench, name)
     spread = float(values[train].var(axis=0).sum())
     if not spread > 0:
         return {}
     a, b = values[first], values[second]
     apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
     return {"nuisance_distance": apart / (2 * spread), "nuisance_distance_expected": unrelated / (2 * spread)}
+
+
+def _nuisance(bench: Workbench, name: str) -> np.ndarray:
+    """Return a nuisance at every window's centre (window, column): an array of the recording, or its recorded time in seconds."""
+    targets = bench.recording.targets
+    if name not in targets and name != TIME:
+        raise TrainingError(
+            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
+            f"{', '.join(map(repr, sorted({*targets, TIME})))}"
+        )
+    bins = len(bench.recording.activity)
+    values = np.asarray(targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s, dtype=np.float64)
+    return values.reshape(bins, -1)[bench.windows.centres]
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
