@@ -13,7 +13,7 @@ from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.run import Run
 
 
-def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
+def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
     `mined_distance_s` is how far apart in time mined windows lie on average, in the bins of the recording as it is stored.

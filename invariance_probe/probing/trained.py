@@ -115,7 +115,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     parts = [bench.train_windows(run) for run in runs]
     declared: Any = runs[0].method
     frozen = freeze(bench, method.encoder, declared.encoder, views.clean(bench.all_windows), parts)
-    mined = found_by_mining(bench, method.mined())
+    mined = found_by_mining(bench, runs, method.mined())
     answered = pretext_accuracy(bench, runs, method, views, EVALUATION_STEP)
     trained = [
         {
