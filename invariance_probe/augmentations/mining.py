@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
@@ -20,6 +21,8 @@ from invariance_probe.study.pairing import MinedPairing, Source
 
 CHUNK = 500
 """Windows whose neighbours are looked for together."""
+MANY = 20_000
+"""More windows than this are searched by a tree: the same neighbours, without all distances."""
 SHIFTS = 8
 """Shifts that are drawn for the shifted index; where the gap is short against the recording, the first serves nearly all."""
 
@@ -161,12 +164,10 @@ def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.
 
 
 def _alike(ground: Ground, gap_s: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return places of windows of the same class, or with the nearest target."""
+    """Return places of windows of the same class, or with the nearest target; none where no two of a class lie a gap apart."""
     classes = ground.target.ndim == 1
     found = (
-        drawn_pairs(ground.times, ground.target, gap_s, count, rng)
-        if classes
-        else nearest_pairs(ground.target, ground.times, gap_s, count)
+        _drawn(ground.times, ground.target, gap_s, count, rng) if classes else _nearest(ground.target, ground.times, gap_s, count)
     )
     return _table(found, len(ground.train), count)
 
@@ -210,7 +211,16 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
         Ascending, in seconds (window,).
     groups
         One value for windows that may pair (window,).
+
+    Raises
+    ------
+    TrainingError
+        When no two windows of a group lie the gap apart.
     """
+    return _checked(_drawn(times, groups, gap_s, count, rng), gap_s)
+
+
+def _drawn(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
     first, second = [], []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
@@ -222,21 +232,65 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
         place = np.where(drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None])
         first.append(np.repeat(members[has], count))
         second.append(members[place].ravel())
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+    return Pairs(np.concatenate(first), np.concatenate(second))
 
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away."""
-    first, second, count = [], [], min(count, len(features))
+    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away.
+
+    Raises
+    ------
+    TrainingError
+        When no two windows lie the gap apart.
+    """
+    return _checked(_nearest(features, times, gap_s, count), gap_s)
+
+
+def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
+    count = min(count, len(features))
+    tree = KDTree(features) if len(features) > MANY else None
+    found = []
     for start in range(0, len(features), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(features)))
-        distances = cdist(features[rows], features, "sqeuclidean")
-        distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
-        nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
-        reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
-        first.append(np.repeat(rows, count)[reached.ravel()])
-        second.append(nearest[reached])
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+        if tree is not None:
+            rows, first, second = _by_tree(tree, features, times, gap_s, count, rows)
+            found.append((first, second))
+        if len(rows):
+            found.append(_by_distances(features, times, gap_s, count, rows))
+    first, second = (np.concatenate(places) for places in zip(*found, strict=True))
+    return Pairs(first, second)
+
+
+def _by_distances(
+    features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return anchors (pair,) among the rows and their nearest windows (pair,), from all distances."""
+    distances = cdist(features[rows], features, "sqeuclidean")
+    distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
+    nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
+    reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
+    return np.repeat(rows, count)[reached.ravel()], nearest[reached]
+
+
+def _by_tree(
+    tree: KDTree, features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that a tree does not pay for, and anchors (pair,) among the others with their nearest windows (pair,).
+
+    More and more neighbours are asked for, until enough of them lie beyond the gap; windows whose neighbours nearly all lie within it
+    are left.
+    """
+    first, second, asked = [], [], 8 * count
+    while len(rows) and asked <= len(features) // 16:
+        nearest = tree.query(features[rows], asked)[1]
+        far = np.abs(times[rows, None] - times[nearest]) >= gap_s - 1e-9
+        enough = far.sum(axis=1) >= count
+        wanted = (far & (far.cumsum(axis=1) <= count))[enough]
+        first.append(np.repeat(rows[enough], count))
+        second.append(nearest[enough][wanted])
+        rows, asked = rows[~enough], 4 * asked
+    nothing = np.zeros(0, dtype=np.int64)
+    return rows, np.concatenate([nothing, *first]), np.concatenate([nothing, *second])
 
 
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:

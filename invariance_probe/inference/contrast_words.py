@@ -43,6 +43,9 @@ def _harmful(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+    turned = [f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.passed is False]
+    if turned:
+        return f"nothing is shown: what the contrasts say is turned by {' and by '.join(turned)}"
     if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
         return f"no benefit is shown: {ONLY_RANDOM}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]

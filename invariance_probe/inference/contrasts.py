@@ -19,7 +19,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from invariance_probe.inference import gates
+from invariance_probe.inference import contrast_checks, gates
 from invariance_probe.inference.code_measures import code_measures
 from invariance_probe.inference.contrast_words import contrast_sentence
 from invariance_probe.inference.estimands import Effect
@@ -67,21 +67,26 @@ def judge_contrast(question: Question) -> HypothesisFinding:
         note = f"runs are missing or failed for {', '.join(missing)}"
         return _said(question, replace(measured, gates=(entry,), notes=(note,)))
     claims = contrast_claims(samples, question.margin, claimed_of_pairs(question))
-    checked = (entry, *_gates(question))
-    word = decide_contrast(claims)
+    checked = (entry, *_gates(question, decide_contrast(claims)))
     failed = [gate.name for gate in checked if gate.passed is False]
-    blocking = [name for name in failed if name != "licence"]
-    verdict = f"invalid: {', '.join(blocking)}" if blocking else UNCALIBRATED if failed else word
     needed = [claim.p_value for name, claim in claims.items() if name != HARM]
     finding = replace(
         measured,
-        verdict=verdict,
+        verdict=_granted(failed, decide_contrast(claims)),
         swept=tuple(_swept(question, hypothesis)),
         claims=tuple(claims.values()),
         gates=checked,
         p_value=None if failed else max(needed),
     )
     return _said(question, finding)
+
+
+def _granted(failed: list[str], word: str) -> str:
+    """Return a verdict after the gates that failed: without one, without a licence, or `not shown` where a check turned it."""
+    blocking = [name for name in failed if name not in ("licence", *contrast_checks.CHECKS)]
+    if blocking:
+        return f"invalid: {', '.join(blocking)}"
+    return UNCALIBRATED if "licence" in failed else "not shown" if failed else word
 
 
 HARM = "M_loc < -m"
@@ -173,13 +178,18 @@ def _nuisance(question: Question) -> str:
     return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
 
 
-def _gates(question: Question) -> list[Gate]:
-    """Return the gates of a contrast; those about a margin of equivalence (noise, steps, reference, planted) do not apply to it."""
-    plan, results, hypothesis = question.plan, question.evidence.results, question.hypothesis
+def _gates(question: Question, word: str) -> list[Gate]:
+    """Return the gates of a contrast, at one look; those about a margin of equivalence (steps, reference, planted) do not apply to it."""
+    plan, results, hypothesis, single = question.plan, question.evidence.results, question.hypothesis, question.single
+    assert isinstance(hypothesis, Contrast)
+    names = [AGAINST[control] for control in hypothesis.controls]
     return [
         gates.retention(question.losses, hypothesis, for_sensitive=False, jitter=False),
         gates.collapse(plan, results, question.names),
+        contrast_checks.noise(single.noise(), question.margin),
         gates.leak(plan, results, question.names),
+        contrast_checks.third(single, word, names),
+        contrast_checks.another_method(single, word, names),
         gates.licence(plan, hypothesis.axis),
     ]
 
@@ -196,8 +206,8 @@ def _estimands(question: Question) -> Iterator[Estimand]:
 
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
-    """Yield the contrasts at the primary dose under every swept setting."""
-    for setting in question.plan.settings[1:]:
+    """Yield the contrasts at the primary dose under every swept setting and check."""
+    for setting in (*question.plan.settings[1:], *question.plan.checks):
         for control in hypothesis.controls:
             sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.run import Run
 
 
-def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
+def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
     `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
@@ -73,19 +73,26 @@ def _nuisance_distances(
     """Return the nuisance distance of pairs, and the one that independent draws from both marginals would have."""
     if not name:
         return {}
-    if name not in bench.recording.targets:
-        raise TrainingError(
-            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
-            f"{', '.join(map(repr, sorted(bench.recording.targets)))}"
-        )
-    values = np.asarray(bench.recording.targets[name], dtype=np.float64)
-    values = values.reshape(len(values), -1)[bench.windows.centres]
+    values = _nuisance(bench, name)
     spread = float(values[train].var(axis=0).sum())
     if not spread > 0:
         return {}
     a, b = values[first], values[second]
     apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
     return {"nuisance_distance": apart / (2 * spread), "nuisance_distance_expected": unrelated / (2 * spread)}
+
+
+def _nuisance(bench: Workbench, name: str) -> np.ndarray:
+    """Return a nuisance at every window's centre (window, column): an array of the recording, or its recorded time in seconds."""
+    targets = bench.recording.targets
+    if name not in targets and name != TIME:
+        raise TrainingError(
+            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
+            f"{', '.join(map(repr, sorted({*targets, TIME})))}"
+        )
+    bins = len(bench.recording.activity)
+    values = np.asarray(targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s, dtype=np.float64)
+    return values.reshape(bins, -1)[bench.windows.centres]
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:

@@ -21,6 +21,7 @@ from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
+from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD
 
 from .builder import LICENSED, make_plan, planted
 
@@ -133,10 +134,49 @@ def test_a_control_that_is_not_named_is_no_condition():
     ({"kept": 0.3}, "invalid: retention"),
     ({"null": 0.5}, "untestable: no session can be decoded"),
     ({"leak": (0.5,) * 20}, "invalid: leak"),
+    ({"leak": ()}, "invalid: leak"),
+    ({"aa": 0.2}, "invalid: noise"),
 ])  # fmt: skip
 def test_gates_apply_to_contrasts(values, verdict):
     found = judged(**values)
     assert found.verdict == verdict and found.p_value is None
+
+
+AGAIN = {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [16, 8]}}
+"""A second method that is licensed."""
+TURNED = {
+    "by a third of the data": (A_THIRD, HELPS, {"random": -0.4}, "M_rand < -m is shown"),
+    "by another method": (ANOTHER_METHOD, HELPS, {"mined": 0.2}, "M_loc < -m"),
+    "harm, by another method": (ANOTHER_METHOD, {"mined": 0.2}, {"mined": -0.2}, "M_loc > m is shown"),
+}
+
+
+@pytest.mark.parametrize("case", TURNED)
+def test_a_verdict_that_a_check_turns_is_not_shown(case):
+    label, arms, again, said = TURNED[case]
+    found = judged(mined_plan(second_method=AGAIN), arms=arms, checked={label: again})
+    assert found.verdict == "not shown" and found.p_value is None and found.outcome == "open"
+    assert said in found.sentence and "is turned by" in found.sentence
+    assert judged(mined_plan(second_method=AGAIN), arms=arms).verdict in ("beneficial", "harmful")
+
+
+def test_a_check_that_shows_less_turns_nothing_and_stands_in_the_report():
+    found = judged(mined_plan(second_method=AGAIN), checked={A_THIRD: {"mined": 0.0, "random": 0.0, "shifted": 0.0}})
+    assert found.verdict == "beneficial" and {e.setting for e in found.swept} == {A_THIRD, ANOTHER_METHOD}
+    assert {gate.name for gate in found.gates if gate.passed} >= {"noise", "a third of the data", "another method"}
+
+
+def test_an_unlicensed_second_method_has_no_say():
+    plan = mined_plan(second_method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}})
+    assert judged(plan, checked={ANOTHER_METHOD: {"mined": 0.4}}).verdict == "beneficial"
+
+
+def test_checks_of_contrasts_train_the_arms_of_the_primary_share_and_never_twice_the_steps():
+    plan = mined_plan(second_method=AGAIN)
+    trained = {(run.setting, run.arm, run.dose) for run in plan.grid if run.setting.startswith("check")}
+    arms = {("none", 0.0), *((arm, 0.5) for arm in ("mined", "random", "shifted"))}
+    assert trained == {(label, *own) for label in (A_THIRD, ANOTHER_METHOD) for own in arms}
+    assert mined_plan(quick=True).checks == ()
 
 
 def test_collapse_at_share_0_fails_its_gate():

@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import tiny_study
 
+from invariance_probe.augmentations import mining
 from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
 from invariance_probe.augmentations.pairing import StackedDistant
 from invariance_probe.augmentations.random_bits import key_tensor
@@ -193,6 +194,30 @@ def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     )
     first, second = found.pairs(np.arange(400))
     assert np.abs(values[first] - values[second]).mean() < 0.1 * values.std()
+
+
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_tree_finds_the_neighbours_that_all_distances_find(monkeypatch, slow):
+    rng, times = np.random.default_rng(2), np.arange(1500) * 0.1
+    features = rng.standard_normal((1500, 4))
+    if slow:  # most neighbours lie within the gap
+        features = np.cumsum(features, axis=0)
+    found = []
+    for many in (20_000, 1000):
+        monkeypatch.setattr(mining, "MANY", many)
+        pairs = mining.nearest_pairs(features, times, 5.0, 3)
+        found.append(sorted(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)))
+    assert found[0] == found[1] and len(found[0]) == 4500
+
+
+def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothing():
+    declared, classes = MinedPairing(share=0.5, gap_s=10.0), np.arange(400) // 50  # a class lasts 5 s, and never comes back
+    mined = nearest_table(declared, ground(classes))
+    found = {
+        source: distant_partners(declared, source, ground(classes), mined, np.random.default_rng(3))
+        for source in ("mined", "oracle")
+    }
+    assert (found["mined"].count > 0).any() and not found["oracle"].count.any()
 
 
 def test_a_gap_that_leaves_no_partner_is_refused():
