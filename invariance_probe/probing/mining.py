@@ -7,10 +7,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.mining import Distant
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.run import Run
+from invariance_probe.study.state_pairing import StatePairing
 
 
 def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
@@ -51,6 +53,8 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
     distant = bench.distant(run, train)
     if distant is None:
         return {}
+    if run.views is not None and isinstance(run.views.pairing, StatePairing):
+        return _asleep(distant)
     assert run.views is not None and isinstance(run.views.pairing, MinedPairing)
     first, second = (torch.from_numpy(windows).to(bench.device) for windows in distant.pairs(train))
     found = {"pair_share": distant.share * float((distant.count > 0).mean())}
@@ -58,6 +62,14 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
         found |= {"pair_distance_s": _distance_s(bench, first, second), "pair_agreement": _agreement(bench, first, second)}
         found |= _nuisance_distance(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
     return found
+
+
+def _asleep(distant: Distant) -> dict[str, float]:
+    """Return the share of pairs across states, and how many windows asleep serve, weighed by how often (exp of the entropy)."""
+    used = distant.partners[distant.partners >= 0]
+    often = np.unique(used, return_counts=True)[1] / max(len(used), 1)
+    share = distant.share * float((distant.count > 0).mean())
+    return {"pair_share": share, "pair_partners": float(np.exp(-(often * np.log(often)).sum()))}
 
 
 def _nuisance_distance(bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
