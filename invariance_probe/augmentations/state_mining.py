@@ -13,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
 from invariance_probe.augmentations.mining import CHUNK
@@ -102,10 +101,11 @@ def alike_asleep(
         components = PCA(min(declared.components, len(fitted), waking.shape[1]), svd_solver="full").fit(waking[fitted])
         score, scores = components.transform(waking), components.transform(slept)
         candidates = _trajectories(scores, pool, beside)
+        lengths = (candidates**2).sum(axis=1)
         for start in range(0, len(served), CHUNK):
             rows = served[start : start + CHUNK]
-            distances = cdist(_trajectories(score, rows, about), candidates, "sqeuclidean")
-            table[rows, :count] = pool[np.argpartition(distances, count - 1, axis=1)[:, :count]]
+            farther = lengths - 2 * _trajectories(score, rows, about) @ candidates.T  # squared distance less the anchor's own length
+            table[rows, :count] = pool[np.argpartition(farther, count - 1, axis=1)[:, :count]]
     return table
 
 
