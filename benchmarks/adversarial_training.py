@@ -23,7 +23,7 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, WorstOfMasks
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
-from invariance_probe.training.attack import make_attack
+from invariance_probe.training.adversary import make_adversary
 
 PASSES = 12
 """Of every search of a step: twelve random masks, or four ascents."""
@@ -83,7 +83,7 @@ def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, 
 
 def rises(given: Trained, adversary: Adversary) -> np.ndarray:
     """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
-    attack = make_attack([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"))
+    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"))
     assert attack is not None
     found = []
     for i, batch in enumerate(given.batches):

@@ -104,7 +104,9 @@ def alike_asleep(
         lengths = (candidates**2).sum(axis=1)
         for start in range(0, len(served), CHUNK):
             rows = served[start : start + CHUNK]
-            farther = lengths - 2 * _trajectories(score, rows, about) @ candidates.T  # squared distance less the anchor's own length
+            farther = (
+                lengths - 2 * _trajectories(score, rows, about) @ candidates.T
+            )  # squared distance less the anchor's own length
             table[rows, :count] = pool[np.argpartition(farther, count - 1, axis=1)[:, :count]]
     return table
 

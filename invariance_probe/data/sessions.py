@@ -11,6 +11,7 @@ import numpy as np
 from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.joined import join
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
@@ -18,11 +19,12 @@ from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import Session
+from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
@@ -107,12 +109,14 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     problems: list[Problem] = []
     names: Counter[str] = Counter()
     opened: list[Session] = []
+    units: dict[str, int] = {}
     for i, source in enumerate(study.recordings):
         place: Place = ("recordings", i)
         try:
             for session, recording in _opened(source, base):
                 opened.append(session)
                 names[session.name] += 1
+                units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
                 states = list(_state_problems(study, recording))
@@ -123,8 +127,9 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
+    problems += budget_problems(study, units)
     if not problems:
-        problems += session_problems(study, opened)
+        problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)
 
 
@@ -152,6 +157,31 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
             f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
             f"at least {longer:g} s",
         )
+
+
+def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
+    """Yield what keeps models from training on the sessions of a pool: sessions that stand alone, or that cannot be joined."""
+    swept = [
+        (("sweeps", i, "values", j), value)
+        for i, s in enumerate(study.sweeps)
+        if s.path == POOL
+        for j, value in enumerate(s.values)
+    ]
+    for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        for session in sessions if pool else ():
+            companions = companions_of(session, tuple(sessions), pool)
+            if companions is None:
+                alone = (
+                    f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
+                )
+                yield place, pool, alone
+                return
+            try:
+                others = [open_recording(other.source, other.name, base) for other in companions.sessions]
+                join([open_recording(session.source, session.name, base), *others])
+            except DataError as error:
+                yield place, pool, str(error)
+                return
 
 
 def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:

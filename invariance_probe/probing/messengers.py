@@ -28,6 +28,7 @@ from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.streams import generator
 from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.budgets import most_messengers
 from invariance_probe.study.run import Run, RunResult
 
 CONFIDENCE = 0.95
@@ -51,10 +52,10 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     method, units = run.method, bench.activity.shape[1]
     assert isinstance(method, Messengers)
     budgets = method.budgets or (method.budget,)
-    if not 3 * max(budgets) <= units:
+    if max(budgets) > most_messengers(units):
         raise TrainingError(
             f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only {units} units; "
-            f"at most {units // 3} leave enough others to compare with"
+            f"at most {most_messengers(units)} leave enough others to compare with"
         )
     windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
     parts = windows[: len(windows) // 2], windows[len(windows) // 2 :]

@@ -18,7 +18,8 @@ from invariance_probe.study.state_pairing import StatePairing
 def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
-    `mined_distance_s` is how far apart in time mined windows lie on average, in the bins of the recording as it is stored.
+    `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
+    `mined_elsewhere` is the part of pairs in two sessions, where a model sees several.
     `mined_agreement` is the part of pairs with one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that know
     nothing of the target, 1 for pairs alike in it, with the variance over the anchors.
 
@@ -34,7 +35,8 @@ def _mined_pairs(bench: Workbench, anchors: Tensor, others: Tensor) -> dict[str,
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return {}
-    return {"mined_distance_s": _distance_s(bench, first, second), "mined_agreement": _agreement(bench, first, second)}
+    found = _distances(bench, first, second)
+    return {f"mined_{name}": value for name, value in {**found, "agreement": _agreement(bench, first, second)}.items()}
 
 
 def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
@@ -59,7 +61,8 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
     first, second = (torch.from_numpy(windows).to(bench.device) for windows in distant.pairs(train))
     found = {"pair_share": distant.share * float((distant.count > 0).mean())}
     if len(first):
-        found |= {"pair_distance_s": _distance_s(bench, first, second), "pair_agreement": _agreement(bench, first, second)}
+        found |= {f"pair_{name}": value for name, value in _distances(bench, first, second).items()}
+        found["pair_agreement"] = _agreement(bench, first, second)
         found |= _nuisance_distance(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
     return found
 
@@ -87,8 +90,17 @@ def _nuisance_distance(bench: Workbench, name: str, train: np.ndarray, first: np
     return {"nuisance_distance": apart / (2 * spread)} if spread > 0 else {}
 
 
-def _distance_s(bench: Workbench, first: Tensor, second: Tensor) -> float:
-    return float((bench.starts[first] - bench.starts[second]).abs().to(torch.float64).mean() * bench.recording.bin_s)
+def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
+    """Return the mean distance in seconds of pairs in one session, and how many pairs are in two, where windows are of several."""
+    sessions, found = bench.timeline.sessions, {}
+    if sessions is not None:
+        together = sessions[first] == sessions[second]
+        found["elsewhere"] = 1 - float(together.to(torch.float64).mean())
+        first, second = first[together], second[together]
+    if len(first):
+        apart = (bench.starts[first] - bench.starts[second]).abs().to(torch.float64)
+        found["distance_s"] = float(apart.mean() * bench.recording.bin_s)
+    return found
 
 
 def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:

@@ -1,5 +1,6 @@
 """One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
 from invariance_probe.augmentations.pairing import Partners, find_partners
+from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
 from invariance_probe.data.recording import Recording
@@ -57,6 +59,8 @@ class Workbench:
     """Nearest neighbours that were looked for already, by training windows and settings: arms, shares and seeds have them in common."""
     _asleep: list[Asleep] = field(default_factory=list)
     """The windows outside the states of labelled windows, once they were asked for."""
+    _others: "dict[str, Workbench]" = field(default_factory=dict)
+    """Benches of several sessions that this one's runs are trained on, by their companions."""
 
     @classmethod
     def of(
@@ -119,15 +123,24 @@ class Workbench:
         return Scaling.of(self.recording.activity, bins, dtype, self.device)
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
-        """Return the view maker of stacked runs that are standardised by the given windows.
+        """Return the view maker of stacked runs that are standardised by the given windows."""
+        return self.view_maker(runs, parts, dtype, None)
+
+    def view_maker(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype, presence: Presence | None) -> ViewMaker:
+        """Return the view maker of stacked runs, of windows that lack some units where `presence` says so.
 
         Windows asleep come after all others, where runs pair with some: they can be shown, and are in no part.
         """
         keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
         activity, timeline = self.shown(runs)
-        return ViewMaker(
-            torch.from_numpy(activity).to(self.device), self.windows.length, timeline.starts, runs, keys, scaling, parts
-        )
+        shown = self.activity if activity is self.recording.activity else torch.from_numpy(activity).to(self.device)
+        return ViewMaker(shown, self.windows.length, timeline.starts, runs, keys, scaling, parts, presence)
+
+    def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
+        """Return the bench of that name which was made before, or make it."""
+        if name not in self._others:
+            self._others[name] = make()
+        return self._others[name]
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
         """Return the local pairs that a run's pairing admits."""

@@ -18,7 +18,6 @@ from invariance_probe.study.baselines import (
     CircularNull,
     Information,
     Leak,
-    OtherSession,
     Persistence,
     PseudoNull,
     Raw,
@@ -37,7 +36,7 @@ from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, Trained
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Arm, Run
-from invariance_probe.study.session import Session, covers
+from invariance_probe.study.session import OtherSession, Session, companions_of, covers
 from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
@@ -333,6 +332,8 @@ class Plan:
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
+            if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
+                first = first.model_copy(update={"companions": companions_of(session, self.sessions, pool)})
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})

@@ -28,6 +28,22 @@ from invariance_probe.study.views import Views
 
 TEST_BLOCKS = 8
 """The fewest test blocks of a session that the two-way variance may rest on."""
+POOL = "views.pool"
+"""The setting that lets models train on several sessions."""
+ACROSS_UNITS = (
+    "mined",
+    "state",
+    "cutmix",
+    "waveform_drift",
+    "unit_permutation",
+    "worst_of_masks",
+    "ascended_mask",
+    "learned_mask",
+    "adversarial_noise",
+)
+"""Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
+OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
+"""Methods that need one session's units, or take two windows' distance in time."""
 
 Place = tuple[str | int, ...]
 
@@ -183,6 +199,7 @@ class Study(Declaration):
                 yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
         yield from self._pairing_problems()
         yield from self._state_problems()
+        yield from self._pool_problems(("views", "pool"), self.views)
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._method_problems(("method",), self.method)
@@ -293,6 +310,20 @@ class Study(Declaration):
             if method.kind in ("supcon", "y_aware"):
                 yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
 
+    def _pool_problems(self, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
+        """Yield why models cannot train on several sessions under these views."""
+        if views.pool is None:
+            return
+        if self.window.within is not None:
+            yield place, views.pool, "windows of other sessions are cut in all states; leave window.within out, or the pool"
+        stages = [stage.kind for stage in (views.pairing, *views.corruptions) if stage.kind in ACROSS_UNITS]
+        if stages:
+            mixing = f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
+            yield place, views.pool, mixing
+        for _, method in self.methods():
+            if method.kind in OF_ONE_SESSION:
+                yield place, views.pool, f"{method.kind} reads windows of one session; use another method, or leave the pool out"
+
     def _hypothesis_problems(self) -> Iterator[tuple[Place, Any, str]]:
         axes = {axis.path: axis for axis in self.axes}
         groups = {source.group for source in self.recordings if source.group}
@@ -349,8 +380,18 @@ class Study(Declaration):
                 f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
                 f"sweep {method.pairs_in_time!r} instead, or use another method",
             )
+        negatives = getattr(method, "negatives", None)
+        if negatives is not None and negatives.scope in ("subject", "any") and not self._pools():
+            yield (
+                (*place, "negatives", "scope"),
+                negatives.scope,
+                "models see one session, so that there are no windows of others; use 'session', or let models train on several by views.pool",
+            )
         if method.kind == "supcon" and self.target.kind != "categorical":
             yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {self.target.kind}; use 'y_aware'"
+
+    def _pools(self) -> bool:
+        return self.views.pool is not None or any(sweep.path == POOL for sweep in self.sweeps)
 
     def _without_closed_form(self) -> list[str]:
         """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
@@ -362,13 +403,16 @@ class Study(Declaration):
         for i, sweep in enumerate(self.sweeps):
             for j, value in enumerate(sweep.values):
                 try:
-                    method, *_ = self.with_setting(sweep.path, value)
+                    method, _, _, views = self.with_setting(sweep.path, value)
+                    if sweep.path == POOL:
+                        yield from self._pool_problems(("sweeps", i, "values", j), views)
                     if sweep.path == "method":
                         yield from self._method_problems(("sweeps", i, "values", j), method)
                 except KeyError:
                     allowed = [f"training.{name}" for name in Optimisation.model_fields] + [
                         "method",
                         "data.fraction",
+                        POOL,
                         *self.views.doses(),
                     ]
                     yield ("sweeps", i, "path"), sweep.path, _unknown("setting", sweep.path, allowed)
@@ -394,6 +438,8 @@ class Study(Declaration):
             return self.method, Optimisation.model_validate({**settings, field: value}), 1.0, self.views
         if path == "data.fraction":
             return self.method, own, _Amount.model_validate({"fraction": value}).fraction, self.views
+        if path == POOL:
+            return self.method, own, 1.0, Views.model_validate({**self.views.model_dump(), "pool": value})
         if path in self.views.doses():
             return self.method, own, 1.0, self.views.at(path, value)
         if family == "method":

@@ -19,7 +19,7 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, WorstOfMasks
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
-from invariance_probe.training.attack import SEARCHES, make_attack, masked, onto_budget
+from invariance_probe.training.adversary import SEARCHES, make_adversary, masked, onto_budget
 from invariance_probe.training.checkpoints import Stopped
 from invariance_probe.worker import stacks
 
@@ -144,10 +144,12 @@ def ones(runs, units, step):
 
 
 def damage(declared, weights, steps):
-    attack = make_attack(declared, ["independent"] * len(declared), weights.shape[2], lambda modes: None, torch.device("cpu"))
+    adversary = make_adversary(
+        declared, ["independent"] * len(declared), weights.shape[2], lambda modes: None, torch.device("cpu")
+    )
     found = []
     for step in range(steps):
-        loss = attack.loss(Importance(weights), ones(len(declared), weights.shape[2], step))
+        loss = adversary.loss(Importance(weights), ones(len(declared), weights.shape[2], step))
         if loss.requires_grad:
             loss.sum().backward()
         found.append(loss.detach())
@@ -195,7 +197,7 @@ def test_noise_keeps_its_bound_and_its_modes():
     for modes in (None, 3):
         seen.clear()
         one = AdversarialNoise(epsilon=0.3, ascents=4, modes=modes)
-        make_attack([one], ["independent"], 12, lambda count: basis, torch.device("cpu")).loss(Watching(), ones(1, 12, 0))
+        make_adversary([one], ["independent"], 12, lambda count: basis, torch.device("cpu")).loss(Watching(), ones(1, 12, 0))
         assert len(seen) == 4
         for done, noise in enumerate(seen, start=1):
             assert float(noise.abs().max()) <= 0.3 * done / 4 + 1e-6
@@ -215,9 +217,9 @@ def test_a_mask_is_of_its_view():
 
 def test_a_budget_of_all_units_is_refused():
     with pytest.raises(TrainingError, match=r"worst_of_masks.budget is 12, but there are only 12 units; hide at most 11"):
-        make_attack([WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+        make_adversary([WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu"))
     with pytest.raises(TrainingError, match=r"adversarial_noise.modes is 13"):
-        make_attack([AdversarialNoise(epsilon=1.0, modes=13)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+        make_adversary([AdversarialNoise(epsilon=1.0, modes=13)], ["none"], 12, lambda modes: None, torch.device("cpu"))
 
 
 def test_every_declared_mask_has_a_search():

@@ -31,7 +31,7 @@ MaskLoss = Callable[[Tensor], Tensor]
 """From how much of every unit is kept (run, view, unit), in [0, 1], to each run's loss (run,)."""
 
 
-class Attack(ABC):
+class StackedAdversary(ABC):
     """An adversary of K runs."""
 
     @abstractmethod
@@ -63,7 +63,7 @@ class Search(ABC):
         """
 
 
-class Masks(Attack):
+class Masks(StackedAdversary):
     """Hides units of both views at their mean, as a search finds them."""
 
     def __init__(self, search: Search, common: Tensor, units: int) -> None:
@@ -151,7 +151,7 @@ class LearnedScores(Search):
         self.scores = self.scores + self._rate * (rise / largest(rise) - self._entropy * self.scores * slope)
 
 
-class Noise(Attack):
+class Noise(StackedAdversary):
     """Noise of bounded size that climbs the loss in sign steps; the encoders learn from the mean loss over all of them.
 
     As FLAG: from a random start within one step, every forward pass but the last also moves the noise one step up. With a basis, every step
@@ -248,9 +248,9 @@ SEARCHES: dict[str, Callable[..., Search]] = {"worst_of_masks": WorstOf, "ascend
 """How each declared mask is searched for."""
 
 
-def make_attack(
+def make_adversary(
     declared: list[Adversary], arms: Sequence[str], units: int, basis: Callable[[int], Tensor], device: torch.device
-) -> Attack | None:
+) -> StackedAdversary | None:
     """Return the adversary of K runs, or None where all have the dose that changes nothing.
 
     Parameters
