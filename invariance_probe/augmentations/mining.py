@@ -161,12 +161,10 @@ def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.
 
 
 def _alike(ground: Ground, gap_s: float, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return places of windows of the same class, or with the nearest target."""
+    """Return places of windows of the same class, or with the nearest target; none where no two of a class lie a gap apart."""
     classes = ground.target.ndim == 1
     found = (
-        drawn_pairs(ground.times, ground.target, gap_s, count, rng)
-        if classes
-        else nearest_pairs(ground.target, ground.times, gap_s, count)
+        _drawn(ground.times, ground.target, gap_s, count, rng) if classes else _nearest(ground.target, ground.times, gap_s, count)
     )
     return _table(found, len(ground.train), count)
 
@@ -210,7 +208,16 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
         Ascending, in seconds (window,).
     groups
         One value for windows that may pair (window,).
+
+    Raises
+    ------
+    TrainingError
+        When no two windows of a group lie the gap apart.
     """
+    return _checked(_drawn(times, groups, gap_s, count, rng), gap_s)
+
+
+def _drawn(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
     first, second = [], []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
@@ -222,11 +229,21 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
         place = np.where(drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None])
         first.append(np.repeat(members[has], count))
         second.append(members[place].ravel())
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+    return Pairs(np.concatenate(first), np.concatenate(second))
 
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away."""
+    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away.
+
+    Raises
+    ------
+    TrainingError
+        When no two windows lie the gap apart.
+    """
+    return _checked(_nearest(features, times, gap_s, count), gap_s)
+
+
+def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
     first, second, count = [], [], min(count, len(features))
     for start in range(0, len(features), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(features)))
@@ -236,7 +253,7 @@ def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: 
         reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
         first.append(np.repeat(rows, count)[reached.ravel()])
         second.append(nearest[reached])
-    return _checked(Pairs(np.concatenate(first), np.concatenate(second)), gap_s)
+    return Pairs(np.concatenate(first), np.concatenate(second))
 
 
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:

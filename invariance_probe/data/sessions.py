@@ -20,7 +20,7 @@ from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.budgets import budget_problems
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
@@ -219,11 +219,26 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
     yield from view_problems(study.views, recording, swept)
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
-        yield from _mining_problems(study.views.pairing, recording, float(shortest) * recording.bin_s)
+        yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
 
 
-def _mining_problems(pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
+def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
     """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
+    window_s = study.window.length_bins * recording.bin_s
+    if pairing.gap_s < window_s - 1e-9:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
+            f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
+        )
+    elif not study.quick and study.contrasts and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
+            f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
+        )
     if 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
@@ -231,8 +246,10 @@ def _mining_problems(pairing: MinedPairing, recording: Recording, span_s: float)
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
+    if pairing.nuisance == TIME and TIME not in recording.targets:
+        return
     if pairing.nuisance and pairing.nuisance not in recording.targets:
-        has = ", ".join(map(repr, sorted(recording.targets)))
+        has = ", ".join(map(repr, sorted({*recording.targets, TIME})))
         yield (
             ("views", "pairing", "nuisance"),
             pairing.nuisance,

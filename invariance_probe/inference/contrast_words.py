@@ -32,7 +32,8 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
     nuisance = _nuisance(question)
     apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
-    return f"mined pairs are beneficial: their loss is below that of {_controls(finding)}, and they are purer than random pairs and {apart}"
+    below = f"mined pairs are beneficial: their loss is below that of {_controls(finding)}"
+    return f"{below}, and they are purer than random and shifted pairs and {apart}"
 
 
 def _harmful(question: Question, finding: HypothesisFinding) -> str:
@@ -42,6 +43,9 @@ def _harmful(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+    turned = [f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.passed is False]
+    if turned:
+        return f"nothing is shown: what the contrasts say is turned by {' and by '.join(turned)}"
     if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
         return f"no benefit is shown: {ONLY_RANDOM}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
@@ -109,8 +113,9 @@ def contrast_addition(question: Question, finding: HypothesisFinding) -> SSLAddi
 def _figures(finding: HypothesisFinding) -> str:
     primary = {e.name: e for e in finding.estimands if e.dose == finding.primary_dose and e.name.startswith("M_")}
     figures = [f"{name} = {_interval(e.estimate, e.ci_low, e.ci_high)}" for name, e in primary.items()]
-    wanted = {("purity above random", "mined"), ("nuisance distance", "mined")}
-    figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in finding.pairs if (p.name, p.arm) in wanted]
+    wanted = ("purity above random", "purity above shifted", "nuisance distance", "nuisance distance over shifted")
+    of_mined = [p for p in finding.pairs if p.name in wanted and p.arm == "mined"]
+    figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in of_mined]
     return ", ".join(figures)
 
 

@@ -10,12 +10,12 @@ from torch import Tensor
 from invariance_probe.augmentations.mining import Distant
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.run import Run
 from invariance_probe.study.state_pairing import StatePairing
 
 
-def found_by_mining(bench: Workbench, mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
+def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
     `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
@@ -44,7 +44,8 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
 
     `pair_agreement` and `pair_distance_s` are what `mined_agreement` and `mined_distance_s` are, over all distant pairs that training
     draws from. `pair_share` is the part of all pairs that is distant: less than declared where windows have no distant partner.
-    `nuisance_distance` stands there where the pairing names a nuisance that varies over the training windows.
+    `nuisance_distance` stands there where the pairing names a nuisance that varies over the training windows. Each `_expected` is what
+    independent draws from the marginals of anchors and partners would have.
 
     Raises
     ------
@@ -63,7 +64,8 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
     if len(first):
         found |= {f"pair_{name}": value for name, value in _distances(bench, first, second).items()}
         found["pair_agreement"] = _agreement(bench, first, second)
-        found |= _nuisance_distance(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
+        found["pair_agreement_expected"] = _agreement_expected(bench, first, second)
+        found |= _nuisance_distances(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
     return found
 
 
@@ -75,19 +77,37 @@ def _asleep(distant: Distant) -> dict[str, float]:
     return {"pair_share": share, "pair_partners": float(np.exp(-(often * np.log(often)).sum()))}
 
 
-def _nuisance_distance(bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray) -> dict[str, float]:
+def _nuisance_distances(
+    bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> dict[str, float]:
+    """Return the nuisance distance of pairs, and the one that independent draws from both marginals would have."""
     if not name:
         return {}
-    if name not in bench.recording.targets:
+    values = _nuisance(bench, name)
+    spread = float(values[train].var(axis=0).sum())
+    if not spread > 0:
+        return {}
+    a, b = values[first], values[second]
+    apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
+    return {"nuisance_distance": apart / (2 * spread), "nuisance_distance_expected": unrelated / (2 * spread)}
+
+
+def _nuisance(bench: Workbench, name: str) -> np.ndarray:
+    """Return a nuisance at every window's centre (window, column): an array of the recording, or its recorded time in seconds."""
+    targets = bench.recording.targets
+    if name not in targets and name != TIME:
         raise TrainingError(
             f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
-            f"{', '.join(map(repr, sorted(bench.recording.targets)))}"
+            f"{', '.join(map(repr, sorted({*targets, TIME})))}"
         )
-    values = np.asarray(bench.recording.targets[name], dtype=np.float64)
-    values = values.reshape(len(values), -1)[bench.windows.centres]
-    spread = float(values[train].var(axis=0).sum())
-    apart = float(((values[first] - values[second]) ** 2).sum(axis=1).mean())
-    return {"nuisance_distance": apart / (2 * spread)} if spread > 0 else {}
+    bins = len(bench.recording.activity)
+    values = np.asarray(targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s, dtype=np.float64)
+    return values.reshape(bins, -1)[bench.windows.centres]
+
+
+def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
+    """Return E|a - b|^2 of independent draws from the rows of both (draw, column): Var a + Var b + |E a - E b|^2."""
+    return float(a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
 
 
 def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
@@ -109,3 +129,13 @@ def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
         return float((y == z).to(torch.float64).mean())
     spread = (y - y.mean(0)).square().sum(1).mean().clamp_min(1e-30)
     return float(1 - (y - z).square().sum(1).mean() / (2 * spread))
+
+
+def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> float:
+    """Return `_agreement` of independent draws from the marginals of anchors and of partners."""
+    y, z = (bench.target.values[windows].cpu().numpy() for windows in (first, second))
+    if bench.target.classes:
+        often = [np.bincount(values, minlength=bench.target.classes) / len(values) for values in (y, z)]
+        return float(often[0] @ often[1])
+    spread = max(float(y.var(axis=0).sum()), 1e-30)
+    return 1 - _unrelated(y, z) / (2 * spread)

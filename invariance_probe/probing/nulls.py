@@ -26,8 +26,8 @@ from invariance_probe.probing.workbench import Workbench
 from invariance_probe.streams import generator
 from invariance_probe.study.probes import Target
 from invariance_probe.study.run import Run, RunResult
-from invariance_probe.study.study import Window
 from invariance_probe.study.session import OtherSession
+from invariance_probe.study.study import Window
 
 FEWEST_USABLE = 19
 """The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""

@@ -121,7 +121,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     if pool is not bench:
         frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
     views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
-    mined = found_by_mining(pool, method.mined())
+    mined = found_by_mining(pool, runs, method.mined())
     answered = pretext_accuracy(pool, runs, method, seen, EVALUATION_STEP)
     trained = [
         {

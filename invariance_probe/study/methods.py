@@ -154,6 +154,8 @@ class MYOW(TrainedMethod):
     slow or strong things instead (`mined_agreement` says how far)."""
     mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Part of the steps before which nothing is mined; the weight rises over as many steps again."""
+    partners: Literal["mined", "random"] = added("mined")
+    """`random`: in place of the nearest views any view that may be mined is predicted, at the same weight: what mining itself adds."""
 
 
 class SwapVAE(TrainedMethod):

@@ -13,6 +13,8 @@ from invariance_probe.study.declaration import Declaration
 
 SHARE = "mined.share"
 """The axis of mined pairs."""
+TIME = "time"
+"""The nuisance that every recording has: its recorded time, where it holds no array of that name."""
 Source = Literal["mined", "random", "shifted", "oracle"]
 SOURCES: tuple[Source, ...] = ("mined", "random", "shifted", "oracle")
 """Where distant partners can come from: the arms of the axis."""
@@ -42,4 +44,5 @@ class MinedPairing(Declaration):
     components: Annotated[int, Field(ge=1, le=1024)] = 8
     """Principal components of smoothed training activity in which neighbours are near."""
     nuisance: str = ""
-    """Array of the recording that should differ within distant pairs; it is measured and reaches no training. None when empty."""
+    """Array of the recording that should differ within distant pairs, or `time`: its recorded time. It is measured and reaches no training.
+    None when empty."""

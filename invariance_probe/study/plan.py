@@ -30,7 +30,6 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
@@ -102,9 +101,9 @@ class Plan:
 
     @cached_property
     def checks(self) -> tuple[Setting, ...]:
-        """The settings at which primary doses are looked at again: twice the steps, a third of the data, another method."""
+        """The settings at which primary doses are looked at again: twice the steps (no contrast), a third of the data, another method."""
         own = self.settings[0]
-        if self.study.quick or all(isinstance(hypothesis, Contrast) for hypothesis in self.study.hypotheses):
+        if self.study.quick:
             return ()
         third = replace(own, label=A_THIRD, fraction=THIRD)
         if own.optimisation is None:
@@ -112,7 +111,8 @@ class Plan:
         longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
         second = self.study.second_method or second_method(own.method)
         others = () if second is None else (self._under(second),)
-        return (replace(own, label=TWICE_THE_STEPS, optimisation=longer), third, *others)
+        twice = (replace(own, label=TWICE_THE_STEPS, optimisation=longer),) if self.study.dose_claims else ()
+        return (*twice, third, *others)
 
     def _under(self, method: Method) -> Setting:
         """Return the study's own setting under another method."""
@@ -160,6 +160,13 @@ class Plan:
     def _primary_of(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
         return tuple(c for c in conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared")))
+
+    def _checked(self, check: Setting) -> tuple[Condition, ...]:
+        """Return the conditions that a check looks at again: the primary ones, and the arms of contrasts, which twice the steps leaves out."""
+        conditions = self.conditions_of(check)
+        contrasts = () if check.label == TWICE_THE_STEPS else self.study.contrasts
+        arms = {(h.axis, h.dose, arm) for h in contrasts for arm in ("mined", *h.controls)}
+        return (*self._primary_of(conditions), *(c for c in conditions if (c.axis, c.dose, c.arm) in arms))
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
@@ -322,7 +329,7 @@ class Plan:
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
             yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
         for check in self.checks:
-            yield from self._repeated(session, check, self._primary_of(self.conditions_of(check)))
+            yield from self._repeated(session, check, self._checked(check))
         if self.study.quick and any(self.study.is_jitter(h.axis) for h in self.study.hypotheses):
             third = replace(own, label=A_THIRD, fraction=THIRD)
             jitters = self._primary_of(self.conditions_of(third))

@@ -183,6 +183,11 @@ class Study(Declaration):
         """The hypotheses about what a dose costs; the others are contrasts."""
         return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis))
 
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """The hypotheses that distant pairs help."""
+        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Contrast))
+
     def sha256(self) -> str:
         """Return the hash of the resolved study."""
         return sha256_of(self.model_dump(mode="json"))

@@ -164,6 +164,21 @@ def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
     assert by_shift.max() > 0.9 and np.sort(by_shift)[-2] < 0.1 and 10 <= by_shift.argmax() <= 990
 
 
+def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_shifted_ones():
+    """Windows near the mean are everybody's neighbour and have the commonest class; anchor and partner share nothing."""
+    rng = np.random.default_rng(5)
+    classes = (rng.random(1500) > 0.7).astype(int)
+    strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)
+    own = Ground(np.arange(1500), np.zeros(1500, int), strength[:, None] * rng.standard_normal((1500, 60)), False, np.arange(1500) * 0.1,
+                 classes, 0.1)  # fmt: skip
+    declared = MinedPairing(share=0.5, gap_s=5.0, smoothing_s=0.0, components=60)
+    mined, purity = nearest_table(declared, own), {}
+    for source in ("mined", "random", "shifted"):
+        first, second = distant_partners(declared, source, own, mined, np.random.default_rng(3)).pairs(own.train)
+        purity[source] = (classes[first] == classes[second]).mean()
+    assert purity["mined"] > purity["random"] + 0.08 and abs(purity["mined"] - purity["shifted"]) < 0.03
+
+
 def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     declared = MinedPairing(share=0.5, gap_s=5.0)
     classes = np.random.default_rng(1).integers(0, 2, 400)
@@ -178,6 +193,16 @@ def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     )
     first, second = found.pairs(np.arange(400))
     assert np.abs(values[first] - values[second]).mean() < 0.1 * values.std()
+
+
+def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothing():
+    declared, classes = MinedPairing(share=0.5, gap_s=10.0), np.arange(400) // 50  # a class lasts 5 s, and never comes back
+    mined = nearest_table(declared, ground(classes))
+    found = {
+        source: distant_partners(declared, source, ground(classes), mined, np.random.default_rng(3))
+        for source in ("mined", "oracle")
+    }
+    assert (found["mined"].count > 0).any() and not found["oracle"].count.any()
 
 
 def test_a_gap_that_leaves_no_partner_is_refused():
@@ -209,6 +234,9 @@ def test_runs_say_how_pure_their_pairs_are_and_how_far_apart_in_the_nuisance():
     apart = ((drift[first] - drift[second]) ** 2).sum(1).mean() / (2 * drift[train].var(axis=0).sum())
     assert mined["nuisance_distance"] == pytest.approx(apart)
     assert mined["pair_agreement"] == pytest.approx((target[first] == target[second]).mean())
+    assert mined["pair_agreement_expected"] == pytest.approx((target[first][:, None] == target[second]).mean())
+    unrelated = ((drift[first][:, None] - drift[second]) ** 2).sum(2).mean() / (2 * drift[train].var(axis=0).sum())
+    assert mined["nuisance_distance_expected"] == pytest.approx(unrelated)
 
 
 def test_a_run_of_mined_pairs_is_the_same_to_the_bit_alone_and_in_a_stack():
