@@ -16,12 +16,14 @@ from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import Session, companions_of
+from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
@@ -117,7 +119,11 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
-                problems += [*_session_problems(study, recording, place), *null_problems(study, recording)]
+                states = list(_state_problems(study, recording))
+                problems += states
+                if not states:
+                    seen = restricted(recording, study.window)
+                    problems += [*_session_problems(study, seen, place), *null_problems(study, seen)]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
@@ -125,6 +131,32 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     if not problems:
         problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)
+
+
+def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
+    """Yield what is wrong with the states that windows lie in, and with those that their partners are mined in."""
+    within, pairing = study.window.within, study.views.pairing
+    if within is None:
+        return
+    try:
+        states = np.unique(states_of(recording, within))
+    except DataError as error:
+        yield ("window", "within"), within.array, str(error)
+        return
+    if not isinstance(pairing, StatePairing):
+        return
+    for name, values in (("partners", pairing.partners), ("others", pairing.others)):
+        if not np.isin(states, values).any():
+            never = f"session {recording.session!r}: {within.array!r} never takes {list(values)}; it takes {states.tolist()[:20]}"
+            yield ("views", "pairing", name), list(values), never
+    if len(pairing.offsets(recording.bin_s)[0]) == 1:
+        longer = max(pairing.compression, 1.0) * 2 * recording.bin_s
+        yield (
+            ("views", "pairing", "span_s"),
+            pairing.span_s,
+            f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
+            f"at least {longer:g} s",
+        )
 
 
 def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:

@@ -61,6 +61,7 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
     )
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
     targets = standardised_targets(bench, parts, storage(settings.precision))[0] if method.reads_target else None
+    _, timeline = bench.shown(runs)
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
@@ -70,7 +71,7 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
         return Batch(
             views.pair(step, example.first, example.second),
             windows,
-            bench.timeline,
+            timeline,
             views.keys,
             step,
             labels=example.labels,

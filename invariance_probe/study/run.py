@@ -21,8 +21,10 @@ from invariance_probe.study.views import Views
 ALGORITHM_VERSION = 1
 """Raised by every change that alters numbers; part of every key."""
 
-Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle"]
-"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`)."""
+Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
+    "unit_permuted"]  # fmt: skip
+"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`,
+`study.state_pairing.STATE_SOURCES`)."""
 Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}

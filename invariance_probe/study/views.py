@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.transforms import Transform, is_idle
 
 
@@ -47,7 +48,7 @@ def _jitter_unless_named(pairing: Any) -> Any:
     return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
 
 
-Pairing = Annotated[TimeJitter | MinedPairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
+Pairing = Annotated[TimeJitter | MinedPairing | StatePairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
 Pool = Literal["subject", "group"]
 """The sessions of the same subject, or of the same group (all sessions of the study where recordings name none)."""
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
