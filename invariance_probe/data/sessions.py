@@ -28,6 +28,8 @@ from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
+MOST_EPOCHS = 20
+"""Between which messengers are compared; an array with more values is no array of epochs."""
 PLANT = "+"
 """Stands between a session's name and the kind of target that is planted in it."""
 
@@ -209,6 +211,7 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
+    yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
         (("axes", i, "doses", j), dose)
@@ -220,6 +223,32 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
         yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
+
+
+def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
+    """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
+    for i, asked in enumerate(study.measurements):
+        place: Place = ("measurements", i, "epochs")
+        if not asked.epochs:
+            continue
+        if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
+            has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)
+            yield (
+                place,
+                asked.epochs,
+                f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
+            )
+            continue
+        values, counts = np.unique(np.asarray(recording.targets[asked.epochs])[centres], return_counts=True)
+        if not 2 <= len(values) <= MOST_EPOCHS:
+            what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
+            yield place, asked.epochs, what
+        elif counts.min() < 4 * asked.blocks:
+            reason = (
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has {counts.min()} windows, fewer than two for each "
+                f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
+            )
+            yield ("measurements", i, "blocks"), asked.blocks, reason
 
 
 def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
