@@ -79,7 +79,13 @@ def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     """Return what a contrast cannot support, however its verdict is worded."""
-    limits = [
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    limits = (
+        []
+        if guide is None
+        else [f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"]
+    )
+    limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
         "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
     ]

@@ -32,7 +32,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
         "over its variance. Nuisance distance: 1 where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
         "it. By chance: what independent draws of anchors and partners, each as often as they are such, would have. Shifted pairs have mined "
         "partners, as often, of other anchors: what mined pairs have beyond them is not due to windows that are everybody's neighbour. The "
-        "miner saw no label; the oracle did, and is in no verdict."
+        "miner saw no label but the guide's, where the study names one; the oracle saw the target, and is in no verdict."
     )
     return Table(
         "What the distant pairs are", note, ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"), tuple(rows)

@@ -46,7 +46,7 @@ def opened(**changes):
     study = Study.model_validate(tiny_study(**{**STUDY, **changes}))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.fold == 0 and run.seed == 0]
+    runs = [run for run in plan.grid if run.method.kind == "simclr" and (run.fold, run.seed, run.setting) == (0, 0, "")]
     return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
 
 
@@ -133,10 +133,10 @@ def test_every_arm_and_share_has_a_key_of_its_own():
     assert len({run.train_key() for run in runs}) == len(runs) == 9
 
 
-def ground(target, count=400):
+def ground(target, count=400, gap=5.0):
     gen = np.random.default_rng(0)
     train = np.arange(count)
-    return Ground(train, np.zeros(count, int), gen.poisson(2.0, (count, 6)), True, train * 0.1, target, 0.1)
+    return Ground(train, np.zeros(count, int), gen.poisson(2.0, (count, 6)), True, train * 0.1, target, 0.1, gap)
 
 
 def test_mined_partners_know_nothing_of_the_target():
@@ -153,7 +153,7 @@ def test_mined_partners_know_nothing_of_the_target():
 
 
 def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
-    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0), ground(np.zeros(1000, int), 1000)
+    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0), ground(np.zeros(1000, int), 1000, 1.0)
     mined = nearest_table(declared, place)
     moved = distant_partners(declared, "shifted", place, mined, np.random.default_rng(3)).partners
 
@@ -171,7 +171,7 @@ def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_s
     classes = (rng.random(1500) > 0.7).astype(int)
     strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)
     own = Ground(np.arange(1500), np.zeros(1500, int), strength[:, None] * rng.standard_normal((1500, 60)), False, np.arange(1500) * 0.1,
-                 classes, 0.1)  # fmt: skip
+                 classes, 0.1, 5.0)  # fmt: skip
     declared = MinedPairing(share=0.5, gap_s=5.0, smoothing_s=0.0, components=60)
     mined, purity = nearest_table(declared, own), {}
     for source in ("mined", "random", "shifted"):
