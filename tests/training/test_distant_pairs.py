@@ -212,18 +212,16 @@ def test_a_tree_finds_the_neighbours_that_all_distances_find(monkeypatch, slow):
 
 def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothing():
     declared, classes = MinedPairing(share=0.5, gap_s=10.0), np.arange(400) // 50  # a class lasts 5 s, and never comes back
-    mined = nearest_table(declared, ground(classes))
-    found = {
-        source: distant_partners(declared, source, ground(classes), mined, np.random.default_rng(3))
-        for source in ("mined", "oracle")
-    }
+    place = ground(classes, gap=10.0)
+    mined = nearest_table(declared, place)
+    found = {source: distant_partners(declared, source, place, mined, np.random.default_rng(3)) for source in ("mined", "oracle")}
     assert (found["mined"].count > 0).any() and not found["oracle"].count.any()
 
 
 def test_a_gap_that_leaves_no_partner_is_refused():
     declared = MinedPairing(share=0.5, gap_s=60.0)
     with pytest.raises(TrainingError, match="use a shorter gap"):
-        nearest_table(declared, ground(np.zeros(400, int)))
+        nearest_table(declared, ground(np.zeros(400, int), gap=60.0))
 
 
 def test_an_anchor_without_partners_keeps_its_local_one():
