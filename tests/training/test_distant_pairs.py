@@ -46,7 +46,7 @@ def opened(**changes):
     study = Study.model_validate(tiny_study(**{**STUDY, **changes}))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.fold == 0 and run.seed == 0]
+    runs = [run for run in plan.grid if run.method.kind == "simclr" and (run.fold, run.seed, run.setting) == (0, 0, "")]
     return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
 
 
