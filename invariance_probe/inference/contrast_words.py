@@ -14,7 +14,7 @@ CONTROLS = {"M_loc > m": "local", "M_rand > m": "random", "M_shift > m": "shifte
 """What each claim says that mined pairs beat."""
 ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
 
-FEW = "what pairs share can be claimed of four sessions or more only"
+FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessions or more only"
 
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
@@ -54,8 +54,11 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
     why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
-    few = f", and {FEW}" if finding.scope == "these recordings" else ""
-    return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}{few}"
+    if finding.scope == "these recordings":
+        of_losses = [name for name in lacking if name in CONTROLS]
+        said = f"what is not shown is {', '.join(of_losses)}; " if of_losses else ""
+        return f"no benefit is shown: {why}{said}{FEW}"
+    return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
 
 
 def _controls(finding: HypothesisFinding) -> str:
