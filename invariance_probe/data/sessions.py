@@ -11,19 +11,25 @@ import numpy as np
 from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.joined import join
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import Session
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.session import Session, companions_of
+from invariance_probe.study.state_pairing import StatePairing
+from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
+MOST_EPOCHS = 20
+"""Between which messengers are compared; an array with more values is no array of epochs."""
 PLANT = "+"
 """Stands between a session's name and the kind of target that is planted in it."""
 
@@ -105,21 +111,79 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     problems: list[Problem] = []
     names: Counter[str] = Counter()
     opened: list[Session] = []
+    units: dict[str, int] = {}
     for i, source in enumerate(study.recordings):
         place: Place = ("recordings", i)
         try:
             for session, recording in _opened(source, base):
                 opened.append(session)
                 names[session.name] += 1
+                units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
-                problems += [*_session_problems(study, recording, place), *null_problems(study, recording)]
+                states = list(_state_problems(study, recording))
+                problems += states
+                if not states:
+                    seen = restricted(recording, study.window)
+                    problems += [*_session_problems(study, seen, place), *null_problems(study, seen)]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
+    problems += budget_problems(study, units)
     if not problems:
-        problems += session_problems(study, opened)
+        problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)
+
+
+def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
+    """Yield what is wrong with the states that windows lie in, and with those that their partners are mined in."""
+    within, pairing = study.window.within, study.views.pairing
+    if within is None:
+        return
+    try:
+        states = np.unique(states_of(recording, within))
+    except DataError as error:
+        yield ("window", "within"), within.array, str(error)
+        return
+    if not isinstance(pairing, StatePairing):
+        return
+    for name, values in (("partners", pairing.partners), ("others", pairing.others)):
+        if not np.isin(states, values).any():
+            never = f"session {recording.session!r}: {within.array!r} never takes {list(values)}; it takes {states.tolist()[:20]}"
+            yield ("views", "pairing", name), list(values), never
+    if len(pairing.offsets(recording.bin_s)[0]) == 1:
+        longer = max(pairing.compression, 1.0) * 2 * recording.bin_s
+        yield (
+            ("views", "pairing", "span_s"),
+            pairing.span_s,
+            f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
+            f"at least {longer:g} s",
+        )
+
+
+def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
+    """Yield what keeps models from training on the sessions of a pool: sessions that stand alone, or that cannot be joined."""
+    swept = [
+        (("sweeps", i, "values", j), value)
+        for i, s in enumerate(study.sweeps)
+        if s.path == POOL
+        for j, value in enumerate(s.values)
+    ]
+    for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        for session in sessions if pool else ():
+            companions = companions_of(session, tuple(sessions), pool)
+            if companions is None:
+                alone = (
+                    f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
+                )
+                yield place, pool, alone
+                return
+            try:
+                others = [open_recording(other.source, other.name, base) for other in companions.sessions]
+                join([open_recording(session.source, session.name, base), *others])
+            except DataError as error:
+                yield place, pool, str(error)
+                return
 
 
 def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:
@@ -147,6 +211,7 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
+    yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
         (("axes", i, "doses", j), dose)
@@ -158,6 +223,32 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
         yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
+
+
+def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
+    """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
+    for i, asked in enumerate(study.measurements):
+        place: Place = ("measurements", i, "epochs")
+        if not asked.epochs:
+            continue
+        if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
+            has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)
+            yield (
+                place,
+                asked.epochs,
+                f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
+            )
+            continue
+        values, counts = np.unique(np.asarray(recording.targets[asked.epochs])[centres], return_counts=True)
+        if not 2 <= len(values) <= MOST_EPOCHS:
+            what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
+            yield place, asked.epochs, what
+        elif counts.min() < 4 * asked.blocks:
+            reason = (
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has {counts.min()} windows, fewer than two for each "
+                f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
+            )
+            yield ("measurements", i, "blocks"), asked.blocks, reason
 
 
 def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:

@@ -182,9 +182,11 @@ def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
 
 
 def licence(plan: Plan, axis: str) -> Gate:
-    """The method, at settings like these, passed the calibration; no adversary has been through it."""
+    """The method, at settings like these, passed the calibration; no adversary and no model of several sessions has been through it."""
     reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
     adversary = plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
         reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]
+    if plan.study.views.pool is not None:
+        reasons = [*reasons, "models that train on several sessions have not been calibrated"]
     return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")

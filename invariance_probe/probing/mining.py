@@ -7,32 +7,40 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.mining import Distant
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.run import Run
+from invariance_probe.study.state_pairing import StatePairing
 
 
 def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
-    `mined_distance_s` is how far apart in time mined windows lie on average, in the bins of the recording as it is stored.
+    `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
+    `mined_elsewhere` is the part of pairs in two sessions, where a model sees several.
     `mined_agreement` is the part of pairs with one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that know
-    nothing of the target, 1 for pairs alike in it, with the variance over the anchors.
+    nothing of the target, 1 for pairs alike in it, with the variance over the anchors. `mined_nuisance_distance` stands there where the
+    run's pairing names a nuisance; each `_expected` is what independent draws from the marginals of anchors and of found windows would have.
 
     Parameters
     ----------
     mined
         Windows of anchors and of what was mined for them (run, pair), -1 where nothing was.
     """
-    return [] if mined is None else [_mined_pairs(bench, *pairs) for pairs in zip(*mined, strict=True)]
+    return [] if mined is None else [_mined_pairs(bench, run, *pairs) for run, *pairs in zip(runs, *mined, strict=True)]
 
 
-def _mined_pairs(bench: Workbench, anchors: Tensor, others: Tensor) -> dict[str, float]:
+def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> dict[str, float]:
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return {}
-    return {"mined_distance_s": _distance_s(bench, first, second), "mined_agreement": _agreement(bench, first, second)}
+    found = _distances(bench, first, second)
+    found |= {"agreement": _agreement(bench, first, second), "agreement_expected": _agreement_expected(bench, first, second)}
+    nuisance = getattr(run.views.pairing, "nuisance", "") if run.views else ""
+    found |= _nuisance_distances(bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy())
+    return {f"mined_{name}": value for name, value in found.items()}
 
 
 def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
@@ -52,14 +60,25 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
     distant = bench.distant(run, train)
     if distant is None:
         return {}
+    if run.views is not None and isinstance(run.views.pairing, StatePairing):
+        return _asleep(distant)
     assert run.views is not None and isinstance(run.views.pairing, MinedPairing)
     first, second = (torch.from_numpy(windows).to(bench.device) for windows in distant.pairs(train))
     found = {"pair_share": distant.share * float((distant.count > 0).mean())}
     if len(first):
-        found |= {"pair_distance_s": _distance_s(bench, first, second), "pair_agreement": _agreement(bench, first, second)}
+        found |= {f"pair_{name}": value for name, value in _distances(bench, first, second).items()}
+        found["pair_agreement"] = _agreement(bench, first, second)
         found["pair_agreement_expected"] = _agreement_expected(bench, first, second)
         found |= _nuisance_distances(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
     return found
+
+
+def _asleep(distant: Distant) -> dict[str, float]:
+    """Return the share of pairs across states, and how many windows asleep serve, weighed by how often (exp of the entropy)."""
+    used = distant.partners[distant.partners >= 0]
+    often = np.unique(used, return_counts=True)[1] / max(len(used), 1)
+    share = distant.share * float((distant.count > 0).mean())
+    return {"pair_share": share, "pair_partners": float(np.exp(-(often * np.log(often)).sum()))}
 
 
 def _nuisance_distances(
@@ -95,8 +114,17 @@ def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
     return float(a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
 
 
-def _distance_s(bench: Workbench, first: Tensor, second: Tensor) -> float:
-    return float((bench.starts[first] - bench.starts[second]).abs().to(torch.float64).mean() * bench.recording.bin_s)
+def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
+    """Return the mean distance in seconds of pairs in one session, and how many pairs are in two, where windows are of several."""
+    sessions, found = bench.timeline.sessions, {}
+    if sessions is not None:
+        together = sessions[first] == sessions[second]
+        found["elsewhere"] = 1 - float(together.to(torch.float64).mean())
+        first, second = first[together], second[together]
+    if len(first):
+        apart = (bench.starts[first] - bench.starts[second]).abs().to(torch.float64)
+        found["distance_s"] = float(apart.mean() * bench.recording.bin_s)
+    return found
 
 
 def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:

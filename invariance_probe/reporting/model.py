@@ -37,6 +37,8 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "similarity": [asdict(point) for point in findings.similarity],
         "classes": [asdict(point) for point in findings.classes],
         "messengers": [asdict(point) for point in findings.messengers],
+        "switching": [asdict(point) for point in findings.switching],
+        "units": [asdict(score) for score in findings.units],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),
         "settings": study.model_dump(mode="json"),

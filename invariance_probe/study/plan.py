@@ -18,7 +18,6 @@ from invariance_probe.study.baselines import (
     CircularNull,
     Information,
     Leak,
-    OtherSession,
     Persistence,
     PseudoNull,
     Raw,
@@ -36,8 +35,8 @@ from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, Trained
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Arm, Run
-from invariance_probe.study.session import Session, covers
-from invariance_probe.study.study import Study
+from invariance_probe.study.session import OtherSession, Session, companions_of, covers
+from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
@@ -227,13 +226,18 @@ class Plan:
         study = self.study
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject, group=session.group, setting=setting,
-            window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
+            window=self._window(session), folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
             views=condition.views if condition else None, axis=condition.axis if condition else "",
             dose=condition.dose if condition else 0.0, arm=condition.arm if condition else "none",
             fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
             target=PLANTED if session.source.kind == "planted" else study.target,
             probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
         )  # fmt: skip
+
+    def _window(self, session: Session) -> Window:
+        """Return which windows are cut of a session; a planted target is known in all states."""
+        own = self.study.window
+        return own.model_copy(update={"within": None}) if session.source.kind == "planted" else own
 
     def _planted_baselines(self, session: Session) -> Iterator[Run]:
         yield self._run(session, ShiftNull(), None)
@@ -335,6 +339,8 @@ class Plan:
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
+            if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
+                first = first.model_copy(update={"companions": companions_of(session, self.sessions, pool)})
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})

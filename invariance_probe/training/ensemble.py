@@ -13,7 +13,7 @@ from torch import Tensor
 from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.training import Optimisation
-from invariance_probe.training.attack import Attack
+from invariance_probe.training.adversaries import StackedAdversary
 from invariance_probe.training.checkpoints import Checkpoint, restore_training, training_state
 from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
 
@@ -40,7 +40,7 @@ class Training:
     gradient_norm: Tensor
 
 
-ATTACK = "attack."
+ADVERSARY = "attack."
 """Before the names of an adversary's tensors in a checkpoint."""
 LOOKED_AT = 10
 """At how many steps of the last tenth gradients are measured."""
@@ -74,7 +74,7 @@ def train(
     settings: Optimisation,
     on_progress: Callable[[int], None] = lambda steps: None,
     checkpoint: Checkpoint | None = None,
-    attack: Attack | None = None,
+    adversary: StackedAdversary | None = None,
 ) -> Training:
     """Train stacked models in place.
 
@@ -90,7 +90,7 @@ def train(
         Called with the number of model-steps done since the last call.
     checkpoint
         Where the training goes on from and is kept in between; the method is then as it was built.
-    attack
+    adversary
         What corrupts the views of every step against the models; nothing when left out.
 
     Raises
@@ -105,12 +105,12 @@ def train(
     if checkpoint is not None and (kept := checkpoint.read()) is not None:
         begun, tensors = kept
         restore_training(method, optimizer, tensors)
-        if attack is not None:
-            attack.set_state(_part_of(tensors, ATTACK))
+        if adversary is not None:
+            adversary.set_state(_part_of(tensors, ADVERSARY))
         seen = _Seen(tensors["total"], tensors["failed_at"], tensors["norms"])
     reported = begun
     for step in range(begun, settings.steps):
-        loss = method.loss(batch_at(step)) if attack is None else attack.loss(method, batch_at(step))
+        loss = method.loss(batch_at(step)) if adversary is None else adversary.loss(method, batch_at(step))
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
         if step >= settings.steps - tail and (settings.steps - 1 - step) % max(1, tail // LOOKED_AT) == 0:
@@ -126,12 +126,12 @@ def train(
             on_progress((step + 1 - reported) * len(loss))
             reported = step + 1
         if checkpoint is not None and step + 1 < settings.steps:
-            checkpoint.offer(step + 1, lambda: {**training_state(method, optimizer), **vars(seen), **_state_of(attack)})
+            checkpoint.offer(step + 1, lambda: {**training_state(method, optimizer), **vars(seen), **_state_of(adversary)})
     return Training(seen.total / tail, seen.failed_at.to(torch.int64), seen.norms.T.contiguous().mean(0))
 
 
-def _state_of(attack: Attack | None) -> dict[str, Tensor]:
-    return {} if attack is None else {f"{ATTACK}{name}": tensor for name, tensor in attack.state().items()}
+def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
+    return {} if adversary is None else {f"{ADVERSARY}{name}": tensor for name, tensor in adversary.state().items()}
 
 
 def _part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:

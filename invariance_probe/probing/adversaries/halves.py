@@ -41,11 +41,11 @@ class Halves:
                 f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
                 f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
-        (first, one), (second, two) = (_moments(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
+        (first, one), (second, two) = (moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
         return cls(first, second, one, two)
 
 
-def _moments(bench: Workbench, rows: np.ndarray, block: np.ndarray) -> tuple[BlockMoments, float]:
+def moments_of(bench: Workbench, rows: np.ndarray, block: np.ndarray) -> tuple[BlockMoments, float]:
     """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
     index = torch.from_numpy(rows)
     activity = bench.activity[bench.starts[index]].to(torch.float64)
