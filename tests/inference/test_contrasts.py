@@ -268,6 +268,9 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
     shown = {claim.name: claim.shown for claim in found.claims}
     assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
     assert found.verdict == "not shown" and "not by pairs that are shown to share the target" in found.sentence
+    assert (
+        "four sessions or more" in found.sentence and PURITY not in found.sentence and "are a description" in found.cannot_support
+    )
 
 
 def certain(value, sessions):
