@@ -96,14 +96,16 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
             source = Planted(of=session.source, plant=kind)
             name = f"{session.name}{PLANT}{kind}"
             recording = open_recording(source, name, base)
-            found.append(Session(name, session.subject, session.group, recording.fingerprint, source))
+            units = recording.activity.shape[1]
+            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units))
     return tuple(found)
 
 
 def _opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
     for name in session_names(source):
         recording = open_recording(source, name, base)
-        yield Session(name, recording.subject, recording.group, recording.fingerprint, source), recording
+        units = recording.activity.shape[1]
+        yield Session(name, recording.subject, recording.group, recording.fingerprint, source, units=units), recording
 
 
 def recording_problems(study: Study, base: Path) -> list[Problem]:
