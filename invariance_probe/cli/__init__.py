@@ -181,10 +181,11 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "measures", "worlds"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds"]),
     default="all",
     show_default=True,
-    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, measures without SSL, or worlds G3 to G6.",
+    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
+    "measures without SSL, or worlds G3 to G6.",
 )
 @click.option(
     "--arithmetic",
