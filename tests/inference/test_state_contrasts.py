@@ -64,7 +64,7 @@ def test_the_report_shows_every_control_and_says_experimental(tmp_path):
     provenance = {"versions": {"invariance-probe": "0.1.0"}, "seconds": 1.0, "failures": []}
     page = render(plan, infer(plan, results, {}, Standing("0" * 64)), tidy(plan.runs, results), provenance, tmp_path / "report")
     text = page.read_text()
-    assert "experimental: beneficial" in text and "unit-permuted - mined" in text and "M_shift" not in text
+    assert "experimental: beneficial" in text and "M_permuted" in text and "M_shift" not in text
     assert "components were fitted on one half" in text
 
 
