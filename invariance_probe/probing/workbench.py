@@ -171,13 +171,17 @@ class Workbench:
             self._asleep.append(Asleep(self.recording, self.windows, self.folds, offline))
         return self._asleep[0]
 
-    def shown(self, runs: list[Run]) -> tuple[np.ndarray, Timeline]:
-        """Return the activity (time, unit) that stacked runs may be shown, and where its windows lie: labelled ones, then those asleep."""
-        if not any(run.views and isinstance(run.views.pairing, StatePairing) and run.views.pairing.share for run in runs):
+    def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
+        """Return the activity (time, unit) that stacked runs may be shown, and where its windows lie: labelled ones, then those asleep.
+
+        Those asleep are there where some run pairs with them, or where they are asked for.
+        """
+        pairings = [run.views.pairing for run in runs if run.views]
+        if not asleep and not any(isinstance(pairing, StatePairing) and pairing.share for pairing in pairings):
             return self.recording.activity, self.timeline
-        asleep = self.asleep(runs[0])
-        places = [torch.from_numpy(array).to(self.device) for array in (asleep.starts, asleep.stretch)]
-        return asleep.activity, Timeline(places[0], places[1], self.windows.length, self.recording.bin_s)
+        beside = self.asleep(runs[0])
+        places = [torch.from_numpy(array).to(self.device) for array in (beside.starts, beside.stretch)]
+        return beside.activity, Timeline(places[0], places[1], self.windows.length, self.recording.bin_s)
 
     @property
     def session_of(self) -> np.ndarray:
