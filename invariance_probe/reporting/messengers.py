@@ -26,6 +26,8 @@ ACCEPTING = (
 )
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
 LEVEL = 0.05
+FEWEST_BLOCKS = 4
+"""That an epoch is tested with."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
@@ -90,32 +92,27 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 def _switching(report: dict[str, Any]) -> Table:
     points = report["switching"]
-    counts = {
-        mode: [p["p_value"] <= LEVEL for p in points if p["mode"] == mode]
-        for mode in DECODERS
-        if any(p["mode"] == mode for p in points)
-    }
-    counted = "; ".join(f"{DECODERS[mode]}: p <= .05 in {sum(own)} of {_sessions(len(own))}" for mode, own in counts.items())
+    own = [p for p in points if p["p_value"] is not None]
+    counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
+    counted = "; ".join(
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {_sessions(len(shown))}" for mode, shown in counts.items()
+    )
     note = (
         f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
         "that are dealt to epochs at random give epochs that are as unlike. A small p says that reliance moves between epochs, by a set that "
         "switches or by drift; a large one that this is not shown. The overlap (mean cosine of the epochs' shares) is secondary and means "
-        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units."
+        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units. Blocks must be longer than "
+        f"what activity remembers; where {FEWEST_BLOCKS} an epoch would be too short, nothing is tested, and a dash stands."
     )
     rows = tuple(
         (
-            p["session"],
-            DECODERS[p["mode"]],
-            str(p["epochs"]),
-            f"{p['p_value']:.3f}",
-            _number(p["overlap"]),
-            _number(p["expected"]),
+            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", f"{p['memory_s']:.3g} s",
+            _number(None) if p["p_value"] is None else f"{p['p_value']:.3f}", _number(p["overlap"]), _number(p["expected"]),
         )
         for p in points
-    )
-    return Table(
-        "Does reliance move between epochs?", note, ("session", "decoder", "epochs", "p", "overlap", "of the deals"), rows
-    )
+    )  # fmt: skip
+    columns = ("session", "decoder", "epochs x blocks", "memory", "p", "overlap", "of the deals")
+    return Table("Does reliance move between epochs?", note, columns, rows)
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:

@@ -32,7 +32,13 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
         for own in SHOWN.values():
             axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
         axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        figure.legend(
+            *axes[0, 0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=3 if len(sessions) > 1 else 1,
+            frameon=False,
+            fontsize=8,
+        )
 
     taken = sum(p["accepted"] for p in points)
     alt = (
