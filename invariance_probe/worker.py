@@ -69,7 +69,7 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 
 
 def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
-    """Group runs that can share one stack: one method, optimisation, base and options of what corrupts views, at one step.
+    """Group runs that can share one stack: one method, optimisation, companions, base and options of what corrupts views, at one step.
 
     Parameters
     ----------
@@ -87,7 +87,8 @@ def _structure(run: Run) -> str:
     options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
     shared = [run.method.model_dump(), run.optimisation.model_dump() if run.optimisation else None, base, run.window.model_dump()]
-    return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None])
+    companions = "" if run.companions is None else run.companions.canonical()
+    return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None, companions])
 
 
 def stored_encoders(store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None) -> Stored:

@@ -55,6 +55,13 @@ REFUSED = {
     "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
     "a method that chooses its own windows": ({"method": {"kind": "cpc"}}, "mined.share does not reach it"),
     "a gap longer than the recording": ({"views": {"pairing": {"kind": "mined", "gap_s": 60}}}, "use a gap of at most"),
+    "a gap of less than a window": (
+        {"window": {"length_bins": 6}, "views": {"pairing": {"kind": "mined", "gap_s": 0.5, "smoothing_s": 0.1}}},
+        "windows 0.5 s apart share bins",
+    ),
+    "a gap too long for a third of the data": (
+        {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False}, "at which contrasts are looked at again",
+    ),
     "a nuisance that is not there": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}}, "no array 'dirft'"),
     "a jitter of half a bin": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}}, "not a whole number"),
 }  # fmt: skip

@@ -36,6 +36,11 @@ class Partners:
     second: np.ndarray
     second_count: np.ndarray
 
+    def of(self, chosen: np.ndarray) -> "Partners":
+        """Return the partners of some anchors (anchor,) alone."""
+        columns = (self.anchors, self.first, self.first_count, self.second, self.second_count)
+        return Partners(*(column[chosen] for column in columns))
+
 
 def find_partners(train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bin_s: float) -> Partners:
     """Find the admissible lags of every training window.

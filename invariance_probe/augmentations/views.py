@@ -18,6 +18,7 @@ from invariance_probe.augmentations.adversarial import random_counterpart
 from invariance_probe.augmentations.amplitude import ModulateGain
 from invariance_probe.augmentations.blocks import MixWindows
 from invariance_probe.augmentations.population import DropUnits
+from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
 from invariance_probe.errors import TrainingError
@@ -71,6 +72,8 @@ class ViewMaker:
         Standardisation of every run.
     parts
         Training windows of every run, which `cutmix` takes its other windows from.
+    presence
+        Which units a window's session has, where windows are of several; None where all have all.
 
     Raises
     ------
@@ -80,10 +83,11 @@ class ViewMaker:
 
     def __init__(
         self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling,
-        parts: list[np.ndarray] | None = None,
+        parts: list[np.ndarray] | None = None, presence: Presence | None = None,
     ) -> None:  # fmt: skip
         device = activity.device
         self.scaling = scaling
+        self.presence = presence
         self.shape = (length_bins, activity.shape[1])
         self.starts = starts
         self.keys = key_tensor(keys, device)
@@ -97,14 +101,17 @@ class ViewMaker:
         self.transforms = sorted(transforms, key=lambda transform: isinstance(transform, ModulateGain))  # after what reads counts
         self.pool = _pool(parts, device) if any(isinstance(transform, MixWindows) for transform in transforms) else None
         self.adversaries = _adversaries(views)
-        self.counterpart = random_counterpart(self.adversaries, device) if self.adversaries else None
+        self.counterpart: Any = random_counterpart(self.adversaries, device) if self.adversaries else None
         self.idle = torch.tensor([_idle(view) for view in views], device=device)
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
         """Return both views of the windows `first` and `second` (run, batch), one after the other: (run, 2 batch, time, unit)."""
         halves = self.halves(step, first, second)
-        return torch.cat([self._finish(half, step, view, self.base) for view, half in enumerate(halves)], dim=1)
+        shown = zip(halves, (first, second), strict=True)
+        return torch.cat(
+            [self._finish(half, windows, step, view, self.base) for view, (half, windows) in enumerate(shown)], dim=1
+        )
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
         """Return what both views are made of, before any transform and in the recording's own units: each (run, batch, time, unit)."""
@@ -118,7 +125,7 @@ class ViewMaker:
         No model trains on it, so that an adversary's place is taken by a random corruption as strong.
         """
         activity, _ = self.whole.views(self.keys, step, (bins := self._bins(windows), bins))
-        finished = self._finish(activity, step, 0, self.whole)
+        finished = self._finish(activity, windows, step, 0, self.whole)
         if self.counterpart is None:
             return finished
         rows = torch.arange(windows.shape[1], device=windows.device).expand(len(self.keys), -1)
@@ -127,20 +134,21 @@ class ViewMaker:
 
     def clean(self, windows: Tensor) -> Tensor:
         """Return standardised whole activity (run, batch, time, unit) of windows (batch,), the same for every run."""
-        return self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
+        activity = self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
+        return activity if self.presence is None else self.presence.keep(activity, windows.unsqueeze(0))
 
     def _bins(self, windows: Tensor) -> Tensor:
         return self.starts[windows].unsqueeze(-1) + torch.arange(self.shape[0], device=windows.device)
 
-    def _finish(self, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
+    def _finish(self, activity: Tensor, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
         for transform in self.transforms:
             if not transform.standardised:
-                windows = self._corrupt(transform, windows, step, view, base)
-        windows = self.scaling.apply(windows, base.scale, self.native)
+                activity = self._corrupt(transform, activity, step, view, base)
+        activity = self.scaling.apply(activity, base.scale, self.native)
         for transform in self.transforms:
             if transform.standardised:
-                windows = self._corrupt(transform, windows, step, view, base)
-        return windows
+                activity = self._corrupt(transform, activity, step, view, base)
+        return activity if self.presence is None else self.presence.keep(activity, windows)
 
     def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
         shared, common = self.arms[id(transform)]

@@ -39,6 +39,8 @@ class Recording:
     alternatives
         Arrays (draw, time, ...) by name: targets that the experimenter could as well have drawn. The null that reads one
         carries its hash, so they are not in the fingerprint.
+    pieces
+        Unbroken piece of every bin (time,), where bins between were left out (`data.states`); None otherwise. In no fingerprint.
 
     Raises
     ------
@@ -58,6 +60,7 @@ class Recording:
     segments: np.ndarray
     truth: Mapping[str, Any] = field(default_factory=dict)
     alternatives: Mapping[str, np.ndarray] = field(default_factory=dict)
+    pieces: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         where = f"session {self.session!r}"
@@ -83,7 +86,7 @@ class Recording:
             raise DataError(f"{where}: bin_s is {self.bin_s}; it must be a positive number of seconds")
         if len(self.unit_ids) != activity.shape[1]:
             raise DataError(f"{where}: {len(self.unit_ids)} unit ids for {activity.shape[1]} units")
-        for name, values in (("trial", self.trials), ("segment", self.segments)):
+        for name, values in (("trial", self.trials), ("segment", self.segments), ("piece", self.pieces)):
             if values is not None and values.shape != (len(activity),):
                 raise DataError(f"{where}: the {name} array has shape {values.shape}; it must be ({len(activity)},)")
 
@@ -93,6 +96,8 @@ class Recording:
         border = np.diff(self.segments) != 0
         if self.trials is not None:
             border |= np.diff(self.trials) != 0
+        if self.pieces is not None:
+            border |= np.diff(self.pieces) != 0
         return np.concatenate([[0], np.cumsum(border)]).astype(np.int64)
 
     @cached_property

@@ -11,17 +11,20 @@ import numpy as np
 from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.joined import join
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.budgets import budget_problems
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import Session
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.session import Session, companions_of
+from invariance_probe.study.state_pairing import StatePairing
+from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
@@ -118,14 +121,69 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
-                problems += [*_session_problems(study, recording, place), *null_problems(study, recording)]
+                states = list(_state_problems(study, recording))
+                problems += states
+                if not states:
+                    seen = restricted(recording, study.window)
+                    problems += [*_session_problems(study, seen, place), *null_problems(study, seen)]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
     problems += budget_problems(study, units)
     if not problems:
-        problems += session_problems(study, opened)
+        problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)
+
+
+def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
+    """Yield what is wrong with the states that windows lie in, and with those that their partners are mined in."""
+    within, pairing = study.window.within, study.views.pairing
+    if within is None:
+        return
+    try:
+        states = np.unique(states_of(recording, within))
+    except DataError as error:
+        yield ("window", "within"), within.array, str(error)
+        return
+    if not isinstance(pairing, StatePairing):
+        return
+    for name, values in (("partners", pairing.partners), ("others", pairing.others)):
+        if not np.isin(states, values).any():
+            never = f"session {recording.session!r}: {within.array!r} never takes {list(values)}; it takes {states.tolist()[:20]}"
+            yield ("views", "pairing", name), list(values), never
+    if len(pairing.offsets(recording.bin_s)[0]) == 1:
+        longer = max(pairing.compression, 1.0) * 2 * recording.bin_s
+        yield (
+            ("views", "pairing", "span_s"),
+            pairing.span_s,
+            f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
+            f"at least {longer:g} s",
+        )
+
+
+def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
+    """Yield what keeps models from training on the sessions of a pool: sessions that stand alone, or that cannot be joined."""
+    swept = [
+        (("sweeps", i, "values", j), value)
+        for i, s in enumerate(study.sweeps)
+        if s.path == POOL
+        for j, value in enumerate(s.values)
+    ]
+    for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        for session in sessions if pool else ():
+            companions = companions_of(session, tuple(sessions), pool)
+            if companions is None:
+                alone = (
+                    f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
+                )
+                yield place, pool, alone
+                return
+            try:
+                others = [open_recording(other.source, other.name, base) for other in companions.sessions]
+                join([open_recording(session.source, session.name, base), *others])
+            except DataError as error:
+                yield place, pool, str(error)
+                return
 
 
 def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:
@@ -164,7 +222,7 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
     yield from view_problems(study.views, recording, swept)
     if isinstance(study.views.pairing, MinedPairing):
         shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
-        yield from _mining_problems(study.views.pairing, recording, float(shortest) * recording.bin_s)
+        yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
 
 
 def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
@@ -193,17 +251,39 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
             yield ("measurements", i, "blocks"), asked.blocks, reason
 
 
-def _mining_problems(pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
+def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
     """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
-    if 4 * pairing.gap_s > span_s:
+    window_s = study.window.length_bins * recording.bin_s
+    if pairing.gap_s < window_s - 1e-9:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
+            f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
+        )
+    elif not study.quick and study.contrasts and not pairing.elsewhere and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
+            f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
+        )
+    if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
+    if pairing.guide is not None:
+        try:
+            recording.target(pairing.guide)
+        except DataError as error:
+            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error).replace(": target ", ": guide ")
+    if pairing.nuisance == TIME and TIME not in recording.targets:
+        return
     if pairing.nuisance and pairing.nuisance not in recording.targets:
-        has = ", ".join(map(repr, sorted(recording.targets)))
+        has = ", ".join(map(repr, sorted({*recording.targets, TIME})))
         yield (
             ("views", "pairing", "nuisance"),
             pairing.nuisance,

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from torch import Tensor, nn
@@ -13,6 +13,9 @@ Parameters = Mapping[str, Tensor]
 
 class StackedEncoder(nn.Module, ABC):
     """K encoders of windows (run, row, time, unit) into representations (run, row, dim) that do not see each other."""
+
+    reads_units: ClassVar[str] = "weight0"
+    """The folded weight (run, bins x units, out) that reads the input; rows of one bin lie together."""
 
     @classmethod
     @abstractmethod

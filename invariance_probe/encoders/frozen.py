@@ -61,6 +61,12 @@ class Frozen:
             return encode(self.declared, self.parameters, windows)
         return torch.cat([encode(self.declared, self.parameters, part) for part in windows.chunk(passes, dim=1)], dim=1)
 
+    def of_units(self, units: int, total: int) -> "Frozen":
+        """Return encoders that read only the first `units` of the `total` that these read, as where the others are zero."""
+        name = ENCODERS[self.declared.kind].reads_units
+        weight = self.parameters[name].unflatten(1, (-1, total))[:, :, :units].flatten(1, 2)
+        return Frozen(self.declared, {**self.parameters, name: weight})
+
     def chosen(self, runs: list[int]) -> "Frozen":
         """Return some of the encoders, one again as often as it is named."""
         return Frozen(self.declared, {name: value[runs] for name, value in self.parameters.items()})

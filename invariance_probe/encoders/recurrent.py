@@ -58,6 +58,8 @@ class StackedGRU(nn.Module):
 class GRU(StackedEncoder):
     """A recurrent unit over the bins of a window; an affine map of its last state is the representation."""
 
+    reads_units = "units.inward_weight"
+
     def __init__(self, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.units = StackedGRU(shape[1], declared.width, generators)

@@ -73,6 +73,8 @@ class Block(nn.Module):
 class Transformer(StackedEncoder):
     """Self-attention over the bins of a window; an affine map of the mean token is the representation."""
 
+    reads_units = "embedded.weight"
+
     def __init__(self, declared: TransformerEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.declared = declared

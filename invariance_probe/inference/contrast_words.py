@@ -14,6 +14,8 @@ CONTROLS = {"M_loc > m": "local", "M_rand > m": "random", "M_shift > m": "shifte
 """What each claim says that mined pairs beat."""
 ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
 
+FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessions or more only"
+
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
@@ -32,7 +34,8 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
     nuisance = _nuisance(question)
     apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
-    return f"mined pairs are beneficial: their loss is below that of {_controls(finding)}, and they are purer than random pairs and {apart}"
+    below = f"mined pairs are beneficial: their loss is below that of {_controls(finding)}"
+    return f"{below}, and they are purer than random and shifted pairs and {apart}"
 
 
 def _harmful(question: Question, finding: HypothesisFinding) -> str:
@@ -42,12 +45,19 @@ def _harmful(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_shown(question: Question, finding: HypothesisFinding) -> str:
+    turned = [f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.passed is False]
+    if turned:
+        return f"nothing is shown: what the contrasts say is turned by {' and by '.join(turned)}"
     if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
         return f"no benefit is shown: {ONLY_RANDOM}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
     why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
+    if finding.scope == "these recordings":
+        of_losses = [name for name in lacking if name in CONTROLS]
+        said = f"what is not shown is {', '.join(of_losses)}; " if of_losses else ""
+        return f"no benefit is shown: {why}{said}{FEW}"
     return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
 
 
@@ -75,12 +85,23 @@ def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     """Return what a contrast cannot support, however its verdict is worded."""
-    limits = [
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    limits = (
+        []
+        if guide is None
+        else [f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"]
+    )
+    limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
         "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
     ]
     if finding.verdict == "not shown":
         limits.insert(0, "that mined pairs do not help: a benefit that is not shown is no evidence against one")
+    if finding.scope == "these recordings":
+        limits.append(
+            "that pairs share the target or differ in a nuisance, and so a benefit: a session's folds share training windows and its seeds "
+            f"one table of neighbours, so {FEW}; purity and distance of these recordings are a description"
+        )
     if not _nuisance(question):
         limits.append("that pairs recur across a nuisance: none is named, so its distance within pairs is not measured")
     if finding.scope in ELSEWHERE:
@@ -109,8 +130,9 @@ def contrast_addition(question: Question, finding: HypothesisFinding) -> SSLAddi
 def _figures(finding: HypothesisFinding) -> str:
     primary = {e.name: e for e in finding.estimands if e.dose == finding.primary_dose and e.name.startswith("M_")}
     figures = [f"{name} = {_interval(e.estimate, e.ci_low, e.ci_high)}" for name, e in primary.items()]
-    wanted = {("purity above random", "mined"), ("nuisance distance", "mined")}
-    figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in finding.pairs if (p.name, p.arm) in wanted]
+    wanted = ("purity above random", "purity above shifted", "nuisance distance", "nuisance distance over shifted")
+    of_mined = [p for p in finding.pairs if p.name in wanted and p.arm == "mined"]
+    figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in of_mined]
     return ", ".join(figures)
 
 

@@ -3,16 +3,23 @@
 In units of the decodable range R, at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
 M_shift = [L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same q. M_oracle stands beside, in no
 verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982), pairs that share the target more often than random
-ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+and than shifted ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+
+Pairs are held against `shifted` because a partner that is everybody's neighbour, near the mean of activity, has the commonest class and a
+middling or an extreme nuisance: purity and distance then say whose partners are taken, and nothing of their anchors. A shifted index has
+the same anchors and the same partners as often, so that over shifts its purity and its distance are those of independent draws from
+both marginals (`pair_agreement_expected` and `nuisance_distance_expected` of the runs, which stand beside). The claims are made against the
+arm and not against these, because it keeps the gap too: under a target or nuisance that lasts longer than the gap, distant windows are
+less alike than independent draws.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 
 import numpy as np
 
-from invariance_probe.inference import gates
+from invariance_probe.inference import contrast_checks, gates
 from invariance_probe.inference.code_measures import code_measures
 from invariance_probe.inference.contrast_words import contrast_sentence
 from invariance_probe.inference.estimands import Effect
@@ -31,10 +38,14 @@ UNRELATED = 0.8
 """Nuisance distance that has to be exceeded. Windows t apart under a nuisance with the time constant tau have 1 - exp(-t / tau): pairs
 whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
 barely exceed in a short recording, where few windows are many tau apart."""
-PURITY, NUISANCE = "purity > random", f"nuisance distance > {UNRELATED:g}"
+PURITY, PURITY_SHIFTED = "purity > random", "purity > shifted"
+NUISANCE, NUISANCE_SHIFTED = f"nuisance distance > {UNRELATED:g}", f"nuisance distance > {UNRELATED:g} of shifted"
+"""Claims about pairs that a benefit needs, those about the nuisance where one is named."""
 MEASURES = {
     "pair_agreement": "purity",
+    "pair_agreement_expected": "purity by chance",
     "nuisance_distance": "nuisance distance",
+    "nuisance_distance_expected": "nuisance distance by chance",
     "pair_distance_s": "distance in s",
     "pair_share": "share",
 }
@@ -55,16 +66,13 @@ def judge_contrast(question: Question) -> HypothesisFinding:
     if missing:
         note = f"runs are missing or failed for {', '.join(missing)}"
         return _said(question, replace(measured, gates=(entry,), notes=(note,)))
-    claims = contrast_claims(samples, question.margin, purity_above_random(question), _nuisance(question))
-    checked = (entry, *_gates(question))
-    word = decide_contrast(claims)
+    claims = contrast_claims(samples, question.margin, claimed_of_pairs(question))
+    checked = (entry, *_gates(question, decide_contrast(claims)))
     failed = [gate.name for gate in checked if gate.passed is False]
-    blocking = [name for name in failed if name != "licence"]
-    verdict = f"invalid: {', '.join(blocking)}" if blocking else UNCALIBRATED if failed else word
     needed = [claim.p_value for name, claim in claims.items() if name != HARM]
     finding = replace(
         measured,
-        verdict=verdict,
+        verdict=_granted(failed, decide_contrast(claims)),
         swept=tuple(_swept(question, hypothesis)),
         claims=tuple(claims.values()),
         gates=checked,
@@ -73,11 +81,19 @@ def judge_contrast(question: Question) -> HypothesisFinding:
     return _said(question, finding)
 
 
+def _granted(failed: list[str], word: str) -> str:
+    """Return a verdict after the gates that failed: without one, without a licence, or `not shown` where a check turned it."""
+    blocking = [name for name in failed if name not in ("licence", *contrast_checks.CHECKS)]
+    if blocking:
+        return f"invalid: {', '.join(blocking)}"
+    return UNCALIBRATED if "licence" in failed else "not shown" if failed else word
+
+
 HARM = "M_loc < -m"
 """The claim of harm, which no benefit needs."""
 
 
-def contrast_claims(samples: dict[str, Sample], margin: float, purity: Sample, nuisance: Sample | None) -> dict[str, Claim]:
+def contrast_claims(samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]) -> dict[str, Claim]:
     """Return what a benefit needs, all of it together, and the claim of harm.
 
     Parameters
@@ -86,15 +102,11 @@ def contrast_claims(samples: dict[str, Sample], margin: float, purity: Sample, n
         The contrast against every control that the hypothesis names.
     margin
         How much each has to exceed, in units of the range.
-    purity
-        Purity of mined pairs minus that of random ones.
-    nuisance
-        Nuisance distance of mined pairs; None where no nuisance is named.
+    pairs
+        What is claimed of mined pairs, by the claim's name: a measure, and the bound that it has to exceed.
     """
     p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
-    p_values[PURITY] = _of_pairs(purity, 0.0)
-    if nuisance is not None:
-        p_values[NUISANCE] = _of_pairs(nuisance, UNRELATED)
+    p_values |= {name: _of_pairs(measure, bound) for name, (measure, bound) in pairs.items()}
     p_values[HARM] = samples["M_loc"].p_at_most(-margin)
     return {name: Claim(name, p <= ALPHA, p) for name, p in p_values.items()}
 
@@ -115,9 +127,24 @@ def decide_contrast(claims: dict[str, Claim]) -> str:
     return "harmful" if claims[HARM].shown else "not shown"
 
 
-def purity_above_random(question: Question) -> Sample:
-    """Return by how much mined pairs agree in the target more often than random pairs with the same gap."""
-    return pair_sample(question, "pair_agreement", "mined", "random")
+def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
+    """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed."""
+    found = {PURITY: (purity_above(question, "random"), 0.0), PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0)}
+    if _nuisance(question):
+        found[NUISANCE] = pair_sample(question, "nuisance_distance", "mined"), UNRELATED
+        found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
+    return found
+
+
+def purity_above(question: Question, arm: str) -> Sample:
+    """Return by how much mined pairs agree in the target more often than those of another arm, whose gap is the same."""
+    return pair_sample(question, "pair_agreement", "mined", arm)
+
+
+def nuisance_of_shifted(question: Question) -> Sample:
+    """Return the nuisance distance of mined pairs in units of that of shifted ones, which have the same marginals."""
+    mined, shifted = (_diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose) for arm in ("mined", "shifted"))
+    return question.over([Effect(mined[name], shifted[name]) for name in question.names])
 
 
 def pair_sample(question: Question, diagnostic: str, arm: str, minus: str | None = None, dose: float | None = None) -> Sample:
@@ -146,19 +173,23 @@ def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[s
     return found
 
 
-def _nuisance(question: Question) -> Sample | None:
+def _nuisance(question: Question) -> str:
     pairing = question.plan.study.views.pairing
-    named = isinstance(pairing, MinedPairing) and pairing.nuisance
-    return pair_sample(question, "nuisance_distance", "mined") if named else None
+    return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
 
 
-def _gates(question: Question) -> list[Gate]:
-    """Return the gates of a contrast; those about a margin of equivalence (noise, steps, reference, planted) do not apply to it."""
-    plan, results, hypothesis = question.plan, question.evidence.results, question.hypothesis
+def _gates(question: Question, word: str) -> list[Gate]:
+    """Return the gates of a contrast, at one look; those about a margin of equivalence (steps, reference, planted) do not apply to it."""
+    plan, results, hypothesis, single = question.plan, question.evidence.results, question.hypothesis, question.single
+    assert isinstance(hypothesis, Contrast)
+    names = [AGAINST[control] for control in hypothesis.controls]
     return [
         gates.retention(question.losses, hypothesis, for_sensitive=False, jitter=False),
         gates.collapse(plan, results, question.names),
+        contrast_checks.noise(single.noise(), question.margin),
         gates.leak(plan, results, question.names),
+        contrast_checks.third(single, word, names),
+        contrast_checks.another_method(single, word, names),
         gates.licence(plan, hypothesis.axis),
     ]
 
@@ -175,8 +206,8 @@ def _estimands(question: Question) -> Iterator[Estimand]:
 
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
-    """Yield the contrasts at the primary dose under every swept setting."""
-    for setting in question.plan.settings[1:]:
+    """Yield the contrasts at the primary dose under every swept setting and check."""
+    for setting in (*question.plan.settings[1:], *question.plan.checks):
         for control in hypothesis.controls:
             sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:
@@ -193,15 +224,18 @@ def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Est
 
 
 def _pairs(question: Question) -> Iterator[PairMeasure]:
-    """Yield what the distant pairs of every arm are at the primary dose, and how mined ones differ from random ones."""
+    """Yield what the distant pairs of every arm are at the primary dose, and how mined ones differ from random and shifted ones."""
     for diagnostic, name in MEASURES.items():
         for arm in question.plan.study.arms_of(question.hypothesis.axis):
             sample = pair_sample(question, diagnostic, arm)
             if sample.complete:
                 yield PairMeasure(name, arm, sample.estimate, *sample.interval(), len(sample.effects))
-    above = purity_above_random(question)
-    if above.complete:
-        yield PairMeasure("purity above random", "mined", above.estimate, *above.interval(), len(above.effects))
+    against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
+    if _nuisance(question):
+        against["nuisance distance over shifted"] = nuisance_of_shifted(question)
+    for name, sample in against.items():
+        if sample.complete:
+            yield PairMeasure(name, "mined", sample.estimate, *sample.interval(), len(sample.effects))
 
 
 def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:

@@ -1,11 +1,11 @@
-"""The controls that a hypothesis's own verdict is held against: less data, and targets that were planted."""
+"""The controls that a hypothesis's own verdict is held against: less data, another method, and targets that were planted."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from invariance_probe.inference import gates
-from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
+from invariance_probe.inference.estimands import IDENTITY, Condition, SessionLosses, at
 from invariance_probe.inference.findings import Gate
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.question import CORRUPTION, Question
@@ -14,6 +14,7 @@ from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD, Setting
 
 QUICK = "left out: the study is quick"
+ANOTHER = "another method"
 PLANTS = ("one_unit", "projection")
 """The kinds of target that are planted in a session."""
 
@@ -32,23 +33,38 @@ def third(question: Question, verdict: str, samples: dict[str, Sample], contrast
 
 def another_method(question: Question, verdict: str, samples: dict[str, Sample], contrast: Sample) -> Gate:
     """Judge again with representations that another method learned."""
-    name = "another method"
+
+    def judged(setting: Setting) -> Gate:
+        kind, second = setting.method.kind, word_under(question, setting, samples, contrast)
+        return gates.again(ANOTHER, verdict, second, f"{kind}: runs are missing" if second is None else f"with {kind}: {second}")
+
+    shared = at(question.hypothesis.axis, question.hypothesis.dose, "shared", ANOTHER_METHOD)
+    return under_another(question, judged, () if question.jitter else (shared,))
+
+
+def under_another(question: Question, judged: Callable[[Setting], Gate], kept_by: Sequence[Condition] = ()) -> Gate:
+    """Return what is judged under the other method; no gate where it has no say: unlicensed, missing, or too little kept.
+
+    Parameters
+    ----------
+    judged
+        Judges again under a setting.
+    kept_by
+        Conditions that may keep the range where dose 0 does not.
+    """
     setting = next((check for check in question.plan.checks if check.label == ANOTHER_METHOD), None)
     if setting is None:
-        return Gate(name, None, QUICK if question.plan.study.quick else "no other method has passed the calibration")
-    kind, fraction = setting.method.kind, setting.fraction
+        return Gate(ANOTHER, None, QUICK if question.plan.study.quick else "no other method has passed the calibration")
     if reasons := unlicensed(setting.method, setting.optimisation):
-        return Gate(name, None, f"shown beside, without a say: {'; '.join(reasons)}")
-    second = word_under(question, setting, samples, contrast)
-    if second is None:
-        return Gate(name, None, f"{kind}: runs are missing")
-    clean = at("", 0.0, "none", ANOTHER_METHOD, fraction)
-    shared = at(question.hypothesis.axis, question.hypothesis.dose, "shared", ANOTHER_METHOD, fraction)
-    arms = (clean,) if question.jitter else (clean, shared)
-    kept = float(np.median([max(x.retention(x.ssl(arm)) for arm in arms) for x in question.losses]))
+        return Gate(ANOTHER, None, f"shown beside, without a say: {'; '.join(reasons)}")
+    found = judged(setting)
+    if found.passed is None:
+        return found
+    clean = at("", 0.0, "none", ANOTHER_METHOD)
+    kept = float(np.median([max(x.retention(x.ssl(arm)) for arm in (clean, *kept_by)) for x in question.losses]))
     if kept < gates.RETAINED:
-        return Gate(name, None, f"{kind} keeps only {kept:.2f} of the range here, so it cannot judge")
-    return gates.again(name, verdict, second, f"with {kind}: {second}")
+        return Gate(ANOTHER, None, f"{setting.method.kind} keeps only {kept:.2f} of the range here, so it cannot judge")
+    return found
 
 
 def word_under(question: Question, setting: Setting, samples: dict[str, Sample], contrast: Sample) -> str | None:

@@ -8,7 +8,6 @@ import numpy as np
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import Baseline, CurvePoint, LagPoint, RunCounts
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
-from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
@@ -35,7 +34,7 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
         for axis in study.axes:
             losses = evidence.losses_on(name, axis.path)
             paired = ("delta_paired",) if "paired" in study.arms else ()
-            wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS if axis.path == SHARE else (*CORRUPTION, *paired)
+            wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
             for dose in axis.doses:
                 for estimand in wanted if dose != study.identity(axis.path) else ():
                     yield from _points(ranks, losses, estimand, axis.path, dose)

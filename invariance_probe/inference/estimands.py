@@ -23,6 +23,7 @@ CEILINGS = ("raw", "supervised")
 
 DIFFERENCES = {
     "delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"), "D": ("independent", "shared"),
+    "M_other": ("other_state", "mined"), "M_shuffled": ("time_shuffled", "mined"), "M_permuted": ("unit_permuted", "mined"),
     "M_loc": ("none", "mined"), "M_rand": ("random", "mined"), "M_shift": ("shifted", "mined"), "M_oracle": ("none", "oracle"),
 }  # fmt: skip
 """The arms whose losses an estimand subtracts, second from first; `none` is the identity dose."""

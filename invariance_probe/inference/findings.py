@@ -127,8 +127,9 @@ class PairMeasure:
     """What the distant pairs of one arm are at the primary dose, over the sessions of a contrast; 90 % interval."""
 
     name: str
-    """`purity` (part of pairs with one class; else 1 - E|y - y'|^2 / (2 Var y)), `purity above random`, `nuisance distance`
-    (E|n - n'|^2 / (2 Var n)), `distance in s`, `share`."""
+    """`purity` (part of pairs with one class; else 1 - E|y - y'|^2 / (2 Var y)), `nuisance distance` (E|n - n'|^2 / (2 Var n)), both `by
+    chance` (independent draws from the marginals of anchors and partners), `purity above random` and `above shifted`, `nuisance
+    distance over shifted` (a ratio), `distance in s`, `share`."""
     arm: str
     estimate: float
     ci_low: float

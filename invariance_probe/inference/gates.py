@@ -119,13 +119,14 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     """Random walks, which no activity can know, are not decoded in the study's own folds.
 
     A sign test over the walks of every session, Bonferroni over sessions; in folds that keep stretches of time whole, R2
-    about the session's mean is mostly below 0.
+    about the session's mean is mostly below 0. It does not pass while a session's walks are missing.
     """
     if plan.study.quick:
         return Gate("leak", None, "left out: the study is quick")
     walks = {name: r2 for name in sessions if (r2 := _walks(plan, results, name, "leak@"))}
     if len(walks) < len(sessions):
-        return Gate("leak", None, f"measured in {len(walks)} of {len(sessions)} sessions")
+        lacking = ", ".join(name for name in sessions if name not in walks)
+        return Gate("leak", False, f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}")
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
     p_values = {name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue for name, r2 in walks.items()}
     leaking = [f"{name} ({decoded[name]} of {len(walks[name])})" for name, p in p_values.items() if p * len(walks) <= ALPHA]
@@ -181,9 +182,11 @@ def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
 
 
 def licence(plan: Plan, axis: str) -> Gate:
-    """The method, at settings like these, passed the calibration; no adversary has been through it."""
+    """The method, at settings like these, passed the calibration; no adversary and no model of several sessions has been through it."""
     reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
     adversary = plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
         reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]
+    if plan.study.views.pool is not None:
+        reasons = [*reasons, "models that train on several sessions have not been calibrated"]
     return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")

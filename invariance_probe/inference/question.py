@@ -8,18 +8,21 @@ from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import SessionFinding, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
-from invariance_probe.study.hypotheses import AnyHypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
 CORRUPTION = ("C_info", "D", "H", "delta")
 """The estimands that a verdict on a corruption rests on."""
-CONTRASTS = ("M_loc", "M_rand", "M_shift", "M_oracle")
-"""The contrasts of distant pairs; the last stands beside a verdict."""
+CONTRASTS = {
+    "mined.share": ("M_loc", "M_rand", "M_shift", "M_oracle"),
+    "state.share": ("M_loc", "M_other", "M_shuffled", "M_permuted"),
+}
+"""The contrasts of distant pairs, by their axis; M_oracle stands beside a verdict."""
 ARMS = {
     "C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none", "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
-    "M_oracle": "oracle",
+    "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
 }  # fmt: skip
 """The arm that an estimand is about; `independent` where none stands here."""
 
@@ -109,6 +112,8 @@ class Question:
     @property
     def status(self) -> str:
         """How the hypothesis counts: confirmatory only as it was registered, and with every gate."""
+        if isinstance(self.hypothesis, Contrast) and self.hypothesis.experimental:
+            return "exploratory"
         registered = self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
         return self.hypothesis.role if registered else "exploratory"
 

@@ -25,12 +25,16 @@ class Timeline:
         Trial or gap-free stretch of every window (window,).
     length_bins, bin_s
         Bins of a window, and seconds of a bin.
+    sessions, subjects
+        Numbers of every window's session and subject (window,); None where a model sees one session.
     """
 
     starts: Tensor
     stretches: Tensor
     length_bins: int
     bin_s: float
+    sessions: Tensor | None = None
+    subjects: Tensor | None = None
 
     def bins(self, seconds: float) -> int:
         """Return a duration in whole bins."""

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import eigh
 
+from invariance_probe.augmentations.mining import Distant
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.run import Arm
@@ -92,6 +93,24 @@ def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
     return Moments(mean, across, within)
 
 
+def with_distant(activity: np.ndarray, partners: Partners, distant: Distant, split: bool) -> Moments:
+    """Return the moments of pairs of which a part is distant: of the anchors that have distant partners, the part `share`.
+
+    Parameters
+    ----------
+    activity
+        Of all windows that may be shown (window, unit).
+    distant
+        Of the same anchors; those with partners have as many each.
+    """
+    served = distant.count > 0
+    first, second = distant.pairs(partners.anchors)
+    own = mixed_moments(
+        pair_moments(activity, partners.of(served), split), matched_moments(activity, first, second, split), distant.share
+    )
+    return own if served.all() else mixed_moments(pair_moments(activity, partners.of(~served), split), own, float(served.mean()))
+
+
 def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
     """Return the moments after one transform of both views, its draws made by the arm.
 
@@ -155,8 +174,9 @@ def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.nda
 
 
 def fit_directions(
-    activity: np.ndarray, partners: Partners, views: Views, axis: str, arm: Arm, sd: np.ndarray, dimensions: int, ridge: float
-) -> np.ndarray:
+    activity: np.ndarray, partners: Partners, views: Views, axis: str, arm: Arm, sd: np.ndarray, dimensions: int, ridge: float,
+    distant: Distant | None = None,
+) -> np.ndarray:  # fmt: skip
     """Return directions (unit, dimension) of standardised activity, from the moments of the declared views.
 
     Parameters
@@ -169,9 +189,13 @@ def fit_directions(
         The views, the swept path, and the arm of its transform; other transforms are drawn independently.
     sd
         Standard deviation of each unit over the training windows (unit,); units with sd 0 are left out.
+    distant
+        Distant partners of the anchors, as windows of `activity`; None where all pairs are local.
     """
-    live = sd > 0
-    moments = pair_moments(activity[:, live], partners, views.base.kind == "count_splitting")
+    live, split = sd > 0, views.base.kind == "count_splitting"
+    moments = pair_moments(activity[:, live], partners, split)
+    if distant is not None and (distant.count > 0).any():
+        moments = with_distant(activity[:, live], partners, distant, split)
     for transform in views.transforms:
         own: Arm = arm if axis.split(".")[0] == transform.kind else "independent"
         moments = corrupted_moments(moments, transform, own, sd[live])

@@ -72,6 +72,21 @@ def picked_neighbours(anchors: Tensor, pool: Tensor, allowed: Tensor, count: int
     return nearest.gather(2, chosen.unsqueeze(2)).squeeze(2), allowed.any(2)
 
 
+def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the place of one of each anchor's admitted places in the pool (run, anchor), and where there is one, boolean.
+
+    Parameters
+    ----------
+    allowed
+        Which places may be mined (run, anchor, place).
+    number
+        Uniform on (0, 1), to pick by (run, anchor).
+    """
+    among = allowed.sum(2)
+    rank = torch.minimum((number * among).to(torch.int64), (among - 1).clamp_min(0))
+    return (allowed.cumsum(2) > rank.unsqueeze(2)).to(torch.uint8).argmax(2), among > 0
+
+
 def mined_error(predictions: Tensor, targets: Tensor, found: Tensor) -> Tensor:
     """Return 2 - 2 cos(prediction, target), averaged over the anchors with a mined view (run,); 0 without any.
 
@@ -87,7 +102,7 @@ class MYOW(Method):
 
     Anchors are the first views, by the online encoder; the pool is both views of the batch, by the target encoder. The loss is
     (1 - w) times BYOL's, averaged over its directions, plus w times the mined one; w is 0 until part `mining_from` of the steps and
-    rises to `mined_weight` over as many steps again.
+    rises to `mined_weight` over as many steps again. With random partners the mined view is any that may be mined.
     """
 
     def __init__(self, declared: declared_methods.MYOW, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
@@ -155,6 +170,9 @@ class MYOW(Method):
         allowed = minable(batch.timeline, anchors, batch.windows, self.declared.gap_s, self.declared.neighbours)
         number = batch.uniform(PICK, torch.arange(anchors.shape[1], device=anchors.device).expand_as(anchors), 1).squeeze(2)
         first = seen.representation.chunk(2, dim=1)[0]
-        places, found = picked_neighbours(first, seen.target_representation, allowed, self.declared.neighbours, number)
+        if self.declared.partners == "random":
+            places, found = picked_at_random(allowed, number)
+        else:
+            places, found = picked_neighbours(first, seen.target_representation, allowed, self.declared.neighbours, number)
         self._pairs.append((anchors, torch.where(found, batch.windows.gather(1, places), NOTHING)))
         return places, found

@@ -15,11 +15,12 @@ from invariance_probe.study.methods import Negatives
 def admissible(declared: Negatives, timeline: Timeline, anchors: Tensor, candidates: Tensor) -> Tensor:
     """Say which candidates may be negatives of which anchors (run, anchor, candidate), boolean.
 
-    The anchor's own window never may, in whichever view. With `scope` trial only those of the anchor's own stretch may; without
-    `same_trial` none of them. With `gap_s` > 0 two windows may where their first bins are at least the gap apart and they share no bin, so
-    that windows longer than the gap are masked as far as they overlap the anchor. Distances are counted in bins of the
-    recording as it is stored, over the borders of trials too; where trials were cut out of a session, windows of two trials lie
-    farther apart in time than that, and the gap is then met with room to spare.
+    The anchor's own window never may, in whichever view. With `scope` trial only those of the anchor's own stretch may, with session and
+    subject only those of its own session and subject (where a model sees several); without `same_trial` none of its stretch. With `gap_s`
+    > 0 two windows may where their first bins are at least the gap apart and they share no bin, so that windows longer than the gap are
+    masked as far as they overlap the anchor. Distances are counted in bins of the recording as it is stored, over the borders of trials
+    too; where trials were cut out of a session, windows of two trials lie farther apart in time than that, and the gap is then met with
+    room to spare.
 
     Parameters
     ----------
@@ -33,7 +34,10 @@ def admissible(declared: Negatives, timeline: Timeline, anchors: Tensor, candida
     starts, stretches = timeline.starts, timeline.stretches
     distance = (starts[anchors].unsqueeze(2) - starts[candidates].unsqueeze(1)).abs()
     allowed = distance >= least_distance_bins(declared.gap_s, timeline)
-    if declared.scope == "session" and declared.same_trial:
+    of = {"session": timeline.sessions, "subject": timeline.subjects}.get(declared.scope)
+    if of is not None:
+        allowed = allowed & (of[anchors].unsqueeze(2) == of[candidates].unsqueeze(1))
+    if declared.scope != "trial" and declared.same_trial:
         return allowed
     own = stretches[anchors].unsqueeze(2) == stretches[candidates].unsqueeze(1)
     return allowed & (own if declared.scope == "trial" else ~own)

@@ -10,6 +10,7 @@ from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.probing.diagnostics import rank_me
+from invariance_probe.probing.mining import distant_pairs
 from invariance_probe.probing.readout import Measured, probe_losses, probe_scored, result_of, selection_losses
 from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
@@ -44,7 +45,8 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
     """Probe the closed-form linear SSL representation."""
     if bench.windows.length != 1:
         raise TrainingError(f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}")
-    activity = bench.recording.activity[bench.windows.starts]
+    shown, timeline = bench.shown(runs)
+    activity = shown[timeline.starts.cpu().numpy()]
     parts = [bench.train_windows(run) for run in runs]
     features = _clean(bench, runs, parts)
     bases = []
@@ -52,7 +54,10 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
         assert run.views is not None
         partners, sd = bench.partners(run, part), activity[part].std(axis=0, dtype=np.float64)
         method = run.method
-        found = fit_directions(activity, partners, run.views, run.axis, run.arm, sd, method.dimensions, method.ridge)  # type: ignore[union-attr]
+        distant = bench.distant(run, part)
+        found = fit_directions(
+            activity, partners, run.views, run.axis, run.arm, sd, method.dimensions, method.ridge, distant  # type: ignore[union-attr]
+        )  # fmt: skip
         bases.append(torch.from_numpy(found).to(bench.device))
     return _linear(bench, runs, parts, features, bases)
 
@@ -65,7 +70,8 @@ def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features
     measured = []
     for i, run in enumerate(runs):
         status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
-        result = result_of(bench, run, losses[i], status, diagnostics={"rank_me": float(ranks[i]), **scores[i]})
+        found = {"rank_me": float(ranks[i]), **scores[i], **distant_pairs(bench, run)}
+        result = result_of(bench, run, losses[i], status, diagnostics=found)
         measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
     return measured
 

@@ -15,6 +15,7 @@ import torch
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.probing.readout import Measured
@@ -23,9 +24,10 @@ from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.streams import generator
-from invariance_probe.study.baselines import OtherSession
 from invariance_probe.study.probes import Target
 from invariance_probe.study.run import Run, RunResult
+from invariance_probe.study.session import OtherSession
+from invariance_probe.study.study import Window
 
 FEWEST_USABLE = 19
 """The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""
@@ -100,8 +102,7 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
 
 def _session_null(bench: Workbench, run: Run) -> RunResult:
     others, cuts = run.method.others, run.method.cuts  # type: ignore[union-attr]
-    length_bins = bench.windows.length
-    raw = [_course(other, bench.base, run.target, length_bins) for other in others]
+    raw = [_course(other, bench.base, run.target, run.window) for other in others]
     own_course = bench.recording.targets[run.target.name][bench.windows.centres]
     own, *courses = columns_of(run.target.kind, [own_course, *raw])
     for other, course in zip(others, courses, strict=True):
@@ -131,13 +132,14 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 
 
 @lru_cache(maxsize=256)
-def _course(other: OtherSession, base: Path, target: Target, length_bins: int) -> np.ndarray:
+def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
     """Return another session's target at its windows' centres."""
     recording = open_recording(other.source, other.name, base)
     if recording.fingerprint != other.fingerprint:
         raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
+    recording = restricted(recording, window)
     recording.target(target)
-    return np.asarray(recording.targets[target.name])[cut_windows(recording, length_bins).centres]
+    return np.asarray(recording.targets[target.name])[cut_windows(recording, window.length_bins).centres]
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:

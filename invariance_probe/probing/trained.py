@@ -16,6 +16,7 @@ from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.probing import diagnostics
 from invariance_probe.probing.mining import distant_pairs, found_by_mining
+from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.pretext import pretext_accuracy
 from invariance_probe.probing.readout import Measured, probe_scored, result_of
 from invariance_probe.probing.stored import Stored
@@ -24,7 +25,7 @@ from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.run import Run, RunResult, Status
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.adversary import StackedAdversary, make_adversary
+from invariance_probe.training.adversaries import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, Material
 
@@ -50,7 +51,7 @@ def settings_of(runs: list[Run]) -> Optimisation:
 
 
 def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple[Method, ViewMaker, Training]:
-    """Train the SSL models of stacked runs."""
+    """Train the SSL models of stacked runs on a bench, or on that and its companions (`probing.pooled.training_bench`)."""
     settings = settings_of(runs)
     declared: Any = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
@@ -60,6 +61,7 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
     )
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
     targets = standardised_targets(bench, parts, storage(settings.precision))[0] if method.reads_target else None
+    _, timeline = bench.shown(runs)
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
@@ -69,7 +71,7 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
         return Batch(
             views.pair(step, example.first, example.second),
             windows,
-            bench.timeline,
+            timeline,
             views.keys,
             step,
             labels=example.labels,
@@ -111,12 +113,16 @@ def freeze(bench: Workbench, encoder: StackedEncoder, declared: Encoder, rows: T
 
 def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Train stacked SSL runs and probe their frozen encoders on clean whole activity."""
-    method, views, training = train_ssl(bench, runs, on_progress)
+    pool = training_bench(bench, runs[0])
+    method, seen, training = train_ssl(pool, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
     declared: Any = runs[0].method
-    frozen = freeze(bench, method.encoder, declared.encoder, views.clean(bench.all_windows), parts)
-    mined = found_by_mining(bench, method.mined())
-    answered = pretext_accuracy(bench, runs, method, views, EVALUATION_STEP)
+    frozen = freeze(bench, method.encoder, declared.encoder, seen.clean(bench.all_windows), parts)
+    if pool is not bench:
+        frozen = frozen.of_units(bench.activity.shape[1], pool.activity.shape[1])
+    views = seen if pool is bench else bench.views(runs, parts, seen.scaling.mean.dtype)
+    mined = found_by_mining(pool, runs, method.mined())
+    answered = pretext_accuracy(pool, runs, method, seen, EVALUATION_STEP)
     trained = [
         {
             "ssl_loss": float(training.loss[i]),
@@ -149,7 +155,7 @@ def _probed(
     representation = torch.where(finite[:, None, None], representation, 0.0)
     losses, scores = probe_scored(bench, runs, representation, [bench.train_windows(run) for run in runs])
     described = _describe(bench, runs, views, frozen, representation)
-    pairs = [distant_pairs(bench, run) for run in runs]
+    pairs = [distant_pairs(training_bench(bench, run), run) for run in runs]
     steps = settings_of(runs).steps
     measured = []
     for i, run in enumerate(runs):

@@ -93,12 +93,25 @@ def _mined(study: Study) -> str:
     pairing = study.views.pairing
     if not isinstance(pairing, MinedPairing):
         return ""
+    where = "in another session of the pool" if pairing.elsewhere else f"at least {pairing.gap_s:g} s away in recorded time"
     return (
-        f"Distant partners lay at least {pairing.gap_s:g} s away in recorded time and in the training part: mined ones were one of the "
-        f"{pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
-        f"{pairing.smoothing_s:g} s, without labels; controls served the same windows with random partners, and with those mined for an "
-        "index shifted on the circle of training windows; the oracle read the target and entered no verdict. "
+        f"Distant partners lay {where} and in the training part: mined ones were {_alike(pairing)}; controls served the same windows with "
+        "random partners, and with those mined for an index shifted on the circle of training windows; the oracle read the target and entered "
+        "no verdict. "
     )
+
+
+def _alike(pairing: MinedPairing) -> str:
+    """Say which windows were taken for alike."""
+    guide = pairing.guide
+    if guide is None:
+        return (
+            f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
+            f"{pairing.smoothing_s:g} s, without labels"
+        )
+    known = "" if pairing.labelled == 1 else f", known for the first {pairing.labelled:.0%} of each session's training windows"
+    how = "any of the same class" if guide.kind == "categorical" else f"one of the {pairing.neighbours} nearest in value"
+    return f"{how} in the guide {guide.name!r}{known}"
 
 
 def _looked(training: Training) -> str:

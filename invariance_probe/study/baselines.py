@@ -7,7 +7,7 @@ from pydantic import Field
 from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
-from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.session import OtherSession
 
 
 class Raw(Declaration):
@@ -62,14 +62,6 @@ class CircularNull(Declaration):
 
     kind: Literal["circular_null"] = "circular_null"
     shifts: Annotated[int, Field(ge=FEWEST_DRAWS)]
-
-
-class OtherSession(Declaration):
-    """Another session whose target is a draw; its fingerprint is part of the run's key."""
-
-    name: str
-    fingerprint: str
-    source: RecordingSource
 
 
 class SessionNull(Declaration):

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from invariance_probe.study.declaration import Declaration
 
@@ -39,7 +39,14 @@ class Superiority(Declaration):
     """Why a smaller benefit would not matter, in words."""
 
 
-Control = Literal["local", "random", "shifted"]
+Control = Literal["local", "random", "shifted", "other_state", "time_shuffled", "unit_permuted"]
+CONTROLS: dict[str, tuple[Control, ...]] = {
+    "mined.share": ("local", "random", "shifted"),
+    "state.share": ("local", "other_state", "time_shuffled", "unit_permuted"),
+}
+"""What distant pairs have to beat on each axis, where a hypothesis names nothing else."""
+EXPERIMENTAL = ("state.share",)
+"""Axes on which a contrast never counts as confirmatory."""
 
 
 class Contrast(Declaration):
@@ -49,15 +56,29 @@ class Contrast(Declaration):
     id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     claim: Annotated[str, Field(min_length=1)]
     predicts: Literal["beneficial"] = "beneficial"
-    axis: Literal["mined.share"] = "mined.share"
+    axis: Literal["mined.share", "state.share"] = "mined.share"
     dose: float
     """Part of the pairs that are distant: one of the axis's doses, not 0."""
     margin: Superiority = Superiority()
     controls: Annotated[tuple[Control, ...], Field(min_length=2)] = ("local", "random", "shifted")
-    """What mined pairs have to beat, all of it; `local` and `random` always among them."""
+    """What mined pairs have to beat, all of it. On `mined.share` `local` and `random` always among them; on `state.share` `local`,
+    `other_state`, `time_shuffled` and `unit_permuted`, all four, which are also what is meant when the key is left out there."""
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _controls_of_the_axis(cls, given: Any) -> Any:
+        axis = given.get("axis") if isinstance(given, dict) else None
+        if axis in EXPERIMENTAL and "controls" not in given:
+            return {**given, "controls": CONTROLS[axis]}
+        return given
+
+    @property
+    def experimental(self) -> bool:
+        """Whether it never counts as confirmatory, whatever its role."""
+        return self.axis in EXPERIMENTAL
 
 
 def _kind(hypothesis: Any) -> str:

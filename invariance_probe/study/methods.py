@@ -30,10 +30,11 @@ Horizons = Annotated[tuple[Width, ...], Field(min_length=1), AfterValidator(_asc
 
 
 class Negatives(Declaration):
-    """Which windows of a batch are held against an anchor. One model sees one session, so none come from elsewhere."""
+    """Which windows of a batch are held against an anchor."""
 
-    scope: Literal["session", "trial"] = "session"
-    """`trial`: only windows of the anchor's own trial (or gap-free stretch)."""
+    scope: Literal["session", "trial", "subject", "any"] = "session"
+    """`trial`: only windows of the anchor's own trial (or gap-free stretch); `session` and `subject`: only of its own session or subject,
+    so that a model of several sessions (`views.pool`) has nothing from telling them apart; `any`: all."""
     same_trial: bool = True
     """Whether windows of the anchor's own trial may be negatives."""
     gap_s: Seconds = 0.0
@@ -153,6 +154,8 @@ class MYOW(TrainedMethod):
     slow or strong things instead (`mined_agreement` says how far)."""
     mining_from: Annotated[float, Field(ge=0, le=1)] = 0.1
     """Part of the steps before which nothing is mined; the weight rises over as many steps again."""
+    partners: Literal["mined", "random"] = added("mined")
+    """`random`: in place of the nearest views any view that may be mined is predicted, at the same weight: what mining itself adds."""
 
 
 class SwapVAE(TrainedMethod):

@@ -18,7 +18,6 @@ from invariance_probe.study.baselines import (
     CircularNull,
     Information,
     Leak,
-    OtherSession,
     Persistence,
     PseudoNull,
     Raw,
@@ -31,14 +30,13 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.licences import second_method
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Arm, Run
-from invariance_probe.study.session import Session, covers
-from invariance_probe.study.study import Study
+from invariance_probe.study.session import OtherSession, Session, companions_of, covers
+from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
@@ -103,9 +101,9 @@ class Plan:
 
     @cached_property
     def checks(self) -> tuple[Setting, ...]:
-        """The settings at which primary doses are looked at again: twice the steps, a third of the data, another method."""
+        """The settings at which primary doses are looked at again: twice the steps (no contrast), a third of the data, another method."""
         own = self.settings[0]
-        if self.study.quick or all(isinstance(hypothesis, Contrast) for hypothesis in self.study.hypotheses):
+        if self.study.quick:
             return ()
         third = replace(own, label=A_THIRD, fraction=THIRD)
         if own.optimisation is None:
@@ -113,7 +111,8 @@ class Plan:
         longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
         second = self.study.second_method or second_method(own.method)
         others = () if second is None else (self._under(second),)
-        return (replace(own, label=TWICE_THE_STEPS, optimisation=longer), third, *others)
+        twice = (replace(own, label=TWICE_THE_STEPS, optimisation=longer),) if self.study.dose_claims else ()
+        return (*twice, third, *others)
 
     def _under(self, method: Method) -> Setting:
         """Return the study's own setting under another method."""
@@ -161,6 +160,13 @@ class Plan:
     def _primary_of(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
         return tuple(c for c in conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared")))
+
+    def _checked(self, check: Setting) -> tuple[Condition, ...]:
+        """Return the conditions that a check looks at again: the primary ones, and the arms of contrasts, which twice the steps leaves out."""
+        conditions = self.conditions_of(check)
+        contrasts = () if check.label == TWICE_THE_STEPS else self.study.contrasts
+        arms = {(h.axis, h.dose, arm) for h in contrasts for arm in ("mined", *h.controls)}
+        return (*self._primary_of(conditions), *(c for c in conditions if (c.axis, c.dose, c.arm) in arms))
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
@@ -220,13 +226,18 @@ class Plan:
         study = self.study
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject, group=session.group, setting=setting,
-            window=study.window, folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
+            window=self._window(session), folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
             views=condition.views if condition else None, axis=condition.axis if condition else "",
             dose=condition.dose if condition else 0.0, arm=condition.arm if condition else "none",
             fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
             target=PLANTED if session.source.kind == "planted" else study.target,
             probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
         )  # fmt: skip
+
+    def _window(self, session: Session) -> Window:
+        """Return which windows are cut of a session; a planted target is known in all states."""
+        own = self.study.window
+        return own.model_copy(update={"within": None}) if session.source.kind == "planted" else own
 
     def _planted_baselines(self, session: Session) -> Iterator[Run]:
         yield self._run(session, ShiftNull(), None)
@@ -318,7 +329,7 @@ class Plan:
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
             yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
         for check in self.checks:
-            yield from self._repeated(session, check, self._primary_of(self.conditions_of(check)))
+            yield from self._repeated(session, check, self._checked(check))
         if self.study.quick and any(self.study.is_jitter(h.axis) for h in self.study.hypotheses):
             third = replace(own, label=A_THIRD, fraction=THIRD)
             jitters = self._primary_of(self.conditions_of(third))
@@ -328,6 +339,8 @@ class Plan:
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
+            if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
+                first = first.model_copy(update={"companions": companions_of(session, self.sessions, pool)})
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})

@@ -203,6 +203,8 @@ class ReplayRecording(_Simulated):
     """How many times faster than awake."""
     sleep_gain: Annotated[float, Field(ge=0)] = 0.7
     """Gain of the label's drive in sleep, of that in waking."""
+    control_sleep: bool = added(False)
+    """Whether a second state of sleep follows, as long as the first and like it in all but that it replays nothing."""
     bout_s: Annotated[float, Field(gt=0)] = 5.0
     label_dimensions: Annotated[int, Field(ge=1)] = 2
     label_gain: Annotated[float, Field(ge=0)] = 0.4

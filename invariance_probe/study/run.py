@@ -13,6 +13,7 @@ from invariance_probe.study.declaration import Declaration, added, canonical_fie
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
+from invariance_probe.study.session import Companions
 from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
@@ -20,8 +21,10 @@ from invariance_probe.study.views import Views
 ALGORITHM_VERSION = 1
 """Raised by every change that alters numbers; part of every key."""
 
-Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle"]
-"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`)."""
+Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
+    "unit_permuted"]  # fmt: skip
+"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`,
+`study.state_pairing.STATE_SOURCES`)."""
 Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}
@@ -60,6 +63,8 @@ class Run(Declaration):
     probe: Probe
     examination: Examination | None = added(None)
     """What is measured on the stored encoder of this run; None where it is trained here. Left out of every dump when None."""
+    companions: Companions | None = added(None)
+    """Other sessions that its SSL model trains on too; None where it trains on its own session alone."""
     __slots__ = ("_key", "_train_key")
 
     @property

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from invariance_probe.study.declaration import Declaration
 from invariance_probe.study.hypotheses import Contrast, Hypothesis
-from invariance_probe.study.recordings import AnySource
+from invariance_probe.study.recordings import AnySource, RecordingSource
 
 
 @dataclass(frozen=True)
@@ -17,6 +18,37 @@ class Session:
     source: AnySource
     alternatives: str = ""
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
+
+
+class OtherSession(Declaration):
+    """Another session that reaches a run; its fingerprint is part of the run's key."""
+
+    name: str
+    fingerprint: str
+    source: RecordingSource
+
+
+class Companions(Declaration):
+    """The other sessions that a session's SSL models train on."""
+
+    sessions: tuple[OtherSession, ...]
+
+
+def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) -> Companions | None:
+    """Return the other sessions of a session's pool, `subject` or `group`; None where there is none.
+
+    Pilot sessions keep to themselves: what confirmatory sessions are measured with has not seen them, nor they the others.
+    """
+    others = [
+        OtherSession(name=other.name, fingerprint=other.fingerprint, source=other.source)
+        for other in sessions
+        if other.name != session.name
+        and other.source.kind != "planted"
+        and other.source.pilot == session.source.pilot
+        and (other.group, other.subject if pool == "subject" else "")
+        == (session.group, session.subject if pool == "subject" else "")
+    ]
+    return Companions(sessions=tuple(others)) if others else None
 
 
 def covers(hypothesis: Hypothesis | Contrast, session: Session) -> bool:

@@ -15,26 +15,51 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import Declaration, added, sha256_of
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
+from invariance_probe.study.hypotheses import CONTROLS, AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.methods import LinearSSL, Method, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.pairing import SHARE, SOURCES, MinedPairing
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.state_pairing import STATE_SHARE, STATE_SOURCES, StatePairing
 from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.transforms import cuts_bins, is_idle
 from invariance_probe.study.views import Views
 
 TEST_BLOCKS = 8
 """The fewest test blocks of a session that the two-way variance may rest on."""
+POOL = "views.pool"
+"""The setting that lets models train on several sessions."""
+ACROSS_UNITS = (
+    "cutmix",
+    "waveform_drift",
+    "unit_permutation",
+    "worst_of_masks",
+    "ascended_mask",
+    "learned_mask",
+    "adversarial_noise",
+    "learned_policy",
+)
+"""Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
+OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
+"""Methods that need one session's units, or take two windows' distance in time."""
 
 Place = tuple[str | int, ...]
+
+
+class Within(Declaration):
+    """The states that windows lie in: bins where an array of the recording takes one of some values."""
+
+    array: str
+    values: Annotated[tuple[int, ...], Field(min_length=1)]
 
 
 class Window(Declaration):
     """One SSL example: `length_bins` successive bins of one trial."""
 
     length_bins: Annotated[int, Field(ge=1)] = 1
+    within: Within | None = added(None)
+    """Where the target is known, such as awake: baselines, nulls, folds, probes and tests see these bins alone. All bins when left out."""
 
 
 class Folds(Declaration):
@@ -127,6 +152,8 @@ class Study(Declaration):
         """Return the arms of an axis: a jitter has no shared draw, an adversary none of a pair's own; mined pairs have sources."""
         if path == SHARE:
             return SOURCES[: SOURCES.index("oracle")] if self.quick else SOURCES
+        if path == STATE_SHARE:
+            return STATE_SOURCES
         kind = path.split(".")[0]
         if self.views.adversary is not None and kind == self.views.adversary.kind:
             return tuple(arm for arm in self.arms if arm != "paired")
@@ -148,12 +175,17 @@ class Study(Declaration):
 
     def corrupts(self, path: str) -> bool:
         """Say whether a path sweeps what is done to a view, and not which windows make a pair."""
-        return path.split(".")[0] not in ("time_jitter", "mined")
+        return path.split(".")[0] not in ("time_jitter", "mined", "state")
 
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:
         """The hypotheses about what a dose costs; the others are contrasts."""
         return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis))
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """The hypotheses that distant pairs help."""
+        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Contrast))
 
     def sha256(self) -> str:
         """Return the hash of the resolved study."""
@@ -170,6 +202,8 @@ class Study(Declaration):
                 single = f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
                 yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
         yield from self._pairing_problems()
+        yield from self._state_problems()
+        yield from self._pool_problems(("views", "pool"), self.views)
         yield from self._axis_problems()
         yield from self._hypothesis_problems()
         yield from self._method_problems(("method",), self.method)
@@ -243,13 +277,61 @@ class Study(Declaration):
                 pairing.share,
                 f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
             )
-        if isinstance(pairing, MinedPairing) and pairing.gap_s < 3 * pairing.smoothing_s:
+        if isinstance(pairing, MinedPairing) and pairing.elsewhere and not self._pools():
+            alone = "models see one session, so that there is no other to take partners from; give views.pool, or leave it out"
+            yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
+        if isinstance(pairing, MinedPairing) and pairing.guide is None and pairing.gap_s < 3 * pairing.smoothing_s:
             yield (
                 ("views", "pairing", "gap_s"),
                 pairing.gap_s,
                 f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs whatever it codes; use at least "
                 f"{3 * pairing.smoothing_s:g} s, or smooth less",
             )
+
+    def _state_problems(self) -> Iterator[tuple[Place, Any, str]]:
+        """Yield what is wrong with pairs across states."""
+        pairing, within = self.views.pairing, self.window.within
+        if not isinstance(pairing, StatePairing):
+            return
+        place = ("views", "pairing")
+        if within is None:
+            unknown = (
+                "pairs across states need `window: {within: {array: ..., values: [...]}}`, which says where windows are labelled"
+            )
+            yield (*place, "kind"), pairing.kind, unknown
+        for name, states in (("partners", pairing.partners), ("others", pairing.others)):
+            labelled = set(states) & set(within.values if within else ())
+            if labelled:
+                yield (
+                    (*place, name),
+                    list(states),
+                    f"state {min(labelled)} is one of window.within.values; it cannot be its own partner",
+                )
+        if pairing.share and STATE_SHARE not in [axis.path for axis in self.axes]:
+            controls = f"pairs across states need their controls, which only the axis {STATE_SHARE!r} brings; sweep it"
+            yield (*place, "share"), pairing.share, f"{controls}, or leave the share at 0"
+        if pairing.gap_s < 3 * pairing.smoothing_s:
+            near = f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use at least {3 * pairing.smoothing_s:g} s"
+            yield (*place, "gap_s"), pairing.gap_s, near
+        for at, method in self.methods():
+            if method.kind in ("supcon", "y_aware"):
+                yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
+
+    def _pool_problems(self, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
+        """Yield why models cannot train on several sessions under these views."""
+        if views.pool is None:
+            return
+        if self.window.within is not None:
+            yield place, views.pool, "windows of other sessions are cut in all states; leave window.within out, or the pool"
+        by_activity = isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
+        unguided = [views.pairing.kind] if by_activity else []
+        stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
+        if stages:
+            mixing = f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
+            yield place, views.pool, mixing
+        for _, method in self.methods():
+            if method.kind in OF_ONE_SESSION:
+                yield place, views.pool, f"{method.kind} reads windows of one session; use another method, or leave the pool out"
 
     def _hypothesis_problems(self) -> Iterator[tuple[Place, Any, str]]:
         axes = {axis.path: axis for axis in self.axes}
@@ -264,23 +346,36 @@ class Study(Declaration):
             if hypothesis.group is not None and hypothesis.group not in groups:
                 yield ("hypotheses", i, "group"), hypothesis.group, _unknown("group", hypothesis.group, groups)
             if isinstance(hypothesis, Contrast):
-                missing = {"local", "random"} - set(hypothesis.controls)
+                missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
                 if missing:
                     needed = f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; name them too"
                     yield ("hypotheses", i, "controls"), hypothesis.controls, needed
+                foreign = set(hypothesis.controls) - set(CONTROLS[hypothesis.axis])
+                if foreign:
+                    allowed = ", ".join(CONTROLS[hypothesis.axis])
+                    unknown = f"{', '.join(sorted(foreign))} is no control on {hypothesis.axis}; allowed: {allowed}"
+                    yield ("hypotheses", i, "controls"), hypothesis.controls, unknown
+                guide = getattr(self.views.pairing, "guide", None)
+                if guide is not None and guide.name == self.target.name and hypothesis.role == "confirmatory":
+                    yield (
+                        ("hypotheses", i, "role"),
+                        hypothesis.role,
+                        f"pairs that are guided by the target {self.target.name!r} itself say what its labels are worth, not how the code is; "
+                        "use another guide, or role 'exploratory'",
+                    )
                 continue
-            if hypothesis.axis == SHARE:
+            if hypothesis.axis in CONTROLS:
                 no_margin = (
                     "how mined pairs compare with their controls is a contrast; add `kind: contrast` (predicts: beneficial)"
                 )
                 yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin
             if axis is not None and self.corrupts(axis.path) and axis.path in self.views.doses():
-                missing = {"independent", "shared"} - set(self.arms)
-                if missing:
+                absent = {"independent", "shared"} - set(self.arms)
+                if absent:
                     yield (
                         ("arms",),
                         self.arms,
-                        f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(missing))}",
+                        f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(absent))}",
                     )
 
     def _method_problems(self, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
@@ -302,8 +397,18 @@ class Study(Declaration):
                 f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
                 f"sweep {method.pairs_in_time!r} instead, or use another method",
             )
+        negatives = getattr(method, "negatives", None)
+        if negatives is not None and negatives.scope in ("subject", "any") and not self._pools():
+            yield (
+                (*place, "negatives", "scope"),
+                negatives.scope,
+                "models see one session, so that there are no windows of others; use 'session', or let models train on several by views.pool",
+            )
         if method.kind == "supcon" and self.target.kind != "categorical":
             yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {self.target.kind}; use 'y_aware'"
+
+    def _pools(self) -> bool:
+        return self.views.pool is not None or any(sweep.path == POOL for sweep in self.sweeps)
 
     def _without_closed_form(self) -> list[str]:
         """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
@@ -315,13 +420,16 @@ class Study(Declaration):
         for i, sweep in enumerate(self.sweeps):
             for j, value in enumerate(sweep.values):
                 try:
-                    method, *_ = self.with_setting(sweep.path, value)
+                    method, _, _, views = self.with_setting(sweep.path, value)
+                    if sweep.path == POOL:
+                        yield from self._pool_problems(("sweeps", i, "values", j), views)
                     if sweep.path == "method":
                         yield from self._method_problems(("sweeps", i, "values", j), method)
                 except KeyError:
                     allowed = [f"training.{name}" for name in Optimisation.model_fields] + [
                         "method",
                         "data.fraction",
+                        POOL,
                         *self.views.doses(),
                     ]
                     yield ("sweeps", i, "path"), sweep.path, _unknown("setting", sweep.path, allowed)
@@ -347,6 +455,8 @@ class Study(Declaration):
             return self.method, Optimisation.model_validate({**settings, field: value}), 1.0, self.views
         if path == "data.fraction":
             return self.method, own, _Amount.model_validate({"fraction": value}).fraction, self.views
+        if path == POOL:
+            return self.method, own, 1.0, Views.model_validate({**self.views.model_dump(), "pool": value})
         if path in self.views.doses():
             return self.method, own, 1.0, self.views.at(path, value)
         if family == "method":

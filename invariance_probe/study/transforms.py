@@ -171,7 +171,8 @@ class TimeCutout(Declaration):
 
     kind: Literal["time_cutout"] = "time_cutout"
     fraction: Rate = 0.0
-    """Expected part of the bins; the number of bins is rounded at random."""
+    """Expected part of the bins; their number is rounded at random, and at least one stays: of n bins, parts above 1 - 1 / n lose n - 1
+    (of two bins, one at .8 as at .5)."""
     value: Lost = "silent"
     """As of `unit_dropout`."""
 
@@ -186,7 +187,8 @@ class UnitCutout(Declaration):
 
     kind: Literal["unit_cutout"] = "unit_cutout"
     fraction: Rate = 0.0
-    """Expected part of the units; the number of units is rounded at random."""
+    """Expected part of the units; their number is rounded at random, and at least one stays: of n units, parts above 1 - 1 / n lose
+    n - 1."""
     value: Lost = "silent"
     """As of `unit_dropout`."""
 

@@ -11,6 +11,7 @@ from pydantic import BeforeValidator, Field
 from invariance_probe.study.adversaries import Adversary
 from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.transforms import Transform, is_idle
 
 
@@ -47,7 +48,9 @@ def _jitter_unless_named(pairing: Any) -> Any:
     return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
 
 
-Pairing = Annotated[TimeJitter | MinedPairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
+Pairing = Annotated[TimeJitter | MinedPairing | StatePairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
+Pool = Literal["subject", "group"]
+"""The sessions of the same subject, or of the same group (all sessions of the study where recordings name none)."""
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
 
 
@@ -59,6 +62,8 @@ class Views(Declaration):
     transforms: tuple[Transform, ...] = ()
     adversary: Adversary | None = added(None)
     """What corrupts the views against the models in training; where models are tested, it is as strong but random."""
+    pool: Pool | None = added(None)
+    """Whose other sessions a session's SSL models train on too, by an input layer for each; left out, on their own session alone."""
 
     @property
     def jitter(self) -> TimeJitter:
@@ -96,6 +101,7 @@ class Views(Declaration):
             base=put(self.base),
             transforms=tuple(put(stage) for stage in self.transforms),
             adversary=None if self.adversary is None else put(self.adversary),
+            pool=self.pool,
         )
 
 

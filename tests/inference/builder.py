@@ -46,11 +46,12 @@ def planted(
     by_class=None,
     arms=None,
     pairs=None,
+    checked=None,
 ):
     """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind.
 
     Examined encoders lose delta and T of the test dose; `by_class` is delta of each class. `arms` holds the cost of further arms, and
-    `pairs` what their runs say of distant pairs.
+    `pairs` what their runs say of distant pairs; `checked` holds the cost of arms under a check, by its label.
     """
     nulls = nulls or {}
     gen = np.random.default_rng(seed)
@@ -80,6 +81,7 @@ def planted(
                 "shared": H,
                 "paired": paired,
                 **(arms or {}),
+                **(checked or {}).get(run.setting, {}),
             }[run.arm]
             cost += longer if run.axis and run.optimisation.steps == 800 else 0.0
             cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost

@@ -79,7 +79,8 @@ def test_walks_that_are_decoded_leave_no_verdict():
     assert gate_of((0.2,) * 15 + (-0.1,) * 5, sessions=2)[1].passed is False  # 2 x .0207
 
 
-def test_a_quick_study_and_an_old_store_say_that_the_leak_was_not_tested():
+def test_a_quick_study_leaves_the_leak_out_and_missing_walks_leave_no_verdict():
     assert gate_of((0.2,) * 20, quick=True)[1].detail == "left out: the study is quick"
-    gate = gate_of((), sessions=2)[1]
-    assert gate.passed is None and gate.detail == "measured in 0 of 2 sessions"
+    verdict, gate = gate_of((), sessions=2)
+    assert verdict == "invalid: leak" and gate.passed is False
+    assert gate.detail == "measured in 0 of 2 sessions; missing or failed in s0, s1"

@@ -16,7 +16,7 @@ from invariance_probe.methods.barlow_twins import barlow_twins_loss
 from invariance_probe.methods.base import Batch, Timeline
 from invariance_probe.methods.moco import EMPTY, info_nce
 from invariance_probe.methods.moving_average import follow
-from invariance_probe.methods.myow import minable, mined_error, picked_neighbours
+from invariance_probe.methods.myow import minable, mined_error, picked_at_random, picked_neighbours
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.methods.simclr import masked_nt_xent, nt_xent
 from invariance_probe.methods.simsiam import negative_cosine
@@ -338,6 +338,14 @@ def test_mined_error_averages_over_anchors_with_a_mined_view():
     found = torch.tensor([[True, False, True, True, False], [False] * 5])
     errors = (units(p) - units(t)).square().sum(2)
     assert mined_error(p, t, found).tolist() == pytest.approx([errors[0, [0, 2, 3]].mean().item(), 0.0])
+
+
+def test_a_random_partner_is_any_admitted_window_each_as_often():
+    allowed = torch.tensor([[True, False, True, True], [False, False, False, False]]).expand(300, -1, -1)
+    number = ((torch.arange(300, dtype=torch.float64) + 0.5) / 300).unsqueeze(1).expand(-1, 2)
+    places, found = picked_at_random(allowed, number)
+    assert torch.bincount(places[:, 0], minlength=4).tolist() == [100, 0, 100, 100]
+    assert found[:, 0].all() and not found[:, 1].any()
 
 
 def test_myow_is_byol_until_mining_begins_and_then_weighs_what_it_mined():

@@ -1,4 +1,4 @@
-"""G7: a waking label, and sleep that replays it in part."""
+"""G7: a waking label, sleep that replays it in part, and, where asked for, sleep like it that does not."""
 
 import numpy as np
 
@@ -18,15 +18,17 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
 
     In a replaying bout the drive is a stretch of the waking label, `compression` times as fast; in the other bouts it
     is an independent process of the same law. The target `label` is what drives activity, `state` is 0 awake and 1 asleep.
+    With `control_sleep`, each is a third, and the last (segment and state 2) is sleep of which no bout replays.
     """
     rng = generator("simulate", source.seed, session)
-    units, awake = source.units, source.bins // 2
-    asleep = source.bins - awake
+    units, awake = source.units, source.bins // (3 if source.control_sleep else 2)
+    rest = source.bins - awake
+    asleep = rest - awake if source.control_sleep else rest
     mean_counts = baseline_rates(rng, units) * source.bin_s
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
     loadings = NOISE_GAIN * rng.standard_normal(units)
     wake = ornstein_uhlenbeck(rng, awake, source.label_dimensions, source.label_tau_s, source.bin_s)
-    sleep = ornstein_uhlenbeck(rng, asleep, source.label_dimensions, source.label_tau_s / source.compression, source.bin_s)
+    sleep = ornstein_uhlenbeck(rng, rest, source.label_dimensions, source.label_tau_s / source.compression, source.bin_s)
     replaying = np.zeros(source.bins, dtype=np.int64)
     length = max(1, round(source.bout_s / source.bin_s))
     for start in range(0, asleep, length):
@@ -35,14 +37,15 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
         if rng.random() < source.fraction and steps[-1] < awake:
             sleep[bout] = wake[rng.integers(0, awake - steps[-1]) + steps]
             replaying[awake + start : awake + bout.stop] = 1
-    state = (np.arange(source.bins) >= awake).astype(np.int64)
-    label = np.concatenate([wake, sleep])
-    gain = np.where(state, source.sleep_gain, 1.0)[:, None]
+    place = np.arange(source.bins)
+    state = (place >= awake).astype(np.int64) + (place >= awake + asleep)
+    label, slept = np.concatenate([wake, sleep]), np.minimum(state, 1)
+    gain = np.where(slept, source.sleep_gain, 1.0)[:, None]
     noise = (
-        ornstein_uhlenbeck(rng, source.bins, 1, NOISE_TAU_S, source.bin_s) * np.sqrt(np.where(state, SLEEP_NOISE, 1.0))[:, None]
+        ornstein_uhlenbeck(rng, source.bins, 1, NOISE_TAU_S, source.bin_s) * np.sqrt(np.where(slept, SLEEP_NOISE, 1.0))[:, None]
     )
-    power = gain**2 * (gains**2).sum(axis=0) + np.where(state, SLEEP_NOISE, 1.0)[:, None] * loadings**2
+    power = gain**2 * (gains**2).sum(axis=0) + np.where(slept, SLEEP_NOISE, 1.0)[:, None] * loadings**2
     counts = spike_counts(rng, source, gain * (label @ gains) + noise * loadings, power, mean_counts)
-    truth = {"fraction": float(replaying[awake:].mean()), "compression": source.compression}
+    truth = {"fraction": float(replaying[awake : awake + asleep].mean()), "compression": source.compression}
     targets = {"label": label, "state": state, "replaying": replaying}
     return simulated_recording(source, session, counts, targets, truth, segments=state)

@@ -1,0 +1,172 @@
+"""Partners asleep of waking windows: where activity asleep runs like activity about the window, in components of waking activity.
+
+In: a run's training windows and the windows outside the labelled states, in one version. Out: a table of partners for every training
+window. Units are standardised inside each state, so that rates and gains that differ between states do not decide. Components are
+fitted on one half of the training windows and serve the other half. Nothing reads a label, and nothing is trained here.
+
+References
+----------
+Louie & Wilson 2001, Neuron 29:145; Senzai & Scanziani 2022, Science 377:999 (waking activity that runs again in REM sleep).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from sklearn.decomposition import PCA
+
+from invariance_probe.augmentations.mining import CHUNK
+from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED
+from invariance_probe.errors import TrainingError
+from invariance_probe.study.state_pairing import StatePairing, StateSource
+
+VERSION: dict[StateSource, int] = {
+    "mined": RECORDED,
+    "other_state": RECORDED,
+    "time_shuffled": SHUFFLED,
+    "unit_permuted": PERMUTED,
+}
+"""In which version sleep is mined, and shown, by arm."""
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """Successive windows whose trajectories are matched.
+
+    Attributes
+    ----------
+    activity
+        Mean activity over each window's bins (window, unit); counts as they are.
+    stretch
+        Unbroken run of windows, one bin apart, that each lies in (window,).
+    """
+
+    activity: np.ndarray
+    stretch: np.ndarray
+
+    def smoothed(self, sigma: float, counts: bool) -> np.ndarray:
+        """Return the activity (window, unit), of counts the roots, smoothed inside each stretch."""
+        x = np.sqrt(self.activity.astype(np.float64)) if counts else self.activity.astype(np.float64)
+        if not sigma:
+            return x
+        return np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, _breaks(self.stretch))])
+
+    def holds(self, offsets: tuple[int, ...]) -> np.ndarray:
+        """Say of which windows the whole trajectory lies in their stretch (window,)."""
+        edges = np.concatenate([[0], _breaks(self.stretch), [len(self.stretch)]])
+        lengths = np.diff(edges)
+        before = np.arange(len(self.stretch)) - np.repeat(edges[:-1], lengths)
+        return (before + offsets[0] >= 0) & (np.repeat(lengths, lengths) > before + offsets[-1])
+
+
+def unbroken(windows: np.ndarray, stretch: np.ndarray) -> np.ndarray:
+    """Return a number for every run of successive windows in one stretch (window,), given the stretch of all windows."""
+    broken = (np.diff(windows) != 1) | (np.diff(stretch[windows]) != 0)
+    return np.concatenate([[0], np.cumsum(broken)]) if len(windows) else windows
+
+
+def _breaks(stretch: np.ndarray) -> np.ndarray:
+    return np.flatnonzero(np.diff(stretch) != 0) + 1
+
+
+def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
+    """Cut pools of windows to the size of the smallest, taking windows evenly over each."""
+    size = min(len(pool) for pool in pools)
+    return [pool[np.linspace(0, len(pool) - 1, size).round().astype(np.int64)] if size else pool[:0] for pool in pools]
+
+
+def alike_asleep(
+    declared: StatePairing, awake: Course, asleep: Course, pool: np.ndarray, counts: bool, bin_s: float
+) -> np.ndarray:
+    """Return the places asleep (anchor, neighbour) whose trajectories are nearest to that of each waking window; -1 without any.
+
+    Parameters
+    ----------
+    awake
+        The training windows of a run.
+    asleep
+        The windows of one state in one version, and `pool`, places among them whose trajectories are whole.
+    """
+    about, beside = declared.offsets(bin_s)
+    sigma = declared.smoothing_s / bin_s
+    slept = _standardised(asleep.smoothed(sigma / declared.compression, counts), np.arange(len(asleep.activity)))
+    count = min(declared.neighbours, len(pool))
+    table = np.full((len(awake.stretch), declared.neighbours), -1, dtype=np.int64)
+    late = np.arange(len(awake.stretch)) >= len(awake.stretch) // 2
+    course = Course(awake.activity, 2 * awake.stretch + late)  # so that no trajectory or smoothing crosses from half to half
+    smooth, whole = course.smoothed(sigma, counts), course.holds(about)
+    for half in (late, ~late):
+        fitted, served = np.flatnonzero(~half), np.flatnonzero(half & whole)
+        waking = _standardised(smooth, fitted)
+        components = PCA(min(declared.components, len(fitted), waking.shape[1]), svd_solver="full").fit(waking[fitted])
+        score, scores = components.transform(waking), components.transform(slept)
+        candidates = _trajectories(scores, pool, beside)
+        lengths = (candidates**2).sum(axis=1)
+        for start in range(0, len(served), CHUNK):
+            rows = served[start : start + CHUNK]
+            farther = (
+                lengths - 2 * _trajectories(score, rows, about) @ candidates.T
+            )  # squared distance less the anchor's own length
+            table[rows, :count] = pool[np.argpartition(farther, count - 1, axis=1)[:, :count]]
+    return table
+
+
+def _standardised(x: np.ndarray, over: np.ndarray) -> np.ndarray:
+    """Standardise units (window, unit) by the statistics of some windows; a unit that is constant there reads as zero."""
+    mean, sd = x[over].mean(axis=0), x[over].std(axis=0)
+    return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-9)
+
+
+def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ...]) -> np.ndarray:
+    """Return the scores about places, one bin after another (place, offset * component)."""
+    return scores[places[:, None] + np.array(offsets)].reshape(len(places), -1)
+
+
+@dataclass(frozen=True, eq=False)
+class Sleep:
+    """Where a run may find partners: the windows of its partners' state and of the control state, far from labels and from its test part.
+
+    Attributes
+    ----------
+    windows
+        Windows asleep of the two states (window,), (window,): what trajectories may run over.
+    pools
+        Places among these that may be partners: as many of the one as of the other.
+    """
+
+    windows: tuple[np.ndarray, np.ndarray]
+    pools: tuple[np.ndarray, np.ndarray]
+
+
+def find_sleep(
+    declared: StatePairing, state: np.ndarray, stretch: np.ndarray, allowed: np.ndarray, bin_s: float, session: str
+) -> Sleep:
+    """Return where partners may be looked for.
+
+    Parameters
+    ----------
+    state, stretch
+        Of every window asleep (window,).
+    allowed
+        Whether it is far enough from labelled windows, and not recorded between those of the run's test part (window,).
+
+    Raises
+    ------
+    TrainingError
+        When a state has fewer whole trajectories than a window has partners.
+    """
+    beside = declared.offsets(bin_s)[1]
+    windows, pools = [], []
+    for name, values in (("partners", declared.partners), ("others", declared.others)):
+        own = np.flatnonzero(np.isin(state, values) & allowed)
+        pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
+        if len(pool) < declared.neighbours:
+            raise TrainingError(
+                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} windows that have "
+                f"{declared.span_s:g} s of waking time about them, {declared.gap_s:g} s from labelled windows and outside the test part; at "
+                f"least {declared.neighbours} are needed: use a shorter span or gap, or another state"
+            )
+        windows.append(own)
+        pools.append(pool)
+    first, second = equal_pools(pools)
+    return Sleep((windows[0], windows[1]), (first, second))

@@ -1,0 +1,88 @@
+"""Sessions of one model: recordings laid one after the other in time and side by side in units.
+
+A model of several sessions reads the units of all of them. In a session's bins the units of the others are absent (zero), so that a
+network's first layer holds one input layer for each session, and everything after it is shared (Gao et al. 2016, arXiv:1605.08454;
+Pandarinath et al. 2018, Nat Methods 15:805).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Joined:
+    """Several sessions as one recording.
+
+    Attributes
+    ----------
+    recording
+        Activity (time, unit) of all of them, the first session's bins and units first; nothing crosses the border of two sessions. It has
+        the arrays that all sessions have with the same columns.
+    session
+        Number of the session of every bin (time,).
+    present
+        Whether a session recorded a unit (session, unit).
+    subject
+        Number of the subject of every session (session,).
+    """
+
+    recording: Recording
+    session: np.ndarray
+    present: np.ndarray
+    subject: np.ndarray
+
+
+def join(recordings: Sequence[Recording]) -> Joined:
+    """Join recordings of one bin length and one kind of activity; the first lends its name.
+
+    Raises
+    ------
+    DataError
+        When bins or the kinds of activity differ.
+    """
+    own = recordings[0]
+    for other in recordings[1:]:
+        if not np.isclose(other.bin_s, own.bin_s, rtol=1e-6) or other.activity_kind != own.activity_kind:
+            raise DataError(
+                f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and {other.session!r} ({other.activity_kind}, "
+                f"bins of {other.bin_s:g} s) cannot train one model; use sessions of one kind, binned alike"
+            )
+    session = np.repeat(np.arange(len(recordings)), [len(recording.activity) for recording in recordings])
+    of_unit = np.repeat(np.arange(len(recordings)), [recording.activity.shape[1] for recording in recordings])
+    activity = np.zeros((len(session), len(of_unit)), dtype=own.activity.dtype)
+    for i, recording in enumerate(recordings):
+        activity[np.ix_(session == i, of_unit == i)] = recording.activity
+    stretches = np.concatenate([recording.stretches for recording in recordings])
+    apart = np.flatnonzero(np.diff(stretches) | np.diff(session)) + 1
+    border = np.zeros(len(session), dtype=np.int64)
+    border[apart] = 1
+    subjects = [recording.subject for recording in recordings]
+    joined = Recording(
+        session=own.session,
+        subject=own.subject,
+        group=own.group,
+        activity=activity,
+        activity_kind=own.activity_kind,
+        bin_s=own.bin_s,
+        unit_ids=tuple(f"{recording.session}/{name}" for recording in recordings for name in recording.unit_ids),
+        targets=_common_arrays(recordings),
+        trials=None,
+        segments=np.cumsum(border),
+    )
+    return Joined(joined, session, np.arange(len(recordings))[:, None] == of_unit, np.unique(subjects, return_inverse=True)[1])
+
+
+def _common_arrays(recordings: Sequence[Recording]) -> dict[str, np.ndarray]:
+    """Return the arrays that all recordings have with the same columns, one after the other."""
+    found = {}
+    for name, values in recordings[0].targets.items():
+        arrays = [np.asarray(recording.targets[name]) for recording in recordings if name in recording.targets]
+        numeric = {array.dtype.kind in "biuf" for array in arrays}
+        if len(arrays) == len(recordings) and len(numeric) == 1 and all(a.shape[1:] == np.shape(values)[1:] for a in arrays):
+            found[name] = np.concatenate(arrays)
+    return found

@@ -1,0 +1,94 @@
+"""The windows asleep of one session beside its labelled ones: which may be partners of a run, and how they are shown.
+
+They come after all labelled windows, one version after the other (`data.states`): they have numbers of their own, so that they can
+be shown as the second window of a pair, and are in no fold, no target and no probe.
+"""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from invariance_probe.augmentations.mining import Distant
+from invariance_probe.augmentations.state_mining import VERSION, Course, Sleep, alike_asleep, find_sleep, unbroken
+from invariance_probe.data.folds import Fold
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.states import Offline
+from invariance_probe.data.windows import Windows
+from invariance_probe.study.run import Run
+from invariance_probe.study.state_pairing import StatePairing, StateSource, state_source_of
+
+
+@dataclass(frozen=True, eq=False)
+class Asleep:
+    """Windows asleep, and what was mined among them.
+
+    Attributes
+    ----------
+    labelled, windows, folds
+        The labelled part of the recording, cut into windows and folds.
+    offline
+        The windows of the rest.
+    """
+
+    labelled: Recording
+    windows: Windows
+    folds: tuple[Fold, ...]
+    offline: Offline
+    _mined: dict[str, np.ndarray] = field(default_factory=dict)
+    """Tables of partners by training windows, source and settings: shares and seeds have them in common."""
+
+    def distant(self, pairing: StatePairing, run: Run, train: np.ndarray) -> Distant:
+        """Return the partners of a run's training windows, by its arm; nothing in them depends on the seed or the share."""
+        source = state_source_of(run.axis, run.arm)
+        sleep = self.sleep(pairing, run)
+        windows = sleep.windows[source == "other_state"]
+        searched = f"{run.fold} {run.fraction!r} {source} {pairing.model_copy(update={'share': 0.0}).canonical()}"
+        if searched not in self._mined:
+            self._mined[searched] = self._table(pairing, source, sleep, train)
+        table = self._mined[searched]
+        return Distant(np.where(table >= 0, self.numbers(source)[windows[table]], -1), (table >= 0).sum(axis=1), pairing.share)
+
+    def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
+        """Return where a run may find partners: far enough from labelled windows, and not between those of its test part."""
+        assert run.fold is not None
+        offline, bin_s, test = self.offline, self.labelled.bin_s, self.folds[run.fold].test
+        first, last = offline.inside[self.windows.starts[test[[0, -1]]]]
+        reach = self.windows.length + round(run.folds.embargo_s / bin_s)
+        tested = (offline.recorded + reach > first) & (offline.recorded < last + reach)
+        allowed = (offline.far >= pairing.gap_s / bin_s - 1e-9) & ~tested
+        return find_sleep(pairing, offline.state, offline.stretch, allowed, bin_s, self.labelled.session)
+
+    def _table(self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray) -> np.ndarray:
+        which, offline, reach = source == "other_state", self.offline, np.arange(self.windows.length)
+        windows = sleep.windows[which]
+        slept = offline.activity[VERSION[source]][offline.starts[windows][:, None] + reach].mean(axis=1)
+        woken = self.labelled.activity[self.windows.starts[train][:, None] + reach].mean(axis=1)
+        awake = Course(woken, unbroken(train, self.windows.stretch))
+        asleep = Course(slept, unbroken(windows, offline.stretch))
+        counts = self.labelled.activity_kind == "counts"
+        return alike_asleep(pairing, awake, asleep, sleep.pools[which], counts, self.labelled.bin_s)
+
+    def numbers(self, source: StateSource) -> np.ndarray:
+        """Return the number under which each window asleep is shown to a source's runs (window,)."""
+        count = len(self.offline.starts)
+        return len(self.windows.starts) + VERSION[source] * count + np.arange(count)
+
+    @property
+    def activity(self) -> np.ndarray:
+        """The activity (time, unit) that all windows are read from."""
+        return np.concatenate([self.labelled.activity, *self.offline.activity])
+
+    @property
+    def starts(self) -> np.ndarray:
+        """First bin of every window in `activity` (window,)."""
+        versions, bins, _ = self.offline.activity.shape
+        first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
+        return np.concatenate([self.windows.starts, (first + self.offline.starts).ravel()])
+
+    @property
+    def stretch(self) -> np.ndarray:
+        """Stretch of every window (window,); those of different versions are different."""
+        first = self.windows.stretch.max() + 1
+        apart = self.offline.stretch.max(initial=0) + 1
+        versions = np.arange(len(self.offline.activity))[:, None]
+        return np.concatenate([self.windows.stretch, (first + apart * versions + self.offline.stretch).ravel()])
