@@ -121,11 +121,12 @@ def page(all_found: list[Found], out: Path) -> str:
 {NOTE} How it is done, and what the words mean: [docs/messengers.md](../../docs/messengers.md). Whether the test of switching keeps its
 level: [switching.md](switching.md). Made by `python benchmarks/messengers_on_recordings.py` from the ready studies `messengers_*.yaml`.
 
-**What none of this says.** That units cause or transmit anything (that takes a perturbation); that unrecorded units carry less; that a set is the
-only one. An accepted set is no sign of a sparse code: in a code of all units the most informative ones are accepted too, with small damage.
-Units of two days are compared only where a file matches them. The reach files do not (174 units on one day and 155 on the other, with no
-common names), so reach is compared between the halves of a session, and never between days or animals. Monkey J's file has the same 86 units
-before and after learning. Each row is a recording; three reach sessions are two animals, and nothing here is about animals in general.
+**What none of this says.** That units cause or transmit anything (that takes a perturbation); that unrecorded units carry less; that
+a set is the only one. An accepted set is no sign of a sparse code: in a code of all units the most informative ones are accepted too, with
+small damage. Units of two days are compared only where a file matches them. The reach files do not (174 units on one day and 155 on the
+other, with no common names), so reach is compared between the halves of a session, and never between days or animals. Monkey J's file has
+the same 86 units before and after learning. Each row is a recording; three reach sessions are two animals, and nothing here is about
+animals in general.
 """
     ]
     for found in all_found:
