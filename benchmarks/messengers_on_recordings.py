@@ -21,6 +21,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.reporting.figures.messengers import damage_curves
 from invariance_probe.reporting.messengers import NOTE, messenger_tables
+from invariance_probe.reporting.model import finite
 from invariance_probe.reporting.table import Table
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.load import open_study
@@ -59,7 +60,7 @@ def found_in(name: str, folder: Path, keep: Path) -> Found:
         "switching": [asdict(point) for point in switching(plan, results)],
         "settings": plan.study.model_dump(mode="json"),
     }
-    return Found(name, plan.study.question, report)
+    return Found(name, plan.study.question, finite(report))
 
 
 def in_words(found: Found) -> list[str]:
@@ -110,7 +111,8 @@ def _and(numbers: list[int]) -> str:
 def written(table: Table) -> list[str]:
     """Return a table in Markdown."""
     heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
-    return [f"**{table.title}.** {table.note}", "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
+    title = table.title if table.title.endswith("?") else f"{table.title}."
+    return [f"**{title}** {table.note}", "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
 
 
 def page(all_found: list[Found], out: Path) -> str:

@@ -93,10 +93,14 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 
 
 def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]) -> dict[str, float]:
-    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each."""
+    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
+
+    Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
+    """
     assert method.switching is not None
     rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
-    memory = memory_bins(features_of(bench, np.concatenate(rows)).numpy())
+    apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
+    memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
     blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
     about = {
         "switching_epochs": float(len(rows)),
@@ -106,7 +110,7 @@ def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.nd
     if not blocks:
         return about
     block = [number * blocks + np.arange(len(own)) * blocks // len(own) for number, own in enumerate(rows)]
-    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block))
+    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block), apart)
     epoch = np.repeat(np.arange(len(rows)), blocks)
     rng = generator("null", run.study_seed, run.session)
     tested = switching(moments, epoch, penalty, method.switching.permutations, rng)

@@ -36,8 +36,8 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
     if not points:
         return []
     chosen = [
-        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder")
-        for mode, name in DECODERS.items()
+        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder", ACCEPTING if first else "")
+        for first, (mode, name) in zip((True, False), DECODERS.items(), strict=True)
     ]
     tested = [_switching(report)] if report["switching"] else []
     return [*chosen, _same_later(points, epochs_of(report)), *tested, _localisation(points)]
@@ -49,7 +49,7 @@ def epochs_of(report: dict[str, Any]) -> str:
     return f"the first and the last epoch by {array!r}" if array else "the first and the second half of a session"
 
 
-def _damages(points: Sequence[dict[str, Any]], title: str) -> Table:
+def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     rows = [
         (
             p["session"], str(p["budget"]), _interval(p, "gain"), _banded(p["refit"]), _banded(p["fixed"]), "yes" if p["accepted"] else "no",
@@ -60,9 +60,12 @@ def _damages(points: Sequence[dict[str, Any]], title: str) -> Table:
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
     counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {_sessions(len(own))}" for b, own in accepted.items())
+    if len(points) == len(budgets):
+        shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
+        counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
     return Table(
         title,
-        f"{counted}. {ACCEPTING}",
+        f"{counted}. {note}".strip(),
         ("session", "b", "G", "damage, refitted", "damage, fixed", "accepted", "units"),
         tuple(rows),
     )
@@ -106,7 +109,7 @@ def _switching(report: dict[str, Any]) -> Table:
     )
     rows = tuple(
         (
-            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", f"{p['memory_s']:.3g} s",
+            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", _seconds(p["memory_s"]),
             _number(None) if p["p_value"] is None else f"{p['p_value']:.3f}", _number(p["overlap"]), _number(p["expected"]),
         )
         for p in points
@@ -130,6 +133,10 @@ def _localisation(points: Sequence[dict[str, Any]]) -> Table:
 
 def _sessions(count: int) -> str:
     return f"{count} session" + ("" if count == 1 else "s")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 100 else f"{value:.2g} s"
 
 
 def _banded(damage: dict[str, float]) -> str:

@@ -28,7 +28,7 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
                 if row == 0:
                     axis.set_title(session, fontsize=9)
             axes[row, 0].set_ylabel(f"{name}\ndamage / range", fontsize=8)
-        figure.supxlabel("units removed (b)", fontsize=9)
+            axes[row, len(sessions) // 2].set_xlabel("units removed (b)" if row else "", fontsize=9)
         for own in SHOWN.values():
             axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
         axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
