@@ -78,7 +78,7 @@ def _epochs(asked: Messengers) -> str:
     parts = "epochs" if asked.epochs else f"{asked.switching.parts} equal parts of the session"
     return (
         f"{named}That a decoder relies on the same units in all {parts} was tested by {asked.switching.permutations} random deals of blocks, "
-        f"{asked.blocks} an epoch, to epochs. "
+        f"at most {asked.blocks} an epoch and each several memories of the activity long, to epochs. "
     )
 
 
