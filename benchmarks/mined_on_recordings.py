@@ -30,6 +30,13 @@ from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.study import Study
 
 STUDIES = {"A night of CA1": "studies/mined_sleep.yaml", "Reaches of M1": "studies/mined_reach.yaml"}
+FEW = "two seeds; nothing is claimed of what pairs share, and no benefit can be"
+NOTES = {
+    "A night of CA1": f"One recording, {FEW}.",
+    "Reaches of M1": f"Three recordings of two animals, {FEW}. The study was first run in three folds, where one fold of chewie-1 kept "
+    "nothing and the retention gate failed; six folds were chosen after that.",
+}
+"""What a reader has to know of how a study came about."""
 LABELS = {"MYOW": "", "MYOW, random views": "method=myow", "BYOL": "method=byol"}
 """How each method's setting is labelled, up to what it gives beside its kind; the study's own is MYOW."""
 PURITY = {

@@ -273,6 +273,14 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
     )
 
 
+def test_the_table_of_few_sessions_says_that_its_pairs_are_not_claimed(tmp_path):
+    plan = mined_plan(sessions=3)
+    results = planted(plan, arms=HELPS, pairs=PURE)
+    page = render(plan, infer(plan, results, {}, REGISTERED), tidy(plan.runs, results), {"versions": {}, "seconds": 1.0, "failures": []},
+                  tmp_path / "report")  # fmt: skip
+    assert f"{PURITY}: not claimed of fewer than 4 sessions" in (page.parent / "report.md").read_text()
+
+
 def certain(value, sessions):
     one = np.ones((SEEDS, 2))
     return Sample((Effect(value * one, one),) * sessions, ("a",) * sessions)
