@@ -1,13 +1,15 @@
 """Distant pairs of training windows: mined, random, shifted and oracle partners, all at least a gap of time away.
 
 In: the training windows of one run, which are all that is looked at. Out: a table of partners for every window. Neighbours are
-looked for without labels; only the oracle reads the target. Nothing is trained here, and no window outside the training part is seen.
+looked for without labels, or by a guide where one is declared; only the oracle reads the target. Nothing is trained here, and no window
+outside the training part is seen.
 
 References
 ----------
 Azabou et al. 2021, arXiv:2102.10106 (mined views).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,11 +61,18 @@ class Ground:
     counts
         Whether the activity is counts.
     times
-        Start of each window in seconds of recorded time (window,), ascending.
+        Start of each window in seconds of recorded time (window,), ascending; or the number of its session, where partners come from other
+        sessions alone.
     target
         Classes (window,) or columns (window, column), for the oracle alone.
     bin_s
         Seconds of a bin.
+    gap
+        How far apart in `times` partners lie at least.
+    guide
+        Classes (window,) or columns (window, column) by which windows are alike; None where activity says so.
+    labelled
+        Whether a window's guide is known (window,); None where all are.
     """
 
     train: np.ndarray
@@ -73,6 +82,17 @@ class Ground:
     times: np.ndarray
     target: np.ndarray
     bin_s: float
+    gap: float
+    guide: np.ndarray | None = None
+    labelled: np.ndarray | None = None
+
+    def among_labelled(self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]) -> "Pairs":
+        """Return the pairs that `find` makes, of values (window, ...) and times, among the windows whose guide is known."""
+        if self.labelled is None:
+            return find(values, self.times)
+        known = np.flatnonzero(self.labelled)
+        found = find(values[known], self.times[known])
+        return Pairs(known[found.first], known[found.second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +120,20 @@ class Distant:
 
 
 def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
-    """Return the places (anchor, neighbour) of every window's nearest neighbours in smoothed components; -1 beyond the last."""
+    """Return the places (anchor, neighbour) of every window's nearest neighbours; -1 beyond the last.
+
+    They are near in smoothed components, or in the columns of a guide; of a guide of classes they are drawn anew for every run
+    (`distant_partners`), and the table is empty.
+    """
+    size = declared.neighbours
+    if ground.guide is not None:
+        if ground.guide.ndim == 1:
+            return np.full((len(ground.train), size), -1, dtype=np.int64)
+        near = ground.among_labelled(ground.guide, lambda guide, times: nearest_pairs(guide, times, ground.gap, size))
+        return _table(near, len(ground.train), size)
     sigma = declared.smoothing_s / ground.bin_s
     features = neighbour_features(ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components)
-    return _table(
-        nearest_pairs(features, ground.times, declared.gap_s, declared.neighbours), len(ground.train), declared.neighbours
-    )
+    return _table(nearest_pairs(features, ground.times, ground.gap, size), len(ground.train), size)
 
 
 def distant_partners(
@@ -129,19 +157,24 @@ def distant_partners(
         When no window has partners of every source.
     """
     count, size = len(ground.train), declared.neighbours
+    if ground.guide is not None and ground.guide.ndim == 1:
+        (own,) = rng.spawn(1)
+        alike = ground.among_labelled(ground.guide, lambda guide, times: drawn_pairs(times, guide, ground.gap, size, own))
+        mined = _table(alike, count, size)
     anywhere = np.zeros(count, dtype=np.int64)
+    drawn = lambda groups, times: drawn_pairs(times, groups, ground.gap, size, rng)  # noqa: E731
     tables = {
         "mined": mined,
-        "shifted": _shifted(mined, ground.times, declared.gap_s, rng),
-        "random": _table(drawn_pairs(ground.times, anywhere, declared.gap_s, size, rng), count, size),
+        "shifted": _shifted(mined, ground.times, ground.gap, rng),
+        "random": _table(ground.among_labelled(anywhere, drawn), count, size),
     }
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():
         raise TrainingError(
             f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, random and shifted partners; use a "
-            "shorter gap or a longer recording"
+            "shorter gap, a longer recording, or a guide that is known for more of it"
         )
-    places = tables[source] if source != "oracle" else _alike(ground, declared.gap_s, size, rng)
+    places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
     return Distant(np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share)
 
@@ -163,11 +196,13 @@ def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.
     return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
 
 
-def _alike(ground: Ground, gap_s: float, count: int, rng: np.random.Generator) -> np.ndarray:
+def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return places of windows of the same class, or with the nearest target; none where no two of a class lie a gap apart."""
     classes = ground.target.ndim == 1
     found = (
-        _drawn(ground.times, ground.target, gap_s, count, rng) if classes else _nearest(ground.target, ground.times, gap_s, count)
+        _drawn(ground.times, ground.target, ground.gap, count, rng)
+        if classes
+        else _nearest(ground.target, ground.times, ground.gap, count)
     )
     return _table(found, len(ground.train), count)
 

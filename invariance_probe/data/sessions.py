@@ -96,14 +96,16 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
             source = Planted(of=session.source, plant=kind)
             name = f"{session.name}{PLANT}{kind}"
             recording = open_recording(source, name, base)
-            found.append(Session(name, session.subject, session.group, recording.fingerprint, source))
+            units = recording.activity.shape[1]
+            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units))
     return tuple(found)
 
 
 def _opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
     for name in session_names(source):
         recording = open_recording(source, name, base)
-        yield Session(name, recording.subject, recording.group, recording.fingerprint, source), recording
+        units = recording.activity.shape[1]
+        yield Session(name, recording.subject, recording.group, recording.fingerprint, source, units=units), recording
 
 
 def recording_problems(study: Study, base: Path) -> list[Problem]:
@@ -261,20 +263,25 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
             f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
             f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
         )
-    elif not study.quick and study.contrasts and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+    elif not study.quick and study.contrasts and not pairing.elsewhere and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
             f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
         )
-    if 4 * pairing.gap_s > span_s:
+    if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
+    if pairing.guide is not None:
+        try:
+            recording.target(pairing.guide)
+        except DataError as error:
+            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error).replace(": target ", ": guide ")
     if pairing.nuisance == TIME and TIME not in recording.targets:
         return
     if pairing.nuisance and pairing.nuisance not in recording.targets:

@@ -1,16 +1,22 @@
 """A contrast in words that do not outrun its evidence: the sentence, what it can and cannot support, and what stands without SSL."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from invariance_probe.inference.estimands import IDENTITY, at
 from invariance_probe.inference.findings import HypothesisFinding, SSLAddition
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.scope import ELSEWHERE, PLACES
-from invariance_probe.inference.verdicts import UNCALIBRATED
+from invariance_probe.inference.verdicts import EXPERIMENTAL, UNCALIBRATED
 from invariance_probe.inference.wording import at_dose, no_licence, where, why_invalid
 from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.state_pairing import STATE_SHARE
 
-CONTROLS = {"M_loc > m": "local", "M_rand > m": "random", "M_shift > m": "shifted"}
+CONTROLS = {
+    "M_loc > m": "local pairs", "M_rand > m": "random pairs", "M_shift > m": "shifted pairs", "M_other > m": "pairs of the other state",
+    "M_shuffled > m": "pairs with time-shuffled sleep", "M_permuted > m": "pairs with unit-permuted sleep",
+}  # fmt: skip
 """What each claim says that mined pairs beat."""
 ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
 
@@ -20,18 +26,21 @@ FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessi
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
     place = f"{where(finding)}, {at_dose(question)}"
-    if finding.verdict == UNCALIBRATED:
+    word = finding.verdict.removeprefix(EXPERIMENTAL)
+    if word == UNCALIBRATED:
         return no_licence(question, place)
-    if finding.verdict.startswith("invalid"):
-        return why_invalid(finding, place)
+    if word.startswith("invalid"):
+        return why_invalid(replace(finding, verdict=word), place)
     if not finding.claims:
         reason = "; ".join(finding.notes) or next((gate.detail for gate in finding.gates if gate.passed is False), "")
         return f"{place}, there is no verdict ({finding.verdict}): {reason}."
-    said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[finding.verdict](question, finding)
+    said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[word](question, finding)
     return f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
 
 
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
+    if finding.axis == STATE_SHARE:
+        return f"pairs with mined sleep are beneficial: their loss is below that of {_controls(finding)}"
     nuisance = _nuisance(question)
     apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
     below = f"mined pairs are beneficial: their loss is below that of {_controls(finding)}"
@@ -50,6 +59,9 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
         return f"nothing is shown: what the contrasts say is turned by {' and by '.join(turned)}"
     if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
         return f"no benefit is shown: {ONLY_RANDOM}"
+    if finding.axis == STATE_SHARE:
+        lost = [control for name, control in CONTROLS.items() if not _shown(finding, name) and _asked(finding, name)]
+        return f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat {_listed(lost)}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
@@ -61,34 +73,49 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
     return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
 
 
+def _asked(finding: HypothesisFinding, name: str) -> bool:
+    return any(claim.name == name for claim in finding.claims)
+
+
 def _controls(finding: HypothesisFinding) -> str:
     """List the controls that the finding's claims are about."""
-    return _listed([f"{CONTROLS[c.name]} pairs" for c in finding.claims if c.name in CONTROLS])
+    return _listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
     """Return what a contrast can support (science-notes 2.3)."""
     target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
-    if finding.verdict == "beneficial":
+    word, states = finding.verdict.removeprefix(EXPERIMENTAL), finding.axis == STATE_SHARE
+    if states and word in ("beneficial", "harmful"):
+        return STATES_SUPPORT[word].format(place=place, target=target)
+    if word == "beneficial":
         nuisance = _nuisance(question)
         across = f"across {nuisance!r}" if nuisance else "across time"
         return (
             f"{place}, under this recipe (method, miner, amount of data): recurring states share structure {across} that an encoder can be "
             f"taught, and {target} is then decoded better than with {_controls(finding)}."
         )
-    if finding.verdict == "harmful":
+    if word == "harmful":
         return f"{place}, under this recipe: pairs that this miner takes for alike cost {target}, against local pairs."
-    if finding.verdict.startswith("untestable"):
+    if word.startswith("untestable"):
         return "What the baselines say of the sessions, and nothing about mined pairs."
     return "The contrasts with their intervals, as a description."
 
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     """Return what a contrast cannot support, however its verdict is worded."""
-    limits = [
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    limits = (
+        []
+        if guide is None
+        else [f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"]
+    )
+    limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
         "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
     ]
+    if finding.axis == STATE_SHARE:
+        return _state_limits(finding)
     if finding.verdict == "not shown":
         limits.insert(0, "that mined pairs do not help: a benefit that is not shown is no evidence against one")
     if finding.scope == "these recordings":
@@ -102,6 +129,30 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
         limits.append(ELSEWHERE[finding.scope])
     if finding.status == "exploratory":
         limits.append("a confirmed claim, only one to test on new data")
+    text = "; ".join(limits)
+    return f"{text[0].upper()}{text[1:]}."
+
+
+STATES_SUPPORT = {
+    "beneficial": "{place}, under this recipe (method, miner, span, compression, amount of data): sleep holds trajectories in these units and "
+    "in this order that help to decode {target} awake, more than as much sleep of another state, in another order, or of other units.",
+    "harmful": "{place}, under this recipe: pairs with mined sleep cost {target}, against local pairs.",
+}
+"""What a verdict on pairs across states can support."""
+
+
+def _state_limits(finding: HypothesisFinding) -> str:
+    """Return what a contrast of pairs across states cannot support."""
+    limits = [
+        "a confirmed claim: pairs across states are experimental, and no calibration licenses their verdict",
+        "what is represented asleep: windows asleep have no label, and none is decoded from them",
+        "that sleep replays what was just experienced: that needs sleep before the experience as the control state",
+        "that the brain uses such pairs, or that SSL is needed: a decoder of the raw activity stands among the baselines",
+    ]
+    if finding.verdict.removeprefix(EXPERIMENTAL) == "not shown":
+        limits.insert(0, "that sleep does not replay: a benefit that is not shown is no evidence against one")
+    if finding.scope in ELSEWHERE:
+        limits.append(ELSEWHERE[finding.scope])
     text = "; ".join(limits)
     return f"{text[0].upper()}{text[1:]}."
 

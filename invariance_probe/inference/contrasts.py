@@ -11,6 +11,9 @@ the same anchors and the same partners as often, so that over shifts its purity 
 both marginals (`pair_agreement_expected` and `nuisance_distance_expected` of the runs, which stand beside). The claims are made against the
 arm and not against these, because it keeps the gap too: under a target or nuisance that lasts longer than the gap, distant windows are
 less alike than independent draws.
+
+Pairs across states have the controls local, other_state, time_shuffled and unit_permuted (M_loc, M_other, M_shuffled, M_permuted), all of
+which a benefit has to beat. They are experimental: the verdict says so, and counts as exploratory.
 """
 
 import math
@@ -26,14 +29,16 @@ from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.findings import Claim, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL, PairMeasure
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.question import ARMS, Question
-from invariance_probe.inference.verdicts import UNCALIBRATED
+from invariance_probe.inference.question import ARMS, CONTRASTS, Question
+from invariance_probe.inference.verdicts import EXPERIMENTAL, UNCALIBRATED
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.pairing import SHARE, MinedPairing
 
-AGAINST = {"local": "M_loc", "random": "M_rand", "shifted": "M_shift"}
+AGAINST = {
+    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
+    "unit_permuted": "M_permuted",
+}  # fmt: skip
 """The contrast against each control."""
-ORACLE = "M_oracle"
 UNRELATED = 0.8
 """Nuisance distance that has to be exceeded. Windows t apart under a nuisance with the time constant tau have 1 - exp(-t / tau): pairs
 whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
@@ -48,8 +53,18 @@ MEASURES = {
     "nuisance_distance_expected": "nuisance distance by chance",
     "pair_distance_s": "distance in s",
     "pair_share": "share",
+    "pair_partners": "windows asleep in use",
+    "sleep_distance": "distance of partners' state from waking",
+    "sleep_distance_other": "distance of the other state from waking",
+    "sleep_distance_permuted": "distance of unit-permuted sleep from waking",
 }
 """What runs say of their distant pairs, and its name in a report."""
+
+NAIVE = {
+    "mined.share": "mined pairs beat random pairs, so they help",
+    "state.share": "pairs with sleep beat local pairs, so sleep replays",
+}
+"""What is concluded of one control alone, by axis."""
 
 
 def judge_contrast(question: Question) -> HypothesisFinding:
@@ -72,7 +87,7 @@ def judge_contrast(question: Question) -> HypothesisFinding:
     needed = [claim.p_value for name, claim in claims.items() if name != HARM]
     finding = replace(
         measured,
-        verdict=_granted(failed, decide_contrast(claims)),
+        verdict=(EXPERIMENTAL if hypothesis.experimental else "") + _granted(failed, decide_contrast(claims)),
         swept=tuple(_swept(question, hypothesis)),
         claims=tuple(claims.values()),
         gates=checked,
@@ -128,7 +143,12 @@ def decide_contrast(claims: dict[str, Claim]) -> str:
 
 
 def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
-    """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed."""
+    """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed.
+
+    Windows asleep have neither target nor nuisance, so that of pairs across states nothing is claimed but what they do to the loss.
+    """
+    if question.hypothesis.axis != SHARE:
+        return {}
     found = {PURITY: (purity_above(question, "random"), 0.0), PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0)}
     if _nuisance(question):
         found[NUISANCE] = pair_sample(question, "nuisance_distance", "mined"), UNRELATED
@@ -196,7 +216,7 @@ def _gates(question: Question, word: str) -> list[Gate]:
 
 def _estimands(question: Question) -> Iterator[Estimand]:
     for dose in question.doses:
-        for name in (*AGAINST.values(), ORACLE):
+        for name in CONTRASTS[question.hypothesis.axis]:
             sample = question.sample(name, dose)
             if sample.complete:
                 yield _estimand(question, name, sample, dose)
@@ -230,6 +250,8 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
             sample = pair_sample(question, diagnostic, arm)
             if sample.complete:
                 yield PairMeasure(name, arm, sample.estimate, *sample.interval(), len(sample.effects))
+    if question.hypothesis.axis != SHARE:
+        return
     against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
     if _nuisance(question):
         against["nuisance distance over shifted"] = nuisance_of_shifted(question)
@@ -246,7 +268,7 @@ def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
         group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
         because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict="not shown", flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
-        naive=NaiveRule("mined pairs beat random pairs, so they help", "not measured", "not measured", None),
+        naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
         estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
     )  # fmt: skip
 

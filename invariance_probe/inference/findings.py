@@ -451,11 +451,15 @@ class SwitchingPoint:
     mode: str
     """`refit` or `fixed`."""
     epochs: int
-    p_value: float
+    blocks: int
+    """In an epoch; 0 where blocks would be too short beside what activity remembers, and nothing is tested."""
+    memory_s: float
+    """Over which the autocorrelation of the leading components of activity falls to 1/e."""
+    p_value: float | None
     """Share of deals with as little overlap; small where reliance moves from unit to unit."""
-    overlap: float
+    overlap: float | None
     """Mean cosine of the epochs' reliance; secondary, as it is also low where few data are divided by many units."""
-    expected: float
+    expected: float | None
     """Mean overlap of the deals: what noise and the number of units leave of one code."""
 
 

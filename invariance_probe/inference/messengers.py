@@ -29,8 +29,10 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
     for run, found in _measured(plan, results):
         if run.method.switching is not None:  # type: ignore[union-attr]
             for mode in MODES:
-                p, overlap, expected = (found[f"{mode}_switching_{name}"] for name in ("p_value", "overlap", "expected"))
-                yield SwitchingPoint(run.session, run.group, mode, int(found["switching_epochs"]), p, overlap, expected)
+                yield SwitchingPoint(
+                    run.session, run.group, mode, int(found["switching_epochs"]), int(found["switching_blocks"]),
+                    found["switching_memory_s"], *(found.get(f"{mode}_switching_{name}") for name in ("p_value", "overlap", "expected")),
+                )  # fmt: skip
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import ALPHA
 
+EXPERIMENTAL = "experimental: "
+"""What the word of an experimental hypothesis begins with; it never counts as confirmatory."""
 UNCALIBRATED = "uncalibrated method"
 """The word in place of a verdict where the method has no licence."""
 
@@ -92,6 +94,7 @@ def prediction(predicts: str, jitter: bool) -> tuple[str, ...]:
 
 def outcome(predicts: str, verdict: str, p_adjusted: float | None) -> str:
     """Return `supported`, `contradicted` or `open`."""
+    verdict = verdict.removeprefix(EXPERIMENTAL)
     if verdict in CONTRADICTED[predicts]:
         return "contradicted"
     met = {

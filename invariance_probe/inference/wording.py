@@ -22,6 +22,7 @@ DOSES = {
     "unit_cutout.fraction": "with a block of {percent:g} % of the units lost",
     "cutmix.fraction": "with a block of {percent:g} % of the view from another window",
     "time_jitter.window_s": "with windows {apart} made alike",
+    "state.share": "with {percent:g} % of the pairs of a waking window and one of mined sleep",
     "mined.share": "with {percent:g} % of the pairs mined across time",
 }
 """A dose in plain words, by the path that is swept."""

@@ -46,7 +46,9 @@ class Asleep:
         if searched not in self._mined:
             self._mined[searched] = self._table(pairing, source, sleep, train)
         table = self._mined[searched]
-        return Distant(np.where(table >= 0, self.numbers(source)[windows[table]], -1), (table >= 0).sum(axis=1), pairing.share)
+        return Distant(
+            np.where(table >= 0, self.numbered(VERSION[source])[windows[table]], -1), (table >= 0).sum(axis=1), pairing.share
+        )
 
     def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
         """Return where a run may find partners: far enough from labelled windows, and not between those of its test part."""
@@ -68,10 +70,10 @@ class Asleep:
         counts = self.labelled.activity_kind == "counts"
         return alike_asleep(pairing, awake, asleep, sleep.pools[which], counts, self.labelled.bin_s)
 
-    def numbers(self, source: StateSource) -> np.ndarray:
-        """Return the number under which each window asleep is shown to a source's runs (window,)."""
+    def numbered(self, version: int) -> np.ndarray:
+        """Return the number of each window asleep in a version (window,)."""
         count = len(self.offline.starts)
-        return len(self.windows.starts) + VERSION[source] * count + np.arange(count)
+        return len(self.windows.starts) + version * count + np.arange(count)
 
     @property
     def activity(self) -> np.ndarray:

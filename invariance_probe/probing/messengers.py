@@ -23,10 +23,10 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.probing.adversaries.curve import curve
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
-from invariance_probe.probing.adversaries.halves import Halves, moments_of
+from invariance_probe.probing.adversaries.halves import Halves, features_of, moments_of
 from invariance_probe.probing.adversaries.moments import Part
 from invariance_probe.probing.adversaries.random_sets import matched_sets
-from invariance_probe.probing.adversaries.switching import switching
+from invariance_probe.probing.adversaries.switching import blocks_of, memory_bins, switching
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
@@ -93,16 +93,29 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 
 
 def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]) -> dict[str, float]:
-    """Test whether units switch between the named epochs, or between equal parts of the session, each of `method.blocks` blocks."""
+    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
+
+    Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
+    """
     assert method.switching is not None
     rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
-    block = [number * method.blocks + np.arange(len(own)) * method.blocks // len(own) for number, own in enumerate(rows)]
-    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block))
-    epoch = np.repeat(np.arange(len(rows)), method.blocks)
+    apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
+    memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
+    blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
+    about = {
+        "switching_epochs": float(len(rows)),
+        "switching_blocks": float(blocks),
+        "switching_memory_s": memory * bench.recording.bin_s,
+    }
+    if not blocks:
+        return about
+    block = [number * blocks + np.arange(len(own)) * blocks // len(own) for number, own in enumerate(rows)]
+    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block), apart)
+    epoch = np.repeat(np.arange(len(rows)), blocks)
     rng = generator("null", run.study_seed, run.session)
     tested = switching(moments, epoch, penalty, method.switching.permutations, rng)
     found = {f"{mode}_switching_{name}": value for mode, one in tested.items() for name, value in asdict(one).items()}
-    return found | {"switching_epochs": float(len(rows))}
+    return found | about
 
 
 def transfer(

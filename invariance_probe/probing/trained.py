@@ -19,6 +19,7 @@ from invariance_probe.probing.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.pretext import pretext_accuracy
 from invariance_probe.probing.readout import Measured, probe_scored, result_of
+from invariance_probe.probing.sleep_distance import few, sleep_distances, sleeping_windows
 from invariance_probe.probing.stored import Stored
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.encoders import Encoder
@@ -155,7 +156,10 @@ def _probed(
     representation = torch.where(finite[:, None, None], representation, 0.0)
     losses, scores = probe_scored(bench, runs, representation, [bench.train_windows(run) for run in runs])
     described = _describe(bench, runs, views, frozen, representation)
-    pairs = [distant_pairs(training_bench(bench, run), run) for run in runs]
+    pairs = [
+        distant_pairs(training_bench(bench, run), run) | _from_waking(bench, run, views, frozen, representation, i)
+        for i, run in enumerate(runs)
+    ]
     steps = settings_of(runs).steps
     measured = []
     for i, run in enumerate(runs):
@@ -169,6 +173,22 @@ def _probed(
         result = result_of(bench, run, losses[i], status, diagnostics=values, model_steps=steps)
         measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
     return measured
+
+
+def _from_waking(
+    bench: Workbench, run: Run, views: ViewMaker, frozen: Frozen, representation: Tensor, place: int
+) -> dict[str, float]:
+    """Return how far from waking one run of a stack represents sleep; nothing of a run that pairs within a state."""
+    asleep = sleeping_windows(bench, run)
+    if not asleep:
+        return {}
+    activity, timeline = bench.shown([run], asleep=True)
+    windows = torch.from_numpy(np.concatenate(list(asleep.values()))).to(bench.device)
+    bins = timeline.starts[windows].unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
+    clean = views.scaling.apply(torch.from_numpy(activity).to(bench.device)[bins].unsqueeze(0))
+    rows = np.split(frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep.values()])[:-1])
+    own, fold = representation[place].cpu().numpy(), bench.folds[run.fold]  # type: ignore[index]
+    return sleep_distances(own[bench.train_windows(run)], own[few(fold.test)], dict(zip(asleep, rows, strict=True)))
 
 
 def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:

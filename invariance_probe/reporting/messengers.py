@@ -26,6 +26,8 @@ ACCEPTING = (
 )
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
 LEVEL = 0.05
+FEWEST_BLOCKS = 4
+"""That an epoch is tested with."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
@@ -34,8 +36,8 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
     if not points:
         return []
     chosen = [
-        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder")
-        for mode, name in DECODERS.items()
+        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder", ACCEPTING if first else "")
+        for first, (mode, name) in zip((True, False), DECODERS.items(), strict=True)
     ]
     tested = [_switching(report)] if report["switching"] else []
     return [*chosen, _same_later(points, epochs_of(report)), *tested, _localisation(points)]
@@ -47,7 +49,7 @@ def epochs_of(report: dict[str, Any]) -> str:
     return f"the first and the last epoch by {array!r}" if array else "the first and the second half of a session"
 
 
-def _damages(points: Sequence[dict[str, Any]], title: str) -> Table:
+def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     rows = [
         (
             p["session"], str(p["budget"]), _interval(p, "gain"), _banded(p["refit"]), _banded(p["fixed"]), "yes" if p["accepted"] else "no",
@@ -58,9 +60,12 @@ def _damages(points: Sequence[dict[str, Any]], title: str) -> Table:
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
     counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {_sessions(len(own))}" for b, own in accepted.items())
+    if len(points) == len(budgets):
+        shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
+        counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
     return Table(
         title,
-        f"{counted}. {ACCEPTING}",
+        f"{counted}. {note}".strip(),
         ("session", "b", "G", "damage, refitted", "damage, fixed", "accepted", "units"),
         tuple(rows),
     )
@@ -90,32 +95,27 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 def _switching(report: dict[str, Any]) -> Table:
     points = report["switching"]
-    counts = {
-        mode: [p["p_value"] <= LEVEL for p in points if p["mode"] == mode]
-        for mode in DECODERS
-        if any(p["mode"] == mode for p in points)
-    }
-    counted = "; ".join(f"{DECODERS[mode]}: p <= .05 in {sum(own)} of {_sessions(len(own))}" for mode, own in counts.items())
+    own = [p for p in points if p["p_value"] is not None]
+    counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
+    counted = "; ".join(
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {_sessions(len(shown))}" for mode, shown in counts.items()
+    )
     note = (
         f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
         "that are dealt to epochs at random give epochs that are as unlike. A small p says that reliance moves between epochs, by a set that "
         "switches or by drift; a large one that this is not shown. The overlap (mean cosine of the epochs' shares) is secondary and means "
-        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units."
+        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units. Blocks must be longer than "
+        f"what activity remembers; where {FEWEST_BLOCKS} an epoch would be too short, nothing is tested, and a dash stands."
     )
     rows = tuple(
         (
-            p["session"],
-            DECODERS[p["mode"]],
-            str(p["epochs"]),
-            f"{p['p_value']:.3f}",
-            _number(p["overlap"]),
-            _number(p["expected"]),
+            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", _seconds(p["memory_s"]),
+            _number(None) if p["p_value"] is None else f"{p['p_value']:.3f}", _number(p["overlap"]), _number(p["expected"]),
         )
         for p in points
-    )
-    return Table(
-        "Does reliance move between epochs?", note, ("session", "decoder", "epochs", "p", "overlap", "of the deals"), rows
-    )
+    )  # fmt: skip
+    columns = ("session", "decoder", "epochs x blocks", "memory", "p", "overlap", "of the deals")
+    return Table("Does reliance move between epochs?", note, columns, rows)
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
@@ -133,6 +133,10 @@ def _localisation(points: Sequence[dict[str, Any]]) -> Table:
 
 def _sessions(count: int) -> str:
     return f"{count} session" + ("" if count == 1 else "s")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 100 else f"{value:.2g} s"
 
 
 def _banded(damage: dict[str, float]) -> str:

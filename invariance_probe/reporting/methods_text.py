@@ -7,6 +7,7 @@ from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEnco
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
 
@@ -77,13 +78,13 @@ def _epochs(asked: Messengers) -> str:
     parts = "epochs" if asked.epochs else f"{asked.switching.parts} equal parts of the session"
     return (
         f"{named}That a decoder relies on the same units in all {parts} was tested by {asked.switching.permutations} random deals of blocks, "
-        f"{asked.blocks} an epoch, to epochs. "
+        f"at most {asked.blocks} an epoch and each several memories of the activity long, to epochs. "
     )
 
 
 def _arms(study: Study) -> tuple[str, ...]:
     """Return the arms of all axes."""
-    if not any(axis.path == SHARE for axis in study.axes):
+    if not any(axis.path in (SHARE, STATE_SHARE) for axis in study.axes):
         return study.arms
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
 
@@ -91,14 +92,51 @@ def _arms(study: Study) -> tuple[str, ...]:
 def _mined(study: Study) -> str:
     """Say how distant pairs were made, where some were."""
     pairing = study.views.pairing
+    if isinstance(pairing, StatePairing):
+        return _asleep(study, pairing)
     if not isinstance(pairing, MinedPairing):
         return ""
+    where = "in another session of the pool" if pairing.elsewhere else f"at least {pairing.gap_s:g} s away in recorded time"
     return (
-        f"Distant partners lay at least {pairing.gap_s:g} s away in recorded time and in the training part: mined ones were one of the "
-        f"{pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
-        f"{pairing.smoothing_s:g} s, without labels; controls served the same windows with random partners, and with those mined for an "
-        "index shifted on the circle of training windows; the oracle read the target and entered no verdict. "
+        f"Distant partners lay {where} and in the training part: mined ones were {_alike(pairing)}; controls served the same windows with "
+        "random partners, and with those mined for an index shifted on the circle of training windows; the oracle read the target and entered "
+        "no verdict. "
     )
+
+
+def _alike(pairing: MinedPairing) -> str:
+    """Say which windows were taken for alike."""
+    guide = pairing.guide
+    if guide is None:
+        return (
+            f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
+            f"{pairing.smoothing_s:g} s, without labels"
+        )
+    known = "" if pairing.labelled == 1 else f", known for the first {pairing.labelled:.0%} of each session's training windows"
+    how = "any of the same class" if guide.kind == "categorical" else f"one of the {pairing.neighbours} nearest in value"
+    return f"{how} in the guide {guide.name!r}{known}"
+
+
+def _asleep(study: Study, pairing: StatePairing) -> str:
+    """Say how pairs across states were made."""
+    within = study.window.within
+    assert within is not None
+    array = within.array
+    speed = "" if pairing.compression == 1 else f", sampled as if activity ran {pairing.compression:g} times faster asleep"
+    return (
+        f"Windows were labelled where {array!r} was {_values(within.values)}; baselines, folds, probes and tests had these alone. Partners "
+        f"from other states were one of the {pairing.neighbours} windows whose trajectories of {pairing.span_s:g} s{speed} were nearest in "
+        f"{pairing.components} principal components of activity smoothed by {pairing.smoothing_s:g} s, each unit standardised within its "
+        f"state; components were fitted on one half of the waking training windows and served the other. Mined ones lay where {array!r} was "
+        f"{_values(pairing.partners)}, at least {pairing.gap_s:g} s from labelled windows and not between those of the test part. Controls "
+        f"served the same windows from as many candidates: of the states {_values(pairing.others)}, of the same sleep with the bins of every "
+        "stretch in random order, and of the same sleep with units exchanged inside tertiles of rate. Views were standardised by waking "
+        "training windows and not matched in rate between states. "
+    )
+
+
+def _values(values: tuple[int, ...]) -> str:
+    return " or ".join(map(str, values))
 
 
 def _looked(training: Training) -> str:

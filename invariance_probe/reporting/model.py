@@ -44,12 +44,13 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "settings": study.model_dump(mode="json"),
         "provenance": provenance,
     }
-    return _finite(content)
+    return finite(content)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain data with null for every number that is not finite, as JSON has it."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -5,6 +5,7 @@ from typing import Any
 from invariance_probe.inference.contrasts import NUISANCE, NUISANCE_SHIFTED, PURITY, PURITY_SHIFTED
 from invariance_probe.inference.intervals import POPULATION
 from invariance_probe.reporting.table import Table
+from invariance_probe.study.state_pairing import STATE_SHARE
 
 CLAIMS = {
     "purity above random": PURITY,
@@ -31,8 +32,15 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
         "over its variance. Nuisance distance: 1 where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
         "it. By chance: what independent draws of anchors and partners, each as often as they are such, would have. Shifted pairs have mined "
         "partners, as often, of other anchors: what mined pairs have beyond them is not due to windows that are everybody's neighbour. The "
-        "miner saw no label; the oracle did, and is in no verdict."
+        "miner saw no label but the guide's, where the study names one; the oracle saw the target, and is in no verdict."
     )
+    if hypothesis["axis"] == STATE_SHARE:
+        note = (
+            "At the primary dose. Share: the part of pairs that are across states, the same in all arms. Windows asleep in use: exp of the "
+            "entropy of how often each serves; few mean that some are everybody's neighbour. Distance from waking: how far representations "
+            "of windows asleep lie on average from the nearest of a waking training window, over the same of waking test windows; near 1 "
+            "where sleep lies on the manifold of waking. No label is read, and none of this is in the verdict."
+        )
     return Table(
         "What the distant pairs are", note, ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"), tuple(rows)
     )

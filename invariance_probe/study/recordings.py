@@ -247,6 +247,27 @@ class IrreversibleRecording(_Simulated):
         return self
 
 
+class HeadDirectionRecording(_Simulated):
+    """G10: head-direction cells awake (state 0), in NREM (1) and in REM (2); asleep the ring drifts by itself."""
+
+    generator: Literal["head_direction"] = "head_direction"
+    concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
+    """kappa of the von Mises tuning awake."""
+    turning_speed: Annotated[float, Field(gt=0)] = 1.0
+    """Standard deviation of the angular velocity awake, in radians a second."""
+    turning_tau_s: Annotated[float, Field(gt=0)] = 1.0
+    compression: Annotated[float, Field(gt=0, le=50)] = 1.0
+    """How many times faster than awake the ring drifts in REM."""
+    nrem_compression: Annotated[float, Field(gt=0, le=50)] = 10.0
+    rem_gain: Annotated[float, Field(ge=0)] = 0.9
+    """kappa in REM, of that in waking; at 0 nothing drives the ring."""
+    nrem_gain: Annotated[float, Field(ge=0)] = 0.9
+    nuisances: Annotated[int, Field(ge=0)] = 2
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 20.0
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.5
+    """Standard deviation of the log-rate that all nuisances cause together, awake alone."""
+
+
 SimulatedRecording = Annotated[
     RedundancyRecording
     | SmoothnessRecording
@@ -257,7 +278,8 @@ SimulatedRecording = Annotated[
     | TurnoverRecording
     | ReplayRecording
     | NothingRecording
-    | IrreversibleRecording,
+    | IrreversibleRecording
+    | HeadDirectionRecording,
     Field(discriminator="generator"),
 ]
 RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]

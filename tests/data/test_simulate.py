@@ -129,3 +129,26 @@ def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_s
         assert autocorrelation(label, lag) == pytest.approx(decay * np.cos(angle), abs=0.02)
         arrow = (x[:-lag] * y[lag:] - y[:-lag] * x[lag:]).mean()
         assert arrow == pytest.approx(2 * found.truth["arrow"] * decay * np.sin(angle), abs=0.02)
+
+
+def test_control_sleep_replays_nothing_and_leaves_old_worlds_as_they_were():
+    found = world("replay", bins=3000, fraction=1.0, control_sleep=True)
+    assert np.array_equal(np.unique(found.targets["state"]), [0, 1, 2])
+    assert not found.targets["replaying"][found.targets["state"] == 2].any() and found.targets["replaying"].any()
+    assert world("replay", bins=3000).fingerprint == world("replay", bins=3000, control_sleep=False).fingerprint
+
+
+@pytest.mark.parametrize("compression", [1.0, 4.0])
+def test_the_ring_drifts_asleep_at_the_declared_compression_and_is_tuned_in_every_state(compression):
+    found = world("head_direction", bins=60_000, units=12, compression=compression, nrem_compression=2.0, bin_s=0.02, nuisances=0)
+    state, direction = found.targets["state"], found.targets["direction"]
+    assert (
+        np.isnan(found.targets["head_direction"][state != 0]).all()
+        and np.isfinite(found.targets["head_direction"][state == 0]).all()
+    )
+    speed = [np.angle(np.exp(1j * np.diff(direction[state == one]))).std() for one in range(3)]
+    assert speed[2] / speed[0] == pytest.approx(compression, rel=0.15) and speed[1] / speed[0] == pytest.approx(2.0, rel=0.15)
+    peaks = np.stack([
+        np.angle((found.activity[state == one] * np.exp(1j * direction[state == one])[:, None]).sum(axis=0)) for one in range(3)
+    ])  # fmt: skip
+    assert np.abs(np.angle(np.exp(1j * (peaks - peaks[0])))).max() < 0.4

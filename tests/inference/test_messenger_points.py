@@ -47,7 +47,7 @@ def figures():
     for unit in range(5):
         scores = {"alone_refit": 0.1, "alone_fixed": 0.2, "weight": 0.5, "variance": 1.5}
         found |= {f"{name}@{unit}": value + unit for name, value in scores.items()}
-    return found | {"switching_epochs": 4.0}
+    return found | {"switching_epochs": 4.0, "switching_blocks": 6.0, "switching_memory_s": 2.5}
 
 
 def test_a_point_is_what_was_measured_of_a_session_a_decoder_and_a_budget():
@@ -81,14 +81,24 @@ def test_switching_is_reported_by_its_p_value_and_the_overlap_beside_what_noise_
     plan = make_plan(2, **SWITCHING)
     results = planted(plan, nulls={"messengers": figures()})
     findings = infer(plan, results, {})
-    assert [(p.session, p.mode, p.epochs, p.p_value, p.overlap, p.expected) for p in findings.switching] == [
-        (s, m, 4, 0.002, 0.3, 0.8) for s in ("s0", "s1") for m in ("refit", "fixed")
+    assert [(p.session, p.mode, p.epochs, p.blocks, p.p_value, p.overlap, p.expected) for p in findings.switching] == [
+        (s, m, 4, 6, 0.002, 0.3, 0.8) for s in ("s0", "s1") for m in ("refit", "fixed")
     ]
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert "refitted: p &lt;= .05 in 2 of 2 sessions" in page and "0.40 (0.10 to 0.70)" in page
+    assert "refitted: p &lt;= .05 in 2 of 2 sessions" in page and "0.40 (0.10 to 0.70)" in page and "4 x 6" in page
     assert "the first and the last epoch by &#39;day&#39;" in page and "499 random deals of blocks" in page
     assert (tmp_path / "r" / "figures" / "messengers-1.svg").exists() and "What the removal of a few units costs" in page
     assert len(pd.read_csv(tmp_path / "r" / "switching.csv")) == 4
+
+
+def test_switching_that_cannot_be_tested_is_a_dash_and_not_a_number(tmp_path):
+    plan = make_plan(2, **SWITCHING)
+    short = {k: v for k, v in figures().items() if "_switching_" not in k} | {"switching_blocks": 0.0}
+    results = planted(plan, nulls={"messengers": short})
+    findings = infer(plan, results, {})
+    assert {(p.blocks, p.p_value) for p in findings.switching} == {(0, None)}
+    page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
+    assert "refitted: p &lt;= .05 in 0 of 0 sessions" in page and "4 x 0" in page
 
 
 def test_scores_of_single_units_are_a_tidy_table_for_use_elsewhere(tmp_path):

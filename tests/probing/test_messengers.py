@@ -1,5 +1,6 @@
 """Messengers: the moments are right, greedy choice finds what brute force finds, and T is 1 or 0 where it should be."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -146,12 +147,16 @@ def test_fiellers_interval_covers_the_ratio():
 
 def measured(budget=4, asked=None, **world):
     recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5, **world), "m", Path())
+    return recording, measured_in(recording, asked or Messengers(budget=budget, resamples=10))
+
+
+def measured_in(recording, asked):
     run = Run(
         fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
-        method=asked or Messengers(budget=budget, resamples=10), target=Target(name="label"), probe=RidgeProbe(),
+        method=asked, target=Target(name="label"), probe=RidgeProbe(),
     )  # fmt: skip
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
 
 
 @pytest.mark.parametrize("switches", [False, True])
@@ -182,6 +187,16 @@ def test_switching_between_more_than_two_epochs_is_tested():
         _, found = measured(switches=switches, asked=asked)
         assert found["switching_epochs"] == 4
         assert all(least <= found[f"{mode}_switching_p_value"] <= most for mode in MODES)
+
+
+def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_switching():
+    recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5), "m", Path())
+    later = recording.targets["epoch"][:, None] == 1
+    moved = replace(recording, activity=recording.activity + later * (np.arange(24) % 5))
+    asked = Messengers(budget=4, resamples=10, epochs="epoch", switching={"permutations": 199})
+    found, shifted = (measured_in(one, asked) for one in (recording, moved))
+    assert shifted["switching_memory_s"] < 2 * found["switching_memory_s"] < 8
+    assert all(shifted[f"{mode}_switching_p_value"] > 0.05 for mode in MODES) and shifted["switching_blocks"] >= 8
 
 
 def test_a_budget_that_leaves_too_few_others_is_refused():

@@ -1,5 +1,6 @@
 """Simulated sessions with known truth, one file a generator."""
 
+from invariance_probe.data.simulate.head_direction import simulate_head_direction
 from invariance_probe.data.simulate.irreversible import simulate_irreversible
 from invariance_probe.data.simulate.messenger import simulate_messenger
 from invariance_probe.data.simulate.multimodal import simulate_multimodal
@@ -12,6 +13,7 @@ from invariance_probe.data.simulate.switching import simulate_switching
 from invariance_probe.data.simulate.turnover import simulate_turnover
 
 GENERATORS = {
+    "head_direction": simulate_head_direction,
     "irreversible": simulate_irreversible,
     "messenger": simulate_messenger,
     "multimodal": simulate_multimodal,

@@ -82,6 +82,7 @@ def dose_label(path: str) -> str:
         "unit_cutout.fraction": "unit cutout (part of the units)",
         "cutmix.fraction": "cutmix (part of the view)",
         "time_jitter.window_s": "time jitter (s)",
+        "state.share": "share of pairs with sleep",
         "mined.share": "share of distant pairs",
     }
     return names.get(path, path)

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import UNIT, Chart, band, chart, dose_label
 from invariance_probe.reporting.figures.doses import curve
 
-PANELS = (("M_loc", "M_oracle"), ("M_rand", "M_shift"))
+PANELS = (("M_loc", "M_oracle"), ("M_rand", "M_shift", "M_other", "M_shuffled", "M_permuted"))
 """Against local pairs, with the oracle as a ceiling; and against distant pairs of the same share."""
 
 
@@ -32,10 +32,10 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
 
     shown = [e for e in hypothesis["estimands"] if e["name"] in {name for panel in panels for name in panel}]
     rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in shown)
+    oracle = "The oracle, which reads the target, is a ceiling and in no verdict. " if "M_oracle" in measured else ""
     alt = (
         f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less than the control, beyond "
-        f"{hypothesis['margin']:g} they help; the oracle, which reads the target, is a ceiling and in no verdict. Thin lines are sessions, "
-        "bars 90 % intervals."
+        f"{hypothesis['margin']:g} they help. {oracle}Thin lines are sessions, bars 90 % intervals."
     )
     columns = ("contrast", "share", "estimate", "90 % low", "90 % high", "sessions")
     return chart(f"{hypothesis['id']}: what mined pairs gain", alt, draw, (3.9 * len(panels), 4.2), columns, rows)

@@ -30,6 +30,9 @@ STYLE = {
     "M_loc": (BLUE, "o", "M_loc: local - mined"),
     "M_rand": (ORANGE, "s", "M_rand: random - mined"),
     "M_shift": (GREEN, "v", "M_shift: shifted - mined"),
+    "M_other": (ORANGE, "s", "M_other: other state - mined"),
+    "M_shuffled": (GREEN, "v", "M_shuffled: time-shuffled - mined"),
+    "M_permuted": (PINK, "^", "M_permuted: unit-permuted - mined"),
     "M_oracle": (GREY, "D", "M_oracle: local - oracle"),
 }
 
@@ -162,7 +165,7 @@ def curve(
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     """Draw every session's estimands at the primary dose, then all together, with the verdict and its gates."""
     dose = hypothesis["primary_dose"]
-    of_pairs = ("M_loc", "M_rand", "M_shift", "M_oracle")
+    of_pairs = ("M_loc", "M_rand", "M_shift", "M_oracle", "M_other", "M_shuffled", "M_permuted")
     names = [
         n
         for n in ("C_info", "H", "D", "delta", "delta_paired", *of_pairs)

@@ -28,11 +28,17 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
                 if row == 0:
                     axis.set_title(session, fontsize=9)
             axes[row, 0].set_ylabel(f"{name}\ndamage / range", fontsize=8)
-        figure.supxlabel("units removed (b)", fontsize=9)
+            axes[row, len(sessions) // 2].set_xlabel("units removed (b)" if row else "", fontsize=9)
         for own in SHOWN.values():
             axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
         axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
-        figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3, frameon=False, fontsize=8)
+        figure.legend(
+            *axes[0, 0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=3 if len(sessions) > 1 else 1,
+            frameon=False,
+            fontsize=8,
+        )
 
     taken = sum(p["accepted"] for p in points)
     alt = (

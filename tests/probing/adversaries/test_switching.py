@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invariance_probe.probing.adversaries.moments import BlockMoments
-from invariance_probe.probing.adversaries.switching import mean_overlap, reliance, switching
+from invariance_probe.probing.adversaries.switching import blocks_of, mean_overlap, memory_bins, reliance, switching
 from invariance_probe.probing.ridge import UNIT
 
 UNITS, EPOCHS, BLOCKS = 8, 3, 8
@@ -53,6 +53,21 @@ def test_reliance_is_the_rise_of_the_error_without_a_unit():
 def test_the_overlap_is_1_for_one_code_and_0_for_codes_without_a_common_unit():
     same, apart = np.array([[0.5, 0.5, 0], [0.5, 0.5, 0]]), np.array([[1.0, 0, 0], [0, 0.3, 0.7]])
     np.testing.assert_allclose(mean_overlap(np.stack([same, apart])), [1, 0], atol=1e-12)
+
+
+@pytest.mark.parametrize("tau", [1, 10, 40])
+def test_memory_is_the_time_constant_of_what_units_share_whatever_their_noise(tau):
+    rng = np.random.default_rng(tau)
+    latent = np.zeros((20_000, 2))
+    for t in range(1, len(latent)):
+        latent[t] = np.exp(-1 / tau) * latent[t - 1] + np.sqrt(1 - np.exp(-2 / tau)) * rng.standard_normal(2)
+    x = latent @ rng.standard_normal((2, 12)) + 2 * rng.standard_normal((len(latent), 12))
+    assert memory_bins(x) == pytest.approx(tau, rel=0.4, abs=1)
+    assert memory_bins(rng.standard_normal((4000, 12))) <= 2
+
+
+def test_blocks_are_several_memories_long_or_there_is_no_test():
+    assert [blocks_of(1000, memory, 12) for memory in (20, 30, 100, 130)] == [12, 8, 4, 0]
 
 
 @pytest.mark.parametrize("sets", [[[0, 1]] * 3, [range(UNITS)] * 3], ids=["few", "all"])

@@ -1,0 +1,55 @@
+"""G10: head-direction cells awake, in NREM and in REM sleep, on one ring.
+
+Tuning is von Mises. Awake the ring follows the head, which turns with a smooth random velocity; asleep it drifts by itself, in REM at
+about waking speed and in NREM faster. Awake there are slow nuisances, which sleep does not have.
+
+References
+----------
+Peyrache, Lacroix, Petersen & Buzsaki 2015, Nat. Neurosci. 18:569 (the ring is kept asleep, and drifts about ten times faster in NREM).
+Senzai & Scanziani 2022, Science 377:999 (virtual head direction in REM).
+"""
+
+import numpy as np
+from scipy.special import i0e
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import HeadDirectionRecording
+
+WAKE, NREM, REM = range(3)
+
+
+def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Recording:
+    """Simulate one session: waking, NREM, REM, each a third of the bins and a segment of its own.
+
+    `head_direction` (radians) is not known asleep; `direction` is where the ring points in all states, a truth that no study should
+    decode; `state` is 0 awake, 1 in NREM, 2 in REM.
+    """
+    rng = generator("simulate", source.seed, session)
+    units, third = source.units, source.bins // 3
+    state = np.minimum(np.arange(source.bins) // third, REM)
+    mean_counts = baseline_rates(rng, units) * source.bin_s
+    preferred = 2 * np.pi * rng.random(units)
+    speed = np.array([1.0, source.nrem_compression, source.compression])[state]
+    tau_bins = [source.turning_tau_s, source.turning_tau_s / source.nrem_compression, source.turning_tau_s / source.compression]
+    velocity = np.concatenate([
+        ornstein_uhlenbeck(rng, int((state == one).sum()), 1, tau_bins[one], source.bin_s)[:, 0] for one in (WAKE, NREM, REM)
+    ])  # fmt: skip
+    steps = source.turning_speed * source.bin_s * speed * velocity
+    steps[np.flatnonzero(np.diff(state)) + 1] += 2 * np.pi * rng.random(2)  # every state begins somewhere else
+    direction = np.mod(2 * np.pi * rng.random() + np.cumsum(steps), 2 * np.pi)
+    kappa = source.concentration * np.array([1.0, source.nrem_gain, source.rem_gain])[state][:, None]
+    tuning = kappa * (np.cos(direction[:, None] - preferred) - 1) - np.log(i0e(kappa))  # mean rate over the ring is kept
+    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units)) / max(source.nuisances, 1) ** 0.5
+    awake = (state == WAKE)[:, None]
+    nuisances = ornstein_uhlenbeck(rng, source.bins, source.nuisances, source.nuisance_tau_s, source.bin_s) * awake
+    counts = spike_counts(rng, source, tuning + nuisances @ loadings, (loadings**2).sum(axis=0) * awake, mean_counts)
+    targets = {
+        "head_direction": np.where(state == WAKE, direction, np.nan),
+        "direction": direction,
+        "state": state,
+        "nuisance": nuisances,
+    }
+    truth = {"compression": source.compression, "nrem_compression": source.nrem_compression}
+    return simulated_recording(source, session, counts, targets, truth, segments=state)
