@@ -78,7 +78,7 @@ def in_words(found: Found) -> list[str]:
         )
         said += f"; the best {budgets[-1]} cost {largest['refit']['chosen']:.2f} of the range when the decoder is fitted again"
         said += f", and it takes {largest['localisation']:.1f} times as many random units as chosen ones to lose half"
-        lines.append(f"* **{session}**. {said}. {_later(points)} {_moves(found, session)}")
+        lines.append(f"* **{session}**. {said[0].upper()}{said[1:]}. {_later(points)} {_moves(found, session)}")
     return lines
 
 
@@ -91,8 +91,8 @@ def _later(points: list[dict[str, Any]]) -> str:
     serve = sum(p["transfer_low"] > 0 for p in bounded)
     less = sum(p["transfer_high"] < 1 for p in bounded)
     return (
-        f"Of {len(known)} sets whose T could be taken, {serve} serve in the later epoch (interval above 0), and {less} serve less well than its "
-        f"own (below 1)."
+        f"Of {len(known)} sets whose T could be taken, {serve} are shown to serve in the later epoch (interval above 0), and {less} to serve "
+        "less well than its own set (below 1)."
     )
 
 
