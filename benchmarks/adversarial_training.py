@@ -4,11 +4,13 @@ python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 4
 
 A forward pass counts one, and a gradient's backward pass two more. The rise is that of the batch which was searched, as in training. The
 scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. An adversary works
-where it beats the worst of random masks (MaxUp) at equal passes.
+where it beats the worst of random masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
+it trains on the mean of its draws, so that it has to learn to win.
 """
 
 import argparse
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -16,20 +18,25 @@ import torch
 from scipy import stats
 from torch import Tensor
 
+from invariance_probe.augmentations.operations import CHOICES, operate
+from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
-from invariance_probe.training.adversary import make_adversary
+from invariance_probe.training.adversaries import make_adversary
 
 PASSES = 12
 """Of every search of a step: twelve random masks, or four ascents."""
 LEARNING = 100
 """Steps in which a learned mask learns."""
 BUDGETS = (1, 2, 4, 8, 16)
+STRENGTHS = (0.25, 0.5, 1.0)
+DRAWS = 4
+"""Of a policy, a step."""
 HYPOTHESIS = {
     "id": "H", "claim": "never judged", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4,
     "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"},
@@ -89,7 +96,7 @@ def rises(given: Trained, adversary: Adversary) -> np.ndarray:
     for i, batch in enumerate(given.batches):
         loss = attack.loss(given.method, batch)
         if i < LEARNING:
-            if loss.requires_grad and adversary.kind == "learned_mask":
+            if loss.requires_grad and adversary.kind == "learned_mask":  # a policy moves without a gradient
                 loss.sum().backward()
             continue
         with torch.no_grad():
@@ -115,9 +122,53 @@ def table(given: Trained) -> list[str]:
     return rows
 
 
+def policy_table(given: Trained) -> list[str]:
+    """Return the rows of one source for the learned policy: the mean rise by strength, beside policies that know nothing."""
+    found = {s: {name: rise(given, s) for name, rise in POLICIES.items()} for s in STRENGTHS}
+    rows = ["| policy | " + " | ".join(f"strength {s:g}" for s in STRENGTHS) + " |", "|---" * (len(STRENGTHS) + 1) + "|"]
+    for name in POLICIES:
+        cells = [
+            f"{found[s][name].mean():.3f}{_mark(found[s][name], found[s]['worst of 4 random (MaxUp)'], name)}" for s in STRENGTHS
+        ]
+        rows.append(f"| {name} | " + " | ".join(cells) + " |")
+    return rows
+
+
+def learned_rises(given: Trained, strength: float) -> np.ndarray:
+    """Return the rise of the loss that encoders would train on, (batch, run), after the policy learned on earlier batches."""
+    return rises(given, LearnedPolicy(strength=strength, draws=DRAWS, rate=0.3))
+
+
+def random_rises(given: Trained, strength: float, worst: bool) -> np.ndarray:
+    """Return the rise under operations drawn alike, the mean or the worst of `DRAWS` (batch, run)."""
+    found = []
+    for batch in given.batches[LEARNING:]:
+        runs, rows = batch.views.shape[:2]
+        at = torch.arange(rows).expand(runs, -1) % (rows // 2)
+        losses = []
+        for draw in range(DRAWS):
+            start = position(batch.keys, batch.step, 99, draw)  # type: ignore[arg-type]
+            choice = (uniform(position(start, 0), torch.zeros(runs, 1, dtype=torch.int64), 1).squeeze(2) * CHOICES).to(
+                torch.int64
+            )
+            shown = operate(batch.views, choice.expand(-1, rows), torch.full((runs,), strength), start, at)
+            with torch.no_grad():
+                losses.append(given.method.loss(replace(batch, views=shown)) - given.method.loss(batch))
+        stacked = torch.stack(losses).double()
+        found.append((stacked.max(0).values if worst else stacked.mean(0)).numpy())
+    return np.stack(found)
+
+
+POLICIES = {
+    "random operations": partial(random_rises, worst=False),
+    "worst of 4 random (MaxUp)": partial(random_rises, worst=True),
+    "learned policy": learned_rises,
+}
+
+
 def _mark(rise: np.ndarray, maxup: np.ndarray, name: str) -> str:
     """Say whether a rise beats MaxUp's on the same batches: a paired t over batches at .05, one-sided."""
-    if name.endswith("(MaxUp)"):
+    if name.endswith("(MaxUp)") or name.startswith("random"):
         return ""
     return (
         " beats MaxUp"
@@ -137,7 +188,8 @@ def main() -> None:
     how = " ".join(__doc__.split("\n\n")[2].split())
     lines = ["# Adversaries of the SSL loss, at equal passes", "", f"Mean rise of the SSL loss in nats. {how}", ""]
     for title, (source, target, folds) in SOURCES.items():
-        lines += [f"## {title}", "", *table(trained(source, target, folds, given.steps, given.batches)), ""]
+        measured = trained(source, target, folds, given.steps, given.batches)
+        lines += [f"## {title}", "", *table(measured), "", *policy_table(measured), ""]
     text = "\n".join(lines).rstrip() + "\n"
     print(text)
     if given.out:

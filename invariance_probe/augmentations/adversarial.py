@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.random_bits import Draws, uniform
-from invariance_probe.study.adversaries import AdversarialNoise, Adversary
+from invariance_probe.augmentations.operations import CHOICES, operate
+from invariance_probe.augmentations.random_bits import Draws, position, uniform
+from invariance_probe.study.adversaries import AdversarialNoise, Adversary, LearnedPolicy
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,13 +48,38 @@ class SignNoise:
         return windows + (signs * self.epsilon.view(-1, 1, 1, 1)).to(windows.dtype)
 
 
+@dataclass(frozen=True, eq=False)
+class AnyOperation:
+    """Corrupt every window by an operation of a policy that knows nothing: all operations and levels alike.
+
+    The draw is where the operations' numbers start (run,), the rows that read them, and the choice of every window (run, batch or 1).
+    """
+
+    PURPOSE = 23
+    strength: Tensor
+    """(run,), in [0, 1]."""
+
+    def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+        """Draw for windows of shape (time, unit)."""
+        start = draws.start(self.PURPOSE)
+        number = uniform(position(start, 0), draws.rows, 1).squeeze(2)
+        return position(start, 1), draws.rows, (number * CHOICES).to(torch.int64).clamp_max(CHOICES - 1)
+
+    def apply(self, windows: Tensor, draw: tuple[Tensor, Tensor, Tensor]) -> Tensor:
+        """Return standardised windows (run, batch, time, unit), each with its operation done to it."""
+        start, rows, choice = draw
+        return operate(windows, choice, self.strength, start, rows)
+
+
 def smallest(numbers: Tensor, count: Tensor) -> Tensor:
     """Return which numbers (run, row, unit) are among the `count` (run,) smallest of their row, boolean."""
     return numbers.argsort(dim=2, stable=True).argsort(dim=2) < count.view(-1, 1, 1)
 
 
-def random_counterpart(adversaries: list[Adversary], device: torch.device) -> LoseBudget | SignNoise:
+def random_counterpart(adversaries: list[Adversary], device: torch.device) -> LoseBudget | SignNoise | AnyOperation:
     """Return the random corruption that is as strong as the adversaries of K runs."""
+    if isinstance(adversaries[0], LearnedPolicy):
+        return AnyOperation(torch.tensor([a.strength for a in adversaries], device=device))  # type: ignore[union-attr]
     if isinstance(adversaries[0], AdversarialNoise):
         return SignNoise(torch.tensor([a.epsilon for a in adversaries], device=device))  # type: ignore[union-attr]
     return LoseBudget(torch.tensor([a.budget for a in adversaries], device=device))  # type: ignore[union-attr]

@@ -1,17 +1,20 @@
 """Distant pairs of training windows: mined, random, shifted and oracle partners, all at least a gap of time away.
 
 In: the training windows of one run, which are all that is looked at. Out: a table of partners for every window. Neighbours are
-looked for without labels; only the oracle reads the target. Nothing is trained here, and no window outside the training part is seen.
+looked for without labels, or by a guide where one is declared; only the oracle reads the target. Nothing is trained here, and no window
+outside the training part is seen.
 
 References
 ----------
 Azabou et al. 2021, arXiv:2102.10106 (mined views).
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
+from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 from sklearn.decomposition import PCA
 
@@ -20,6 +23,8 @@ from invariance_probe.study.pairing import MinedPairing, Source
 
 CHUNK = 500
 """Windows whose neighbours are looked for together."""
+MANY = 20_000
+"""More windows than this are searched by a tree: the same neighbours, without all distances."""
 SHIFTS = 8
 """Shifts that are drawn for the shifted index; where the gap is short against the recording, the first serves nearly all."""
 
@@ -56,11 +61,18 @@ class Ground:
     counts
         Whether the activity is counts.
     times
-        Start of each window in seconds of recorded time (window,), ascending.
+        Start of each window in seconds of recorded time (window,), ascending; or the number of its session, where partners come from other
+        sessions alone.
     target
         Classes (window,) or columns (window, column), for the oracle alone.
     bin_s
         Seconds of a bin.
+    gap
+        How far apart in `times` partners lie at least.
+    guide
+        Classes (window,) or columns (window, column) by which windows are alike; None where activity says so.
+    labelled
+        Whether a window's guide is known (window,); None where all are.
     """
 
     train: np.ndarray
@@ -70,6 +82,17 @@ class Ground:
     times: np.ndarray
     target: np.ndarray
     bin_s: float
+    gap: float
+    guide: np.ndarray | None = None
+    labelled: np.ndarray | None = None
+
+    def among_labelled(self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]) -> "Pairs":
+        """Return the pairs that `find` makes, of values (window, ...) and times, among the windows whose guide is known."""
+        if self.labelled is None:
+            return find(values, self.times)
+        known = np.flatnonzero(self.labelled)
+        found = find(values[known], self.times[known])
+        return Pairs(known[found.first], known[found.second])
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,12 +120,20 @@ class Distant:
 
 
 def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
-    """Return the places (anchor, neighbour) of every window's nearest neighbours in smoothed components; -1 beyond the last."""
+    """Return the places (anchor, neighbour) of every window's nearest neighbours; -1 beyond the last.
+
+    They are near in smoothed components, or in the columns of a guide; of a guide of classes they are drawn anew for every run
+    (`distant_partners`), and the table is empty.
+    """
+    size = declared.neighbours
+    if ground.guide is not None:
+        if ground.guide.ndim == 1:
+            return np.full((len(ground.train), size), -1, dtype=np.int64)
+        near = ground.among_labelled(ground.guide, lambda guide, times: nearest_pairs(guide, times, ground.gap, size))
+        return _table(near, len(ground.train), size)
     sigma = declared.smoothing_s / ground.bin_s
     features = neighbour_features(ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components)
-    return _table(
-        nearest_pairs(features, ground.times, declared.gap_s, declared.neighbours), len(ground.train), declared.neighbours
-    )
+    return _table(nearest_pairs(features, ground.times, ground.gap, size), len(ground.train), size)
 
 
 def distant_partners(
@@ -126,19 +157,24 @@ def distant_partners(
         When no window has partners of every source.
     """
     count, size = len(ground.train), declared.neighbours
+    if ground.guide is not None and ground.guide.ndim == 1:
+        (own,) = rng.spawn(1)
+        alike = ground.among_labelled(ground.guide, lambda guide, times: drawn_pairs(times, guide, ground.gap, size, own))
+        mined = _table(alike, count, size)
     anywhere = np.zeros(count, dtype=np.int64)
+    drawn = lambda groups, times: drawn_pairs(times, groups, ground.gap, size, rng)  # noqa: E731
     tables = {
         "mined": mined,
-        "shifted": _shifted(mined, ground.times, declared.gap_s, rng),
-        "random": _table(drawn_pairs(ground.times, anywhere, declared.gap_s, size, rng), count, size),
+        "shifted": _shifted(mined, ground.times, ground.gap, rng),
+        "random": _table(ground.among_labelled(anywhere, drawn), count, size),
     }
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():
         raise TrainingError(
             f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, random and shifted partners; use a "
-            "shorter gap or a longer recording"
+            "shorter gap, a longer recording, or a guide that is known for more of it"
         )
-    places = tables[source] if source != "oracle" else _alike(ground, declared.gap_s, size, rng)
+    places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
     return Distant(np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share)
 
@@ -160,11 +196,13 @@ def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.
     return np.take_along_axis(found, np.argsort(found < 0, axis=1, kind="stable"), axis=1)
 
 
-def _alike(ground: Ground, gap_s: float, count: int, rng: np.random.Generator) -> np.ndarray:
+def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return places of windows of the same class, or with the nearest target; none where no two of a class lie a gap apart."""
     classes = ground.target.ndim == 1
     found = (
-        _drawn(ground.times, ground.target, gap_s, count, rng) if classes else _nearest(ground.target, ground.times, gap_s, count)
+        _drawn(ground.times, ground.target, ground.gap, count, rng)
+        if classes
+        else _nearest(ground.target, ground.times, ground.gap, count)
     )
     return _table(found, len(ground.train), count)
 
@@ -244,16 +282,50 @@ def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: 
 
 
 def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    first, second, count = [], [], min(count, len(features))
+    count = min(count, len(features))
+    tree = KDTree(features) if len(features) > MANY else None
+    found = []
     for start in range(0, len(features), CHUNK):
         rows = np.arange(start, min(start + CHUNK, len(features)))
-        distances = cdist(features[rows], features, "sqeuclidean")
-        distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
-        nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
-        reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
-        first.append(np.repeat(rows, count)[reached.ravel()])
-        second.append(nearest[reached])
-    return Pairs(np.concatenate(first), np.concatenate(second))
+        if tree is not None:
+            rows, first, second = _by_tree(tree, features, times, gap_s, count, rows)
+            found.append((first, second))
+        if len(rows):
+            found.append(_by_distances(features, times, gap_s, count, rows))
+    first, second = (np.concatenate(places) for places in zip(*found, strict=True))
+    return Pairs(first, second)
+
+
+def _by_distances(
+    features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return anchors (pair,) among the rows and their nearest windows (pair,), from all distances."""
+    distances = cdist(features[rows], features, "sqeuclidean")
+    distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
+    nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
+    reached = np.isfinite(np.take_along_axis(distances, nearest, axis=1))
+    return np.repeat(rows, count)[reached.ravel()], nearest[reached]
+
+
+def _by_tree(
+    tree: KDTree, features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the rows that a tree does not pay for, and anchors (pair,) among the others with their nearest windows (pair,).
+
+    More and more neighbours are asked for, until enough of them lie beyond the gap; windows whose neighbours nearly all lie within it
+    are left.
+    """
+    first, second, asked = [], [], 8 * count
+    while len(rows) and asked <= len(features) // 16:
+        nearest = tree.query(features[rows], asked)[1]
+        far = np.abs(times[rows, None] - times[nearest]) >= gap_s - 1e-9
+        enough = far.sum(axis=1) >= count
+        wanted = (far & (far.cumsum(axis=1) <= count))[enough]
+        first.append(np.repeat(rows[enough], count))
+        second.append(nearest[enough][wanted])
+        rows, asked = rows[~enough], 4 * asked
+    nothing = np.zeros(0, dtype=np.int64)
+    return rows, np.concatenate([nothing, *first]), np.concatenate([nothing, *second])
 
 
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:

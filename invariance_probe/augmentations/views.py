@@ -101,7 +101,7 @@ class ViewMaker:
         self.transforms = sorted(transforms, key=lambda transform: isinstance(transform, ModulateGain))  # after what reads counts
         self.pool = _pool(parts, device) if any(isinstance(transform, MixWindows) for transform in transforms) else None
         self.adversaries = _adversaries(views)
-        self.counterpart = random_counterpart(self.adversaries, device) if self.adversaries else None
+        self.counterpart: Any = random_counterpart(self.adversaries, device) if self.adversaries else None
         self.idle = torch.tensor([_idle(view) for view in views], device=device)
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 

@@ -25,6 +25,8 @@ from invariance_probe.calibration.banks import (
     needed_of_crossed,
     needed_of_jitter,
 )
+from invariance_probe.calibration.contrasts import BANKS as CONTRASTS
+from invariance_probe.calibration.contrasts import contrast_rows, contrast_study, needed_of_contrasts
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import few_session_rows
 from invariance_probe.calibration.ground import Ground
@@ -40,9 +42,9 @@ from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 
-PARTS = ("dropout", "few", "arms", "time", "measures", "worlds")
+PARTS = ("dropout", "few", "arms", "time", "contrasts", "measures", "worlds")
 """What can be calibrated alone: verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses say of
-time; the measures without SSL (G1, G1b, G2, G8); and the worlds G3 to G6."""
+time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8); and the worlds G3 to G6."""
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
     "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
@@ -101,7 +103,8 @@ def calibrate(
     ground = Ground(store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event)
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [row for name in PARTS if part in ("all", name) for row in _part(name, ground, size, method, tables, arithmetic)]
-    study = dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
+    by_contrast = part == "contrasts"
+    study = contrast_study(SSL[method], 1) if by_contrast else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
     settings = {
         "method": study.method.model_dump(mode="json"),
         "training": study.training.model_dump(mode="json"),
@@ -132,6 +135,8 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
         return arm_rows(ground.sessions(arms_study(declared, plain["arms"]), needed_for_claims), tables)
     if name == "time" and plain["jitter"]:
         return training_dose_rows(ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables)
+    if name == "contrasts" and CONTRASTS[size]:
+        return contrast_rows(ground.sessions(contrast_study(declared, CONTRASTS[size]), needed_of_contrasts), rng, tables)
     where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)
     if name == "measures" and MEASURED[size]:
         return measure_rows(measured_sessions(measures_study(MEASURED[size]), *where))

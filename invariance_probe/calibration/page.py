@@ -75,7 +75,7 @@ def _opening(settings: Mapping[str, Any]) -> str:
             f"{_SIZE_NOTE[size]}"
         )
     by = settings.get("arithmetic", "torch")
-    how = "" if by == "torch" else f" --part {part} --arithmetic {by}"
+    how = " --part contrasts" if part == "contrasts" else "" if by == "torch" else f" --part {part} --arithmetic {by}"
     return (
         f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
@@ -178,7 +178,7 @@ def _drawn(content: Mapping[str, Any]) -> str:
     """Say on how many sessions the figures about verdicts and claims rest."""
     banks: dict[str, int] = {}
     for row in content["rows"]:
-        if row["about"] in content["verdicts"]:
+        if row["about"] in (content["verdicts"] or row["about"]):
             banks[row["about"]] = max(row["bank"], banks.get(row["about"], 0))
     seeds = content["settings"]["training"]["seeds"]
     said = ", ".join(f"{count} ({case})" for case, count in banks.items())

@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
 
-ROUGH_STEPS_PER_SECOND = 400
-"""Model-steps a second and core of the default network on a current CPU, for `plan` to guess with."""
 BYTES_A_RUN = 60_000
 SPREAD_HELP = (
     "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
@@ -128,6 +126,7 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.planning import make_plan, stock, with_kernels
     from invariance_probe.results.store import Store
+    from invariance_probe.study.price import core_seconds
 
     file, note = with_kernels(_open(study, overrides), Store(runs))
     if note:
@@ -139,8 +138,9 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
     click.echo(f"{len(made.examined)} examinations of stored encoders, which train nothing")
-    seconds = made.model_steps() / ROUGH_STEPS_PER_SECOND
-    click.echo(f"about {seconds / 60:.0f} core-minutes (at {ROUGH_STEPS_PER_SECOND} model-steps/s a core, a rough figure)")
+    seconds = core_seconds(made)
+    rate = made.model_steps() / seconds if seconds else 0
+    click.echo(f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)")
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(made.examined) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
     click.echo(_reused(stock(made, runs)))
@@ -181,10 +181,11 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "measures", "worlds"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds"]),
     default="all",
     show_default=True,
-    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, measures without SSL, or worlds G3 to G6.",
+    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
+    "measures without SSL, or worlds G3 to G6.",
 )
 @click.option(
     "--arithmetic",
@@ -313,6 +314,7 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
     from invariance_probe.inference.spreads import LEVELS, read_numbers, stated_spreads
     from invariance_probe.reporting.power_text import power_text
     from invariance_probe.runner import read_results
+    from invariance_probe.study.price import core_seconds
 
     if (pilot is None) == (sd is None):
         raise InferenceError("power needs one of --pilot STUDY and --sd NAME=SD,...; " + ("got both" if pilot else "got neither"))
@@ -325,7 +327,7 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
         spreads = pilot_spreads(*read_results(_open(pilot, ()), runs), made)
     else:
         spreads = stated_spreads(made, read_numbers("--sd", sd or "", LEVELS, lowest=0))
-    return power_text(study_power(made, spreads, effects), ROUGH_STEPS_PER_SECOND)
+    return power_text(study_power(made, spreads, effects), made.model_steps() / max(core_seconds(made), 1e-9))
 
 
 def _executor(on: str, profile: Path | None, address: str | None, workers: int | None) -> "Executor | None":

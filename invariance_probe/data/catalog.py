@@ -10,7 +10,7 @@ from pathlib import Path
 import pooch
 
 from invariance_probe.errors import DataError
-from invariance_probe.study.recordings import CatalogRecording, NpzRecording
+from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording
 
 _REACH = {"activity": "spike_count", "bin_s": "bin_s", "trial": "trial"}
 
@@ -34,6 +34,16 @@ CATALOG = {
         group="sleep",
         activity="spike_count",
         bin_s="bin_s",
+    ),
+    "m1-bci/monkey-j": NpzRecording(
+        path="m1_bci/golub_monkeyJ_20120305.npz",
+        session="monkey-j",
+        subject="monkey-j",
+        group="bci",
+        activity="spike_count",
+        bin_s="bin_s",
+        epochs=("before_", "after_"),
+        dealt=Dealt(by="target_angle_deg", rounds=16, gap_bins=1),
     ),
 }
 """Every catalogued session as the file that holds it, under the data folder."""

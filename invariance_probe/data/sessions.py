@@ -28,6 +28,8 @@ from invariance_probe.study.study import POOL, Place, Study
 from invariance_probe.study.views import Views
 
 Problem = tuple[Place, Any, str]
+MOST_EPOCHS = 20
+"""Between which messengers are compared; an array with more values is no array of epochs."""
 PLANT = "+"
 """Stands between a session's name and the kind of target that is planted in it."""
 
@@ -94,14 +96,16 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
             source = Planted(of=session.source, plant=kind)
             name = f"{session.name}{PLANT}{kind}"
             recording = open_recording(source, name, base)
-            found.append(Session(name, session.subject, session.group, recording.fingerprint, source))
+            units = recording.activity.shape[1]
+            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units))
     return tuple(found)
 
 
 def _opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
     for name in session_names(source):
         recording = open_recording(source, name, base)
-        yield Session(name, recording.subject, recording.group, recording.fingerprint, source), recording
+        units = recording.activity.shape[1]
+        yield Session(name, recording.subject, recording.group, recording.fingerprint, source, units=units), recording
 
 
 def recording_problems(study: Study, base: Path) -> list[Problem]:
@@ -209,6 +213,7 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
+    yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
         (("axes", i, "doses", j), dose)
@@ -222,6 +227,32 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
 
 
+def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
+    """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
+    for i, asked in enumerate(study.measurements):
+        place: Place = ("measurements", i, "epochs")
+        if not asked.epochs:
+            continue
+        if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
+            has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)
+            yield (
+                place,
+                asked.epochs,
+                f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
+            )
+            continue
+        values, counts = np.unique(np.asarray(recording.targets[asked.epochs])[centres], return_counts=True)
+        if not 2 <= len(values) <= MOST_EPOCHS:
+            what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
+            yield place, asked.epochs, what
+        elif counts.min() < 4 * asked.blocks:
+            reason = (
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has {counts.min()} windows, fewer than two for each "
+                f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
+            )
+            yield ("measurements", i, "blocks"), asked.blocks, reason
+
+
 def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
     """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
     window_s = study.window.length_bins * recording.bin_s
@@ -232,20 +263,25 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
             f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
             f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
         )
-    elif not study.quick and study.contrasts and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+    elif not study.quick and study.contrasts and not pairing.elsewhere and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
             f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
         )
-    if 4 * pairing.gap_s > span_s:
+    if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
+    if pairing.guide is not None:
+        try:
+            recording.target(pairing.guide)
+        except DataError as error:
+            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error).replace(": target ", ": guide ")
     if pairing.nuisance == TIME and TIME not in recording.targets:
         return
     if pairing.nuisance and pairing.nuisance not in recording.targets:

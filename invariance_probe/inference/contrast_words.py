@@ -20,6 +20,8 @@ CONTROLS = {
 """What each claim says that mined pairs beat."""
 ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
 
+FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessions or more only"
+
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
@@ -64,6 +66,10 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
     why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
+    if finding.scope == "these recordings":
+        of_losses = [name for name in lacking if name in CONTROLS]
+        said = f"what is not shown is {', '.join(of_losses)}; " if of_losses else ""
+        return f"no benefit is shown: {why}{said}{FEW}"
     return f"no benefit is shown: {why}what is not shown is {', '.join(lacking)}"
 
 
@@ -98,7 +104,13 @@ def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     """Return what a contrast cannot support, however its verdict is worded."""
-    limits = [
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    limits = (
+        []
+        if guide is None
+        else [f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"]
+    )
+    limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
         "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
     ]
@@ -106,6 +118,11 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
         return _state_limits(finding)
     if finding.verdict == "not shown":
         limits.insert(0, "that mined pairs do not help: a benefit that is not shown is no evidence against one")
+    if finding.scope == "these recordings":
+        limits.append(
+            "that pairs share the target or differ in a nuisance, and so a benefit: a session's folds share training windows and its seeds "
+            f"one table of neighbours, so {FEW}; purity and distance of these recordings are a description"
+        )
     if not _nuisance(question):
         limits.append("that pairs recur across a nuisance: none is named, so its distance within pairs is not measured")
     if finding.scope in ELSEWHERE:

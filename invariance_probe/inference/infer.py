@@ -9,7 +9,7 @@ from invariance_probe.inference import description, examination
 from invariance_probe.inference.addition import ssl_adds
 from invariance_probe.inference.contrast_words import contrast_addition, contrast_limits, contrast_supports
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
-from invariance_probe.inference.messengers import messengers
+from invariance_probe.inference.messengers import messengers, switching, unit_scores
 from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.scope import cannot_support, supports
@@ -56,6 +56,8 @@ def infer(
         similarity=tuple(examination.similarity(evidence)),
         classes=tuple(point for question in questions for point in examination.classes(question)),
         messengers=tuple(messengers(plan, results)),
+        switching=tuple(switching(plan, results)),
+        units=tuple(unit_scores(plan, results)),
     )
 
 

@@ -1,10 +1,12 @@
 """Messengers: the few units whose removal harms decoding most, and whether they are the same ones later in the session.
 
-In: counts (their square roots are decoded) or signals of one bin a window, and the target. Each half of the session (epoch A,
-epoch B) is cut into blocks that in turn choose and score. A set is chosen on the choosing blocks only and scored on the scoring
-blocks only, by decoders that are fitted and tested within them, so that neither the set nor a decoder profits from how it was
-chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratio T_AB = G(set of A in B) / G(set of B in B). Where a
-study names several budgets, also the curve of the whole session over them (`adversaries/curve.py`).
+In: counts (their square roots are decoded) or signals of one bin a window, and the target. Each of two epochs A and B (halves of
+the session, or what an array of the recording says) is cut into blocks that in turn choose and score. A set is chosen on the
+choosing blocks only and scored on the scoring blocks only, by decoders that are fitted and tested within them, so that neither
+the set nor a decoder profits from how it was chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratios
+T_AB = G(set of A in B) / G(set of B in B) and T_BA. Where a study names several budgets, also the curve of the whole session over
+them (`adversaries/curve.py`), and the test of whether units switch between epochs, of which there may then be more than two
+(`adversaries/switching.py`).
 
 Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
 reliance of this decoder). All comes from Gram matrices. Not a statement about causes.
@@ -12,6 +14,7 @@ reliance of this decoder). All comes from Gram matrices. Not a statement about c
 
 import math
 from collections.abc import Sequence
+from dataclasses import asdict
 
 import numpy as np
 from scipy import stats
@@ -20,9 +23,10 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.probing.adversaries.curve import curve
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
-from invariance_probe.probing.adversaries.halves import Halves
+from invariance_probe.probing.adversaries.halves import Halves, features_of, moments_of
 from invariance_probe.probing.adversaries.moments import Part
 from invariance_probe.probing.adversaries.random_sets import matched_sets
+from invariance_probe.probing.adversaries.switching import blocks_of, memory_bins, switching
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
@@ -58,7 +62,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
             f"at most {most_messengers(units)} leave enough others to compare with"
         )
     windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
-    parts = windows[: len(windows) // 2], windows[len(windows) // 2 :]
+    named = _named_epochs(bench, method.epochs)
+    parts = (named[0], named[-1]) if named else (windows[: len(windows) // 2], windows[len(windows) // 2 :])
     epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in parts]
     rates = bench.recording.activity.mean(axis=0)
     found: dict[str, float] = {}
@@ -73,7 +78,44 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     if method.budgets:
         whole = Halves.of(bench, windows, method.blocks, embargo)
         found |= curve(whole, method, rates, generator("probe", run.study_seed, run.session))
+    if method.switching is not None:
+        found |= _switching(bench, run, method, named)
     return RunResult(run.key(), "done", diagnostics=found)
+
+
+def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
+    """Return the windows of every value of an array, in order of appearance; none where no array is named."""
+    if not array:
+        return []
+    values = np.asarray(bench.recording.targets[array])[bench.windows.centres]
+    _, first, of = np.unique(values, return_index=True, return_inverse=True)
+    return [np.flatnonzero(of == kind) for kind in np.argsort(first)]
+
+
+def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]) -> dict[str, float]:
+    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
+
+    Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
+    """
+    assert method.switching is not None
+    rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
+    apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
+    memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
+    blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
+    about = {
+        "switching_epochs": float(len(rows)),
+        "switching_blocks": float(blocks),
+        "switching_memory_s": memory * bench.recording.bin_s,
+    }
+    if not blocks:
+        return about
+    block = [number * blocks + np.arange(len(own)) * blocks // len(own) for number, own in enumerate(rows)]
+    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block), apart)
+    epoch = np.repeat(np.arange(len(rows)), blocks)
+    rng = generator("null", run.study_seed, run.session)
+    tested = switching(moments, epoch, penalty, method.switching.permutations, rng)
+    found = {f"{mode}_switching_{name}": value for mode, one in tested.items() for name, value in asdict(one).items()}
+    return found | about
 
 
 def transfer(
@@ -104,7 +146,7 @@ def transfer(
         random = np.mean([losses_without(scoring[epoch], removed, mode) for removed in sets], axis=0)
         return losses_without(scoring[epoch], units_chosen, mode) - random
 
-    own_a, crossed, own_b = gain(chosen[0], 0), gain(chosen[0], 1), gain(chosen[1], 1)
+    own_a, crossed, own_b, back = gain(chosen[0], 0), gain(chosen[0], 1), gain(chosen[1], 1), gain(chosen[1], 0)
     ranges = [decodable_range(parts) for parts in scoring]
     found = {f"{name}@{i + 1}": float(unit) for name, one in zip("ab", chosen, strict=True) for i, unit in enumerate(one)}
     found |= {
@@ -112,19 +154,32 @@ def transfer(
         "gain_a": float(own_a.mean() / ranges[0].mean()),
         "gain_b": float(own_b.mean() / ranges[1].mean()),
         "gain_a_in_b": float(crossed.mean() / ranges[1].mean()),
-        "gain_b_p": float(stats.ttest_1samp(own_b - method.margin * ranges[1], 0.0, alternative="greater").pvalue),
+        "gain_b_p": _carries(own_b, ranges[1], method.margin),
+        "gain_a_p": _carries(own_a, ranges[0], method.margin),
     }
-    if found["gain_b_p"] <= LEVEL:
-        choice = _choice_covariance(epochs, scoring[1], mode, method, rng)
-        low, high = ratio_interval(crossed, own_b, CONFIDENCE, choice)
-        found |= {"transfer": float(crossed.mean() / own_b.mean()), "transfer_low": low, "transfer_high": high}
+    shown = [kind for kind, p in (("transfer", "gain_b_p"), ("transfer_back", "gain_a_p")) if found[p] <= LEVEL]
+    if not shown:
+        return found
+    forth, turned = _choice_covariances(epochs, scoring, mode, method, rng)
+    ratios = {"transfer": (crossed, own_b, forth), "transfer_back": (back, own_a, turned)}
+    for kind in shown:
+        there, own, choice = ratios[kind]
+        low, high = ratio_interval(there, own, CONFIDENCE, choice)
+        found |= {kind: float(there.mean() / own.mean()), f"{kind}_low": low, f"{kind}_high": high}
     return found
 
 
-def _choice_covariance(
-    epochs: Sequence[Halves], scoring: Sequence[Part], mode: str, method: Messengers, rng: np.random.Generator
-) -> np.ndarray:
-    """Return the covariance (2, 2) of the mean losses in B without A's and without B's set, over sets chosen by reweighted blocks.
+def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
+    """Return p of the claim that a set carries more than the margin of its epoch's range (block,), (block,)."""
+    return float(stats.ttest_1samp(gain - margin * ranges, 0.0, alternative="greater").pvalue)
+
+
+def _choice_covariances(
+    epochs: Sequence[Halves], scoring: Sequence[Sequence[Part]], mode: str, method: Messengers, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the covariances (2, 2) of the mean losses without the other epoch's and without its own set, in B and in A.
+
+    Sets are chosen by reweighted blocks.
 
     Blocks are weighted by standard exponential numbers, so that none stands on both sides of a fold.
 
@@ -132,13 +187,13 @@ def _choice_covariance(
     ----------
     Rubin 1981, doi:10.1214/aos/1176345338 (Bayesian bootstrap).
     """
-    units, found = len(scoring[0].with_target), np.empty((method.resamples, 2))
+    units, found = len(scoring[0][0].with_target), np.empty((method.resamples, 2, 2))  # (resample, scored in, chosen in)
     for i in range(method.resamples):
         for number, epoch in enumerate(epochs):
             weights = rng.exponential(size=len(epoch.choosing.rows))
             again = choose(harm(epoch.choosing.parts(epoch.choosing_penalty, weights), mode), units, method.budget)
-            found[i, number] = losses_without(scoring, again, mode).mean()
-    return np.cov(found.T)
+            found[i, :, number] = [losses_without(parts, again, mode).mean() for parts in scoring]
+    return [np.cov(found[:, 1].T), np.cov(found[:, 0, ::-1].T)]
 
 
 def ratio_interval(

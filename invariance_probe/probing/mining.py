@@ -21,22 +21,26 @@ def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tens
     `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
     `mined_elsewhere` is the part of pairs in two sessions, where a model sees several.
     `mined_agreement` is the part of pairs with one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that know
-    nothing of the target, 1 for pairs alike in it, with the variance over the anchors.
+    nothing of the target, 1 for pairs alike in it, with the variance over the anchors. `mined_nuisance_distance` stands there where the
+    run's pairing names a nuisance; each `_expected` is what independent draws from the marginals of anchors and of found windows would have.
 
     Parameters
     ----------
     mined
         Windows of anchors and of what was mined for them (run, pair), -1 where nothing was.
     """
-    return [] if mined is None else [_mined_pairs(bench, *pairs) for pairs in zip(*mined, strict=True)]
+    return [] if mined is None else [_mined_pairs(bench, run, *pairs) for run, *pairs in zip(runs, *mined, strict=True)]
 
 
-def _mined_pairs(bench: Workbench, anchors: Tensor, others: Tensor) -> dict[str, float]:
+def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> dict[str, float]:
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return {}
     found = _distances(bench, first, second)
-    return {f"mined_{name}": value for name, value in {**found, "agreement": _agreement(bench, first, second)}.items()}
+    found |= {"agreement": _agreement(bench, first, second), "agreement_expected": _agreement_expected(bench, first, second)}
+    nuisance = getattr(run.views.pairing, "nuisance", "") if run.views else ""
+    found |= _nuisance_distances(bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy())
+    return {f"mined_{name}": value for name, value in found.items()}
 
 
 def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:

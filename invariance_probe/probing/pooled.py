@@ -58,7 +58,7 @@ class PooledBench(Workbench):
     joined: Joined | None = None
 
     @cached_property
-    def sessions(self) -> np.ndarray:
+    def session_of(self) -> np.ndarray:
         """Number of every window's session (window,)."""
         assert self.joined is not None
         return self.joined.session[self.windows.starts]
@@ -67,15 +67,15 @@ class PooledBench(Workbench):
     def timeline(self) -> Timeline:
         """Where the windows lie, and whose they are."""
         assert self.joined is not None
-        sessions = torch.from_numpy(self.sessions).to(self.device)
-        subjects = torch.from_numpy(self.joined.subject[self.sessions]).to(self.device)
+        sessions = torch.from_numpy(self.session_of).to(self.device)
+        subjects = torch.from_numpy(self.joined.subject[self.session_of]).to(self.device)
         return replace(super().timeline, sessions=sessions, subjects=subjects)
 
     def train_windows(self, run: Run) -> np.ndarray:
         """Return the training windows of a run's fold, of every session the run's fraction."""
         assert run.fold is not None
         train = self.folds[run.fold].train
-        of = self.sessions[train]
+        of = self.session_of[train]
         return np.concatenate([part_of(train[of == session], run.fraction) for session in np.unique(of)])
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
@@ -83,7 +83,7 @@ class PooledBench(Workbench):
         assert self.joined is not None
         each = []
         for session, present in enumerate(self.joined.present):
-            own = [part[self.sessions[part] == session] for part in parts]
+            own = [part[self.session_of[part] == session] for part in parts]
             each.append((present, super().scaling(own, dtype)))
         mean, inverse = (torch.zeros_like(each[0][1].mean) for _ in range(2))
         for present, scaling in each:
@@ -93,6 +93,6 @@ class PooledBench(Workbench):
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Return the view maker of stacked runs; units that a window's session lacks stay at zero."""
         assert self.joined is not None
-        where = torch.from_numpy(self.sessions).to(self.device)
+        where = torch.from_numpy(self.session_of).to(self.device)
         presence = Presence.of(where, torch.from_numpy(self.joined.present).to(self.device), dtype)
         return self.view_maker(runs, parts, dtype, presence)

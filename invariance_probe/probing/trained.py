@@ -26,7 +26,7 @@ from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.run import Run, RunResult, Status
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
-from invariance_probe.training.adversary import StackedAdversary, make_adversary
+from invariance_probe.training.adversaries import StackedAdversary, make_adversary
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, Material
 

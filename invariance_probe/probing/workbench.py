@@ -1,7 +1,7 @@
 """One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from invariance_probe.probing.asleep import Asleep
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.streams import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
+from invariance_probe.study.probes import Target
 from invariance_probe.study.run import Run
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.views import TimeJitter
@@ -154,7 +155,7 @@ class Workbench:
             return self.asleep(run).distant(pairing, run, train) if pairing.share else None
         if not isinstance(pairing, MinedPairing) or not pairing.share:
             return None
-        ground = self._ground(train)
+        ground = self._ground(train, pairing)
         settings = pairing.model_copy(update={"share": 0.0, "nuisance": ""}).canonical()
         searched = f"{run.fold} {run.fraction!r} {settings}"
         if searched not in self._nearest:
@@ -182,12 +183,26 @@ class Workbench:
         places = [torch.from_numpy(array).to(self.device) for array in (beside.starts, beside.stretch)]
         return beside.activity, Timeline(places[0], places[1], self.windows.length, self.recording.bin_s)
 
-    def _ground(self, train: np.ndarray) -> Ground:
+    @property
+    def session_of(self) -> np.ndarray:
+        """Number of every window's session (window,): all 0, where a model sees one."""
+        return np.zeros(len(self.windows.starts), dtype=np.int64)
+
+    def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
         starts = self.windows.starts[train]
         activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(axis=1)
         target = self.target.values.cpu().numpy()[train]
         counts, bin_s = self.recording.activity_kind == "counts", self.recording.bin_s
-        return Ground(train, self.windows.stretch[train], activity, counts, starts * bin_s, target, bin_s)
+        session = self.session_of[train]
+        times, gap = (session.astype(np.float64), 0.5) if pairing.elsewhere else (starts * bin_s, pairing.gap_s)
+        ground = Ground(train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap)
+        if pairing.guide is None:
+            return ground
+        values = self.recording.target(pairing.guide)[self.windows.centres][train]
+        labelled = np.zeros(len(train), dtype=bool)
+        for one in np.unique(session):
+            labelled[part_of(np.flatnonzero(session == one), pairing.labelled)] = True
+        return replace(ground, guide=_columns(pairing.guide, values), labelled=labelled)
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:
@@ -198,6 +213,14 @@ class Workbench:
     def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
         """Return a fresh generator at a stream's start for every run."""
         return [generator(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
+
+
+def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
+    """Return a guide's classes (window,), or standardised columns (window, column), in which windows are near."""
+    if guide.kind == "categorical":
+        return values
+    columns = np.stack([np.cos(values), np.sin(values)], axis=1) if guide.kind == "circular" else values
+    return columns / np.maximum(columns.std(axis=0), 1e-30)
 
 
 def score_part(held: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The tables of messenger units: what their removal costs, whether the sets are accepted, and whether they stay the same.
 
-In: the content of report.json. Out: tables, none where a study did not ask for the measurement.
+In: the content of report.json. Out: tables and notes, none where a study did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -10,49 +10,112 @@ from invariance_probe.reporting.table import Table
 
 NOTE = (
     "Units were chosen on half of a session's blocks and scored on the other half, in units of the decodable range: 1 is as bad as "
-    "knowing nothing. Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band "
-    "of random sets of other units with like rates. “Refitted”: the decoder is fitted again without the units; “fixed”: it is not, "
-    "and the units are held at their mean. A set is accepted only where both lie above their bands: a fixed decoder may break over "
-    "units that others replace. G is the damage beyond random sets (95 % interval over blocks). Stability (95 % interval) is of the "
-    "choice when blocks are reweighted: 1 the same units always, 0 as by chance. T says what the set of the first half of the session "
-    "costs in the second, as a part of what the second half's own set costs there (95 % interval); a dash where that is not shown to "
-    "exceed the margin of the measurement."
+    "knowing nothing. “Refitted”: the decoder is fitted again without the units; “fixed”: it is not, and the units are held at their mean."
 )
 MEANING = (
     "What can be said: these units are relevant to this decoder of this target, in these sessions. What cannot: that they cause or "
     "transmit anything (that takes a perturbation), that unrecorded units carry less, or that a set is the only one; low stability "
-    "means that other sets serve as well. Below the true number of carriers every pick may be right and stability still be low, and "
-    "the smallest budgets may be refused because random sets hold a carrier too. No verdict rests on these, and levels are not "
-    "corrected over budgets."
+    "means that other sets serve as well. Units are compared within a recording, and never between recordings whose units are not matched. "
+    "No verdict rests on these, and levels are not corrected over budgets or sessions."
+)
+ACCEPTING = (
+    "Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band of random sets of other "
+    "units with like rates. A set is accepted only where both lie above their bands: a fixed decoder may break over units that others "
+    "replace. G is the damage beyond random sets (95 % interval over blocks). The smallest budgets may be refused because random sets hold "
+    "a carrier too. After each unit: how often it was chosen when blocks were reweighted."
 )
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
+LEVEL = 0.05
+FEWEST_BLOCKS = 4
+"""That an epoch is tested with."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
-    """Return a table for each decoder that chose, and one of how many units must go until half of the range is lost."""
+    """Return the tables: sets by decoder, whether they stay the same, whether reliance switches, and how localised the code is."""
     points = report["messengers"]
     if not points:
         return []
     chosen = [
-        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder")
-        for mode, name in DECODERS.items()
+        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder", ACCEPTING if first else "")
+        for first, (mode, name) in zip((True, False), DECODERS.items(), strict=True)
     ]
-    return [*chosen, _localisation(points)]
+    tested = [_switching(report)] if report["switching"] else []
+    return [*chosen, _same_later(points, epochs_of(report)), *tested, _localisation(points)]
 
 
-def _damages(points: Sequence[dict[str, Any]], title: str) -> Table:
+def epochs_of(report: dict[str, Any]) -> str:
+    """Say between which epochs sets are transferred."""
+    array = next((asked.get("epochs") for asked in report["settings"].get("measurements", ())), None)
+    return f"the first and the last epoch by {array!r}" if array else "the first and the second half of a session"
+
+
+def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     rows = [
         (
             p["session"], str(p["budget"]), _interval(p, "gain"), _banded(p["refit"]), _banded(p["fixed"]), "yes" if p["accepted"] else "no",
-            _interval(p, "stability"), _interval(p, "transfer"), ", ".join(str(u["unit"]) for u in p["units"]),
+            ", ".join(f"{u['unit']} ({u['frequency']:.0%})" for u in p["units"]),
         )
         for p in points
     ]  # fmt: skip
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
-    counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {len(own)} sessions" for b, own in accepted.items())
-    columns = ("session", "b", "G", "damage, refitted", "damage, fixed", "accepted", "stability", "T", "units")
-    return Table(title, f"{counted}.", columns, tuple(rows))
+    counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {_sessions(len(own))}" for b, own in accepted.items())
+    if len(points) == len(budgets):
+        shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
+        counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
+    return Table(
+        title,
+        f"{counted}. {note}".strip(),
+        ("session", "b", "G", "damage, refitted", "damage, fixed", "accepted", "units"),
+        tuple(rows),
+    )
+
+
+def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
+    """Return how stable choices are over blocks and, where the selector is random, over seeds, and what sets cost in another epoch."""
+    random = any(p["seed_stability"] is not None for p in points)
+    rows = tuple(
+        (
+            p["session"], DECODERS[p["chosen_with"]], str(p["budget"]), _interval(p, "stability"),
+            *((_number(p["seed_stability"]),) if random else ()), _interval(p, "transfer"), _interval(p, "transfer_back"),
+        )
+        for p in points
+    )  # fmt: skip
+    seeds = " Over seeds: of a random search on the same blocks; what it lacks of 1 is the search's own." if random else ""
+    note = (
+        "Stability (95 % interval) is of the choice when blocks are reweighted: 1 the same units always, 0 as by chance. Below the true "
+        f"number of carriers every pick may be right and stability still be low.{seeds} T compares {epochs}: what the set of the one costs "
+        "in the other, as a part of what the other's own set costs there (95 % interval); “forth” from the earlier to the later, “back” "
+        "the other way. 1: the set serves as well; 0: no better than random units. A dash where the own set is not shown to exceed the "
+        "measurement's margin."
+    )
+    columns = ("session", "decoder", "b", "stability", *(("over seeds",) if random else ()), "T forth", "T back")
+    return Table("Are they the same units?", note, columns, rows)
+
+
+def _switching(report: dict[str, Any]) -> Table:
+    points = report["switching"]
+    own = [p for p in points if p["p_value"] is not None]
+    counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
+    counted = "; ".join(
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {_sessions(len(shown))}" for mode, shown in counts.items()
+    )
+    note = (
+        f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
+        "that are dealt to epochs at random give epochs that are as unlike. A small p says that reliance moves between epochs, by a set that "
+        "switches or by drift; a large one that this is not shown. The overlap (mean cosine of the epochs' shares) is secondary and means "
+        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units. Blocks must be longer than "
+        f"what activity remembers; where {FEWEST_BLOCKS} an epoch would be too short, nothing is tested, and a dash stands."
+    )
+    rows = tuple(
+        (
+            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", _seconds(p["memory_s"]),
+            _number(None) if p["p_value"] is None else f"{p['p_value']:.3f}", _number(p["overlap"]), _number(p["expected"]),
+        )
+        for p in points
+    )  # fmt: skip
+    columns = ("session", "decoder", "epochs x blocks", "memory", "p", "overlap", "of the deals")
+    return Table("Does reliance move between epochs?", note, columns, rows)
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
@@ -66,6 +129,14 @@ def _localisation(points: Sequence[dict[str, Any]]) -> Table:
         "not matter which go."
     )
     return Table("How localised the code is", note, ("session", "decoder", "chosen", "at random", "ratio"), rows)
+
+
+def _sessions(count: int) -> str:
+    return f"{count} session" + ("" if count == 1 else "s")
+
+
+def _seconds(value: float) -> str:
+    return f"{value:.0f} s" if value >= 100 else f"{value:.2g} s"
 
 
 def _banded(damage: dict[str, float]) -> str:
@@ -82,4 +153,7 @@ def _interval(point: dict[str, Any], name: str) -> str:
 
 def _number(value: float | None) -> str:
     """Write two decimals, a dash where there is no number."""
-    return "\N{EN DASH}" if value is None else f"{value:.2f}".replace("-", "\N{MINUS SIGN}")
+    if value is None:
+        return "\N{EN DASH}"
+    text = f"{value:.2f}"
+    return ("0.00" if text == "-0.00" else text).replace("-", "\N{MINUS SIGN}")

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
@@ -50,12 +51,34 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
 def _messengers(study: Study) -> str:
     """Say how messenger units were looked for, where they were."""
     return "".join(
-        f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge decoder most were chosen greedily "
-        f"(forward and backward, with exchanges of one unit) on {asked.blocks} interleaved blocks and scored on as many others, with the "
+        f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge decoder most were chosen "
+        f"{_chosen_by(asked)} on {asked.blocks} interleaved blocks and scored on as many others, with the "
         "decoder fitted again and held fixed, against at least 200 random sets of other units with like rates; sets were accepted where "
         "both damages exceeded the random sets' 95 % band. Stability (Nogueira, Sechidis & Brown 2018) is over "
-        f"{asked.resamples} Bayesian bootstraps of the choosing blocks. These enter no verdict. "
+        f"{asked.resamples} Bayesian bootstraps of the choosing blocks{_seeded(asked)}. {_epochs(asked)}These enter no verdict. "
         for asked in study.measurements
+    )
+
+
+def _chosen_by(asked: Messengers) -> str:
+    if asked.selector == "greedy_backward" and asked.passes is None:
+        return "greedily (forward and backward, with exchanges of one unit)"
+    return f"by {asked.selector}" + ("" if asked.passes is None else f" within {asked.passes} forward passes")
+
+
+def _seeded(asked: Messengers) -> str:
+    return "" if asked.seeds == 1 else f", with {asked.seeds} seeds of the search each"
+
+
+def _epochs(asked: Messengers) -> str:
+    """Say between what sets were compared, and how switching was tested."""
+    named = f"Epochs were the values of {asked.epochs!r}. " if asked.epochs else ""
+    if asked.switching is None:
+        return named
+    parts = "epochs" if asked.epochs else f"{asked.switching.parts} equal parts of the session"
+    return (
+        f"{named}That a decoder relies on the same units in all {parts} was tested by {asked.switching.permutations} random deals of blocks, "
+        f"at most {asked.blocks} an epoch and each several memories of the activity long, to epochs. "
     )
 
 
@@ -73,12 +96,25 @@ def _mined(study: Study) -> str:
         return _asleep(study, pairing)
     if not isinstance(pairing, MinedPairing):
         return ""
+    where = "in another session of the pool" if pairing.elsewhere else f"at least {pairing.gap_s:g} s away in recorded time"
     return (
-        f"Distant partners lay at least {pairing.gap_s:g} s away in recorded time and in the training part: mined ones were one of the "
-        f"{pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
-        f"{pairing.smoothing_s:g} s, without labels; controls served the same windows with random partners, and with those mined for an "
-        "index shifted on the circle of training windows; the oracle read the target and entered no verdict. "
+        f"Distant partners lay {where} and in the training part: mined ones were {_alike(pairing)}; controls served the same windows with "
+        "random partners, and with those mined for an index shifted on the circle of training windows; the oracle read the target and entered "
+        "no verdict. "
     )
+
+
+def _alike(pairing: MinedPairing) -> str:
+    """Say which windows were taken for alike."""
+    guide = pairing.guide
+    if guide is None:
+        return (
+            f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
+            f"{pairing.smoothing_s:g} s, without labels"
+        )
+    known = "" if pairing.labelled == 1 else f", known for the first {pairing.labelled:.0%} of each session's training windows"
+    how = "any of the same class" if guide.kind == "categorical" else f"one of the {pairing.neighbours} nearest in value"
+    return f"{how} in the guide {guide.name!r}{known}"
 
 
 def _asleep(study: Study, pairing: StatePairing) -> str:

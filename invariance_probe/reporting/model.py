@@ -37,17 +37,20 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "similarity": [asdict(point) for point in findings.similarity],
         "classes": [asdict(point) for point in findings.classes],
         "messengers": [asdict(point) for point in findings.messengers],
+        "switching": [asdict(point) for point in findings.switching],
+        "units": [asdict(score) for score in findings.units],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),
         "settings": study.model_dump(mode="json"),
         "provenance": provenance,
     }
-    return _finite(content)
+    return finite(content)
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Return plain data with null for every number that is not finite, as JSON has it."""
     if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
+        return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
+        return [finite(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

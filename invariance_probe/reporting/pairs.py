@@ -3,6 +3,7 @@
 from typing import Any
 
 from invariance_probe.inference.contrasts import NUISANCE, NUISANCE_SHIFTED, PURITY, PURITY_SHIFTED
+from invariance_probe.inference.intervals import POPULATION
 from invariance_probe.reporting.table import Table
 from invariance_probe.study.state_pairing import STATE_SHARE
 
@@ -23,9 +24,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
     rows = []
     for row in hypothesis["pairs"]:
         claim = claims.get(CLAIMS.get(row["name"], "")) if row["arm"] == "mined" else None
-        said = (
-            "" if claim is None else f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = {claim['p_value']:.3f})"
-        )
+        said = "" if claim is None else _said(claim, hypothesis["scope"])
         figures = tuple("" if row[name] is None else f"{row[name]:.3f}" for name in ("estimate", "ci_low", "ci_high"))
         rows.append((row["name"], row["arm"], *figures, said))
     note = (
@@ -33,7 +32,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
         "over its variance. Nuisance distance: 1 where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
         "it. By chance: what independent draws of anchors and partners, each as often as they are such, would have. Shifted pairs have mined "
         "partners, as often, of other anchors: what mined pairs have beyond them is not due to windows that are everybody's neighbour. The "
-        "miner saw no label; the oracle did, and is in no verdict."
+        "miner saw no label but the guide's, where the study names one; the oracle saw the target, and is in no verdict."
     )
     if hypothesis["axis"] == STATE_SHARE:
         note = (
@@ -45,3 +44,9 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
     return Table(
         "What the distant pairs are", note, ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"), tuple(rows)
     )
+
+
+def _said(claim: dict[str, Any], scope: str) -> str:
+    if scope == "these recordings":
+        return f"{claim['name']}: not claimed of fewer than {POPULATION} sessions"
+    return f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = {claim['p_value']:.3f})"

@@ -12,7 +12,7 @@ import jinja2
 import pandas as pd
 
 from invariance_probe.inference.findings import Findings
-from invariance_probe.reporting.figures import Chart, charts_of, study_charts
+from invariance_probe.reporting.figures import Chart, charts_of, messenger_charts, study_charts
 from invariance_probe.reporting.messengers import MEANING, NOTE, messenger_tables
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
@@ -52,7 +52,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
         )
         for name in ("index.html", "report.md"):
             (private / name).write_text(_page(name, report, charts, of_study, methods), encoding="utf-8")
-        for hypothesis, drawn in [*charts.items(), ("study", of_study)]:
+        for hypothesis, drawn in [*charts.items(), ("study", of_study), ("messengers", messenger_charts(report))]:
             for i, chart in enumerate(drawn):
                 (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
         write_tables(report, table, private)
@@ -82,7 +82,7 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_
         ]
         for h in report["hypotheses"]
     }
-    beside = {"tables": messenger_tables(report), "note": NOTE, "meaning": MEANING}
+    beside = {"tables": messenger_tables(report), "note": NOTE, "meaning": MEANING, "charts": messenger_charts(report)}
     template = environment.get_template(f"{name}.j2")
     return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, messengers=beside, methods=methods)
 

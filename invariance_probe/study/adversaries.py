@@ -71,4 +71,24 @@ class AdversarialNoise(Declaration):
     """Only along so many leading principal components of the training activity; in every direction when left out."""
 
 
-Adversary = Annotated[WorstOfMasks | AscendedMask | LearnedMask | AdversarialNoise, Field(discriminator="kind")]
+class LearnedPolicy(Declaration):
+    """Corrupt every view by an operation that a policy learned to raise the loss (Adversarial AutoAugment, arXiv:1912.11188).
+
+    The operations and their largest magnitudes are in `augmentations.operations`: hidden units, noise, a window's gain, pepper.
+    """
+
+    identity: ClassVar[dict[str, float]] = {"strength": 0.0}
+    has_closed_form: ClassVar[bool] = False
+
+    kind: Literal["learned_policy"] = "learned_policy"
+    strength: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Cap on every magnitude, as a part of the operation's largest."""
+    draws: Annotated[int, Field(ge=2)] = 4
+    """Forward passes, each with operations of its own; the encoder learns from the mean of their losses."""
+    rate: Annotated[float, Field(gt=0)] = 0.1
+    """How far a step moves the scores of the policy."""
+    entropy: Annotated[float, Field(ge=0)] = 0.1
+    """Weight of the policy's entropy beside rewards of unit variance."""
+
+
+Adversary = Annotated[WorstOfMasks | AscendedMask | LearnedMask | AdversarialNoise | LearnedPolicy, Field(discriminator="kind")]

@@ -123,6 +123,14 @@ class SharedDimensions(Declaration):
     """Lags are tried from that far behind to that far ahead."""
 
 
+class Switching(Declaration):
+    """Whether a decoder relies on the same units throughout: epochs, against the same blocks dealt to epochs at random."""
+
+    parts: Annotated[int, Field(ge=2, le=20)] = 4
+    """Equal parts of the session that are its epochs; not read where the measurement names epochs."""
+    permutations: Annotated[int, Field(ge=199)] = 499
+
+
 class Messengers(Declaration):
     """Which few units carry the target, and whether they are the same ones in the second half of the session."""
 
@@ -140,6 +148,19 @@ class Messengers(Declaration):
     budgets: tuple[Annotated[int, Field(ge=1)], ...] = added(())
     """How many units are chosen, in turn: what a study asks for. Then `budget` is not read, and every budget has its damage with
     the band of random sets, its acceptance, its stability and its transfer ratio."""
+    epochs: str = added("")
+    """Array of the recording that says which epoch a bin is in, such as before and after learning. Sets are transferred between its first
+    and its last value, in order of appearance; between the halves of the session when left out."""
+    selector: Literal[
+        "greedy", "greedy_swaps", "greedy_backward", "projected_gradient", "learned_mask", "best_of_random", "decoder_weight"
+    ] = added("greedy_backward")
+    """How the curve's sets are chosen. `greedy_backward` is the reference, and alone calibrated; it has no randomness."""
+    passes: Annotated[int, Field(ge=1)] | None = added(None)
+    """Forward passes that a choice may spend; as many as its selector wants when left out."""
+    seeds: Annotated[int, Field(ge=1)] = added(1)
+    """How often a random selector chooses from the same blocks. Stability is then over seeds and blocks together, and over seeds alone."""
+    switching: Switching | None = added(None)
+    """The test over all epochs, or over equal parts of the session."""
 
 
 class MinedPairs(Declaration):

@@ -7,7 +7,7 @@ its place. One line names the session with the fewest units, so that mending it 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from invariance_probe.study.adversaries import AdversarialNoise
+from invariance_probe.study.adversaries import AdversarialNoise, LearnedPolicy
 from invariance_probe.study.study import Place, Study
 
 OTHERS = 2
@@ -49,6 +49,8 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Pl
     if isinstance(adversary, AdversarialNoise):
         if adversary.modes is not None and adversary.modes > fewest:
             yield ("views", "adversary", "modes"), adversary.modes, f"{has}, and no more modes than units; use at most {fewest}"
+        return
+    if isinstance(adversary, LearnedPolicy):
         return
     reason = f"{has}, and one must stay visible; use budgets of at most {fewest - 1}"
     for place, doses in _doses(study, f"{adversary.kind}.budget"):

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invariance_probe.study.declaration import Declaration, canonical_json
-from invariance_probe.study.methods import Method, SimCLR, TrainedMethod
+from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
@@ -45,6 +45,7 @@ _NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 
 
 LICENCES: dict[str, Licence] = {
     "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR, (*BY_TORCH, *BY_KERNELS)),
+    "moco": Licence(MoCo(), ("temperature", "queue", "key_decay", "negatives"), _NEAR),
 }
 """The methods that passed."""
 

@@ -1,15 +1,16 @@
 """Pairs that are mined across time: which distant windows are taken for alike, and how many of the pairs are such.
 
 A part `share` of the pairs is distant, the others are local. Whose distant partners a run takes is its arm: `mined` (nearest
-neighbours in smoothed principal components, without labels), and the controls `random`, `shifted` and `oracle` (by the target: a
-ceiling, in no verdict).
+neighbours in smoothed principal components, without labels; or windows alike in a `guide`), and the controls `random`, `shifted` and
+`oracle` (by the target: a ceiling, in no verdict).
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.probes import Target
 
 SHARE = "mined.share"
 """The axis of mined pairs."""
@@ -46,3 +47,16 @@ class MinedPairing(Declaration):
     nuisance: str = ""
     """Array of the recording that should differ within distant pairs, or `time`: its recorded time. It is measured and reaches no training.
     None when empty."""
+    guide: Target | None = added(None)
+    """An array by which windows are taken for alike in place of activity: any windows of one class, or those with the nearest values."""
+    labelled: Annotated[float, Field(gt=0, le=1)] = added(1.0)
+    """First part, in time, of each session's training windows whose guide is known; the others pair locally and are nobody's partner."""
+    elsewhere: bool = added(False)
+    """Distant partners come from other sessions of the pool (`views.pool`) and never from the window's own; `gap_s` then says nothing."""
+
+    @model_validator(mode="after")
+    def _guided(self) -> Self:
+        if self.guide is None and (self.labelled < 1 or self.elsewhere):
+            field = "labelled" if self.labelled < 1 else "elsewhere"
+            raise ValueError(f"{field} goes with a guide; name the array by which windows are taken for alike, or leave it out")
+        return self

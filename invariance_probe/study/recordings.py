@@ -13,6 +13,20 @@ from invariance_probe.study.declaration import Declaration, added
 Name = Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
 
 
+class Dealt(Declaration):
+    """How time steps that a file has sorted by condition are put in another order, in which every stretch of time has all conditions.
+
+    Each run of one condition is cut in `rounds` parts of successive steps. Each round holds one part of every run, in an order drawn at random,
+    so that no shift of time brings conditions into line again. A part is a segment of its own: windows, pairs and lags end with it.
+    """
+
+    by: str
+    """Name of the array (time,) that the steps are sorted by."""
+    rounds: Annotated[int, Field(ge=2)]
+    gap_bins: Annotated[int, Field(ge=0)] = 0
+    """Steps that are left out after each part, so that parts of one run, which come to lie anywhere, are not neighbours in time."""
+
+
 class NpzRecording(Declaration):
     """One session in a NumPy `.npz` archive with named arrays (never unpickled)."""
 
@@ -35,6 +49,11 @@ class NpzRecording(Declaration):
     """Name of the integer array (time,) of gap-free stretches; windows never cross a segment border."""
     unit_ids: str | None = None
     """Name of the array (unit,) of unit names; 0, 1, 2 ... when left out."""
+    epochs: tuple[str, ...] = added(())
+    """Beginnings of array names, one for each epoch of a file that keeps them apart: with `[before_, after_]` the arrays `before_x` and
+    `after_x` are one array `x`, after each other. The array `epoch` (0, 1 ...) says which; epochs are segments."""
+    dealt: Dealt | None = added(None)
+    """For files whose time steps are sorted by condition; within each epoch."""
 
 
 class CatalogRecording(Declaration):

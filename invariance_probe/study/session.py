@@ -18,6 +18,8 @@ class Session:
     source: AnySource
     alternatives: str = ""
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
+    units: int = 0
+    """How many units its activity has; 0 where nobody asked."""
 
 
 class OtherSession(Declaration):

@@ -31,8 +31,6 @@ TEST_BLOCKS = 8
 POOL = "views.pool"
 """The setting that lets models train on several sessions."""
 ACROSS_UNITS = (
-    "mined",
-    "state",
     "cutmix",
     "waveform_drift",
     "unit_permutation",
@@ -40,6 +38,7 @@ ACROSS_UNITS = (
     "ascended_mask",
     "learned_mask",
     "adversarial_noise",
+    "learned_policy",
 )
 """Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
@@ -278,7 +277,10 @@ class Study(Declaration):
                 pairing.share,
                 f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
             )
-        if isinstance(pairing, MinedPairing) and pairing.gap_s < 3 * pairing.smoothing_s:
+        if isinstance(pairing, MinedPairing) and pairing.elsewhere and not self._pools():
+            alone = "models see one session, so that there is no other to take partners from; give views.pool, or leave it out"
+            yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
+        if isinstance(pairing, MinedPairing) and pairing.guide is None and pairing.gap_s < 3 * pairing.smoothing_s:
             yield (
                 ("views", "pairing", "gap_s"),
                 pairing.gap_s,
@@ -321,7 +323,9 @@ class Study(Declaration):
             return
         if self.window.within is not None:
             yield place, views.pool, "windows of other sessions are cut in all states; leave window.within out, or the pool"
-        stages = [stage.kind for stage in (views.pairing, *views.corruptions) if stage.kind in ACROSS_UNITS]
+        by_activity = isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
+        unguided = [views.pairing.kind] if by_activity else []
+        stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
         if stages:
             mixing = f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
             yield place, views.pool, mixing
@@ -351,6 +355,14 @@ class Study(Declaration):
                     allowed = ", ".join(CONTROLS[hypothesis.axis])
                     unknown = f"{', '.join(sorted(foreign))} is no control on {hypothesis.axis}; allowed: {allowed}"
                     yield ("hypotheses", i, "controls"), hypothesis.controls, unknown
+                guide = getattr(self.views.pairing, "guide", None)
+                if guide is not None and guide.name == self.target.name and hypothesis.role == "confirmatory":
+                    yield (
+                        ("hypotheses", i, "role"),
+                        hypothesis.role,
+                        f"pairs that are guided by the target {self.target.name!r} itself say what its labels are worth, not how the code is; "
+                        "use another guide, or role 'exploratory'",
+                    )
                 continue
             if hypothesis.axis in CONTROLS:
                 no_margin = (

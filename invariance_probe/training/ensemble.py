@@ -13,7 +13,7 @@ from torch import Tensor
 from invariance_probe.kernels.arithmetic import Arithmetic
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.training import Optimisation
-from invariance_probe.training.adversary import StackedAdversary
+from invariance_probe.training.adversaries import StackedAdversary
 from invariance_probe.training.checkpoints import Checkpoint, restore_training, training_state
 from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
 

@@ -10,16 +10,18 @@ from declared_methods import METHODS
 from test_checkpoints import After, assert_same, keeping, trained
 from test_ensemble import weights_of
 
+from invariance_probe.augmentations.operations import CAPS, FAR, GAIN, HIDE, LEVELS, NOISE, PEPPER, operate
 from invariance_probe.augmentations.random_bits import key_tensor, position, uniform
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Batch
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
-from invariance_probe.training.adversary import SEARCHES, make_adversary, masked, onto_budget
+from invariance_probe.training.adversaries import SEARCHES, make_adversary
+from invariance_probe.training.adversaries.masks import masked, onto_budget
 from invariance_probe.training.checkpoints import Stopped
 from invariance_probe.worker import stacks
 
@@ -29,10 +31,11 @@ ADVERSARIES = [
     {"kind": "learned_mask"},
     {"kind": "adversarial_noise"},
     {"kind": "adversarial_noise", "modes": 4},
+    {"kind": "learned_policy", "draws": 3},
 ]
-NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes"]
-FIELD = {"adversarial_noise": "epsilon"}
-DOSE = {"adversarial_noise": 0.5}
+NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes", "learned_policy"]
+FIELD = {"adversarial_noise": "epsilon", "learned_policy": "strength"}
+DOSE = {"adversarial_noise": 0.5, "learned_policy": 0.8}
 
 
 def study_against(adversary, method=METHODS[0], **training):
@@ -206,6 +209,53 @@ def test_noise_keeps_its_bound_and_its_modes():
         if modes:
             outside = seen[-1] - seen[-1] @ basis[0] @ basis[0].T
             assert float(outside.abs().max()) < 1e-5
+
+
+class Cost:
+    """A loss that is the mean square of the views: noise raises it most of all operations, and hidden units lower it."""
+
+    def loss(self, batch):
+        return batch.views.square().mean((1, 2, 3))
+
+
+def policy_after(steps, strength=1.0, **changes):
+    policy = make_adversary(
+        [LearnedPolicy(strength=strength, **changes)], ["independent"], 12, lambda modes: None, torch.device("cpu")
+    )
+    policy.losses = [float(policy.loss(Cost(), ones(1, 12, step))) for step in range(steps)]
+    return policy
+
+
+def test_a_policy_learns_the_operation_that_raises_a_known_loss_most():
+    policy = policy_after(300, entropy=0.0)
+    by_operation = policy.scores.softmax(1).view(len(CAPS), LEVELS).sum(1)
+    assert by_operation[NOISE] + by_operation[PEPPER] > 0.9 and by_operation[HIDE] < 0.02
+    assert sum(policy.losses[-50:]) > 1.2 * sum(policy.losses[:50])
+
+
+def test_entropy_keeps_a_policy_from_settling():
+    def entropy(policy):
+        p = policy.scores.softmax(1)
+        return float(-(p * p.log()).sum())
+
+    assert entropy(policy_after(300, entropy=1.0)) > entropy(policy_after(300, entropy=0.0)) + 0.5
+
+
+def test_operations_keep_their_caps_and_change_nothing_at_strength_0():
+    windows = torch.randn(2, 4000, 1, 10, generator=torch.Generator().manual_seed(0))
+    start, rows = key_tensor([3, 4], torch.device("cpu")), torch.arange(4000).expand(2, 4000)
+    strength = torch.tensor([0.0, 0.5])
+
+    def done(operation):
+        shown = operate(windows, torch.full((2, 4000), operation * LEVELS + LEVELS - 1), strength, start, rows)
+        assert torch.equal(shown[0], windows[0])
+        return shown[1] - windows[1], shown[1] / windows[1], shown[1]
+
+    assert float((done(HIDE)[2] == 0).float().mean()) == pytest.approx(0.5 * CAPS["hide"], abs=0.02)
+    assert float(done(NOISE)[0].std()) == pytest.approx(0.5 * CAPS["noise"], rel=0.03)
+    ratio = done(GAIN)[1].log()
+    assert float(ratio.std()) == pytest.approx(0.5 * CAPS["gain"], rel=0.05) and float(ratio.std(2).max()) < 1e-4
+    assert float((done(PEPPER)[2] == FAR).float().mean()) == pytest.approx(0.5 * CAPS["pepper"], abs=0.01)
 
 
 def test_a_mask_is_of_its_view():

@@ -146,6 +146,20 @@ def test_problems_name_their_place(tmp_path):
         assert said in found[0][2]
 
 
+@pytest.mark.parametrize(
+    ("asked", "field", "said"),
+    [
+        ({"epochs": "gone"}, "epochs", "no array (time,) 'gone'; it has 'epoch', 'label'"),
+        ({"epochs": "label"}, "epochs", "'label' has 640 values"),
+        ({"epochs": "epoch", "blocks": 100}, "blocks", "has 320 windows, fewer than two for each of 2 x 100 blocks"),
+    ],
+)
+def test_epochs_that_nothing_can_be_compared_between_are_refused(tmp_path, asked, field, said):
+    world = {"kind": "simulated", "generator": "messenger", "session": "a", "units": 12, "bins": 640}
+    found = problems(tmp_path, recordings=[world], measurements=[{"kind": "messengers", "budgets": [1], **asked}])
+    assert [p[0] for p in found] == [("measurements", 0, field)] and said in found[0][2]
+
+
 def test_two_recordings_of_one_name_are_refused_after_expansion(tmp_path):
     world = tiny_study()["recordings"][0]
     found = problems(tmp_path, recordings=[{**world, "session": "a", "sessions": 2}, {**world, "session": "a-2", "sessions": 1}])
@@ -160,7 +174,7 @@ def test_catalogued_recordings_open(name):
     except DataError as error:
         pytest.skip(str(error))
     assert made.activity.shape[0] > 500 and made.activity_kind == "counts"
-    assert {"hand_velocity", "state"} & set(made.targets)
+    assert {"hand_velocity", "state", "target_angle_deg"} & set(made.targets)
 
 
 def test_sessions_carry_their_sources():

@@ -268,6 +268,17 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
     shown = {claim.name: claim.shown for claim in found.claims}
     assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
     assert found.verdict == "not shown" and "not by pairs that are shown to share the target" in found.sentence
+    assert (
+        "four sessions or more" in found.sentence and PURITY not in found.sentence and "are a description" in found.cannot_support
+    )
+
+
+def test_the_table_of_few_sessions_says_that_its_pairs_are_not_claimed(tmp_path):
+    plan = mined_plan(sessions=3)
+    results = planted(plan, arms=HELPS, pairs=PURE)
+    page = render(plan, infer(plan, results, {}, REGISTERED), tidy(plan.runs, results), {"versions": {}, "seconds": 1.0, "failures": []},
+                  tmp_path / "report")  # fmt: skip
+    assert f"{PURITY}: not claimed of fewer than 4 sessions" in (page.parent / "report.md").read_text()
 
 
 def certain(value, sessions):

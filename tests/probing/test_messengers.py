@@ -1,5 +1,6 @@
 """Messengers: the moments are right, greedy choice finds what brute force finds, and T is 1 or 0 where it should be."""
 
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 
@@ -144,14 +145,18 @@ def test_fiellers_interval_covers_the_ratio():
     assert np.mean([low <= 0.7 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.015)
 
 
-def measured(budget=4, **world):
+def measured(budget=4, asked=None, **world):
     recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5, **world), "m", Path())
+    return recording, measured_in(recording, asked or Messengers(budget=budget, resamples=10))
+
+
+def measured_in(recording, asked):
     run = Run(
         fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
-        method=Messengers(budget=budget, resamples=10), target=Target(name="label"), probe=RidgeProbe(),
+        method=asked, target=Target(name="label"), probe=RidgeProbe(),
     )  # fmt: skip
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
 
 
 @pytest.mark.parametrize("switches", [False, True])
@@ -163,6 +168,35 @@ def test_planted_messengers_are_found_and_transferred_only_where_they_stay(switc
         assert found[f"{mode}_gain_b"] > 0.9
         assert found[f"{mode}_transfer"] == pytest.approx(0.0 if switches else 1.0, abs=0.05)
         assert found[f"{mode}_jaccard"] == (0.0 if switches else 1.0)
+
+
+@pytest.mark.parametrize("switches", [False, True])
+def test_sets_are_transferred_both_ways_between_named_epochs(switches):
+    """G5's array `epoch` is its halves, so that naming it changes nothing but what is read."""
+    _, halves = measured(switches=switches)
+    _, found = measured(switches=switches, asked=Messengers(budget=4, resamples=10, epochs="epoch"))
+    assert found == halves
+    for mode in MODES:
+        assert found[f"{mode}_transfer_back"] == pytest.approx(0.0 if switches else 1.0, abs=0.05)
+        assert found[f"{mode}_transfer_back_low"] <= found[f"{mode}_transfer_back"] <= found[f"{mode}_transfer_back_high"]
+
+
+def test_switching_between_more_than_two_epochs_is_tested():
+    asked = Messengers(budget=4, resamples=10, switching={"parts": 4, "permutations": 199})
+    for switches, least, most in ((False, 0.06, 1.0), (True, 0.005, 0.005)):
+        _, found = measured(switches=switches, asked=asked)
+        assert found["switching_epochs"] == 4
+        assert all(least <= found[f"{mode}_switching_p_value"] <= most for mode in MODES)
+
+
+def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_switching():
+    recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5), "m", Path())
+    later = recording.targets["epoch"][:, None] == 1
+    moved = replace(recording, activity=recording.activity + later * (np.arange(24) % 5))
+    asked = Messengers(budget=4, resamples=10, epochs="epoch", switching={"permutations": 199})
+    found, shifted = (measured_in(one, asked) for one in (recording, moved))
+    assert shifted["switching_memory_s"] < 2 * found["switching_memory_s"] < 8
+    assert all(shifted[f"{mode}_switching_p_value"] > 0.05 for mode in MODES) and shifted["switching_blocks"] >= 8
 
 
 def test_a_budget_that_leaves_too_few_others_is_refused():

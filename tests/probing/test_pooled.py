@@ -114,7 +114,7 @@ def test_a_pool_trains_on_all_of_its_companions_and_tests_on_none():
     assert (train[: len(own)] == own).all() and (train[len(own) :] == np.arange(400, 800)).all()
     assert (pool.folds[0].test == bench.folds[0].test).all()
     third = pool.train_windows(runs[0].model_copy(update={"fraction": 0.25}))
-    assert (pool.sessions[third] == 1).sum() == 100 and (pool.sessions[third] == 0).sum() == round(len(own) / 4)
+    assert (pool.session_of[third] == 1).sum() == 100 and (pool.session_of[third] == 0).sum() == round(len(own) / 4)
 
 
 @pytest.mark.parametrize(("scope", "allowed"), [("session", [1, 0, 0]), ("subject", [1, 1, 0]), ("any", [1, 1, 1])])

@@ -11,7 +11,19 @@ EMPTY = {
     "hypotheses": [],
     **{
         name: []
-        for name in ("baselines", "sessions", "lags", "curve", "matrix", "examined", "similarity", "classes", "messengers")
+        for name in (
+            "baselines",
+            "sessions",
+            "lags",
+            "curve",
+            "matrix",
+            "examined",
+            "similarity",
+            "classes",
+            "messengers",
+            "switching",
+            "units",
+        )
     },
 }
 

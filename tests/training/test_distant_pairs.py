@@ -7,6 +7,7 @@ import pytest
 import torch
 from conftest import tiny_study
 
+from invariance_probe.augmentations import mining
 from invariance_probe.augmentations.mining import Distant, Ground, distant_partners, nearest_table
 from invariance_probe.augmentations.pairing import StackedDistant
 from invariance_probe.augmentations.random_bits import key_tensor
@@ -45,7 +46,7 @@ def opened(**changes):
     study = Study.model_validate(tiny_study(**{**STUDY, **changes}))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.fold == 0 and run.seed == 0]
+    runs = [run for run in plan.grid if run.method.kind == "simclr" and (run.fold, run.seed, run.setting) == (0, 0, "")]
     return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
 
 
@@ -132,10 +133,10 @@ def test_every_arm_and_share_has_a_key_of_its_own():
     assert len({run.train_key() for run in runs}) == len(runs) == 9
 
 
-def ground(target, count=400):
+def ground(target, count=400, gap=5.0):
     gen = np.random.default_rng(0)
     train = np.arange(count)
-    return Ground(train, np.zeros(count, int), gen.poisson(2.0, (count, 6)), True, train * 0.1, target, 0.1)
+    return Ground(train, np.zeros(count, int), gen.poisson(2.0, (count, 6)), True, train * 0.1, target, 0.1, gap)
 
 
 def test_mined_partners_know_nothing_of_the_target():
@@ -152,7 +153,7 @@ def test_mined_partners_know_nothing_of_the_target():
 
 
 def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
-    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0), ground(np.zeros(1000, int), 1000)
+    declared, place = MinedPairing(share=0.5, gap_s=1.0, neighbours=2, smoothing_s=0.0), ground(np.zeros(1000, int), 1000, 1.0)
     mined = nearest_table(declared, place)
     moved = distant_partners(declared, "shifted", place, mined, np.random.default_rng(3)).partners
 
@@ -170,7 +171,7 @@ def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_s
     classes = (rng.random(1500) > 0.7).astype(int)
     strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)
     own = Ground(np.arange(1500), np.zeros(1500, int), strength[:, None] * rng.standard_normal((1500, 60)), False, np.arange(1500) * 0.1,
-                 classes, 0.1)  # fmt: skip
+                 classes, 0.1, 5.0)  # fmt: skip
     declared = MinedPairing(share=0.5, gap_s=5.0, smoothing_s=0.0, components=60)
     mined, purity = nearest_table(declared, own), {}
     for source in ("mined", "random", "shifted"):
@@ -195,20 +196,32 @@ def test_oracle_partners_are_of_the_anchors_class_or_nearest_in_the_target():
     assert np.abs(values[first] - values[second]).mean() < 0.1 * values.std()
 
 
+@pytest.mark.parametrize("slow", [False, True])
+def test_a_tree_finds_the_neighbours_that_all_distances_find(monkeypatch, slow):
+    rng, times = np.random.default_rng(2), np.arange(1500) * 0.1
+    features = rng.standard_normal((1500, 4))
+    if slow:  # most neighbours lie within the gap
+        features = np.cumsum(features, axis=0)
+    found = []
+    for many in (20_000, 1000):
+        monkeypatch.setattr(mining, "MANY", many)
+        pairs = mining.nearest_pairs(features, times, 5.0, 3)
+        found.append(sorted(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)))
+    assert found[0] == found[1] and len(found[0]) == 4500
+
+
 def test_an_oracle_that_finds_no_two_windows_of_a_class_a_gap_apart_stops_nothing():
     declared, classes = MinedPairing(share=0.5, gap_s=10.0), np.arange(400) // 50  # a class lasts 5 s, and never comes back
-    mined = nearest_table(declared, ground(classes))
-    found = {
-        source: distant_partners(declared, source, ground(classes), mined, np.random.default_rng(3))
-        for source in ("mined", "oracle")
-    }
+    place = ground(classes, gap=10.0)
+    mined = nearest_table(declared, place)
+    found = {source: distant_partners(declared, source, place, mined, np.random.default_rng(3)) for source in ("mined", "oracle")}
     assert (found["mined"].count > 0).any() and not found["oracle"].count.any()
 
 
 def test_a_gap_that_leaves_no_partner_is_refused():
     declared = MinedPairing(share=0.5, gap_s=60.0)
     with pytest.raises(TrainingError, match="use a shorter gap"):
-        nearest_table(declared, ground(np.zeros(400, int)))
+        nearest_table(declared, ground(np.zeros(400, int), gap=60.0))
 
 
 def test_an_anchor_without_partners_keeps_its_local_one():

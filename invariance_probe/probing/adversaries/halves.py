@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing.adversaries.moments import BlockMoments
@@ -41,15 +42,26 @@ class Halves:
                 f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
                 f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
-        (first, one), (second, two) = (_moments(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
+        (first, one), (second, two) = (moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
         return cls(first, second, one, two)
 
 
-def _moments(bench: Workbench, rows: np.ndarray, block: np.ndarray) -> tuple[BlockMoments, float]:
-    """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
-    index = torch.from_numpy(rows)
-    activity = bench.activity[bench.starts[index]].to(torch.float64)
+def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = None) -> Tensor:
+    """Return what is decoded of windows of one bin (row, unit): the square roots of counts, or signals; centred in each part (row,) if given."""
+    activity = bench.activity[bench.starts[torch.from_numpy(rows)]].to(torch.float64)
     x = activity.sqrt() if bench.recording.activity_kind == "counts" else activity
+    if apart is None:
+        return x
+    part = torch.from_numpy(apart)
+    means = torch.stack([x[part == k].mean(0) for k in range(int(part.max()) + 1)])
+    return x - means[part]
+
+
+def moments_of(
+    bench: Workbench, rows: np.ndarray, block: np.ndarray, apart: np.ndarray | None = None
+) -> tuple[BlockMoments, float]:
+    """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
+    index, x = torch.from_numpy(rows), features_of(bench, rows, apart)
     y = bench.target.columns()[index] / math.sqrt(bench.target.scale)
     probe = RidgeProbe()
     inner = inner_folds([np.arange(len(rows))], len(rows), probe.inner_folds, bench.device)

@@ -20,7 +20,7 @@ import torch
 
 from invariance_probe.probing.adversaries.damage import pooled
 from invariance_probe.probing.adversaries.moments import Part
-from invariance_probe.training.adversary import onto_budget as projected
+from invariance_probe.training.adversaries.masks import onto_budget as projected
 
 Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]
 """From shares (unit,) in [0, 1] to the loss and its gradient (unit,)."""

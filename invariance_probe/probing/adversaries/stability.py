@@ -30,10 +30,21 @@ def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
     return table
 
 
-def stability(table: np.ndarray, confidence: float = CONFIDENCE) -> Stability:
+def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1) -> Stability:
     """Return the stability of choices (choice, unit), bool, with its asymptotic interval over choices.
 
     Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)], with p_j a unit's selection frequency and k the mean size.
+    M / (M - 1) p_j (1 - p_j) is how often two choices differ in unit j. Where a random search was repeated on the same blocks, pairs
+    of choices of other blocks are counted alone, and the interval is over blocks.
+
+    Parameters
+    ----------
+    table
+        Which units each choice holds; choices of the same blocks follow each other.
+    confidence
+        Two-sided, in (0, 1).
+    seeds
+        How many choices in a row are of the same blocks.
 
     Examples
     --------
@@ -49,6 +60,7 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE) -> Stability:
     ----------
     Nogueira, Sechidis & Brown 2018, On the stability of feature selection algorithms, JMLR 18(174), definition 4 and theorem 7.
     """
+    table = table.reshape(-1, seeds, table.shape[1]).mean(axis=1)
     choices, units = table.shape
     frequency, size = table.mean(axis=0), table.sum(axis=1)
     share = float(frequency.mean())
@@ -58,7 +70,8 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE) -> Stability:
             "units on average"
         )
     spread = share * (1 - share)
-    phi = 1 - choices / (choices - 1) * float((frequency * (1 - frequency)).mean()) / spread
+    both = (choices * frequency**2 - (table**2).mean(axis=0)) / (choices - 1)
+    phi = 1 - float((frequency - both).mean()) / spread
     own = (table * frequency).mean(axis=1) - size / units * share
     own = (own + phi / 2 * (2 * size / units * share - size / units - share + 1)) / spread
     half = float(stats.norm.ppf((1 + confidence) / 2)) * 2 / choices * float(np.sqrt(((own - own.mean()) ** 2).sum()))

@@ -8,10 +8,11 @@ from invariance_probe.reporting.figures.contrasts import contrast_response
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
 from invariance_probe.reporting.figures.lags import lag_curves
 from invariance_probe.reporting.figures.matrix import train_test_matrix
+from invariance_probe.reporting.figures.messengers import damage_curves
 from invariance_probe.reporting.figures.nulls import null_panel
 from invariance_probe.study.study import Folds
 
-__all__ = ["Chart", "charts_of", "study_charts"]
+__all__ = ["Chart", "charts_of", "messenger_charts", "study_charts"]
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
@@ -62,8 +63,19 @@ def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
+def messenger_charts(report: dict[str, Any]) -> list[Chart]:
+    """Return the figure of messenger units, where they were measured.
+
+    Parameters
+    ----------
+    report
+        The content of report.json.
+    """
+    return [damage_curves(report["messengers"])] if report["messengers"] else []
+
+
 def study_charts(report: dict[str, Any]) -> list[Chart]:
-    """Return the figures of a study that belong to no hypothesis.
+    """Return the figures of a study that belong to no hypothesis, but for those of messenger units.
 
     Parameters
     ----------

@@ -18,7 +18,9 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
     panels = [panel for panel in panels if panel]
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots(1, len(panels), sharey=True, squeeze=False)[0]
+        axes = figure.subplots(1, len(panels), sharex=True, sharey=True, squeeze=False)[0]
+        largest = max(e["dose"] for e in hypothesis["estimands"])
+        axes[0].set_xlim(-0.06 * largest, 1.06 * largest)
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):

@@ -52,6 +52,31 @@ def test_stability_of_nothing_to_compare_is_refused(table):
         stability(table)
 
 
+def test_choices_of_one_search_on_the_same_blocks_are_not_counted_as_agreement():
+    rng = np.random.default_rng(5)
+    blocks = rng.random((2000, 30)) < np.where(np.arange(30) < 5, 0.7, 0.05)
+    table = np.repeat(blocks, 3, axis=0)
+    noisy = np.where(rng.random(table.shape) < 0.1, rng.random(table.shape) < 0.2, table)
+    apart = stability(noisy[::3])  # one seed of each
+    both = stability(noisy, seeds=3)
+    assert both.estimate == pytest.approx(apart.estimate, abs=0.01) and both.high - both.low < apart.high - apart.low
+    few = blocks[:10]
+    assert stability(np.repeat(few, 3, axis=0)).estimate > stability(few).estimate + 0.02  # with each seed as a choice of its own
+    assert stability(table, seeds=3) == stability(blocks)
+
+
+def test_the_interval_over_blocks_covers_where_a_search_is_repeated():
+    rng = np.random.default_rng(6)
+
+    def drawn(count):
+        blocks = np.repeat(rng.random((count, 30)) < np.where(np.arange(30) < 5, 0.7, 0.05), 4, axis=0)
+        return np.where(rng.random(blocks.shape) < 0.3, rng.random(blocks.shape) < 0.2, blocks)
+
+    truth = stability(drawn(20_000), seeds=4).estimate
+    found = [stability(drawn(60), seeds=4) for _ in range(400)]
+    assert np.mean([f.low <= truth <= f.high for f in found]) == pytest.approx(0.95, abs=0.035)
+
+
 def test_half_is_reached_in_between_linearly():
     assert first_at(np.array([0, 1, 3, 9]), np.array([0.0, 0.2, 0.8, 1.0]), 0.5) == pytest.approx(2.0)
 
@@ -82,11 +107,11 @@ def test_a_localised_code_needs_many_more_random_units_than_an_even_one(mode):
     assert found[30].index < 1.5
 
 
-def curve_of(**world):
+def curve_of(asked=Messengers(budgets=(2, 4), resamples=10), **world):
     recording = open_recording(MessengerRecording(session="m", carriers=4, units=30, bins=2400, seed=5, **world), "m", Path())
     run = Run(
         fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
-        method=Messengers(budgets=(2, 4), resamples=10), target=Target(name="label"), probe=RidgeProbe(),
+        method=asked, target=Target(name="label"), probe=RidgeProbe(),
     )  # fmt: skip
     bench = Workbench.of(recording, run, torch.device("cpu"))
     return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
@@ -103,6 +128,27 @@ def test_the_curve_of_planted_messengers_finds_accepts_and_repeats_them():
         assert found[f"b4_{mode}_transfer"] == pytest.approx(1.0, abs=0.1)
         assert found[f"{mode}_localisation"] > 4
     assert curve_of()[1] == found
+
+
+def test_a_random_search_has_stability_over_blocks_and_seeds_and_over_seeds_alone():
+    asked = Messengers(budgets=(4,), resamples=10, selector="best_of_random", passes=60, seeds=4)
+    _, found = curve_of(asked)
+    assert set(Messengers.model_fields["selector"].annotation.__args__) <= set(SELECTORS)
+    for mode in ("refit", "fixed"):
+        assert found[f"b4_{mode}_seed_stability"] < 0.8  # 60 random sets of 30 units do not settle on four carriers
+        assert found[f"b4_{mode}_stability"] < found[f"b4_{mode}_seed_stability"] + 0.1
+        assert sum(v for k, v in found.items() if k.startswith(f"b4_{mode}_selected@")) == pytest.approx(4)
+    assert "b4_refit_seed_stability" not in curve_of()[1]
+
+
+def test_scores_of_single_units_are_their_own_damages_and_name_the_carriers():
+    recording, found = curve_of()
+    carriers = set(recording.truth["carriers"][0])
+    for name in ("alone_refit", "alone_fixed", "weight"):
+        values = [found[f"{name}@{unit}"] for unit in range(30)]
+        assert set(np.argsort(values)[-4:]) == carriers
+    variances = np.sqrt(recording.activity).var(axis=0)
+    assert np.corrcoef([found[f"variance@{unit}"] for unit in range(30)], variances)[0, 1] > 0.98
 
 
 def test_the_curve_of_a_set_that_switches_is_accepted_and_not_transferred():

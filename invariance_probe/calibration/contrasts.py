@@ -1,0 +1,105 @@
+"""Calibrating contrasts of mined pairs through trained models (G3): how often a benefit is claimed that is not there, and the oracle's power.
+
+Sessions have behaviours that recur under a drift, at a gap of three time constants of it. A size puts one contrast at exactly 0, the
+bank's own mean taken off, and leaves the others as they are: a benefit needs them all (science.md, 3.3).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from invariance_probe.calibration.banks import SEED
+from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, Bank, draw, sizes
+from invariance_probe.calibration.dropout import COUNTS, SESSIONS, coverage_row, size_row
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.row import Row, met
+from invariance_probe.inference.estimands import IDENTITY
+from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.many_studies import p_over_units
+from invariance_probe.study.run import Run
+from invariance_probe.study.study import Study
+
+SHARE, DOSE = "mined.share", 0.5
+NEEDED = ("M_loc", "M_rand", "M_shift")
+CASE = "recurring"
+BANKS = {"full": 40, "licence": 0, "quick": 6}
+"""Sessions of the bank."""
+
+
+def contrast_study(method: dict[str, Any], sessions: int) -> Study:
+    """Return the study whose sessions are the bank: a drift of 60 s, pairs 180 s apart."""
+    world = {
+        "kind": "simulated", "generator": "recurring", "session": CASE, "group": CASE, "sessions": sessions, "seed": SEED, "units": 40,
+        "bins": 8000, "bin_s": 0.2, "drift_tau_s": 60.0,
+    }  # fmt: skip
+    return Study.model_validate({
+        "name": "calibration-contrasts", "question": "How often is a benefit claimed that is not there?", "recordings": [world],
+        "target": {"name": "behaviour", "kind": "categorical"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
+        "method": method,
+        "training": {"steps": 300, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, "kernels": "native"},
+        "views": {"pairing": {"kind": "mined", "window_s": 0.6, "gap_s": 120.0, "nuisance": "drift"}},
+        "axes": [{"path": SHARE, "doses": [0, DOSE]}],
+        "hypotheses": [{"kind": "contrast", "id": "M", "claim": "behaviours recur", "axis": SHARE, "dose": DOSE}],
+    })  # fmt: skip
+
+
+def needed_of_contrasts(run: Run) -> bool:
+    """Say whether a run bears on a contrast at its own setting: its arms, and what the decodable range is measured by."""
+    baseline = run.method.kind in ("raw", "shift_null") or (run.method.kind == "supervised" and run.seed == 0)
+    own = run.axis in ("", SHARE) and run.seed == 0 and run.optimisation is not None and run.method.kind != "supervised"
+    return run.examination is None and run.setting == "" and run.fraction == 1 and (baseline or own)
+
+
+def contrast_rows(measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+    """Return the size of every contrast and of a benefit, its power, and the oracle's; means of the bank go to the tables."""
+    bank = _bank(measured)
+    if len(bank) < SESSIONS:
+        return []
+    tables.setdefault("means", {})[CASE] = {
+        name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in bank.effects
+    }
+    rows = []
+    for sessions in (SESSIONS, *COUNTS[1:]):
+        for name in NEEDED:
+            _, more, coverage = sizes(bank, name, sessions, rng)
+            rows.append(size_row(CASE, name, more.claim, sessions, more.rate, more.upper, len(bank)))
+            rows.append(coverage_row(CASE, name, sessions, coverage, len(bank)))
+    for name in NEEDED:
+        figure = f"every contrast shown where {name} is exactly 0, {SESSIONS} sessions"
+        rows.append(_row(figure, "<= .07", bank, {name: bank.mean(name)}, NEEDED, rng))
+    rows.append(_row(f"every contrast of mined pairs shown, {SESSIONS} sessions", "printed", bank, {}, NEEDED, rng))
+    rows.append(
+        _row(f"oracle better than local and random, {SESSIONS} sessions", ">= .80", bank, {}, ("M_oracle", "oracle_rand"), rng)
+    )
+    return rows
+
+
+def _bank(measured: Sequence[Measured]) -> Bank:
+    kept = []
+    for m in measured:
+        found = {name: m.losses.effect(name, SHARE, DOSE) for name in (*NEEDED, "M_oracle")}
+        if all(effect.complete for effect in found.values()):
+            kept.append((m.losses, found))
+    effects = {name: np.array([found[name].values.mean() for _, found in kept]) for name in (*NEEDED, "M_oracle")}
+    effects["oracle_rand"] = effects["M_oracle"] - effects["M_loc"] + effects["M_rand"]
+    ranges = np.array([found["M_loc"].range.mean() for _, found in kept])
+    retained = np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept])
+    return Bank(effects, dict.fromkeys(effects, ranges), retained, retained)
+
+
+def _row(figure: str, asked: str, bank: Bank, off: dict[str, float], names: Sequence[str], rng: np.random.Generator) -> Row:
+    """Count studies that show every named contrast above 0, with some means taken off; the interval is over resampled banks."""
+
+    def share(sessions: np.ndarray, studies: int) -> float:
+        drawn = sessions[draw(rng, len(sessions), SESSIONS, studies)]
+        means = {name: float(bank.effects[name][sessions].mean() / bank.ranges[name][sessions].mean()) for name in off}
+        shown = [
+            p_over_units((bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn])[1] <= ALPHA for name in names
+        ]
+        return float(np.all(shown, axis=0).mean())
+
+    reached = share(np.arange(len(bank)), CLAIMS)
+    again = [share(rng.integers(0, len(bank), len(bank)), STUDIES // 5) for _ in range(BOOTSTRAPS)]
+    low, high = np.quantile(again, [0.025, 0.975])
+    return Row(CASE, figure, asked, reached, float(low), float(high), len(bank), met(asked, reached))

@@ -1,0 +1,101 @@
+"""Recordings whose files keep epochs apart, or sort their time steps by condition, as one sequence in time.
+
+In: named arrays of a file, and what is declared of them. Out: arrays of one time axis, and the gap-free segment of every bin. Values are
+moved and never changed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+import numpy as np
+
+from invariance_probe.errors import DataError
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import Dealt
+
+EPOCH = "epoch"
+"""Name of the array that says which epoch a bin is in."""
+
+
+def joined(arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: str, where: str) -> dict[str, np.ndarray]:
+    """Return the arrays that every epoch has, after each other, with `EPOCH` (time,), and the arrays that belong to no epoch.
+
+    Parameters
+    ----------
+    epochs
+        What the names of an epoch's arrays begin with.
+    activity
+        Name of the activity without that beginning; it says how long an epoch is.
+
+    Raises
+    ------
+    DataError
+        When an epoch has no activity, or epochs have different units.
+    """
+    lacking = [epoch for epoch in epochs if f"{epoch}{activity}" not in arrays]
+    if lacking:
+        has = ", ".join(map(repr, sorted(arrays)))
+        raise DataError(f"{where} has no array {lacking[0] + activity!r}, the activity of epoch {lacking[0]!r}; it has {has}")
+    units = {epoch: arrays[f"{epoch}{activity}"].shape[1:] for epoch in epochs}
+    if len(set(units.values())) > 1:
+        raise DataError(
+            f"{where}: epochs have activity of the shapes (time, unit) with units {units}; they must be the same units"
+        )
+    lengths = [len(arrays[f"{epoch}{activity}"]) for epoch in epochs]
+    found = {name: values for name, values in arrays.items() if not name.startswith(tuple(epochs))}
+    for name in (name.removeprefix(epochs[0]) for name in arrays if name.startswith(epochs[0])):
+        parts = [arrays.get(f"{epoch}{name}") for epoch in epochs]
+        whole = [
+            part for part, length in zip(parts, lengths, strict=True) if part is not None and part.ndim and len(part) == length
+        ]
+        if len(whole) == len(epochs) and len({part.shape[1:] for part in whole}) == 1:
+            found[name] = np.concatenate(whole)
+    found[EPOCH] = np.repeat(np.arange(len(epochs)), lengths)
+    return found
+
+
+def dealt_order(
+    dealt: Dealt, values: np.ndarray, epoch: np.ndarray, segments: np.ndarray, session: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the old place of every bin that is kept, in the new order, and its segment (bin,), (bin,).
+
+    Parameters
+    ----------
+    values
+        What the steps are sorted by (time,).
+    epoch
+        Epoch of every step (time,); each is dealt on its own.
+    segments
+        Gap-free stretch of every step (time,); a run ends with it.
+
+    Raises
+    ------
+    DataError
+        When a run of one condition is too short for so many rounds.
+    """
+    rng = generator("folds", 0, session)
+    parts: list[np.ndarray] = []
+    ends = np.append((values[1:] != values[:-1]) | (segments[1:] != segments[:-1]), True)
+    for own in (np.flatnonzero(epoch == one) for one in np.unique(epoch)):
+        runs = np.split(own, np.flatnonzero((np.diff(own) > 1) | ends[own[:-1]]) + 1)
+        shortest = min(runs, key=len)
+        if len(shortest) < dealt.rounds * (1 + dealt.gap_bins):
+            raise DataError(
+                f"session {session!r}: dealt.rounds is {dealt.rounds}, but {dealt.by!r} has a run of only {len(shortest)} steps; with a gap of "
+                f"{dealt.gap_bins} at most {len(shortest) // (1 + dealt.gap_bins)} rounds are possible"
+            )
+        cut = [list(_parts(run, dealt)) for run in runs]
+        parts += [cut[i][k] for k in range(dealt.rounds) for i in rng.permutation(len(runs))]
+    return np.concatenate(parts), np.repeat(np.arange(len(parts)), [len(part) for part in parts])
+
+
+def in_order(values: np.ndarray, order: np.ndarray, time: int) -> np.ndarray:
+    """Return an array in the new order of time: along its first axis, or the second of alternative targets (draw, time, ...)."""
+    if values.ndim and len(values) == time:
+        return values[order]
+    return values[:, order] if values.ndim in (2, 3) and values.shape[1] == time else values
+
+
+def _parts(run: np.ndarray, dealt: Dealt) -> Iterator[np.ndarray]:
+    """Yield a run's parts, each without the steps of the gap at its end."""
+    for part in np.split(run, np.arange(1, dealt.rounds) * len(run) // dealt.rounds):
+        yield part[: len(part) - dealt.gap_bins]

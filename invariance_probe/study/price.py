@@ -1,0 +1,98 @@
+"""What a plan costs before it is run: rough seconds of one core, from the size of its networks.
+
+A model-step costs a fixed part, its products, and SimCLR's similarities of all rows with all. The rates were fitted to stacks of 16 on
+a current CPU (quickstart size: 1.3 ms); methods that do more than SimCLR at that size have a factor. Within a factor of two elsewhere.
+"""
+
+from itertools import pairwise
+from typing import Any
+
+from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedPolicy, WorstOfMasks
+from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder, TransformerEncoder
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import Run
+from invariance_probe.study.transforms import is_idle
+
+FIXED_S = 2.4e-4
+PRODUCT_S = 2.7e-10
+"""A multiplication and addition, forwards and backwards."""
+SIMILARITY_S = 3.6e-9
+"""A pair of rows."""
+KERNELS = {("native", "float32"): 0.63, ("native", "bfloat16"): 0.5, ("torch", "bfloat16"): 0.85}
+"""Time under other arithmetic, of that by torch in single precision."""
+METHODS = {
+    "moco": 1.7, "byol": 1.1, "pbl": 0.9, "simsiam": 0.9, "barlow_twins": 0.9, "vicreg": 1.0, "cpc": 0.85, "relative_positioning": 0.65,
+    "temporal_shuffling": 0.65, "myow": 1.8, "swap_vae": 1.9, "masked_sequence": 1.8, "y_aware": 1.8, "supcon": 1.8, "supervised": 0.2,
+}  # fmt: skip
+"""Time of a step, of SimCLR's with the same encoder and batch."""
+
+
+def core_seconds(plan: Plan) -> float:
+    """Return roughly how many seconds of one core all trainings of a plan take."""
+    units = {session.name: session.units for session in (*plan.sessions, *plan.planted)}
+    return sum(run.steps * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
+
+
+def step_seconds(run: Run, units: int) -> float:
+    """Return roughly how many seconds of one core a training step of a run takes, on activity of so many units."""
+    optimisation, method = run.optimisation, run.method
+    assert optimisation is not None
+    rows = 2 * optimisation.batch_size
+    others = 0 if run.companions is None else len(run.companions.sessions)
+    products = encoder_products(getattr(method, "encoder", MLPEncoder()), run.window.length_bins, units * (1 + others))
+    products += _products((_dimensions(method), *getattr(method, "projector", ())))
+    seconds = FIXED_S + rows * products * PRODUCT_S + rows**2 * SIMILARITY_S
+    faster = KERNELS.get((optimisation.kernels, optimisation.precision), 1.0)
+    return seconds * METHODS.get(method.kind, 1.0) * faster * _passes(run)
+
+
+def _passes(run: Run) -> float:
+    """Return how many times the passes of a plain step are made, forwards and backwards: an adversary looks before the models learn."""
+    adversary = None if run.views is None else run.views.adversary
+    if adversary is None or is_idle(adversary):
+        return 1.0
+    if isinstance(adversary, WorstOfMasks):
+        return 1 + adversary.tries / 3  # without a backward pass
+    if isinstance(adversary, AscendedMask):
+        return 1 + adversary.ascents
+    if isinstance(adversary, AdversarialNoise):
+        return adversary.ascents
+    return adversary.draws if isinstance(adversary, LearnedPolicy) else 1.0
+
+
+def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
+    """Return how many multiplications an encoder makes of one window.
+
+    Examples
+    --------
+    >>> encoder_products(MLPEncoder(widths=(64, 64, 16)), 1, 60)
+    8960
+    """
+    if isinstance(encoder, ConvolutionEncoder):
+        return _of_convolutions(encoder, bins, units)
+    if isinstance(encoder, GRUEncoder):
+        return 3 * bins * encoder.width * (units + encoder.width) + encoder.width * encoder.dimensions
+    if isinstance(encoder, TransformerEncoder):
+        width = encoder.width
+        block = (
+            12 * width**2 + 2 * bins * width
+        )  # four maps of attention, two of the feed-forward layer, and the attention itself
+        return bins * (units * width + encoder.layers * block) + width * encoder.dimensions
+    return _products((bins * units, *encoder.widths))
+
+
+def _of_convolutions(encoder: ConvolutionEncoder, bins: int, units: int) -> int:
+    total, inputs = 0, units
+    for channels in encoder.channels:
+        kernel = min(encoder.kernel_bins, bins)
+        bins = (bins - kernel) // encoder.stride_bins + 1
+        total, inputs = total + bins * kernel * inputs * channels, channels
+    return total + bins * inputs * encoder.dimensions
+
+
+def _products(widths: tuple[int, ...]) -> int:
+    return sum(a * b for a, b in pairwise(widths))
+
+
+def _dimensions(method: Any) -> int:
+    return int(getattr(method, "encoder", MLPEncoder()).dimensions)

@@ -1,0 +1,61 @@
+"""Adversaries that corrupt the views of a step against the models that train on them, for stacked runs.
+
+In go the method and the batch of a step; out comes the loss (run,) that the encoders descend, on views that were chosen to raise it.
+Nothing here sees a target, and no run sees another: its corruption follows from its own loss and from random numbers read by address.
+"""
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+from invariance_probe.errors import TrainingError
+from invariance_probe.study.adversaries import AdversarialNoise, Adversary, LearnedPolicy
+from invariance_probe.study.transforms import is_idle
+from invariance_probe.training.adversaries.base import StackedAdversary
+from invariance_probe.training.adversaries.masks import Ascent, LearnedScores, Masks, Search, WorstOf
+from invariance_probe.training.adversaries.noise import Noise
+from invariance_probe.training.adversaries.policy import Policy
+
+SEARCHES: dict[str, Callable[..., Search]] = {"worst_of_masks": WorstOf, "ascended_mask": Ascent, "learned_mask": LearnedScores}
+"""How each declared mask is searched for."""
+
+
+def make_adversary(
+    declared: list[Adversary], arms: Sequence[str], units: int, basis: Callable[[int], Tensor], device: torch.device
+) -> StackedAdversary | None:
+    """Return the adversary of K runs, or None where all have the dose that changes nothing.
+
+    Parameters
+    ----------
+    declared
+        Of K runs, alike but for the dose; empty where there is none.
+    arms
+        Of K runs, on the adversary's own axis; `shared` gives both views one corruption.
+    units
+        In a window.
+    basis
+        Returns so many leading principal components of each run's training activity (run, unit, mode).
+
+    Raises
+    ------
+    TrainingError
+        When a mask would hide all units, or there are fewer units than modes.
+    """
+    if all(is_idle(one) for one in declared):
+        return None
+    shared = torch.tensor([arm == "shared" for arm in arms], device=device)
+    first = declared[0]
+    if isinstance(first, LearnedPolicy):
+        return Policy(declared, shared)  # type: ignore[arg-type]
+    if isinstance(first, AdversarialNoise):
+        if first.modes is not None and first.modes > units:
+            raise TrainingError(
+                f"adversarial_noise.modes is {first.modes}, but there are only {units} units; use at most {units}"
+            )
+        return Noise(declared, shared, None if first.modes is None else basis(first.modes))  # type: ignore[arg-type]
+    most = max(one.budget for one in declared)  # type: ignore[union-attr]
+    if most >= units:
+        raise TrainingError(f"{first.kind}.budget is {most}, but there are only {units} units; hide at most {units - 1}")
+    budget = torch.tensor([one.budget for one in declared], device=device)  # type: ignore[union-attr]
+    return Masks(SEARCHES[first.kind](declared, budget, units), shared, units)

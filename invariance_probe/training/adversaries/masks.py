@@ -1,0 +1,151 @@
+"""Masks of units that are searched for against the loss, for stacked runs.
+
+A mask is one for all windows of a view, and both views have the same one in the shared arm. No mask follows from the gradient at the mask
+of ones: where the first layer acts on kept * x, that gradient is sum_i W_ij dL/dW_ij for unit j, which is 0 at a trained optimum whatever
+the unit carries, and -2 lambda |W_j|^2 under a penalty lambda |W|^2.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.adversarial import smallest
+from invariance_probe.augmentations.random_bits import position, uniform
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study.adversaries import AscendedMask, LearnedMask, WorstOfMasks
+from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
+
+HALVINGS = 60
+"""Of the interval that holds a projection's threshold."""
+
+MaskLoss = Callable[[Tensor], Tensor]
+"""From how much of every unit is kept (run, view, unit), in [0, 1], to each run's loss (run,)."""
+
+
+class Search(ABC):
+    """A way to choose masks with given numbers of hidden units."""
+
+    @abstractmethod
+    def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
+        """Return what is kept of every unit, 0 or 1 (run, view, unit).
+
+        Parameters
+        ----------
+        loss
+            What the mask is chosen against.
+        numbers
+            Numbers uniform on (0, 1), (run, view, unit), of a try.
+        """
+
+
+class Masks(StackedAdversary):
+    """Hides units of both views at their mean, as a search finds them."""
+
+    def __init__(self, search: Search, common: Tensor, units: int) -> None:
+        self._search, self._common, self._units = search, common.view(-1, 1, 1), units
+
+    def loss(self, method: Method, batch: Batch) -> Tensor:
+        """Search, and return the loss under what was found."""
+
+        def under(kept: Tensor) -> Tensor:
+            return method.loss(replace(batch, views=masked(batch.views, torch.where(self._common, kept[:, :1], kept))))
+
+        return under(self._search.kept(under, lambda number: self._numbers(batch, number)))
+
+    def _numbers(self, batch: Batch, number: int) -> Tensor:
+        assert batch.keys is not None
+        rows = torch.arange(2, device=batch.views.device).expand(len(batch.keys), -1)
+        return uniform(position(batch.keys, batch.step, SEARCH, number), rows, self._units)
+
+    def state(self) -> dict[str, Tensor]:
+        """Return the scores of a search that learns."""
+        return {"scores": self._search.scores} if isinstance(self._search, LearnedScores) else {}
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take them back."""
+        if isinstance(self._search, LearnedScores):
+            self._search.scores = state["scores"].clone()
+
+
+class WorstOf(Search):
+    """The worst of several random masks for each run; one is taken without a look."""
+
+    def __init__(self, declared: list[WorstOfMasks], budget: Tensor, units: int) -> None:
+        self._tries, self._budget = declared[0].tries, budget
+
+    def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
+        """Try each mask on the batch."""
+        tried = [(~smallest(numbers(i), self._budget)).float() for i in range(self._tries)]
+        if len(tried) == 1:
+            return tried[0]
+        with torch.no_grad():
+            losses = torch.stack([loss(kept) for kept in tried])
+        worst = losses.nan_to_num(nan=-torch.inf).argmax(0)
+        return torch.stack(tried)[worst, torch.arange(len(worst), device=worst.device)]
+
+
+class Ascent(Search):
+    """Projected gradient ascent from the middle of the masks with a budget, then the units that are kept least are hidden."""
+
+    def __init__(self, declared: list[AscendedMask], budget: Tensor, units: int) -> None:
+        self._ascents, self._rate, self._budget, self._units = declared[0].ascents, declared[0].rate, budget, units
+
+    def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
+        """Ascend; equal units are told apart by random numbers."""
+        shaken = 1e-3 * (numbers(0).float() - 0.5)
+        kept = onto_budget(1 - self._budget.view(-1, 1, 1) / self._units + shaken, self._budget)
+        for _ in range(self._ascents):
+            kept = kept.detach().requires_grad_()
+            (gradient,) = torch.autograd.grad(loss(kept).sum(), kept)
+            kept = onto_budget(kept.detach() + self._rate * gradient / largest(gradient), self._budget)
+        return (~smallest(kept.detach(), self._budget)).float()
+
+
+class LearnedScores(Search):
+    """Units are hidden by the largest scores plus Gumbel noise; the gradient that training computes anyway moves the scores.
+
+    The forward pass sees the hard mask, the backward pass the sigmoid of the scores (straight-through). Entropy of the sigmoids is rewarded.
+    """
+
+    def __init__(self, declared: list[LearnedMask], budget: Tensor, units: int) -> None:
+        self._rate, self._entropy, self._budget = declared[0].rate, declared[0].entropy, budget
+        self.scores = torch.zeros(len(declared), 2, units, device=budget.device)
+
+    def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
+        """Draw a mask, and climb its gradient once training has computed it."""
+        gumbel = -(-numbers(0).log()).log()
+        kept = (~smallest(-(self.scores + gumbel), self._budget)).float().requires_grad_()
+        kept.register_hook(self._climb)
+        return kept
+
+    def _climb(self, gradient: Tensor) -> None:
+        hidden = self.scores.sigmoid()
+        slope = hidden * (1 - hidden)
+        level = (gradient * slope).sum(2, keepdim=True) / slope.sum(2, keepdim=True)
+        rise = (level - gradient) * slope  # what one unit gains another gives up, as the budget is fixed
+        self.scores = self.scores + self._rate * (rise / largest(rise) - self._entropy * self.scores * slope)
+
+
+def masked(views: Tensor, kept: Tensor) -> Tensor:
+    """Return views (run, 2 batch, time, unit) with what is kept (run, 2, unit) of every unit; the first half of the rows is view 1."""
+    halves = views.unflatten(1, (2, -1)) * kept.to(views.dtype)[:, :, None, None, :]
+    return halves.flatten(1, 2)
+
+
+def onto_budget(kept: Tensor, budget: Tensor) -> Tensor:
+    """Project rows of `kept` (run, view, unit) onto {0 <= kept <= 1, sum(1 - kept) = budget (run,)}: one threshold, by bisection."""
+    wanted = (kept.shape[2] - budget).view(-1, 1)
+    low, high = -kept.amax(2), 1 - kept.amin(2)
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        short = (kept + middle.unsqueeze(2)).clamp(0, 1).sum(2) < wanted
+        low, high = torch.where(short, middle, low), torch.where(short, high, middle)
+    return (kept + high.unsqueeze(2)).clamp(0, 1)
+
+
+def largest(gradient: Tensor) -> Tensor:
+    """Return the largest size of each run's gradient (run, 1, 1), never 0."""
+    return gradient.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)

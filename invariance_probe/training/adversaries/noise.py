@@ -1,0 +1,83 @@
+"""Noise of bounded size that climbs the loss (FLAG, Kong et al. 2020, arXiv:2010.09891), for stacked runs."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.random_bits import position, uniform
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study.adversaries import AdversarialNoise
+from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
+
+
+class Noise(StackedAdversary):
+    """Noise of bounded size that climbs the loss in sign steps; the encoders learn from the mean loss over all of them.
+
+    As FLAG: from a random start within one step, every forward pass but the last also moves the noise one step up. With a basis, every step
+    is projected onto it and rescaled, so that no value moves by more than epsilon.
+
+    Parameters
+    ----------
+    declared
+        Of K runs.
+    shared
+        Which runs have one noise for all windows and both views (run,).
+    basis
+        Orthonormal directions in the space of units (run, unit, mode), or None for all.
+    """
+
+    def __init__(self, declared: list[AdversarialNoise], shared: Tensor, basis: Tensor | None) -> None:
+        epsilon = torch.tensor([one.epsilon for one in declared], device=shared.device)
+        self._passes, self._step = declared[0].ascents, (epsilon / declared[0].ascents).view(-1, 1, 1, 1)
+        self._shared, self._basis = shared.view(-1, 1, 1, 1), basis
+        last = (torch.arange(self._passes, device=shared.device) == self._passes - 1).float().unsqueeze(1)
+        self._weights = torch.where(epsilon > 0, 1 / self._passes, last)  # without noise one pass is all, to the bit
+
+    def loss(self, method: Method, batch: Batch) -> Tensor:
+        """Return the mean loss over the passes."""
+        views, total = batch.views, torch.zeros((), device=batch.views.device)
+        noise = self._bounded(self._start(batch), 1)
+        for done in range(1, self._passes + 1):
+            noise = noise.detach().requires_grad_(done < self._passes)
+            loss = method.loss(replace(batch, views=views + noise.to(views.dtype)))
+            total = total + loss * self._weights[done - 1].to(loss.dtype)
+            if done < self._passes:
+                (gradient,) = torch.autograd.grad(loss.sum(), noise, retain_graph=True)
+                noise = self._bounded(noise.detach() + self._step * self._direction(gradient), done + 1)
+        return total
+
+    def state(self) -> dict[str, Tensor]:
+        """Return nothing: every step starts anew."""
+        return {}
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take nothing back."""
+
+    def _start(self, batch: Batch) -> Tensor:
+        assert batch.keys is not None
+        runs, rows, time, units = batch.views.shape
+        at = torch.arange(rows, device=batch.views.device).expand(runs, -1)
+        numbers = uniform(position(batch.keys, batch.step, SEARCH), at, time * units)
+        start = self._step * self._projected((2 * numbers - 1).float().view(runs, rows, time, units))
+        return torch.where(self._shared, start[:, :1], start)
+
+    def _direction(self, gradient: Tensor) -> Tensor:
+        together = torch.where(self._shared, gradient.sum(1, keepdim=True), gradient)
+        return self._projected(together.sign())
+
+    def _projected(self, noise: Tensor) -> Tensor:
+        if self._basis is None:
+            return noise
+        runs, rows, time, units = noise.shape
+        flat = noise.reshape(runs, rows * time, units)
+        return torch.bmm(torch.bmm(flat, self._basis), self._basis.transpose(1, 2)).view(noise.shape)
+
+    def _bounded(self, noise: Tensor, steps: int) -> Tensor:
+        """Shrink noise whose largest value is over what `steps` steps may reach."""
+        most = self._step * steps
+        if self._basis is None:
+            return noise.clamp(-most, most)
+        size = noise.abs().amax((2, 3), keepdim=True)
+        return noise * (most / size.clamp_min(1e-30)).clamp_max(1)
