@@ -162,7 +162,7 @@ def main() -> None:
         lines += [
             f"## {title}",
             "",
-            f"[{path}](../../{path}): {file.study.question}",
+            f"[{path}](../../{path}): {file.study.question} {NOTES[title]}",
             "",
             *contrast_lines(infer(plan, results, {})),
         ]

@@ -74,7 +74,7 @@ def planted(
             "raw": 1 - R, "information": 1 - R + C_info * R, "supervised": 1 - R + 0.05 + (C_info * R if run.axis else 0), "pca": 1 - R + 0.02,
             "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
         }.get(kind)  # fmt: skip
-        if kind in ("simclr", "vicreg", "byol"):
+        if kind in ("simclr", "moco", "vicreg", "byol"):
             cost = {
                 "none": aa if run.seed >= plan.study.training.seeds else 0.0,
                 "independent": delta,
