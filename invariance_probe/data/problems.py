@@ -16,11 +16,12 @@ from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.budgets import budget_problems
+from invariance_probe.study.declaration import Place
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
-from invariance_probe.study.study import POOL, Place, Study
-from invariance_probe.study.views import Views
+from invariance_probe.study.study import Study
+from invariance_probe.study.views import POOL, Views
 
 Problem = tuple[Place, Any, str]
 MOST_EPOCHS = 20
