@@ -6,6 +6,7 @@ from pathlib import Path
 
 from invariance_probe.data.alternatives import fingerprint_of
 from invariance_probe.data.catalog import resolve
+from invariance_probe.data.extremes import extreme_units
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
@@ -58,7 +59,7 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         When a recording cannot be read.
     """
     return tuple(
-        replace(session, alternatives=fingerprint_of(recording, study))
+        replace(session, alternatives=fingerprint_of(recording, study), extremes=extreme_units(recording, study))
         for source in study.recordings
         for session, recording in opened(source, base)
     )
