@@ -11,12 +11,14 @@ from test_cli import call, write
 
 from invariance_probe.data.joined import join
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.methods import METHODS
+from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.trained import freeze, train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.methods import Negatives
+from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
@@ -124,6 +126,24 @@ def test_negatives_come_from_the_declared_scope(scope, allowed):
     timeline = training_bench(bench, runs[0]).timeline
     mask = admissible(Negatives(scope=scope), timeline, torch.tensor([[5]]), torch.tensor([[90, 500, 1000]]))
     assert mask.flatten().int().tolist() == allowed
+
+
+def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
+    bench, runs = bench_and_runs(pooled("group"))
+    timeline = training_bench(bench, runs[0]).timeline
+    method = METHODS["simclr"](SimCLR(), (1, 6), [np.random.default_rng(0)])
+    method.encoder, method.projector = torch.nn.Flatten(2), torch.nn.Identity()  # no batch norm, through which all rows meet
+    windows = torch.tensor([[5, 90, 500, 600, 5, 90, 500, 600]])  # two of the first session and two of the second, each with itself
+    views, other = torch.randn(2, 1, 8, 1, 6, generator=torch.Generator().manual_seed(0))
+    first = [0, 1, 4, 5]
+
+    def gradient_of_first(views):
+        views = views.clone().requires_grad_()
+        method.loss(Batch(views, windows, timeline)).sum().backward()
+        return views.grad[:, first]
+
+    other[:, first] = views[:, first]
+    assert torch.equal(gradient_of_first(views), gradient_of_first(other))
 
 
 REFUSED = {
