@@ -316,6 +316,12 @@ class Study(Declaration):
         for at, method in self.methods():
             if method.kind in ("supcon", "y_aware"):
                 yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
+            if method.kind == "myow":
+                yield (
+                    (*at, "kind"),
+                    method.kind,
+                    "it mines partners of its own among all windows it is shown, those asleep too; use another method",
+                )
 
     def _pool_problems(self, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
         """Yield why models cannot train on several sessions under these views."""

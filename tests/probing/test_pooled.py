@@ -133,7 +133,9 @@ def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
     timeline = training_bench(bench, runs[0]).timeline
     method = METHODS["simclr"](SimCLR(), (1, 6), [np.random.default_rng(0)])
     method.encoder, method.projector = torch.nn.Flatten(2), torch.nn.Identity()  # no batch norm, through which all rows meet
-    windows = torch.tensor([[5, 90, 500, 600, 5, 90, 500, 600]])  # two of the first session and two of the second, each with itself
+    windows = torch.tensor(
+        [[5, 90, 500, 600, 5, 90, 500, 600]]
+    )  # two of the first session and two of the second, each with itself
     views, other = torch.randn(2, 1, 8, 1, 6, generator=torch.Generator().manual_seed(0))
     first = [0, 1, 4, 5]
 
