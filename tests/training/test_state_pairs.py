@@ -264,7 +264,7 @@ def test_at_share_0_nothing_depends_on_how_large_counts_are_asleep():
 
 
 def test_folds_by_trials_keep_a_trial_whole_that_a_state_breaks():
-    bench, runs = opened()
+    bench, _ = opened()
     trials = np.repeat(np.arange(40), 30)
     state = np.tile(np.repeat([0, 1, 0], [13, 5, 12]), 40)
     broken = replace(bench.whole, trials=trials, targets={**bench.whole.targets, "state": state}, segments=np.zeros(1200, int))
