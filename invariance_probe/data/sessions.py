@@ -123,6 +123,7 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
+                problems += _dealt_problems(study, source, recording)
                 states = list(_state_problems(study, recording))
                 problems += states
                 if not states:
@@ -135,6 +136,19 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     if not problems:
         problems += [*session_problems(study, opened), *_pool_problems(study, opened, base)]
     return _unique(problems)
+
+
+def _dealt_problems(study: Study, source: RecordingSource, recording: Recording) -> Iterator[Problem]:
+    """Yield why an embargo cannot keep training and test parts apart: dealt parts that follow each other in the file lie anywhere."""
+    declared = resolve(source)[0] if source.kind == "catalog" else source
+    dealt, embargo = getattr(declared, "dealt", None), round(study.folds.embargo_s / recording.bin_s)
+    if dealt is not None and dealt.gap_bins < embargo:
+        near = (
+            f"the time steps of session {recording.session!r} are dealt in parts with gaps of {dealt.gap_bins} bins, so that steps that follow "
+            f"each other in the file train and test within an embargo of {embargo} bins; use dealt.gap_bins of at least {embargo}, or an embargo "
+            f"of at most {dealt.gap_bins * recording.bin_s:g} s"
+        )
+        yield ("folds", "embargo_s"), study.folds.embargo_s, near
 
 
 def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
