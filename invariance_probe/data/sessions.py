@@ -11,7 +11,7 @@ import numpy as np
 from invariance_probe.data.alternatives import fingerprint_of, null_problems, session_problems
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
-from invariance_probe.data.joined import join
+from invariance_probe.data.joined import check_joinable
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
@@ -145,8 +145,8 @@ def _dealt_problems(study: Study, source: RecordingSource, recording: Recording)
     if dealt is not None and dealt.gap_bins < embargo:
         near = (
             f"the time steps of session {recording.session!r} are dealt in parts with gaps of {dealt.gap_bins} bins, so that steps that follow "
-            f"each other in the file train and test within an embargo of {embargo} bins; use dealt.gap_bins of at least {embargo}, or an embargo "
-            f"of at most {dealt.gap_bins * recording.bin_s:g} s"
+            f"each other in the file train and test within an embargo of {embargo} bins; use dealt.gap_bins of at least {embargo}, or an "
+            f"embargo of at most {dealt.gap_bins * recording.bin_s:g} s"
         )
         yield ("folds", "embargo_s"), study.folds.embargo_s, near
 
@@ -185,8 +185,13 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
         if s.path == POOL
         for j, value in enumerate(s.values)
     ]
+    guide = getattr(study.views.pairing, "guide", None)
+    arrays = [study.target.name] if guide is None else [study.target.name, guide.name]
     for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        known: set[str] = set()
         for session in sessions if pool else ():
+            if session.name in known:
+                continue
             companions = companions_of(session, tuple(sessions), pool)
             if companions is None:
                 alone = (
@@ -194,9 +199,10 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
                 )
                 yield place, pool, alone
                 return
+            known |= {other.name for other in companions.sessions}
             try:
                 others = [open_recording(other.source, other.name, base) for other in companions.sessions]
-                join([open_recording(session.source, session.name, base), *others])
+                check_joinable([open_recording(session.source, session.name, base), *others], arrays)
             except DataError as error:
                 yield place, pool, str(error)
                 return

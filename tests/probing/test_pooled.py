@@ -24,6 +24,7 @@ from invariance_probe.study.study import Study
 
 WORLD = {"kind": "simulated", "generator": "redundancy", "units": 10, "carriers": 10, "bins": 400, "information": 3}
 SESSIONS = [{**WORLD, "session": f"day-{i}", "seed": i, "units": 10 + 2 * i, "subject": "ab"[i // 2]} for i in range(4)]
+SMOOTH = {"kind": "simulated", "generator": "smoothness", "units": 10, "bins": 400, "session": "a"}
 ENCODERS = [
     {"kind": "mlp", "widths": [16, 8]},
     {"kind": "temporal_convolution", "channels": [8], "kernel_bins": 2, "dimensions": 8},
@@ -152,6 +153,9 @@ REFUSED = {
     "a pool of one": ({"views": {"pool": "subject"}, "recordings": SESSIONS[1:3]}, "is the only one of its subject"),
     "bins that differ": (
         {"views": {"pool": "group"}, "recordings": [SESSIONS[0], {**SESSIONS[1], "bin_s": 0.2}]}, "cannot train one model",
+    ),
+    "targets of other columns": (
+        {"views": {"pool": "group"}, "recordings": [SMOOTH, {**SMOOTH, "session": "b", "label_dimensions": 1}]}, "with the same columns",
     ),
     "a method of one session": ({"method": {"kind": "swap_vae"}}, "reads windows of one session"),
     "windows that mix sessions": (
