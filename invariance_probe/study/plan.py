@@ -117,7 +117,7 @@ class Plan:
     def _second_licensed(self, method: Method) -> Method | None:
         """Return another method that has a say at the study's settings; None where training one would be for nothing."""
         found = second_method(method)
-        settings = None if found is None else found.optimisation(self.study.training.optimisation())  # type: ignore[union-attr]
+        settings = None if found is None else found.optimisation(self.study.training.optimisation())
         return None if found is None or unlicensed(found, settings) else found
 
     def _under(self, method: Method) -> Setting:
