@@ -34,7 +34,8 @@ FEW = "two seeds; nothing is claimed of what pairs share, and no benefit can be"
 NOTES = {
     "A night of CA1": f"One recording, {FEW}.",
     "Reaches of M1": f"Three recordings of two animals, {FEW}. The study was first run in three folds, where one fold of chewie-1 kept "
-    "nothing and the retention gate failed; six folds were chosen after that.",
+    "nothing and the retention gate failed (a unit that is nearly silent where that fold trains: `validate` says so now); six folds were chosen "
+    "after that. Steps were cut from 500 to 200 for time, before any result of reaches was seen.",
 }
 """What a reader has to know of how a study came about."""
 LABELS = {"MYOW": "", "MYOW, random views": "method=myow", "BYOL": "method=byol"}

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, added
 
 Budget = Annotated[int, Field(ge=0)]
 
@@ -69,6 +69,8 @@ class AdversarialNoise(Declaration):
     """Forward passes; the encoder learns from the mean of their losses. With one, the noise is random."""
     modes: Annotated[int, Field(ge=1)] | None = None
     """Only along so many leading principal components of the training activity; in every direction when left out."""
+    slow: Annotated[int, Field(ge=1)] | None = added(None)
+    """Only so many slowest cosines over a window's bins, of which the first is constant; at every speed when left out."""
 
 
 class LearnedPolicy(Declaration):

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from invariance_probe.study.declaration import Place
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.study import Place
 
 LANES = 8
 """Widths that are multiples of this give a run the same numbers to the last bit whatever is stacked with it, in single precision on a CPU."""
@@ -37,6 +37,17 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
                 study.null.kind,
                 f"{fewest} other sessions are too few for a rank p value of .05 ({ENOUGH_OTHERS} are needed): {cuts} shifted cuts of each "
                 f"are drawn, {cuts * fewest} draws in all; cuts of one session are alike, so p is approximate",
+            )
+    for session in plan.sessions:
+        if session.extremes:
+            worst = max(session.extremes, key=lambda extreme: extreme.sds)
+            folds = ", ".join(str(extreme.fold) for extreme in session.extremes)
+            yield (
+                ("recordings",),
+                session.name,
+                f"unit {worst.unit!r} of session {session.name!r} is nearly silent where fold {worst.fold} trains and reaches "
+                f"{worst.sds:.0f} SDs of that where it tests (folds with such a unit: {folds}): an encoder can be thrown off there, and "
+                "retention fail. Leave such units out, or cut fewer or other folds",
             )
     odd = sorted(set(_odd_widths(study.method.model_dump())))
     if (

@@ -8,6 +8,15 @@ from invariance_probe.study.recordings import AnySource, RecordingSource
 
 
 @dataclass(frozen=True)
+class Extreme:
+    """A unit that reaches so many training SDs in a fold's test part."""
+
+    fold: int
+    unit: str
+    sds: float
+
+
+@dataclass(frozen=True)
 class Session:
     """One recorded or simulated session of a study."""
 
@@ -20,6 +29,8 @@ class Session:
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
     units: int = 0
     """How many units its activity has; 0 where nobody asked."""
+    extremes: tuple[Extreme, ...] = ()
+    """Units that are nearly silent where a fold trains and fire where it tests, the worst of each fold."""
 
 
 class OtherSession(Declaration):

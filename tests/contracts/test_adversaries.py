@@ -22,6 +22,7 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 from invariance_probe.training.adversaries import SEARCHES, make_adversary
 from invariance_probe.training.adversaries.masks import masked, onto_budget
+from invariance_probe.training.adversaries.noise import cosines
 from invariance_probe.training.checkpoints import Stopped
 from invariance_probe.worker import stacks
 
@@ -31,9 +32,10 @@ ADVERSARIES = [
     {"kind": "learned_mask"},
     {"kind": "adversarial_noise"},
     {"kind": "adversarial_noise", "modes": 4},
+    {"kind": "adversarial_noise", "slow": 1},
     {"kind": "learned_policy", "draws": 3},
 ]
-NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes", "learned_policy"]
+NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes", "slow noise", "learned_policy"]
 FIELD = {"adversarial_noise": "epsilon", "learned_policy": "strength"}
 DOSE = {"adversarial_noise": 0.5, "learned_policy": 0.8}
 
@@ -272,6 +274,24 @@ def test_operations_keep_their_caps_and_change_nothing_at_strength_0():
     ratio = done(GAIN)[1].log()
     assert float(ratio.std()) == pytest.approx(0.5 * CAPS["gain"], rel=0.05) and float(ratio.std(2).max()) < 1e-4
     assert float((done(PEPPER)[2] == FAR).float().mean()) == pytest.approx(0.5 * CAPS["pepper"], abs=0.01)
+
+
+def test_slow_noise_varies_no_faster_than_its_cosines():
+    seen = []
+
+    class Watching:
+        def loss(self, batch):
+            seen.append((batch.views - 1).detach())
+            return (batch.views * torch.arange(1.0, 9.0).view(8, 1)).square().mean((1, 2, 3))
+
+    batch = Batch(torch.ones(1, 6, 8, 5), keys=key_tensor([5], torch.device("cpu")), step=0)
+    one = AdversarialNoise(epsilon=0.3, ascents=3, slow=2)
+    make_adversary([one], ["independent"], 5, lambda count: None, torch.device("cpu")).loss(Watching(), batch)
+    waves = cosines(8, 2).float()
+    for noise in seen:
+        outside = noise - torch.einsum("ts,krsu->krtu", waves @ waves.T, noise)
+        assert float(outside.abs().max()) < 1e-5 and 0.01 < float(noise.abs().max()) <= 0.3 + 1e-6
+    assert float(seen[-1].std(dim=2).max()) > 0.01  # and yet it varies
 
 
 def test_a_mask_is_of_its_view():

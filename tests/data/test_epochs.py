@@ -8,8 +8,9 @@ from conftest import tiny_study
 
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import make_folds
+from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.npz import read_npz
-from invariance_probe.data.sessions import open_recording, recording_problems
+from invariance_probe.data.sessions import open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording

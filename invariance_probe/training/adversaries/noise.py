@@ -15,8 +15,8 @@ from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 class Noise(StackedAdversary):
     """Noise of bounded size that climbs the loss in sign steps; the encoders learn from the mean loss over all of them.
 
-    As FLAG: from a random start within one step, every forward pass but the last also moves the noise one step up. With a basis, every step
-    is projected onto it and rescaled, so that no value moves by more than epsilon.
+    As FLAG: from a random start within one step, every forward pass but the last also moves the noise one step up. With a basis, or slow
+    cosines, every step is projected onto them and rescaled, so that no value moves by more than epsilon.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class Noise(StackedAdversary):
     def __init__(self, declared: list[AdversarialNoise], shared: Tensor, basis: Tensor | None) -> None:
         epsilon = torch.tensor([one.epsilon for one in declared], device=shared.device)
         self._passes, self._step = declared[0].ascents, (epsilon / declared[0].ascents).view(-1, 1, 1, 1)
-        self._shared, self._basis = shared.view(-1, 1, 1, 1), basis
+        self._shared, self._basis, self._slow = shared.view(-1, 1, 1, 1), basis, declared[0].slow
         last = (torch.arange(self._passes, device=shared.device) == self._passes - 1).float().unsqueeze(1)
         self._weights = torch.where(epsilon > 0, 1 / self._passes, last)  # without noise one pass is all, to the bit
 
@@ -68,6 +68,9 @@ class Noise(StackedAdversary):
         return self._projected(together.sign())
 
     def _projected(self, noise: Tensor) -> Tensor:
+        if self._slow is not None:
+            slow = cosines(noise.shape[2], self._slow).to(noise)
+            noise = torch.einsum("ts,krsu->krtu", slow @ slow.T, noise)
         if self._basis is None:
             return noise
         runs, rows, time, units = noise.shape
@@ -77,7 +80,20 @@ class Noise(StackedAdversary):
     def _bounded(self, noise: Tensor, steps: int) -> Tensor:
         """Shrink noise whose largest value is over what `steps` steps may reach."""
         most = self._step * steps
-        if self._basis is None:
+        if self._basis is None and self._slow is None:
             return noise.clamp(-most, most)
         size = noise.abs().amax((2, 3), keepdim=True)
         return noise * (most / size.clamp_min(1e-30)).clamp_max(1)
+
+
+def cosines(bins: int, count: int) -> Tensor:
+    """Return the `count` slowest of the orthonormal cosines over bins (bin, cosine), float64: the discrete cosine transform, type II.
+
+    Examples
+    --------
+    >>> cosines(4, 2)[:, 0].tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    at = torch.arange(bins, dtype=torch.float64).unsqueeze(1) + 0.5
+    waves = (torch.pi / bins * at * torch.arange(min(count, bins))).cos()
+    return waves / waves.square().sum(0).sqrt()
