@@ -74,6 +74,8 @@ class ViewMaker:
         Training windows of every run, which `cutmix` takes its other windows from.
     presence
         Which units a window's session has, where windows are of several; None where all have all.
+    labelled
+        How many bins, the first ones, are those of labelled windows; None where all are. Draws do not depend on the others.
 
     Raises
     ------
@@ -83,7 +85,7 @@ class ViewMaker:
 
     def __init__(
         self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling,
-        parts: list[np.ndarray] | None = None, presence: Presence | None = None,
+        parts: list[np.ndarray] | None = None, presence: Presence | None = None, labelled: int | None = None,
     ) -> None:  # fmt: skip
         device = activity.device
         self.scaling = scaling
@@ -95,7 +97,7 @@ class ViewMaker:
         self.native = _native(runs, activity)
         _check_lengths(views, length_bins)
         halved = views[0].base.kind == "count_splitting"
-        self.base: CountHalves | Whole = CountHalves.of(activity, self.native) if halved else Whole(activity)
+        self.base: CountHalves | Whole = CountHalves.of(activity, self.native, labelled) if halved else Whole(activity)
         self.whole = Whole(activity)
         transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
         self.transforms = sorted(transforms, key=lambda transform: isinstance(transform, ModulateGain))  # after what reads counts

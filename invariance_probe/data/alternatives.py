@@ -129,7 +129,7 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
         except DataError as error:
             yield ("null", "array"), null.array, str(error)
         return
-    trials = 0 if recording.trials is None else int(recording.stretches[-1]) + 1
+    trials = 0 if recording.trials is None else int(recording.whole_trials[-1]) + 1
     if trials < FEWEST_TRIALS:
         has = f"has only {trials} trials" if trials else "has no trial array"
         yield (

@@ -86,7 +86,7 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
             raise DataError(
                 f"session {recording.session!r}: folds.scheme is 'trials', but the recording has no trial array; declare it or use 'blocks'"
             )
-        pieces, what = np.unique(windows.stretch, return_inverse=True)[1], "trials"
+        pieces, what = np.unique(recording.whole_trials[windows.starts], return_inverse=True)[1], "trials"
     else:
         pieces, what = np.unique(recording.segments[windows.starts], return_inverse=True)[1], "recorded segments"
     available = int(pieces.max()) + 1

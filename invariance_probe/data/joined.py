@@ -37,13 +37,13 @@ class Joined:
     subject: np.ndarray
 
 
-def join(recordings: Sequence[Recording]) -> Joined:
-    """Join recordings of one bin length and one kind of activity; the first lends its name.
+def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) -> None:
+    """Refuse recordings that cannot train one model, or that have not all the named arrays with the same columns.
 
     Raises
     ------
     DataError
-        When bins or the kinds of activity differ.
+        When bins, the kinds of activity, or the columns of an array differ.
     """
     own = recordings[0]
     for other in recordings[1:]:
@@ -52,6 +52,25 @@ def join(recordings: Sequence[Recording]) -> Joined:
                 f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and {other.session!r} ({other.activity_kind}, "
                 f"bins of {other.bin_s:g} s) cannot train one model; use sessions of one kind, binned alike"
             )
+        for name in arrays:
+            columns = [np.shape(r.targets[name])[1:] if name in r.targets else None for r in (own, other)]
+            if None in columns or columns[0] != columns[1]:
+                raise DataError(
+                    f"sessions {own.session!r} and {other.session!r} must both have the array {name!r} with the same columns to train one "
+                    f"model; they have {' and '.join('none' if c is None else str(c) for c in columns)}"
+                )
+
+
+def join(recordings: Sequence[Recording]) -> Joined:
+    """Join recordings of one bin length and one kind of activity; the first lends its name.
+
+    Raises
+    ------
+    DataError
+        When bins or the kinds of activity differ.
+    """
+    check_joinable(recordings)
+    own = recordings[0]
     session = np.repeat(np.arange(len(recordings)), [len(recording.activity) for recording in recordings])
     of_unit = np.repeat(np.arange(len(recordings)), [recording.activity.shape[1] for recording in recordings])
     activity = np.zeros((len(session), len(of_unit)), dtype=own.activity.dtype)

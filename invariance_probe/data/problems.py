@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.data.alternatives import null_problems, session_problems
+from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
-from invariance_probe.data.joined import join
+from invariance_probe.data.joined import check_joinable
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording, opened
 from invariance_probe.data.states import restricted, states_of
@@ -18,6 +19,7 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.pairing import TIME, MinedPairing
+from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
@@ -43,6 +45,7 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 units[session.name] = recording.activity.shape[1]
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
+                problems += _dealt_problems(study, source, recording)
                 states = list(_state_problems(study, recording))
                 problems += states
                 if not states:
@@ -55,6 +58,19 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     if not problems:
         problems += [*session_problems(study, found), *_pool_problems(study, found, base)]
     return _unique(problems)
+
+
+def _dealt_problems(study: Study, source: RecordingSource, recording: Recording) -> Iterator[Problem]:
+    """Yield why an embargo cannot keep training and test parts apart: dealt parts that follow each other in the file lie anywhere."""
+    declared = resolve(source)[0] if source.kind == "catalog" else source
+    dealt, embargo = getattr(declared, "dealt", None), round(study.folds.embargo_s / recording.bin_s)
+    if dealt is not None and dealt.gap_bins < embargo:
+        near = (
+            f"the time steps of session {recording.session!r} are dealt in parts with gaps of {dealt.gap_bins} bins, so that steps that follow "
+            f"each other in the file train and test within an embargo of {embargo} bins; use dealt.gap_bins of at least {embargo}, or an "
+            f"embargo of at most {dealt.gap_bins * recording.bin_s:g} s"
+        )
+        yield ("folds", "embargo_s"), study.folds.embargo_s, near
 
 
 def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
@@ -91,8 +107,13 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
         if s.path == POOL
         for j, value in enumerate(s.values)
     ]
+    guide = getattr(study.views.pairing, "guide", None)
+    arrays = [study.target.name] if guide is None else [study.target.name, guide.name]
     for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        known: set[str] = set()
         for session in sessions if pool else ():
+            if session.name in known:
+                continue
             companions = companions_of(session, tuple(sessions), pool)
             if companions is None:
                 alone = (
@@ -100,9 +121,10 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
                 )
                 yield place, pool, alone
                 return
+            known |= {other.name for other in companions.sessions}
             try:
                 others = [open_recording(other.source, other.name, base) for other in companions.sessions]
-                join([open_recording(session.source, session.name, base), *others])
+                check_joinable([open_recording(session.source, session.name, base), *others], arrays)
             except DataError as error:
                 yield place, pool, str(error)
                 return

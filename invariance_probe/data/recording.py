@@ -93,11 +93,17 @@ class Recording:
     @cached_property
     def stretches(self) -> np.ndarray:
         """Number of the maximal run of one trial and one segment that each bin is in (time,); nothing crosses these."""
+        border = np.diff(self.whole_trials) != 0
+        if self.pieces is not None:
+            border |= np.diff(self.pieces) != 0
+        return np.concatenate([[0], np.cumsum(border)]).astype(np.int64)
+
+    @cached_property
+    def whole_trials(self) -> np.ndarray:
+        """Number of the maximal run of one trial and one segment that each bin is in (time,), whatever was left out inside it."""
         border = np.diff(self.segments) != 0
         if self.trials is not None:
             border |= np.diff(self.trials) != 0
-        if self.pieces is not None:
-            border |= np.diff(self.pieces) != 0
         return np.concatenate([[0], np.cumsum(border)]).astype(np.int64)
 
     @cached_property

@@ -54,7 +54,9 @@ def under_another(question: Question, judged: Callable[[Setting], Gate], kept_by
     """
     setting = next((check for check in question.plan.checks if check.label == ANOTHER_METHOD), None)
     if setting is None:
-        return Gate(ANOTHER, None, QUICK if question.plan.study.quick else "no other method has passed the calibration")
+        return Gate(
+            ANOTHER, None, QUICK if question.plan.study.quick else "no other method has passed the calibration at such settings"
+        )
     if reasons := unlicensed(setting.method, setting.optimisation):
         return Gate(ANOTHER, None, f"shown beside, without a say: {'; '.join(reasons)}")
     found = judged(setting)

@@ -98,20 +98,21 @@ class SimCLR(Method):
     """Encoder and projector under NT-Xent.
 
     Unless `negatives` says otherwise, all other views of the batch are negatives, as published: those too that show the anchor's own
-    window again, as other pairs' second views may when pairs are jittered.
+    window again, as other pairs' second views may when pairs are jittered. Where a model sees several sessions, the rule holds by default too.
     """
 
     def __init__(self, declared: SimCLRDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
         super().__init__()
         self.temperature = declared.temperature
-        self.negatives = None if declared.negatives == Negatives() else declared.negatives
+        self.negatives = declared.negatives
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Contrast the pairs of each run."""
         embeddings = self.projector(self.encoder(batch.views))
-        if self.negatives is None:
+        of_one_session = batch.timeline is None or batch.timeline.sessions is None
+        if of_one_session and self.negatives == Negatives():
             return nt_xent(embeddings, self.temperature, self.arithmetic)
         assert batch.timeline is not None and batch.windows is not None
         mask = admissible(self.negatives, batch.timeline, batch.windows, batch.windows)

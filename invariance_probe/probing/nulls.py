@@ -127,7 +127,8 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
     else:
         rng = generator("null", run.study_seed, run.session)
         columns = bench.target.columns().cpu().numpy()
-        courses = [columns, *(columns[exchange_trials(bench.windows.stretch, rng)] for _ in range(draws))]
+        trial = bench.recording.whole_trials[bench.windows.starts]
+        courses = [columns, *(columns[exchange_trials(trial, rng)] for _ in range(draws))]
     return _ranked(bench, run, refit_all(bench, np.arange(len(centres)), np.stack(courses)), {})
 
 
@@ -157,7 +158,7 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, flo
 
 def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
     """Return the observed and the null losses, of which the best constant's is 1, and how many trials there are."""
-    trials = 0 if bench.recording.trials is None else len(np.unique(bench.windows.stretch))
+    trials = 0 if bench.recording.trials is None else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
     found = {"trials": float(trials), "observed": float(losses[0])}
     return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}
 

@@ -135,7 +135,8 @@ class Workbench:
         keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
         activity, timeline = self.shown(runs)
         shown = self.activity if activity is self.recording.activity else torch.from_numpy(activity).to(self.device)
-        return ViewMaker(shown, self.windows.length, timeline.starts, runs, keys, scaling, parts, presence)
+        labelled = len(self.recording.activity)
+        return ViewMaker(shown, self.windows.length, timeline.starts, runs, keys, scaling, parts, presence, labelled)
 
     def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
         """Return the bench of that name which was made before, or make it."""

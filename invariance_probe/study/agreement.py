@@ -169,6 +169,12 @@ def _state_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
     for at, method in study.methods():
         if method.kind in ("supcon", "y_aware"):
             yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
+        if method.kind == "myow":
+            yield (
+                (*at, "kind"),
+                method.kind,
+                "it mines partners of its own among all windows it is shown, those asleep too; use another method",
+            )
 
 
 def _pool_problems(study: "Study", place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:

@@ -30,7 +30,7 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.licences import second_method
+from invariance_probe.study.licences import second_method, unlicensed
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -109,10 +109,16 @@ class Plan:
         if own.optimisation is None:
             return (third,)
         longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
-        second = self.study.second_method or second_method(own.method)
+        second = self.study.second_method or self._second_licensed(own.method)
         others = () if second is None else (self._under(second),)
         twice = (replace(own, label=TWICE_THE_STEPS, optimisation=longer),) if self.study.dose_claims else ()
         return (*twice, third, *others)
+
+    def _second_licensed(self, method: Method) -> Method | None:
+        """Return another method that has a say at the study's settings; None where training one would be for nothing."""
+        found = second_method(method)
+        settings = None if found is None else found.optimisation(self.study.training.optimisation())
+        return None if found is None or unlicensed(found, settings) else found
 
     def _under(self, method: Method) -> Setting:
         """Return the study's own setting under another method."""

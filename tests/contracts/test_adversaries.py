@@ -235,6 +235,22 @@ def test_a_policy_learns_the_operation_that_raises_a_known_loss_most():
     assert sum(policy.losses[-50:]) > 1.2 * sum(policy.losses[:50])
 
 
+def test_in_the_shared_arm_a_policy_does_the_same_to_every_window_of_both_views():
+    seen = []
+
+    class Watching:
+        def loss(self, batch):
+            seen.append(batch.views)
+            return batch.views.square().mean((1, 2, 3))
+
+    for arm in ("shared", "independent"):
+        seen.clear()
+        policy = make_adversary([LearnedPolicy(strength=1.0)], [arm], 12, lambda modes: None, torch.device("cpu"))
+        for step in range(10):
+            policy.loss(Watching(), ones(1, 12, step))
+        assert all(bool((views == views[:, :1]).all()) for views in seen) == (arm == "shared")
+
+
 def test_entropy_keeps_a_policy_from_settling():
     def entropy(policy):
         p = policy.scores.softmax(1)

@@ -4,15 +4,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from conftest import tiny_study
 
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import make_folds
+from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording
-from invariance_probe.study.study import Folds
+from invariance_probe.study.study import Folds, Study
 
 PER_RUN, CONDITIONS, UNITS = 24, 3, 5
 STEPS = PER_RUN * CONDITIONS
@@ -78,6 +80,20 @@ def test_runs_that_are_too_short_for_the_rounds_are_refused(tmp_path):
     file(tmp_path)
     with pytest.raises(DataError, match="run of only 24 steps; with a gap of 1 at most 12 rounds"):
         read(tmp_path, dealt=Dealt(by="condition", rounds=13, gap_bins=1))
+
+
+@pytest.mark.parametrize(("gap", "embargo_s", "refused"), [(0, 0.1, True), (1, 0.1, False), (1, 0.2, True), (0, 0.0, False)])
+def test_an_embargo_that_dealt_parts_do_not_keep_is_refused(tmp_path, gap, embargo_s, refused):
+    file(tmp_path)
+    source = {
+        "kind": "npz", "path": "f.npz", "session": "s", "activity": "count", "bin_s": "bin_s", "epochs": ["before_", "after_"],
+        "dealt": {"by": "condition", "rounds": 4, "gap_bins": gap},
+    }  # fmt: skip
+    folds, target = {"scheme": "blocks", "count": 2, "embargo_s": embargo_s}, {"name": "condition", "kind": "categorical"}
+    training = {"steps": 10, "batch_size": 16, "seeds": 2}
+    study = Study.model_validate(tiny_study(recordings=[source], folds=folds, target=target, training=training))
+    said = [reason for place, _, reason in recording_problems(study, tmp_path) if place == ("folds", "embargo_s")]
+    assert bool(said) == refused and all("dealt.gap_bins" in reason for reason in said)
 
 
 def test_monkey_j_has_the_same_units_before_and_after_and_every_direction_in_every_fold():

@@ -11,17 +11,20 @@ from test_cli import call, write
 
 from invariance_probe.data.joined import join
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.methods import METHODS
+from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.trained import freeze, train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.methods import Negatives
+from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
 WORLD = {"kind": "simulated", "generator": "redundancy", "units": 10, "carriers": 10, "bins": 400, "information": 3}
 SESSIONS = [{**WORLD, "session": f"day-{i}", "seed": i, "units": 10 + 2 * i, "subject": "ab"[i // 2]} for i in range(4)]
+SMOOTH = {"kind": "simulated", "generator": "smoothness", "units": 10, "bins": 400, "session": "a"}
 ENCODERS = [
     {"kind": "mlp", "widths": [16, 8]},
     {"kind": "temporal_convolution", "channels": [8], "kernel_bins": 2, "dimensions": 8},
@@ -126,10 +129,33 @@ def test_negatives_come_from_the_declared_scope(scope, allowed):
     assert mask.flatten().int().tolist() == allowed
 
 
+def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
+    bench, runs = bench_and_runs(pooled("group"))
+    timeline = training_bench(bench, runs[0]).timeline
+    method = METHODS["simclr"](SimCLR(), (1, 6), [np.random.default_rng(0)])
+    method.encoder, method.projector = torch.nn.Flatten(2), torch.nn.Identity()  # no batch norm, through which all rows meet
+    windows = torch.tensor(
+        [[5, 90, 500, 600, 5, 90, 500, 600]]
+    )  # two of the first session and two of the second, each with itself
+    views, other = torch.randn(2, 1, 8, 1, 6, generator=torch.Generator().manual_seed(0))
+    first = [0, 1, 4, 5]
+
+    def gradient_of_first(views):
+        views = views.clone().requires_grad_()
+        method.loss(Batch(views, windows, timeline)).sum().backward()
+        return views.grad[:, first]
+
+    other[:, first] = views[:, first]
+    assert torch.equal(gradient_of_first(views), gradient_of_first(other))
+
+
 REFUSED = {
     "a pool of one": ({"views": {"pool": "subject"}, "recordings": SESSIONS[1:3]}, "is the only one of its subject"),
     "bins that differ": (
         {"views": {"pool": "group"}, "recordings": [SESSIONS[0], {**SESSIONS[1], "bin_s": 0.2}]}, "cannot train one model",
+    ),
+    "targets of other columns": (
+        {"views": {"pool": "group"}, "recordings": [SMOOTH, {**SMOOTH, "session": "b", "label_dimensions": 1}]}, "with the same columns",
     ),
     "a method of one session": ({"method": {"kind": "swap_vae"}}, "reads windows of one session"),
     "windows that mix sessions": (

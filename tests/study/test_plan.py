@@ -113,6 +113,16 @@ def test_closed_form_linear_ssl_stands_beside_single_bins_only():
             plan_of(window={"length_bins": 5}, **method)
 
 
+@pytest.mark.parametrize(("training", "looked"), [({}, True), ({"kernels": "native"}, False), ({"steps": 20}, False)])
+def test_another_method_is_trained_only_where_it_has_a_say(training, looked):
+    licensed = {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}}
+    settings = {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2, **training}
+    plan = plan_of(method=licensed, training=settings)
+    assert ("moco" in {run.method.kind for run in plan.grid}) == looked
+    asked = plan_of(method=licensed, training=settings, second_method={"kind": "moco"})
+    assert "moco" in {run.method.kind for run in asked.grid}
+
+
 def corrupted_by(transform, field, doses, **changes):
     """A tiny plan with another corruption swept."""
     path = f"{transform['kind']}.{field}"

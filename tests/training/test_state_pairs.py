@@ -10,14 +10,16 @@ from conftest import tiny_study
 
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.state_mining import Course, alike_asleep, equal_pools
+from invariance_probe.data.folds import make_folds
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED, permuted_units, restricted
+from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.state_pairing import STATE_SOURCES, StatePairing
-from invariance_probe.study.study import Study, Window
+from invariance_probe.study.study import Folds, Study, Window
 from invariance_probe.training.examples import EXAMPLES, Material
 
 WORLD = {
@@ -249,3 +251,30 @@ def test_a_restricted_recording_breaks_stretches_and_keeps_its_segments():
     )
     awake = restricted(mixed, Window.model_validate(WINDOW))
     assert len(awake.activity) == 800 and (np.bincount(awake.stretches) == 10).all() and not awake.segments.any()
+
+
+def test_at_share_0_nothing_depends_on_how_large_counts_are_asleep():
+    bench, runs = opened()
+    busy = bench.whole.activity.copy()
+    busy[bench.whole.targets["state"] != 0] *= 20  # beyond what the packed words of waking counts hold
+    bench = Workbench.of(replace(bench.whole, activity=busy), runs[0], torch.device("cpu"))
+    beside = MEASURES["simclr"](bench, [runs[0], arm(runs, "mined")], lambda steps: None)
+    (alone,) = MEASURES["simclr"](bench, runs[:1], lambda steps: None)
+    assert beside[0].result.block_losses == alone.result.block_losses
+
+
+def test_folds_by_trials_keep_a_trial_whole_that_a_state_breaks():
+    bench, _ = opened()
+    trials = np.repeat(np.arange(40), 30)
+    state = np.tile(np.repeat([0, 1, 0], [13, 5, 12]), 40)
+    broken = replace(bench.whole, trials=trials, targets={**bench.whole.targets, "state": state}, segments=np.zeros(1200, int))
+    awake = restricted(broken, Window.model_validate(WINDOW))
+    windows = cut_windows(awake, 1)
+    for fold in make_folds(awake, windows, Folds(scheme="trials", count=3)):
+        of = [set(awake.trials[windows.starts[part]]) for part in (fold.train, fold.test)]
+        assert not of[0] & of[1] and len(of[0] | of[1]) == 40
+
+
+def test_a_method_that_mines_for_itself_takes_no_pairs_across_states():
+    with pytest.raises(ValueError, match="those asleep too"):
+        opened("myow", method={"kind": "myow"})

@@ -30,7 +30,7 @@ class Policy(StackedAdversary):
     declared
         Of K runs, alike but for the strength.
     shared
-        In which runs both views get one operation, with the same numbers (run,).
+        In which runs all windows of both views get one operation, with the same numbers (run,).
     """
 
     def __init__(self, declared: list[LearnedPolicy], shared: Tensor) -> None:
@@ -64,7 +64,7 @@ class Policy(StackedAdversary):
         start = position(batch.keys, batch.step, SEARCH, draw)
         number = uniform(position(start, 0), torch.arange(2, device=at.device).expand(runs, -1), 1).squeeze(2)
         choices = drawn(torch.where(self._shared, number[:, :1], number), probabilities)
-        read = torch.where(self._shared, at - view * (rows // 2), at)
+        read = torch.where(self._shared, 0, at)  # numbers of a window's own would tell its pair from all others
         return operate(batch.views, choices.gather(1, view), self._strength, position(start, 1), read), choices
 
     def _climb(self, probabilities: Tensor, chosen: Tensor, losses: Tensor) -> None:
