@@ -9,6 +9,7 @@ it trains on the mean of its draws, so that it has to learn to win.
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,6 +52,7 @@ ADVERSARIES: dict[str, Adversary] = {
     "worst of 12 random (MaxUp)": WorstOfMasks(tries=PASSES),
     "4 ascents": AscendedMask(ascents=PASSES // 3),
     "learned": LearnedMask(),
+    "learned, sees the window": LearnedMask(sees="window"),
 }
 
 
@@ -61,6 +63,7 @@ class Trained:
     method: Method
     batches: list[Batch]
     units: int
+    clean: Callable[[Tensor], Tensor]
 
 
 def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, object], steps: int, batches: int) -> Trained:
@@ -85,12 +88,13 @@ def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, 
         windows = torch.from_numpy(np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs]))
         made = views.pair(EVALUATION_STEP + i, windows, windows)
         drawn.append(Batch(made, torch.cat([windows, windows], dim=1), bench.timeline, views.keys, EVALUATION_STEP + i))
-    return Trained(method, drawn, views.shape[1])
+    return Trained(method, drawn, views.shape[1], views.clean_of)
 
 
 def rises(given: Trained, adversary: Adversary) -> np.ndarray:
     """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
-    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"))
+    keys = given.batches[0].keys
+    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"), keys, given.clean)
     assert attack is not None
     found = []
     for i, batch in enumerate(given.batches):
