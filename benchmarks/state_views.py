@@ -37,7 +37,8 @@ OPENING = """# Pairs across states: how often the verdict is wrong, and how ofte
 Made by `python benchmarks/state_views.py --sessions {sessions} --studies {studies}`. Worlds are G7 (`replay`, {bins} bins of .1 s, a third
 awake, a third of sleep in which a part of the bouts replays the waking label, a third of sleep like it that replays nothing). Closed-form
 linear SSL is fitted with local pairs and with half of the pairs across states, in every arm; {count} sessions a row are measured and
-studies of {study} are drawn from them, {studies} a row, judged by the toolkit's own rule (docs/states.md). Brackets are 95 % of {banks} banks
+studies of {study} are drawn from them, {studies} a row, judged by the toolkit's own rule (docs/states.md). Means and SE are in units of the mean
+decodable range. Brackets are 95 % of {banks} banks
 drawn from the bank, 50 studies each. Asked: at most .07 `beneficial` where nothing is replayed. Power is printed, and was not promised.
 
 | world | replayed | `beneficial` | `harmful` | {names} |
@@ -47,23 +48,32 @@ drawn from the bank, 50 studies each. Asked: at most .07 `beneficial` where noth
 
 @dataclass(frozen=True)
 class Bank:
-    """Contrasts against each control, in units of the range: one value a session (session, control)."""
+    """Losses of each control less that of mined pairs (session, control), and the decodable ranges (session,)."""
 
     contrasts: np.ndarray
+    ranges: np.ndarray
+
+    def drawn(self, rng: np.random.Generator, count: int) -> "Bank":
+        """Return sessions drawn with replacement."""
+        chosen = rng.integers(0, len(self.ranges), count)
+        return Bank(self.contrasts[chosen], self.ranges[chosen])
 
     def words(self, rng: np.random.Generator, studies: int) -> dict[str, float]:
         """Return how often studies of `STUDY` sessions get each word."""
         found = {"beneficial": 0, "harmful": 0, "not shown": 0}
         for _ in range(studies):
-            found[judged(self.contrasts[rng.integers(0, len(self.contrasts), STUDY)])] += 1
+            found[judged(self.drawn(rng, STUDY))] += 1
         return {word: count / studies for word, count in found.items()}
 
 
-def judged(contrasts: np.ndarray) -> str:
-    """Return the word of a study from its sessions' contrasts (session, control)."""
-    subjects = tuple(f"s{i}" for i in range(len(contrasts)))
+def judged(study: Bank) -> str:
+    """Return the word of a study."""
+    subjects = tuple(f"s{i}" for i in range(len(study.ranges)))
+    scale = study.ranges.reshape(-1, 1, 1)
     samples = {
-        AGAINST[control]: Sample(tuple(Effect(np.full((1, 1), x), np.ones((1, 1))) for x in contrasts[:, i]), subjects)
+        AGAINST[control]: Sample(
+            tuple(Effect(np.full((1, 1), x), r) for x, r in zip(study.contrasts[:, i], scale, strict=True)), subjects
+        )
         for i, control in enumerate(FOUR)
     }
     return decide_contrast(contrast_claims(samples, 0.0, {}))
@@ -87,7 +97,8 @@ def study_of(world: Mapping[str, Any], pairing: Mapping[str, Any], dimensions: i
 
 def measured(study: Study) -> Bank:
     """Measure every session of a study by closed-form linear SSL and the raw decoder."""
-    plan, rows = Plan(study, find_sessions(study, Path())), []
+    plan = Plan(study, find_sessions(study, Path()))
+    contrasts, ranges = [], []
     for session in plan.sessions:
         own = [run for run in plan.runs if run.session == session.name and run.setting != BESIDE]
         runs = {kind: [run for run in own if run.method.kind == kind] for kind in ("linear_ssl", "raw")}
@@ -98,18 +109,19 @@ def measured(study: Study) -> Bank:
         for run, result in zip(runs["linear_ssl"], found["linear_ssl"], strict=True):
             losses.setdefault(run.arm, []).append(float(np.mean(result.block_losses)))
         mean = {arm: float(np.mean(values)) for arm, values in losses.items()}
-        rows.append([(mean["none" if control == "local" else control] - mean["mined"]) / scale for control in FOUR])
-    return Bank(np.array(rows))
+        contrasts.append([mean["none" if control == "local" else control] - mean["mined"] for control in FOUR])
+        ranges.append(scale)
+    return Bank(np.array(contrasts), np.array(ranges))
 
 
 def line(name: str, fraction: float, bank: Bank, studies: int) -> str:
     """Return a row of the page."""
     rng = np.random.default_rng(7)
     words = bank.words(rng, studies)
-    again = [Bank(bank.contrasts[rng.integers(0, len(bank.contrasts), len(bank.contrasts))]).words(rng, 50) for _ in range(BANKS)]
+    again = [bank.drawn(rng, len(bank.ranges)).words(rng, 50) for _ in range(BANKS)]
     low, high = np.quantile([own["beneficial"] for own in again], [0.025, 0.975])
-    error = bank.contrasts.std(axis=0, ddof=1) / len(bank.contrasts) ** 0.5
-    means = " | ".join(f"{m:+.3f} ± {e:.3f}" for m, e in zip(bank.contrasts.mean(axis=0), error, strict=True))
+    mean, error = bank.contrasts.mean(axis=0), bank.contrasts.std(axis=0, ddof=1) / len(bank.ranges) ** 0.5
+    means = " | ".join(f"{m:+.3f} ± {e:.3f}" for m, e in zip(mean / bank.ranges.mean(), error / bank.ranges.mean(), strict=True))
     return f"| {name} | {fraction:g} | {words['beneficial']:.3f} [{low:.2f}, {high:.2f}] | {words['harmful']:.3f} | {means} |"
 
 

@@ -16,8 +16,8 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.data.problems import view_problems
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import view_problems
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.frozen import Frozen

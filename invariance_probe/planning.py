@@ -3,7 +3,8 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from invariance_probe.data.sessions import find_sessions, plant_sessions, recording_problems
+from invariance_probe.data.problems import recording_problems
+from invariance_probe.data.sessions import find_sessions, plant_sessions
 from invariance_probe.errors import StudyError
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.results.store import Store

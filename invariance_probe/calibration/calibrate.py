@@ -103,8 +103,8 @@ def calibrate(
     ground = Ground(store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event)
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [row for name in PARTS if part in ("all", name) for row in _part(name, ground, size, method, tables, arithmetic)]
-    by_contrast = part == "contrasts"
-    study = contrast_study(SSL[method], 1) if by_contrast else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
+    by_contrast = part == "contrasts" and CONTRASTS[size]
+    study = contrast_study(SSL[method], size) if by_contrast else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
     settings = {
         "method": study.method.model_dump(mode="json"),
         "training": study.training.model_dump(mode="json"),
@@ -136,7 +136,7 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
     if name == "time" and plain["jitter"]:
         return training_dose_rows(ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables)
     if name == "contrasts" and CONTRASTS[size]:
-        return contrast_rows(ground.sessions(contrast_study(declared, CONTRASTS[size]), needed_of_contrasts), rng, tables)
+        return contrast_rows(ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables)
     where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)
     if name == "measures" and MEASURED[size]:
         return measure_rows(measured_sessions(measures_study(MEASURED[size]), *where))

@@ -1,6 +1,6 @@
 """Calibrating contrasts of mined pairs through trained models (G3): how often a benefit is claimed that is not there, and the oracle's power.
 
-Sessions have behaviours that recur under a drift, at a gap of three time constants of it. A size puts one contrast at exactly 0, the
+Sessions have behaviours that recur under a drift, at a gap of two time constants of it. A size puts one contrast at exactly 0, the
 bank's own mean taken off, and leaves the others as they are: a benefit needs them all (science.md, 3.3).
 """
 
@@ -23,22 +23,27 @@ from invariance_probe.study.study import Study
 SHARE, DOSE = "mined.share", 0.5
 NEEDED = ("M_loc", "M_rand", "M_shift")
 CASE = "recurring"
-BANKS = {"full": 40, "licence": 0, "quick": 6}
-"""Sessions of the bank."""
+BANKS: dict[str, dict[str, Any]] = {
+    "full": {"sessions": 40, "bins": 8000, "gap_s": 120.0, "steps": 300},
+    "licence": {},
+    "quick": {"sessions": 6, "bins": 1500, "gap_s": 20.0, "steps": 40},
+}
+"""The sessions of the bank; empty where it is not measured."""
 
 
-def contrast_study(method: dict[str, Any], sessions: int) -> Study:
-    """Return the study whose sessions are the bank: a drift of 60 s, pairs 180 s apart."""
+def contrast_study(method: dict[str, Any], size: str) -> Study:
+    """Return the study whose sessions are the bank: a drift of 60 s, pairs two of its time constants apart."""
+    bank = BANKS[size]
     world = {
-        "kind": "simulated", "generator": "recurring", "session": CASE, "group": CASE, "sessions": sessions, "seed": SEED, "units": 40,
-        "bins": 8000, "bin_s": 0.2, "drift_tau_s": 60.0,
+        "kind": "simulated", "generator": "recurring", "session": CASE, "group": CASE, "sessions": bank["sessions"], "seed": SEED, "units": 40,
+        "bins": bank["bins"], "bin_s": 0.2, "drift_tau_s": 60.0,
     }  # fmt: skip
     return Study.model_validate({
         "name": "calibration-contrasts", "question": "How often is a benefit claimed that is not there?", "recordings": [world],
         "target": {"name": "behaviour", "kind": "categorical"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
         "method": method,
-        "training": {"steps": 300, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, "kernels": "native"},
-        "views": {"pairing": {"kind": "mined", "window_s": 0.6, "gap_s": 120.0, "nuisance": "drift"}},
+        "training": {"steps": bank["steps"], "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
+        "views": {"pairing": {"kind": "mined", "window_s": 0.6, "gap_s": bank["gap_s"], "nuisance": "drift"}},
         "axes": [{"path": SHARE, "doses": [0, DOSE]}],
         "hypotheses": [{"kind": "contrast", "id": "M", "claim": "behaviours recur", "axis": SHARE, "dose": DOSE}],
     })  # fmt: skip

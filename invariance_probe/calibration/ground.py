@@ -9,7 +9,7 @@ from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import SessionLosses, read_losses
-from invariance_probe.inference.findings import SessionFinding
+from invariance_probe.inference.points import SessionFinding
 from invariance_probe.results.store import Store
 from invariance_probe.runner import measure
 from invariance_probe.study.plan import Plan

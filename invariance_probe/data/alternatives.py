@@ -10,10 +10,11 @@ import numpy as np
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
+from invariance_probe.study.declaration import Place
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.probes import Target
 from invariance_probe.study.session import Session
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.study import Study
 
 FEWEST_TRIALS = 8
 """The fewest trials that exchange their targets: with fewer, most draws leave many trials with their own."""

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy import stats
 
-from invariance_probe.inference.findings import CodeMeasure, SessionFinding
+from invariance_probe.inference.findings import CodeMeasure
 from invariance_probe.inference.intervals import POPULATION, p_in_words
 from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.points import SessionFinding
 
 LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
 """The measures, and whether they are averaged as logarithms."""

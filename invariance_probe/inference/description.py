@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses
-from invariance_probe.inference.findings import Baseline, CurvePoint, LagPoint, RunCounts
+from invariance_probe.inference.findings import RunCounts
+from invariance_probe.inference.points import Baseline, CurvePoint, LagPoint
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult

@@ -4,10 +4,10 @@ import math
 from collections.abc import Mapping
 
 from invariance_probe.inference.estimands import SessionLosses, read_losses, read_planted
-from invariance_probe.inference.findings import SessionFinding
 from invariance_probe.inference.intervals import fixed_sessions
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
+from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.findings import ClassPoint, ExaminedPoint, MatrixPoint, SimilarityPoint
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.points import ClassPoint, ExaminedPoint, MatrixPoint, SimilarityPoint
 from invariance_probe.inference.question import Evidence, Question
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection
 from invariance_probe.study.hypotheses import Contrast

@@ -7,9 +7,10 @@ from scipy import stats
 
 from invariance_probe.inference.entry import still
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
-from invariance_probe.inference.findings import Gate, SessionFinding
+from invariance_probe.inference.findings import Gate
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan

@@ -6,7 +6,7 @@ In: a plan and its results. Out: points for the report. They are descriptions of
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from invariance_probe.inference.findings import BandedDamage, ChosenUnit, MessengerPoint, SwitchingPoint, UnitScore
+from invariance_probe.inference.messenger_points import BandedDamage, ChosenUnit, MessengerPoint, SwitchingPoint, UnitScore
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run, RunResult

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from invariance_probe.inference.findings import NullFinding
+from invariance_probe.inference.points import NullFinding
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_OTHERS
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult

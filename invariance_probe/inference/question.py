@@ -5,9 +5,10 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from invariance_probe.inference.estimands import Effect, SessionLosses
-from invariance_probe.inference.findings import SessionFinding, Standing
+from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
+from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult

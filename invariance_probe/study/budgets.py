@@ -8,7 +8,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from invariance_probe.study.adversaries import AdversarialNoise, LearnedPolicy
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.study import Study
 
 OTHERS = 2
 """Random sets are drawn from at least so many times the budget's units: those that are in neither epoch's own set must suffice."""

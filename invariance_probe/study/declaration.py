@@ -12,6 +12,9 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
+Place = tuple[str | int, ...]
+"""Where in a study something stands: keys and positions from its root."""
+
 
 class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""

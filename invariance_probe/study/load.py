@@ -15,8 +15,8 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from invariance_probe.errors import StudyError
 from invariance_probe.study.cluster import SlurmProfile
-from invariance_probe.study.declaration import Declaration
-from invariance_probe.study.study import Place, Study
+from invariance_probe.study.declaration import Declaration, Place
+from invariance_probe.study.study import Study
 
 
 @dataclass(frozen=True, eq=False)

@@ -51,6 +51,8 @@ def _jitter_unless_named(pairing: Any) -> Any:
 Pairing = Annotated[TimeJitter | MinedPairing | StatePairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
 Pool = Literal["subject", "group"]
 """The sessions of the same subject, or of the same group (all sessions of the study where recordings name none)."""
+POOL = "views.pool"
+"""The setting that lets models train on several sessions."""
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
 
 

@@ -11,10 +11,10 @@ from invariance_probe.study.plan import Plan
 
 
 def test_only_what_a_contrast_rests_on_is_trained(tmp_path):
-    study = contrast_study({"kind": "simclr"}, 1)
+    study = contrast_study({"kind": "simclr"}, "quick")
     runs = [run for run in Plan(study, find_sessions(study, tmp_path)).runs if needed_of_contrasts(run)]
     trained = [run for run in runs if run.method.kind == "simclr"]
-    assert {run.arm for run in trained} == {"none", "mined", "random", "shifted", "oracle"} and len(trained) == 2 * 5
+    assert {run.arm for run in trained} == {"none", "mined", "random", "shifted", "oracle"} and len(trained) == 6 * 2 * 5
     assert {run.method.kind for run in runs} == {"simclr", "raw", "shift_null", "supervised"}
 
 

@@ -6,7 +6,8 @@ from conftest import tiny_study
 
 from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
 from invariance_probe.data.folds import make_folds
-from invariance_probe.data.sessions import find_sessions, open_recording, recording_problems
+from invariance_probe.data.problems import recording_problems
+from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target

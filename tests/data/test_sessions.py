@@ -6,8 +6,9 @@ from conftest import tiny_study
 
 from invariance_probe.data.catalog import CATALOG
 from invariance_probe.data.folds import make_folds, part_of, validation_split
+from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import find_sessions, open_recording, recording_problems
+from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target

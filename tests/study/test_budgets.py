@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from conftest import tiny_study
 
-from invariance_probe.data.sessions import recording_problems
+from invariance_probe.data.problems import recording_problems
 from invariance_probe.errors import StudyError
 from invariance_probe.planning import make_plan
 from invariance_probe.study.budgets import budget_problems, most_messengers

@@ -26,6 +26,8 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
             for i, name in enumerate(names):
                 local = name in PANELS[0]  # which at share 0 is 0 by definition; controls of the same share have no share 0
                 curve(axis, hypothesis, points, name, shift=i - (len(names) - 1) / 2, logarithmic=not local)
+            axis.set_xticks(sorted({e["dose"] for e in hypothesis["estimands"]} | ({0.0} if names[0] in PANELS[0] else set())))
+            axis.margins(x=0.1)
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
         axes[0].set_ylabel(UNIT)

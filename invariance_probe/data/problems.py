@@ -1,0 +1,278 @@
+"""Everything that can be wrong with recordings against the study that names them, each with its place in the study."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from invariance_probe.data.alternatives import null_problems, session_problems
+from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.joined import join
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.sessions import open_recording, opened
+from invariance_probe.data.states import restricted, states_of
+from invariance_probe.data.windows import cut_windows
+from invariance_probe.errors import DataError
+from invariance_probe.study.budgets import budget_problems
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.pairing import TIME, MinedPairing
+from invariance_probe.study.session import Session, companions_of
+from invariance_probe.study.state_pairing import StatePairing
+from invariance_probe.study.study import Study
+from invariance_probe.study.views import POOL, Views
+
+Problem = tuple[Place, Any, str]
+MOST_EPOCHS = 20
+"""Between which messengers are compared; an array with more values is no array of epochs."""
+
+
+def recording_problems(study: Study, base: Path) -> list[Problem]:
+    """Return everything that is wrong with the recordings against the study: its place, the value got, and why."""
+    problems: list[Problem] = []
+    names: Counter[str] = Counter()
+    found: list[Session] = []
+    units: dict[str, int] = {}
+    for i, source in enumerate(study.recordings):
+        place: Place = ("recordings", i)
+        try:
+            for session, recording in opened(source, base):
+                found.append(session)
+                names[session.name] += 1
+                units[session.name] = recording.activity.shape[1]
+                if names[session.name] > 1:
+                    problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
+                states = list(_state_problems(study, recording))
+                problems += states
+                if not states:
+                    seen = restricted(recording, study.window)
+                    problems += [*_session_problems(study, seen, place), *null_problems(study, seen)]
+        except DataError as error:
+            field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
+            problems.append(((*place, field), getattr(source, field), str(error)))
+    problems += budget_problems(study, units)
+    if not problems:
+        problems += [*session_problems(study, found), *_pool_problems(study, found, base)]
+    return _unique(problems)
+
+
+def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
+    """Yield what is wrong with the states that windows lie in, and with those that their partners are mined in."""
+    within, pairing = study.window.within, study.views.pairing
+    if within is None:
+        return
+    try:
+        states = np.unique(states_of(recording, within))
+    except DataError as error:
+        yield ("window", "within"), within.array, str(error)
+        return
+    if not isinstance(pairing, StatePairing):
+        return
+    for name, values in (("partners", pairing.partners), ("others", pairing.others)):
+        if not np.isin(states, values).any():
+            never = f"session {recording.session!r}: {within.array!r} never takes {list(values)}; it takes {states.tolist()[:20]}"
+            yield ("views", "pairing", name), list(values), never
+    if len(pairing.offsets(recording.bin_s)[0]) == 1:
+        longer = max(pairing.compression, 1.0) * 2 * recording.bin_s
+        yield (
+            ("views", "pairing", "span_s"),
+            pairing.span_s,
+            f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
+            f"at least {longer:g} s",
+        )
+
+
+def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
+    """Yield what keeps models from training on the sessions of a pool: sessions that stand alone, or that cannot be joined."""
+    swept = [
+        (("sweeps", i, "values", j), value)
+        for i, s in enumerate(study.sweeps)
+        if s.path == POOL
+        for j, value in enumerate(s.values)
+    ]
+    for place, pool in [(("views", "pool"), study.views.pool), *swept]:
+        for session in sessions if pool else ():
+            companions = companions_of(session, tuple(sessions), pool)
+            if companions is None:
+                alone = (
+                    f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
+                )
+                yield place, pool, alone
+                return
+            try:
+                others = [open_recording(other.source, other.name, base) for other in companions.sessions]
+                join([open_recording(session.source, session.name, base), *others])
+            except DataError as error:
+                yield place, pool, str(error)
+                return
+
+
+def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:
+    try:
+        values = recording.target(study.target)
+    except DataError as error:
+        yield ("target", "name"), study.target.name, str(error)
+        return
+    try:
+        windows = cut_windows(recording, study.window.length_bins)
+    except DataError as error:
+        yield ("window", "length_bins"), study.window.length_bins, str(error)
+        return
+    try:
+        folds = make_folds(recording, windows, study.folds)
+        if study.target.kind == "categorical":
+            check_classes(values[windows.centres], folds, recording.session)
+    except DataError as error:
+        place_of = (
+            "embargo_s"
+            if "embargo_s" in str(error)
+            else "count"
+            if "fold" in str(error) and "scheme is" not in str(error)
+            else "scheme"
+        )
+        yield ("folds", place_of), getattr(study.folds, place_of), str(error)
+        return
+    yield from _epoch_problems(study, recording, windows.centres)
+    yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
+    swept = [
+        (("axes", i, "doses", j), dose)
+        for i, axis in enumerate(study.axes)
+        if study.is_jitter(axis.path)
+        for j, dose in enumerate(axis.doses)
+    ]
+    yield from view_problems(study.views, recording, swept)
+    if isinstance(study.views.pairing, MinedPairing):
+        shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
+        yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
+
+
+def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
+    """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
+    for i, asked in enumerate(study.measurements):
+        place: Place = ("measurements", i, "epochs")
+        if not asked.epochs:
+            continue
+        if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
+            has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)
+            yield (
+                place,
+                asked.epochs,
+                f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
+            )
+            continue
+        values, counts = np.unique(np.asarray(recording.targets[asked.epochs])[centres], return_counts=True)
+        if not 2 <= len(values) <= MOST_EPOCHS:
+            what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
+            yield place, asked.epochs, what
+        elif counts.min() < 4 * asked.blocks:
+            reason = (
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has {counts.min()} windows, fewer than two for each "
+                f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
+            )
+            yield ("measurements", i, "blocks"), asked.blocks, reason
+
+
+def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
+    """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
+    window_s = study.window.length_bins * recording.bin_s
+    if pairing.gap_s < window_s - 1e-9:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
+            f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
+        )
+    elif not study.quick and study.contrasts and not pairing.elsewhere and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
+            f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
+        )
+    if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
+            f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
+        )
+    if pairing.guide is not None:
+        try:
+            recording.target(pairing.guide)
+        except DataError as error:
+            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error).replace(": target ", ": guide ")
+    if pairing.nuisance == TIME and TIME not in recording.targets:
+        return
+    if pairing.nuisance and pairing.nuisance not in recording.targets:
+        has = ", ".join(map(repr, sorted({*recording.targets, TIME})))
+        yield (
+            ("views", "pairing", "nuisance"),
+            pairing.nuisance,
+            f"session {recording.session!r} has no array {pairing.nuisance!r}; it has {has}",
+        )
+    elif pairing.nuisance and np.asarray(recording.targets[pairing.nuisance]).dtype.kind not in "biuf":
+        yield (
+            ("views", "pairing", "nuisance"),
+            pairing.nuisance,
+            f"{pairing.nuisance!r} holds words in session {recording.session!r}; a nuisance is numeric",
+        )
+
+
+def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterator[Problem]:
+    """Yield what is wrong with the study's methods on a recording whose smallest fold trains on that many windows."""
+    for place, method in study.methods():
+        optimisation = method.optimisation(study.training.optimisation())
+        if optimisation is not None and optimisation.batch_size > fewest:
+            own = getattr(method, "training", None)
+            changed = own is not None and own.batch_size is not None
+            yield (
+                (*place, "training", "batch_size") if changed else ("training", "batch_size"),
+                optimisation.batch_size,
+                f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
+            )
+        if method.kind == "swap_vae" and recording.activity_kind == "signal":
+            yield (
+                (*place, "kind"),
+                method.kind,
+                f"it reconstructs spike counts, but session {recording.session!r} holds signals; use another method",
+            )
+
+
+def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()) -> Iterator[Problem]:
+    """Yield what is wrong with views of a recording: jitters of broken bins, and what only counts can bear.
+
+    Parameters
+    ----------
+    swept
+        Further jitters in seconds, each with its place.
+    """
+    bin_s = recording.bin_s
+    for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
+        if abs(seconds / bin_s - round(seconds / bin_s)) > 1e-6:
+            yield (
+                where,
+                seconds,
+                f"session {recording.session!r} has bins of {bin_s:g} s; a jitter of {seconds:g} s is not a whole number of them",
+            )
+    if recording.activity_kind == "signal":
+        advice = f"but session {recording.session!r} holds signals"
+        if views.base.kind == "count_splitting":
+            yield (
+                ("views", "base", "kind"),
+                views.base.kind,
+                f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise",
+            )
+        for i, transform in enumerate(views.transforms):
+            if transform.kind == "spike_thinning":
+                yield ("views", "transforms", i, "kind"), transform.kind, f"spike_thinning needs spike counts, {advice}"
+            if getattr(transform, "value", "") == "silent":
+                yield ("views", "transforms", i, "value"), "silent", f"a silent unit has zero counts, {advice}; use 'mean'"
+
+
+def _unique(problems: list[Problem]) -> list[Problem]:
+    """Keep the first problem at each place: one line says it for all sessions."""
+    first: dict[Place, Problem] = {}
+    for problem in problems:
+        first.setdefault(problem[0], problem)
+    return list(first.values())

@@ -1,0 +1,166 @@
+"""Rows of report.json about sessions and encoders: what is known without SSL, and what was measured over doses, lags and classes."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline of one session: its loss and the part of the decodable range that it keeps."""
+
+    name: str
+    session: str
+    group: str
+    loss: float
+    retention: float
+
+
+@dataclass(frozen=True)
+class SessionFinding:
+    """What a session can carry, known before any SSL result is."""
+
+    session: str
+    subject: str
+    group: str
+    floor: float
+    ceiling: float
+    ceiling_family: str
+    """`raw` or `supervised`, chosen on training data."""
+    range: float
+    range_se: float
+    null_p_value: float
+    """Of the raw decoder against the study's null."""
+    decodable: bool
+    detail: str
+    units: int = 0
+    n_eff: float | None = None
+    """Effective number of units that carry the target."""
+    red_idx: float | None = None
+    """Redundancy beyond additive information, corrected for the bias of an independent population."""
+    tau_s: float | None = None
+    """1/e time of the test-lag curve, with its 90 % block-bootstrap interval."""
+    tau_low_s: float | None = None
+    tau_high_s: float | None = None
+    jumps: float | None = None
+    """Excess kurtosis of decoded increments over Gaussian surrogates, with the surrogates' p value."""
+    jumps_p: float | None = None
+
+
+@dataclass(frozen=True)
+class CurvePoint:
+    """One session's and seed's value of an estimand at one dose, for figures and tables; seed None is the session's mean."""
+
+    session: str
+    group: str
+    setting: str
+    axis: str
+    dose: float
+    arm: str
+    estimand: str
+    seed: int | None
+    value: float
+    rank_me: float | None = None
+
+
+@dataclass(frozen=True)
+class LagPoint:
+    """One lag of a session's test-lag curve: `r` of the decoded target and `rho` of the target itself; kappa = r / rho."""
+
+    session: str
+    group: str
+    lag_s: float
+    r: float
+    rho: float
+
+
+@dataclass(frozen=True)
+class NullFinding:
+    """How a session's raw decoder fared against targets that its activity cannot have caused."""
+
+    session: str
+    group: str
+    kind: str
+    """`linear shift`, `circular shift`, `other sessions` or `pseudo-session`."""
+    observed: float | None
+    """Held-out loss on the true target, of which the best constant's is 1; None in results that kept only p."""
+    null: tuple[float, ...]
+    """The same on every draw of the null; empty in results that kept only p."""
+    p_value: float
+    warning: str = ""
+    """What the null takes for granted and the data do not give."""
+    better: str = ""
+    """Which null would be better and can be had."""
+
+
+@dataclass(frozen=True)
+class MatrixPoint:
+    """Excess loss (L(d, e) - L(0, 0)) / R of encoders trained at dose d and tested on inputs at dose e; d = 0 is T(e), e = 0 delta(d).
+
+    A row is about one session (`hypothesis` empty), or about all sessions of a hypothesis (`session` empty), with its 90 %
+    interval.
+    """
+
+    hypothesis: str
+    session: str
+    group: str
+    axis: str
+    train_dose: float
+    test_dose: float
+    value: float
+    ci_low: float | None
+    ci_high: float | None
+
+
+@dataclass(frozen=True)
+class ExaminedPoint:
+    """How the encoders of one session, trained at one dose, answer to inputs corrupted at another; means over seeds and folds."""
+
+    session: str
+    group: str
+    axis: str
+    train_dose: float
+    test_dose: float
+    invariance: float
+    """S: 1 where the representation does not move, 0 where it moves as far as a stranger is."""
+    invariance_row_space: float
+    """S of what the probe reads of the target."""
+    invariance_within_class: float | None
+    """S against strangers of the window's own class; None where the target has no classes."""
+    detection: float | None
+    """How often the corrupted one of two views is told: .5 to 1; None where it was not asked (only at primary doses)."""
+    encoders: int
+    """How many encoders the means are over."""
+
+
+@dataclass(frozen=True)
+class SimilarityPoint:
+    """How alike clean representations of one session are: at a dose and at dose 0, or of two seeds at dose 0 (the ceiling)."""
+
+    session: str
+    group: str
+    axis: str
+    dose: float
+    against: str
+    """`dose 0` of the same seed, or `another seed` where both are at dose 0."""
+    cka: float
+    """Debiased linear CKA: 1 alike, about 0 independent."""
+    shape_distance: float
+    """Angle in radians after the best rotation: 0 alike, pi / 2 at most."""
+    encoders: int
+
+
+@dataclass(frozen=True)
+class ClassPoint:
+    """What the primary dose costs the windows of one class: delta of that class, in units of R of all classes.
+
+    A row is about one session, or about all sessions of the hypothesis that have the class (`session` empty), with its
+    90 % interval.
+    """
+
+    hypothesis: str
+    session: str
+    label: str
+    dose: float
+    estimate: float
+    ci_low: float | None
+    ci_high: float | None
+    n_sessions: int
