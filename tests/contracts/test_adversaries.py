@@ -220,6 +220,37 @@ def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_dep
     assert (blind[-50:].mean(0) < 0.6 * best).all()  # a mask for all windows has half of them right at the most
 
 
+@pytest.mark.parametrize("units", [13, 30])
+@pytest.mark.parametrize("sees", ["nothing", "window"])
+def test_what_a_learned_mask_comes_to_is_bit_identical_whatever_its_partners(sees, units):
+    activity = torch.randn(8, 2, units, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(3, 2, units, generator=torch.Generator().manual_seed(1))
+
+    def state_of(slots):
+        keys = key_tensor([5 + slot for slot in slots], torch.device("cpu"))
+        one = LearnedMask(budget=4, sees=sees)
+        adversary = make_adversary(
+            [one] * len(slots),
+            ["independent"] * len(slots),
+            units,
+            lambda modes: None,
+            keys.device,
+            keys,
+            lambda at: activity[at],
+        )
+        for step in range(20):
+            batch = Batch(torch.ones(len(slots), 8, 2, units), torch.arange(8).expand(len(slots), -1), keys=keys, step=step)
+            adversary.loss(ByWindow(weights[slots]), batch).sum().backward()
+        return adversary.state()
+
+    together = state_of([0, 1, 2])
+    for slot in range(3):
+        for name, value in state_of([slot]).items():
+            assert torch.equal(
+                value if value.dim() == 0 else value[0], together[name] if value.dim() == 0 else together[name][slot]
+            )
+
+
 def test_a_mask_network_begins_as_random_masks_and_its_entropy_keeps_it_there():
     weights = torch.zeros(3, 2, 16)
     weights[:, :, :4] = 1.0
