@@ -15,7 +15,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.adversarial import smallest
 from invariance_probe.augmentations.random_bits import normal, position, uniform
 from invariance_probe.encoders.layers import shifted_product, sigmoid
 from invariance_probe.methods.base import Batch, Method
@@ -139,8 +138,7 @@ class WindowMasks(StackedAdversary):
             scores, hidden = self._networks.scores(seen)
             rows = torch.arange(seen.shape[1], device=seen.device).expand(len(seen), -1)
             numbers = uniform(position(batch.keys, batch.step, SEARCH, 0), rows, scores.shape[3]).unflatten(1, (2, -1))
-            noisy = (scores - (-numbers.log()).log()).flatten(1, 2)
-            kept = (~smallest(-noisy, self._budget)).float().view_as(scores)
+            kept = without_largest(scores - (-numbers.log()).log(), self._budget)
         kept.requires_grad_()
         kept.register_hook(lambda gradient: self._networks.climb(seen, hidden, self._rise(scores, gradient)))
         shown = torch.where(self._common, kept[:, :1], kept).flatten(1, 2).unsqueeze(2)
@@ -152,7 +150,7 @@ class WindowMasks(StackedAdversary):
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(1e-30)
         rise = level - gradient  # what one unit gains another gives up, as the budget is fixed
-        largest = rise.abs().amax((1, 2, 3), keepdim=True).clamp_min(1e-30)
+        largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)  # single windows' gradients are mostly noise
         return (rise / largest - self._entropy * scores) * slope  # d entropy / d score = -score slope
 
     def state(self) -> dict[str, Tensor]:
@@ -162,3 +160,11 @@ class WindowMasks(StackedAdversary):
     def set_state(self, state: Mapping[str, Tensor]) -> None:
         """Take it back."""
         self._networks.set_state(state)
+
+
+def without_largest(scores: Tensor, budget: Tensor) -> Tensor:
+    """Return 0 at the `budget` (run,) largest scores (run, view, window, unit) of a window and 1 at the others."""
+    most = int(budget.max())
+    kept = (torch.arange(most, device=budget.device) >= budget.view(-1, 1, 1, 1)).float()
+    largest = scores.topk(most, dim=3).indices
+    return torch.ones(scores.shape, device=scores.device).scatter_(3, largest, kept.expand(largest.shape))
