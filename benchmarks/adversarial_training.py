@@ -4,8 +4,8 @@ python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 4
 
 A forward pass counts one, and a gradient's backward pass two more. The rise is that of the batch which was searched, as in training. The
 scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. One that sees the
-window hides other units in every window, so it is a stronger corruption than one mask for all. An adversary works where it beats the
-worst of random masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
+window has a mask for each window, and a step takes it some three times as long. An adversary works where it beats the worst of random
+masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
 it trains on the mean of its draws, so that it has to learn to win.
 """
 
