@@ -3,12 +3,14 @@
 python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 400] [--batches 40]
 
 A forward pass counts one, and a gradient's backward pass two more. The rise is that of the batch which was searched, as in training. The
-scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. An adversary works
-where it beats the worst of random masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
+scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. One that sees the
+window has a mask for each window, and a step takes it some three times as long. An adversary works where it beats the worst of random
+masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
 it trains on the mean of its draws, so that it has to learn to win.
 """
 
 import argparse
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -51,6 +53,7 @@ ADVERSARIES: dict[str, Adversary] = {
     "worst of 12 random (MaxUp)": WorstOfMasks(tries=PASSES),
     "4 ascents": AscendedMask(ascents=PASSES // 3),
     "learned": LearnedMask(),
+    "learned, sees the window": LearnedMask(sees="window"),
 }
 
 
@@ -61,6 +64,7 @@ class Trained:
     method: Method
     batches: list[Batch]
     units: int
+    clean: Callable[[Tensor], Tensor]
 
 
 def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, object], steps: int, batches: int) -> Trained:
@@ -85,15 +89,19 @@ def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, 
         windows = torch.from_numpy(np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs]))
         made = views.pair(EVALUATION_STEP + i, windows, windows)
         drawn.append(Batch(made, torch.cat([windows, windows], dim=1), bench.timeline, views.keys, EVALUATION_STEP + i))
-    return Trained(method, drawn, views.shape[1])
+    return Trained(method, drawn, views.shape[1], views.clean_of)
 
 
 def rises(given: Trained, adversary: Adversary) -> np.ndarray:
     """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
-    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"))
+    keys = given.batches[0].keys
+    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"), keys, given.clean)
     assert attack is not None
     found = []
+    learns = adversary.kind in ("learned_mask", "learned_policy")
     for i, batch in enumerate(given.batches):
+        if i < LEARNING and not learns:
+            continue
         loss = attack.loss(given.method, batch)
         if i < LEARNING:
             if loss.requires_grad and adversary.kind == "learned_mask":  # a policy moves without a gradient

@@ -139,6 +139,11 @@ class ViewMaker:
         activity = self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
         return activity if self.presence is None else self.presence.keep(activity, windows.unsqueeze(0))
 
+    def clean_of(self, windows: Tensor) -> Tensor:
+        """Return standardised whole activity (run, batch, time, unit) of each run's own windows (run, batch)."""
+        activity = self.scaling.apply(self.whole.activity[self._bins(windows)])
+        return activity if self.presence is None else self.presence.keep(activity, windows)
+
     def _bins(self, windows: Tensor) -> Tensor:
         return self.starts[windows].unsqueeze(-1) + torch.arange(self.shape[0], device=windows.device)
 

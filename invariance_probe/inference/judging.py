@@ -18,7 +18,7 @@ from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.question import ARMS, Question
 from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, prediction
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.plan import DROPOUT, TWICE_THE_STEPS
+from invariance_probe.study.plan import TWICE_THE_STEPS
 
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
 CHECKS = {"a third of the data", "another method"}
@@ -109,12 +109,12 @@ def _swept(question: Question) -> tuple[Estimand, ...]:
             for name, sample in (*at_setting, *changes)
             if sample.complete
         ]
-    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls):
+    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)):
         of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
         found += [
             replace(_estimand(question, name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
             for name, sample in of_control
-            if sample.complete and question.hypothesis.axis == DROPOUT
+            if sample.complete
         ]
     return tuple(found)
 

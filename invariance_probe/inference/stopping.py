@@ -17,7 +17,7 @@ from invariance_probe.inference.looks import looks_of
 from invariance_probe.inference.question import Evidence, Question
 from invariance_probe.inference.verdicts import outcome
 from invariance_probe.study.hypotheses import AnyHypothesis
-from invariance_probe.study.plan import DROPOUT, Plan
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
@@ -88,14 +88,14 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
 def _seeds_by_place(plan: Plan, judged: Sequence[Judged]) -> dict[tuple[str, str], int]:
     """Return how many seeds are needed in every session on every axis: as many as the last to stop of the hypotheses that it serves."""
     stops = {question.hypothesis.id: finding.look.seeds for question, finding in judged if finding.look is not None}
-    controls = {condition.axis for condition in plan.controls}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
+    beside = {axis: {condition.axis for condition in plan.controls_beside(axis)} for axis in asked}
     places = {(run.session, run.axis) for run in plan.seeded.values()}
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     found = {}
     for name, axis in sorted(places):
         about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
-        serving = [h for h in about if axis in ("", h.axis) or axis not in asked or (h.axis == DROPOUT and axis in controls)]
+        serving = [h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]]
         found[name, axis] = max((stops[h.id] for h in serving), default=max(stops.values()))
     return found
 

@@ -94,7 +94,7 @@ def _adversary(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views
         rows = [clean[i, torch.from_numpy(part)].flatten(0, 1).to(torch.float64) for i, part in enumerate(parts)]
         return torch.stack([torch.linalg.eigh(x.T @ x)[1][:, -modes:] for x in rows]).float()
 
-    return make_adversary(views.adversaries, arms, views.shape[1], basis, bench.device)
+    return make_adversary(views.adversaries, arms, views.shape[1], basis, bench.device, views.keys, views.clean_of)
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:

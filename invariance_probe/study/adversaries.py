@@ -1,12 +1,13 @@
 """What corrupts views against the models while they train: each adversary with its dose, and the dose at which it changes nothing.
 
 An adversary sees the SSL loss and nothing of the target. A mask hides whole units at their mean, one mask a step and view, so that it is
-the population's and not a window's. With the `shared` arm both views get the same corruption; there is no `paired` arm.
+the population's and not a window's, unless it is declared to see the window. With the `shared` arm both views get the same corruption;
+there is no `paired` arm.
 """
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from invariance_probe.study.declaration import Declaration, added
 
@@ -43,7 +44,8 @@ class AscendedMask(Declaration):
 class LearnedMask(Declaration):
     """Hide `budget` units drawn by scores that climb the loss beside the encoder's descent: straight-through Gumbel top-k.
 
-    In the manner of ADIOS (Shi et al. 2022, arXiv:2201.13100), with an exact budget in place of its penalty.
+    In the manner of ADIOS (Shi et al. 2022, arXiv:2201.13100), with an exact budget in place of its penalty. One that sees the window has
+    a mask for each window, from scores that a network reads off the window's clean activity.
     """
 
     identity: ClassVar[dict[str, float]] = {"budget": 0.0}
@@ -55,6 +57,16 @@ class LearnedMask(Declaration):
     """How far a step moves the score that moves most."""
     entropy: Annotated[float, Field(ge=0)] = 0.1
     """Pull of all scores towards 0, relative to the largest gradient: keeps the choice from freezing."""
+    sees: Literal["nothing", "window"] = added("nothing")
+    """What the scores depend on: nothing, so that a mask is the population's, or the activity of the window that is masked."""
+    width: Annotated[int, Field(ge=2)] = added(32)
+    """Hidden units of the network that sees the window."""
+
+    @model_validator(mode="after")
+    def _no_width_without_a_network(self) -> Self:
+        if self.sees == "nothing" and self.width != 32:
+            raise ValueError(f"width is {self.width}, but only a mask that sees the window has a network; add sees: window")
+        return self
 
 
 class AdversarialNoise(Declaration):

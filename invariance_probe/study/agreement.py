@@ -11,6 +11,7 @@ from invariance_probe.study.declaration import Place
 from invariance_probe.study.hypotheses import CONTROLS, Contrast
 from invariance_probe.study.methods import LinearSSL, Method
 from invariance_probe.study.pairing import SHARE, MinedPairing
+from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import cuts_bins, is_idle
@@ -55,6 +56,7 @@ def disagreements(study: "Study") -> Iterator[tuple[Place, Any, str]]:
     yield from _method_problems(study, ("method",), study.method)
     if study.second_method is not None:
         yield from _method_problems(study, ("second_method",), study.second_method)
+    yield from _control_problems(study)
     yield from _sweep_problems(study)
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (
@@ -279,6 +281,30 @@ def _without_closed_form(study: "Study") -> list[str]:
     swept = {path.split(".")[0] for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))}
     without = (stage for stage in study.views.corruptions if not stage.has_closed_form)
     return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
+
+
+def _control_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    if not study.controls or any(_axis_problems(study)) or any(_hypothesis_problems(study)):
+        return  # of which nothing can be as strong
+    clean = study.views
+    for axis in study.axes:
+        clean = clean.at(axis.path, study.identity(axis.path))
+    known: dict[tuple[str, float], Views] = {}
+    for i, control in enumerate(study.controls):
+        found = [as_strong_as(h.axis, h.dose, control, clean) for h in study.hypotheses]
+        if not any(found):
+            yield ("controls", i), control, f"no hypothesis has a control as strong: {HAVE_CONTROLS}; leave it out"
+        for path, dose, views in filter(None, found):
+            kind = path.split(".")[0]
+            if control == "dropout" and any(transform.kind == kind for transform in study.views.transforms):
+                yield (
+                    ("controls", i),
+                    control,
+                    f"{kind} is a transform of this study already; sweep it up to {dose:g} and leave this out",
+                )
+            elif known.setdefault((path, dose), views) != views:
+                two = f"two hypotheses ask for {path}={dose:g}, once with units lost as silent and once at their mean"
+                yield ("controls", i), control, f"{two}; declare the same `value` for both"
 
 
 def _sweep_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:

@@ -36,9 +36,9 @@ from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Arm, Run
 from invariance_probe.study.session import OtherSession, Session, companions_of, covers
+from invariance_probe.study.specificity import as_strong_as
 from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, StratifiedDropout, Transform
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
 
 THIRD = 1 / 3
@@ -47,8 +47,6 @@ BESIDE = "baseline"
 """Setting of the closed-form linear SSL that stands beside every study of single bins."""
 A_THIRD, TWICE_THE_STEPS = "check: a third of the data", "check: twice the steps"
 ANOTHER_METHOD = "check: another method"
-DROPOUT = "unit_dropout.rate"
-"""The axis that specificity controls stand beside."""
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the controls that are planted in sessions."""
@@ -153,15 +151,19 @@ class Plan:
 
     @cached_property
     def controls(self) -> tuple[Condition, ...]:
-        """The specificity controls, each another corruption as strong as dropout's primary dose; they stand beside, in no verdict."""
+        """The specificity controls of all hypotheses; they stand beside, in no verdict."""
+        axes = dict.fromkeys(hypothesis.axis for hypothesis in self.study.hypotheses)
+        return tuple(dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis)))
+
+    def controls_beside(self, axis: str) -> tuple[Condition, ...]:
+        """Return the specificity controls on an axis, each another corruption as strong as a primary dose."""
         clean = self.conditions[0].views
-        return tuple(
-            Condition(views, path, dose, arm)
-            for rate in sorted({h.dose for h in self.study.hypotheses if h.axis == DROPOUT})
+        strong = [
+            as_strong_as(axis, dose, name, clean)
+            for dose in sorted({h.dose for h in self.study.hypotheses if h.axis == axis})
             for name in self.study.controls
-            for path, dose, views in (_as_strong_as(rate, name, clean),)
-            for arm in ARMS_OF_A_CONTROL
-        )
+        ]
+        return tuple(Condition(found[2], found[0], found[1], arm) for found in strong if found for arm in ARMS_OF_A_CONTROL)
 
     def _primary_of(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
@@ -420,22 +422,6 @@ def _in_words(value: Any) -> str:
         return str(value)
     given = ", ".join(f"{name}={_in_words(own)}" for name, own in value.items() if name != "kind")
     return f"{value.get('kind', '')}({given})" if given else str(value.get("kind", ""))
-
-
-def _as_strong_as(rate: float, control: str, clean: Views) -> tuple[str, float, Views]:
-    """Return path, dose and views of a corruption as strong as unit dropout at a rate.
-
-    Thinning removes as many spikes; noise of variance p / (1 - p) is what dropout is to a linear readout (Wager et al. 2013,
-    arXiv:1307.1493); stratified dropout removes as many units of every firing rate.
-    """
-    strong: dict[str, tuple[Transform, str, float]] = {
-        "thinning": (SpikeThinning(), "spike_thinning.rate", rate),
-        "noise": (GaussianNoise(), "gaussian_noise.sigma", (rate / (1 - rate)) ** 0.5),
-        "stratified": (StratifiedDropout(), "stratified_dropout.rate", rate),
-    }
-    added, path, dose = strong[control]
-    others = tuple(t for t in clean.transforms if t.kind != added.kind)
-    return path, dose, clean.model_copy(update={"transforms": (*others, added)}).at(path, dose)
 
 
 def _corruption(views: Views, path: str, dose: float) -> Views:

@@ -57,7 +57,9 @@ def _passes(run: Run) -> float:
         return 1 + adversary.ascents
     if isinstance(adversary, AdversarialNoise):
         return adversary.ascents
-    return adversary.draws if isinstance(adversary, LearnedPolicy) else 1.0
+    if isinstance(adversary, LearnedPolicy):
+        return adversary.draws
+    return 3.0 if adversary.sees == "window" else 1.0  # numbers and a network for every unit of every window
 
 
 def encoder_products(encoder: Encoder, bins: int, units: int) -> int:

@@ -20,6 +20,7 @@ from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.pairing import SHARE, SOURCES
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.specificity import SpecificityControl
 from invariance_probe.study.state_pairing import STATE_SHARE, STATE_SOURCES
 from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.views import POOL, Views
@@ -96,9 +97,11 @@ class Study(Declaration):
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
     second_method: Method | None = None
     """The method that a confirmatory verdict is checked under; a licensed one with the study's encoder when left out."""
-    controls: tuple[Literal["thinning", "noise", "stratified"], ...] = ()
-    """Specificity controls of unit dropout at its primary doses, shown beside and in no verdict: spike thinning at the same rate,
-    white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate."""
+    controls: tuple[SpecificityControl, ...] = ()
+    """Specificity controls at the primary doses, shown beside and in no verdict. Of unit dropout: spike thinning at the same rate,
+    white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate. Of pepper: noise of the same mean square. Of
+    progressive loss and cutouts: dropout that loses as many values, and noise of that variance where whole
+    values are lost at their mean."""
     measurements: Annotated[tuple[Messengers, ...], Field(max_length=1)] = added(())
     """What else is measured of every session, without SSL and in no verdict."""
     quick: bool = False

@@ -30,12 +30,13 @@ ADVERSARIES = [
     {"kind": "worst_of_masks"},
     {"kind": "ascended_mask"},
     {"kind": "learned_mask"},
+    {"kind": "learned_mask", "sees": "window", "width": 8},
     {"kind": "adversarial_noise"},
     {"kind": "adversarial_noise", "modes": 4},
     {"kind": "adversarial_noise", "slow": 1},
     {"kind": "learned_policy", "draws": 3},
 ]
-NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "noise", "noise along modes", "slow noise", "learned_policy"]
+NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "mask network", "noise", "noise along modes", "slow noise", "learned_policy"]
 FIELD = {"adversarial_noise": "epsilon", "learned_policy": "strength"}
 DOSE = {"adversarial_noise": 0.5, "learned_policy": 0.8}
 
@@ -174,6 +175,123 @@ def test_each_mask_hides_its_budget_and_beats_random_ones_on_a_known_loss():
     assert torch.allclose(damage([AscendedMask(budget=budget)] * runs, weights, 1)[0], best, rtol=1e-5)
     learned = damage([LearnedMask(budget=budget, entropy=0.0, rate=1.0)] * runs, weights, 200)
     assert (learned[-20:].mean(0) > worst).all() and (learned[0] < learned[-20:].mean(0)).all()
+
+
+KINDS = torch.arange(8).remainder(2)
+"""Of eight windows: the two kinds have other worst units."""
+
+
+class ByWindow:
+    """A loss that grows by what hiding each unit of each window costs: the worst masks are known, and windows have their own."""
+
+    def __init__(self, weights):
+        self.weights = weights  # (run, kind, unit)
+
+    def loss(self, batch):
+        rows = torch.arange(len(self.weights)).unsqueeze(1)
+        return ((1 - batch.views.mean(2)) * self.weights[rows, KINDS[batch.windows]]).sum((1, 2))
+
+
+def damage_by_window(declared, weights, steps, arm="independent"):
+    runs, units = len(declared), weights.shape[2]
+    activity = torch.randn(8, 3, units, generator=torch.Generator().manual_seed(0)) * 0.1
+    activity[:, :, 0] += KINDS.unsqueeze(1) * 2.0 - 1.0  # one unit tells the kinds apart
+    keys = key_tensor(list(range(5, 5 + runs)), torch.device("cpu"))
+    adversary = make_adversary(
+        declared, [arm] * runs, units, lambda modes: None, torch.device("cpu"), keys, lambda windows: activity[windows]
+    )
+    found = []
+    for step in range(steps):
+        batch = Batch(torch.ones(runs, 8, 3, units), torch.arange(8).expand(runs, -1), keys=keys, step=step)
+        loss = adversary.loss(ByWindow(weights), batch)
+        loss.sum().backward()
+        found.append(loss.detach())
+    return torch.stack(found)
+
+
+@pytest.mark.parametrize("arm", ["independent", "shared"])
+def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_depend_on_it(arm):
+    runs, units, budget = 2, 16, 4
+    weights = torch.zeros(runs, 2, units)
+    weights[:, 0, 2 : 2 + budget], weights[:, 1, 8 : 8 + budget] = 1.0, 1.0
+    given = {"budget": budget, "entropy": 0.0, "rate": 0.3}
+    seeing = damage_by_window([LearnedMask(sees="window", width=8, **given)] * runs, weights, 300, arm)
+    blind = damage_by_window([LearnedMask(**given)] * runs, weights, 300, arm)
+    best = 8 * budget
+    assert (seeing[-50:].mean(0) > 0.9 * best).all()
+    assert (blind[-50:].mean(0) < 0.6 * best).all()  # a mask for all windows has half of them right at the most
+
+
+@pytest.mark.parametrize("units", [13, 30])
+@pytest.mark.parametrize("sees", ["nothing", "window"])
+def test_what_a_learned_mask_comes_to_is_bit_identical_whatever_its_partners(sees, units):
+    activity = torch.randn(8, 2, units, generator=torch.Generator().manual_seed(0))
+    weights = torch.rand(3, 2, units, generator=torch.Generator().manual_seed(1))
+
+    def state_of(slots):
+        keys = key_tensor([5 + slot for slot in slots], torch.device("cpu"))
+        one = LearnedMask(budget=4, sees=sees)
+        adversary = make_adversary(
+            [one] * len(slots),
+            ["independent"] * len(slots),
+            units,
+            lambda modes: None,
+            keys.device,
+            keys,
+            lambda at: activity[at],
+        )
+        for step in range(20):
+            batch = Batch(torch.ones(len(slots), 8, 2, units), torch.arange(8).expand(len(slots), -1), keys=keys, step=step)
+            adversary.loss(ByWindow(weights[slots]), batch).sum().backward()
+        return adversary.state()
+
+    together = state_of([0, 1, 2])
+    for slot in range(3):
+        for name, value in state_of([slot]).items():
+            assert torch.equal(
+                value if value.dim() == 0 else value[0], together[name] if value.dim() == 0 else together[name][slot]
+            )
+
+
+def test_a_mask_network_begins_as_random_masks_and_its_entropy_keeps_it_there():
+    weights = torch.zeros(3, 2, 16)
+    weights[:, :, :4] = 1.0
+    random = 8 * 4 * 4 / 16
+    free, held = (
+        damage_by_window([LearnedMask(sees="window", budget=4, entropy=entropy, rate=0.1)] * 3, weights, 200)
+        for entropy in (0.0, 3.0)
+    )
+    assert free[:1].mean() == pytest.approx(random, abs=4) and (free[-50:].mean(0) > held[-50:].mean(0) + 2).all()
+
+
+def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_of_a_pair_in_the_shared_arm():
+    units, seen = 12, []
+    keys = key_tensor([3, 4, 5], torch.device("cpu"))
+    activity = torch.randn(8, 2, units, generator=torch.Generator().manual_seed(0))
+
+    class Watching:
+        def loss(self, batch):
+            seen.append((batch.views == 0).all(2))
+            return batch.views.square().mean((1, 2, 3))
+
+    declared = [LearnedMask(sees="window", budget=budget) for budget in (0, 3, 3)]
+    arms = ["none", "independent", "shared"]
+    adversary = make_adversary(
+        declared, arms, units, lambda modes: None, torch.device("cpu"), keys, lambda windows: activity[windows]
+    )
+    batch = Batch(torch.ones(3, 8, 2, units), torch.arange(8).expand(3, -1), keys=keys, step=1)
+    for _ in range(2):
+        adversary.loss(Watching(), batch).sum().backward()
+    for hidden in seen:
+        assert hidden.sum(2).unique(dim=1).squeeze(1).tolist() == [0, 3, 3]
+        first, second = hidden.chunk(2, dim=1)
+        assert torch.equal(first[2], second[2]) and not torch.equal(first[1], second[1])
+        assert len(first[2].unique(dim=0)) > 1
+
+
+def test_a_width_without_a_network_is_refused():
+    with pytest.raises(ValueError, match="width is 8, but only a mask that sees the window has a network; add sees: window"):
+        LearnedMask(width=8)
 
 
 def test_a_projection_keeps_the_budget_the_bounds_and_what_lies_there_already():

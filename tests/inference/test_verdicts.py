@@ -4,6 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
+from conftest import tiny_study
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -249,6 +250,20 @@ def test_specificity_controls_stand_beside_a_verdict_and_move_none():
     shown = {e.setting: e.estimate for e in found.swept if e.setting.startswith("control") and e.name == "delta"}
     assert len(shown) == 3 and min(shown.values()) > 0.4
     assert found.verdict == "recoverable" and found.axis == "unit_dropout.rate"
+
+
+def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
+    axes = {"unit_cutout.fraction": 0.3, "pepper.rate": 0.1}
+    base = tiny_study()["hypotheses"][0]
+    plan = make_plan(
+        views={"transforms": [{"kind": path.split(".")[0]} for path in axes]}, controls=["dropout", "noise"],
+        axes=[{"path": path, "doses": [0, dose]} for path, dose in axes.items()],
+        hypotheses=[{**base, "id": path, "predicts": "invariant", "axis": path, "dose": dose} for path, dose in axes.items()],
+    )  # fmt: skip
+    found = infer(plan, planted(plan, C_info=0.4, delta=0.05), {}, REGISTERED)
+    shown = {h.id: {e.setting for e in h.swept if e.setting.startswith("control")} for h in found.hypotheses}
+    assert shown["unit_cutout.fraction"] == {"control: unit_dropout.rate=0.3"}
+    assert shown["pepper.rate"] == {"control: gaussian_noise.sigma=0.474"}
 
 
 def test_swept_amounts_of_data_stand_beside_the_verdict():

@@ -10,20 +10,22 @@ import torch
 from torch import Tensor
 
 from invariance_probe.errors import TrainingError
-from invariance_probe.study.adversaries import AdversarialNoise, Adversary, LearnedPolicy
+from invariance_probe.study.adversaries import AdversarialNoise, Adversary, LearnedMask, LearnedPolicy
 from invariance_probe.study.transforms import is_idle
 from invariance_probe.training.adversaries.base import StackedAdversary
 from invariance_probe.training.adversaries.masks import Ascent, LearnedScores, Masks, Search, WorstOf
 from invariance_probe.training.adversaries.noise import Noise
 from invariance_probe.training.adversaries.policy import Policy
+from invariance_probe.training.adversaries.window_masks import MaskNetworks, WindowMasks
 
 SEARCHES: dict[str, Callable[..., Search]] = {"worst_of_masks": WorstOf, "ascended_mask": Ascent, "learned_mask": LearnedScores}
-"""How each declared mask is searched for."""
+"""How each declared mask is searched for, where it does not see the window."""
 
 
 def make_adversary(
-    declared: list[Adversary], arms: Sequence[str], units: int, basis: Callable[[int], Tensor], device: torch.device
-) -> StackedAdversary | None:
+    declared: list[Adversary], arms: Sequence[str], units: int, basis: Callable[[int], Tensor], device: torch.device,
+    keys: Tensor | None = None, clean: Callable[[Tensor], Tensor] | None = None,
+) -> StackedAdversary | None:  # fmt: skip
     """Return the adversary of K runs, or None where all have the dose that changes nothing.
 
     Parameters
@@ -36,6 +38,10 @@ def make_adversary(
         In a window.
     basis
         Returns so many leading principal components of each run's training activity (run, unit, mode).
+    keys
+        The `views` stream keys of K runs (run,), where a network sees the windows.
+    clean
+        Returns the standardised whole activity (run, row, time, unit) of windows (run, row), for that network.
 
     Raises
     ------
@@ -58,4 +64,8 @@ def make_adversary(
     if most >= units:
         raise TrainingError(f"{first.kind}.budget is {most}, but there are only {units} units; hide at most {units - 1}")
     budget = torch.tensor([one.budget for one in declared], device=device)  # type: ignore[union-attr]
+    if isinstance(first, LearnedMask) and first.sees == "window":
+        assert keys is not None and clean is not None
+        networks = MaskNetworks(keys, units, first.width, first.rate)
+        return WindowMasks(declared, budget, shared, networks, clean)  # type: ignore[arg-type]
     return Masks(SEARCHES[first.kind](declared, budget, units), shared, units)

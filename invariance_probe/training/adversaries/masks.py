@@ -14,6 +14,7 @@ from torch import Tensor
 
 from invariance_probe.augmentations.adversarial import smallest
 from invariance_probe.augmentations.random_bits import position, uniform
+from invariance_probe.encoders.layers import sigmoid
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.study.adversaries import AscendedMask, LearnedMask, WorstOfMasks
 from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
@@ -122,7 +123,7 @@ class LearnedScores(Search):
         return kept
 
     def _climb(self, gradient: Tensor) -> None:
-        hidden = self.scores.sigmoid()
+        hidden = sigmoid(self.scores)
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(2, keepdim=True) / slope.sum(2, keepdim=True)
         rise = (level - gradient) * slope  # what one unit gains another gives up, as the budget is fixed

@@ -1,0 +1,92 @@
+"""Specificity controls: for a hypothesis about one corruption, another one as strong, so that strength alone is told from its kind.
+
+In go the corruption that a hypothesis is about and the name of a control, out comes the control's dose, by a closed form. There is none
+where the strength depends on the recording: gain, permutation, drift and cutmix; noise beside values that fall silent, or are lost from
+halves of counts.
+"""
+
+from typing import Literal
+
+from invariance_probe.study.transforms import (
+    GaussianNoise,
+    Pepper,
+    ProgressiveUnitLoss,
+    SpikeThinning,
+    StratifiedDropout,
+    TimeCutout,
+    Transform,
+    UnitCutout,
+    UnitDropout,
+)
+from invariance_probe.study.views import Views
+
+SpecificityControl = Literal["thinning", "noise", "stratified", "dropout"]
+HAVE_CONTROLS = (
+    "unit_dropout has thinning, noise and stratified; pepper has noise; progressive_unit_loss, unit_cutout and time_cutout have dropout, "
+    "and noise where values are lost at their mean and counts are not split"
+)
+"""Which corruption has which control, in words."""
+Strong = tuple[Transform, str, float]
+"""A control: its declaration, its path and its dose."""
+
+
+def as_strong_as(path: str, dose: float, control: SpecificityControl, clean: Views) -> tuple[str, float, Views] | None:
+    """Return path, dose and views of a control as strong as a corruption at a dose; None where no closed form says how strong.
+
+    Parameters
+    ----------
+    path, dose
+        The corruption that a hypothesis is about.
+    control
+        What is to stand beside it.
+    clean
+        The study's views with every axis at its identity.
+    """
+    kind = path.split(".")[0]
+    own = next((transform for transform in clean.transforms if transform.kind == kind), None)
+    strong = None if own is None else _strong(own, dose, clean.base.kind == "count_splitting").get(control)
+    if strong is None:
+        return None
+    added, at, its_dose = strong
+    others = tuple(t for t in clean.transforms if t.kind != added.kind)
+    return at, its_dose, clean.model_copy(update={"transforms": (*others, added)}).at(at, its_dose)
+
+
+def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl, Strong]:
+    """Return the controls that a corruption has at a dose; `split` says whether views are halves of counts."""
+    if isinstance(own, UnitDropout):
+        return _beside_dropout(dose)
+    if isinstance(own, Pepper):
+        return {"noise": _noise(dose * own.amplitude**2)}
+    if isinstance(own, ProgressiveUnitLoss):
+        return _beside_loss(own, dose / 2, split)
+    return _beside_loss(own, dose, split) if isinstance(own, UnitCutout | TimeCutout) else {}
+
+
+def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
+    """Return what is as strong as unit dropout at a rate.
+
+    Thinning removes as many spikes; noise of variance p / (1 - p) is what dropout is to a linear readout (Wager et al. 2013,
+    arXiv:1307.1493); stratified dropout removes as many units of every firing rate.
+    """
+    return {
+        "thinning": (SpikeThinning(), "spike_thinning.rate", rate),
+        "noise": _noise(rate / (1 - rate)),
+        "stratified": (StratifiedDropout(), "stratified_dropout.rate", rate),
+    }
+
+
+def _beside_loss(
+    own: ProgressiveUnitLoss | UnitCutout | TimeCutout, part: float, split: bool
+) -> dict[SpecificityControl, Strong]:
+    """Return what is as strong as the loss of a part of a window's values: dropout that loses as many, but any units.
+
+    Where they are lost at their mean, the mean squared change of a standardised value is that part, and so is the noise's variance. A half
+    of a count varies more than the whole that it is standardised by, and how much more depends on the recording.
+    """
+    dropout: dict[SpecificityControl, Strong] = {"dropout": (UnitDropout(value=own.value), "unit_dropout.rate", part)}
+    return dropout | ({"noise": _noise(part)} if own.value == "mean" and not split else {})
+
+
+def _noise(variance: float) -> Strong:
+    return GaussianNoise(), "gaussian_noise.sigma", variance**0.5

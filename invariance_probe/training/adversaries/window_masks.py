@@ -1,0 +1,170 @@
+"""Masks of units that a network chooses for each window against the loss, for stacked runs.
+
+The network sees a window's clean activity (whole, standardised, its mean over bins) and gives each unit a score; the units with the
+largest scores plus Gumbel noise are hidden (straight-through, exactly the budget). It climbs the loss that the encoder descends, by the
+gradient that training computes anyway. It sees no target, and a run's network sees no other run.
+
+References
+----------
+Shi et al. 2022, arXiv:2201.13100 (ADIOS: a masking network against an SSL encoder); Kingma & Ba 2015, arXiv:1412.6980 (Adam).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.random_bits import normal, position, uniform
+from invariance_probe.encoders.layers import shifted_product, sigmoid
+from invariance_probe.methods.base import Batch, Method
+from invariance_probe.study.adversaries import LearnedMask
+from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
+
+NETWORK = 24
+"""Purpose under which the first weights are read, in the `views` stream."""
+DECAYS = (0.9, 0.999)
+"""Of Adam's means of the gradient and of its square."""
+
+
+class MaskNetworks:
+    """K networks from a window's mean activity to a score for each unit and view: affine, ReLU, affine; they climb by Adam.
+
+    The first layer is drawn for each run (He et al. 2015, arXiv:1502.01852, Eq. 10) and the second is 0, so that the first masks are
+    random. A layer's step is the rate over its inputs: a step then moves a score by about the rate, whatever the sizes.
+
+    Parameters
+    ----------
+    keys
+        Stream keys (run,).
+    units
+        In a window.
+    width
+        Of the hidden layer.
+    rate
+        How far a step moves a score.
+    """
+
+    def __init__(self, keys: Tensor, units: int, width: int, rate: float) -> None:
+        runs, device = len(keys), keys.device
+        rows = torch.arange(units, device=device).expand(runs, -1)
+        self._units = units
+        self._steps = {"weight0": rate / units, "bias0": rate, "weight1": rate / width, "bias1": rate}
+        self._parameters = {
+            "weight0": normal(position(keys, 0, NETWORK), rows, width) * (2 / units) ** 0.5,
+            "bias0": torch.zeros(runs, 1, width, device=device),
+            "weight1": torch.zeros(runs, width, 2 * units, device=device),
+            "bias1": torch.zeros(runs, 1, 2 * units, device=device),
+        }
+        self._mean = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
+        self._square = {name: torch.zeros_like(value) for name, value in self._parameters.items()}
+        self._climbed = torch.zeros((), dtype=torch.int64)
+
+    def scores(self, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """Return scores (run, view, window, unit) of what is seen (run, 2 window, unit), and the hidden layer (run, 2 window, width)."""
+        hidden = shifted_product(self._parameters["bias0"], seen, self._parameters["weight0"]).relu_()
+        both = shifted_product(self._parameters["bias1"], hidden, self._parameters["weight1"])
+        first, second = both.chunk(2, dim=1)  # a window of a view has the scores of that view
+        return torch.stack([first[..., : self._units], second[..., self._units :]], dim=1), hidden
+
+    def climb(self, seen: Tensor, hidden: Tensor, rise: Tensor) -> None:
+        """Take an Adam step up, given how the scores should rise (run, view, window, unit)."""
+        nothing = torch.zeros_like(rise[:, 0])
+        above = torch.cat([torch.cat([rise[:, 0], nothing], dim=2), torch.cat([nothing, rise[:, 1]], dim=2)], dim=1)
+        above = above / above.shape[1]
+        below = torch.bmm(above, self._parameters["weight1"].transpose(1, 2)) * (hidden > 0)
+        gradients = {
+            "weight0": torch.bmm(seen.transpose(1, 2), below),
+            "bias0": below.sum(1, keepdim=True),
+            "weight1": torch.bmm(hidden.transpose(1, 2), above),
+            "bias1": above.sum(1, keepdim=True),
+        }
+        self._climbed = self._climbed + 1
+        seen_of_mean, seen_of_square = (1 - decay ** int(self._climbed) for decay in DECAYS)
+        for name, gradient in gradients.items():
+            self._mean[name] = self._mean[name] * DECAYS[0] + gradient * (1 - DECAYS[0])
+            self._square[name] = self._square[name] * DECAYS[1] + gradient.square() * (1 - DECAYS[1])
+            up = (self._mean[name] / seen_of_mean) / ((self._square[name] / seen_of_square).sqrt() + 1e-8)
+            self._parameters[name] = self._parameters[name] + self._steps[name] * up
+
+    def state(self) -> dict[str, Tensor]:
+        """Return parameters, Adam's means (run, ...) and the number of steps."""
+        kinds = {"": self._parameters, "mean_": self._mean, "square_": self._square}
+        return {f"{kind}{name}": value for kind, part in kinds.items() for name, value in part.items()} | {
+            "climbed": self._climbed
+        }
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take them back."""
+        for kind, part in {"": self._parameters, "mean_": self._mean, "square_": self._square}.items():
+            for name in part:
+                part[name] = state[f"{kind}{name}"].clone()
+        self._climbed = state["climbed"].cpu().clone()
+
+
+class WindowMasks(StackedAdversary):
+    """Hides units of every window of both views at their mean, as a network chooses.
+
+    Parameters
+    ----------
+    declared
+        Of K runs, alike but for the budget.
+    budget
+        Units that are hidden (run,).
+    common
+        In which runs both windows of a pair get the mask of the first (run,).
+    networks
+        Of K runs.
+    clean
+        Returns the standardised whole activity (run, row, time, unit) of windows (run, row).
+    """
+
+    def __init__(
+        self,
+        declared: list[LearnedMask],
+        budget: Tensor,
+        common: Tensor,
+        networks: MaskNetworks,
+        clean: Callable[[Tensor], Tensor],
+    ) -> None:
+        self._budget, self._common, self._entropy = budget, common.view(-1, 1, 1, 1), declared[0].entropy
+        self._networks, self._clean = networks, clean
+
+    def loss(self, method: Method, batch: Batch) -> Tensor:
+        """Mask, and return the loss; the networks climb once training has computed the masks' gradient."""
+        assert batch.windows is not None and batch.keys is not None
+        with torch.no_grad():
+            seen = self._clean(batch.windows).mean(2).to(torch.float32)
+            scores, hidden = self._networks.scores(seen)
+            rows = torch.arange(seen.shape[1], device=seen.device).expand(len(seen), -1)
+            numbers = uniform(position(batch.keys, batch.step, SEARCH, 0), rows, scores.shape[3]).unflatten(1, (2, -1))
+            kept = without_largest(scores - (-numbers.log()).log(), self._budget)
+        kept.requires_grad_()
+        kept.register_hook(lambda gradient: self._networks.climb(seen, hidden, self._rise(scores, gradient)))
+        shown = torch.where(self._common, kept[:, :1], kept).flatten(1, 2).unsqueeze(2)
+        return method.loss(replace(batch, views=batch.views * shown.to(batch.views.dtype)))
+
+    def _rise(self, scores: Tensor, gradient: Tensor) -> Tensor:
+        """Return where the scores should go (run, view, window, unit): up the loss, and back to 0 by the entropy's pull."""
+        hidden = sigmoid(scores)
+        slope = hidden * (1 - hidden)
+        level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(1e-30)
+        rise = level - gradient  # what one unit gains another gives up, as the budget is fixed
+        largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)  # single windows' gradients are mostly noise
+        return (rise / largest - self._entropy * scores) * slope  # d entropy / d score = -score slope
+
+    def state(self) -> dict[str, Tensor]:
+        """Return what the networks have come to."""
+        return self._networks.state()
+
+    def set_state(self, state: Mapping[str, Tensor]) -> None:
+        """Take it back."""
+        self._networks.set_state(state)
+
+
+def without_largest(scores: Tensor, budget: Tensor) -> Tensor:
+    """Return 0 at the `budget` (run,) largest scores (run, view, window, unit) of a window and 1 at the others."""
+    most = int(budget.max())
+    kept = (torch.arange(most, device=budget.device) >= budget.view(-1, 1, 1, 1)).float()
+    largest = scores.topk(most, dim=3).indices
+    return torch.ones(scores.shape, device=scores.device).scatter_(3, largest, kept.expand(largest.shape))
