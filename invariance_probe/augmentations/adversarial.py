@@ -1,4 +1,4 @@
-"""What an adversary's doses are on inputs that no model is trained on: as strong, but random."""
+"""What an adversary's doses are on inputs that no model is trained on: random, at the same budget, bound or cap."""
 
 from dataclasses import dataclass
 

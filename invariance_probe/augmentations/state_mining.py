@@ -70,9 +70,25 @@ def _breaks(stretch: np.ndarray) -> np.ndarray:
 
 
 def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
-    """Cut pools of windows to the size of the smallest, taking windows evenly over each."""
-    size = min(len(pool) for pool in pools)
-    return [pool[np.linspace(0, len(pool) - 1, size).round().astype(np.int64)] if size else pool[:0] for pool in pools]
+    """Cut pools of windows (place,), ascending, to the size of the smallest, in runs as long as the smallest has.
+
+    As many windows taken evenly over a longer state would span more time than the smallest pool does, and hold nearer trajectories by that
+    alone: neighbouring windows are alike. Runs are spread evenly over the longer pool.
+
+    Examples
+    --------
+    >>> equal_pools([np.array([0, 1, 2, 9, 10]), np.arange(20, 30)])[1].tolist()
+    [21, 22, 23, 27, 28]
+    """
+    smallest = min(pools, key=len)
+    lengths = np.array([len(run) for run in np.split(smallest, np.flatnonzero(np.diff(smallest) != 1) + 1)])
+    before, number = np.cumsum(lengths) - lengths, np.arange(len(lengths))
+    cut = []
+    for pool in pools:
+        spare = len(pool) - len(smallest)
+        starts = before + ((number + 0.5) * spare / len(lengths)).astype(np.int64)
+        cut.append(pool[np.repeat(starts - before, lengths) + np.arange(len(smallest))])
+    return cut
 
 
 def alike_asleep(

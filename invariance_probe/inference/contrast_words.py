@@ -38,19 +38,25 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     return f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
 
 
+def pairs_of(question: Question) -> str:
+    """Return what distant pairs are called: by the guide that made them, or mined."""
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    return "mined pairs" if guide is None else f"pairs guided by {guide.name!r}"
+
+
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
     if finding.axis == STATE_SHARE:
         return f"pairs with mined sleep are beneficial: their loss is below that of {_controls(finding)}"
     nuisance = _nuisance(question)
     apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
-    below = f"mined pairs are beneficial: their loss is below that of {_controls(finding)}"
+    below = f"{pairs_of(question)} are beneficial: their loss is below that of {_controls(finding)}"
     return f"{below}, and they are purer than random and shifted pairs and {apart}"
 
 
 def _harmful(question: Question, finding: HypothesisFinding) -> str:
     beats = _shown(finding, "M_rand > m")
     more = ", though below that of random pairs, which is not a benefit" if beats else ""
-    return f"mined pairs are harmful: their loss is above that of local pairs{more}"
+    return f"{pairs_of(question)} are harmful: their loss is above that of local pairs{more}"
 
 
 def _not_shown(question: Question, finding: HypothesisFinding) -> str:
@@ -91,6 +97,11 @@ def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
     if word == "beneficial":
         nuisance = _nuisance(question)
         across = f"across {nuisance!r}" if nuisance else "across time"
+        if guide := getattr(question.plan.study.views.pairing, "guide", None):
+            return (
+                f"{place}, under this recipe (method, amount of data): an encoder that the labels {guide.name!r} train to take windows as alike "
+                f"decodes {target} better than with {_controls(finding)}. Whether activity alone would find them alike is another question."
+            )
         return (
             f"{place}, under this recipe (method, miner, amount of data): recurring states share structure {across} that an encoder can be "
             f"taught, and {target} is then decoded better than with {_controls(finding)}."

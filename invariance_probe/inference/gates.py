@@ -12,7 +12,7 @@ from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis
-from invariance_probe.study.licences import unlicensed
+from invariance_probe.study.licences import not_counted, unlicensed
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.transforms import is_idle
@@ -184,7 +184,12 @@ def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
 
 def licence(plan: Plan, axis: str) -> Gate:
     """The method, at settings like these, passed the calibration; no adversary and no model of several sessions has been through it."""
-    reasons = unlicensed(plan.study.method, plan.study.training.optimisation())
+    study = plan.study
+    about = "jitters" if study.is_jitter(axis) else "corruptions" if study.corrupts(axis) else "contrasts"
+    reasons = [
+        *unlicensed(study.method, study.training.optimisation()),
+        *not_counted(study.method, about, sum(not session.source.pilot for session in plan.sessions)),
+    ]
     adversary = plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
         reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]

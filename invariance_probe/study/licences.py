@@ -31,6 +31,10 @@ class Licence:
         Kernels and precisions that training steps may be computed by.
     dimensions
         Fewest and most dimensions of the representation.
+    on
+        What its claims were counted on: corruptions of inputs, jitters of pairs, and contrasts of distant pairs.
+    fewest_sessions
+        Of a study; claims from fewer were not counted.
     """
 
     example: Method
@@ -38,6 +42,8 @@ class Licence:
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
     arithmetic: tuple[tuple[str, str], ...] = BY_TORCH
     dimensions: tuple[int, int] = (8, 64)
+    on: tuple[str, ...] = ("corruptions", "jitters", "contrasts")
+    fewest_sessions: int = 1
 
 
 _AS_BY_DEFAULT = ("optimizer", "schedule", "warmup")
@@ -45,7 +51,7 @@ _NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 
 
 LICENCES: dict[str, Licence] = {
     "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR, (*BY_TORCH, *BY_KERNELS)),
-    "moco": Licence(MoCo(), ("temperature", "queue", "key_decay", "negatives"), _NEAR),
+    "moco": Licence(MoCo(), ("temperature", "queue", "key_decay", "negatives"), _NEAR, on=("corruptions",), fewest_sessions=5),
 }
 """The methods that passed."""
 
@@ -73,6 +79,17 @@ def unlicensed(method: Method, optimisation: Optimisation | None) -> list[str]:
     if not fewest <= method.encoder.dimensions <= most:
         reasons.append(f"{method.encoder.dimensions} dimensions (calibrated: {fewest} to {most})")
     return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+
+
+def not_counted(method: Method, about: str, sessions: int) -> list[str]:
+    """Return why a licensed method carries no verdict in a study of so many sessions about `corruptions`, `jitters` or `contrasts`."""
+    licence = LICENCES.get(method.kind)
+    if licence is None:
+        return []
+    reasons = [] if about in licence.on else [f"{method.kind} was not calibrated on {about} (but on {', '.join(licence.on)})"]
+    if sessions < licence.fewest_sessions:
+        reasons.append(f"{method.kind} was not calibrated in studies of {sessions} sessions (but from {licence.fewest_sessions})")
+    return reasons
 
 
 def _pairs(arithmetic: tuple[tuple[str, str], ...]) -> str:

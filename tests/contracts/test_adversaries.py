@@ -36,7 +36,16 @@ ADVERSARIES = [
     {"kind": "adversarial_noise", "slow": 1},
     {"kind": "learned_policy", "draws": 3},
 ]
-NAMES = ["worst_of_masks", "ascended_mask", "learned_mask", "mask network", "noise", "noise along modes", "slow noise", "learned_policy"]
+NAMES = [
+    "worst_of_masks",
+    "ascended_mask",
+    "learned_mask",
+    "mask network",
+    "noise",
+    "noise along modes",
+    "slow noise",
+    "learned_policy",
+]
 FIELD = {"adversarial_noise": "epsilon", "learned_policy": "strength"}
 DOSE = {"adversarial_noise": 0.5, "learned_policy": 0.8}
 
@@ -209,17 +218,20 @@ def damage_by_window(declared, weights, steps, arm="independent"):
     return torch.stack(found)
 
 
-@pytest.mark.parametrize("arm", ["independent", "shared"])
-def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_depend_on_it(arm):
+def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_depend_on_it_and_one_for_all_windows_does_not():
     runs, units, budget = 2, 16, 4
     weights = torch.zeros(runs, 2, units)
     weights[:, 0, 2 : 2 + budget], weights[:, 1, 8 : 8 + budget] = 1.0, 1.0
     given = {"budget": budget, "entropy": 0.0, "rate": 0.3}
-    seeing = damage_by_window([LearnedMask(sees="window", width=8, **given)] * runs, weights, 300, arm)
-    blind = damage_by_window([LearnedMask(**given)] * runs, weights, 300, arm)
+    seeing, shared = (
+        damage_by_window([LearnedMask(sees="window", width=8, **given)] * runs, weights, 300, arm)
+        for arm in ("independent", "shared")
+    )
+    blind = damage_by_window([LearnedMask(**given)] * runs, weights, 300)
     best = 8 * budget
     assert (seeing[-50:].mean(0) > 0.9 * best).all()
-    assert (blind[-50:].mean(0) < 0.6 * best).all()  # a mask for all windows has half of them right at the most
+    for one_for_all in (blind, shared):  # has half of the windows right at the most
+        assert (one_for_all[-50:].mean(0) < 0.6 * best).all() and (one_for_all[-50:].mean(0) > 0.35 * best).all()
 
 
 @pytest.mark.parametrize("units", [13, 30])
@@ -264,7 +276,7 @@ def test_a_mask_network_begins_as_random_masks_and_its_entropy_keeps_it_there():
     assert free[:1].mean() == pytest.approx(random, abs=4) and (free[-50:].mean(0) > held[-50:].mean(0) + 2).all()
 
 
-def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_of_a_pair_in_the_shared_arm():
+def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_one_for_all_in_the_shared_arm():
     units, seen = 12, []
     keys = key_tensor([3, 4, 5], torch.device("cpu"))
     activity = torch.randn(8, 2, units, generator=torch.Generator().manual_seed(0))
@@ -286,7 +298,7 @@ def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_of_a_pair_in
         assert hidden.sum(2).unique(dim=1).squeeze(1).tolist() == [0, 3, 3]
         first, second = hidden.chunk(2, dim=1)
         assert torch.equal(first[2], second[2]) and not torch.equal(first[1], second[1])
-        assert len(first[2].unique(dim=0)) > 1
+        assert len(first[2].unique(dim=0)) == 1 and len(first[1].unique(dim=0)) > 1
 
 
 def test_a_width_without_a_network_is_refused():

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import torch
 from conftest import tiny_study
 
@@ -104,8 +105,31 @@ def test_all_arms_serve_the_same_anchors_from_pools_of_one_size():
     run = arm(runs, "mined")
     sleep = bench.asleep(run).sleep(run.views.pairing, run)
     assert len(sleep.pools[0]) == len(sleep.pools[1]) > 100
-    a, b = equal_pools([np.arange(10), np.arange(100)])
-    assert len(a) == len(b) == 10 and b.min() == 0 and b.max() == 99
+    short = np.concatenate([np.arange(10), np.arange(50, 56)])
+    a, b = equal_pools([short, np.arange(200, 300)])
+    assert (
+        (a == short).all() and len(b) == 16 and [len(run) for run in np.split(b, np.flatnonzero(np.diff(b) != 1) + 1)] == [10, 6]
+    )
+
+
+def test_a_longer_state_holds_no_nearer_partners_by_its_length_alone():
+    """One process awake, in a short and in a ten times longer state: as many candidates are as near."""
+    rng = np.random.default_rng(8)
+
+    def course(bins):
+        steps = rng.standard_normal((bins, 3)) * np.sqrt(1 - 0.98**2)
+        return scipy.signal.lfilter([1.0], [1.0, -0.98], steps, axis=0)
+
+    def nearest(awake, asleep):
+        return ((awake[:, None] - asleep) ** 2).sum(axis=2).min(axis=1).mean()
+
+    ratios, thinned = [], []
+    for _ in range(30):
+        awake, short, long = course(300), course(500), course(5000)
+        _, pool = equal_pools([np.arange(500), np.arange(5000)])
+        ratios.append(nearest(awake, long[pool]) / nearest(awake, short))
+        thinned.append(nearest(awake, long[::10]) / nearest(awake, short))
+    assert 0.85 < np.exp(np.mean(np.log(ratios))) < 1.18 and np.exp(np.mean(np.log(thinned))) < 0.8
 
 
 def test_at_share_0_pairs_are_those_of_a_time_jitter_to_the_bit_beside_whatever_runs():

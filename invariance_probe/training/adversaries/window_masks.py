@@ -112,7 +112,8 @@ class WindowMasks(StackedAdversary):
     budget
         Units that are hidden (run,).
     common
-        In which runs both windows of a pair get the mask of the first (run,).
+        In which runs all windows of both views get one mask, by the mean of their scores (run,): a mask of a pair's own would be a label
+        that tells it from the others.
     networks
         Of K runs.
     clean
@@ -138,11 +139,20 @@ class WindowMasks(StackedAdversary):
             scores, hidden = self._networks.scores(seen)
             rows = torch.arange(seen.shape[1], device=seen.device).expand(len(seen), -1)
             numbers = uniform(position(batch.keys, batch.step, SEARCH, 0), rows, scores.shape[3]).unflatten(1, (2, -1))
-            kept = without_largest(scores - (-numbers.log()).log(), self._budget)
+            together = scores.mean((1, 2), keepdim=True)
+            ranked = (
+                torch.where(self._common, together, scores)
+                - (-torch.where(self._common, numbers[:, :1, :1], numbers).log()).log()
+            )
+            kept = without_largest(ranked, self._budget)
         kept.requires_grad_()
-        kept.register_hook(lambda gradient: self._networks.climb(seen, hidden, self._rise(scores, gradient)))
-        shown = torch.where(self._common, kept[:, :1], kept).flatten(1, 2).unsqueeze(2)
+        kept.register_hook(lambda gradient: self._networks.climb(seen, hidden, self._rise(scores, self._spread(gradient))))
+        shown = kept.flatten(1, 2).unsqueeze(2)
         return method.loss(replace(batch, views=batch.views * shown.to(batch.views.dtype)))
+
+    def _spread(self, gradient: Tensor) -> Tensor:
+        """Return the gradient by each window's mask (run, view, window, unit): of one mask for all, every window's share of the whole."""
+        return torch.where(self._common, gradient.mean((1, 2), keepdim=True), gradient)
 
     def _rise(self, scores: Tensor, gradient: Tensor) -> Tensor:
         """Return where the scores should go (run, view, window, unit): up the loss, and back to 0 by the entropy's pull."""
