@@ -188,7 +188,7 @@ def licence(plan: Plan, axis: str) -> Gate:
     about = "jitters" if study.is_jitter(axis) else "corruptions" if study.corrupts(axis) else "contrasts"
     reasons = [
         *unlicensed(study.method, study.training.optimisation()),
-        *not_counted(study.method, about, sum(not session.source.pilot for session in plan.sessions)),
+        *not_counted(study.method, about, len(plan.sessions)),
     ]
     adversary = plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
