@@ -78,7 +78,7 @@ def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
     Examples
     --------
     >>> equal_pools([np.array([0, 1, 2, 9, 10]), np.arange(20, 30)])[1].tolist()
-    [21, 22, 23, 27, 28]
+    [21, 22, 23, 26, 27]
     """
     smallest = min(pools, key=len)
     lengths = np.array([len(run) for run in np.split(smallest, np.flatnonzero(np.diff(smallest) != 1) + 1)])
