@@ -157,16 +157,17 @@ def distant_partners(
         When no window has partners of every source.
     """
     count, size = len(ground.train), declared.neighbours
+
+    def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
+        pairs = ground.among_labelled(groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by))
+        return _table(pairs, count, size)
+
     if ground.guide is not None and ground.guide.ndim == 1:
-        (own,) = rng.spawn(1)
-        alike = ground.among_labelled(ground.guide, lambda guide, times: drawn_pairs(times, guide, ground.gap, size, own))
-        mined = _table(alike, count, size)
-    anywhere = np.zeros(count, dtype=np.int64)
-    drawn = lambda groups, times: drawn_pairs(times, groups, ground.gap, size, rng)  # noqa: E731
+        mined = drawn(ground.guide, rng.spawn(1)[0])
     tables = {
         "mined": mined,
         "shifted": _shifted(mined, ground.times, ground.gap, rng),
-        "random": _table(ground.among_labelled(anywhere, drawn), count, size),
+        "random": drawn(np.zeros(count, dtype=np.int64), rng),
     }
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():

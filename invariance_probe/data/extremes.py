@@ -22,12 +22,20 @@ def extreme_units(recording: Recording, study: Study) -> tuple[Extreme, ...]:
         folds = make_folds(seen, windows, study.folds)
     except DataError:  # which is reported elsewhere, with its place
         return ()
-    reach, found = np.arange(windows.length), []
-    for number, fold in enumerate(folds):
-        train, test = (seen.activity[np.unique(windows.starts[part][:, None] + reach)] for part in (fold.train, fold.test))
-        sd = train.std(axis=0, dtype=np.float64)
-        most = np.abs(test - train.mean(axis=0, dtype=np.float64)).max(axis=0)
-        sizes = np.divide(most, sd, out=np.zeros_like(sd), where=sd > 0)
+    activity, reach = seen.activity.astype(np.float64), np.arange(windows.length)
+    trains = np.zeros((len(folds), len(activity)))
+    for weights, fold in zip(trains, folds, strict=True):
+        weights[windows.starts[fold.train][:, None] + reach] = 1
+    trains /= trains.sum(axis=1, keepdims=True)
+    means = trains @ activity
+    sds = np.sqrt(np.maximum(trains @ activity**2 - means**2, 0))
+    found = []
+    for number, (fold, mean, sd) in enumerate(zip(folds, means, sds, strict=True)):
+        tested = activity[np.unique(windows.starts[fold.test][:, None] + reach)]
+        most = np.maximum(tested.max(axis=0) - mean, mean - tested.min(axis=0))
+        sizes = np.divide(
+            most, sd, out=np.zeros_like(sd), where=sd > 1e-6 * (1 + np.abs(mean))
+        )  # constant: networks read it as 0
         if sizes.max() > FAR:
             found.append(Extreme(number, seen.unit_ids[int(sizes.argmax())], float(sizes.max())))
     return tuple(found)

@@ -11,8 +11,9 @@ from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
+from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import Session
+from invariance_probe.study.session import OtherSession, Session
 from invariance_probe.study.study import Study
 
 PLANT = "+"
@@ -39,6 +40,20 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
         entry, folder = resolve(source)
         return READERS[entry.kind](entry, folder)
     return READERS[source.kind](source, base)
+
+
+def open_other(other: OtherSession, base: Path) -> Recording:
+    """Read or simulate another session that reaches a run.
+
+    Raises
+    ------
+    DataError
+        When its data is not what the run was planned with.
+    """
+    recording = open_recording(other.source, other.name, base)
+    if recording.fingerprint != other.fingerprint:
+        raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
+    return recording
 
 
 def session_names(source: RecordingSource) -> list[str]:

@@ -5,6 +5,7 @@ be shown as the second window of a pair, and are in no fold, no target and no pr
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -75,19 +76,19 @@ class Asleep:
         count = len(self.offline.starts)
         return len(self.windows.starts) + version * count + np.arange(count)
 
-    @property
+    @cached_property
     def activity(self) -> np.ndarray:
         """The activity (time, unit) that all windows are read from."""
         return np.concatenate([self.labelled.activity, *self.offline.activity])
 
-    @property
+    @cached_property
     def starts(self) -> np.ndarray:
         """First bin of every window in `activity` (window,)."""
         versions, bins, _ = self.offline.activity.shape
         first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
         return np.concatenate([self.windows.starts, (first + self.offline.starts).ravel()])
 
-    @property
+    @cached_property
     def stretch(self) -> np.ndarray:
         """Stretch of every window (window,); those of different versions are different."""
         first = self.windows.stretch.max() + 1

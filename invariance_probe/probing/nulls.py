@@ -14,7 +14,7 @@ import torch
 
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
-from invariance_probe.data.sessions import open_recording
+from invariance_probe.data.sessions import open_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
@@ -135,9 +135,7 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 @lru_cache(maxsize=256)
 def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
     """Return another session's target at its windows' centres."""
-    recording = open_recording(other.source, other.name, base)
-    if recording.fingerprint != other.fingerprint:
-        raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
+    recording = open_other(other, base)
     recording = restricted(recording, window)
     recording.target(target)
     return np.asarray(recording.targets[target.name])[cut_windows(recording, window.length_bins).centres]

@@ -4,7 +4,7 @@ Only training sees companions. Decoders, folds, baselines and examinations are o
 through its own input layer: the rows of the first weight that belong to its units.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -16,9 +16,8 @@ from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import open_recording
+from invariance_probe.data.sessions import open_other
 from invariance_probe.data.windows import cut_windows
-from invariance_probe.errors import DataError
 from invariance_probe.methods.base import Timeline
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.probing.workbench import Workbench
@@ -45,28 +44,23 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
 
 @lru_cache(maxsize=64)
 def _companion(other: OtherSession, base: Path) -> Recording:
-    recording = open_recording(other.source, other.name, base)
-    if recording.fingerprint != other.fingerprint:
-        raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
-    return replace(recording, session=other.name)
+    return replace(open_other(other, base), session=other.name)
 
 
 @dataclass(frozen=True, eq=False)
 class PooledBench(Workbench):
     """A session and its companions as one recording; folds train on all windows of the companions."""
 
-    joined: Joined | None = None
+    joined: Joined = field(kw_only=True)
 
     @cached_property
     def session_of(self) -> np.ndarray:
         """Number of every window's session (window,)."""
-        assert self.joined is not None
         return self.joined.session[self.windows.starts]
 
     @cached_property
     def timeline(self) -> Timeline:
         """Where the windows lie, and whose they are."""
-        assert self.joined is not None
         sessions = torch.from_numpy(self.session_of).to(self.device)
         subjects = torch.from_numpy(self.joined.subject[self.session_of]).to(self.device)
         return replace(super().timeline, sessions=sessions, subjects=subjects)
@@ -80,7 +74,6 @@ class PooledBench(Workbench):
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
         """Measure each run's standardisation of a session's units over the bins of its own windows."""
-        assert self.joined is not None
         each = []
         for session, present in enumerate(self.joined.present):
             own = [part[self.session_of[part] == session] for part in parts]
@@ -92,7 +85,6 @@ class PooledBench(Workbench):
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Return the view maker of stacked runs; units that a window's session lacks stay at zero."""
-        assert self.joined is not None
         where = torch.from_numpy(self.session_of).to(self.device)
         presence = Presence.of(where, torch.from_numpy(self.joined.present).to(self.device), dtype)
         return self.view_maker(runs, parts, dtype, presence)

@@ -34,3 +34,10 @@ def test_a_unit_that_wakes_up_in_the_test_part_is_named_with_its_fold():
     plan = Plan(study, (replace(session, extremes=(extreme,)),))
     (said,) = [reason for _, got, reason in cautions(plan) if got == session.name]
     assert "nearly silent where fold 0 trains" in said and "Leave such units out" in said
+
+
+def test_a_unit_that_is_constant_where_it_trains_is_not_told_as_networks_read_it_as_0():
+    study, _, recording = study_and_recording()
+    activity = recording.activity.copy()
+    activity[:, 7], activity[100, 7] = 3001, 3007
+    assert extreme_units(replace(recording, activity=activity), study) == ()
