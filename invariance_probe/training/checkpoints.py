@@ -100,9 +100,11 @@ class Checkpoints:
             warnings.warn(f"a checkpoint could not be written, training goes on without: {error}", stacklevel=2)
 
     def remove(self, key: str) -> None:
-        """Forget a training that is committed."""
+        """Forget a training that is committed, with what writers that were killed left half-written."""
         if self.folder is not None:
-            self._path(key).unlink(missing_ok=True)
+            path = self._path(key)
+            for file in (path, *self.folder.glob(_private(path, "*"))):
+                file.unlink(missing_ok=True)
 
     def _path(self, key: str) -> Path:
         return (self.folder or Path(os.devnull)) / f"{key}.safetensors"
@@ -202,8 +204,12 @@ def _own(name: str) -> str:
     return name.removeprefix(_SHARED)
 
 
+def _private(path: Path, unique: str) -> str:
+    return f".{path.name}.{unique}"
+
+
 def _replace(path: Path, content: bytes) -> None:
-    private = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    private = path.with_name(_private(path, uuid.uuid4().hex))
     try:
         with private.open("wb") as file:
             file.write(content)

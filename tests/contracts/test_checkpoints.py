@@ -1,5 +1,7 @@
 """A training that was cut off goes on where it was, and ends at the same bits: every method, every update rule."""
 
+import os
+
 import pytest
 import torch
 from declared_methods import METHODS
@@ -155,3 +157,18 @@ def test_a_step_that_was_damaged_on_disk_is_not_taken_up(tmp_path):
     assert kept.read(["a"])[0] == 10
     path.write_bytes(path.read_bytes().replace(b'step\\": 10', b'step\\": 30'))
     assert kept.step("a") == 30 and kept.read(["a"]) is None
+
+
+def test_what_a_killed_writer_left_half_written_goes_with_the_checkpoint(tmp_path, monkeypatch):
+    kept = Checkpoints(tmp_path)
+    kept.write(["a", "ab"], 10, {"w": torch.ones(2, 1)})
+
+    def killed(_):
+        raise SystemExit("in the middle of a write")
+
+    with monkeypatch.context() as patch, pytest.raises(SystemExit):
+        patch.setattr(os, "fsync", killed)
+        kept.write(["a"], 20, {"w": torch.ones(1, 1)})
+    assert len(list(tmp_path.iterdir())) == 3
+    kept.remove("a")
+    assert [path.name for path in tmp_path.iterdir()] == ["ab.safetensors"]
