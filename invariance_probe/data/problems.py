@@ -16,6 +16,7 @@ from invariance_probe.data.sessions import open_recording, opened
 from invariance_probe.data.states import restricted, states_of
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.pairing import TIME, MinedPairing
@@ -173,7 +174,7 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
     """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
     for i, asked in enumerate(study.measurements):
         place: Place = ("measurements", i, "epochs")
-        if not asked.epochs:
+        if not isinstance(asked, Messengers) or not asked.epochs:
             continue
         if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
             has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)

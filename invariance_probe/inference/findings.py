@@ -7,7 +7,7 @@ so 0.1 means a tenth of what can be decoded at all.
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from invariance_probe.inference.messenger_points import MessengerPoint, SwitchingPoint, UnitScore
+from invariance_probe.inference.messenger_points import MessengerPoint, ReliancePoint, SwitchingPoint, UnitScore
 from invariance_probe.inference.points import (
     Baseline,
     ClassPoint,
@@ -262,6 +262,7 @@ class Findings:
     messengers: tuple[MessengerPoint, ...] = ()
     switching: tuple[SwitchingPoint, ...] = ()
     units: tuple[UnitScore, ...] = ()
+    reliance: tuple[ReliancePoint, ...] = ()
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

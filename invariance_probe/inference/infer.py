@@ -12,6 +12,7 @@ from invariance_probe.inference.findings import Findings, HypothesisFinding, Sta
 from invariance_probe.inference.messengers import messengers, switching, unit_scores
 from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import Question
+from invariance_probe.inference.reliance import reliance
 from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.stopping import evidence_of, seen, stopped
 from invariance_probe.inference.verdicts import outcome
@@ -58,6 +59,7 @@ def infer(
         messengers=tuple(messengers(plan, results)),
         switching=tuple(switching(plan, results)),
         units=tuple(unit_scores(plan, results)),
+        reliance=tuple(reliance(plan, results)),
     )
 
 

@@ -65,6 +65,42 @@ class MessengerPoint:
 
 
 @dataclass(frozen=True)
+class RelianceDamage(BandedDamage):
+    """The same, averaged over the models of a session, which have bands of their own."""
+
+    beyond: float
+    """Share of the models in which the set's damage lies above the band."""
+
+
+@dataclass(frozen=True)
+class ReliancePoint:
+    """What the removal of one session's sets of units costs three targets, on test windows, over folds and seeds of trained models.
+
+    A damage is None where its target has no range: where the removal of all units is not shown to harm it (t over folds, .05).
+    """
+
+    session: str
+    group: str
+    of: str
+    """The method whose loss is the objective."""
+    budget: int
+    chosen_for: str
+    """`objective`, `refit` or `fixed`: what the sets harm most on training windows."""
+    models: int
+    units: tuple[ChosenUnit, ...]
+    """The units that were chosen most often, and in which share of the models."""
+    objective: RelianceDamage | None
+    """Of the trained model's loss, in units of its rise when all units are removed, which parts of them may exceed."""
+    refit: RelianceDamage | None
+    fixed: RelianceDamage | None
+    """Of both decoders' losses, in units of their range on the test windows."""
+    overlap: float
+    """Mean Jaccard index with the set that the same model chose for the objective; secondary."""
+    overlap_chance: float
+    """The same, of two random sets."""
+
+
+@dataclass(frozen=True)
 class UnitScore:
     """What is known of one unit of one session by itself, for use elsewhere."""
 

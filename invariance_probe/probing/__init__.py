@@ -8,6 +8,7 @@ from invariance_probe.probing import (
     messengers,
     mined_pairs,
     nulls,
+    reliance,
     shared_dimensions,
     supervised,
     trained,
@@ -31,6 +32,7 @@ MEASURES = {
     "unit_information": unit_information.measure_unit_information,
     "test_lag": lag_curve.measure_test_lag,
     "messengers": messengers.measure_messengers,
+    "reliance": reliance.measure_reliance,
     "mined_pairs": mined_pairs.measure_mined_pairs,
     "shared_dimensions": shared_dimensions.measure_shared_dimensions,
 }

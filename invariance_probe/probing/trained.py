@@ -1,6 +1,7 @@
 """SSL methods that learn by gradient, measured on their frozen encoders."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.probing import diagnostics
+from invariance_probe.probing.batches import batch_of
 from invariance_probe.probing.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.pretext import pretext_accuracy
@@ -51,8 +53,13 @@ def settings_of(runs: list[Run]) -> Optimisation:
     return settings
 
 
-def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple[Method, ViewMaker, Training]:
-    """Train the SSL models of stacked runs on a bench, or on that and its companions (`probing.pooled.training_bench`)."""
+def train_ssl(
+    bench: Workbench, runs: list[Run], on_progress: Progress, keys: Sequence[str] = ()
+) -> tuple[Method, ViewMaker, Training]:
+    """Train the SSL models of stacked runs on a bench, or on that and its companions (`probing.pooled.training_bench`).
+
+    While it goes on, a training is kept under its run's key in `keys`; by its train key when these are left out.
+    """
     settings = settings_of(runs)
     declared: Any = runs[0].method
     parts = [bench.train_windows(run) for run in runs]
@@ -66,21 +73,10 @@ def train_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> tuple
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
-        example = examples.at(step)
-        windows = torch.cat([example.first, example.second], dim=1)
-        halves = views.halves(step, example.first, example.second) if method.reads_counts else None
-        return Batch(
-            views.pair(step, example.first, example.second),
-            windows,
-            timeline,
-            views.keys,
-            step,
-            labels=example.labels,
-            targets=None if targets is None else targets[run_index, windows],
-            counts=None if halves is None else torch.cat(halves, dim=1),
-        )
+        batch = batch_of(method, views, timeline, examples.at(step), step)
+        return batch if targets is None else replace(batch, targets=targets[run_index, batch.windows])
 
-    checkpoint = bench.checkpoints.of([run.train_key() for run in runs])
+    checkpoint = bench.checkpoints.of(keys or [run.train_key() for run in runs])
     return method, views, train(method, batch_at, settings, on_progress, checkpoint, _adversary(bench, runs, parts, views))
 
 

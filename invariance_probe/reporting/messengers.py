@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from invariance_probe.reporting.table import Table
+from invariance_probe.reporting.words import sessions_of, two_decimals
 
 NOTE = (
     "Units were chosen on half of a session's blocks and scored on the other half, in units of the decodable range: 1 is as bad as "
@@ -17,6 +18,10 @@ MEANING = (
     "transmit anything (that takes a perturbation), that unrecorded units carry less, or that a set is the only one; low stability "
     "means that other sets serve as well. Units are compared within a recording, and never between recordings whose units are not matched. "
     "No verdict rests on these, and levels are not corrected over budgets or sessions."
+)
+FILES = (
+    "units.csv has every unit of every session: how often it was chosen, what the loss rises by without it alone, the norm of its decoder "
+    "weights and its variance."
 )
 ACCEPTING = (
     "Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band of random sets of other "
@@ -45,7 +50,7 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
 
 def epochs_of(report: dict[str, Any]) -> str:
     """Say between which epochs sets are transferred."""
-    array = next((asked.get("epochs") for asked in report["settings"].get("measurements", ())), None)
+    array = next((asked["epochs"] for asked in report["settings"].get("measurements", ()) if asked.get("epochs")), None)
     return f"the first and the last epoch by {array!r}" if array else "the first and the second half of a session"
 
 
@@ -59,7 +64,7 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     ]  # fmt: skip
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
-    counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {_sessions(len(own))}" for b, own in accepted.items())
+    counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {sessions_of(len(own))}" for b, own in accepted.items())
     if len(points) == len(budgets):
         shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
         counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
@@ -77,7 +82,7 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
     rows = tuple(
         (
             p["session"], DECODERS[p["chosen_with"]], str(p["budget"]), _interval(p, "stability"),
-            *((_number(p["seed_stability"]),) if random else ()), _interval(p, "transfer"), _interval(p, "transfer_back"),
+            *((two_decimals(p["seed_stability"]),) if random else ()), _interval(p, "transfer"), _interval(p, "transfer_back"),
         )
         for p in points
     )  # fmt: skip
@@ -98,7 +103,7 @@ def _switching(report: dict[str, Any]) -> Table:
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
     counted = "; ".join(
-        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {_sessions(len(shown))}" for mode, shown in counts.items()
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {sessions_of(len(shown))}" for mode, shown in counts.items()
     )
     note = (
         f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
@@ -110,7 +115,7 @@ def _switching(report: dict[str, Any]) -> Table:
     rows = tuple(
         (
             p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", _seconds(p["memory_s"]),
-            _number(None) if p["p_value"] is None else f"{p['p_value']:.3f}", _number(p["overlap"]), _number(p["expected"]),
+            two_decimals(None) if p["p_value"] is None else f"{p['p_value']:.3f}", two_decimals(p["overlap"]), two_decimals(p["expected"]),
         )
         for p in points
     )  # fmt: skip
@@ -121,7 +126,7 @@ def _switching(report: dict[str, Any]) -> Table:
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
     of = {(p["session"], p["chosen_with"]): p for p in points}
     rows = tuple(
-        (session, DECODERS[mode], *(_number(p[name]) for name in ("k50_chosen", "k50_random", "localisation")))
+        (session, DECODERS[mode], *(two_decimals(p[name]) for name in ("k50_chosen", "k50_random", "localisation")))
         for (session, mode), p in of.items()
     )
     note = (
@@ -131,29 +136,19 @@ def _localisation(points: Sequence[dict[str, Any]]) -> Table:
     return Table("How localised the code is", note, ("session", "decoder", "chosen", "at random", "ratio"), rows)
 
 
-def _sessions(count: int) -> str:
-    return f"{count} session" + ("" if count == 1 else "s")
-
-
 def _seconds(value: float) -> str:
     return f"{value:.0f} s" if value >= 100 else f"{value:.2g} s"
 
 
 def _banded(damage: dict[str, float]) -> str:
-    return f"{_number(damage['chosen'])} ({_number(damage['high'])})"
+    return f"{two_decimals(damage['chosen'])} ({two_decimals(damage['high'])})"
 
 
 def _interval(point: dict[str, Any], name: str) -> str:
     """Write an estimate with its interval, of which an end without bound is null in report.json."""
     if point[name] is None:
-        return _number(None)
-    low, high = ("no bound" if point[f"{name}_{end}"] is None else _number(point[f"{name}_{end}"]) for end in ("low", "high"))
-    return f"{_number(point[name])} ({low} to {high})"
-
-
-def _number(value: float | None) -> str:
-    """Write two decimals, a dash where there is no number."""
-    if value is None:
-        return "\N{EN DASH}"
-    text = f"{value:.2f}"
-    return ("0.00" if text == "-0.00" else text).replace("-", "\N{MINUS SIGN}")
+        return two_decimals(None)
+    low, high = (
+        "no bound" if point[f"{name}_{end}"] is None else two_decimals(point[f"{name}_{end}"]) for end in ("low", "high")
+    )
+    return f"{two_decimals(point[name])} ({low} to {high})"

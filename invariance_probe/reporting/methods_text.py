@@ -4,7 +4,7 @@ from typing import Any
 
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
-from invariance_probe.study.methods import TrainedMethod
+from invariance_probe.study.methods import Reliance, TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
@@ -43,7 +43,7 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"of the decodable range R, from the best constant to the better of a raw "
         f"decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
         f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; p values were "
-        f"adjusted by Holm over confirmatory hypotheses. {_looked(study.training)}{examined}{_messengers(study)}"
+        f"adjusted by Holm over confirmatory hypotheses. {_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
         f"invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
 
@@ -57,6 +57,20 @@ def _messengers(study: Study) -> str:
         "both damages exceeded the random sets' 95 % band. Stability (Nogueira, Sechidis & Brown 2018) is over "
         f"{asked.resamples} Bayesian bootstraps of the choosing blocks{_seeded(asked)}. {_epochs(asked)}These enter no verdict. "
         for asked in study.measurements
+        if isinstance(asked, Messengers)
+    )
+
+
+def _reliance(study: Study) -> str:
+    """Say how the objective's and the decoders' sets were chosen and scored, where they were."""
+    return "".join(
+        f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets of "
+        f"{', '.join(str(b) for b in asked.budgets)} units were chosen on training windows for its loss (forward, with the model as it is and "
+        "the units at their training mean in both views), for a refitted and for a fixed ridge decoder, and all were "
+        "scored by all three on test windows, against "
+        f"{asked.masks} random sets of other units with like rates. These enter no verdict. "
+        for asked in study.measurements
+        if isinstance(asked, Reliance)
     )
 
 

@@ -39,6 +39,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "messengers": [asdict(point) for point in findings.messengers],
         "switching": [asdict(point) for point in findings.switching],
         "units": [asdict(score) for score in findings.units],
+        "reliance": [asdict(point) for point in findings.reliance],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),
         "settings": study.model_dump(mode="json"),

@@ -12,13 +12,13 @@ import jinja2
 import pandas as pd
 
 from invariance_probe.inference.findings import Findings
-from invariance_probe.reporting.figures import Chart, charts_of, messenger_charts, study_charts
-from invariance_probe.reporting.messengers import MEANING, NOTE, messenger_tables
+from invariance_probe.reporting.figures import Chart, charts_of, study_charts
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.objectives import objective_table
 from invariance_probe.reporting.pairs import pair_table
 from invariance_probe.reporting.representation import representation_tables
+from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.study.plan import Plan
 
@@ -41,7 +41,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
     """
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
-    of_study = study_charts(report)
+    of_study, sections = study_charts(report), sections_of(report)
     methods = methods_paragraph(plan, report)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as folder:
@@ -51,8 +51,12 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
             json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
         for name in ("index.html", "report.md"):
-            (private / name).write_text(_page(name, report, charts, of_study, methods), encoding="utf-8")
-        for hypothesis, drawn in [*charts.items(), ("study", of_study), ("messengers", messenger_charts(report))]:
+            (private / name).write_text(_page(name, report, charts, of_study, sections, methods), encoding="utf-8")
+        for hypothesis, drawn in [
+            *charts.items(),
+            ("study", of_study),
+            *((section.name, section.charts) for section in sections),
+        ]:
             for i, chart in enumerate(drawn):
                 (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
         write_tables(report, table, private)
@@ -62,7 +66,14 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
     return out / "index.html"
 
 
-def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_study: list[Chart], methods: str) -> str:
+def _page(
+    name: str,
+    report: dict[str, Any],
+    charts: dict[str, list[Chart]],
+    of_study: list[Chart],
+    sections: list[Section],
+    methods: str,
+) -> str:
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariance_probe.reporting"),
         autoescape=name.endswith(".html"),
@@ -82,9 +93,8 @@ def _page(name: str, report: dict[str, Any], charts: dict[str, list[Chart]], of_
         ]
         for h in report["hypotheses"]
     }
-    beside = {"tables": messenger_tables(report), "note": NOTE, "meaning": MEANING, "charts": messenger_charts(report)}
     template = environment.get_template(f"{name}.j2")
-    return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, messengers=beside, methods=methods)
+    return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, sections=sections, methods=methods)
 
 
 def _number(value: Any) -> str:

@@ -27,6 +27,9 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) ->
     if report["messengers"]:
         points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report["messengers"]]
         pd.json_normalize(points, sep="_").to_csv(folder / "messengers.csv", index=False)
+    if report["reliance"]:
+        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report["reliance"]]
+        pd.json_normalize(points, sep="_").to_csv(folder / "reliance.csv", index=False)
     if report["units"]:
         pd.json_normalize(report["units"], sep="_").to_csv(folder / "units.csv", index=False)
 

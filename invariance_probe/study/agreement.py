@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.hypotheses import CONTROLS, Contrast
-from invariance_probe.study.methods import LinearSSL, Method
+from invariance_probe.study.methods import LinearSSL, Method, Reliance
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
@@ -92,13 +92,17 @@ def _session_names(study: "Study") -> Iterator[tuple[int, str]]:
 
 
 def _measurement_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    yield from _repeated((("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements))
     for i, asked in enumerate(study.measurements):
         if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
             reason = "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
-            longer = f"messengers reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
+            longer = f"{asked.kind} reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
             yield ("measurements", i, "kind"), asked.kind, longer
+        if isinstance(asked, Reliance) and _pools(study):
+            alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
+            yield ("measurements", i, "kind"), asked.kind, alone
 
 
 def _axis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:

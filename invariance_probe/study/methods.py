@@ -6,7 +6,7 @@ monkey reach data (docs/science.md has the figures); `preset` names the publishe
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import Declaration, added
@@ -358,4 +358,30 @@ Method = Annotated[
     | LinearSSL,
     Field(discriminator="kind"),
 ]
-AnyMethod = Annotated[Method | Baseline, Field(discriminator="kind")]
+
+
+class Reliance(Declaration):
+    """Which few units each of three things rests on: the loss that an SSL method minimises, a decoder that is fitted again, and a fixed one.
+
+    For every fold and seed, sets are chosen on training windows and scored on test windows, each by all three.
+    """
+
+    kind: Literal["reliance"] = "reliance"
+    of: Method = SimCLR()
+    """The method whose loss is attacked; its models are trained at the identity dose, and not stored."""
+    budgets: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(min_length=1)]
+    masks: Annotated[int, Field(ge=200)] = 200
+    """Rate-matched random sets that a chosen one is held against."""
+    batches: Annotated[int, Field(ge=1)] = 2
+    """Batches of test windows that score the loss, of the size that the method trains on; four times as many of training windows choose."""
+
+    @field_validator("of")
+    @classmethod
+    def _has_a_loss_without_labels(cls, of: Method) -> Method:
+        if isinstance(of, LinearSSL | SupCon | YAware):
+            why = "has a closed form and no loss by batches" if isinstance(of, LinearSSL) else "reads the target, and is no SSL"
+            raise ValueError(f"{of.kind} {why}; name a method that learns without labels, such as simclr")
+        return of
+
+
+AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]

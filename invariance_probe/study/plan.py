@@ -18,6 +18,7 @@ from invariance_probe.study.baselines import (
     CircularNull,
     Information,
     Leak,
+    Messengers,
     Persistence,
     PseudoNull,
     Raw,
@@ -31,7 +32,7 @@ from invariance_probe.study.baselines import (
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
 from invariance_probe.study.licences import second_method, unlicensed
-from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, TrainedMethod
+from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.run import Arm, Run
@@ -271,7 +272,8 @@ class Plan:
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         clean = Condition(_corruption(study.views, "", 0.0))
-        asked = (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),)), *study.measurements)
+        messengers = (asked for asked in study.measurements if isinstance(asked, Messengers))
+        asked = (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
         for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
@@ -287,6 +289,9 @@ class Plan:
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, clean)
+                for reliance in (asked for asked in study.measurements if isinstance(asked, Reliance)):
+                    optimisation = reliance.of.optimisation(study.training.optimisation())
+                    yield self._run(session, reliance, fold, seed, optimisation, self.conditions[0])
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -411,6 +416,8 @@ def _no_collection() -> Iterator[None]:
 
 def _bare(method: AnyMethod) -> AnyMethod:
     """Return a method without what it changes of the training, which stands in the run's optimisation."""
+    if isinstance(method, Reliance):
+        return method.model_copy(update={"of": _bare(method.of)})
     if isinstance(method, TrainedMethod) and not (method.training is None and method.preset is None):
         return method.model_copy(update={"training": None, "preset": None})
     return method

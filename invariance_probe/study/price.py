@@ -9,6 +9,7 @@ from typing import Any
 
 from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder, TransformerEncoder
+from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import is_idle
@@ -35,7 +36,7 @@ def core_seconds(plan: Plan) -> float:
 
 def step_seconds(run: Run, units: int) -> float:
     """Return roughly how many seconds of one core a training step of a run takes, on activity of so many units."""
-    optimisation, method = run.optimisation, run.method
+    optimisation, method = run.optimisation, run.method.of if isinstance(run.method, Reliance) else run.method
     assert optimisation is not None
     rows = 2 * optimisation.batch_size
     others = 0 if run.companions is None else len(run.companions.sessions)

@@ -15,7 +15,7 @@ from invariance_probe.study.agreement import disagreements
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import Declaration, Place, added, sha256_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
-from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.methods import Method, Reliance, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.pairing import SHARE, SOURCES
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
@@ -74,6 +74,9 @@ class Sweep(Declaration):
     values: Annotated[tuple[Any, ...], Field(min_length=1)]
 
 
+Measurement = Annotated[Messengers | Reliance, Field(discriminator="kind")]
+
+
 class Study(Declaration):
     """A whole study, resolved: what `load_study` returns and what every stage starts from."""
 
@@ -102,8 +105,8 @@ class Study(Declaration):
     white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate. Of pepper: noise of the same mean square. Of
     progressive loss and cutouts: dropout that loses as many values, and noise of that variance where whole
     values are lost at their mean."""
-    measurements: Annotated[tuple[Messengers, ...], Field(max_length=1)] = added(())
-    """What else is measured of every session, without SSL and in no verdict."""
+    measurements: tuple[Measurement, ...] = added(())
+    """What else is measured of every session, in no verdict; each kind at most once."""
     quick: bool = False
     """Leave out the costly gates; then no hypothesis is confirmatory."""
 
@@ -144,7 +147,7 @@ class Study(Declaration):
         return ("independent",) if kind == self.views.pairing.kind else self.arms
 
     def methods(self) -> Iterator[tuple[Place, Method]]:
-        """Yield every method of the study with its place: its own, the second one, and those that are swept."""
+        """Yield every method of the study with its place: its own, the second one, those that are swept, and those whose loss is attacked."""
         yield ("method",), self.method
         if self.second_method is not None:
             yield ("second_method",), self.second_method
@@ -152,6 +155,9 @@ class Study(Declaration):
             if sweep.path == "method":
                 for j, value in enumerate(sweep.values):
                     yield ("sweeps", i, "values", j), _Chosen.model_validate({"method": value}).method
+        for i, asked in enumerate(self.measurements):
+            if isinstance(asked, Reliance):
+                yield ("measurements", i, "of"), asked.of
 
     def is_jitter(self, path: str) -> bool:
         """Say whether a path sweeps the pairing in time."""

@@ -97,7 +97,7 @@ class Pairs:
         ]
         self._partners = StackedPartners.of(found, material.device)
         self._distant = StackedDistant.of(material.distant, self._partners.anchors.shape[1], material.device)
-        self._order = Order(material.keys, self._partners.count, material.batch_size)
+        self._order = Order(material.keys, self._partners.count, material.batch_size, material.repeats)
         self._keys = material.keys
 
     def at(self, step: int) -> Example:

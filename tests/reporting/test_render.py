@@ -23,7 +23,7 @@ PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seco
 FIELDS = {
     "schema_version": int, "study": dict, "registration": dict, "hypotheses": list, "baselines": list, "sessions": list, "curve": list,
     "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list, "similarity": list, "classes": list,
-    "messengers": list, "switching": list, "units": list, "runs": dict, "notes": list, "settings": dict, "provenance": dict,
+    "messengers": list, "switching": list, "units": list, "reliance": list, "runs": dict, "notes": list, "settings": dict, "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {
     "id", "kind", "claim", "predicts", "status", "group", "axis", "primary_dose", "margin", "because", "scope", "sessions", "verdict", "flags",

@@ -23,6 +23,7 @@ EMPTY = {
             "messengers",
             "switching",
             "units",
+            "reliance",
         )
     },
 }

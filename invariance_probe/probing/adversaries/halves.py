@@ -57,12 +57,16 @@ def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = N
     return x - means[part]
 
 
+def columns_of(bench: Workbench, rows: np.ndarray) -> Tensor:
+    """Return the target of windows (row, column), in units of its standard deviation."""
+    return bench.target.columns()[torch.from_numpy(rows)] / math.sqrt(bench.target.scale)
+
+
 def moments_of(
     bench: Workbench, rows: np.ndarray, block: np.ndarray, apart: np.ndarray | None = None
 ) -> tuple[BlockMoments, float]:
     """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
-    index, x = torch.from_numpy(rows), features_of(bench, rows, apart)
-    y = bench.target.columns()[index] / math.sqrt(bench.target.scale)
+    x, y = features_of(bench, rows, apart), columns_of(bench, rows)
     probe = RidgeProbe()
     inner = inner_folds([np.arange(len(rows))], len(rows), probe.inner_folds, bench.device)
     penalty = float(fit_ridge(x[None], y[None], inner, probe.penalties).penalties[0, 0])

@@ -60,6 +60,13 @@ class BlockMoments:
         fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)
         return [self._part(penalty, np.where(fold == k, 0.0, weights), np.flatnonzero(fold == k), weights) for k in range(FOLDS)]
 
+    def held_out(self, penalty: float, test: np.ndarray) -> "Part":
+        """Return the moments of one decoder that is fitted on all blocks but those of `test` (block,), and tested on these."""
+        weights = np.ones(len(self.rows))
+        train = weights.copy()
+        train[test] = 0.0
+        return self._part(penalty, train, test, weights)
+
     def _part(self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "Part":
         total = float(train @ self.rows)
         mean_x, mean_y = train @ self.x / total, train @ self.y / total

@@ -10,9 +10,10 @@ from invariance_probe.reporting.figures.lags import lag_curves
 from invariance_probe.reporting.figures.matrix import train_test_matrix
 from invariance_probe.reporting.figures.messengers import damage_curves
 from invariance_probe.reporting.figures.nulls import null_panel
+from invariance_probe.reporting.figures.reliance import reliance_curves
 from invariance_probe.study.study import Folds
 
-__all__ = ["Chart", "charts_of", "messenger_charts", "study_charts"]
+__all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_charts"]
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
@@ -74,8 +75,19 @@ def messenger_charts(report: dict[str, Any]) -> list[Chart]:
     return [damage_curves(report["messengers"])] if report["messengers"] else []
 
 
+def reliance_charts(report: dict[str, Any]) -> list[Chart]:
+    """Return the figure of what an objective and two decoders rest on, where that was measured.
+
+    Parameters
+    ----------
+    report
+        The content of report.json.
+    """
+    return [reliance_curves(report["reliance"])] if report["reliance"] else []
+
+
 def study_charts(report: dict[str, Any]) -> list[Chart]:
-    """Return the figures of a study that belong to no hypothesis, but for those of messenger units.
+    """Return the figures of a study that belong to no hypothesis, but for those of units that something rests on.
 
     Parameters
     ----------

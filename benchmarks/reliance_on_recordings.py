@@ -1,0 +1,100 @@
+"""What a trained SSL objective and two decoders rest on in reach sessions and a night of sleep; writes reports/messengers/objective.md.
+
+python benchmarks/reliance_on_recordings.py [--out reports/messengers] [--runs runs] [--workers 2]
+
+Only the `reliance` measurement of the ready studies is run. `invariance-probe run studies/reliance_reach.yaml` gives the whole report.
+"""
+
+import argparse
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from invariance_probe.executors.jobs import Place
+from invariance_probe.executors.local import run_local
+from invariance_probe.inference.reliance import reliance
+from invariance_probe.planning import make_plan
+from invariance_probe.reporting.figures.reliance import reliance_curves
+from invariance_probe.reporting.model import finite
+from invariance_probe.reporting.reliance import MEANING, NOTE, TARGETS, reliance_tables
+from invariance_probe.reporting.table import Table
+from invariance_probe.results.store import Store
+from invariance_probe.runner import cores, measure
+from invariance_probe.study.load import open_study
+from invariance_probe.study.methods import Reliance
+
+STUDIES = ("reach", "sleep")
+
+
+def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
+    """Measure a study's reliance; return its question and its part of report.json."""
+    file = open_study(Path("studies") / f"reliance_{name}.yaml")
+    plan, store = make_plan(file), Store(runs)
+    store.root.mkdir(parents=True, exist_ok=True)
+    place = Place(file.base, store.root.resolve())
+    measured = measure(
+        plan,
+        store,
+        place,
+        partial(run_local, workers=workers),
+        lambda event: None,
+        lambda run: isinstance(run.method, Reliance),
+    )
+    points = [asdict(point) for point in reliance(plan, measured.results)]
+    return plan.study.question, finite({"reliance": points})
+
+
+def in_words(points: list[dict[str, Any]]) -> list[str]:
+    """Say of each session, from its figures alone, what the sets of the largest budget cost the target that they were not chosen for."""
+    lines = []
+    for session in dict.fromkeys(p["session"] for p in points):
+        largest = max(p["budget"] for p in points)
+        of = {p["chosen_for"]: p for p in points if (p["session"], p["budget"]) == (session, largest)}
+        said = [_cost(of["refit"], "refit", "objective"), _cost(of["objective"], "objective", "refit")]
+        overlap = f"{of['refit']['overlap']:.2f} of their units are common ({of['refit']['overlap_chance']:.2f} by chance)"
+        lines.append(f"* **{session}**. {said[0]} {said[1]} By Jaccard index {overlap}.")
+    return lines
+
+
+def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
+    own, other = point[chosen_for], point[scored]
+    if own is None or other is None:
+        return f"What the sets for the {TARGETS[chosen_for]} target cost the {TARGETS[scored]} one cannot be said: a range is not shown."
+    word = f"in {round(other['beyond'] * point['models'])} of {point['models']} models beyond like random sets"
+    return (
+        f"The {point['budget']} units chosen for the {TARGETS[chosen_for]} target cost it {own['chosen']:.2f} of its range, and the "
+        f"{TARGETS[scored]} one {other['chosen']:.2f} (random sets {other['random']:.2f}; {word})."
+    )
+
+
+def written(table: Table) -> list[str]:
+    """Return a table in Markdown."""
+    heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
+    return [f"**{table.title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
+
+
+def main() -> None:
+    """Measure, and write the page and its figures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, default=Path("reports/messengers"))
+    parser.add_argument("--runs", type=Path, default=Path("runs"))
+    parser.add_argument("--workers", type=int, default=cores())
+    given = parser.parse_args()
+    lines = ["# What a trained objective and two decoders rest on", "", NOTE, "", MEANING, ""]
+    lines += [
+        "Made by `python benchmarks/reliance_on_recordings.py` from the ready studies `reliance_*.yaml` ([how](../../docs/messengers.md)).",
+        "",
+    ]
+    for name in STUDIES:
+        question, report = found_in(name, given.runs, given.workers)
+        chart = reliance_curves(report["reliance"])
+        (given.out / f"objective-{name}.svg").write_text(chart.svg, encoding="utf-8")
+        lines += [f"## {question}", "", *in_words(report["reliance"]), "", f"![{chart.alt}](objective-{name}.svg)", ""]
+        for table in reliance_tables(report):
+            lines += written(table)
+    (given.out / "objective.md").write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,96 @@
+"""What an SSL objective and two decoders rest on, from the figures of every fold's and seed's measurement.
+
+In: a plan and its results. Out: points for the report. They describe sessions and models, and enter no verdict.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.inference.messenger_points import ChosenUnit, RelianceDamage, ReliancePoint
+from invariance_probe.study.methods import Reliance
+from invariance_probe.study.plan import Plan
+from invariance_probe.study.run import Run, RunResult
+
+RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
+"""Where what each target can lose stands."""
+LEVEL = 0.05
+"""Of the test that a target has a range."""
+
+Measured = Sequence[tuple[Run, Mapping[str, float]]]
+
+
+def reliance(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[ReliancePoint]:
+    """Return a point for every session, budget and target that sets are chosen for."""
+    for session in plan.sessions:
+        own = [
+            (run, results[run.key()].diagnostics)
+            for run in plan.baselines
+            if run.session == session.name and isinstance(run.method, Reliance) and _is_done(results.get(run.key()))
+        ]
+        if own:
+            yield from _points(own)
+
+
+def _is_done(result: RunResult | None) -> bool:
+    return result is not None and result.status == "done"
+
+
+def _points(measured: Measured) -> Iterator[ReliancePoint]:
+    first: Any = measured[0][0]
+    units = int(measured[0][1]["units"])
+    shown = {target: _is_shown(measured, name) for target, name in RANGES.items()}
+    for budget in first.method.budgets:
+        for target in RANGES:
+            sets = _sets(measured, budget, target)
+            damages = {
+                of: _damage(measured, f"b{budget}_{target}_{of}", RANGES[of]) if there else None for of, there in shown.items()
+            }
+            counts = Counter(unit for chosen in sets for unit in chosen)
+            often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
+            yield ReliancePoint(
+                session=first.session, group=first.group, of=first.method.of.kind, budget=budget, chosen_for=target, models=len(sets),
+                units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often), **damages,
+                overlap=_overlap(sets, _sets(measured, budget, "objective")), overlap_chance=chance_overlap(budget, units),
+            )  # fmt: skip
+
+
+def _is_shown(measured: Measured, name: str) -> bool:
+    """Say whether a target has a range: the mean over seeds is above 0 over folds."""
+    folds = sorted({run.fold for run, _ in measured if run.fold is not None})
+    means = [np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds]
+    return len(means) > 1 and bool(stats.ttest_1samp(means, 0.0, alternative="greater").pvalue <= LEVEL)
+
+
+def _sets(measured: Measured, budget: int, target: str) -> list[set[int]]:
+    return [{int(found[f"b{budget}_{target}_unit@{i + 1}"]) for i in range(budget)} for _, found in measured]
+
+
+def _damage(measured: Measured, place: str, range_name: str) -> RelianceDamage:
+    scale = float(np.mean([found[range_name] for _, found in measured]))
+    means = {
+        name: float(np.mean([found[f"{place}_{name}"] for _, found in measured])) / scale
+        for name in ("chosen", "random", "low", "high")
+    }
+    return RelianceDamage(
+        **means, beyond=float(np.mean([found[f"{place}_chosen"] > found[f"{place}_high"] for _, found in measured]))
+    )
+
+
+def _overlap(sets: Sequence[set[int]], others: Sequence[set[int]]) -> float:
+    return float(np.mean([len(a & b) / len(a | b) for a, b in zip(sets, others, strict=True)]))
+
+
+def chance_overlap(budget: int, units: int) -> float:
+    """Return the mean Jaccard index of two random sets of `budget` of so many units.
+
+    Examples
+    --------
+    >>> round(chance_overlap(1, 4), 6)
+    0.25
+    """
+    common = np.arange(budget + 1)
+    return float((stats.hypergeom(units, budget, budget).pmf(common) * common / (2 * budget - common)).sum())

@@ -1,0 +1,87 @@
+"""The attack on the loss that stacked SSL models minimise: units are taken from both views, and the models stay as they are.
+
+In: trained models and batches of views. Out: losses without sets of units, and the sets whose removal raises the loss most. A removed unit is
+held at its training mean, which is 0 in standardised views. Nothing is differentiated.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+
+from invariance_probe.methods.base import Batch, Method
+
+SCREENING, FINALISTS = 2, 16
+"""Batches that all units are tried on at each step of a choice, and how many of them are tried again on all batches."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectiveLoss:
+    """The mean loss of each run over some batches, when units are removed.
+
+    Attributes
+    ----------
+    method
+        Trained stacked models; batch norm goes by the statistics of each batch.
+    batches
+        Whole views.
+    """
+
+    method: Method
+    batches: Sequence[Batch]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """How many runs and units there are."""
+        return self.batches[0].views.shape[0], self.batches[0].views.shape[3]
+
+    @torch.no_grad()
+    def without(self, removed: np.ndarray) -> np.ndarray:
+        """Return each run's loss (run,) without units of its own, bool (run, unit)."""
+        views = self.batches[0].views
+        kept = torch.from_numpy(~removed).to(views)[:, None, None, :]
+        losses = [self.method.loss(replace(batch, views=batch.views * kept)).to(torch.float64) for batch in self.batches]
+        return torch.stack(losses).mean(0).cpu().numpy()
+
+    def of_sets(self, sets: np.ndarray) -> np.ndarray:
+        """Return each run's loss (run, set) without each of its sets (run, set, unit of the set)."""
+        return np.stack([self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1)
+
+    def range(self) -> np.ndarray:
+        """Return the loss without all units less that of all (run,): what there is to lose, where removal raises the loss at all."""
+        nothing = np.zeros(self.shape, dtype=bool)
+        return self.without(~nothing) - self.without(nothing)
+
+
+def forward_path(loss: ObjectiveLoss, budget: int) -> np.ndarray:
+    """Return the units (run, budget) whose removal raises each run's loss most, one after the other: its first b are the set of b.
+
+    At each step all units are tried on the first batches, and the most harmful ones again on all. A model that is not fitted again loses
+    something without either of two units that carry the same, so that the forward choice sees them.
+    """
+    runs, units = loss.shape
+    few, finalists = replace(loss, batches=loss.batches[:SCREENING]), min(FINALISTS, units - budget)
+    path = np.empty((runs, 0), dtype=np.int64)
+    for _ in range(budget):
+        everyone = np.tile(np.arange(units), (runs, 1))
+        screened = _without_one_more(few, path, everyone)
+        best = np.argsort(-screened, axis=1, kind="stable")[:, :finalists]
+        again = _without_one_more(loss, path, best)
+        path = np.column_stack([path, np.take_along_axis(best, again.argmax(axis=1)[:, None], axis=1)])
+    return path
+
+
+def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) -> np.ndarray:
+    """Return the loss without a run's path and each of the units that are tried (run, tried), -inf for what is gone."""
+    removed = _held(path, loss.shape[1])
+    losses = loss.of_sets(np.stack([np.column_stack([path, unit]) for unit in tried.T], axis=1))
+    losses[np.take_along_axis(removed, tried, axis=1)] = -np.inf
+    return losses
+
+
+def _held(sets: np.ndarray, units: int) -> np.ndarray:
+    """Return which units each run's set (run, unit of the set) holds, bool (run, unit)."""
+    held = np.zeros((len(sets), units), dtype=bool)
+    np.put_along_axis(held, sets, True, axis=1)
+    return held

@@ -1,0 +1,93 @@
+"""Damage of three targets against budget: the sets that were chosen for each, against random sets, session by session."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
+
+SCORED = {"objective": "SSL objective", "refit": "decoder fitted again", "fixed": "decoder held fixed"}
+LOOKS: dict[str, dict[str, Any]] = {
+    "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
+    "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
+    "fixed": {"marker": "s", "color": ORANGE, "markerfacecolor": "white", "label": "for the fixed decoder"},
+}
+
+
+def reliance_curves(points: list[dict[str, Any]]) -> Chart:
+    """Draw a panel a session and target: its damage by each choice of units against budget, and random sets beside its own."""
+    sessions = list(dict.fromkeys(p["session"] for p in points))
+    budgets = sorted({p["budget"] for p in points})
+
+    def draw(figure: Figure) -> None:
+        axes = figure.subplots(len(SCORED), len(sessions), sharex=True, sharey="row", squeeze=False)
+        for row, (scored, name) in enumerate(SCORED.items()):
+            for axis, session in zip(axes[row], sessions, strict=True):
+                _panel(axis, [p for p in points if p["session"] == session], scored, budgets)
+                if row == 0:
+                    axis.set_title(session, fontsize=9)
+            axes[row, 0].set_ylabel(f"{name}\ndamage / range", fontsize=8)
+        axes[-1, len(sessions) // 2].set_xlabel("units removed (b)", fontsize=9)
+        for own in LOOKS.values():
+            axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
+        axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
+        figure.legend(
+            *axes[0, 0].get_legend_handles_labels(),
+            loc="outside lower center",
+            ncols=2 if len(sessions) > 1 else 1,
+            frameon=False,
+            fontsize=8,
+        )
+
+    alt = (
+        f"Damage of the SSL objective and of two decoders against how many units are removed, for {', '.join(sessions)}: sets chosen for each "
+        "of the three, with the band of random sets of like rates."
+    )
+    rows = tuple(
+        (
+            p["session"],
+            scored,
+            p["chosen_for"],
+            p["budget"],
+            *(p[scored][name] for name in ("chosen", "random", "low", "high", "beyond")),
+        )
+        for p in points
+        for scored in SCORED
+        if p[scored] is not None
+    )
+    columns = (
+        "session",
+        "scored by",
+        "chosen for",
+        "b",
+        "damage",
+        "random: mean",
+        "random: low",
+        "random: high",
+        "models beyond",
+    )
+    size = (max(3.6, 1.0 + 1.9 * len(sessions)), 5.8)
+    return chart("Three targets: what rests on the same units", alt, draw, size, columns, rows)
+
+
+def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[int]) -> None:
+    axis.axhline(0, color="#999999", linewidth=0.8)
+    axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
+    shown = [p for p in points if p[scored] is not None]
+    if not shown:
+        axis.text(0.5, 0.5, "no range shown", transform=axis.transAxes, ha="center", va="center", fontsize=8, color="#666666")
+        return
+    own = [p for p in shown if p["chosen_for"] == scored]
+    at = [budgets.index(p["budget"]) for p in own]
+    axis.vlines(at, [p[scored]["low"] for p in own], [p[scored]["high"] for p in own], color=GREY, linewidth=5, alpha=0.4)
+    for target, look in LOOKS.items():
+        chosen = [p for p in shown if p["chosen_for"] == target]
+        at = [budgets.index(p["budget"]) for p in chosen]
+        axis.plot(
+            at,
+            [p[scored]["chosen"] for p in chosen],
+            markersize=4,
+            linewidth=0.8,
+            **{k: v for k, v in look.items() if k != "label"},
+        )

@@ -1,0 +1,116 @@
+"""What objectives and decoders rest on reaches findings, report.json, the page and its table as it was measured."""
+
+import json
+from dataclasses import replace
+from itertools import combinations
+
+import pandas as pd
+import pytest
+from pydantic import ValidationError
+
+from invariance_probe.inference import infer
+from invariance_probe.inference.reliance import chance_overlap
+from invariance_probe.reporting import render
+from invariance_probe.results.tables import tidy
+from invariance_probe.study.methods import Reliance
+
+from .builder import make_plan, planted
+
+TARGETS = ("objective", "refit", "fixed")
+ASKED = {"measurements": [{"kind": "reliance", "budgets": [1, 2]}]}
+PROVENANCE = {"versions": {"invariance-probe": "0"}, "seconds": 1.0, "failures": []}
+
+
+def figures(fold, seed, objective):
+    """What one model's measurement holds: the objective rests on units 0 and 1, both decoders on unit 1 and another."""
+    found = {"range_objective": objective, "range_decoder": 0.5 + 0.001 * (-1) ** fold, "units": 20.0}
+    for chosen in TARGETS:
+        units = [0, 1] if chosen == "objective" else [1, 2 + fold]
+        found |= {f"b{b}_{chosen}_unit@{i + 1}": float(units[i]) for b in (1, 2) for i in range(b)}
+        for b in (1, 2):
+            for scored in TARGETS:
+                damage = {"chosen": 0.1 * b + 0.02 * seed, "random": 0.01, "low": 0.0, "high": 0.11}
+                found |= {f"b{b}_{chosen}_{scored}_{name}": value for name, value in damage.items()}
+    return found
+
+
+def measured(objective=lambda fold: 2.0 + 0.1 * fold, **asked):
+    plan = make_plan(2, **{**ASKED, **asked})
+    results = planted(plan)
+    for run in plan.baselines:
+        if isinstance(run.method, Reliance):
+            diagnostics = figures(run.fold, run.seed, objective(run.fold))
+            results[run.key()] = replace(results[run.key()], diagnostics=diagnostics)
+    return plan, results
+
+
+def test_a_point_is_the_mean_over_folds_and_seeds_in_units_of_each_targets_range():
+    plan, results = measured()
+    points = infer(plan, results, {}).reliance
+    assert [(p.session, p.budget, p.chosen_for) for p in points] == [
+        (s, b, t) for s in ("s0", "s1") for b in (1, 2) for t in TARGETS
+    ]
+    folds = plan.study.folds.count
+    one = points[0]
+    assert (one.of, one.models) == ("simclr", 2 * folds)
+    assert one.objective.chosen == pytest.approx(0.11 / (2 + 0.05 * (folds - 1)))
+    assert one.refit.chosen == pytest.approx(0.11 / 0.5, rel=0.01) and one.refit.high == pytest.approx(0.22, rel=0.01)
+    assert one.objective.beyond == 0.5  # of seed 1 alone, .12 above .11
+    assert [(u.unit, u.frequency) for u in one.units] == [(0, 1.0)] and (one.overlap, points[1].overlap) == (1.0, 0.0)
+    both = points[4]
+    assert (both.budget, both.chosen_for) == (2, "refit") and [u.unit for u in both.units] == [1, 2]
+    assert both.overlap == pytest.approx(1 / 3) and both.units[1].frequency == pytest.approx(1 / folds)
+
+
+def test_a_target_without_a_range_has_no_damage(tmp_path):
+    plan, results = measured(lambda fold: (-1) ** fold * 1.0)
+    findings = infer(plan, results, {})
+    assert all(p.objective is None and p.refit is not None for p in findings.reliance)
+    page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
+    assert "not shown to lose anything" in page and '<td class="n">\N{EN DASH}</td>' in page
+
+
+def test_the_page_and_the_table_keep_three_targets_apart(tmp_path):
+    plan, results = measured()
+    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
+    report = json.loads((tmp_path / "r" / "report.json").read_text())
+    assert len(report["reliance"]) == 12 and report["reliance"][0]["units"] == [{"unit": 0, "frequency": 1.0}]
+    for text in (page.read_text(), (tmp_path / "r" / "report.md").read_text()):
+        assert "What the objective rests on" in text and "Chosen for the objective of simclr" in text
+        assert "Messenger units" not in text
+        models = 2 * plan.study.folds.count
+        assert f"0.22 (0.22; {models // 2} of {models})" in text
+        assert "task information that the views do not share" in text and "for a refitted and for a fixed ridge decoder" in text
+    table = pd.read_csv(tmp_path / "r" / "reliance.csv")
+    assert len(table) == 12 and {"objective_chosen", "refit_beyond", "fixed_high", "overlap_chance"} <= set(table.columns)
+
+
+def test_two_random_sets_overlap_as_counting_says():
+    sets = list(combinations(range(6), 2))
+    pairs = [len({*a} & {*b}) / len({*a} | {*b}) for a in sets for b in sets]
+    assert chance_overlap(2, 6) == pytest.approx(sum(pairs) / len(pairs))
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        ({"of": {"kind": "linear_ssl"}}, "closed form"),
+        ({"of": {"kind": "y_aware"}}, "reads the target"),
+        ({"budgets": [2, 1]}, "ascending"),
+        ({"masks": 50}, "200"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused(asked, said):
+    with pytest.raises(ValidationError, match=said):
+        make_plan(2, measurements=[{**ASKED["measurements"][0], **asked}])
+
+
+def test_one_of_each_kind_on_single_bins_of_one_session():
+    messengers = {"kind": "messengers", "budgets": [1]}
+    assert make_plan(2, measurements=[messengers, *ASKED["measurements"]]).baselines
+    with pytest.raises(ValidationError, match="stands twice"):
+        make_plan(2, measurements=2 * ASKED["measurements"])
+    with pytest.raises(ValidationError, match="reliance reads windows of one bin"):
+        make_plan(2, **ASKED, window={"length_bins": 4})
+    with pytest.raises(ValidationError, match="models of one session each"):
+        make_plan(2, **ASKED, views={"pool": "group", "transforms": [{"kind": "unit_dropout"}]})
