@@ -35,9 +35,6 @@ TARGETS = (OBJECTIVE, *MODES)
 """What sets are chosen for, and scored by."""
 BLOCKS = 12
 """Blocks of training windows that a decoder's set is chosen on."""
-CHOOSING = 4
-"""How many batches choose for each one that scores: the largest of many noisy losses is chosen."""
-
 Sets = dict[tuple[int, str], list[tuple[int, ...]]]
 """The set of every run, by budget and the target that it is chosen for."""
 
@@ -70,7 +67,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     method, views, training = train_ssl(bench, models, on_progress, [run.train_key() for run in runs])
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     losses, first = [], EVALUATION_STEP
-    for parts, count in (([bench.train_windows(run) for run in runs], CHOOSING * asked.batches), (tests, asked.batches)):
+    for parts, count in (([bench.train_windows(run) for run in runs], asked.choosing * asked.batches), (tests, asked.batches)):
         there, batches = asked_of(bench, models, method, views, parts, range(first, first + count))
         first += count
         if not all(there):
@@ -130,7 +127,7 @@ def _scored(bench: Workbench, runs: list[Run], choosing: ObjectiveLoss, scoring:
 
 
 def _chosen(asked: Reliance, loss: ObjectiveLoss, decoders: list[Decoder], rngs: list[np.random.Generator]) -> Sets:
-    path = forward_path(loss, max(asked.budgets))
+    path = forward_path(loss, max(asked.budgets), asked.screening, asked.finalists)
     sets: Sets = {}
     for budget in asked.budgets:
         sets[budget, OBJECTIVE] = [tuple(sorted(own[:budget].tolist())) for own in path]

@@ -366,6 +366,13 @@ class Reliance(Declaration):
     For every fold and seed, sets are chosen on training windows and scored on test windows, each by all three.
     """
 
+    choosing: ClassVar[int] = 4
+    """How many batches choose for each one that scores: the largest of many noisy losses is chosen."""
+    screening: ClassVar[int] = 2
+    """Batches that all units are tried on, at each step of a choice."""
+    finalists: ClassVar[int] = 16
+    """How many of the most harmful are tried again on all choosing batches."""
+
     kind: Literal["reliance"] = "reliance"
     of: Method = SimCLR()
     """The method whose loss is attacked; its models are trained at the identity dose, and not stored."""
@@ -374,6 +381,11 @@ class Reliance(Declaration):
     """Rate-matched random sets that a chosen one is held against."""
     batches: Annotated[int, Field(ge=1)] = 2
     """Batches of test windows that score the loss, of the size that the method trains on; four times as many of training windows choose."""
+
+    def passes(self, units: int) -> int:
+        """Return how many forward passes of the trained model an attack on so many units makes."""
+        choosing = max(self.budgets) * (units * self.screening + self.finalists * self.choosing * self.batches)
+        return choosing + len(self.budgets) * 3 * (1 + self.masks) * self.batches
 
     @field_validator("of")
     @classmethod

@@ -31,7 +31,13 @@ METHODS = {
 def core_seconds(plan: Plan) -> float:
     """Return roughly how many seconds of one core all trainings of a plan take."""
     units = {session.name: session.units for session in (*plan.sessions, *plan.planted)}
-    return sum(run.steps * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
+    return sum(updates(run, units[run.session]) * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
+
+
+def updates(run: Run, units: int) -> float:
+    """Return how many update steps a run takes as long as; forward passes of an attack afterwards are a third of one."""
+    attack = run.method.passes(units) if isinstance(run.method, Reliance) else 0
+    return run.steps + attack / 3
 
 
 def step_seconds(run: Run, units: int) -> float:

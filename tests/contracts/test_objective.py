@@ -6,7 +6,6 @@ import torch
 from declared_methods import METHODS
 from test_ensemble import bench_and_runs
 
-from invariance_probe.probing.adversaries import objective
 from invariance_probe.probing.adversaries.objective import ObjectiveLoss, forward_path
 from invariance_probe.probing.batches import asked_of
 from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
@@ -62,10 +61,9 @@ def test_without_any_unit_contrast_knows_nothing(trained):
     assert trained.range() == pytest.approx(trained.without(everything) - trained.without(~everything))
 
 
-def test_the_path_takes_the_most_harmful_unit_of_all_that_are_left(trained, monkeypatch):
+def test_the_path_takes_the_most_harmful_unit_of_all_that_are_left(trained):
     runs, units = trained.shape
-    monkeypatch.setattr(objective, "FINALISTS", units)  # so that screening leaves nothing out
-    path = forward_path(trained, 3)
+    path = forward_path(trained, 3, screening=1, finalists=units)  # so that screening leaves nothing out
     for run in range(runs):
         assert len(set(path[run])) == 3
         for step in range(3):

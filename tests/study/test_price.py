@@ -7,7 +7,7 @@ from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.price import core_seconds, encoder_products, step_seconds
+from invariance_probe.study.price import core_seconds, encoder_products, step_seconds, updates
 from invariance_probe.study.study import Study
 
 ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
@@ -58,3 +58,13 @@ def test_a_plan_costs_the_sum_of_its_steps():
     plan = Plan(study, find_sessions(study, Path()))
     assert core_seconds(plan) == pytest.approx(sum(run.steps * step_seconds(run, 30) for run in plan.runs if run.steps))
     assert encoder_products(study.method.encoder, 1, 30) == 30 * 16 + 16 * 8
+
+
+def test_an_attack_on_trained_models_is_in_the_price():
+    asked = {"kind": "reliance", "of": SIMCLR, "budgets": [1, 4]}
+    study = Study.model_validate(tiny_study(method=SIMCLR, measurements=[asked]))
+    plan = Plan(study, find_sessions(study, Path()))
+    run = next(r for r in plan.baselines if r.method.kind == "reliance")
+    passes = 4 * (60 * 2 + 16 * 8) + 2 * 3 * 201 * 2
+    assert updates(run, 60) == run.steps + passes / 3
+    assert step_seconds(run, 60) == step_seconds(next(r for r in plan.grid if r.method == study.method), 60)

@@ -12,9 +12,6 @@ import torch
 
 from invariance_probe.methods.base import Batch, Method
 
-SCREENING, FINALISTS = 2, 16
-"""Batches that all units are tried on at each step of a choice, and how many of them are tried again on all batches."""
-
 
 @dataclass(frozen=True, eq=False)
 class ObjectiveLoss:
@@ -54,14 +51,14 @@ class ObjectiveLoss:
         return self.without(~nothing) - self.without(nothing)
 
 
-def forward_path(loss: ObjectiveLoss, budget: int) -> np.ndarray:
+def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: int) -> np.ndarray:
     """Return the units (run, budget) whose removal raises each run's loss most, one after the other: its first b are the set of b.
 
-    At each step all units are tried on the first batches, and the most harmful ones again on all. A model that is not fitted again loses
-    something without either of two units that carry the same, so that the forward choice sees them.
+    At each step all units are tried on the first `screening` batches, and the `finalists` most harmful ones again on all. A model that is not
+    fitted again loses something without either of two units that carry the same, so that the forward choice sees them.
     """
     runs, units = loss.shape
-    few, finalists = replace(loss, batches=loss.batches[:SCREENING]), min(FINALISTS, units - budget)
+    few, finalists = replace(loss, batches=loss.batches[:screening]), min(finalists, units - budget)
     path = np.empty((runs, 0), dtype=np.int64)
     for _ in range(budget):
         everyone = np.tile(np.arange(units), (runs, 1))
