@@ -1,0 +1,69 @@
+"""What the fields of a study must agree on, each disagreement with its own place in the study."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from invariance_probe.study.agreement.doses import axis_problems, control_problems, sweep_problems
+from invariance_probe.study.agreement.hypotheses import hypothesis_problems
+from invariance_probe.study.agreement.methods import closed_form_problems, measurement_problems, method_problems
+from invariance_probe.study.agreement.pairings import pairing_problems, pool_problems, state_problems
+from invariance_probe.study.agreement.words import repeated
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.transforms import cuts_bins
+
+if TYPE_CHECKING:
+    from invariance_probe.study.study import Study
+
+
+def disagreements(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield everything in a study that contradicts something else in it: its place, the value got, and why with what to do."""
+    yield from _named_twice(study)
+    yield from _transform_problems(study)
+    yield from pairing_problems(study)
+    yield from state_problems(study)
+    yield from pool_problems(study, ("views", "pool"), study.views)
+    yield from axis_problems(study)
+    yield from hypothesis_problems(study)
+    yield from method_problems(study, ("method",), study.method)
+    if study.second_method is not None:
+        yield from method_problems(study, ("second_method",), study.second_method)
+    yield from control_problems(study)
+    yield from sweep_problems(study)
+    yield from closed_form_problems(study)
+    yield from measurement_problems(study)
+    yield from _decoding_problems(study)
+
+
+def _named_twice(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    names = [source.session or source.name if source.kind == "catalog" else source.session for source in study.recordings]
+    yield from repeated((("recordings", i, "session"), name) for i, name in enumerate(names))
+    yield from repeated((("hypotheses", i, "id"), hypothesis.id) for i, hypothesis in enumerate(study.hypotheses))
+    yield from repeated((("axes", i, "path"), axis.path) for i, axis in enumerate(study.axes))
+    kinds = [stage.kind for stage in study.views.transforms]
+    yield from repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
+
+
+def _transform_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    for i, transform in enumerate(study.views.transforms):
+        if cuts_bins(transform) and study.window.length_bins == 1:
+            single = (
+                f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
+            )
+            yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
+
+
+def _decoding_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    if study.folds.scheme == "shuffled" and study.folds.embargo_s > 0:
+        yield (
+            ("folds", "embargo_s"),
+            study.folds.embargo_s,
+            "shuffled windows have test windows on all sides, so an embargo leaves nothing to train on; use 0, or the scheme 'blocks'",
+        )
+    for i, probe in enumerate(study.probes):
+        if (probe.kind == "logistic") != (study.target.kind == "categorical"):
+            yield (
+                ("probes", i, "kind"),
+                probe.kind,
+                f"{probe.kind!r} cannot decode a {study.target.kind} target; use "
+                + ("'logistic'" if study.target.kind == "categorical" else "'ridge'"),
+            )

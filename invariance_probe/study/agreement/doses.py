@@ -1,0 +1,89 @@
+"""What axes, sweeps and specificity controls need of the rest of a study."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from invariance_probe.study.agreement.hypotheses import hypothesis_problems
+from invariance_probe.study.agreement.methods import method_problems
+from invariance_probe.study.agreement.pairings import pool_problems
+from invariance_probe.study.agreement.words import unknown
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
+from invariance_probe.study.training import Optimisation
+from invariance_probe.study.views import POOL, Views
+
+if TYPE_CHECKING:
+    from invariance_probe.study.study import Study
+
+
+def axis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield axes that a study does not have, or whose doses are not possible."""
+    known = study.views.doses()
+    for i, axis in enumerate(study.axes):
+        if axis.path not in known:
+            yield ("axes", i, "path"), axis.path, unknown("axis", axis.path, known)
+            continue
+        identity = known[axis.path]
+        if identity not in axis.doses:
+            yield (
+                ("axes", i, "doses"),
+                axis.doses,
+                f"the identity dose {identity:g} is missing: every axis needs the dose that changes nothing",
+            )
+        if len(set(axis.doses)) < len(axis.doses):
+            yield ("axes", i, "doses"), axis.doses, "a dose stands twice"
+        for j, dose in enumerate(axis.doses):
+            try:
+                study.views.at(axis.path, dose)
+            except ValidationError as error:
+                yield ("axes", i, "doses", j), dose, f"{axis.path}: {error.errors()[0]['msg']}"
+
+
+def control_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield specificity controls that no hypothesis can have."""
+    if not study.controls or any(axis_problems(study)) or any(hypothesis_problems(study)):
+        return  # of which nothing can be as strong
+    clean = study.views
+    for axis in study.axes:
+        clean = clean.at(axis.path, study.identity(axis.path))
+    known: dict[tuple[str, float], Views] = {}
+    for i, control in enumerate(study.controls):
+        found = [as_strong_as(h.axis, h.dose, control, clean) for h in study.hypotheses]
+        if not any(found):
+            yield ("controls", i), control, f"no hypothesis has a control as strong: {HAVE_CONTROLS}; leave it out"
+        for path, dose, views in filter(None, found):
+            kind = path.split(".")[0]
+            if control == "dropout" and any(transform.kind == kind for transform in study.views.transforms):
+                yield (
+                    ("controls", i),
+                    control,
+                    f"{kind} is a transform of this study already; sweep it up to {dose:g} and leave this out",
+                )
+            elif known.setdefault((path, dose), views) != views:
+                two = f"two hypotheses ask for {path}={dose:g}, once with units lost as silent and once at their mean"
+                yield ("controls", i), control, f"{two}; declare the same `value` for both"
+
+
+def sweep_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield swept settings that a study does not have, or that cannot be."""
+    for i, sweep in enumerate(study.sweeps):
+        for j, value in enumerate(sweep.values):
+            try:
+                method, _, _, views = study.with_setting(sweep.path, value)
+                if sweep.path == POOL:
+                    yield from pool_problems(study, ("sweeps", i, "values", j), views)
+                if sweep.path == "method":
+                    yield from method_problems(study, ("sweeps", i, "values", j), method)
+            except KeyError:
+                allowed = [f"training.{name}" for name in Optimisation.model_fields] + [
+                    "method",
+                    "data.fraction",
+                    POOL,
+                    *study.views.doses(),
+                ]
+                yield ("sweeps", i, "path"), sweep.path, unknown("setting", sweep.path, allowed)
+                break
+            except ValidationError as error:
+                yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"

@@ -1,0 +1,80 @@
+"""What methods and measurements need of the rest of a study."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from invariance_probe.study.agreement.pairings import pools
+from invariance_probe.study.agreement.words import repeated
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.methods import LinearSSL, Method, Reliance
+from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.transforms import is_idle
+
+if TYPE_CHECKING:
+    from invariance_probe.study.study import Study
+
+
+def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+    """Yield why a method cannot be used in this study."""
+    if isinstance(method, LinearSSL):
+        for kind in _without_closed_form(study):
+            yield (
+                (*place, "kind"),
+                method.kind,
+                f"it has no closed form for {kind}; use another method, or another corruption",
+            )
+    jitters = [axis.path for axis in study.axes if not study.corrupts(axis.path)]
+    if isinstance(method, LinearSSL) and isinstance(study.views.pairing, MinedPairing):
+        yield (*place, "kind"), method.kind, "its closed form knows local pairs only; use a method that learns by gradient"
+    if jitters and method.pairs_in_time:
+        yield (
+            (*place, "kind"),
+            method.kind,
+            f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
+            f"sweep {method.pairs_in_time!r} instead, or use another method",
+        )
+    negatives = getattr(method, "negatives", None)
+    if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
+        yield (
+            (*place, "negatives", "scope"),
+            negatives.scope,
+            "models see one session, so that there are no windows of others; use 'session', or let models train on several by views.pool",
+        )
+    if method.kind == "supcon" and study.target.kind != "categorical":
+        yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
+
+
+def _without_closed_form(study: "Study") -> list[str]:
+    """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
+    swept = {path.split(".")[0] for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))}
+    without = (stage for stage in study.views.corruptions if not stage.has_closed_form)
+    return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
+
+
+def measurement_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield what is measured beside the verdicts and cannot be."""
+    yield from repeated((("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements))
+    for i, asked in enumerate(study.measurements):
+        if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
+            reason = "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
+            yield ("measurements", i, "budgets"), list(asked.budgets), reason
+        if study.window.length_bins > 1:
+            longer = f"{asked.kind} reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
+            yield ("measurements", i, "kind"), asked.kind, longer
+        if isinstance(asked, Reliance) and pools(study):
+            alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
+            yield ("measurements", i, "kind"), asked.kind, alone
+
+
+def closed_form_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield what a method without training cannot do."""
+    if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
+        same = (
+            "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
+        )
+        yield ("training", "adaptive"), list(study.training.adaptive.looks), same
+    if study.window.length_bins > 1:
+        for name, method in (("method", study.method), ("second_method", study.second_method)):
+            if isinstance(method, LinearSSL):
+                longer = f"linear_ssl reads windows of one bin, and window.length_bins is {study.window.length_bins}; use another method"
+                yield (name, "kind"), method.kind, longer

@@ -1,0 +1,107 @@
+"""What pairs of views, states and pools of sessions need of the rest of a study."""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.pairing import SHARE, MinedPairing
+from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
+from invariance_probe.study.views import POOL, Views
+
+if TYPE_CHECKING:
+    from invariance_probe.study.study import Study
+
+ACROSS_UNITS = (
+    "cutmix",
+    "waveform_drift",
+    "unit_permutation",
+    "worst_of_masks",
+    "ascended_mask",
+    "learned_mask",
+    "adversarial_noise",
+    "learned_policy",
+)
+"""Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
+OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
+"""Methods that need one session's units, or take two windows' distance in time."""
+
+
+def pairing_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield what is wrong with pairs that are mined or guided."""
+    pairing = study.views.pairing
+    if isinstance(pairing, MinedPairing) and pairing.share and SHARE not in [axis.path for axis in study.axes]:
+        yield (
+            ("views", "pairing", "share"),
+            pairing.share,
+            f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
+        )
+    if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
+        alone = "models see one session, so that there is no other to take partners from; give views.pool, or leave it out"
+        yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
+    if isinstance(pairing, MinedPairing) and pairing.guide is None and pairing.gap_s < 3 * pairing.smoothing_s:
+        yield (
+            ("views", "pairing", "gap_s"),
+            pairing.gap_s,
+            f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs whatever it codes; use at least "
+            f"{3 * pairing.smoothing_s:g} s, or smooth less",
+        )
+
+
+def state_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield what is wrong with pairs across states."""
+    pairing, within = study.views.pairing, study.window.within
+    if not isinstance(pairing, StatePairing):
+        return
+    place = ("views", "pairing")
+    if within is None:
+        unknown = (
+            "pairs across states need `window: {within: {array: ..., values: [...]}}`, which says where windows are labelled"
+        )
+        yield (*place, "kind"), pairing.kind, unknown
+    for name, states in (("partners", pairing.partners), ("others", pairing.others)):
+        labelled = set(states) & set(within.values if within else ())
+        if labelled:
+            yield (
+                (*place, name),
+                list(states),
+                f"state {min(labelled)} is one of window.within.values; it cannot be its own partner",
+            )
+    if pairing.share and STATE_SHARE not in [axis.path for axis in study.axes]:
+        controls = f"pairs across states need their controls, which only the axis {STATE_SHARE!r} brings; sweep it"
+        yield (*place, "share"), pairing.share, f"{controls}, or leave the share at 0"
+    if pairing.gap_s < 3 * pairing.smoothing_s:
+        near = f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use at least {3 * pairing.smoothing_s:g} s"
+        yield (*place, "gap_s"), pairing.gap_s, near
+    for at, method in study.methods():
+        if method.kind in ("supcon", "y_aware"):
+            yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
+        if method.kind == "myow":
+            yield (
+                (*at, "kind"),
+                method.kind,
+                "it mines partners of its own among all windows it is shown, those asleep too; use another method",
+            )
+
+
+def pool_problems(study: "Study", place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
+    """Yield why models cannot train on several sessions under these views."""
+    if views.pool is None:
+        return
+    if study.window.within is not None:
+        yield place, views.pool, "windows of other sessions are cut in all states; leave window.within out, or the pool"
+    by_activity = isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
+    unguided = [views.pairing.kind] if by_activity else []
+    stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
+    if stages:
+        mixing = (
+            f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
+        )
+        yield place, views.pool, mixing
+    for _, method in study.methods():
+        if method.kind in OF_ONE_SESSION:
+            yield place, views.pool, f"{method.kind} reads windows of one session; use another method, or leave the pool out"
+
+
+def pools(study: "Study") -> bool:
+    """Say whether models train on several sessions in some setting."""
+    return study.views.pool is not None or any(sweep.path == POOL for sweep in study.sweeps)
