@@ -134,7 +134,7 @@ def measure(
 ) -> Measurement:
     """Measure what the store lacks of a plan, as far as it is needed.
 
-    Baselines come first, then the grid runs that they leave, look by look where seeds are adaptive, then their encoders.
+    Baselines come first, then the grid runs that they leave, look by look where seeds are adaptive, then what no verdict rests on.
     """
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
@@ -178,7 +178,8 @@ def _sound(store: Store, runs: Iterable[Run], on_event: Callable[[Event], None])
 
 def _damaged_encoders(store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]) -> list[Run]:
     """Return the runs whose encoders are to be looked at and are damaged, moved aside with their results to be trained again."""
-    wanted = {run.train_key(): run for one in examinations for run in (one.trained(), one.reference()) if run is not None}
+    looked = [run for run in examinations if run.examination is not None]
+    wanted = {run.train_key(): run for one in looked for run in (one.trained(), one.reference()) if run is not None}
     broken = []
     for key, run in wanted.items():
         try:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from invariance_probe.study.methods import Reliance
 from invariance_probe.study.run import Run
 
 STACK = 16
@@ -15,6 +16,8 @@ _ROUGH_COST = {"shift_null": 400, "information": 100, "raw": 30, "pca": 10, "lin
 }  # fmt: skip
 """Cost of a run without gradient, in update steps, for the order of the queue only."""
 _STEP_COST = {"supervised": 0.2}
+_UNITS = 100
+"""Of a session, roughly, for what an attack on all of them costs."""
 _EXAMINED = 10
 """Cost of an examination, likewise."""
 
@@ -76,6 +79,8 @@ def _architecture(run: Run) -> str:
 def _cost(run: Run) -> float:
     if run.examination is not None:
         return _EXAMINED
+    if isinstance(run.method, Reliance) and run.optimisation is not None:
+        return run.optimisation.steps + run.method.passes(_UNITS) / 3
     if run.optimisation is None:
         return _ROUGH_COST.get(run.method.kind, 10)
     return run.optimisation.steps * _STEP_COST.get(run.method.kind, 1.0)

@@ -9,6 +9,7 @@ from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis
+from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
@@ -95,7 +96,9 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
         if not finding.decodable:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"
             continue
-        if run.session not in named:
+        if run.session not in named or isinstance(
+            run.method, Reliance
+        ):  # what serves no hypothesis is asked of every decodable session
             continue
         place = (run.session, run.axis)
         if place not in verdicts:

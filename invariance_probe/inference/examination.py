@@ -117,7 +117,12 @@ def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
     """Yield the examinations of decodable sessions that were measured."""
     for run in evidence.plan.examined:
         result = evidence.results.get(run.key())
-        if result is not None and result.status != "failed" and evidence.sessions[run.session].decodable:
+        if (
+            run.examination is not None
+            and result is not None
+            and result.status != "failed"
+            and evidence.sessions[run.session].decodable
+        ):
             yield run, result
 
 

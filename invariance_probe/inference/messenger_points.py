@@ -76,7 +76,8 @@ class RelianceDamage(BandedDamage):
 class ReliancePoint:
     """What the removal of one session's sets of units costs three targets, on test windows, over folds and seeds of trained models.
 
-    A damage is None where its target has no range: where the removal of all units is not shown to harm it (t over folds, .05).
+    A damage is None where its target has no range in some fold, or fewer than two folds were measured. Decoders have no seeds: their sets
+    are the same for all models of a fold.
     """
 
     session: str
@@ -87,10 +88,14 @@ class ReliancePoint:
     chosen_for: str
     """`objective`, `refit` or `fixed`: what the sets harm most on training windows."""
     models: int
+    failed: int
+    """Models that could not be measured and are in none of the figures."""
+    random_sets: int
+    """The fewest different random sets that a model's band rests on."""
     units: tuple[ChosenUnit, ...]
     """The units that were chosen most often, and in which share of the models."""
     objective: RelianceDamage | None
-    """Of the trained model's loss, in units of its rise when all units are removed, which parts of them may exceed."""
+    """Of the trained model's loss, in units of its rise when every row shows another row's window: of what the views share and it uses."""
     refit: RelianceDamage | None
     fixed: RelianceDamage | None
     """Of both decoders' losses, in units of their range on the test windows."""

@@ -17,8 +17,8 @@ from invariance_probe.study.run import Run, RunResult
 
 RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
 """Where what each target can lose stands."""
-LEVEL = 0.05
-"""Of the test that a target has a range."""
+FEWEST_FOLDS = 2
+"""In all of which a target must have a range."""
 
 Measured = Sequence[tuple[Run, Mapping[str, float]]]
 
@@ -26,20 +26,17 @@ Measured = Sequence[tuple[Run, Mapping[str, float]]]
 def reliance(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[ReliancePoint]:
     """Return a point for every session, budget and target that sets are chosen for."""
     for session in plan.sessions:
-        own = [
-            (run, results[run.key()].diagnostics)
-            for run in plan.baselines
-            if run.session == session.name and isinstance(run.method, Reliance) and _is_done(results.get(run.key()))
-        ]
+        asked = [run for run in plan.examined if run.session == session.name and isinstance(run.method, Reliance)]
+        own = [(run, results[run.key()].diagnostics) for run in asked if _is(results.get(run.key()), "done")]
         if own:
-            yield from _points(own)
+            yield from _points(own, sum(_is(results.get(run.key()), "failed") for run in asked))
 
 
-def _is_done(result: RunResult | None) -> bool:
-    return result is not None and result.status == "done"
+def _is(result: RunResult | None, status: str) -> bool:
+    return result is not None and result.status == status
 
 
-def _points(measured: Measured) -> Iterator[ReliancePoint]:
+def _points(measured: Measured, failed: int) -> Iterator[ReliancePoint]:
     first: Any = measured[0][0]
     units = int(measured[0][1]["units"])
     shown = {target: _is_shown(measured, name) for target, name in RANGES.items()}
@@ -53,16 +50,18 @@ def _points(measured: Measured) -> Iterator[ReliancePoint]:
             often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
             yield ReliancePoint(
                 session=first.session, group=first.group, of=first.method.of.kind, budget=budget, chosen_for=target, models=len(sets),
+                failed=failed,
+                random_sets=min(int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured),
                 units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often), **damages,
                 overlap=_overlap(sets, _sets(measured, budget, "objective")), overlap_chance=chance_overlap(budget, units),
             )  # fmt: skip
 
 
 def _is_shown(measured: Measured, name: str) -> bool:
-    """Say whether a target has a range: the mean over seeds is above 0 over folds."""
+    """Say whether a target has a range in every fold, by the mean over seeds."""
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
     means = [np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds]
-    return len(means) > 1 and bool(stats.ttest_1samp(means, 0.0, alternative="greater").pvalue <= LEVEL)
+    return len(means) >= FEWEST_FOLDS and bool(min(means) > 0)
 
 
 def _sets(measured: Measured, budget: int, target: str) -> list[set[int]]:

@@ -1,17 +1,16 @@
 """Batches of views that a method's loss is taken of: in training, and afterwards on windows of its choice.
 
-In: stacked runs, their view maker, and examples of windows. Out: batches. Those of single runs are drawn apart and stacked, so that
+In: stacked runs, their view maker, and examples of windows. Out: batches. Examples of single runs are drawn apart and stacked, so that
 what a run is asked does not depend on its partners.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
-from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Batch, Method, Timeline
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run
@@ -33,51 +32,37 @@ def batch_of(method: Method, views: ViewMaker, timeline: Timeline, example: Exam
     )
 
 
-def asked_of(
-    bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, parts: Sequence[np.ndarray], steps: range
-) -> tuple[list[bool], Iterator[Batch]]:
-    """Return which runs have examples in their part, and batches of these; others are shown the first such run's, to no avail.
+def examples_of(bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool) -> Examples:
+    """Return examples of some of one run's windows.
 
     Parameters
     ----------
-    bench, runs, views
-        What the method was trained on; views are corrupted as in training.
-    parts
-        The windows that each run's examples are drawn from, which may repeat.
-    steps
-        Where the draws of the batches are addressed.
+    kind
+        A name in `training.examples.EXAMPLES`.
+    part
+        The windows, ascending.
+    size
+        Windows a batch, in one view.
+    repeats
+        Whether an example may come twice in a batch.
+
+    Raises
+    ------
+    TrainingError
+        Where the part holds too few.
     """
-    each = [examples_of(bench, run, method.examples, part) for run, part in zip(runs, parts, strict=True)]
-    if not any(each):
-        return [False] * len(runs), iter(())
-    return (
-        [examples is not None for examples in each],
-        (
-            batch_of(method, views, bench.timeline, _together([None if one is None else one.at(step) for one in each]), step)
-            for step in steps
-        ),
+    jitter = run.views.jitter if run.views else TimeJitter()
+    keys = key_tensor(bench.keys("order", [run]), bench.device)
+    return EXAMPLES[kind](
+        run.method, Material(bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats)
     )
 
 
-def examples_of(bench: Workbench, run: Run, kind: str, part: np.ndarray) -> Examples | None:
-    """Return examples of some of one run's windows, which may repeat; None where there are none."""
-    assert run.optimisation is not None
-    jitter = run.views.jitter if run.views else TimeJitter()
-    keys = key_tensor(bench.keys("order", [run]), bench.device)
-    material = Material(bench.windows, [part], [jitter], bench.recording.bin_s, keys, run.optimisation.batch_size, repeats=True)
-    try:
-        return EXAMPLES[kind](run.method, material)
-    except TrainingError:
-        return None
-
-
-def _together(each: list[Example | None]) -> Example:
-    """Stack the examples of single runs; a run without any takes the first one's."""
-    stand_in = next(example for example in each if example is not None)
-    found = [example or stand_in for example in each]
-    labels = [example.labels for example in found if example.labels is not None]
+def stacked(examples: Sequence[Example]) -> Example:
+    """Stack the examples of single runs."""
+    labels = [example.labels for example in examples if example.labels is not None]
     return Example(
-        torch.cat([example.first for example in found]),
-        torch.cat([example.second for example in found]),
+        torch.cat([example.first for example in examples]),
+        torch.cat([example.second for example in examples]),
         torch.cat(labels) if labels else None,
     )

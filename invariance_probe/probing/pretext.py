@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.views import ViewMaker
+from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Method, PretextTask
-from invariance_probe.probing.batches import asked_of
+from invariance_probe.probing.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run
+from invariance_probe.training.examples import Examples
 
 BATCHES = 16
 """How many batches of examples from the test part are asked."""
@@ -31,9 +33,22 @@ def pretext_accuracy(bench: Workbench, runs: list[Run], method: Method, views: V
     nothing = torch.full((len(runs),), torch.nan, dtype=torch.float64, device=bench.device)
     if not isinstance(method, PretextTask):
         return nothing
-    tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
-    asked, batches = asked_of(bench, runs, method, views, tests, range(first_step, first_step + BATCHES))
+    each = [_test_examples(bench, run, method.examples) for run in runs]
+    stand_in = next((one for one in each if one is not None), None)
+    if stand_in is None:
+        return nothing
     total = torch.zeros_like(nothing)
-    for batch in batches:
-        total += method.pretext_accuracy(batch)
-    return torch.where(torch.tensor(asked, device=bench.device), total / BATCHES, nothing)
+    for step in range(first_step, first_step + BATCHES):
+        example = stacked([(one or stand_in).at(step) for one in each])  # those without any are asked another's, to no avail
+        total += method.pretext_accuracy(batch_of(method, views, bench.timeline, example, step))
+    asked = torch.tensor([one is not None for one in each], device=bench.device)
+    return torch.where(asked, total / BATCHES, nothing)
+
+
+def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
+    """Return examples of one run's test windows, which may repeat; None where there are none."""
+    assert run.fold is not None and run.optimisation is not None
+    try:
+        return examples_of(bench, run, kind, bench.folds[run.fold].test, run.optimisation.batch_size, repeats=True)
+    except TrainingError:
+        return None

@@ -58,7 +58,7 @@ def train_ssl(
 ) -> tuple[Method, ViewMaker, Training]:
     """Train the SSL models of stacked runs on a bench, or on that and its companions (`probing.pooled.training_bench`).
 
-    While it goes on, a training is kept under its run's key in `keys`; by its train key when these are left out.
+    While it goes on, each training is kept under a name of its own: those in `keys`, or the runs' train keys.
     """
     settings = settings_of(runs)
     declared: Any = runs[0].method

@@ -65,9 +65,10 @@ def _reliance(study: Study) -> str:
     """Say how the objective's and the decoders' sets were chosen and scored, where they were."""
     return "".join(
         f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets of "
-        f"{', '.join(str(b) for b in asked.budgets)} units were chosen on training windows for its loss (forward, with the model as it is and "
-        "the units at their training mean in both views), for a refitted and for a fixed ridge decoder, and all were "
-        "scored by all three on test windows, against "
+        f"{', '.join(str(b) for b in asked.budgets)} units were chosen for its loss on one half of the fold's test windows (forward, or a "
+        "decoder's set where that harms more; with the model as it is and the units at their training mean in both views), for a refitted and "
+        "for a fixed ridge decoder on held-out parts of the training windows, and all were scored by all three on the other half of the test "
+        "windows, against "
         f"{asked.masks} random sets of other units with like rates. These enter no verdict. "
         for asked in study.measurements
         if isinstance(asked, Reliance)

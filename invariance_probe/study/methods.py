@@ -363,7 +363,7 @@ Method = Annotated[
 class Reliance(Declaration):
     """Which few units each of three things rests on: the loss that an SSL method minimises, a decoder that is fitted again, and a fixed one.
 
-    For every fold and seed, sets are chosen on training windows and scored on test windows, each by all three.
+    For every fold and seed; sets are chosen on data that their target was not fitted to, and scored on other test windows, each by all three.
     """
 
     choosing: ClassVar[int] = 4
@@ -380,7 +380,8 @@ class Reliance(Declaration):
     masks: Annotated[int, Field(ge=200)] = 200
     """Rate-matched random sets that a chosen one is held against."""
     batches: Annotated[int, Field(ge=1)] = 2
-    """Batches of test windows that score the loss, of the size that the method trains on; four times as many of training windows choose."""
+    """Batches that score the loss, of the size that the method trains on or of as many windows as the smallest half of a fold's test part has;
+    four times as many choose."""
 
     def passes(self, units: int) -> int:
         """Return how many forward passes of the trained model an attack on so many units makes."""
@@ -390,9 +391,12 @@ class Reliance(Declaration):
     @field_validator("of")
     @classmethod
     def _has_a_loss_without_labels(cls, of: Method) -> Method:
-        if isinstance(of, LinearSSL | SupCon | YAware):
-            why = "has a closed form and no loss by batches" if isinstance(of, LinearSSL) else "reads the target, and is no SSL"
-            raise ValueError(f"{of.kind} {why}; name a method that learns without labels, such as simclr")
+        reasons: dict[type, str] = {
+            LinearSSL: "has a closed form and no loss by batches", SwapVAE: "has to reconstruct the units that are removed",
+            SupCon: "reads the target, and is no SSL", YAware: "reads the target, and is no SSL",
+        }  # fmt: skip
+        if (why := reasons.get(type(of))) is not None:
+            raise ValueError(f"{of.kind} {why}; name a method that compares views or windows without labels, such as simclr")
         return of
 
 

@@ -3,7 +3,7 @@
 The plan has three parts. `baselines` need no SSL and are run first: they say whether a session can be decoded
 at all, whether the target moves on an axis, and which decoder is the ceiling. `grid` is the SSL conditions
 and the information cost, of which the runner leaves out what the first part made pointless. `examined` looks
-at encoders that the grid stored.
+at encoders that the grid stored, or attacks models of its own; no verdict rests on it.
 """
 
 import gc
@@ -192,9 +192,12 @@ class Plan:
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
+        """Runs that no verdict rests on: they look at the stored encoders of the study's own setting, on the axes that hypotheses are about,
+        or attack models of their own.
+        """
         with _no_collection():
-            return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+            looked = () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+            return (*looked, *(run for session in self.sessions for run in self._attacked(session)))
 
     @property
     def runs(self) -> tuple[Run, ...]:
@@ -289,9 +292,6 @@ class Plan:
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, clean)
-                for reliance in (asked for asked in study.measurements if isinstance(asked, Reliance)):
-                    optimisation = reliance.of.optimisation(study.training.optimisation())
-                    yield self._run(session, reliance, fold, seed, optimisation, self.conditions[0])
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -371,6 +371,16 @@ class Plan:
             for run in self._repeated(session, self.settings[0], (condition,)):
                 for examination in wanted[run.seed]:
                     yield run.model_copy(update={"examination": examination})
+
+    def _attacked(self, session: Session) -> Iterator[Run]:
+        """Yield the runs that train models of a session and attack them."""
+        training = self.study.training
+        for asked in self.study.measurements:
+            if isinstance(asked, Reliance):
+                optimisation = asked.of.optimisation(training.optimisation())
+                for seed in range(training.seeds):
+                    for fold in range(self.study.folds.count):
+                        yield self._run(session, asked, fold, seed, optimisation, self.conditions[0])
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:

@@ -7,22 +7,23 @@ from declared_methods import METHODS
 from test_ensemble import bench_and_runs
 
 from invariance_probe.probing.adversaries.objective import ObjectiveLoss, forward_path
-from invariance_probe.probing.batches import asked_of
+from invariance_probe.probing.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.training.checkpoints import Stopped
 
-LABELLED = ("supcon", "y_aware")
-UNLABELLED = [method for method in METHODS if method["kind"] not in LABELLED]
+REFUSED = ("supcon", "y_aware", "swap_vae")
+ATTACKED = [method for method in METHODS if method["kind"] not in REFUSED]
 
 
 def loss_of(bench, runs, batches=3):
     method, views, _ = train_ssl(bench, runs, lambda steps: None)
-    tests = [bench.folds[run.fold].test for run in runs]
-    there, made = asked_of(bench, runs, method, views, tests, range(EVALUATION_STEP, EVALUATION_STEP + batches))
-    assert all(there)
-    return ObjectiveLoss(method, list(made))
+    each = [examples_of(bench, run, method.examples, bench.folds[run.fold].test, 64, repeats=True) for run in runs]
+    steps = range(EVALUATION_STEP, EVALUATION_STEP + batches)
+    made = [batch_of(method, views, bench.timeline, stacked([one.at(step) for one in each]), step) for step in steps]
+    return ObjectiveLoss(method, made)
 
 
-@pytest.mark.parametrize("method", UNLABELLED, ids=lambda m: m["kind"])
+@pytest.mark.parametrize("method", ATTACKED, ids=lambda m: m["kind"])
 def test_losses_without_units_are_repeatable_and_do_not_depend_on_partners(method):
     bench, runs, _ = bench_and_runs(method, "float32", steps=5)
     together, alone = loss_of(bench, runs[:3]), loss_of(bench, runs[2:3])
@@ -58,12 +59,35 @@ def test_without_any_unit_contrast_knows_nothing(trained):
     rows = trained.batches[0].views.shape[1]
     everything = np.ones(trained.shape, dtype=bool)
     assert trained.without(everything) == pytest.approx(np.log(rows - 1), abs=1e-4)
-    assert trained.range() == pytest.approx(trained.without(everything) - trained.without(~everything))
+
+
+def test_the_range_is_what_a_trained_model_makes_of_rows_that_belong_together(trained):
+    batch, rng = trained.batches[0], np.random.default_rng(0)
+    half = batch.views.shape[1] // 2
+    other = torch.cat([batch.views[:, rng.permutation(half)], batch.views[:, half + rng.permutation(half)]], dim=1)
+    with torch.no_grad():
+        by_hand = trained.method.loss(type(batch)(**{**vars(batch), "views": other})) - trained.method.loss(batch)
+    assert np.allclose(ObjectiveLoss(trained.method, [batch]).range(), by_hand.double().numpy(), atol=1e-6)
+    assert not np.allclose(by_hand, 0, atol=1e-3)
+
+
+def test_the_path_of_a_diverged_model_holds_no_unit_twice(trained):
+    views = trained.batches[0].views.clone()
+    views[0] = torch.nan
+    broken = ObjectiveLoss(trained.method, [type(trained.batches[0])(**{**vars(trained.batches[0]), "views": views})])
+    path = forward_path(broken, 8, screening=1, finalists=4)
+    assert [len(set(own)) for own in path.tolist()] == [8, 8]
+    assert path[1].tolist() == forward_path(ObjectiveLoss(trained.method, trained.batches[:1]), 8, 1, 4)[1].tolist()
+
+
+def test_a_process_that_should_end_does_so_before_the_next_loss(trained):
+    with pytest.raises(Stopped):
+        ObjectiveLoss(trained.method, trained.batches, lambda: True).without(np.zeros(trained.shape, dtype=bool))
 
 
 def test_the_path_takes_the_most_harmful_unit_of_all_that_are_left(trained):
     runs, units = trained.shape
-    path = forward_path(trained, 3, screening=1, finalists=units)  # so that screening leaves nothing out
+    path = forward_path(trained, 3, screening=3, finalists=5)  # on all batches, so that screening loses nobody
     for run in range(runs):
         assert len(set(path[run])) == 3
         for step in range(3):

@@ -9,6 +9,7 @@ import pytest
 from pydantic import ValidationError
 
 from invariance_probe.inference import infer
+from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.reliance import chance_overlap
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
@@ -27,6 +28,7 @@ def figures(fold, seed, objective):
     for chosen in TARGETS:
         units = [0, 1] if chosen == "objective" else [1, 2 + fold]
         found |= {f"b{b}_{chosen}_unit@{i + 1}": float(units[i]) for b in (1, 2) for i in range(b)}
+        found |= {f"b{b}_{chosen}_random_sets": 10.0 * b + fold for b in (1, 2)}
         for b in (1, 2):
             for scored in TARGETS:
                 damage = {"chosen": 0.1 * b + 0.02 * seed, "random": 0.01, "low": 0.0, "high": 0.11}
@@ -37,7 +39,7 @@ def figures(fold, seed, objective):
 def measured(objective=lambda fold: 2.0 + 0.1 * fold, **asked):
     plan = make_plan(2, **{**ASKED, **asked})
     results = planted(plan)
-    for run in plan.baselines:
+    for run in plan.examined:
         if isinstance(run.method, Reliance):
             diagnostics = figures(run.fold, run.seed, objective(run.fold))
             results[run.key()] = replace(results[run.key()], diagnostics=diagnostics)
@@ -52,7 +54,7 @@ def test_a_point_is_the_mean_over_folds_and_seeds_in_units_of_each_targets_range
     ]
     folds = plan.study.folds.count
     one = points[0]
-    assert (one.of, one.models) == ("simclr", 2 * folds)
+    assert (one.of, one.models, one.failed, one.random_sets) == ("simclr", 2 * folds, 0, 10)
     assert one.objective.chosen == pytest.approx(0.11 / (2 + 0.05 * (folds - 1)))
     assert one.refit.chosen == pytest.approx(0.11 / 0.5, rel=0.01) and one.refit.high == pytest.approx(0.22, rel=0.01)
     assert one.objective.beyond == 0.5  # of seed 1 alone, .12 above .11
@@ -67,7 +69,27 @@ def test_a_target_without_a_range_has_no_damage(tmp_path):
     findings = infer(plan, results, {})
     assert all(p.objective is None and p.refit is not None for p in findings.reliance)
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert "not shown to lose anything" in page and '<td class="n">\N{EN DASH}</td>' in page
+    assert "loses nothing in some fold" in page and '<td class="n">\N{EN DASH}</td>' in page
+
+
+def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
+    plan, results = measured()
+    attacked = [run for run in plan.examined if isinstance(run.method, Reliance) and run.session == "s0"]
+    for run in attacked:
+        if run.fold > 0:
+            results[run.key()] = replace(results[run.key()], status="failed", diagnostics={})
+    findings = infer(plan, results, {})
+    points = [p for p in findings.reliance if p.session == "s0"]
+    assert all(p.refit is None and p.models == 2 and p.failed == len(attacked) - 2 for p in points)
+    page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
+    assert f"Not measured: {len(attacked) - 2} models of s0." in page
+
+
+def test_sessions_that_cannot_be_decoded_are_not_attacked():
+    plan = make_plan(2, **ASKED)
+    kept, lost = pointless(plan, planted(plan)), pointless(plan, planted(plan, null=0.5))
+    attacked = {run.key() for run in plan.examined if isinstance(run.method, Reliance)}
+    assert not attacked & set(kept) and attacked <= set(lost)
 
 
 def test_the_page_and_the_table_keep_three_targets_apart(tmp_path):
@@ -80,7 +102,8 @@ def test_the_page_and_the_table_keep_three_targets_apart(tmp_path):
         assert "Messenger units" not in text
         models = 2 * plan.study.folds.count
         assert f"0.22 (0.22; {models // 2} of {models})" in text
-        assert "task information that the views do not share" in text and "for a refitted and for a fixed ridge decoder" in text
+        assert "or they do and the model ignores it" in text and "for a refitted and for a fixed ridge decoder" in text
+        assert "Bands rest on 10 different random sets or more." in text
     table = pd.read_csv(tmp_path / "r" / "reliance.csv")
     assert len(table) == 12 and {"objective_chosen", "refit_beyond", "fixed_high", "overlap_chance"} <= set(table.columns)
 
@@ -96,6 +119,8 @@ def test_two_random_sets_overlap_as_counting_says():
     [
         ({"of": {"kind": "linear_ssl"}}, "closed form"),
         ({"of": {"kind": "y_aware"}}, "reads the target"),
+        ({"of": {"kind": "swap_vae"}}, "reconstruct"),
+        ({"of": {"kind": "simclr", "negatives": {"scope": "any"}}}, "models see one session"),
         ({"budgets": [2, 1]}, "ascending"),
         ({"masks": 50}, "200"),
     ],
@@ -107,10 +132,16 @@ def test_what_cannot_be_attacked_is_refused(asked, said):
 
 def test_one_of_each_kind_on_single_bins_of_one_session():
     messengers = {"kind": "messengers", "budgets": [1]}
-    assert make_plan(2, measurements=[messengers, *ASKED["measurements"]]).baselines
+    plan = make_plan(2, measurements=[messengers, *ASKED["measurements"]])
+    assert {run.method.kind for run in plan.baselines} >= {"messengers"} and {run.method.kind for run in plan.examined} >= {
+        "reliance"
+    }
     with pytest.raises(ValidationError, match="stands twice"):
         make_plan(2, measurements=2 * ASKED["measurements"])
     with pytest.raises(ValidationError, match="reliance reads windows of one bin"):
         make_plan(2, **ASKED, window={"length_bins": 4})
+    adversary = {"adversary": {"kind": "ascended_mask", "budget": 2}}
+    with pytest.raises(ValidationError, match="reliance attacks the plain loss"):
+        make_plan(2, **ASKED, views={**adversary, "transforms": [{"kind": "unit_dropout"}]})
     with pytest.raises(ValidationError, match="models of one session each"):
         make_plan(2, **ASKED, views={"pool": "group", "transforms": [{"kind": "unit_dropout"}]})

@@ -10,8 +10,7 @@ from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.batches import examples_of
-from invariance_probe.probing.pretext import pretext_accuracy
+from invariance_probe.probing.pretext import _test_examples, pretext_accuracy
 from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
@@ -49,9 +48,8 @@ def test_the_accuracy_is_stored_and_is_the_same_alone_and_together(method):
 
 def test_questions_are_about_test_windows_only():
     bench, runs = bench_and_runs(TASKS[0])
-    test = bench.folds[runs[0].fold].test
-    example = examples_of(bench, runs[0], "positions", test).at(EVALUATION_STEP)
-    assert np.isin(torch.cat([example.first, example.second]).numpy(), test).all()
+    example = _test_examples(bench, runs[0], "positions").at(EVALUATION_STEP)
+    assert np.isin(torch.cat([example.first, example.second]).numpy(), bench.folds[runs[0].fold].test).all()
 
 
 def test_a_run_whose_test_part_is_too_short_has_no_accuracy_and_the_others_keep_theirs():

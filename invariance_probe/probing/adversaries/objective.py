@@ -4,13 +4,15 @@ In: trained models and batches of views. Out: losses without sets of units, and 
 held at its training mean, which is 0 in standardised views. Nothing is differentiated.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from invariance_probe.methods.base import Batch, Method
+from invariance_probe.training.checkpoints import Stopped
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,32 +25,41 @@ class ObjectiveLoss:
         Trained stacked models; batch norm goes by the statistics of each batch.
     batches
         Whole views.
+    stop
+        Whether the process should end before the next loss.
     """
 
     method: Method
     batches: Sequence[Batch]
+    stop: Callable[[], bool] = lambda: False
 
     @property
     def shape(self) -> tuple[int, int]:
         """How many runs and units there are."""
         return self.batches[0].views.shape[0], self.batches[0].views.shape[3]
 
-    @torch.no_grad()
     def without(self, removed: np.ndarray) -> np.ndarray:
         """Return each run's loss (run,) without units of its own, bool (run, unit)."""
-        views = self.batches[0].views
-        kept = torch.from_numpy(~removed).to(views)[:, None, None, :]
-        losses = [self.method.loss(replace(batch, views=batch.views * kept)).to(torch.float64) for batch in self.batches]
-        return torch.stack(losses).mean(0).cpu().numpy()
+        kept = torch.from_numpy(~removed).to(self.batches[0].views)[:, None, None, :]
+        return self._mean(lambda views: views * kept)
 
     def of_sets(self, sets: np.ndarray) -> np.ndarray:
         """Return each run's loss (run, set) without each of its sets (run, set, unit of the set)."""
         return np.stack([self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1)
 
     def range(self) -> np.ndarray:
-        """Return the loss without all units less that of all (run,): what there is to lose, where removal raises the loss at all."""
-        nothing = np.zeros(self.shape, dtype=bool)
-        return self.without(~nothing) - self.without(nothing)
+        """Return the loss when every row shows another row's window, in each view another, less that of the views as they are (run,).
+
+        It is what the model makes of all that rows and views share, whatever the method's loss is without it.
+        """
+        return self._mean(_mismatched) - self._mean(lambda views: views)
+
+    @torch.no_grad()
+    def _mean(self, shown: Callable[[Tensor], Tensor]) -> np.ndarray:
+        if self.stop():
+            raise Stopped("stopped in an attack on trained models")
+        losses = [self.method.loss(replace(batch, views=shown(batch.views))).to(torch.float64) for batch in self.batches]
+        return torch.stack(losses).mean(0).cpu().numpy()
 
 
 def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: int) -> np.ndarray:
@@ -70,11 +81,22 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
 
 
 def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """Return the loss without a run's path and each of the units that are tried (run, tried), -inf for what is gone."""
-    removed = _held(path, loss.shape[1])
+    """Return the loss without a run's path and each of the units that are tried (run, tried).
+
+    It is -inf for units that are gone, and the smallest number for losses that are no numbers, so that a diverged model's path holds
+    no unit twice either.
+    """
     losses = loss.of_sets(np.stack([np.column_stack([path, unit]) for unit in tried.T], axis=1))
-    losses[np.take_along_axis(removed, tried, axis=1)] = -np.inf
+    losses[np.isnan(losses)] = np.finfo(losses.dtype).min
+    losses[np.take_along_axis(_held(path, loss.shape[1]), tried, axis=1)] = -np.inf
     return losses
+
+
+def _mismatched(views: Tensor) -> Tensor:
+    """Return views (run, row, time, unit) with the rows of each of both in an order of its own, the same for all runs and batches."""
+    rng, half = np.random.default_rng(0), views.shape[1] // 2
+    order = np.concatenate([rng.permutation(half), half + rng.permutation(views.shape[1] - half)])
+    return views[:, torch.from_numpy(order).to(views.device)]
 
 
 def _held(sets: np.ndarray, units: int) -> np.ndarray:

@@ -3,9 +3,13 @@
 In: how many sets, which units may be drawn, and the rates that are to be matched. Out: sets of units. They are drawn, not scored.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+
+FEWEST = 5
+"""Different sets that thirds of the rates must leave."""
 
 
 def matched_sets(
@@ -14,7 +18,8 @@ def matched_sets(
     """Draw random sets of other units with rates like those chosen.
 
     Identities are drawn within thirds of the rates (of all units), without replacement; where a third has too few others, the
-    rest comes from all others.
+    rest comes from all others. Where thirds leave fewer than `FEWEST` different sets, rates are not matched: one set drawn again
+    and again is no band.
 
     Parameters
     ----------
@@ -29,6 +34,8 @@ def matched_sets(
         How many sets.
     """
     third = np.argsort(np.argsort(rates)) * 3 // len(rates)
+    if _matched(third, chosen, others) < FEWEST:
+        return [tuple(sorted(rng.choice(others, len(chosen), replace=False).tolist())) for _ in range(count)]
     sets = []
     for _ in range(count):
         drawn: list[int] = []
@@ -40,6 +47,15 @@ def matched_sets(
         drawn += rng.choice(left, len(chosen) - len(drawn), replace=False).tolist() if len(drawn) < len(chosen) else []
         sets.append(tuple(sorted(drawn)))
     return sets
+
+
+def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int]) -> int:
+    """Return how many different sets of others have as many units in each third as those chosen, as far as there are so many."""
+    found = 1
+    for level in range(3):
+        pool, wanted = sum(third[u] == level for u in others), sum(third[u] == level for u in chosen)
+        found *= math.comb(pool, wanted) if pool >= wanted else FEWEST  # the rest then comes from all others
+    return found
 
 
 def uniform_sets(units: int, budget: int, count: int, rng: np.random.Generator) -> np.ndarray:

@@ -33,6 +33,16 @@ def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tu
             f"{method.kind} chooses its own windows in time, so {jitters[0]} does not reach it; "
             f"sweep {method.pairs_in_time!r} instead, or use another method",
         )
+    yield from _negatives_problems(study, place, method)
+    if method.kind == "supcon" and study.target.kind != "categorical":
+        yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
+
+
+def _is_swept(study: "Study", kind: str) -> bool:
+    return any(axis.path.split(".")[0] == kind for axis in study.axes)
+
+
+def _negatives_problems(study: "Study", place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
         yield (
@@ -40,8 +50,6 @@ def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tu
             negatives.scope,
             "models see one session, so that there are no windows of others; use 'session', or let models train on several by views.pool",
         )
-    if method.kind == "supcon" and study.target.kind != "categorical":
-        yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
 
 
 def _without_closed_form(study: "Study") -> list[str]:
@@ -61,9 +69,19 @@ def measurement_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
         if study.window.length_bins > 1:
             longer = f"{asked.kind} reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
             yield ("measurements", i, "kind"), asked.kind, longer
-        if isinstance(asked, Reliance) and pools(study):
-            alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
-            yield ("measurements", i, "kind"), asked.kind, alone
+        if isinstance(asked, Reliance):
+            yield from _reliance_problems(study, ("measurements", i), asked)
+
+
+def _reliance_problems(study: "Study", place: Place, asked: Reliance) -> Iterator[tuple[Place, Any, str]]:
+    if pools(study):
+        alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
+        yield (*place, "kind"), asked.kind, alone
+    adversary = study.views.adversary
+    if adversary is not None and not is_idle(adversary) and not _is_swept(study, adversary.kind):
+        other = f"reliance attacks the plain loss, and under {adversary.kind} its models would train on another; sweep that, or leave it out"
+        yield (*place, "kind"), asked.kind, other
+    yield from _negatives_problems(study, (*place, "of"), asked.of)
 
 
 def closed_form_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
