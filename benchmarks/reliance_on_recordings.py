@@ -21,6 +21,7 @@ from invariance_probe.reporting.reliance import MEANING, NOTE, TARGETS, reliance
 from invariance_probe.reporting.table import Table
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
+from invariance_probe.study.baselines import Raw, ShiftNull
 from invariance_probe.study.load import open_study
 from invariance_probe.study.methods import Reliance
 
@@ -39,7 +40,7 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
         place,
         partial(run_local, workers=workers),
         lambda event: None,
-        lambda run: isinstance(run.method, Reliance),
+        lambda run: isinstance(run.method, Reliance | Raw | ShiftNull),  # the latter say whether a session can be decoded
     )
     points = [asdict(point) for point in reliance(plan, measured.results)]
     return plan.study.question, finite({"reliance": points})
