@@ -24,12 +24,10 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) ->
     for name in ("matrix", "examined", "similarity", "classes", "switching"):
         if report[name]:
             pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
-    if report["messengers"]:
-        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report["messengers"]]
-        pd.json_normalize(points, sep="_").to_csv(folder / "messengers.csv", index=False)
-    if report["reliance"]:
-        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report["reliance"]]
-        pd.json_normalize(points, sep="_").to_csv(folder / "reliance.csv", index=False)
+    for name in ("messengers", "reliance"):
+        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report[name]]
+        if points:
+            pd.json_normalize(points, sep="_").to_csv(folder / f"{name}.csv", index=False)
     if report["units"]:
         pd.json_normalize(report["units"], sep="_").to_csv(folder / "units.csv", index=False)
 
