@@ -17,7 +17,7 @@ from invariance_probe.inference.reliance import reliance
 from invariance_probe.planning import make_plan
 from invariance_probe.reporting.figures.reliance import reliance_curves
 from invariance_probe.reporting.model import finite
-from invariance_probe.reporting.reliance import MEANING, NOTE, TARGETS, reliance_tables
+from invariance_probe.reporting.reliance import MEANING, NOTE, reliance_tables
 from invariance_probe.reporting.table import Table
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
@@ -26,6 +26,7 @@ from invariance_probe.study.load import open_study
 from invariance_probe.study.methods import Reliance
 
 STUDIES = ("reach", "sleep")
+NAMES = {"objective": "objective", "refit": "refitted decoder", "fixed": "fixed decoder"}
 
 
 def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
@@ -61,18 +62,19 @@ def in_words(points: list[dict[str, Any]]) -> list[str]:
 def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
     own, other = point[chosen_for], point[scored]
     if own is None or other is None:
-        return f"What the sets for the {TARGETS[chosen_for]} target cost the {TARGETS[scored]} one cannot be said: a range is not shown."
+        return f"What the sets for the {NAMES[chosen_for]} cost the {NAMES[scored]} cannot be said: a range is not shown."
     word = f"in {round(other['beyond'] * point['models'])} of {point['models']} models beyond like random sets"
     return (
-        f"The {point['budget']} units chosen for the {TARGETS[chosen_for]} target cost it {own['chosen']:.2f} of its range, and the "
-        f"{TARGETS[scored]} one {other['chosen']:.2f} (random sets {other['random']:.2f}; {word})."
+        f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it {own['chosen']:.2f} of its range, and the "
+        f"{NAMES[scored]} {other['chosen']:.2f} (random sets {other['random']:.2f}; {word})."
     )
 
 
 def written(table: Table) -> list[str]:
     """Return a table in Markdown."""
     heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
-    return [f"**{table.title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
+    title = table.title if table.title.endswith("?") else f"{table.title}."
+    return [f"**{title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
 
 
 def main() -> None:
