@@ -74,6 +74,14 @@ def keeps(rows: list[dict], kind: str, tasks: tuple[str, ...]) -> str:
     return ""
 
 
+def licence(kind: str) -> str:
+    """Say on what a method may give verdicts."""
+    if kind not in LICENCES:
+        return "no"
+    own = LICENCES[kind]
+    return ", ".join(own.on) + (f"; from {own.fewest_sessions} sessions" if own.fewest_sessions > 1 else "")
+
+
 def main(out: Path) -> None:
     """Run the tests, read what was measured, and write the page."""
     rows = json.loads((out / "recordings.json").read_text(encoding="utf-8"))
@@ -84,7 +92,7 @@ def main(out: Path) -> None:
     for kind, begins in LOSS.items():
         cells = [passed(found, begins), *(passed(found, test, kind) for test in CONTRACT.values())]
         cells += [keeps(rows, kind, tasks) for tasks in RETENTION.values()]
-        lines.append(f"| {kind} | " + " | ".join([*cells, "yes" if kind in LICENCES else "no"]) + " |")
+        lines.append(f"| {kind} | " + " | ".join([*cells, licence(kind)]) + " |")
     (out / "README.md").write_text(OPENING + "\n".join([*lines, ""]), encoding="utf-8")
     print("\n".join(lines))
 
