@@ -121,7 +121,8 @@ def page(all_found: list[Found], out: Path) -> str:
         f"""# Messenger units in real recordings
 
 {NOTE} How it is done, and what the words mean: [docs/messengers.md](../../docs/messengers.md). Whether the test of switching keeps its
-level: [switching.md](switching.md). Made by `python benchmarks/messengers_on_recordings.py` from the ready studies `messengers_*.yaml`.
+level: [switching.md](switching.md). What a trained SSL objective rests on beside decoders: [objective.md](objective.md).
+Made by `python benchmarks/messengers_on_recordings.py` from the ready studies `messengers_*.yaml`.
 
 **What none of this says.** That units cause or transmit anything (that takes a perturbation); that unrecorded units carry less; that
 a set is the only one. An accepted set is no sign of a sparse code: in a code of all units the most informative ones are accepted too, with

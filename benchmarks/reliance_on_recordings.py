@@ -13,6 +13,7 @@ from typing import Any
 
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
+from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.reliance import reliance
 from invariance_probe.planning import make_plan
 from invariance_probe.reporting.figures.reliance import reliance_curves
@@ -43,8 +44,12 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
         lambda event: None,
         lambda run: isinstance(run.method, Reliance | Raw | ShiftNull),  # the latter say whether a session can be decoded
     )
-    points = [asdict(point) for point in reliance(plan, measured.results)]
-    return plan.study.question, finite({"reliance": points})
+    report = {
+        "reliance": [asdict(point) for point in reliance(plan, measured.results, measured.left_out)],
+        "sessions": [asdict(finding) for finding in session_findings(plan, measured.results).values()],
+        "settings": plan.study.model_dump(mode="json"),
+    }
+    return plan.study.question, finite(report)
 
 
 def in_words(points: list[dict[str, Any]]) -> list[str]:
@@ -65,8 +70,8 @@ def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
         return f"What the sets for the {NAMES[chosen_for]} cost the {NAMES[scored]} cannot be said: a range is not shown."
     word = f"in {round(other['beyond'] * point['models'])} of {point['models']} models beyond like random sets"
     return (
-        f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it {own['chosen']:.2f} of its range, and the "
-        f"{NAMES[scored]} {other['chosen']:.2f} (random sets {other['random']:.2f}; {word})."
+        f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it {own['chosen']:.2f} on its scale, and the "
+        f"{NAMES[scored]} {other['chosen']:.2f} on that one's (random sets {other['random']:.2f}; {word})."
     )
 
 

@@ -96,10 +96,8 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
         if not finding.decodable:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"
             continue
-        if run.session not in named or isinstance(
-            run.method, Reliance
-        ):  # what serves no hypothesis is asked of every decodable session
-            continue
+        if run.session not in named or isinstance(run.method, Reliance):
+            continue  # what serves no hypothesis is asked of every session that can be decoded
         place = (run.session, run.axis)
         if place not in verdicts:
             served = [h for h in plan.study.hypotheses if covers(h, named[run.session]) and run.axis in ("", h.axis)]

@@ -59,7 +59,7 @@ def infer(
         messengers=tuple(messengers(plan, results)),
         switching=tuple(switching(plan, results)),
         units=tuple(unit_scores(plan, results)),
-        reliance=tuple(reliance(plan, results)),
+        reliance=tuple(reliance(plan, results, left_out)),
     )
 
 

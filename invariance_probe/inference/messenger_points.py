@@ -76,8 +76,8 @@ class RelianceDamage(BandedDamage):
 class ReliancePoint:
     """What the removal of one session's sets of units costs three targets, on test windows, over folds and seeds of trained models.
 
-    A damage is None where its target has no range in some fold, or fewer than two folds were measured. Decoders have no seeds: their sets
-    are the same for all models of a fold.
+    A damage is None where its target is not shown to have a range (in every fold, and by t over folds at .05). Decoders have no seeds: their
+    sets are the same for all models of a fold.
     """
 
     session: str
@@ -86,16 +86,22 @@ class ReliancePoint:
     """The method whose loss is the objective."""
     budget: int
     chosen_for: str
-    """`objective`, `refit` or `fixed`: what the sets harm most on training windows."""
+    """`objective`, `refit` or `fixed`: what the sets harm on data that it was not fitted to and that do not score."""
     models: int
-    failed: int
-    """Models that could not be measured and are in none of the figures."""
+    missing: int
+    """Models that failed or were lost, and are in none of the figures."""
+    batch_windows: int
+    """Of how many windows at once the loss is taken; training may have had more."""
+    range: float
+    """Mean rise of the loss, in its own units, when both views of a row are of different windows: the scale of `objective`."""
+    nothing: float
+    """The same when no unit is left; not above 0 where the model does no better, on these windows, than one that is shown nothing."""
     random_sets: int
     """The fewest different random sets that a model's band rests on."""
     units: tuple[ChosenUnit, ...]
     """The units that were chosen most often, and in which share of the models."""
     objective: RelianceDamage | None
-    """Of the trained model's loss, in units of its rise when every row shows another row's window: of what the views share and it uses."""
+    """Of the trained model's loss, in units of `range`, which is no bound and no share of what the model knows."""
     refit: RelianceDamage | None
     fixed: RelianceDamage | None
     """Of both decoders' losses, in units of their range on the test windows."""

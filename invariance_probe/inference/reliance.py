@@ -17,26 +17,27 @@ from invariance_probe.study.run import Run, RunResult
 
 RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
 """Where what each target can lose stands."""
-FEWEST_FOLDS = 2
-"""In all of which a target must have a range."""
+LEVEL = 0.05
+"""Of the test over folds that a target has a range."""
 
 Measured = Sequence[tuple[Run, Mapping[str, float]]]
 
 
-def reliance(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[ReliancePoint]:
-    """Return a point for every session, budget and target that sets are chosen for."""
+def reliance(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> Iterator[ReliancePoint]:
+    """Return a point for every session, budget and target that sets are chosen for; none of sessions of which no model was measured."""
     for session in plan.sessions:
-        asked = [run for run in plan.examined if run.session == session.name and isinstance(run.method, Reliance)]
-        own = [(run, results[run.key()].diagnostics) for run in asked if _is(results.get(run.key()), "done")]
+        attacked = (run for run in plan.examined if run.session == session.name and isinstance(run.method, Reliance))
+        asked = [run for run in attacked if run.key() not in left_out]
+        own = [(run, results[run.key()].diagnostics) for run in asked if _is_done(results.get(run.key()))]
         if own:
-            yield from _points(own, sum(_is(results.get(run.key()), "failed") for run in asked))
+            yield from _points(own, len(asked) - len(own))
 
 
-def _is(result: RunResult | None, status: str) -> bool:
-    return result is not None and result.status == status
+def _is_done(result: RunResult | None) -> bool:
+    return result is not None and result.status == "done"
 
 
-def _points(measured: Measured, failed: int) -> Iterator[ReliancePoint]:
+def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
     first: Any = measured[0][0]
     units = int(measured[0][1]["units"])
     shown = {target: _is_shown(measured, name) for target, name in RANGES.items()}
@@ -50,7 +51,9 @@ def _points(measured: Measured, failed: int) -> Iterator[ReliancePoint]:
             often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
             yield ReliancePoint(
                 session=first.session, group=first.group, of=first.method.of.kind, budget=budget, chosen_for=target, models=len(sets),
-                failed=failed,
+                missing=missing,
+                batch_windows=int(measured[0][1]["batch_windows"]), range=_mean(measured, "range_objective"),
+                nothing=_mean(measured, "nothing_objective"),
                 random_sets=min(int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured),
                 units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often), **damages,
                 overlap=_overlap(sets, _sets(measured, budget, "objective")), overlap_chance=chance_overlap(budget, units),
@@ -58,22 +61,24 @@ def _points(measured: Measured, failed: int) -> Iterator[ReliancePoint]:
 
 
 def _is_shown(measured: Measured, name: str) -> bool:
-    """Say whether a target has a range in every fold, by the mean over seeds."""
+    """Say whether a target has a range: in every fold by the mean over seeds, and by t over folds (which share training windows)."""
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
     means = [np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds]
-    return len(means) >= FEWEST_FOLDS and bool(min(means) > 0)
+    above = len(means) > 1 and bool(min(means) > 0)
+    return above and bool(stats.ttest_1samp(means, 0.0, alternative="greater").pvalue <= LEVEL)
 
 
 def _sets(measured: Measured, budget: int, target: str) -> list[set[int]]:
     return [{int(found[f"b{budget}_{target}_unit@{i + 1}"]) for i in range(budget)} for _, found in measured]
 
 
+def _mean(measured: Measured, name: str) -> float:
+    return float(np.mean([found[name] for _, found in measured]))
+
+
 def _damage(measured: Measured, place: str, range_name: str) -> RelianceDamage:
-    scale = float(np.mean([found[range_name] for _, found in measured]))
-    means = {
-        name: float(np.mean([found[f"{place}_{name}"] for _, found in measured])) / scale
-        for name in ("chosen", "random", "low", "high")
-    }
+    scale = _mean(measured, range_name)
+    means = {name: _mean(measured, f"{place}_{name}") / scale for name in ("chosen", "random", "low", "high")}
     return RelianceDamage(
         **means, beyond=float(np.mean([found[f"{place}_chosen"] > found[f"{place}_high"] for _, found in measured]))
     )

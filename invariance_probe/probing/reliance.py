@@ -6,13 +6,13 @@ beside random sets.
 
 `objective`: the loss that the trained model minimises, without the units in both views. `refit` and `fixed`: ridge decoders of the target
 (square roots of counts, or signals) as in `probing/messengers.py`: information, and reliance of one decoder. Models choose on one half of
-the fold's test windows, the earlier one for one seed and the later one for the next; decoders choose on held-out parts of the training windows;
-all are scored on the other half of the test windows. A model may ignore what views share, and a decoder what others carry too. Nothing here
-is about causes.
+the fold's test windows, the earlier and the later one by turns over seeds and folds; decoders choose on held-out parts of the training windows,
+which are many more; all are scored on the other half of the test windows. A model may ignore what views share, and a decoder what others
+carry too. Nothing here is about causes.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -41,6 +41,10 @@ TARGETS = (OBJECTIVE, *MODES)
 """What sets are chosen for, and scored by."""
 BLOCKS = 12
 """Blocks of training windows that a decoder's set is chosen on."""
+FEWEST_WINDOWS = 8
+"""That a half must have; their losses are taken in batches of as many as the smallest half has, at most."""
+FEWEST_SETS = 40
+"""Different random sets that thirds of the rates must leave, so that a 95 % band has ends; else rates are not matched."""
 
 Sets = Mapping[tuple[int, str], tuple[int, ...]]
 """Sets of units by budget and the target that they are chosen for."""
@@ -67,7 +71,7 @@ class Asked:
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
         choosing, scored = test_halves(bench, run)
-        size = min(settings_of([run]).batch_size, *(len(fold.test) // 2 for fold in bench.folds))
+        size = batch_windows(bench, run)
         return cls(run, _examples(bench, model, kind, choosing, size), _examples(bench, model, kind, scored, size), scored)
 
 
@@ -77,13 +81,24 @@ def model_of(run: Run) -> Run:
     return run.model_copy(update={"method": run.method.of})
 
 
+def batch_windows(bench: Workbench, run: Run) -> int:
+    """Return how many windows the losses of a session's models are taken of at once, the same in all folds and seeds."""
+    halves = [
+        part
+        for fold in range(len(bench.folds))
+        for seed in (0, 1)
+        for part in test_halves(bench, run.model_copy(update={"fold": fold, "seed": seed}))
+    ]
+    return min(settings_of([run]).batch_size, *map(len, halves))
+
+
 def test_halves(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return the test windows that choose and those that score, without what lies within the embargo of the former; by turns over seeds.
 
     Raises
     ------
     TrainingError
-        Where the embargo leaves none to score.
+        Where the embargo leaves too few to score.
     """
     test = bench.folds[run.fold].test  # type: ignore[index]
     halves = test[: len(test) // 2], test[len(test) // 2 :]
@@ -92,11 +107,12 @@ def test_halves(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     after = np.searchsorted(own, starts)
     near = np.minimum(
         np.abs(starts - own[np.maximum(after - 1, 0)]), np.abs(own[np.minimum(after, len(own) - 1)] - starts)
-    ) < max(1, round(run.folds.embargo_s / bench.recording.bin_s))
-    if near.all():
+    ) <= round(run.folds.embargo_s / bench.recording.bin_s)
+    if (~near).sum() < FEWEST_WINDOWS:
         raise TrainingError(
-            f"session {run.session!r}: folds.embargo_s of {run.folds.embargo_s:g} s leaves no window of fold {run.fold}'s test part to score "
-            "sets on that others chose; use a shorter embargo, or fewer folds"
+            f"session {run.session!r}: of fold {run.fold}'s {len(test)} test windows one half chooses sets and the other scores them, as far "
+            f"as it lies beyond folds.embargo_s of {run.folds.embargo_s:g} s; that leaves {(~near).sum()}, and {FEWEST_WINDOWS} are needed: "
+            "use a shorter embargo, or fewer folds"
         )
     return choosing, scoring[~near]
 
@@ -175,7 +191,7 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
 
     middle = EVALUATION_STEP + declared.choosing * declared.batches
     choosing = loss([one.choosing for one in asked], range(EVALUATION_STEP, middle))
-    scoring = loss([one.scoring for one in asked], range(middle, middle + declared.batches))
+    scoring = loss([one.scoring for one in asked], range(middle, middle + declared.choosing * declared.batches))
     of_fold = {fold: Decoder.of(bench, next(run for run in runs if run.fold == fold)) for fold in {run.fold for run in runs}}
     decoders = [of_fold[run.fold] for run in runs]
     sets = _chosen(declared, choosing, [decoder.sets for decoder in decoders])
@@ -207,16 +223,21 @@ def _scored(
     assert isinstance(asked, Reliance)
     rates = bench.recording.activity.mean(axis=0)
     rngs = [generator("probe", run.study_seed, run.session, run.seed, run.fold) for run in runs]
-    whole = loss.without(np.zeros(loss.shape, dtype=bool))
+    few = replace(loss, batches=loss.batches[: asked.batches])
+    whole = few.without(np.zeros(loss.shape, dtype=bool))
+    size = loss.batches[0].views.shape[1] // 2
     found = [
-        {"units": float(units), "range_objective": float(own), "range_decoder": float(decodable_range([part]).mean())}
-        for own, part in zip(loss.range(), tested, strict=True)
-    ]
+        {
+            "units": float(units), "batch_windows": float(size), "range_objective": float(own), "nothing_objective": float(empty),
+            "range_decoder": float(decodable_range([part]).mean()),
+        }
+        for own, empty, part in zip(loss.range(), loss.nothing(), tested, strict=True)
+    ]  # fmt: skip
     costs = [{mode: _Cost(part, mode) for mode in MODES} for part in tested]
     for budget, target in [(budget, target) for budget in asked.budgets for target in TARGETS]:
         own = [sets[budget, target] for sets in chosen]
         sets = np.stack([_beside(units, rates, one, asked.masks, rng) for one, rng in zip(own, rngs, strict=True)])
-        rises = loss.of_sets(sets) - whole[:, None]
+        rises = few.of_sets(sets) - whole[:, None]
         for i, figures in enumerate(found):
             place = f"b{budget}_{target}"
             figures.update(_banded(f"{place}_{OBJECTIVE}", rises[i]))
@@ -239,9 +260,9 @@ class _Cost:
 
 
 def _beside(units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator) -> np.ndarray:
-    """Return a set, and random sets of other units with like rates after it (set, unit of the set)."""
+    """Return a set, and after it random sets of other units, with like rates where these are many (set, unit of the set)."""
     others = [unit for unit in range(units) if unit not in set(chosen)]
-    return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng)])
+    return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, FEWEST_SETS)])
 
 
 def _banded(place: str, damages: np.ndarray) -> dict[str, float]:

@@ -69,7 +69,7 @@ def _reliance(study: Study) -> str:
         "decoder's set where that harms more; with the model as it is and the units at their training mean in both views), for a refitted and "
         "for a fixed ridge decoder on held-out parts of the training windows, and all were scored by all three on the other half of the test "
         "windows, against "
-        f"{asked.masks} random sets of other units with like rates. These enter no verdict. "
+        f"{asked.masks} random sets of other units, with like rates where that leaves 40 different sets or more. These enter no verdict. "
         for asked in study.measurements
         if isinstance(asked, Reliance)
     )

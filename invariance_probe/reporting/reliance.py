@@ -10,33 +10,75 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import sessions_of, two_decimals
 
 NOTE = (
-    "For every fold and seed a model was trained at the identity dose. Sets of units that harm one of three targets were chosen on data "
-    "that the target was not fitted to, and scored by all three on other test windows. “Objective”: the loss that the trained model "
-    "minimises, with the units held at their training mean in both views, in units of its rise when every row shows another row's window;"
-    " some sets may exceed 1. “Refitted” and “fixed”: ridge decoders of the target, in units of the decodable range."
+    "For every fold and seed a model was trained at the identity dose. Sets of units that harm one of three targets were chosen on data"
+    " that the target was not fitted to (a model's on one half of the fold's test windows, a decoder's on held-out parts of the "
+    "training windows, which are many more), and scored by all three on the other half. “Objective”: the loss that the trained model "
+    "minimises, with the units held at their training mean in both views, in units of its rise when both views of a row are of "
+    "different windows. “Refitted” and “fixed”: ridge decoders of the target, in units of the decodable range. The two scales are not "
+    "to be compared with each other: 1 is no bound of the first, and no share of what the model knows."
 )
 MEANING = (
-    "What can be said: on which units this trained model's objective, and these decoders, rest in these sessions. A set that carries the "
-    "target without the objective holds information that this trained model does not use: the views do not share it, or they do and the "
-    "model ignores it (a contrastive model may solve its task by other features; Robinson et al. 2021, arXiv:2106.11230). One that "
-    "carries the objective without the target holds something that the model uses and this target does not know. What cannot: that units "
-    "cause anything, that another objective, architecture or seed rests on the same ones, or that a set is the only one. Models of a "
-    "session share most of their training windows, and decoders know no seed, so that counts of models are no test. No verdict rests on "
-    "these."
+    "What can be said: on which units this trained model's objective, and these decoders, rest in these sessions. A set that carries "
+    "the target without the objective holds information that this trained model does not use: the views do not share it, or they do and"
+    " the model ignores it (a contrastive model may solve its task by other features; Robinson et al. 2021, arXiv:2106.11230). One that"
+    " carries the objective without the target holds something that the model uses and this target does not know. What cannot: that "
+    "units cause anything, that another objective, architecture or seed rests on the same ones, or that a set is the only one. Models "
+    "of a session share most of their training windows, and decoders know no seed, so that counts of models are no test. No verdict "
+    "rests on these."
 )
 SCORED = (
-    "Damage, mean over the models of a session; in brackets the highest damage within the 95 % band of random sets of other units (with "
-    "like rates, where thirds of the rates leave five different sets or more), and in how many models the set lies above its own band. A "
-    "dash: the target loses nothing in some fold, or fewer than two folds were measured. After each unit: in which share of the models it"
-    " was chosen."
+    "Damage, mean over the models of a session; in brackets the highest damage within the 95 % band of random sets of other units (with"
+    " like rates, where thirds of the rates leave 40 different sets or more), and in how many models the set lies above its own band. A"
+    " dash: the target is not shown to have a range in every fold. After each unit: in which share of the models it was chosen."
 )
 TARGETS = {"objective": "objective", "refit": "refitted", "fixed": "fixed"}
 
 
 def reliance_tables(report: dict[str, Any]) -> list[Table]:
-    """Return a table for every target that sets are chosen for, and one of how far they are the same units."""
-    points = report["reliance"]
-    return [*(_scored(points, target) for target in TARGETS), _overlaps(points)] if points else []
+    """Return a table for every target that sets are chosen for, what the objectives' scales are, and how far sets are the same units."""
+    if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
+        return []
+    points, absent = report["reliance"], _absent(report)
+    return [
+        *((_scored(points, target) for target in TARGETS) if points else ()),
+        *([_scales(points), _overlaps(points)] if points else ()),
+        *absent,
+    ]
+
+
+def _absent(report: dict[str, Any]) -> list[Table]:
+    """Return which sessions have no figures, and why."""
+    there = {p["session"] for p in report["reliance"]}
+    rows = tuple(
+        (s["session"], "its models failed or are missing; results.csv has the reasons" if s["decodable"] else s["detail"])
+        for s in report["sessions"]
+        if s["session"] not in there
+    )
+    return [Table("Sessions without figures", "", ("session", "why"), rows)] if rows else []
+
+
+def _scales(points: Sequence[dict[str, Any]]) -> Table:
+    of = {p["session"]: p for p in points}
+    rows = tuple(
+        (
+            session,
+            two_decimals(p["range"]),
+            two_decimals(p["nothing"]),
+            str(p["batch_windows"]),
+            str(p["models"]),
+            str(p["missing"]),
+        )
+        for session, p in of.items()
+    )
+    note = (
+        "Rises of the objective's loss in its own units, mean over models: when both views of a row are of different windows (the scale of "
+        "the tables above), and when no unit is left. Where the latter is not above 0, a model does no better on these windows than one that is "
+        "shown nothing; losses without negatives may even fall, as two empty views agree. The loss is taken of as many windows at once as the "
+        "smallest half of a fold's test part has, of which training may have had more."
+    )
+    return Table(
+        "The objective's own scale", note, ("session", "other windows", "no units", "windows at once", "models", "missing"), rows
+    )
 
 
 def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
@@ -52,17 +94,11 @@ def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
         f"Chosen for the objective of {own[0]['of']}" if target == "objective" else f"Chosen for the {TARGETS[target]} decoder"
     )
     heads = ("session", "b", "objective", "refitted decoder", "fixed decoder", "units")
-    return Table(title, f"{SCORED} {_counted(own)}" if target == "objective" else "", heads, tuple(rows))
+    return Table(title, f"{SCORED} {_fewest(points)}" if target == "objective" else "", heads, tuple(rows))
 
 
-def _counted(points: Sequence[dict[str, Any]]) -> str:
-    """Say on how many models and random sets the tables rest."""
-    failed = {p["session"]: p["failed"] for p in points if p["failed"]}
-    missing = (
-        f" Not measured: {', '.join(f'{count} models of {session}' for session, count in failed.items())}." if failed else ""
-    )
-    fewest = min(p["random_sets"] for p in points)
-    return f"Bands rest on {fewest} different random sets or more.{missing}"
+def _fewest(points: Sequence[dict[str, Any]]) -> str:
+    return f"Bands rest on {min(p['random_sets'] for p in points)} different random sets or more."
 
 
 def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
@@ -74,7 +110,8 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
     )
     note = (
         f"Mean Jaccard index of each model's set for a decoder with its set for the objective, in {sessions_of(sessions)}. "
-        "It is secondary: units that carry nearly as much may change places, so that the damages come first."
+        "It is secondary: units that carry nearly as much may change places, and a decoder's set is taken for the objective where that harms "
+        "it more than the forward choice, so that the damages come first."
     )
     return Table("Are they the units of the objective?", note, ("session", "decoder", "b", "overlap", "by chance"), rows)
 

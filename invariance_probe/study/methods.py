@@ -380,13 +380,14 @@ class Reliance(Declaration):
     masks: Annotated[int, Field(ge=200)] = 200
     """Rate-matched random sets that a chosen one is held against."""
     batches: Annotated[int, Field(ge=1)] = 2
-    """Batches that score the loss, of the size that the method trains on or of as many windows as the smallest half of a fold's test part has;
-    four times as many choose."""
+    """Batches that score sets by the loss, of the size that the method trains on or of as many windows as the smallest half of a fold's
+    test part has; four times as many choose, and scale."""
 
     def passes(self, units: int) -> int:
         """Return how many forward passes of the trained model an attack on so many units makes."""
         choosing = max(self.budgets) * (units * self.screening + self.finalists * self.choosing * self.batches)
-        return choosing + len(self.budgets) * 3 * (1 + self.masks) * self.batches
+        candidates, scales = len(self.budgets) * 3 * self.choosing * self.batches, 4 * self.choosing * self.batches
+        return choosing + candidates + scales + len(self.budgets) * 3 * (1 + self.masks) * self.batches
 
     @field_validator("of")
     @classmethod

@@ -24,11 +24,17 @@ PROVENANCE = {"versions": {"invariance-probe": "0"}, "seconds": 1.0, "failures":
 
 def figures(fold, seed, objective):
     """What one model's measurement holds: the objective rests on units 0 and 1, both decoders on unit 1 and another."""
-    found = {"range_objective": objective, "range_decoder": 0.5 + 0.001 * (-1) ** fold, "units": 20.0}
+    found = {
+        "range_objective": objective,
+        "range_decoder": 0.5 + 0.001 * (-1) ** fold,
+        "units": 20.0,
+        "batch_windows": 64.0,
+        "nothing_objective": 0.5,
+    }
     for chosen in TARGETS:
         units = [0, 1] if chosen == "objective" else [1, 2 + fold]
         found |= {f"b{b}_{chosen}_unit@{i + 1}": float(units[i]) for b in (1, 2) for i in range(b)}
-        found |= {f"b{b}_{chosen}_random_sets": 10.0 * b + fold for b in (1, 2)}
+        found |= {f"b{b}_{chosen}_random_sets": (30.0 if chosen == "objective" else 10.0) * b + fold for b in (1, 2)}
         for b in (1, 2):
             for scored in TARGETS:
                 damage = {"chosen": 0.1 * b + 0.02 * seed, "random": 0.01, "low": 0.0, "high": 0.11}
@@ -54,7 +60,8 @@ def test_a_point_is_the_mean_over_folds_and_seeds_in_units_of_each_targets_range
     ]
     folds = plan.study.folds.count
     one = points[0]
-    assert (one.of, one.models, one.failed, one.random_sets) == ("simclr", 2 * folds, 0, 10)
+    assert (one.of, one.models, one.missing, one.random_sets) == ("simclr", 2 * folds, 0, 30)
+    assert (one.batch_windows, one.nothing) == (64, 0.5) and one.range == pytest.approx(2 + 0.05 * (folds - 1))
     assert one.objective.chosen == pytest.approx(0.11 / (2 + 0.05 * (folds - 1)))
     assert one.refit.chosen == pytest.approx(0.11 / 0.5, rel=0.01) and one.refit.high == pytest.approx(0.22, rel=0.01)
     assert one.objective.beyond == 0.5  # of seed 1 alone, .12 above .11
@@ -69,7 +76,7 @@ def test_a_target_without_a_range_has_no_damage(tmp_path):
     findings = infer(plan, results, {})
     assert all(p.objective is None and p.refit is not None for p in findings.reliance)
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert "loses nothing in some fold" in page and '<td class="n">\N{EN DASH}</td>' in page
+    assert "not shown to have a range in every fold" in page and '<td class="n">\N{EN DASH}</td>' in page
 
 
 def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
@@ -80,9 +87,14 @@ def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
             results[run.key()] = replace(results[run.key()], status="failed", diagnostics={})
     findings = infer(plan, results, {})
     points = [p for p in findings.reliance if p.session == "s0"]
-    assert all(p.refit is None and p.models == 2 and p.failed == len(attacked) - 2 for p in points)
+    assert all(p.refit is None and p.models == 2 and p.missing == len(attacked) - 2 for p in points)
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert f"Not measured: {len(attacked) - 2} models of s0." in page
+    assert f'<td class="n">2</td><td class="n">{len(attacked) - 2}</td>' in page
+    for run in attacked:
+        results.pop(run.key())
+    findings = infer(plan, results, {})
+    page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
+    assert {p.session for p in findings.reliance} == {"s1"} and "its models failed or are missing" in page
 
 
 def test_sessions_that_cannot_be_decoded_are_not_attacked():

@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.training.checkpoints import Stopped
@@ -41,24 +40,30 @@ class ObjectiveLoss:
     def without(self, removed: np.ndarray) -> np.ndarray:
         """Return each run's loss (run,) without units of its own, bool (run, unit)."""
         kept = torch.from_numpy(~removed).to(self.batches[0].views)[:, None, None, :]
-        return self._mean(lambda views: views * kept)
+        return self._mean(lambda batch: replace(batch, views=batch.views * kept))
 
     def of_sets(self, sets: np.ndarray) -> np.ndarray:
         """Return each run's loss (run, set) without each of its sets (run, set, unit of the set)."""
         return np.stack([self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1)
 
     def range(self) -> np.ndarray:
-        """Return the loss when every row shows another row's window, in each view another, less that of the views as they are (run,).
+        """Return the loss when both views of a row are of different windows, less that of the views as they are (run,).
 
-        It is what the model makes of all that rows and views share, whatever the method's loss is without it.
+        It scales damages. A confident model's loss then rises beyond that of one that is shown nothing, so that 1 is no bound, and no
+        share of what the model knows.
         """
-        return self._mean(_mismatched) - self._mean(lambda views: views)
+        return self._mean(_mismatched) - self._mean(lambda batch: batch)
+
+    def nothing(self) -> np.ndarray:
+        """Return the loss without any unit less that of all (run,); a model that does no better than one that is shown nothing has none."""
+        everything = np.ones(self.shape, dtype=bool)
+        return self.without(everything) - self.without(~everything)
 
     @torch.no_grad()
-    def _mean(self, shown: Callable[[Tensor], Tensor]) -> np.ndarray:
+    def _mean(self, shown: Callable[[Batch], Batch]) -> np.ndarray:
         if self.stop():
             raise Stopped("stopped in an attack on trained models")
-        losses = [self.method.loss(replace(batch, views=shown(batch.views))).to(torch.float64) for batch in self.batches]
+        losses = [self.method.loss(shown(batch)).to(torch.float64) for batch in self.batches]
         return torch.stack(losses).mean(0).cpu().numpy()
 
 
@@ -92,11 +97,13 @@ def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) 
     return losses
 
 
-def _mismatched(views: Tensor) -> Tensor:
-    """Return views (run, row, time, unit) with the rows of each of both in an order of its own, the same for all runs and batches."""
-    rng, half = np.random.default_rng(0), views.shape[1] // 2
-    order = np.concatenate([rng.permutation(half), half + rng.permutation(views.shape[1] - half)])
-    return views[:, torch.from_numpy(order).to(views.device)]
+def _mismatched(batch: Batch) -> Batch:
+    """Return a batch whose rows are of other windows, never of one window in both views; of all runs and batches in the same order."""
+    assert batch.windows is not None
+    half = batch.views.shape[1] // 2
+    first = np.random.default_rng(0).permutation(half)
+    order = torch.from_numpy(np.concatenate([first, half + np.roll(first, 1)])).to(batch.views.device)
+    return replace(batch, views=batch.views[:, order], windows=batch.windows[:, order])
 
 
 def _held(sets: np.ndarray, units: int) -> np.ndarray:

@@ -13,12 +13,17 @@ FEWEST = 5
 
 
 def matched_sets(
-    chosen: Sequence[int], others: Sequence[int], rates: np.ndarray, count: int, rng: np.random.Generator
+    chosen: Sequence[int],
+    others: Sequence[int],
+    rates: np.ndarray,
+    count: int,
+    rng: np.random.Generator,
+    fewest: int = FEWEST,
 ) -> list[tuple[int, ...]]:
     """Draw random sets of other units with rates like those chosen.
 
     Identities are drawn within thirds of the rates (of all units), without replacement; where a third has too few others, the
-    rest comes from all others. Where thirds leave fewer than `FEWEST` different sets, rates are not matched: one set drawn again
+    rest comes from all others. Where thirds leave fewer than `fewest` different sets, rates are not matched: one set drawn again
     and again is no band.
 
     Parameters
@@ -32,9 +37,11 @@ def matched_sets(
         Of all units (unit,).
     count
         How many sets.
+    fewest
+        Different sets that thirds must leave for rates to be matched.
     """
     third = np.argsort(np.argsort(rates)) * 3 // len(rates)
-    if _matched(third, chosen, others) < FEWEST:
+    if _matched(third, chosen, others, fewest) < fewest:
         return [tuple(sorted(rng.choice(others, len(chosen), replace=False).tolist())) for _ in range(count)]
     sets = []
     for _ in range(count):
@@ -49,12 +56,12 @@ def matched_sets(
     return sets
 
 
-def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int]) -> int:
+def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], enough: int) -> int:
     """Return how many different sets of others have as many units in each third as those chosen, as far as there are so many."""
     found = 1
     for level in range(3):
         pool, wanted = sum(third[u] == level for u in others), sum(third[u] == level for u in chosen)
-        found *= math.comb(pool, wanted) if pool >= wanted else FEWEST  # the rest then comes from all others
+        found *= math.comb(pool, wanted) if pool >= wanted else enough  # the rest then comes from all others
     return found
 
 

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 SCORED = {"objective": "SSL objective", "refit": "decoder fitted again", "fixed": "decoder held fixed"}
+UNITS = {"objective": "rise with other windows", "refit": "range", "fixed": "range"}
 LOOKS: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
@@ -27,7 +28,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
                 _panel(axis, [p for p in points if p["session"] == session], scored, budgets)
                 if row == 0:
                     axis.set_title(session, fontsize=9)
-            axes[row, 0].set_ylabel(f"{name}\ndamage / range", fontsize=8)
+            axes[row, 0].set_ylabel(f"{name}\ndamage / {UNITS[scored]}", fontsize=8)
         axes[-1, len(sessions) // 2].set_xlabel("units removed (b)", fontsize=9)
         for own in LOOKS.values():
             axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
@@ -42,7 +43,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
 
     alt = (
         f"Damage of the SSL objective and of two decoders against how many units are removed, for {', '.join(sessions)}: sets chosen for each "
-        "of the three, with the band of random sets of like rates."
+        "of the three, with the band of random sets."
     )
     rows = tuple(
         (
