@@ -119,4 +119,4 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
 def _damage(damage: dict[str, float] | None, models: int) -> str:
     if damage is None:
         return two_decimals(None)
-    return f"{two_decimals(damage['chosen'])} ({two_decimals(damage['high'])}; {round(damage['beyond'] * models)} of {models})"
+    return f"{two_decimals(damage['chosen'])} ({two_decimals(damage['high'])}; {round(damage['beyond'] * models)}/{models})"

@@ -113,7 +113,7 @@ def test_the_page_and_the_table_keep_three_targets_apart(tmp_path):
         assert "What the objective rests on" in text and "Chosen for the objective of simclr" in text
         assert "Messenger units" not in text
         models = 2 * plan.study.folds.count
-        assert f"0.22 (0.22; {models // 2} of {models})" in text
+        assert f"0.22 (0.22; {models // 2}/{models})" in text
         assert "or they do and the model ignores it" in text and "for a refitted and for a fixed ridge decoder" in text
         assert "Bands rest on 10 different random sets or more." in text
     table = pd.read_csv(tmp_path / "r" / "reliance.csv")

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 SCORED = {"objective": "SSL objective", "refit": "decoder fitted again", "fixed": "decoder held fixed"}
-UNITS = {"objective": "rise with other windows", "refit": "range", "fixed": "range"}
+UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
 LOOKS: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
