@@ -25,7 +25,7 @@ from invariance_probe.probing.adversaries.damage import MODES, decodable_range, 
 from invariance_probe.probing.adversaries.halves import columns_of, features_of, moments_of
 from invariance_probe.probing.adversaries.moments import BlockMoments, Part
 from invariance_probe.probing.adversaries.objective import ObjectiveLoss, forward_path
-from invariance_probe.probing.adversaries.random_sets import matched_sets
+from invariance_probe.probing.adversaries.random_sets import OF_A_BAND, matched_sets
 from invariance_probe.probing.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import EVALUATION_STEP, Progress, settings_of, train_ssl
@@ -43,8 +43,6 @@ BLOCKS = 12
 """Blocks of training windows that a decoder's set is chosen on."""
 FEWEST_WINDOWS = 8
 """That a half must have; their losses are taken in batches of as many as the smallest half has, at most."""
-FEWEST_SETS = 40
-"""Different random sets that thirds of the rates must leave, so that a 95 % band has ends; else rates are not matched."""
 
 Sets = Mapping[tuple[int, str], tuple[int, ...]]
 """Sets of units by budget and the target that they are chosen for."""
@@ -262,7 +260,7 @@ class _Cost:
 def _beside(units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator) -> np.ndarray:
     """Return a set, and after it random sets of other units, with like rates where these are many (set, unit of the set)."""
     others = [unit for unit in range(units) if unit not in set(chosen)]
-    return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, FEWEST_SETS)])
+    return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, OF_A_BAND)])
 
 
 def _banded(place: str, damages: np.ndarray) -> dict[str, float]:

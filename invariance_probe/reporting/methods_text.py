@@ -53,7 +53,8 @@ def _messengers(study: Study) -> str:
     return "".join(
         f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge decoder most were chosen "
         f"{_chosen_by(asked)} on {asked.blocks} interleaved blocks and scored on as many others, with the "
-        "decoder fitted again and held fixed, against at least 200 random sets of other units with like rates; sets were accepted where "
+        "decoder fitted again and held fixed, against at least 200 random sets of other units, with like rates where "
+        "that leaves 40 different sets or more; sets were accepted where "
         "both damages exceeded the random sets' 95 % band. Stability (Nogueira, Sechidis & Brown 2018) is over "
         f"{asked.resamples} Bayesian bootstraps of the choosing blocks{_seeded(asked)}. {_epochs(asked)}These enter no verdict. "
         for asked in study.measurements

@@ -5,7 +5,8 @@ range, each with the band of random sets of like rates.
 
 A fixed decoder alone can be exploited: without enough ridge two near copies get large opposite weights, and the removal of one
 is a disaster for this decoder and nothing to the code. A refitted decoder alone says of either copy that it is not needed.
-A set is accepted where both damages lie above the 95 % band of random sets of other units with like rates.
+A set is accepted where both damages lie above the 95 % band of random sets of other units with like rates; of any other units where
+those are fewer than a band needs.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from scipy import stats
 
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, losses_without, set_losses
 from invariance_probe.probing.adversaries.moments import Part
-from invariance_probe.probing.adversaries.random_sets import matched_sets
+from invariance_probe.probing.adversaries.random_sets import OF_A_BAND, matched_sets
 
 DRAWS = 200
 """The fewest random sets that a band may rest on."""
@@ -96,7 +97,7 @@ def judge(
     if draws < DRAWS:
         raise ValueError(f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws")
     others = [u for u in range(len(rates)) if u not in set(chosen)] if others is None else others
-    sets = np.array(matched_sets(chosen, others, rates, draws, rng))
+    sets = np.array(matched_sets(chosen, others, rates, draws, rng, OF_A_BAND))
     refit, fixed = (_damage(scoring, mode, chosen, sets) for mode in MODES)
     decodable = stats.ttest_1samp(decodable_range(scoring), 0.0, alternative="greater").pvalue <= LEVEL
     return Judgement(refit, fixed, bool(decodable))

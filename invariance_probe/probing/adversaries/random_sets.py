@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-FEWEST = 5
-"""Different sets that thirds of the rates must leave."""
+OF_A_BAND = 40
+"""Different sets that a 95 % band needs, so that it has ends."""
 
 
 def matched_sets(
@@ -18,7 +18,7 @@ def matched_sets(
     rates: np.ndarray,
     count: int,
     rng: np.random.Generator,
-    fewest: int = FEWEST,
+    fewest: int = 1,
 ) -> list[tuple[int, ...]]:
     """Draw random sets of other units with rates like those chosen.
 

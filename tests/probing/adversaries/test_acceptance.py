@@ -13,8 +13,8 @@ from invariance_probe.probing.adversaries.moments import BlockMoments
 RATES = np.random.default_rng(0).random(20)
 
 
-def judged(parts, chosen, seed=0):
-    return judge(parts, chosen, RATES, 200, np.random.default_rng(seed))
+def judged(parts, chosen, seed=0, others=None):
+    return judge(parts, chosen, RATES, 200, np.random.default_rng(seed), others)
 
 
 def test_the_exploit_of_a_decoder_without_ridge_is_a_disaster_for_it_and_is_not_accepted():
@@ -34,7 +34,7 @@ def test_with_a_ridge_the_same_adversary_finds_carriers_that_are_accepted():
 
 def test_one_of_two_twins_is_not_accepted_and_both_are():
     scoring = populations.twins(1, 1.0)
-    one = judged(scoring, (0,))
+    one = judged(scoring, (0,), others=range(6, 20))  # against units that carry nothing
     assert one.fixed.exceeds and one.refit.chosen < 0.02
     assert judged(scoring, (0, 1)).accepted
 

@@ -13,7 +13,7 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.adversaries import REFERENCE, SELECTORS
 from invariance_probe.probing.adversaries.attack import Attack
 from invariance_probe.probing.adversaries.localisation import first_at, localisation
-from invariance_probe.probing.adversaries.random_sets import matched_sets
+from invariance_probe.probing.adversaries.random_sets import OF_A_BAND, matched_sets
 from invariance_probe.probing.adversaries.stability import chosen_table, mean_jaccard, stability
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers
@@ -163,7 +163,8 @@ def test_rates_are_not_matched_where_that_leaves_one_random_set_again_and_again(
     rates = np.arange(48.0)
     chosen = tuple(range(8))  # of 16 in their third: the other 8 would be the only set
     others = [u for u in range(48) if u not in chosen]
-    sets = matched_sets(chosen, others, rates, 200, np.random.default_rng(0))
+    sets = matched_sets(chosen, others, rates, 200, np.random.default_rng(0), OF_A_BAND)
     assert len(set(sets)) > 150 and not set(chosen) & {u for own in sets for u in own} and all(len(set(own)) == 8 for own in sets)
-    matched = matched_sets(chosen[:4], others, rates, 50, np.random.default_rng(0))
+    matched = matched_sets(chosen[:4], others, rates, 50, np.random.default_rng(0), OF_A_BAND)
     assert all(max(own) < 16 for own in matched)
+    assert len(set(matched_sets(chosen, others, rates, 50, np.random.default_rng(0)))) == 1  # where no band is asked for
