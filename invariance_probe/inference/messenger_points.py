@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BandedDamage:
-    """What the removal of a set costs one decoder, in units of R, and the 95 % band of random sets of other units, matched in rate where many are."""
+    """What the removal of a set costs one decoder, in units of R, and the 95 % band of random sets of others, of like rates where many are."""
 
     chosen: float
     random: float

@@ -24,10 +24,10 @@ FILES = (
     "weights and its variance."
 )
 ACCEPTING = (
-    "Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band of random sets of other "
-    "units with like rates (of any others where few sets are alike). A set is accepted only where both lie above their bands: a fixed decoder "
-    "may break over units that others replace. G is the damage beyond random sets (95 % interval over blocks). The smallest budgets may be refused because random sets hold "
-    "a carrier too. After each unit: how often it was chosen when blocks were reweighted."
+    "Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band of random sets of other"
+    " units with like rates (of any others where few sets are alike). A set is accepted only where both lie above their bands: a fixed "
+    "decoder may break over units that others replace. G is the damage beyond random sets (95 % interval over blocks). The smallest "
+    "budgets may be refused because random sets hold a carrier too. After each unit: how often it was chosen when blocks were reweighted."
 )
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
 LEVEL = 0.05
