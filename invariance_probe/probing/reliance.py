@@ -68,7 +68,7 @@ class Asked:
         """
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
-        choosing, scored = test_halves(bench, run)
+        choosing, scored = halves_of_test(bench, run)
         size = batch_windows(bench, run)
         return cls(run, _examples(bench, model, kind, choosing, size), _examples(bench, model, kind, scored, size), scored)
 
@@ -85,12 +85,12 @@ def batch_windows(bench: Workbench, run: Run) -> int:
         part
         for fold in range(len(bench.folds))
         for seed in (0, 1)
-        for part in test_halves(bench, run.model_copy(update={"fold": fold, "seed": seed}))
+        for part in halves_of_test(bench, run.model_copy(update={"fold": fold, "seed": seed}))
     ]
     return min(settings_of([run]).batch_size, *map(len, halves))
 
 
-def test_halves(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
+def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     """Return the test windows that choose and those that score, without what lies within the embargo of the former; by turns over seeds.
 
     Raises

@@ -10,7 +10,7 @@ import torch
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import TrainingError
 from invariance_probe.probing import MEASURES, reliance
-from invariance_probe.probing.reliance import test_halves as halves_of
+from invariance_probe.probing.reliance import halves_of_test
 from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.methods import Reliance
@@ -129,7 +129,7 @@ def test_other_objectives_have_a_range_and_those_that_match_windows_rest_on_what
 
 def test_halves_choose_by_turns_and_an_embargo_parts_them(measured):
     bench, runs, _ = measured
-    first, second = (halves_of(bench, next(run for run in runs if (run.seed, run.fold) == (seed, 0))) for seed in (0, 1))
+    first, second = (halves_of_test(bench, next(run for run in runs if (run.seed, run.fold) == (seed, 0))) for seed in (0, 1))
     assert first[0].max() < first[1].min() and second[1].max() < second[0].min()
     for choosing, scoring in (first, second):
         starts = bench.windows.starts
@@ -185,7 +185,7 @@ def changed(bench, windows):
 def test_what_chooses_does_not_score_and_what_scores_does_not_choose(measured):
     bench, runs, together = measured
     run, found = runs[0], together[0].result.diagnostics
-    choosing, scoring = halves_of(bench, run)
+    choosing, scoring = halves_of_test(bench, run)
     other = MEASURES["reliance"](changed(bench, choosing), [run], lambda steps: None)[0].result.diagnostics
     same = MEASURES["reliance"](changed(bench, scoring), [run], lambda steps: None)[0].result.diagnostics
     for of in ("objective", "refit", "fixed"):
@@ -228,4 +228,4 @@ def test_windows_of_several_bins_and_budgets_beyond_the_others_are_refused(apart
     _, wide = bench_and_runs(apart)
     far = wide[0].model_copy(update={"folds": wide[0].folds.model_copy(update={"embargo_s": 60.0})})
     with pytest.raises(TrainingError, match="shorter embargo"):
-        halves_of(bench, far)
+        halves_of_test(bench, far)
