@@ -65,6 +65,6 @@ def test_an_attack_on_trained_models_is_in_the_price():
     study = Study.model_validate(tiny_study(method=SIMCLR, measurements=[asked]))
     plan = Plan(study, find_sessions(study, Path()))
     run = next(r for r in plan.examined if r.method.kind == "reliance")
-    passes = 4 * (60 * 2 + 16 * 8) + 2 * 3 * 201 * 2
+    passes = 4 * (60 * 2 + 16 * 8) + 2 * 3 * 8 + 4 * 8 + 2 * 3 * 201 * 2  # path, candidates, scales, sets and bands
     assert updates(run, 60) == run.steps + passes / 3
     assert step_seconds(run, 60) == step_seconds(next(r for r in plan.grid if r.method == study.method), 60)
