@@ -207,7 +207,8 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
         return f"got {got!r}.{_hint(str(got), allowed)}"
     if kind == "study":
         return item["msg"]
-    return f"{item['msg'][0].lower()}{item['msg'][1:]}, got {got!r}"
+    said = str(context["error"]) if kind == "value_error" else f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    return f"{said}, got {got!r}"
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:

@@ -52,6 +52,12 @@ WRONG = {
     "unknown axis": ("{path: unit_dropout.rate,", "{path: unit_dropuot.rate,", "10:", "Did you mean 'unit_dropout.rate'?"),
     "wrong literal": ("predicts: sensitive", "predicts: sensitiv", "14:", "Did you mean 'sensitive'?"),
     "missing key": ("    claim: c\n", "", "12:", "this key is missing"),
+    "a declaration's own reason": (
+        "question: q",
+        "question: q\nmethod: {kind: simclr, negatives: {scope: trial, same_trial: false}}",
+        "3:",
+        "method.negatives: scope 'trial' takes negatives from the anchor's own trial only",
+    ),
     "not swept": ("    dose: 0.4", "    dose: 0.3", "16:", "not a swept dose of unit_dropout.rate; allowed: 0.4"),
 }
 
