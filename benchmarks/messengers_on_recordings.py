@@ -112,7 +112,7 @@ def written(table: Table) -> list[str]:
     """Return a table in Markdown."""
     heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
     title = table.title if table.title.endswith("?") else f"{table.title}."
-    return [f"**{title}** {table.note}", "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
+    return [f"**{title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
 
 
 def page(all_found: list[Found], out: Path) -> str:

@@ -11,6 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from messengers_on_recordings import written
+
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference.entry import session_findings
@@ -19,7 +21,6 @@ from invariance_probe.planning import make_plan
 from invariance_probe.reporting.figures.reliance import reliance_curves
 from invariance_probe.reporting.model import finite
 from invariance_probe.reporting.reliance import MEANING, NOTE, reliance_tables
-from invariance_probe.reporting.table import Table
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
 from invariance_probe.study.baselines import Raw, ShiftNull
@@ -73,13 +74,6 @@ def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
         f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it {own['chosen']:.2f} on its scale, and the "
         f"{NAMES[scored]} {other['chosen']:.2f} on that one's (random sets {other['random']:.2f}; {word})."
     )
-
-
-def written(table: Table) -> list[str]:
-    """Return a table in Markdown."""
-    heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
-    title = table.title if table.title.endswith("?") else f"{table.title}."
-    return [f"**{title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
 
 
 def main() -> None:

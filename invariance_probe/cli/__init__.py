@@ -137,10 +137,9 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
-    looked = sum(run.examination is not None for run in made.examined)
-    click.echo(f"{looked} examinations of stored encoders, which train nothing")
-    if attacked := len(made.examined) - looked:
-        click.echo(f"{attacked} models of their own that are trained and attacked, in no verdict")
+    click.echo(f"{len(made.looked)} examinations of stored encoders, which train nothing")
+    if made.attacked:
+        click.echo(f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict")
     seconds = core_seconds(made)
     rate = made.model_steps() / seconds if seconds else 0
     click.echo(f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)")

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from invariance_probe.study.methods import Reliance
+from invariance_probe.study.price import updates
 from invariance_probe.study.run import Run
 
 STACK = 16
@@ -79,8 +80,8 @@ def _architecture(run: Run) -> str:
 def _cost(run: Run) -> float:
     if run.examination is not None:
         return _EXAMINED
-    if isinstance(run.method, Reliance) and run.optimisation is not None:
-        return run.optimisation.steps + run.method.passes(_UNITS) / 3
+    if isinstance(run.method, Reliance):
+        return updates(run, _UNITS)
     if run.optimisation is None:
         return _ROUGH_COST.get(run.method.kind, 10)
     return run.optimisation.steps * _STEP_COST.get(run.method.kind, 1.0)

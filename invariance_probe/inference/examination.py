@@ -115,14 +115,9 @@ def _cells(result: RunResult) -> Iterator[tuple[str, int, float, float]]:
 
 def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
     """Yield the examinations of decodable sessions that were measured."""
-    for run in evidence.plan.examined:
+    for run in evidence.plan.looked:
         result = evidence.results.get(run.key())
-        if (
-            run.examination is not None
-            and result is not None
-            and result.status != "failed"
-            and evidence.sessions[run.session].decodable
-        ):
+        if result is not None and result.status != "failed" and evidence.sessions[run.session].decodable:
             yield run, result
 
 

@@ -11,7 +11,6 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.messenger_points import ChosenUnit, RelianceDamage, ReliancePoint
-from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run, RunResult
 
@@ -26,8 +25,7 @@ Measured = Sequence[tuple[Run, Mapping[str, float]]]
 def reliance(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> Iterator[ReliancePoint]:
     """Return a point for every session, budget and target that sets are chosen for; none of sessions of which no model was measured."""
     for session in plan.sessions:
-        attacked = (run for run in plan.examined if run.session == session.name and isinstance(run.method, Reliance))
-        asked = [run for run in attacked if run.key() not in left_out]
+        asked = [run for run in plan.attacked if run.session == session.name and run.key() not in left_out]
         own = [(run, results[run.key()].diagnostics) for run in asked if _is_done(results.get(run.key()))]
         if own:
             yield from _points(own, len(asked) - len(own))

@@ -58,8 +58,8 @@ class Asked:
     scored: np.ndarray
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run) -> "Asked":
-        """Cut the test windows of a run's fold, and draw examples of both halves.
+    def of(cls, bench: Workbench, run: Run, size: int) -> "Asked":
+        """Cut the test windows of a run's fold, and draw examples of both halves, of `size` windows at once.
 
         Raises
         ------
@@ -69,7 +69,6 @@ class Asked:
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
         choosing, scored = halves_of_test(bench, run)
-        size = batch_windows(bench, run)
         return cls(run, _examples(bench, model, kind, choosing, size), _examples(bench, model, kind, scored, size), scored)
 
 
@@ -152,11 +151,12 @@ class Decoder:
 def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Train the models, choose sets for each target, and score all of them by all targets."""
     _refuse(bench, runs[0])
+    size = batch_windows(bench, runs[0])
     found: dict[str, RunResult] = {}
     asked = []
     for run in runs:
         try:
-            asked.append(Asked.of(bench, run))
+            asked.append(Asked.of(bench, run, size))
         except TrainingError as error:
             found[run.key()] = RunResult(run.key(), "failed", message=str(error))
     if asked:

@@ -39,11 +39,7 @@ def reliance_tables(report: dict[str, Any]) -> list[Table]:
     if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
         return []
     points, absent = report["reliance"], _absent(report)
-    return [
-        *((_scored(points, target) for target in TARGETS) if points else ()),
-        *([_scales(points), _overlaps(points)] if points else ()),
-        *absent,
-    ]
+    return [*(_scored(points, target) for target in TARGETS), _scales(points), _overlaps(points), *absent] if points else absent
 
 
 def _absent(report: dict[str, Any]) -> list[Table]:

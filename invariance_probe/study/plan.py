@@ -192,12 +192,19 @@ class Plan:
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """Runs that no verdict rests on: they look at the stored encoders of the study's own setting, on the axes that hypotheses are about,
-        or attack models of their own.
-        """
+        """Runs that no verdict rests on."""
+        return self.looked + self.attacked
+
+    @cached_property
+    def looked(self) -> tuple[Run, ...]:
+        """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
         with _no_collection():
-            looked = () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
-            return (*looked, *(run for session in self.sessions for run in self._attacked(session)))
+            return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+
+    @cached_property
+    def attacked(self) -> tuple[Run, ...]:
+        """Runs that train models of their own and attack them."""
+        return tuple(run for session in self.sessions for run in self._attacked(session))
 
     @property
     def runs(self) -> tuple[Run, ...]:

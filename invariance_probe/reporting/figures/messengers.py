@@ -1,5 +1,6 @@
 """Damage against budget: what the chosen units cost, against random sets, session by session."""
 
+from collections.abc import Iterable
 from typing import Any
 
 from matplotlib.axes import Axes
@@ -29,16 +30,7 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
                     axis.set_title(session, fontsize=9)
             axes[row, 0].set_ylabel(f"{name}\ndamage / range", fontsize=8)
             axes[row, len(sessions) // 2].set_xlabel("units removed (b)" if row else "", fontsize=9)
-        for own in SHOWN.values():
-            axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
-        axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
-        figure.legend(
-            *axes[0, 0].get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=3 if len(sessions) > 1 else 1,
-            frameon=False,
-            fontsize=8,
-        )
+        legend(figure, axes[0, 0], SHOWN.values(), 3 if len(sessions) > 1 else 1)
 
     taken = sum(p["accepted"] for p in points)
     alt = (
@@ -58,6 +50,14 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
     columns = ("session", "decoder", "b", "damage", "random: mean", "random: low", "random: high", "accepted")
     size = (max(3.6, 1.0 + 1.9 * len(sessions)), 4.4)
     return chart("What the removal of a few units costs", alt, draw, size, columns, rows)
+
+
+def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns: int) -> None:
+    """Say below all panels what marks of these looks are, and the band of random sets."""
+    for own in looks:
+        axis.plot([], [], linestyle="", markersize=5, **own)
+    axis.plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
+    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
+from invariance_probe.reporting.figures.messengers import legend
 
 SCORED = {"objective": "SSL objective", "refit": "decoder fitted again", "fixed": "decoder held fixed"}
 UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
@@ -30,16 +31,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
                     axis.set_title(session, fontsize=9)
             axes[row, 0].set_ylabel(f"{name}\ndamage / {UNITS[scored]}", fontsize=8)
         axes[-1, len(sessions) // 2].set_xlabel("units removed (b)", fontsize=9)
-        for own in LOOKS.values():
-            axes[0, 0].plot([], [], linestyle="", markersize=5, **own)
-        axes[0, 0].plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
-        figure.legend(
-            *axes[0, 0].get_legend_handles_labels(),
-            loc="outside lower center",
-            ncols=2 if len(sessions) > 1 else 1,
-            frameon=False,
-            fontsize=8,
-        )
+        legend(figure, axes[0, 0], LOOKS.values(), 2 if len(sessions) > 1 else 1)
 
     alt = (
         f"Damage of the SSL objective and of two decoders against how many units are removed, for {', '.join(sessions)}: sets chosen for each "
