@@ -19,7 +19,7 @@ from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Raised by every change that alters numbers; part of every key."""
 
 Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
