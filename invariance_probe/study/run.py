@@ -170,7 +170,7 @@ class RunResult:
     measured_at: str = ""
     """When (UTC, ISO 8601); empty in results from before this was noted."""
     code: CodeFigures | None = None
-    """Of the measurement `code`."""
+    """The finding of the code, of the measurement `code` only."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; `code` stands in it where there is one."""

@@ -1,13 +1,13 @@
 """The panel of a hypothesis: which recipes are trained, where they are cut, and what an own panel must hold."""
 
 import pytest
+from conftest import tiny_study
 from pydantic import ValidationError
 
 from invariance_probe.study.recipes import panel_problems
 from invariance_probe.study.run import Run
 
 from .test_plan import plan_of
-from conftest import tiny_study  # noqa: I001
 
 LICENSED = {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2}
 SIMCLR = {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}}
@@ -115,7 +115,7 @@ def test_an_own_panel_holds_a_longer_recipe_and_another_method_and_is_told_with_
 
 
 def test_an_own_recipe_without_a_licence_is_refused_at_its_place():
-    plan, problems = own_panel(LONG, MOCO, {"name": "hasty", "training": {"steps": 100}})
+    _, problems = own_panel(LONG, MOCO, {"name": "hasty", "training": {"steps": 100}})
     [(place, got, reason)] = problems
     assert place == ("panel", "recipes", 2) and got == "hasty"
     assert "training.steps = 100 (calibrated: 200 to 1000)" in reason and "Use licensed settings, or leave it out" in reason
