@@ -81,7 +81,7 @@ class NullFinding:
     kind: str
     """`linear shift`, `circular shift`, `other sessions` or `pseudo-session`."""
     observed: float | None
-    """Held-out loss on the true target, of which the best constant's is 1; None in results that kept only p."""
+    """Held-out loss on the true target as a fraction of the best constant's; None in results that kept only p."""
     null: tuple[float, ...]
     """The same on every draw of the null; empty in results that kept only p."""
     p_value: float
