@@ -18,7 +18,7 @@ from invariance_probe.study.session import Session
 Condition = tuple[str, str, float, str, float]
 """setting, axis, dose, arm, fraction of the training windows."""
 
-CEILINGS = ("raw", "supervised")
+CEILINGS = ("raw", "square_roots", "supervised")
 """Decoder families that may be the ceiling; the first wins a tie."""
 
 DIFFERENCES = {
@@ -143,7 +143,8 @@ class SessionLosses:
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
         """Return an estimand: `C_info`, `T`, or one of `DIFFERENCES`."""
         if name == "C_info":
-            return Effect(self._information(axis, dose) - self.ceiling, self.range_for(self.ceiling))
+            values = self._information(axis, dose)
+            return Effect(values, self.range_for(values))
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
         upper, lower = (
@@ -174,9 +175,10 @@ class SessionLosses:
         return float((self._floor - losses).mean() / self.range.mean())
 
     def _information(self, axis: str, dose: float) -> np.ndarray:
-        if self.ceiling_family == "raw":
-            return self.array("information", at(axis, dose, "none"))
-        return self.array("supervised", at(axis, dose, "none"), range(self.seeds))
+        """Return what one decoder family loses with corrupted inputs (seed, block): the network's where it is the ceiling."""
+        if self.ceiling_family == "supervised":
+            return self.array("supervised", at(axis, dose, "none"), range(self.seeds)) - self.ceiling
+        return self.array("information", at(axis, dose, "none")) - self.array("raw", IDENTITY)
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""

@@ -24,7 +24,7 @@ class SessionFinding:
     floor: float
     ceiling: float
     ceiling_family: str
-    """`raw` or `supervised`, chosen on training data."""
+    """`raw`, `square_roots` or `supervised`, chosen on training data."""
     range: float
     range_se: float
     null_p_value: float
