@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from invariance_probe.inference.code import CODE, SessionCode
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.points import Baseline, CurvePoint, LagPoint
@@ -33,22 +34,26 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
         if not evidence.sessions[name].decodable:
             continue
         for axis in study.axes:
-            losses = evidence.losses_on(name, axis.path)
+            losses, code = evidence.losses_on(name, axis.path), evidence.codes.get(name)
             paired = ("delta_paired",) if "paired" in study.arms else ()
             wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
+            if code is None:
+                wanted = tuple(name for name in wanted if name not in CODE)
             for dose in axis.doses:
                 for estimand in wanted if dose != study.identity(axis.path) else ():
-                    yield from _points(ranks, losses, estimand, axis.path, dose)
+                    yield from _points(ranks, losses, code, estimand, axis.path, dose)
 
 
-def _points(ranks: _Ranks, losses: SessionLosses, estimand: str, axis: str, dose: float) -> Iterator[CurvePoint]:
-    effect = losses.effect(estimand, axis, dose)
+def _points(
+    ranks: _Ranks, losses: SessionLosses, code: SessionCode | None, estimand: str, axis: str, dose: float
+) -> Iterator[CurvePoint]:
+    effect = code.effect(estimand, axis, dose) if code is not None and estimand in CODE else losses.effect(estimand, axis, dose)
     if not effect.complete:
         return
     session, arm = losses.session, ARMS.get(estimand, "independent")
     own = (session.name, session.group, "", axis, dose, arm, estimand)
     yield CurvePoint(*own, None, effect.ratio)
-    if estimand != "C_info":
+    if estimand not in CODE:
         of_seed, scale = ranks.get((session.name, axis, dose, arm), {}), float(effect.range.mean())
         for seed, row in enumerate(effect.values):
             yield CurvePoint(*own, seed, float(row.mean()) / scale, of_seed.get(seed))

@@ -8,13 +8,14 @@ from invariance_probe.inference.intervals import fixed_sessions
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
-WHOLE_SESSION = {*KINDS, "unit_information", "test_lag"}
+WHOLE_SESSION = {*KINDS, "test_lag"}
 """Measurements of a whole session, of which there is one each."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
@@ -27,7 +28,8 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
         if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
     null = plan.study.null.kind.replace("_", " ")
-    return {name: _session(losses, measured[name], null) for name, losses in read_losses(plan, results).items()}
+    codes = read_codes(plan, results)
+    return {name: _session(losses, measured[name], null, codes.get(name)) for name, losses in read_losses(plan, results).items()}
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
@@ -36,10 +38,11 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     for run in plan.baselines:
         if run.session in measured and run.method.kind == "shift_null" and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
-    return {name: _session(losses, measured[name], KINDS["shift_null"]) for name, losses in read_planted(plan, results).items()}
+    null = KINDS["shift_null"]
+    return {name: _session(losses, measured[name], null, None) for name, losses in read_planted(plan, results).items()}
 
 
-def _session(losses: SessionLosses, measured: Mapping[str, float], null: str) -> SessionFinding:
+def _session(losses: SessionLosses, measured: Mapping[str, float], null: str, code: CodeFigures | None) -> SessionFinding:
     session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
@@ -55,10 +58,19 @@ def _session(losses: SessionLosses, measured: Mapping[str, float], null: str) ->
         ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
         null_p_value=p_value, decodable=not reasons,
         detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g}, null p = {p_value:.3f}",
-        units=int(measured.get("units", 0)), n_eff=measured.get("n_eff"), red_idx=measured.get("red_idx"),
+        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None, red_idx=code.red_idx if code else None,
         tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
         jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
     )  # fmt: skip
+
+
+def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFigures]:
+    """Return what was measured of every code without SSL, of sessions and of planted controls, by name."""
+    return {
+        run.session: result.code
+        for run in plan.baselines
+        if run.method.kind == "code" and (result := results.get(run.key())) is not None and result.code is not None
+    }
 
 
 def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float) -> float | None:

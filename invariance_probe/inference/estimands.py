@@ -28,6 +28,8 @@ DIFFERENCES = {
 }  # fmt: skip
 """The arms whose losses an estimand subtracts, second from first; `none` is the identity dose."""
 
+CORRUPTED_TWICE = "L(d, d)"
+"""Loss over L(0, 0) of encoders that were trained at a dose, on inputs at that dose."""
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
 
 
@@ -80,7 +82,7 @@ class SessionLosses:
         self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
         self._floor = np.full(self._blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
-        own = {setting.method.kind for setting in (*plan.settings, *plan.checks)}
+        own = {setting.method.kind for setting in (*plan.settings, *(one for one, _ in plan.recipes_of(session)))}
         for run in runs:
             if isinstance(run.examination, Corruption):
                 self._enter(_tested(run.examination.axis, run.examination.dose), run, results.get(run.key()))
@@ -141,12 +143,11 @@ class SessionLosses:
         return self._floor - self.ceiling
 
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
-        """Return an estimand: `C_info`, `T`, or one of `DIFFERENCES`."""
-        if name == "C_info":
-            values = self._information(axis, dose)
-            return Effect(values, self.range_for(values))
+        """Return an estimand: `T`, `L(d, d)` over L(0, 0), or one of `DIFFERENCES`."""
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
+        if name == CORRUPTED_TWICE:
+            return self.excess(axis, dose, dose)
         upper, lower = (
             self.ssl(at("", 0.0, "none", setting, fraction) if arm == "none" else at(axis, dose, arm, setting, fraction))
             for arm in DIFFERENCES[name]
@@ -174,12 +175,6 @@ class SessionLosses:
         """Return the part of the decodable range that losses (seed, block) keep."""
         return float((self._floor - losses).mean() / self.range.mean())
 
-    def _information(self, axis: str, dose: float) -> np.ndarray:
-        """Return what one decoder family loses with corrupted inputs (seed, block): the network's where it is the ceiling."""
-        if self.ceiling_family == "supervised":
-            return self.array("supervised", at(axis, dose, "none"), range(self.seeds)) - self.ceiling
-        return self.array("information", at(axis, dose, "none")) - self.array("raw", IDENTITY)
-
     def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""
         return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
@@ -204,8 +199,7 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
     """Return the losses of every session by its name.
 
     The ceiling's decoder family is chosen on training data, once for all sessions of a group: chosen for each
-    session, two near-equal families would be told apart by noise, and C_info would mean different things in
-    the sessions that it is averaged over.
+    session, two near-equal families would be told apart by noise.
     """
     by_session: dict[str, list[Run]] = {}
     for run in plan.runs:

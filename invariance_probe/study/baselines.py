@@ -8,6 +8,7 @@ from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.session import OtherSession
+from invariance_probe.study.views import Views
 
 
 class Raw(Declaration):
@@ -101,16 +102,31 @@ class Leak(Declaration):
     draws: Annotated[int, Field(ge=10)] = 20
 
 
-class UnitInformation(Declaration):
-    """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
+class CodeCorruption(Declaration):
+    """A corruption of the inputs at one dose, under which a code is examined."""
 
-    kind: Literal["unit_information"] = "unit_information"
-    rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    """Part of the units that a mask hides."""
-    masks: Annotated[int, Field(ge=100)] = 200
-    least_active: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Units that are active in fewer windows are left out: in stretches where they are silent, the surrogate that corrects RedIdx
-    would read the target from them without noise."""
+    axis: str
+    """The swept path."""
+    dose: float
+    views: Views
+    """Views with nothing but this corruption."""
+
+
+class Code(Declaration):
+    """How many units carry the target, how redundantly, and what corruptions take: decoders that are refitted, without SSL."""
+
+    kind: Literal["code"] = "code"
+    corruptions: tuple[CodeCorruption, ...] = ()
+    masks: Annotated[int, Field(ge=20)] = 60
+    """Balanced masks of units for each dose, drawn anew for each session."""
+    splits: Annotated[int, Field(ge=20)] = 20
+    """Random splits of the units into halves."""
+    blocks: Annotated[int, Field(ge=8)] = 8
+    """Folds of contiguous blocks; as many as the study has folds, if these are more."""
+    draws: Annotated[int, Field(ge=8)] = 8
+    """Draws of a corruption that one decoder has to read."""
+    jackknife: bool = False
+    """Measure everything again with each block left out, for claims about these recordings only."""
 
 
 class TestLag(Declaration):
@@ -211,7 +227,7 @@ Baseline = (
     | SessionNull
     | PseudoNull
     | Leak
-    | UnitInformation
+    | Code
     | TestLag
     | SharedDimensions
     | Messengers

@@ -1,11 +1,30 @@
 """A session of a study, and which hypotheses are about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from invariance_probe.study.declaration import Declaration
 from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
+
+POPULATION = 4
+"""Fewest sessions (or subjects) from which a population is inferred."""
+THESE_RECORDINGS = "these recordings"
+"""The scope of a claim that rests on fewer."""
+
+
+def scope_of(subjects: Sequence[str]) -> str:
+    """Return what claims from sessions of these subjects are about.
+
+    Returns
+    -------
+    str
+        `population of subjects`, `population of sessions` (of one subject) or `these recordings`.
+    """
+    several = len(set(subjects)) > 1
+    units = len(set(subjects)) if several else len(subjects)
+    return THESE_RECORDINGS if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,6 @@
 import json
 from dataclasses import replace
 
-import numpy as np
 import pytest
 from conftest import tiny_study
 
@@ -147,31 +146,6 @@ def test_the_supervised_ceiling_is_used_where_training_data_choose_it():
     assert {s.ceiling_family for s in findings.sessions} == {"supervised"}
     c_info = next(e for e in findings.hypotheses[0].estimands if e.name == "C_info")
     assert c_info.n_seeds == 2 and c_info.estimate == pytest.approx(0.3 * 0.6 / 0.55, abs=0.02)
-
-
-def test_square_roots_are_the_ceiling_where_training_data_choose_them_and_what_is_lost_stays_that_of_one_decoder():
-    plan = make_plan()
-    results = planted(plan, C_info=0.3)
-    for run in plan.baselines:
-        if run.method.kind == "square_roots":
-            better = {"selection_loss": 0.3, "block_losses": tuple(loss - 0.11 for loss in results[run.key()].block_losses)}
-            results[run.key()] = replace(results[run.key()], **better)
-    findings = infer(plan, results, {})
-    assert {s.ceiling_family for s in findings.sessions} == {"square_roots"}
-    assert np.mean([s.range for s in findings.sessions]) == pytest.approx(0.7, abs=0.01)
-    c_info = next(e for e in findings.hypotheses[0].estimands if e.name == "C_info")
-    assert c_info.estimate == pytest.approx(0.3 * 0.6 / 0.7, abs=0.02)
-    kept = {b.name: b.retention for b in findings.baselines if b.session == "s0"}
-    assert kept["square_roots"] == pytest.approx(1) and kept["raw"] == pytest.approx(0.6 / 0.7, abs=0.02)
-
-
-def test_a_tie_of_ceilings_goes_to_the_raw_decoder():
-    plan = make_plan()
-    results = planted(plan)
-    for run in plan.baselines:
-        if run.method.kind in ("square_roots", "supervised"):
-            results[run.key()] = replace(results[run.key()], selection_loss=0.4)
-    assert {s.ceiling_family for s in infer(plan, results, {}).sessions} == {"raw"}
 
 
 def test_confirmatory_claims_are_corrected_by_holm_and_quick_studies_confirm_nothing():
