@@ -14,7 +14,7 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
-BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
+BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:

@@ -75,7 +75,7 @@ def test_words_about_units_and_about_training_do_not_move_each_other():
 
 
 @pytest.mark.parametrize(
-    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.2, 7.2), "undecided")]
+    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")]
 )
 def test_a_word_about_carriers_needs_bounds_clear_of_the_share(carriers, word):
     """Of 40 units: few below 40 / 4 / 1.1 = 9.1 carriers, spread where K_n is above 1.1 x 40 / 4 = 11."""

@@ -39,7 +39,14 @@ STYLE = {
 GATES_A_LINE = 3
 
 
-DECODERS = {"floor": "best constant", "untrained": "untrained", "pca": "PCA", "raw": "raw", "supervised": "supervised"}
+DECODERS = {
+    "floor": "best constant",
+    "untrained": "untrained",
+    "pca": "PCA",
+    "raw": "raw",
+    "square_roots": "roots of counts",
+    "supervised": "supervised",
+}
 """Decoders without SSL that stand as lines beside delta."""
 
 
