@@ -144,9 +144,9 @@ def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe(
 
 
 def test_one_dear_recipe_takes_away_free_and_one_cheap_one_takes_away_costly():
-    dear, cheap = ({"other": {"independent": cost}} for cost in (0.11, 0.09))
-    assert judged(C_code=0.4, spread=0.03, recipes=dear).verdict == "inconclusive"
-    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=cheap).verdict == "inconclusive"
+    near = {"other": {"independent": 0.09}}
+    assert judged(C_code=0.4, spread=0.03, recipes=near).verdict == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict == "inconclusive"
     assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict == "sensitive"
 
 
