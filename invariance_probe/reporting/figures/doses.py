@@ -28,8 +28,8 @@ STYLE = {
     "delta_paired": (PINK, "^", "paired - dose 0 (naive)"),
     "D": (ORANGE, "s", "D: independent - shared"),
     "H": (GREEN, "v", "H: shared - dose 0"),
-    "C_code": (GREY, "D", "C_code: refitted, mask known"),
-    "C_blind": (YELLOW, "X", "C_blind: one decoder, mask unknown"),
+    "C_code": (GREY, "D", "C_code: refitted on what survives"),
+    "C_blind": (YELLOW, "X", "C_blind: cannot see the corruption"),
     "M_loc": (BLUE, "o", "M_loc: local - mined"),
     "M_rand": (ORANGE, "s", "M_rand: random - mined"),
     "M_shift": (GREEN, "v", "M_shift: shifted - mined"),
@@ -82,9 +82,10 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.set_ylabel(CODE_UNIT if names[0] in OF_CODE else UNIT)
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        for axis in axes:  # after all curves, which set the common range
-            _zone_of_help(axis, hypothesis["margin"])
-            _dose_ticks(axis, hypothesis["dose_interval"])
+        for axis, names in zip(axes, panels, strict=True):  # after all curves, which set the common range
+            if names[0] not in OF_CODE:
+                _zone_of_help(axis, hypothesis["margin"])
+                _dose_ticks(axis, hypothesis["dose_interval"])
         _decoder_lines(axes[0], lines)
 
     estimands = [e for e in hypothesis["estimands"] if e["name"] in STYLE]
@@ -94,10 +95,12 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
         for name, value in lines.items()
     )
     title = f"{hypothesis['id']}: what the dose costs"
+    of_code = any(name in OF_CODE for panel in panels for name in panel)
     alt = (
-        f"Estimands of learning, of the declared recipe, and of the code without SSL against {dose_label(hypothesis['axis'])}; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; "
-        "thin lines are sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose 0; "
-        "hatched: help by more than the margin. C_code and C_blind are in units of R_code, the range of refitted linear decoders."
+        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band is the margin of "
+        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are sessions, bars 90 % intervals, dotted lines decoders without "
+        "SSL against SSL at dose 0; hatched: help by more than the margin."
+        + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
         title, alt, draw, (3.9 * len(panels), 4.2), ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"), rows
@@ -194,7 +197,9 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
         _draw_gates(below.subplots(), hypothesis["gates"], lines)
 
     rows = tuple((p["session"], p["estimand"], p["value"]) for p in own)
-    states = {word: [g["name"] for g in hypothesis["gates"] if g["outcome"] == word] for word in ("failed", "not shown", "not computed")}
+    states = {
+        word: [g["name"] for g in hypothesis["gates"] if g["outcome"] == word] for word in ("failed", "not shown", "not computed")
+    }
     gates = "; ".join(f"{word}: {', '.join(named)}" for word, named in states.items() if named) or "all passed"
     alt = (
         f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "

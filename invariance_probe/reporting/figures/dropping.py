@@ -1,5 +1,6 @@
 """Dropping curves: what is decoded with the most useful units kept, and with units lost."""
 
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -40,7 +41,6 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
     curves = {name: _by_session(points, name) for name in STYLE}
     if not any(curves.values()):
         return None
-    most = max(p["units"] for p in points)
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots(1, 2, sharey=True, squeeze=False)[0]
@@ -48,7 +48,7 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
             for name in names:
                 _draw(axis, curves[name], name)
             axis.axhline(HALF, color="#777777", linewidth=0.9, linestyle=":")
-            _units_axis(axis, most)
+            _units_axis(axis, max((p["units"] for p in points if p["curve"] in names), default=1))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
         axes[0].annotate("half", (0.01, HALF), xycoords=axes[0].get_yaxis_transform(), fontsize=8, va="bottom", color=GREY)
         axes[0].set_xlabel("units kept")
@@ -102,14 +102,14 @@ def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarra
         return np.zeros(0), np.zeros(0)
     start = max(curve[0][1] for curve in curves) if rising else min(curve[0][1] for curve in curves)
     end = min(max(v for _, v in curve) for curve in curves) if rising else max(min(v for _, v in curve) for curve in curves)
-    levels = np.linspace(start, end, 101)[1:]
-    reached = np.array([[_first(curve, level, rising) for level in levels] for curve in curves])
-    return np.exp(np.log(reached).mean(axis=0)), levels
+    levels = np.linspace(start, end, 101)
+    reached = np.array([[_first(curve, level, rising) for level in levels[1:]] for curve in curves])
+    return np.concatenate(([0.0], np.exp(np.log(reached).mean(axis=0)))), levels
 
 
 def _first(curve: Curve, level: float, rising: bool) -> float:
     """Return the number of units at which a curve first reaches a level, interpolated."""
-    for (units, before), (_, after) in zip(curve, curve[1:], strict=False):
+    for (units, before), (_, after) in pairwise(curve):
         if after >= level if rising else after <= level:
             return units + (level - before) / (after - before) if after != before else units + 1
     return float(curve[-1][0])
@@ -122,4 +122,4 @@ def _units_axis(axis: Axes, most: int) -> None:
     axis.xaxis.set_major_locator(FixedLocator(ticks))
     axis.xaxis.set_major_formatter(FixedFormatter([str(tick) for tick in ticks]))
     axis.xaxis.set_minor_locator(NullLocator())
-    axis.set_xlim(0, 1.1 * most)
+    axis.set_xlim(0, 1.1 * max(most, 2))

@@ -16,6 +16,9 @@ LANDMARK = "#a0a0a0"
 REGIONS = {"few": "#dcebf5", "between": "#f4f4f2", "spread": "#fbe6d8"}
 """Every word about units, with the colour of its region."""
 
+LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, -9), "left")}
+"""Offset (points) and alignment of a label, by the side where it stands."""
+
 
 def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
     """Draw K_s / N against K_n / N of every session, among the words and codes of known make.
@@ -68,7 +71,7 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
     code = hypothesis["code"]
     quantities = {name: code[name] for name in ("K_s", "K_n") if code[name]}
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
-    word = f" The finding is `{code['carriers_word']}`." if code["carriers_word"] else ""
+    word = f" The finding is \N{LEFT DOUBLE QUOTATION MARK}{code['carriers_word']}\N{RIGHT DOUBLE QUOTATION MARK}." if code["carriers_word"] else ""
     return (
         f"Units that suffice for half of the information against units whose loss leaves less than half, both as parts of the "
         f"N recorded units, on logarithmic axes; {sessions} sessions as dots"
@@ -123,10 +126,10 @@ def _landmarks(axis: Axes) -> None:
             label=f"simulated: {family}",
         )
         for world, place in zip(own, places, strict=True):
-            below = family == EQUAL_LOW
-            offset = (4, -9) if below else (-4, 4) if family == EQUAL else (5, -2)
-            side = "right" if family == EQUAL else "left"
-            axis.annotate(world.label, place, xytext=offset, textcoords="offset points", fontsize=7, color=GREY, ha=side)
+            offset, side = LABELS[world.side]
+            axis.annotate(
+                world.label, place, xytext=offset, textcoords="offset points", fontsize=7, color=GREY, ha=side, zorder=1
+            )
 
 
 def _cross(axis: Axes, pooled: list[tuple[float, float | None, float | None]]) -> None:
@@ -139,4 +142,4 @@ def _cross(axis: Axes, pooled: list[tuple[float, float | None, float | None]]) -
     )
     axis.plot([left, right], [y, y], color="#000000", linewidth=1.8)
     axis.plot([x, x], [bottom, top], color="#000000", linewidth=1.8)
-    axis.plot(x, y, "s", color="#000000", markersize=5, linestyle="", label="all sessions, 90 % intervals")
+    axis.plot(x, y, "s", color="#000000", markersize=4, linestyle="", label="all sessions, 90 % intervals")
