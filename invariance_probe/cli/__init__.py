@@ -369,10 +369,18 @@ def _say(outcome: "Outcome") -> None:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
         click.echo(f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})")
         click.echo(f"    {finding.sentence}")
+        if finding.code is not None and finding.code.sentence:
+            click.echo(f"    the code: {finding.code.sentence}")
+        if finding.learning is not None and finding.learning.sentence:
+            click.echo(f"    learning: {finding.learning.sentence}")
         if finding.look is not None:
             click.echo(f"    {finding.look.sentence}")
         if finding.kind != "contrast":
             click.echo(f"    the naive rule says: {finding.naive.says}")
+        if "regularised" in finding.flags:
+            click.echo(
+                "    regularised: in some arm the corruption lowered the loss by more than the margin; that is no invariance"
+            )
     counts = outcome.findings.runs
     click.echo(
         f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "

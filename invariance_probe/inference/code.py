@@ -201,7 +201,7 @@ def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ra
         carriers=_back(code.logarithm("carriers"), code), redundancy=_exponential(code.logarithm("redundancy"), 1.0),
         C_code=_quantity(code.sample("C_code")), C_blind=_quantity(code.sample("C_blind")),
         independent=independent, known_masks=all(part.known_masks for part in parts), linear=reached < MOSTLY_LINEAR,
-        n_units=tuple(session.units for session in code.sessions), units=tuple(_named(code, names)), sentence="",
+        n_units=tuple(session.units for session in code.sessions), share=code.share, units=tuple(_named(code, names)), sentence="",
     )  # fmt: skip
 
 

@@ -46,6 +46,54 @@ class SessionFinding:
 
 
 @dataclass(frozen=True)
+class CodePoint:
+    """What refitted decoders without SSL found in one session (science.md 2.1)."""
+
+    session: str
+    group: str
+    units: int
+    """N: units that vary in every training part."""
+    decodable: bool
+    """Whether the decoder of all units beats its floor by 4 standard errors; else there is no K."""
+    K_s: float | None
+    """Fewest units found that reach half of what all units decode."""
+    K_n: float | None
+    """Fewest units found whose loss leaves less than half."""
+    carriers: float | None
+    """K_s + K_n."""
+    redundancy: float | None
+    """Information of a random half of the units and of the other half, over that of all."""
+    R_code: float
+    """Mean loss of the best constant less that of the decoder of all units."""
+    R_code_se: float
+    """Standard error of R_code over the held-out folds."""
+    r2: float
+    """Held-out R2 of ridge regression on all units."""
+    loss: str
+    """Unit of R_code: `squared error` (over the target's variance) or `nats`."""
+    autocorrelation_s: float | None
+    """First lag (s) at which the target's or the errors' autocorrelation is below 1/e."""
+    copies: tuple[tuple[str, ...], ...]
+    """Pairs of units that are copies of each other."""
+    sums: tuple[tuple[str, ...], ...]
+    """Units that are sums of others, each followed by these."""
+
+
+@dataclass(frozen=True)
+class DroppingPoint:
+    """One point of a session's dropping curve: the information that a number of units gives."""
+
+    session: str
+    group: str
+    curve: str
+    """`gained` (most useful first), `lost` (most damaging first) or `random` (lost at random)."""
+    units: int
+    """How many units are kept (`gained`), or are lost (`lost`, `random`)."""
+    part: float
+    """J of the decoder refitted on what is kept, over J of all units; J = R2 / (1 - R2)."""
+
+
+@dataclass(frozen=True)
 class CurvePoint:
     """One session's and seed's value of an estimand at one dose, for figures and tables; seed None is the session's mean."""
 
