@@ -17,6 +17,8 @@ import numpy as np
 
 AGREE = 0.5
 """Copies share more than this part of the spikes of either, and so do a unit and the sum that it is."""
+FIRING = 20
+"""Counts of units that fire in fewer bins than this are not compared: a few coincidences would make them copies."""
 EQUAL = 0.999
 """Signals that correlate above this are equal."""
 MEMBER = 0.5
@@ -45,15 +47,16 @@ class Repeated:
 def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
     """Find copies and sums among the units of activity (time, unit), counts or signals."""
     values = activity.astype(np.float64)
+    often = (values > 0).sum(axis=0) >= FIRING if counts else np.ones(values.shape[1], dtype=bool)
     alike = agreement(values) - AGREE if counts else np.atleast_2d(np.corrcoef(values.T)) - EQUAL
-    agreeing: np.ndarray = np.greater(alike, 0)
+    agreeing: np.ndarray = np.greater(alike, 0) & np.outer(often, often)
     copies = tuple((int(i), int(j)) for i, j in np.argwhere(np.triu(agreeing, 1)))
     mean = values.mean(axis=0) if counts else values.var(axis=0)
     removed: set[int] = set()
     for unit in np.argsort(-mean, kind="stable"):
         if int(unit) not in removed:
             removed |= {int(other) for other in np.flatnonzero(agreeing[unit]) if other != unit}
-    left = np.array([unit for unit in range(values.shape[1]) if unit not in removed])
+    left = np.array([unit for unit in np.flatnonzero(often) if unit not in removed])
     sums = tuple(tuple(int(left[place]) for place in found) for found in _sums(values[:, left])) if counts else ()
     return Repeated(copies, sums, tuple(sorted(removed | {found[0] for found in sums})))
 
