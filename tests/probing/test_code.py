@@ -221,3 +221,23 @@ def test_carriers_follow_equal_carriers_between_the_extremes():
     found = {m: mean_of(equal_carriers, 2, lambda one: one.carriers, carriers=m, information=2) for m in (3, 10, 20)}
     assert found[3] == pytest.approx(2.9, abs=0.4)
     assert found[3] < found[10] < found[20]
+
+
+def test_blocks_are_the_studys_folds_where_these_are_more_and_whole_trials_where_it_says_so():
+    session = equal_carriers(0, 3, 8, units=10, bins=960)
+    more = figures(session, code_run(folds={"scheme": "blocks", "count": 10, "embargo_s": 0.5}))
+    assert len(more.whole.folds) == 10 and sum(more.whole.windows) == 960
+    trials = replace(session, trials=np.arange(960) // 30)
+    whole_trials = figures(trials, code_run(folds={"scheme": "trials", "count": 5, "embargo_s": 0.5}))
+    assert whole_trials.whole.windows == (120,) * 8  # four trials of 30 bins each
+    assert whole_trials.autocorrelation_s <= 3
+
+
+def test_autocorrelation_is_that_of_the_target_inside_stretches():
+    rng = np.random.default_rng(0)
+    slow = np.repeat(rng.standard_normal(160), 10)
+    session = recording(rng.poisson(2.0 * np.exp(0.5 * slow[:, None]), (1600, 4)), slow)
+    assert figures(session).autocorrelation_s == pytest.approx(0.7, abs=0.11)  # steps of 1 s: 1 - lag falls below 1/e at .7 s
+    classes = replace(session, targets={"label": (slow > 0).astype(np.int64)})
+    told = figures(classes, code_run(target={"name": "label", "kind": "categorical"}))
+    assert told.autocorrelation_s == pytest.approx(0.7, abs=0.21)
