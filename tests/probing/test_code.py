@@ -8,11 +8,12 @@ import pytest
 import torch
 from codes import BINS, code_run, common_noise, copies, equal_carriers, figures, mean_of, recording
 
-from invariance_probe.probing.code.blind import Blind
+from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.dropping import Wanted
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
-from invariance_probe.probing.code.measure import _masks, held_out, measure_parts
+from invariance_probe.probing.code.measure import _masks
+from invariance_probe.probing.code.scored import held_out, measure_parts
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.transforms import (
@@ -130,7 +131,7 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
         )
         moments = type(ground.moments).of(ground.inputs.parts, 9, ground.target, folds)
         by_hand = replace(ground, folds=folds, moments=moments)
-        blind = [Blind.of(bench, run, corruption, by_hand, run.method.draws).losses(1) for corruption in run.method.corruptions]
+        blind = [blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions]
         expected = held_out(by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None)
         known = found.deleted[deleted]
         for name in ("windows", "floor", "everything", "linear"):
