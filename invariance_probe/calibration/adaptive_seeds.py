@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.intervals import POPULATION
 from invariance_probe.inference.looks import ALPHA, Look
 from invariance_probe.inference.many_studies import Means, decisions, p_values
+from invariance_probe.study.session import POPULATION
 
 MARGIN = 0.1
 ENOUGH = ("invariant", "recoverable", "sensitive")

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.intervals import scope_of
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import Means, p_values
 from invariance_probe.inference.spreads import NOISE, RANGE, Spread
 from invariance_probe.streams import generator
+from invariance_probe.study.session import scope_of
 
 PARTS = ("subject", "session", "within", "seeds", "blocks")
 
