@@ -378,7 +378,9 @@ def _say(outcome: "Outcome") -> None:
         if finding.kind != "contrast":
             click.echo(f"    the naive rule says: {finding.naive.says}")
         if "regularised" in finding.flags:
-            click.echo("    regularised: in some arm the corruption lowered the loss by more than the margin; that is no invariance")
+            click.echo(
+                "    regularised: in some arm the corruption lowered the loss by more than the margin; that is no invariance"
+            )
     counts = outcome.findings.runs
     click.echo(
         f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "

@@ -1,4 +1,4 @@
-"""Tables of a code without SSL: how many units carry the target, which, and what a corruption takes.
+"""Tables of a code without SSL: how many units, which, and what is lost.
 
 In: a hypothesis of report.json with its finding of the code. No word of learning stands here.
 """
@@ -41,7 +41,9 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
         "nothing here is trained by SSL."
     )
-    return Table("How many units, and what is lost", note, ("quantity", "estimate", "low", "high", "reads"), tuple(rows), ("reads",))
+    return Table(
+        "How many units, and what is lost", note, ("quantity", "estimate", "low", "high", "reads"), tuple(rows), ("reads",)
+    )
 
 
 def unit_table(hypothesis: dict[str, Any]) -> Table | None:

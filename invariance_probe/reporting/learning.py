@@ -1,4 +1,4 @@
-"""Tables of learning: every recipe of the panel, and what representations make of corrupted inputs.
+"""Tables of learning: recipes, and decoding of corrupted inputs.
 
 In: a hypothesis of report.json with its finding of learning. No word of the code stands here.
 """

@@ -44,7 +44,8 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"of the decodable range R, from the best constant to the better of a raw "
         f"decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
         f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; a word about a "
-        f"confirmatory hypothesis was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}{_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
+        f"confirmatory hypothesis was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}"
+        f"{_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
         f"invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
 
@@ -75,9 +76,9 @@ def _panel(plan: Plan) -> str:
     missing = ", ".join(recipe.name for recipe in found.values() if not recipe.computed)
     gaps = f" Not computed: {missing}." if missing else ""
     if not beside:
-        return f"Claims about learning rest on that one recipe.{gaps} "
+        return f"Claims about learning rest on the declared recipe alone.{gaps} "
     return (
-        "A claim about learning is made only where it holds under that recipe and under each of these: "
+        "A claim about learning is made only where it holds under the declared recipe and under each of these: "
         f"{'; '.join(_recipe(recipe) for recipe in beside)}.{gaps} "
     )
 

@@ -1,4 +1,4 @@
-"""What the report shows of one hypothesis, in order: the code, learning, then both at every dose."""
+"""What the report shows of one hypothesis: the code, learning, then both."""
 
 from dataclasses import dataclass
 from typing import Any
