@@ -16,7 +16,7 @@ from invariance_probe.study.run import RunResult
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
 DROPPING = ("gained", "lost", "random")
 """The dropping curves that a report shows; the orders that `lost` was chosen from are in a file."""
-BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
+BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from invariance_probe.errors import InferenceError
+from invariance_probe.inference.blocks import merged
 from invariance_probe.inference.entry import session_findings
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
 from invariance_probe.inference.spreads import NOISE, RANGE, Spread, estimands
@@ -41,7 +42,7 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
             + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
         )
     names = estimands(jitter) + ((NOISE,) if all(own[NOISE].complete for _, own in usable) else ())
-    values = np.stack([_values(own, names) for _, own in usable])
+    values = _stacked([_values(own, names) for _, own in usable])
     values = values / values[..., -1].mean()
     found, unresolved = components(values, [session.subject for session, _ in usable])
     sessions, seeds, blocks, _ = values.shape
@@ -149,6 +150,12 @@ def _values(own: Mapping[str, Effect], names: Sequence[str]) -> np.ndarray:
     arrays = [*(own[name].values for name in names), own[names[-1]].range]
     seeds = max(array.shape[0] for array in arrays)
     return np.stack([np.broadcast_to(array, (seeds, array.shape[1])) for array in arrays], axis=-1)
+
+
+def _stacked(sessions: Sequence[np.ndarray]) -> np.ndarray:
+    """Stack sessions (seed, block, name) by the fewest blocks of any: slow targets have fewer, longer ones."""
+    fewest = min(values.shape[1] for values in sessions)
+    return np.stack([merged(values.swapaxes(1, 2), fewest).swapaxes(1, 2) for values in sessions])
 
 
 def _effects(losses: SessionLosses, hypothesis: Hypothesis, jitter: bool) -> dict[str, Effect]:

@@ -24,7 +24,7 @@ class SessionFinding:
     floor: float
     ceiling: float
     ceiling_family: str
-    """`raw` or `supervised`, chosen on training data."""
+    """`raw`, `square_roots` or `supervised`, chosen on training data."""
     range: float
     range_se: float
     null_p_value: float
@@ -129,7 +129,7 @@ class NullFinding:
     kind: str
     """`linear shift`, `circular shift`, `other sessions` or `pseudo-session`."""
     observed: float | None
-    """Held-out loss on the true target, of which the best constant's is 1; None in results that kept only p."""
+    """Held-out loss on the true target as a fraction of the best constant's; None in results that kept only p."""
     null: tuple[float, ...]
     """The same on every draw of the null; empty in results that kept only p."""
     p_value: float

@@ -43,7 +43,14 @@ OF_CODE = ("C_code", "C_blind")
 """Estimands without SSL, in units of R_code."""
 GATES_A_LINE = 3
 
-DECODERS = {"floor": "best constant", "untrained": "untrained", "pca": "PCA", "raw": "raw", "supervised": "supervised"}
+DECODERS = {
+    "floor": "best constant",
+    "untrained": "untrained",
+    "pca": "PCA",
+    "raw": "raw",
+    "square_roots": "roots of counts",
+    "supervised": "supervised",
+}
 """Decoders without SSL that stand as lines beside delta."""
 
 
