@@ -43,7 +43,7 @@ def codes(evidence: Evidence) -> Iterator[CodePoint]:
 
 
 def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
-    """Yield the dropping curves of every session that has a K, as parts of the information of all units."""
+    """Yield the dropping curves of every session that has a K."""
     for name, finding in evidence.sessions.items():
         code = evidence.codes.get(name)
         if code is None or not code.figures.whole.decodable:

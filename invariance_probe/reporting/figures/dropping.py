@@ -1,4 +1,4 @@
-"""Dropping curves: what is decoded with the most useful units kept, and with units lost."""
+"""Dropping curves: decoding against the number of units kept, or lost."""
 
 from itertools import pairwise
 from typing import Any
@@ -84,7 +84,7 @@ def _draw(axis: Axes, curves: dict[str, Curve], name: str) -> None:
 
 
 def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean curve over sessions: at every level, the geometric mean of their units.
+    """Average curves: at every level, the geometric mean of the units that reach it.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarra
 
 
 def _first(curve: Curve, level: float, rising: bool) -> float:
-    """Return the number of units at which a curve first reaches a level, interpolated."""
+    """Return the units at which a curve first reaches a level, interpolated."""
     for (units, before), (_, after) in pairwise(curve):
         if after >= level if rising else after <= level:
             return units + (level - before) / (after - before) if after != before else units + 1
@@ -116,7 +116,7 @@ def _first(curve: Curve, level: float, rising: bool) -> float:
 
 
 def _units_axis(axis: Axes, most: int) -> None:
-    """Make the axis of units linear up to one unit and logarithmic beyond, with plain numbers."""
+    """Make the axis linear up to one unit, logarithmic beyond, with plain numbers."""
     axis.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
     axis.xaxis.set_major_locator(FixedLocator(ticks))
