@@ -16,6 +16,7 @@ report.json come the registration and the p values of contrasts, which enter Hol
 all else of it is only compared with. Studies with several looks at the seeds are refused.
 """
 
+import itertools
 import json
 import math
 import sys
@@ -35,7 +36,12 @@ POPULATION, LARGEST_R2, CLEAR, REDUNDANT, FEWEST_UNITS, DECODABLE_SE = 4, 0.999,
 BLOCK_TIMES, FEWEST_BLOCKS, RETAINED, MAY_COLLAPSE, LINEAR = 5.0, 8, 0.5, 0.1, 0.8
 CEILINGS = ("raw", "square_roots", "supervised")
 A_THIRD = "a third of the data"
-ARMS = {"delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"), "D": ("independent", "shared")}
+ARMS = {
+    "delta": ("independent", "none"),
+    "delta_paired": ("paired", "none"),
+    "H": ("shared", "none"),
+    "D": ("independent", "shared"),
+}
 FREE, COSTLY = ("D <= m", "H <= m", "delta <= m"), ("D > m",)
 JITTER_FREE, JITTER_COSTLY = ("delta <= m", "delta(n/3) <= m"), ("delta > m", "delta(n/3) > m")
 SUPPORTED = {
@@ -139,7 +145,9 @@ def _over_units(q: np.ndarray) -> tuple[float, float, float, float]:
 
 def _fixed(cells: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
     """Mean over fixed sessions with V_s = s2_seed / K + s2_block / B, and Satterthwaite's df."""
-    parts = [(means.var(ddof=1) / len(means), len(means) - 1) for q in cells for means in (q.mean(1), q.mean(0)) if len(means) > 1]
+    parts = [
+        (means.var(ddof=1) / len(means), len(means) - 1) for q in cells for means in (q.mean(1), q.mean(0)) if len(means) > 1
+    ]
     total, below = sum(v for v, _ in parts), sum(v**2 / df for v, df in parts)
     error = math.sqrt(total) / len(cells)
     return float(np.mean([q.mean() for q in cells])), error, total**2 / below if below > 0 else 1.0, 0.0
@@ -237,7 +245,7 @@ def merger(planned: int, duration_s: float, autocorrelation_s: float | None) -> 
     ends = np.concatenate([[0], np.cumsum(sizes)])
 
     def merge(values: np.ndarray) -> np.ndarray:
-        return np.stack([values[..., a:b].mean(-1) for a, b in zip(ends[:-1], ends[1:], strict=True)], -1)
+        return np.stack([values[..., a:b].mean(-1) for a, b in itertools.pairwise(ends)], -1)
 
     return long_enough, merge
 
@@ -338,7 +346,7 @@ class SessionCode:
         return merge((whole - (b - 1) * (left_out - left_out.mean()))[None])
 
     def logarithm(self, name: str) -> np.ndarray:
-        """log of K / N, or of the redundancy; NaN where the session has no K."""
+        """Log of K / N, or of the redundancy; NaN where the session has no K."""
 
         def logged(sums: Sums) -> float:
             found = sums.redundancy if name == "redundancy" else sums.units(name) / self.n_units
@@ -986,7 +994,12 @@ def of_code(h: Hypothesis) -> Iterator[Row]:
         yield from ends(kind, f"{h.id}: {name}", found[name], quantity)
     if found["independent"] is not None:
         js = [information(code.whole.r2(code.whole["linear"])) for code in h.codes]
-        yield "C_code of an independent code", h.id, found["independent"], float(np.mean([h.dose / (1 + (1 - h.dose) * j) for j in js]))
+        yield (
+            "C_code of an independent code",
+            h.id,
+            found["independent"],
+            float(np.mean([h.dose / (1 + (1 - h.dose) * j) for j in js])),
+        )
     reached = sum(c.whole.range for c in h.codes) / sum(float(losses.range.mean()) for losses in h.losses)
     yield "words: the code", f"{h.id}: linear", found["linear"], reached < LINEAR
 
@@ -1033,7 +1046,11 @@ def of_learning(h: Hypothesis, level: float) -> Iterator[Row]:
             if row[name] is not None:
                 yield from ends(f"recipe {recipe.name}", f"{h.id}: {name}", row[name], recipe.samples[name].quantity)
         yield "retention", f"{h.id}: {recipe.name}", row["retention"], recipe.retention
-        p_values = {"free": max(recipe.claims[c] for c in free), "costly": max(recipe.claims[c] for c in costly)} if recipe.claims else {}
+        p_values = (
+            {"free": max(recipe.claims[c] for c in free), "costly": max(recipe.claims[c] for c in costly)}
+            if recipe.claims
+            else {}
+        )
         word = decide(p_values, level, "undecided") if recipe.passes else "undecided"
         yield "words: learning", f"{h.id}: {recipe.name}", row["finding"], word
     claims = {} if not h.code_claims else dict(h.code_claims)
@@ -1151,7 +1168,12 @@ def difference(reported: Any, found: Any) -> float:
     """Absolute difference of two numbers, relative above 1; infinite where other things differ."""
     if isinstance(found, float) and not math.isfinite(found):
         found = None  # report.json has null there
-    if isinstance(reported, bool) or isinstance(found, bool) or not isinstance(reported, int | float) or not isinstance(found, int | float):
+    if (
+        isinstance(reported, bool)
+        or isinstance(found, bool)
+        or not isinstance(reported, int | float)
+        or not isinstance(found, int | float)
+    ):
         return 0.0 if reported == found else math.inf
     return abs(reported - found) / max(1.0, abs(reported))
 

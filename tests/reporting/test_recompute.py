@@ -25,7 +25,9 @@ RECOMPUTED = {"claims: p values", "hypotheses: p values", "hypotheses: adjusted 
 
 def written(plan, path, standing=REGISTERED, **values):
     """Render planted results to a folder, and the study to a file."""
-    results = planted(plan, spread=0.04, T=0.5, **{"C_code": 0.3, "delta": 0.06, "H": 0.02, "paired": -0.02, "code": CODE, **values})
+    results = planted(
+        plan, spread=0.04, T=0.5, **{"C_code": 0.3, "delta": 0.06, "H": 0.02, "paired": -0.02, "code": CODE, **values}
+    )
     findings = infer(plan, results, {}, standing)
     sums = code_sums(plan.runs, results)
     page = render(plan, findings, tidy(plan.runs, results), {"versions": {}, "failures": []}, path / "report", sums)
