@@ -28,6 +28,7 @@ from invariance_probe.study.load import StudyFile, open_study
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run, RunResult
 
+UNITS = 30
 DOSES = {False: [0, 0.4], True: [0, 0.1, 0.2, 0.4, 0.6, 0.8]}
 STAGES = ("plan", "commit", "status, first", "status", "report")
 TARGETS = {("status", 100_000): 5.0, ("report", 10_000): 15.0}
@@ -44,7 +45,7 @@ def study_text(runs: int) -> str:
         "question": "How long does it take?",
         "recordings": [
             {"kind": "simulated", "generator": "redundancy", "session": "s", "sessions": max(1, round(runs / (1713 if large else 128))),
-             "carriers": 30, "units": 30, "information": 3, "bins": 640},
+             "carriers": UNITS, "units": UNITS, "information": 3, "bins": 640},
         ],
         "target": {"name": "label"},
         "folds": {"scheme": "blocks", "count": repeats, "embargo_s": 0.5},
@@ -85,24 +86,27 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
 
 def code_of(asked: Code, rng: np.random.Generator) -> CodeFigures:
     """Return held-out sums of a made-up code of 30 equal units with an R2 of .75."""
-    folds, units = range(8), 30
+    folds = tuple(range(8))
+    whole = sums_of(asked, folds, rng)
+    deleted = [sums_of(asked, tuple(f for f in folds if f != out), rng) for out in folds if asked.jackknife]
+    units = tuple(map(str, range(UNITS)))
+    chosen = (len(folds),) * UNITS
+    return CodeFigures(units, 640, 1, 0.1, "squared error", whole, tuple(deleted), chosen, chosen, 0.2)
+
+
+def sums_of(asked: Code, folds: tuple[int, ...], rng: np.random.Generator) -> HeldOutErrors:
+    """Return its held-out sums over some folds."""
 
     def sums(mean: float) -> tuple[float, ...]:
         return tuple(80 * (mean + 0.01 * rng.standard_normal(len(folds))))
 
-    kept = [sums(1 / (1 + 3 * kept / units)) for kept in range(units + 1)]
-    curves = (
-        DroppingCurve("gained", tuple(kept)),
-        DroppingCurve("lost", tuple(kept[::-1])),
-        DroppingCurve("random", tuple(kept[::-1])),
-    )
-    whole = HeldOutErrors(
-        folds=tuple(folds), windows=(80,) * len(folds), floor=sums(1), everything=sums(0.25), linear_floor=sums(1), linear=sums(0.25),
-        curves=curves, halves=tuple((sums(0.4), sums(0.4)) for _ in range(asked.splits)),
+    kept = tuple(sums(1 / (1 + 3 * kept / UNITS)) for kept in range(UNITS + 1))
+    return HeldOutErrors(
+        folds=folds, windows=(80,) * len(folds), floor=sums(1), everything=sums(0.25), linear_floor=sums(1), linear=sums(0.25),
+        curves=(DroppingCurve("gained", kept), DroppingCurve("lost", kept[::-1]), DroppingCurve("random", kept[::-1])),
+        halves=tuple((sums(0.4), sums(0.4)) for _ in range(asked.splits)),
         corruptions=tuple(CorruptionErrors(one.axis, one.dose, sums(0.4), sums(0.45), 0.4) for one in asked.corruptions),
     )  # fmt: skip
-    chosen = (len(folds),) * units
-    return CodeFigures(tuple(map(str, range(units))), 640, 1, 0.1, "squared error", whole, (), chosen, chosen, 0.2)
 
 
 def stage(name: str, study: Path, runs: Path, flush: bool) -> dict[str, float]:
