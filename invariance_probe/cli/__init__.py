@@ -121,7 +121,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @RUNS
 @click.option("--pilot", type=click.Path(path_type=Path), help="A pilot study whose stored runs show how much results vary.")
 @click.option("--sd", metavar="NAME=SD,...", help=f"How much results vary, stated: {SPREAD_HELP}.")
-@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
+@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_code, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.planning import make_plan, stock, with_kernels
