@@ -12,8 +12,8 @@ from invariance_probe.probing import (
     shared_dimensions,
     supervised,
     trained,
-    unit_information,
 )
+from invariance_probe.probing.code import measure
 
 MEASURES = {
     **dict.fromkeys(METHODS, trained.measure_ssl),
@@ -22,14 +22,13 @@ MEASURES = {
     "raw": baselines.measure_raw,
     "pca": baselines.measure_pca,
     "untrained": baselines.measure_untrained,
-    "information": baselines.measure_information,
     "shift_null": nulls.measure_shift_null,
     "circular_null": nulls.measure_circular_null,
     "session_null": nulls.measure_session_null,
     "pseudo_null": nulls.measure_pseudo_null,
     "leak": leak.measure_leak,
     "persistence": nulls.measure_persistence,
-    "unit_information": unit_information.measure_unit_information,
+    "code": measure.measure_code,
     "test_lag": lag_curve.measure_test_lag,
     "messengers": messengers.measure_messengers,
     "reliance": reliance.measure_reliance,

@@ -1,4 +1,4 @@
-"""Runs without gradient: raw activity, PCA, untrained encoders, closed-form linear SSL, and the information cost."""
+"""Runs without gradient: raw activity, PCA, untrained encoders, and closed-form linear SSL."""
 
 from typing import Any
 
@@ -11,8 +11,8 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.probing.diagnostics import rank_me
 from invariance_probe.probing.mining import distant_pairs
-from invariance_probe.probing.readout import Measured, probe_losses, probe_scored, result_of, selection_losses
-from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress, freeze
+from invariance_probe.probing.readout import Measured, probe_scored, result_of, selection_losses
+from invariance_probe.probing.trained import COLLAPSED, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run, RunResult, Status
 
@@ -89,23 +89,6 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
         Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}))
         for i, run in enumerate(runs)
     ]
-
-
-def measure_information(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Refit and test the raw probe on corrupted inputs, several draws a window, without SSL and without base."""
-    measured = []
-    for run in runs:
-        part = bench.train_windows(run)
-        views = bench.views([run], [part], torch.float64)
-        windows = bench.all_windows.unsqueeze(0)
-        drawn = [views.single(EVALUATION_STEP + i, windows).flatten(2) for i in range(run.method.draws)]  # type: ignore[union-attr]
-        losses = probe_losses(bench, [run], torch.stack(drawn, dim=1), [part])[0]
-        clean = views.scaling.apply(views.whole.activity[views._bins(windows)]).flatten(2)
-        spread = (clean - clean.mean(1, keepdim=True)).square().sum()
-        change = sum(float((view - clean).square().sum() / spread) for view in drawn) / len(drawn)
-        result = result_of(bench, run, losses, diagnostics={"input_change": change})
-        measured.append(Measured(run, result))
-    return measured
 
 
 def failed(runs: list[Run], error: Exception) -> list[Measured]:

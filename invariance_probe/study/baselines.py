@@ -38,13 +38,6 @@ class Supervised(Declaration):
     encoder: Encoder = MLPEncoder()
 
 
-class Information(Declaration):
-    """A probe refitted and tested on corrupted inputs, several draws a sample, without SSL and without base."""
-
-    kind: Literal["information"] = "information"
-    draws: Annotated[int, Field(ge=8)] = 8
-
-
 class Persistence(Declaration):
     """How much of the target survives the lag of a pairing: 1 - rho(w)^2, the information cost of jitter."""
 
@@ -93,30 +86,29 @@ class Leak(Declaration):
 
 
 class CodeCorruption(Declaration):
-    """A corruption of the inputs at one dose, under which a code is examined."""
+    """A swept corruption of the inputs at one dose."""
 
     axis: str
-    """The swept path."""
     dose: float
     views: Views
-    """Views with nothing but this corruption."""
+    """Views with nothing but the swept transform, at that dose."""
 
 
 class Code(Declaration):
-    """How many units carry the target, how redundantly, and what corruptions take: decoders that are refitted, without SSL."""
+    """How many units suffice and are needed, and what is lost with corrupted inputs, by refitted decoders."""
 
     kind: Literal["code"] = "code"
     corruptions: tuple[CodeCorruption, ...] = ()
     masks: Annotated[int, Field(ge=20)] = 60
-    """Balanced masks of units for each dose, drawn anew for each session."""
+    """Balanced masks of a corruption that leaves some inputs intact."""
     splits: Annotated[int, Field(ge=20)] = 20
-    """Random splits of the units into halves."""
+    """Random halves of the units."""
     blocks: Annotated[int, Field(ge=8)] = 8
-    """Folds of contiguous blocks; as many as the study has folds, if these are more."""
+    """Contiguous blocks that are held out in turn; as many as the study has folds where these are more."""
     draws: Annotated[int, Field(ge=8)] = 8
-    """Draws of a corruption that one decoder has to read."""
+    """Corrupted versions of every window that the blind decoder reads."""
     jackknife: bool = False
-    """Measure everything again with each block left out, for claims about these recordings only."""
+    """Whether everything is repeated without each block: for claims about these recordings only."""
 
 
 class TestLag(Declaration):
@@ -209,7 +201,6 @@ Baseline = (
     | PCA
     | Untrained
     | Supervised
-    | Information
     | Persistence
     | ShiftNull
     | CircularNull

@@ -24,6 +24,8 @@ BEATS_FLOOR = 4.0
 CurveName = Literal["gained", "lost", "lost: most harm now", "lost: by own R2", "lost: in order of gain", "random"]
 """Dropping curves: units gained most useful first; lost in the order that is scored in each fold; lost in each of the three
 orders; and lost at random."""
+Scale = Literal["r2", "information"]
+"""What is halved at a crossing: R2, or J."""
 Fold = tuple[float, ...]
 """A sum over the held-out windows of every fold (fold,)."""
 
@@ -50,7 +52,7 @@ class DroppingCurve:
         Which units come first.
     errors
         Sums of squared errors over the target's variance (step, fold), from no unit gained or lost to one step beyond
-        the crossing of the pooled curve.
+        the crossings of the pooled curve at half of R2 and at half of J.
     orders
         The order that was scored in each fold (fold,); for the curve `lost` only.
     """
@@ -170,13 +172,23 @@ class HeldOutErrors:
 
     @property
     def k_s(self) -> float | None:
-        """Fewest units found that reach half of the information of all, interpolated; None where nothing is decoded."""
-        return self._crossing("gained", rising=True)
+        """Fewest units found that reach half of the R2 of all, interpolated; None where nothing is decoded."""
+        return self.crossing("gained")
 
     @property
     def k_n(self) -> float | None:
-        """Fewest units found whose loss leaves less than half, interpolated; None where nothing is decoded."""
-        return self._crossing("lost", rising=False)
+        """Fewest units found whose loss leaves less than half of R2, interpolated; None where nothing is decoded."""
+        return self.crossing("lost")
+
+    @property
+    def k_s_of_information(self) -> float | None:
+        """The same at half of J, which does not follow R2 where units are unequal."""
+        return self.crossing("gained", "information")
+
+    @property
+    def k_n_of_information(self) -> float | None:
+        """The same at half of J, which does not follow R2 where units are unequal."""
+        return self.crossing("lost", "information")
 
     @property
     def carriers(self) -> float | None:
@@ -226,6 +238,28 @@ class HeldOutErrors:
         """
         return rate / (1 + (1 - rate) * self.information)
 
+    def crossing(self, name: CurveName, scale: Scale = "r2") -> float | None:
+        """First step at which a pooled curve crosses half of what all units have, interpolated on the J scale.
+
+        None where nothing is decoded, or where the curve ends before it crosses.
+
+        Parameters
+        ----------
+        name
+            Which curve.
+        scale
+            Half of R2, or half of J.
+        """
+        half = self.information / 2 if scale == "information" else information(self.r2 / 2)
+        values = self.along(name)
+        if not half:
+            return None
+        for step in range(1, len(values)):
+            before, after = values[step - 1], values[step]
+            if after >= half if name == "gained" else after < half:
+                return step - 1 + (half - before) / (after - before)
+        return None
+
     def _r2(self, errors: Fold) -> float:
         floor = sum(self.linear_floor)
         return 1 - sum(errors) / floor if floor > 0 else 0.0
@@ -233,17 +267,6 @@ class HeldOutErrors:
     def _part_of_range(self, losses: Fold) -> float | None:
         lost, whole = sum(losses) - sum(self.everything), sum(self.floor) - sum(self.everything)
         return lost / whole if whole > 0 else None
-
-    def _crossing(self, name: CurveName, rising: bool) -> float | None:
-        """First step at which the pooled curve crosses half of all information, interpolated on the J scale."""
-        half, values = self.information / 2, self.along(name)
-        if not half:
-            return None
-        for step in range(1, len(values)):
-            before, after = values[step - 1], values[step]
-            if after >= half if rising else after < half:
-                return step - 1 + (half - before) / (after - before)
-        return None
 
 
 @dataclass(frozen=True)

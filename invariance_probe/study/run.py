@@ -19,7 +19,7 @@ from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Raised by every change that alters numbers; part of every key."""
 
 Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
@@ -170,7 +170,7 @@ class RunResult:
     measured_at: str = ""
     """When (UTC, ISO 8601); empty in results from before this was noted."""
     code: CodeFigures | None = None
-    """Of the measurement `code`."""
+    """The finding of the code, of the measurement `code` only."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data; `code` stands in it where there is one."""

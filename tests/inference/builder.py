@@ -4,6 +4,7 @@ import numpy as np
 from conftest import tiny_study
 
 from invariance_probe.study.plan import A_THIRD, Plan
+from invariance_probe.study.recordings import Planted
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
@@ -20,10 +21,17 @@ JITTER = {
 }  # fmt: skip
 
 
-def make_plan(sessions=6, **changes):
+def make_plan(sessions=6, plants=True, **changes):
+    """A plan of sessions of one subject, with the targets that are planted in them where their number and study allow it."""
     study = Study.model_validate(tiny_study(**{"arms": ["independent", "shared", "paired"], "training": LICENSED, **changes}))
-    subjects = ["a"] * sessions
-    return Plan(study, tuple(Session(f"s{i}", subjects[i], "", f"f{i}", study.recordings[0]) for i in range(sessions)))
+    own = tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(sessions))
+    wanted = plants and not study.quick and any(study.corrupts(h.axis) for h in study.hypotheses)
+    return Plan(study, own, tuple(_planted_in(one, kind) for one in own for kind in ("one_unit", "projection")) if wanted else ())
+
+
+def _planted_in(session, kind):
+    source = Planted(of=session.source, plant=kind)
+    return Session(f"{session.name}+{kind}", session.subject, "", f"{session.fingerprint} {kind}", source)
 
 
 def planted(
@@ -82,6 +90,7 @@ def planted(
             "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
         }.get(kind)  # fmt: skip
         if kind in ("simclr", "moco", "vicreg", "byol"):
+            plant = run.session.partition("+")[2]
             cost = {
                 "none": aa if run.seed >= plan.study.training.seeds else 0.0,
                 "independent": delta,
@@ -91,6 +100,7 @@ def planted(
                 **(checked or {}).get(run.setting, {}),
                 **(recipes or {}).get(_recipe_of(run), {}),
             }[run.arm]
+            cost = (0.3 if plant == "one_unit" and run.arm == "independent" else 0.0) if plant else cost
             cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost
             loss = clean + cost * R + spread * R * gen.standard_normal()
         noise = 0.002 * gen.standard_normal(per)
@@ -112,9 +122,9 @@ def _recipe_of(run):
 def _code_of(run, C_code, changes, R, jackknife, seed):
     """The code of a session, or of a planted control: one unit, or all of them."""
     corruptions = [(one.axis, one.dose) for one in run.method.corruptions]
-    of_plant = {"planted one_unit": {"carriers": (0.3, 0.7), "c_code": 0.4}, "planted projection": {"carriers": (8, 20), "c_code": 0.1}}
+    of_plant = {"one_unit": {"carriers": (0.3, 0.7), "c_code": 0.4}, "projection": {"carriers": (8, 20), "c_code": 0.05}}
     own = {"c_code": C_code, "c_blind": C_code + 0.1, "R": R, "jackknife": jackknife, "seed": seed}
-    return made_code(corruptions, **{**own, **of_plant.get(run.group, changes)})
+    return made_code(corruptions, **{**own, **of_plant.get(run.session.partition("+")[2], changes)})
 
 
 def with_lags(plan, results, *, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)):

@@ -46,8 +46,9 @@ def _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, know
         return fold(1 / (1 + j))  # the error of information j, of a floor of 1
 
     k_s, k_n = (k * np.exp(spread / 8 * gen.standard_normal() * (len(folds) < BLOCKS)) for k in (k_s, k_n))
-    gained = [at(J * min(1.0, n / (2 * k_s))) for n in range(int(k_s) + 2)]
-    dropped = [at(J * max(0.0, 1 - n / (2 * k_n))) for n in range(int(k_n) + 2)]
+    half_r2 = (R / 2) / (1 - R / 2)  # the information at which half of R2 is reached
+    gained = [at(min(J, half_r2 * n / k_s)) for n in range(int(k_s) + 2)]
+    dropped = [at(max(0.0, J - (J - half_r2) * n / k_n)) for n in range(int(k_n) + 2)]
     half = at(J * redundancy / 2)
     return HeldOutErrors(
         folds=folds, windows=(WINDOWS,) * len(folds), floor=fold(1.0), everything=fold(every), linear_floor=fold(1.0), linear=fold(every),

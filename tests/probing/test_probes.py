@@ -143,7 +143,7 @@ def test_persistence_of_an_ou_label_is_exponential_in_the_lag():
     jitter = {
         "id": "J",
         "claim": "c",
-        "predicts": "invariant",
+        "predicts": "tolerated",
         "axis": "time_jitter.window_s",
         "dose": 0.4,
         "margin": tiny_study()["hypotheses"][0]["margin"],
