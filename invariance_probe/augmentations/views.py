@@ -36,6 +36,8 @@ class Scaling:
     mean: Tensor
     inverse_sd: Tensor
     """Zero for a unit that is constant in the training part, which so reads as zero everywhere."""
+    square_roots: bool = False
+    """Whether square roots, sqrt(x + 1/4), are what is standardised."""
 
     @classmethod
     def of(cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device) -> "Scaling":
@@ -44,10 +46,13 @@ class Scaling:
         sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
         inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=sds > 1e-9)
         shape = (len(bins), 1, 1, -1)
-        return cls(*(torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)))
+        mean, inverse_sd = (torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse))
+        return cls(mean, inverse_sd)
 
     def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
         """Standardise windows (run, batch, time, unit), multiplied with `scale` first; native kernels do so to the same bits."""
+        if self.square_roots:
+            return ((windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean) * self.inverse_sd
         if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
             return draws.standardise(windows, scale, self.mean, self.inverse_sd)
         return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd

@@ -85,7 +85,7 @@ def dropout_study(method: dict[str, Any], sizes: dict[str, int], arithmetic: Map
 def needed(run: Run) -> bool:
     """Say whether a run bears on a claim about dropout: paired draws and the A/A control only where verdicts are judged."""
     number = int(run.session.rpartition("-")[2])
-    if run.method.kind == "unit_information":
+    if run.method.kind == "code":
         return number <= JUDGED
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
         return False
@@ -105,7 +105,7 @@ def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
 def needed_for_claims(run: Run) -> bool:
     """Say whether a run bears on D, H, delta or C_info: no controls, and one supervised network for the choice of the ceiling."""
     return (
-        run.method.kind not in {*BESIDE_THE_POINT, "unit_information"}
+        run.method.kind not in {*BESIDE_THE_POINT, "code"}
         and run.setting != BESIDE
         and (run.method.kind != "supervised" or run.seed == 0)
     )

@@ -44,7 +44,7 @@ def measured_sessions(
 
 def _measurement_of(group: str) -> str:
     family = group.partition("-")[0]
-    return {"smoothness": "test_lag", "switching": "test_lag", "nothing": "shift_null"}.get(family, "unit_information")
+    return {"smoothness": "test_lag", "switching": "test_lag", "nothing": "shift_null"}.get(family, "code")
 
 
 def measure_rows(found: Sessions) -> list[Row]:

@@ -14,7 +14,7 @@ from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
-WHOLE_SESSION = {*KINDS, "unit_information", "test_lag"}
+WHOLE_SESSION = {*KINDS, "code", "test_lag"}
 """Measurements of a whole session, of which there is one each."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""

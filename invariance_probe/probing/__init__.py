@@ -12,8 +12,8 @@ from invariance_probe.probing import (
     shared_dimensions,
     supervised,
     trained,
-    unit_information,
 )
+from invariance_probe.probing.code import measure
 
 MEASURES = {
     **dict.fromkeys(METHODS, trained.measure_ssl),
@@ -29,7 +29,7 @@ MEASURES = {
     "pseudo_null": nulls.measure_pseudo_null,
     "leak": leak.measure_leak,
     "persistence": nulls.measure_persistence,
-    "unit_information": unit_information.measure_unit_information,
+    "code": measure.measure_code,
     "test_lag": lag_curve.measure_test_lag,
     "messengers": messengers.measure_messengers,
     "reliance": reliance.measure_reliance,

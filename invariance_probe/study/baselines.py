@@ -8,6 +8,7 @@ from invariance_probe.study.declaration import Declaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.session import OtherSession
+from invariance_probe.study.views import Views
 
 
 class Raw(Declaration):
@@ -91,16 +92,30 @@ class Leak(Declaration):
     draws: Annotated[int, Field(ge=10)] = 20
 
 
-class UnitInformation(Declaration):
-    """How many units carry the target (N_eff) and whether they carry it redundantly (RedIdx), by refitting on random halves."""
+class CodeCorruption(Declaration):
+    """A swept corruption of the inputs at one dose."""
 
-    kind: Literal["unit_information"] = "unit_information"
-    rate: Annotated[float, Field(gt=0, lt=1)] = 0.4
-    """Part of the units that a mask hides."""
-    masks: Annotated[int, Field(ge=100)] = 200
-    least_active: Annotated[float, Field(ge=0, lt=1)] = 0.05
-    """Units that are active in fewer windows are left out: in stretches where they are silent, the surrogate that corrects RedIdx
-    would read the target from them without noise."""
+    axis: str
+    dose: float
+    views: Views
+    """Views with nothing but the swept transform, at that dose."""
+
+
+class Code(Declaration):
+    """How many units suffice and are needed, and what is lost with corrupted inputs, by refitted decoders."""
+
+    kind: Literal["code"] = "code"
+    corruptions: tuple[CodeCorruption, ...] = ()
+    masks: Annotated[int, Field(ge=20)] = 60
+    """Balanced masks of a corruption that leaves some inputs intact."""
+    splits: Annotated[int, Field(ge=20)] = 20
+    """Random halves of the units."""
+    blocks: Annotated[int, Field(ge=8)] = 8
+    """Contiguous blocks that are held out in turn; as many as the study has folds where these are more."""
+    draws: Annotated[int, Field(ge=8)] = 8
+    """Corrupted versions of every window that the blind decoder reads."""
+    jackknife: bool = False
+    """Whether everything is repeated without each block: for claims about these recordings only."""
 
 
 class TestLag(Declaration):
@@ -200,7 +215,7 @@ Baseline = (
     | SessionNull
     | PseudoNull
     | Leak
-    | UnitInformation
+    | Code
     | TestLag
     | SharedDimensions
     | Messengers

@@ -16,6 +16,8 @@ from typing import Any
 from invariance_probe.study.baselines import (
     PCA,
     CircularNull,
+    Code,
+    CodeCorruption,
     Information,
     Leak,
     Messengers,
@@ -26,7 +28,6 @@ from invariance_probe.study.baselines import (
     ShiftNull,
     Supervised,
     TestLag,
-    UnitInformation,
     Untrained,
 )
 from invariance_probe.study.encoders import MLPEncoder
@@ -283,7 +284,7 @@ class Plan:
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         clean = Condition(_corruption(study.views, "", 0.0))
         messengers = (asked for asked in study.measurements if isinstance(asked, Messengers))
-        asked = (self._null(session), UnitInformation(), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
+        asked = (self._null(session), self._code(), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
         for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
@@ -299,6 +300,13 @@ class Plan:
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, clean)
+
+    def _code(self) -> Code:
+        """Return the measurement of the code, at every swept corruption."""
+        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self._corrupted)
+        few = max(len({session.subject for session in self.sessions}), 1)
+        units = len(self.sessions) if few == 1 else few
+        return Code(corruptions=corruptions, jackknife=units < 4)
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""

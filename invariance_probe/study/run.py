@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
+from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
@@ -168,6 +169,8 @@ class RunResult:
     """Hash of the registration under which it was measured; empty without one."""
     measured_at: str = ""
     """When (UTC, ISO 8601); empty in results from before this was noted."""
+    code: CodeFigures | None = None
+    """The finding of the code, of the measurement `code` only."""
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON data."""
@@ -177,4 +180,5 @@ class RunResult:
     def from_json(cls, data: dict[str, Any]) -> "RunResult":
         """Read what `to_json` wrote."""
         listed = {name: tuple(data[name]) for name in ("blocks", "block_losses", "floor_losses")}
-        return cls(**{**data, **listed})
+        code = data.get("code")
+        return cls(**{**data, **listed, "code": None if code is None else CodeFigures.from_json(code)})

@@ -15,7 +15,7 @@ JITTER = {
     "target": {"name": "t", "kind": "categorical"},
     "method": {"kind": "linear_ssl"},
 }
-CAME_LATER = {"leak", "unit_information"}
+CAME_LATER = {"leak", "code"}
 """Measurements that came, or got another declaration, after the keys were taken."""
 FROZEN = {
     "dropout": ({}, 186, "69f7e7fe1f77b164", "0f23c55f3980842f", "897df3fb8cf269e6", "c3eaec7ea3487011"),

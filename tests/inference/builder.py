@@ -104,7 +104,7 @@ def with_code(plan, results, *, n_eff=2.0, units=30, red_idx=0.0, tau=0.8, lags=
     for i, run in enumerate(run for run in plan.runs if run.fold is None):
         own = 1 + 0.01 * (i % 5)
         found = {
-            "unit_information": {"units": units, "n_eff": n_eff * own, "red_idx": red_idx + 0.001 * (i % 5)},
+            "code": {"units": units, "n_eff": n_eff * own, "red_idx": red_idx + 0.001 * (i % 5)},
             "test_lag": {"tau_s": tau * own, "tau_low_s": 0.8 * tau, "tau_high_s": 1.2 * tau, **decayed},
         }
         if run.method.kind in found:

@@ -1,4 +1,4 @@
-"""N_eff, RedIdx, tau and the test for jumps recover what simulated codes were made with."""
+"""Tau and the test for jumps recover what simulated codes were made with."""
 
 from pathlib import Path
 
@@ -11,7 +11,6 @@ from scipy.signal import lfilter
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.lag_curve import crossing, increment_kurtosis, lag_curve
-from invariance_probe.probing.unit_information import Spread
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
@@ -28,28 +27,6 @@ def measured(kind, sessions=5, **world):
         bench = Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu"))
         found.append(MEASURES[kind](bench, runs, lambda steps: None)[0].result.diagnostics)
     return {name: np.array([values[name] for values in found]) for name in found[0] if "@" not in name}
-
-
-def test_equal_carriers_of_additive_information_are_counted_exactly():
-    """J_M = number of kept carriers: CV^2 = p / ((1 - p) m), and the mean falls by p."""
-    kept = np.random.default_rng(0).random((200_000, 12)) >= 0.4
-    spread = Spread(12.0, kept.sum(axis=1).astype(float))
-    assert spread.n_eff(0.4) == pytest.approx(12, rel=0.02)
-    assert spread.redundancy(0.4) == pytest.approx(0, abs=0.005)
-    assert Spread(12.0, np.full(10, 12.0)).redundancy(0.4) == 1
-
-
-@pytest.mark.parametrize("carriers", [1, 6, 15])
-def test_n_eff_finds_the_number_of_carriers_up_to_a_quarter_of_the_units(carriers):
-    found = measured("unit_information", generator="redundancy", carriers=carriers, carrier_counts=1.0, bins=4000, information=2)
-    assert np.median(found["n_eff"]) == pytest.approx(carriers, rel=0.2)
-    assert abs(np.median(found["red_idx"])) <= 0.06
-
-
-def test_differential_noise_is_redundancy_and_independent_carriers_are_not():
-    values = {"generator": "redundancy", "carriers": 60, "bins": 4000, "information": 2}
-    assert measured("unit_information", shared_noise=1.0, **values)["red_idx"].min() > 0.3
-    assert abs(measured("unit_information", **values)["red_idx"].mean()) < 0.05
 
 
 @pytest.mark.parametrize("tau", [0.2, 0.8])

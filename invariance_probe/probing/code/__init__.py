@@ -1,0 +1,1 @@
+"""The finding of the code: what decoders that are refitted say, without SSL."""

@@ -1,0 +1,144 @@
+"""Decoders that cannot see a corruption: one fit on several corrupted versions of the training part, tested on corrupted inputs.
+
+The corruption acts on the activity itself; square roots of counts are taken afterwards. What acts on standardised activity does
+so after standardisation by the statistics of the whole session's inputs, so that a block's corrupted moments serve every fold.
+Only `cutmix`, which shows other windows, is made again for each fold, from the fold's own training windows.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.probing.code.classes import log_losses
+from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.inputs import chunks, rooted
+from invariance_probe.probing.code.moments import Moments, System
+from invariance_probe.probing.code.penalties import Part, choose_penalties, solve
+from invariance_probe.probing.trained import EVALUATION_STEP
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.baselines import CodeCorruption
+from invariance_probe.study.probes import RidgeProbe
+from invariance_probe.study.run import Run
+from invariance_probe.study.transforms import CutMix
+
+
+@dataclass(frozen=True, eq=False)
+class Corrupted:
+    """Corrupted inputs of a session, made on demand and the same every time.
+
+    Attributes
+    ----------
+    ground
+        The session.
+    maker
+        Makes corrupted views of windows.
+    draws
+        How many versions of each window there are.
+    """
+
+    ground: Ground
+    maker: ViewMaker
+    draws: int
+
+    @classmethod
+    def of(cls, bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground, fold: int, draws: int) -> "Corrupted":
+        """Prepare the corruption of a session; other windows are those of a fold's training part."""
+        recording, windows = bench.recording, bench.windows
+        corrupting = run.model_copy(update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose})
+        bins = np.unique(windows.starts[:, None] + np.arange(windows.length))
+        counts = recording.activity_kind == "counts"
+        measured = Scaling.of(rooted(recording.activity, counts), [bins], torch.float64, torch.device("cpu"))
+        scaling = Scaling(measured.mean, measured.inverse_sd, square_roots=counts)
+        activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
+        keys = bench.keys("views", [corrupting])
+        parts = [ground.folds[fold].train]
+        return cls(ground, ViewMaker(activity, windows.length, starts, [corrupting], keys, scaling, parts), draws)
+
+    def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Corrupted inputs of windows (row, feature) in parts, with the window of each row (row,)."""
+        for part in chunks(windows, self.ground.inputs.features):
+            for draw in range(self.draws):
+                yield self._view(part, draw), part
+
+    def change(self) -> float:
+        """Mean squared change of the inputs over their variance, in the first version of every window."""
+        inputs, changed = self.ground.inputs, 0.0
+        for fold in self.ground.folds:
+            for part in chunks(fold.test, inputs.features):
+                changed += float(((self._view(part, 0) - inputs.rows(part)) ** 2).sum())
+        total, features = self.ground.moments.total, self.ground.moments.features
+        spread = np.diagonal(total)[:features].sum() - (total[features, :features] ** 2).sum() / total[features, features]
+        return changed / float(spread)
+
+    def _view(self, part: np.ndarray, draw: int) -> np.ndarray:
+        """One corrupted version of windows (row, feature).
+
+        A view's random numbers are addressed by its place in the batch, so every batch has a step of its own.
+        """
+        step = EVALUATION_STEP + draw + self.draws * int(part[0])
+        view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[:, :, self.ground.varying]
+        return np.asarray(view.transpose(0, 2, 1).reshape(len(part), -1))
+
+
+@dataclass(frozen=True, eq=False)
+class Blind:
+    """Decoders of a session that cannot see a corruption.
+
+    Attributes
+    ----------
+    ground
+        The session.
+    corrupted
+        Corrupted inputs, with their moments: one for all folds, or one for each.
+    """
+
+    ground: Ground
+    corrupted: tuple[tuple[Corrupted, Moments], ...]
+
+    @classmethod
+    def of(cls, bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground, draws: int) -> "Blind":
+        """Corrupt a session and take the moments."""
+        folds = range(len(ground.folds)) if shows_other_windows(corruption) else range(1)
+        made = [Corrupted.of(bench, run, corruption, ground, fold, draws) for fold in folds]
+        return cls(ground, tuple((one, _moments(ground, one)) for one in made))
+
+    @property
+    def change(self) -> float:
+        """Mean squared change of the inputs over their variance."""
+        return self.corrupted[0][0].change()
+
+    def losses(self, left_out: int) -> dict[tuple[Part, int], float]:
+        """Sum of losses, mean over draws, of each training part that leaves out so many blocks on each of these."""
+        found: dict[tuple[Part, int], float] = {}
+        for number, (corrupted, moments) in enumerate(self.corrupted):
+            penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
+            blocks = range(len(self.ground.folds)) if len(self.corrupted) == 1 else [number]
+            sums = self._log_losses(corrupted, moments, penalties) if self.ground.classes else self._squares(moments, penalties)
+            found |= {(part, block): value / corrupted.draws for (part, block), value in sums.items() if block in blocks}
+        return found
+
+    def _squares(self, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+        found = {}
+        for part, penalty in penalties.items():
+            system = System.of(moments.training(part), moments.features)
+            vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+            for block in part:
+                found[part, block] = float((vectors * (moments.blocks[block] @ vectors)).sum()) / self.ground.scale
+        return found
+
+    def _log_losses(self, corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+        labels, none = self.ground.target.argmax(axis=1), np.zeros((0, moments.features), dtype=bool)
+        losses = log_losses(corrupted.parts, moments, labels, self.ground.folds, penalties, none)
+        return {key: one.everything for key, one in losses.items()}
+
+
+def _moments(ground: Ground, corrupted: Corrupted) -> Moments:
+    return Moments.of(corrupted.parts, ground.moments.features, ground.target, ground.folds)
+
+
+def shows_other_windows(corruption: CodeCorruption) -> bool:
+    """Whether a corruption has to be made again for each fold."""
+    return any(isinstance(transform, CutMix) for transform in corruption.views.transforms)

@@ -1,0 +1,175 @@
+"""Linear discriminants of classes from the same moments, refitted on parts of the units and scored by log-loss.
+
+With m_k the mean of class k and S the within-class covariance of standardised inputs, plus `UNIT` times the fold's ridge penalty
+on its diagonal (the shrinkage), class k has the evidence x' S^-1 m_k - m_k' S^-1 m_k / 2, and the probability
+softmax(log pi_k + b x evidence_k). The inverse temperature b is fitted once per training part, with all units, on blocks inside
+it that the discriminant was not fitted on, and kept for refits; at b = 0 the loss is that of the class frequencies.
+
+References
+----------
+Friedman 1989, doi:10.1080/01621459.1989.10478752 (regularised discriminants).
+Guo et al. 2017, arXiv:1706.04599 (temperature scaling).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.special import logsumexp
+
+from invariance_probe.data.folds import Fold
+from invariance_probe.probing.code.inputs import chunks
+from invariance_probe.probing.code.moments import Moments, Rows, System, forbidden_by
+from invariance_probe.probing.code.penalties import Part
+from invariance_probe.probing.code.refitting import Refittable
+
+LARGEST_SCALE = 20.0
+"""Inverse temperatures are at most this."""
+RAREST = 0.5
+"""A class that a training part lacks counts as this many windows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Discriminants:
+    """Discriminants of one training part on several sets of inputs.
+
+    Attributes
+    ----------
+    weights
+        On inputs that are not standardised (feature, decoder, class).
+    offsets
+        (decoder, class).
+    prior
+        Log frequencies of the classes (class,).
+    """
+
+    weights: np.ndarray
+    offsets: np.ndarray
+    prior: np.ndarray
+
+    @classmethod
+    def of(cls, moments: np.ndarray, features: int, penalty: float, masks: np.ndarray) -> "Discriminants":
+        """Fit discriminants on the inputs that masks (mask, feature) keep, after one on all."""
+        system = System.of(moments, features)
+        counts = moments[features, features + 1 :]
+        means = moments[:features, features + 1 :] / np.maximum(counts, RAREST) - system.mean[:, None]
+        means = np.where(counts > 0, means, 0.0) * system.inverse_sd[:, None]
+        frequencies = np.maximum(counts, RAREST) / counts.sum()
+        within = system.ridge(penalty) - (means * (counts / counts.sum())) @ means.T
+        found = Refittable(within, means)
+        weights = np.concatenate([found.weights[:, None], found.on(masks)], axis=1)
+        offsets = -(means[:, None] * weights).sum(axis=0) / 2
+        unscaled = weights * system.inverse_sd[:, None, None]
+        return cls(unscaled, offsets - np.tensordot(system.mean, unscaled, 1), np.log(frequencies))
+
+    def evidence(self, x: np.ndarray) -> np.ndarray:
+        """Evidence for each class (row, decoder, class) from inputs (row, feature)."""
+        return (x @ self.weights.reshape(len(self.weights), -1)).reshape(len(x), *self.offsets.shape) + self.offsets
+
+
+@dataclass(frozen=True, eq=False)
+class Losses:
+    """Sums of losses over a held-out block: of the best constant, of all inputs, and of what each mask keeps (mask,)."""
+
+    floor: float
+    everything: float
+    masked: np.ndarray
+
+
+def log_losses(
+    rows: Rows,
+    moments: Moments,
+    labels: np.ndarray,
+    folds: tuple[Fold, ...],
+    penalties: dict[Part, float],
+    masks: np.ndarray,
+) -> dict[tuple[Part, int], Losses]:
+    """Score discriminants of every training part on the blocks that it leaves out.
+
+    Parameters
+    ----------
+    rows
+        Gives inputs of windows; several versions of a window count as so many rows.
+    labels
+        Class of every window (window,).
+    penalties
+        Of every training part.
+    masks
+        Inputs that are kept (mask, feature).
+    """
+    scales = _inverse_temperatures(rows, moments, labels, folds, penalties)
+    found = {}
+    fitted = {
+        part: Discriminants.of(moments.training(part), moments.features, penalty, masks) for part, penalty in penalties.items()
+    }
+    for block, fold in enumerate(folds):
+        leaving = [part for part in penalties if block in part]
+        sums = {part: np.zeros(len(masks) + 1) for part in leaving}
+        floors = dict.fromkeys(leaving, 0.0)
+        for x, windows in rows(fold.test):
+            for part in leaving:
+                one, known = fitted[part], labels[windows]
+                floors[part] -= float(one.prior[known].sum())
+                for some in chunks(np.arange(len(x)), one.offsets.size):
+                    evidence = scales[part] * one.evidence(x[some])
+                    sums[part] += _losses(one.prior, evidence, known[some]).sum(axis=0)
+        for part in leaving:
+            found[part, block] = Losses(floors[part], float(sums[part][0]), sums[part][1:])
+    return found
+
+
+def _inverse_temperatures(
+    rows: Rows, moments: Moments, labels: np.ndarray, folds: tuple[Fold, ...], penalties: dict[Part, float]
+) -> dict[Part, float]:
+    """Fit the inverse temperature of every training part on each of its blocks, held out in turn."""
+    forbidden = forbidden_by(folds, len(labels))
+    none = np.zeros((0, moments.features), dtype=bool)
+    scored: dict[Part, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {part: [] for part in penalties}
+    for block, fold in enumerate(folds):
+        inner = {
+            part: Discriminants.of(moments.training(part | {block}), moments.features, penalty, none)
+            for part, penalty in penalties.items()
+            if block not in part
+        }
+        for x, windows in rows(fold.test):
+            for part, one in inner.items():
+                clear = ~forbidden[windows][:, sorted(part)].any(axis=1)
+                scored[part].append((one.prior, one.evidence(x[clear])[:, 0], labels[windows[clear]]))
+    return {part: inverse_temperature(found) for part, found in scored.items()}
+
+
+def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
+    """Scale of the evidence, in [0, `LARGEST_SCALE`], with the smallest log-loss, which is convex in it.
+
+    Parameters
+    ----------
+    scored
+        Log frequencies (class,), evidence (row, class) and true classes (row,), of rows that were not fitted.
+    """
+
+    def slope(scale: float) -> float:
+        return sum(_slope(prior, evidence, known, scale) for prior, evidence, known in scored)
+
+    low, high = 0.0, LARGEST_SCALE
+    if slope(low) >= 0:
+        return low
+    if slope(high) <= 0:
+        return high
+    while high - low > 1e-9 * LARGEST_SCALE:
+        middle = (low + high) / 2
+        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
+    return (low + high) / 2
+
+
+def _slope(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray, scale: float) -> float:
+    """Derivative of the summed log-loss with respect to the scale of the evidence."""
+    scores = prior + scale * evidence
+    probabilities = np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
+    return float((probabilities * evidence).sum() - evidence[np.arange(len(known)), known].sum())
+
+
+def _losses(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Log-loss (row, decoder) of true classes (row,) under evidence (row, decoder, class)."""
+    scores = prior + evidence
+    taken = np.take_along_axis(scores, known[:, None, None], axis=2)[:, :, 0]
+    return np.asarray(logsumexp(scores, axis=2) - taken)

@@ -1,0 +1,123 @@
+"""Dropping curves of one training part: orders chosen on it, and errors on held-out blocks.
+
+Units are gained greedily. They are lost in three orders: most harm now, by each unit's own R2, and in the order in which they
+were gained; the one that crosses half of the information first in the training part is scored. Harm alone never sees copies, of
+which losing one costs nothing. Information in the training part is that of the explained part of the ridge objective.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from invariance_probe.probing.code.moments import Tested
+from invariance_probe.probing.code.refitting import Refittable
+from invariance_probe.probing.code.sweeping import Sweep, errors_gained, errors_lost, greedy, in_order, round_up, unit_gains
+from invariance_probe.study.code_figures import CurveName, information
+
+LOST: tuple[CurveName, ...] = ("lost: most harm now", "lost: by own R2", "lost: in order of gain")
+WHOLE = 200
+"""Units of which random orders are lost to the last one at once; of more, a tenth is left at first."""
+
+
+@dataclass(frozen=True, eq=False)
+class Dropped:
+    """Dropping curves of one training part.
+
+    Attributes
+    ----------
+    errors
+        Held-out squared errors by curve: one array (step + 1,) for each tested block.
+    scored
+        The order of loss that crossed first in the training part.
+    gained, lost
+        Units in the order in which they were gained, and lost in the scored order.
+    """
+
+    errors: dict[CurveName, list[np.ndarray]]
+    scored: CurveName
+    gained: np.ndarray
+    lost: np.ndarray
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """How far curves have to run, and which are measured.
+
+    Attributes
+    ----------
+    steps
+        Fewest steps by curve.
+    at_random
+        Random orders of the units (order, unit); none where the curve is not measured.
+    every_order
+        Whether each order of loss is scored, beside the one that counts.
+    """
+
+    steps: dict[CurveName, int] = field(default_factory=dict)
+    at_random: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    every_order: bool = False
+
+
+def drop(decoder: Refittable, power: float, bins: int, tested: Sequence[Tested], wanted: Wanted) -> Dropped:
+    """Choose units in a training part and score every nested set on held-out blocks.
+
+    Parameters
+    ----------
+    decoder
+        Ridge regression of the training part.
+    power
+        Variance of its target, summed over columns.
+    bins
+        Columns per unit.
+    tested
+        Held-out blocks.
+    """
+    explained = float((decoder.right * decoder.weights).sum())
+    harm = greedy(decoder.inverse, decoder.weights, bins, explained / 2, wanted.steps.get("lost", 0))
+    enough = _at_half(explained, power)
+    gain = greedy(decoder.matrix, decoder.right, bins, enough, max(wanted.steps.get("gained", 0), len(harm.order)))
+    own = np.argsort(-unit_gains(decoder.matrix, decoder.right, bins), kind="stable")
+    others = [in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins) for order in (own, gain.order)]
+    lost = dict(zip(LOST, (harm, *others), strict=True))
+    crossings = {name: crossing(explained - np.cumsum(sweep.changes), explained, power) for name, sweep in lost.items()}
+    scored = min(crossings, key=lambda name: crossings[name])
+    length = min(len(harm.order), max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))))
+    errors: dict[CurveName, list[np.ndarray]] = {
+        "gained": [errors_gained(gain, block) for block in tested],
+        "lost": _losses(decoder, lost[scored].first(length), tested),
+    }
+    for name, sweep in lost.items() if wanted.every_order else ():
+        errors[name] = errors["lost"] if name == scored else _losses(decoder, sweep, tested)
+    if len(wanted.at_random):
+        errors["random"] = _lost_at_random(decoder, bins, tested, wanted)
+    return Dropped(errors, scored, gain.order, lost[scored].order[:length])
+
+
+def crossing(left: np.ndarray, explained: float, power: float) -> float:
+    """Step at which explained variance (step,) falls below half, interpolated on the J scale; infinite where it does not."""
+    values = np.array([information(value / power) for value in (explained, explained / 2, *left)]) if power else np.zeros(1)
+    half, along = values[1:2], np.delete(values, 1)
+    below = np.flatnonzero(along < half) if len(half) else half
+    if not len(below):
+        return np.inf
+    step = int(below[0])
+    return float(step - 1 + (along[step - 1] - half[0]) / (along[step - 1] - along[step]))
+
+
+def _at_half(explained: float, power: float) -> float:
+    """Explained variance at half of the information, which is at least half of the explained variance."""
+    half = information(explained / power) / 2 if power else 0.0
+    return power * half / (1 + half)
+
+
+def _losses(decoder: Refittable, sweep: Sweep, tested: Sequence[Tested]) -> list[np.ndarray]:
+    return [errors_lost(sweep, decoder.weights, block) for block in tested]
+
+
+def _lost_at_random(decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted) -> list[np.ndarray]:
+    """Mean error over random orders for each tested block (step + 1,)."""
+    units = wanted.at_random.shape[1]
+    steps = units if units <= WHOLE else min(units, max(wanted.steps.get("random", 0), round(0.9 * units)))
+    swept = [in_order(decoder.inverse, decoder.weights, order[:steps], bins) for order in wanted.at_random]
+    return list(np.mean([_losses(decoder, sweep, tested) for sweep in swept], axis=0))

@@ -1,0 +1,69 @@
+"""What all decoders of a session's code have in common: inputs, target, blocks, moments and penalties."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.data.folds import Fold, make_folds
+from invariance_probe.probing.code.inputs import Inputs, rooted
+from invariance_probe.probing.code.moments import Moments
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.run import Run
+
+
+@dataclass(frozen=True, eq=False)
+class Ground:
+    """A session prepared for refitting.
+
+    Attributes
+    ----------
+    inputs
+        Square roots of counts, or signals, standardised over the session.
+    target
+        Regression targets: the continuous columns, or one-hot classes (window, column).
+    classes
+        Number of classes; 0 for continuous and circular targets.
+    scale
+        Divisor of squared errors.
+    folds
+        Contiguous blocks with their training windows: each block is held out once.
+    stretch
+        Stretch of every window (window,).
+    moments
+        Second moments by block.
+    units
+        Names of the units that vary in every training part.
+    varying
+        Where these units are in the recording (unit,).
+    """
+
+    inputs: Inputs
+    target: np.ndarray
+    classes: int
+    scale: float
+    folds: tuple[Fold, ...]
+    stretch: np.ndarray
+    moments: Moments
+    units: tuple[str, ...]
+    varying: np.ndarray
+
+    @classmethod
+    def of(cls, bench: Workbench, run: Run, blocks: int) -> "Ground":
+        """Cut a session into at least so many blocks, and take its moments."""
+        recording, windows = bench.recording, bench.windows
+        asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
+        folds = make_folds(recording, windows, asked)
+        activity = rooted(recording.activity, recording.activity_kind == "counts")
+        seen = [np.unique(windows.starts[fold.train, None] + np.arange(windows.length)) for fold in folds]
+        varying = np.flatnonzero(np.all([np.ptp(recording.activity[bins], axis=0) > 0 for bins in seen], axis=0))
+        activity = activity[:, varying]
+        everywhere = np.unique(windows.starts[:, None] + np.arange(windows.length))
+        activity -= activity[everywhere].mean(axis=0)
+        activity /= np.maximum(activity[everywhere].std(axis=0), 1e-300)
+        target = bench.target.columns().cpu().numpy()
+        inputs = Inputs(activity, windows.starts, windows.length)
+        return cls(
+            inputs, target, bench.target.classes, bench.target.scale, folds, windows.stretch,
+            Moments.of(inputs.parts, inputs.features, target, folds),
+            tuple(recording.unit_ids[i] for i in varying), varying,
+        )  # fmt: skip

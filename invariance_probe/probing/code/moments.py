@@ -1,0 +1,193 @@
+"""Second moments of inputs and target, taken once per block, and the ridge regressions that follow from them.
+
+A training part is the session without some blocks and without the windows that the embargo of these blocks forbids, so its
+moments are a sum of blocks' moments less those of few embargoed windows.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from invariance_probe.data.folds import Fold
+from invariance_probe.probing.ridge import UNIT
+
+SMALLEST_VARIANCE = 1e-12
+"""Columns that vary less than this part of the largest variance of a training part get no weight."""
+Rows = Callable[[np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
+"""From windows to their inputs (row, feature), in parts, with the window of each row (row,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Second moments by block of a table whose rows are inputs, a 1 and the target.
+
+    Attributes
+    ----------
+    blocks
+        (block, side, side), where side = features + 1 + columns.
+    edges
+        Rows that the embargo of some block forbids (row, side).
+    edge_block
+        Block that each of these rows is in (row,).
+    edge_folds
+        Which blocks' embargo forbids it (row, block).
+    features
+        Number of input columns.
+    """
+
+    blocks: np.ndarray
+    edges: np.ndarray
+    edge_block: np.ndarray
+    edge_folds: np.ndarray
+    features: int
+
+    @classmethod
+    def of(cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]) -> "Moments":
+        """Take the moments of inputs and target (window, column) over the test blocks of all folds."""
+        forbidden = forbidden_by(folds, len(target))
+        on_edge: np.ndarray = np.any(forbidden, axis=1)
+        side = features + 1 + target.shape[1]
+        grams, edges, windows_on_edge = [], [], []
+        for fold in folds:
+            gram = np.zeros((side, side))
+            for x, windows in rows(fold.test):
+                table = np.hstack([x, np.ones((len(x), 1)), target[windows]])
+                gram += table.T @ table
+                edges.append(table[on_edge[windows]])
+                windows_on_edge.append(windows[on_edge[windows]])
+            grams.append(gram)
+        of_edge = np.concatenate(windows_on_edge)
+        block_of = np.empty(len(target), dtype=np.int64)
+        for number, fold in enumerate(folds):
+            block_of[fold.test] = number
+        return cls(np.stack(grams), np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features)
+
+    @cached_property
+    def total(self) -> np.ndarray:
+        """Moments of the whole session (side, side)."""
+        return np.asarray(self.blocks.sum(axis=0))
+
+    def training(self, left_out: Iterable[int]) -> np.ndarray:
+        """Moments (side, side) of the session without some blocks and what their embargo forbids."""
+        out = list(left_out)
+        removed = self.edge_folds[:, out].any(axis=1) & ~np.isin(self.edge_block, out)
+        rows = self.edges[removed]
+        return self.total - self.blocks[out].sum(axis=0) - rows.T @ rows
+
+    def block(self, block: int, clear_of: Iterable[int] = ()) -> np.ndarray:
+        """Moments (side, side) of a block without the rows that the embargo of other blocks forbids."""
+        removed = self.edge_folds[:, list(clear_of)].any(axis=1) & (self.edge_block == block)
+        rows = self.edges[removed]
+        return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
+
+    def without(self, kept: np.ndarray) -> "Moments":
+        """The moments of some of the input columns (feature,), true where kept."""
+        side = np.flatnonzero(np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)]))
+        blocks = self.blocks[:, side[:, None], side]
+        return Moments(blocks, self.edges[:, side], self.edge_block, self.edge_folds, int(kept.sum()))
+
+
+def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
+    """Which windows the embargo of each held-out block forbids, true where it does (window, block)."""
+    forbidden = np.ones((windows, len(folds)), dtype=bool)
+    for number, fold in enumerate(folds):
+        forbidden[fold.train, number] = False
+        forbidden[fold.test, number] = False
+    return forbidden
+
+
+@dataclass(frozen=True, eq=False)
+class Tested:
+    """Moments of held-out rows, standardised as the training part is.
+
+    Attributes
+    ----------
+    gram
+        Sum of x x' (feature, feature).
+    right
+        Sum of x y' (feature, column).
+    power
+        Sum of y y, which is the squared error of the training mean.
+    rows
+        How many there are.
+    """
+
+    gram: np.ndarray
+    right: np.ndarray
+    power: float
+    rows: int
+
+    def errors(self, weights: np.ndarray) -> np.ndarray:
+        """Sum of squared errors (decoder,) of weights (feature, decoder, column)."""
+        flat = weights.reshape(len(weights), -1)
+        curved = (flat * (self.gram @ flat)).sum(axis=0).reshape(weights.shape[1:])
+        return self.power + (curved - 2 * (weights * self.right[:, None, :]).sum(axis=0)).sum(axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class System:
+    """A training part's moments with inputs standardised and the target centred, per row.
+
+    Attributes
+    ----------
+    mean, inverse_sd
+        Of every input column (feature,); the latter is zero for columns that do not vary.
+    target_mean
+        (column,).
+    correlation
+        (feature, feature).
+    right
+        Covariances with the target (feature, column).
+    power
+        Variance of the target, summed over columns.
+    """
+
+    mean: np.ndarray
+    inverse_sd: np.ndarray
+    target_mean: np.ndarray
+    correlation: np.ndarray
+    right: np.ndarray
+    power: float
+
+    @classmethod
+    def of(cls, moments: np.ndarray, features: int) -> "System":
+        """Standardise moments (side, side)."""
+        rows = moments[features, features]
+        mean, target_mean = moments[:features, features] / rows, moments[features + 1 :, features] / rows
+        covariance = moments[:features, :features] / rows
+        covariance -= mean[:, None] * mean
+        variance = np.diagonal(covariance)
+        live = variance > SMALLEST_VARIANCE * max(variance.max(initial=0.0), 1e-300)
+        inverse_sd = np.where(live, 1 / np.sqrt(np.where(live, variance, 1.0)), 0.0)
+        covariance *= inverse_sd[:, None] * inverse_sd
+        right = (moments[:features, features + 1 :] / rows - mean[:, None] * target_mean) * inverse_sd[:, None]
+        power = np.diagonal(moments)[features + 1 :] / rows - target_mean**2
+        return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
+
+    def ridge(self, penalty: float) -> np.ndarray:
+        """The correlation with `UNIT` times a penalty on its diagonal (feature, feature)."""
+        matrix = self.correlation.copy()
+        matrix.flat[:: len(matrix) + 1] += UNIT * penalty
+        return matrix
+
+    def tested(self, moments: np.ndarray) -> Tested:
+        """Standardise held-out moments (side, side) by the training part."""
+        features = len(self.mean)
+        rows, inputs, targets = moments[features, features], slice(0, features), slice(features + 1, None)
+        sums, target_sums = moments[inputs, features], moments[targets, features]
+        deviation = sums - rows * self.mean
+        gram = moments[inputs, inputs] - self.mean[:, None] * sums
+        gram -= deviation[:, None] * self.mean
+        gram *= self.inverse_sd[:, None] * self.inverse_sd
+        right = moments[inputs, targets] - self.mean[:, None] * target_sums - deviation[:, None] * self.target_mean
+        power = np.diagonal(moments)[targets] - 2 * self.target_mean * target_sums + rows * self.target_mean**2
+        return Tested(gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows))
+
+    def raw(self, weights: np.ndarray) -> np.ndarray:
+        """Weights (feature, decoder, column) as vectors over a table's columns (side, decoder, column) whose products are minus errors."""
+        unscaled = weights * self.inverse_sd[:, None, None]
+        intercept = self.target_mean - np.tensordot(self.mean, unscaled, 1)
+        minus = -np.broadcast_to(np.eye(weights.shape[2])[:, None, :], (weights.shape[2], *weights.shape[1:]))
+        return np.concatenate([unscaled, intercept[None], minus])

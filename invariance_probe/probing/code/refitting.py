@@ -1,0 +1,57 @@
+"""A linear decoder of all units that can be refitted on any part of them.
+
+Refitting on kept columns S solves A_SS w = b_S. Where fewer columns are lost than kept, it is cheaper to take the lost ones
+R out of the inverse: w = W - B_R B_RR^-1 W_R with B = A^-1 and W = B b.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from invariance_probe.probing.code.penalties import inverse, solve
+
+
+@dataclass(frozen=True, eq=False)
+class Refittable:
+    """Normal equations A w = b of a decoder.
+
+    Attributes
+    ----------
+    matrix
+        A (feature, feature).
+    right
+        b (feature, column).
+    """
+
+    matrix: np.ndarray
+    right: np.ndarray
+
+    @cached_property
+    def inverse(self) -> np.ndarray:
+        """The inverse of A (feature, feature)."""
+        return inverse(self.matrix)
+
+    @cached_property
+    def weights(self) -> np.ndarray:
+        """Weights of all units (feature, column)."""
+        return self.inverse @ self.right
+
+    def on(self, kept: np.ndarray) -> np.ndarray:
+        """Weights (feature, mask, column) refitted on the columns that each mask (mask, feature) keeps; zero elsewhere."""
+        found = np.zeros((len(self.right), len(kept), self.right.shape[1]))
+        removed = np.zeros_like(found)
+        few = kept.sum(axis=1) <= kept.shape[1] / 2
+        for number, mask in enumerate(kept):
+            own = np.flatnonzero(mask if few[number] else ~mask)
+            if not len(own):
+                continue
+            if few[number]:
+                found[own, number] = solve(self.matrix[np.ix_(own, own)], self.right[own])
+            else:
+                removed[own, number] = solve(self.inverse[np.ix_(own, own)], self.weights[own])
+        if not few.all():
+            taken = removed[:, ~few]
+            spread = (self.inverse @ taken.reshape(len(taken), -1)).reshape(taken.shape)
+            found[:, ~few] = np.where(kept[~few].T[:, :, None], self.weights[:, None] - spread, 0.0)
+        return found

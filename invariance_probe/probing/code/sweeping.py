@@ -1,0 +1,169 @@
+"""Sweeping units in and out of a ridge regression: greedy orders, and held-out errors of every nested set of units.
+
+For normal equations A w = b, taking one more unit in is a step of pivoted Cholesky on (A, b), and taking one out is the same
+step on (A^-1, A^-1 b): a block step with pivot D and residual r lowers or raises the explained variance by r' D^-1 r. The
+weights of all nested sets are then sums w_0 + sum_i u_i y_i', so that their errors follow from cumulative sums.
+
+References
+----------
+Beale, Kendall & Mann 1967, doi:10.1093/biomet/54.3-4.357 (sweeping variables in and out).
+Golub & Van Loan 2013, Matrix Computations, section 4.2 (pivoted Cholesky factorisation).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import lapack, solve_triangular
+
+from invariance_probe.probing.code.moments import Tested
+from invariance_probe.probing.code.penalties import factor
+
+BEYOND = 1.25
+"""How much later than in the training part a curve may cross on held-out windows before it has to be swept further."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sweep:
+    """Units that were swept one after another.
+
+    Attributes
+    ----------
+    order
+        Units (step,).
+    columns
+        Rows of the pivoted factor (step x bin, feature).
+    loads
+        What each of them explains of the target (step x bin, column).
+    bins
+        Columns per unit.
+    """
+
+    order: np.ndarray
+    columns: np.ndarray
+    loads: np.ndarray
+    bins: int
+
+    @property
+    def changes(self) -> np.ndarray:
+        """Change of the explained variance at every step (step,)."""
+        return (self.loads**2).sum(axis=1).reshape(len(self.order), -1).sum(axis=1)
+
+    def first(self, steps: int) -> "Sweep":
+        """The same sweep after fewer steps."""
+        return Sweep(self.order[:steps], self.columns[: steps * self.bins], self.loads[: steps * self.bins], self.bins)
+
+
+def greedy(matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0) -> Sweep:
+    """Sweep the unit with the largest change next, to well beyond the step at which the changes sum to `enough`.
+
+    Parameters
+    ----------
+    matrix
+        Normal equations, or their inverse (feature, feature).
+    right
+        Right-hand side, or its solution (feature, column).
+    bins
+        Columns per unit, which lie side by side.
+    enough
+        Explained variance; the sweep ends `BEYOND` times as many steps later, so that held-out crossings are seen.
+    least
+        Fewest steps, where there are as many units.
+    """
+    features, units = len(matrix), len(matrix) // bins
+    pivots = _own_blocks(matrix, bins)
+    residual, columns, order = right.copy(), np.empty((units * bins, features)), np.empty(units, dtype=np.int64)
+    loads, summed, steps = np.empty((units * bins, right.shape[1])), 0.0, units
+    left = np.ones(units, dtype=bool)
+    step = 0
+    while step < steps:
+        scores = np.where(left, _scores(pivots, residual, bins), -np.inf)
+        unit = order[step] = int(scores.argmax())
+        own, rows = slice(unit * bins, (unit + 1) * bins), slice(step * bins, (step + 1) * bins)
+        known = columns[: step * bins]
+        lower = factor(pivots[unit])
+        columns[rows] = _forward(lower, matrix[own] - known[:, own].T @ known)
+        loads[rows] = _forward(lower, residual[own])
+        residual -= columns[rows].T @ loads[rows]
+        by_unit = columns[rows].T.reshape(units, bins, bins)
+        pivots -= by_unit**2 if bins == 1 else by_unit @ by_unit.transpose(0, 2, 1)
+        pivots[unit], left[unit] = np.eye(bins), False  # regular again, and never read
+        step, before, summed = step + 1, summed, summed + float(scores[unit])
+        if before < enough <= summed:
+            steps = min(units, max(least, round_up(step)))
+    return Sweep(order[:step], columns[: step * bins], loads[: step * bins], bins)
+
+
+def round_up(crossing: float) -> int:
+    """How many steps are made for a crossing of the training part."""
+    return int(BEYOND * crossing) + 3
+
+
+def in_order(matrix: np.ndarray, right: np.ndarray, order: np.ndarray, bins: int) -> Sweep:
+    """Sweep units in a known order (step,); parameters as for `greedy`."""
+    own = features_of(order, bins)
+    lower = factor(matrix[np.ix_(own, own)])
+    return Sweep(order, _forward(lower, matrix[own]), _forward(lower, right[own]), bins)
+
+
+def features_of(units: np.ndarray, bins: int) -> np.ndarray:
+    """Columns of units (unit x bin,)."""
+    return (units[:, None] * bins + np.arange(bins)).ravel()
+
+
+def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
+    """Held-out squared errors (step + 1,) of the units swept in so far, from a sweep of the normal equations."""
+    own = features_of(sweep.order, sweep.bins)
+    if not len(own):
+        return np.array([tested.power])
+    upper, _ = lapack.dtrtri(np.ascontiguousarray(sweep.columns[:, own].T), lower=1)
+    basis = np.tril(upper)
+    gram = tested.gram[np.ix_(own, own)]
+    linear = -(sweep.loads * (basis @ tested.right[own])).sum(axis=1)
+    return _cumulated(tested.power, linear, sweep, basis @ gram @ basis.T)
+
+
+def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray:
+    """Held-out squared errors (step + 1,) of the units that are left, from a sweep of the inverse.
+
+    Parameters
+    ----------
+    weights
+        Of all units (feature, column).
+    """
+    fitted = tested.gram @ weights
+    power = tested.power + float((weights * (fitted - 2 * tested.right)).sum())
+    linear = -(sweep.loads * (sweep.columns @ (fitted - tested.right))).sum(axis=1)
+    return _cumulated(power, linear, sweep, sweep.columns @ tested.gram @ sweep.columns.T)
+
+
+def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndarray) -> np.ndarray:
+    """Errors power + 2 sum_i l_i + sum_ij (y_i . y_j) p_ij over the first rows of a sweep, after every unit (step + 1,)."""
+    pairs = products * (sweep.loads @ sweep.loads.T)
+    added = 2 * linear + 2 * np.tril(pairs, -1).sum(axis=1) + pairs.diagonal()
+    return np.concatenate([[power], power + np.cumsum(added)[sweep.bins - 1 :: sweep.bins]])
+
+
+def unit_gains(matrix: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
+    """What each unit explains of the target by itself (unit,); parameters as for `greedy`."""
+    return _scores(_own_blocks(matrix, bins), right, bins)
+
+
+def _own_blocks(matrix: np.ndarray, bins: int) -> np.ndarray:
+    """The block of every unit with itself (unit, bin, bin)."""
+    units = np.arange(len(matrix) // bins)
+    return matrix.reshape(len(units), bins, len(units), bins)[units, :, units].copy()
+
+
+def _scores(pivots: np.ndarray, residual: np.ndarray, bins: int) -> np.ndarray:
+    """What each unit would change of the explained variance (unit,)."""
+    if bins == 1:
+        return (residual**2).sum(axis=1) / pivots[:, 0, 0]
+    own = residual.reshape(len(pivots), bins, -1)
+    return (own * np.linalg.solve(pivots, own)).sum(axis=(1, 2))
+
+
+def _forward(lower: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """Solve a lower triangular system."""
+    if len(lower) == 1:
+        return right / lower[0, 0]
+    return np.asarray(solve_triangular(lower, right, lower=True, check_finite=False))
