@@ -15,7 +15,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import logsumexp
 
 from invariance_probe.data.folds import Fold
 from invariance_probe.probing.code.inputs import chunks
@@ -25,6 +24,7 @@ from invariance_probe.probing.code.refitting import Refittable
 
 LARGEST_SCALE = 20.0
 """Inverse temperatures are at most this."""
+ITERATIONS = 100
 RAREST = 0.5
 """A class that a training part lacks counts as this many windows."""
 
@@ -146,30 +146,35 @@ def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarra
     scored
         Log frequencies (class,), evidence (row, class) and true classes (row,), of rows that were not fitted.
     """
+    prior = np.concatenate([np.broadcast_to(frequencies, evidence.shape) for frequencies, evidence, _ in scored])
+    evidence = np.concatenate([evidence for _, evidence, _ in scored])
+    known = np.concatenate([known for _, _, known in scored])
+    reached = float(evidence[np.arange(len(known)), known].sum())
+    low, high, scale = 0.0, LARGEST_SCALE, 1.0
+    if _slope(prior, evidence, 0.0)[0] >= reached:
+        return 0.0
+    for _ in range(ITERATIONS):
+        expected, curvature = _slope(prior, evidence, scale)
+        low, high = (scale, high) if expected < reached else (low, scale)
+        step = scale + (reached - expected) / max(curvature, 1e-300)
+        if abs(step - scale) <= 1e-10:
+            break
+        scale = step if low < step < high else (low + high) / 2
+    return scale
 
-    def slope(scale: float) -> float:
-        return sum(_slope(prior, evidence, known, scale) for prior, evidence, known in scored)
 
-    low, high = 0.0, LARGEST_SCALE
-    if slope(low) >= 0:
-        return low
-    if slope(high) <= 0:
-        return high
-    while high - low > 1e-9 * LARGEST_SCALE:
-        middle = (low + high) / 2
-        low, high = (middle, high) if slope(middle) < 0 else (low, middle)
-    return (low + high) / 2
-
-
-def _slope(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray, scale: float) -> float:
-    """Derivative of the summed log-loss with respect to the scale of the evidence."""
-    scores = prior + scale * evidence
-    probabilities = np.exp(scores - logsumexp(scores, axis=1, keepdims=True))
-    return float((probabilities * evidence).sum() - evidence[np.arange(len(known)), known].sum())
+def _slope(prior: np.ndarray, evidence: np.ndarray, scale: float) -> tuple[float, float]:
+    """Expected evidence summed over rows, and its derivative with respect to the scale."""
+    weights = prior + scale * evidence
+    weights = np.exp(weights - weights.max(axis=1, keepdims=True))
+    weights /= weights.sum(axis=1, keepdims=True)
+    mean = (weights * evidence).sum(axis=1)
+    return float(mean.sum()), float(((weights * evidence**2).sum(axis=1) - mean**2).sum())
 
 
 def _losses(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
     """Log-loss (row, decoder) of true classes (row,) under evidence (row, decoder, class)."""
     scores = prior + evidence
+    scores -= scores.max(axis=2, keepdims=True)
     taken = np.take_along_axis(scores, known[:, None, None], axis=2)[:, :, 0]
-    return np.asarray(logsumexp(scores, axis=2) - taken)
+    return np.asarray(np.log(np.exp(scores).sum(axis=2)) - taken)

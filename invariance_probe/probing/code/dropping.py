@@ -81,7 +81,7 @@ def drop(decoder: Refittable, power: float, bins: int, tested: Sequence[Tested],
     others = [in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins) for order in (own, gain.order)]
     lost = dict(zip(LOST, (harm, *others), strict=True))
     crossings = {name: crossing(explained - np.cumsum(sweep.changes), explained, power) for name, sweep in lost.items()}
-    scored = min(crossings, key=lambda name: crossings[name])
+    scored = min(crossings, key=lambda name: round(crossings[name], 6))  # orders that lose the same units tie: the first one
     length = min(len(harm.order), max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))))
     errors: dict[CurveName, list[np.ndarray]] = {
         "gained": [errors_gained(gain, block) for block in tested],

@@ -1,0 +1,223 @@
+"""The finding of the code: how many units suffice and are needed in known worlds, and that every figure is what it says."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from codes import BINS, code_run, common_noise, copies, equal_carriers, figures, mean_of, recording
+
+from invariance_probe.probing.code.blind import Blind
+from invariance_probe.probing.code.dropping import Wanted
+from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
+from invariance_probe.probing.code.measure import _masks, held_out, measure_parts
+from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.code_figures import CodeFigures
+from invariance_probe.study.transforms import (
+    ProgressiveUnitLoss,
+    StratifiedDropout,
+    TimeCutout,
+    UnitCutout,
+    UnitDropout,
+)
+
+DROPOUT = ("unit_dropout.rate", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("world", "values", "k_s", "k_n", "redundancy", "c_code"),
+    [
+        (equal_carriers, {"carriers": 1, "information": 8}, (0.22, 0.05), (0.79, 0.05), (1.0, 0.1), (0.42, 0.03)),
+        (equal_carriers, {"carriers": 6, "information": 8}, (1.0, 0.2), (5.0, 0.3), (0.95, 0.15), (0.15, 0.03)),
+        (equal_carriers, {"carriers": 6, "information": 2}, (1.5, 0.2), (4.2, 0.4), (1.0, 0.1), (0.24, 0.03)),
+        (equal_carriers, {"carriers": 60, "information": 2}, (15, 2.5), (28, 4), (1.0, 0.1), (0.21, 0.03)),
+        (copies, {}, (0.42, 0.15), (5.5, 0.3), (1.85, 0.15), (0.02, 0.02)),
+        (common_noise, {}, (2.6, 0.6), (44, 5), (1.6, 0.1), (0.03, 0.02)),
+    ],
+)
+def test_known_worlds_have_the_figures_that_they_were_designed_with(world, values, k_s, k_n, redundancy, c_code):
+    """Means over three sessions, against the design table (science.md 2.1, six sessions)."""
+    found = [figures(replace(world(seed, **values), session=f"s{seed}")) for seed in range(3)]
+    for name, (expected, within) in {"k_s": k_s, "k_n": k_n, "redundancy": redundancy}.items():
+        assert np.mean([getattr(one, name) for one in found]) == pytest.approx(expected, abs=within), name
+    assert np.mean([one.c_code(*DROPOUT) for one in found]) == pytest.approx(c_code[0], abs=c_code[1])
+    assert all(one.c_code(*DROPOUT) < one.c_blind(*DROPOUT) for one in found)
+
+
+def test_the_units_that_carry_a_target_are_named_and_chosen_in_every_fold():
+    found = figures(equal_carriers(0, 3, 8))
+    assert found.units[:3] == ("u0", "u1", "u2")
+    assert found.lost_by[:3] == (8, 8, 8) and sum(found.gained_by) == 8 * int(np.ceil(found.k_s))
+    assert sum(found.gained_by[:3]) == sum(found.gained_by)
+
+
+def test_a_copied_neuron_is_needed_as_often_as_it_is_recorded_and_any_copy_suffices():
+    found = figures(copies(1))
+    assert found.k_s < 1 and found.lost_by[:6] == (8,) * 6
+
+
+def test_nothing_is_said_about_units_where_nothing_is_decoded():
+    rng = np.random.default_rng(0)
+    found = figures(recording(rng.poisson(2.0, (800, 12)), rng.standard_normal(800)))
+    assert found.k_s is found.k_n is found.carriers is found.redundancy is None
+    assert not found.whole.decodable and found.range < 4 * found.whole.range_se
+
+
+def test_units_that_are_silent_in_a_training_part_are_not_counted():
+    session = equal_carriers(0, 3, 8, units=10)
+    counts = session.activity.copy()
+    counts[200:, 4] = 0  # spikes in the first block only
+    counts[:, 7] = 3
+    assert figures(replace(session, activity=counts)).units == ("u0", "u1", "u2", "u3", "u5", "u6", "u8", "u9")
+
+
+def test_an_independent_code_loses_what_it_should():
+    """Two thirds of 60 equal pure carriers: R2 falls as additive information says."""
+    rng = np.random.default_rng(0)
+    label = rng.standard_normal(BINS)
+    signal = label[:, None] * np.sqrt(4 / 60) + rng.standard_normal((BINS, 60))
+    found = figures(recording(signal.astype(np.float32), label, kind="signal"))
+    assert found.c_code(*DROPOUT) == pytest.approx(found.independent(0.4), abs=0.02)
+    assert found.independent(0.4) == pytest.approx(0.4 / (1 + 0.6 * found.whole.information))
+
+
+def test_each_fold_is_scored_once_and_results_are_the_same_again():
+    session = equal_carriers(3, 6, 2)
+    one, again = figures(session), figures(session)
+    assert one == again
+    assert one.whole.windows == (200,) * 8 and one.whole.folds == tuple(range(8))
+    other = figures(replace(session, session="other"))
+    assert other.whole.linear == one.whole.linear and other.c_code(*DROPOUT) != one.c_code(*DROPOUT)
+    assert CodeFigures.from_json(json.loads(json.dumps(one.to_json()))) == one
+
+
+def test_the_table_holds_every_sum_that_the_figures_follow_from():
+    found = figures(equal_carriers(3, 6, 2, bins=800), code_run(method={"jackknife": True}))
+    rows = list(found.table())
+
+    def total(what, deleted="", name="", step=""):
+        return sum(r["value"] for r in rows if (r["what"], r["deleted"], r["name"], r["step"]) == (what, deleted, name, step))
+
+    floor, everything = total("floor"), total("everything")
+    name = "unit_dropout.rate=0.4"
+    assert (total("masked", name=name) - everything) / (floor - everything) == pytest.approx(found.c_code(*DROPOUT))
+    assert (total("blind", name=name) - everything) / (floor - everything) == pytest.approx(found.c_blind(*DROPOUT))
+    r2 = 1 - np.array([total("curve", "3", "gained", step) for step in range(2)]) / total("linear_floor", "3")
+    np.testing.assert_allclose(r2 / (1 - r2), found.deleted[3].along("gained")[:2])
+
+
+@pytest.mark.parametrize("kind", ["continuous", "categorical"])
+def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
+    """Deleting a block by hand: its windows test nothing, and neither they nor those under its embargo train."""
+    session = equal_carriers(2, 4, 2, units=9, bins=480)
+    if kind == "categorical":
+        session = replace(session, targets={"label": np.digitize(session.targets["label"], [-0.4, 0.5])})
+    study = {"target": {"name": "label", "kind": kind}}
+    run = code_run(method={"jackknife": True}, **study)
+    found = figures(session, run)
+    bench = Workbench.of(session, run, torch.device("cpu"))
+    ground = Ground.of(bench, run, 8)
+    rng = np.random.default_rng(0)
+    masks = _masks(bench, run.method, run, ground, rng)
+    for deleted in (0, 3):
+        kept = set(ground.folds[deleted].train.tolist())
+        folds = tuple(
+            replace(fold, train=np.array([w for w in fold.train if w in kept]))
+            for number, fold in enumerate(ground.folds)
+            if number != deleted
+        )
+        moments = type(ground.moments).of(ground.inputs.parts, 9, ground.target, folds)
+        by_hand = replace(ground, folds=folds, moments=moments)
+        blind = [Blind.of(bench, run, corruption, by_hand, run.method.draws).losses(1) for corruption in run.method.corruptions]
+        expected = held_out(by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None)
+        known = found.deleted[deleted]
+        for name in ("windows", "floor", "everything", "linear"):
+            np.testing.assert_allclose(getattr(known, name), getattr(expected, name), rtol=1e-9)
+        for name in ("gained", "lost"):
+            np.testing.assert_allclose(known.curve(name).errors, expected.curve(name).errors, rtol=1e-9)
+        np.testing.assert_allclose(known.corruptions[0].blind, expected.corruptions[0].blind, rtol=1e-9)
+        assert known.folds == tuple(fold for fold in range(8) if fold != deleted)
+
+
+@pytest.mark.parametrize("kind", ["categorical", "circular"])
+def test_classes_and_circular_targets_are_carried_by_the_units_that_know_them(kind):
+    rng = np.random.default_rng(4)
+    angle = np.cumsum(0.5 * rng.standard_normal(BINS)) % (2 * np.pi)
+    tuned = 6 * np.exp(np.cos(angle[:, None] - np.linspace(0, 2 * np.pi, 5)[:4]) - 1)
+    counts = np.hstack([rng.poisson(tuned), rng.poisson(3.0, (BINS, 12))])
+    label = (angle // (np.pi / 2)).astype(np.int64) if kind == "categorical" else angle
+    found = figures(recording(counts, label), code_run(target={"name": "label", "kind": kind}))
+    assert found.loss == ("nats" if kind == "categorical" else "squared error")
+    assert found.lost_by[:4] == (8,) * 4 or sum(found.lost_by[:4]) == sum(found.lost_by)
+    assert 1.5 < found.carriers < 6 and 0 < found.c_code(*DROPOUT) < found.c_blind(*DROPOUT) < 1
+    assert found.whole.everything < found.whole.floor
+
+
+def test_windows_of_several_bins_lose_a_unit_with_all_its_bins():
+    session = equal_carriers(0, 2, 8, units=8)
+    label = np.roll(session.targets["label"], 2)  # told by the first of five bins, whose middle is decoded
+    found = figures(replace(session, targets={"label": label}), code_run(window={"length_bins": 5}))
+    assert found.length_bins == 5 and found.whole.r2 > 0.5
+    assert found.lost_by == (8, 8, 0, 0, 0, 0, 0, 0) and found.carriers == pytest.approx(2, abs=0.4)
+
+
+def test_noise_leaves_no_inputs_intact_so_that_the_code_loses_what_a_blind_decoder_does():
+    axes = {
+        "axes": [{"path": "gaussian_noise.sigma", "doses": [0, 0.5, 1]}],
+        "views": {"transforms": [{"kind": "gaussian_noise"}]},
+    }
+    hypothesis = {"id": "H", "claim": "c", "predicts": "sensitive", "axis": "gaussian_noise.sigma", "dose": 1}
+    margin = {"fraction_of_range": 0.1, "because": "smaller losses would not matter"}
+    run = code_run(**axes, hypotheses=[{**hypothesis, "margin": margin}])
+    found = figures(equal_carriers(0, 30, 8), run)
+    low, high = (found.c_blind("gaussian_noise.sigma", dose) for dose in (0.5, 1))
+    assert 0 < low < high == found.c_code("gaussian_noise.sigma", 1)
+    assert not found.whole.corruptions[0].known_masks
+    assert [c.input_change for c in found.whole.corruptions] == pytest.approx([0.25, 1.0], rel=0.02)
+
+
+def test_balanced_masks_leave_every_unit_out_equally_often():
+    rng = np.random.default_rng(0)
+    masks = balanced_masks(rng, 60, 31, np.full(60, 0.4))
+    assert ((~masks).sum(axis=0) == 24).all() and (~masks).sum(axis=1).std() > 1
+    assert set((~balanced_masks(rng, 60, 31, np.full(60, 0.41))).sum(axis=0)) <= {24, 25}
+    varied = ~balanced_masks(rng, 60, 31, np.linspace(0, 0.8, 60))
+    assert varied.sum(axis=0).mean() == pytest.approx(24, rel=0.05) and varied[:10].mean() < 0.2 < varied[-10:].mean()
+
+
+@pytest.mark.parametrize(
+    ("transform", "lost"),
+    [
+        (UnitDropout(rate=0.4), 0.4),
+        (UnitDropout(rate=0.4, rate_draw="uniform"), 0.2),
+        (StratifiedDropout(rate=0.4), 0.4),
+        (ProgressiveUnitLoss(rate=0.4), 0.2),
+        (UnitCutout(fraction=0.4), 0.4),
+        (TimeCutout(fraction=0.4), 0.4),
+    ],
+)
+def test_masks_of_every_transform_lose_its_part_and_differ(transform, lost):
+    masks = declared_masks(transform, code_run(), np.linspace(1, 5, 30), 5, 400, np.random.default_rng(0))
+    assert masks.shape == (400, 30, 5) and (~masks).mean() == pytest.approx(lost, abs=0.03)
+    assert len(np.unique(masks.reshape(400, -1), axis=0)) >= 4
+    whole_units = masks.all(axis=2) | ~masks.any(axis=2)
+    assert whole_units.all() != isinstance(transform, TimeCutout)
+
+
+def test_progressive_loss_has_an_order_of_its_own_in_every_mask():
+    masks = declared_masks(ProgressiveUnitLoss(rate=0.9), code_run(), np.ones(30), 1, 200, np.random.default_rng(0))[:, :, 0]
+    assert (~masks).mean(axis=0) == pytest.approx(np.full(30, 0.45), abs=0.15)
+
+
+def test_halves_are_complements_of_equal_size():
+    split = halves(np.random.default_rng(0), 20, 31)
+    assert (split[:, 0] ^ split[:, 1]).all() and (split.sum(axis=2) == [16, 15]).all()
+    assert len(np.unique(split[:, 0], axis=0)) == 20
+
+
+def test_carriers_follow_equal_carriers_between_the_extremes():
+    found = {m: mean_of(equal_carriers, 2, lambda one: one.carriers, carriers=m, information=2) for m in (3, 10, 20)}
+    assert found[3] == pytest.approx(2.9, abs=0.4)
+    assert found[3] < found[10] < found[20]
