@@ -42,6 +42,7 @@ def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_drawn(charts, "trust", caption),
         *_section("Words about the number of units", _words(cells), _WORDS_NOTE),
         *_section("Wrong words", by_sessions(wrongs(content), "figure"), _WRONG_NOTE),
+        *_section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
         *_section("Power, and words that must not be said", _asked(content), ""),
         *_section("Means over sessions (SD)", _means(cells, "means"), caption),
         *_section("The same at n = 30,000", _means(cells, "long_means"), "Recordings of the first codes of each bank."),
@@ -57,6 +58,10 @@ def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
 _WORDS_NOTE = (
     f"`few`: the upper bound of K_s + K_n lies below {SHARE:g} / {CLEAR:g} of the units; `spread`: the lower bound of K_n lies above "
     f"{CLEAR:g} x {SHARE:g} of them; `between`: neither can be. `redundant`: the lower bound of redundancy lies above {REDUNDANT:g}."
+)
+_KEPT_NOTE = (
+    "Share of studies of six sessions that show C_code at most, or more than, a tenth of the range, with two fifths of the units lost; "
+    "beside it C_code, and what an independent code of as much information would lose."
 )
 _WRONG_NOTE = (
     f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` where K_n is at most that. In brackets the "
@@ -137,6 +142,14 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         *(f"it at {count} sessions" for count in others),
     ]
     return table(head, rows) if rows else []
+
+
+def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    rows = [
+        [cell["title"], *(f"{cell['code'][word]:.2f}" for word in ("kept", "lost")), *(f"{cell[what][0]:.3f}" for what in ("C_code", "independent"))]
+        for cell in ({**cell, **cell["means"]} for cell in cells)
+    ]  # fmt: skip
+    return table(["code", "`kept`", "`lost`", "C_code(.4)", "of an independent code"], rows) if rows else []
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:

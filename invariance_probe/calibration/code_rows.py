@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from invariance_probe.calibration.banks import DOSE, MARGIN
 from invariance_probe.calibration.code_banks import CellBanks, CodeBank
 from invariance_probe.calibration.code_counting import (
     QUANTITIES,
@@ -16,7 +17,7 @@ from invariance_probe.calibration.code_counting import (
     words,
     wrong_words,
 )
-from invariance_probe.calibration.counting import Bank, sizes
+from invariance_probe.calibration.counting import Bank, draw, sizes
 from invariance_probe.calibration.dropout import size_row
 from invariance_probe.calibration.row import Row, met
 
@@ -46,11 +47,12 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
         for name in QUANTITIES:
             rows.append(_coverage_row(banks, name, sessions, covered(short.logs[name], sessions, rng)))
         rows += _cost_rows(banks, sessions, rng)
+    verdicts = _kept_or_lost(short, rng)
     for word in banks.cell.powers:
-        reached = said[SHOWN][word]
+        reached = verdicts["kept"] if word == "kept" else said[SHOWN][word]
         rows.append(Row(title, f"`{word}` said, {SHOWN} sessions", ">= 0.8", reached, None, None, len(short), reached >= 0.8))
     rows += [_never_redundant_row(banks, said[SHOWN]["redundant"])] if banks.cell.name.startswith("lognormal") else []
-    table.append(_line(banks, said, lengths))
+    table.append({**_line(banks, said, lengths), "code": verdicts})
     return rows
 
 
@@ -96,11 +98,20 @@ def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -
     return Row(banks.cell.title, figure, COVERED, coverage, None, None, len(banks.short), met(COVERED, coverage))
 
 
+def _costs(bank: CodeBank) -> Bank:
+    return Bank({"C_code": bank.cost}, {"C_code": bank.range}, np.ones(len(bank)), np.ones(len(bank)))
+
+
+def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
+    """How often studies of six sessions find the code `kept` or `lost` at a margin of a tenth of its range."""
+    kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
+    return {"kept": float(kept.mean()), "lost": float(lost.mean())}
+
+
 def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> list[Row]:
     """Size of both claims about C_code at the bank's mean, and coverage of its interval."""
     short = banks.short
-    bank = Bank({"C_code": short.cost}, {"C_code": short.range}, np.ones(len(short)), np.ones(len(short)))
-    at_most, more, coverage = sizes(bank, "C_code", sessions, rng)
+    at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
     found = [
         size_row(banks.cell.title, "C_code", counted.claim, sessions, counted.rate,
                  max(counted.upper, 3 * sessions / len(short)), len(short))
@@ -117,16 +128,17 @@ def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
 
 def _line(banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]) -> dict[str, Any]:
     """What the phase map shows of a cell."""
-    short, units = banks.short, banks.cell.units
+    short = banks.short
 
     def summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
-        plain = {name: np.exp(values) * (1 if name == "redundancy" else units) for name, values in bank.logs.items()}
-        plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2}
+        plain = {name: np.exp(values) * (1 if name == "redundancy" else bank.units) for name, values in bank.logs.items()}
+        information = bank.r2 / (1 - bank.r2)
+        plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2, "independent": DOSE / (1 + (1 - DOSE) * information)}
         return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in plain.items()}
 
     truth = {name: float(np.exp(at.mean)) for name, at in lengths.items()}
     return {
-        "name": banks.cell.name, "title": banks.cell.title, "units": units, "sessions": len(short), "long": len(banks.long),
+        "name": banks.cell.name, "title": banks.cell.title, "units": round(float(short.units.mean())), "sessions": len(short), "long": len(banks.long),
         "undecodable": short.undecodable, "means": summary(short), "long_means": summary(banks.long) if len(banks.long) > 1 else {},
         "wrong": list(wrong_words(truth)) if truth else None, "words": {str(count): share for count, share in said.items()},
     }  # fmt: skip

@@ -4,9 +4,9 @@ Between a code of one carrier and one of all units the words change, so that the
 first. The seeds of the worlds are used for nothing else.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT, SEED
 from invariance_probe.study.study import Study
@@ -34,7 +34,11 @@ class Cell:
     middle
         Whether it lies where words change: its bank grows twice as fast.
     powers
-        Words that six sessions must find in at least .8 of studies.
+        Words that six sessions must find in at least .8 of studies: about the number of units, or `kept`.
+    target
+        What is decoded.
+    long_bins
+        Length of its long recordings.
     """
 
     name: str
@@ -42,25 +46,23 @@ class Cell:
     world: Mapping[str, Any]
     middle: bool = False
     powers: tuple[str, ...] = ()
+    target: Literal["label", "direction"] = "label"
+    long_bins: int = LONG_BINS
 
-    @property
-    def units(self) -> int:
-        """Units of a session."""
-        return int(self.world.get("units", 60))
-
-    def study(self, sessions: int, long: bool = False) -> Study:
-        """The study whose sessions are the first ones of the bank, or the long recordings of the same codes.
+    def study(self, numbers: Iterable[int], long: bool = False) -> Study:
+        """The study of some sessions of the bank, numbered from 0, or of long recordings of the same codes.
 
         Its hypothesis is never judged: it is there because every study has one.
         """
-        bins = LONG_BINS if long else self.world.get("bins", BINS)
-        source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "session": self.name, "group": self.name}
+        source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
+        world = {**source, **self.world, "bins": self.long_bins if long else self.world.get("bins", BINS)}
+        target = {"name": self.target, "kind": "circular" if self.target == "direction" else "continuous"}
         margin = {"fraction_of_range": 0.1, "because": "not judged"}
         hypothesis = {"id": "none", "claim": "none", "predicts": "sensitive", "axis": DROPOUT, "dose": DOSE, "margin": margin}
         return Study.model_validate({
             "name": f"phase-map-{self.name}", "question": "Is what is said of the code right?", "quick": True,
-            "recordings": [{**source, **self.world, "bins": bins, "sessions": sessions}],
-            "target": {"name": "label", "kind": "continuous"},
+            "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
+            "target": target,
             "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0}, "method": {"kind": "linear_ssl", "dimensions": 1},
             "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
             "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "hypotheses": [hypothesis],
@@ -89,8 +91,14 @@ CELLS: tuple[Cell, ...] = (
     Cell("lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True),
     Cell("of-300-30", "30 of 300", {**_OF_300, "carriers": 30}),
     Cell("of-300-6", "6 of 300", {**_OF_300, "carriers": 6}, powers=("few",)),
+    Cell("rates", "60 with unequal rates, J = 2", {"carriers": 60, "information": 2.0, "carrier_counts": None}, powers=("spread",)),
+    Cell("heavy-tail", "60, heavy-tailed target", {**WEAK, "carriers": 60, "target_power": 4.0}, powers=("spread",)),
+    Cell("fine-bins", "60 in bins of 5 ms",
+         {"carriers": 60, "information": 0.1, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005}, powers=("spread",), long_bins=120_000),
+    Cell("ring", "ring of 50, circular target", {"generator": "ring"}, powers=("kept",), target="direction"),
 )  # fmt: skip
-"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares, many units."""
+"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares, many units; and other rates,
+targets and bins."""
 
 
 @dataclass(frozen=True)
@@ -101,12 +109,33 @@ class Sizes:
     long: int
 
 
-SIZES = {"full": Sizes(400, 12), "licence": Sizes(400, 12), "quick": Sizes(8, 4)}
+SIZES = {"full": Sizes(400, 30), "licence": Sizes(400, 30), "quick": Sizes(8, 4)}
 """What a bank holds: 400 sessions bound the error of studies of up to ten."""
 
 
-def rounds(size: Sizes, at_once: int = 20) -> list[tuple[Cell, range]]:
-    """Which sessions of which cell are measured one after another, so that every bank grows and the middle first."""
-    parts = [range(first, min(first + at_once, size.sessions)) for first in range(0, size.sessions, at_once)]
-    turns = [(part.start / (2 if cell.middle else 1), not cell.middle, cell, part) for cell in CELLS for part in parts]
-    return [(cell, part) for *_, cell, part in sorted(turns, key=lambda turn: turn[:2])]
+@dataclass(frozen=True)
+class Turn:
+    """Sessions of one cell that are measured one after another: short ones, or long recordings."""
+
+    cell: Cell
+    part: range
+    long: bool = False
+
+
+AT_ONCE = 20
+"""Sessions of a turn."""
+
+
+def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
+    """In which order a bank is measured: every cell grows, the middle twice as fast, the long recordings early."""
+
+    def place(turn: Turn) -> tuple[float, bool]:
+        return (2.5 * AT_ONCE if turn.long else turn.part.start / (2 if turn.cell.middle else 1)), not turn.cell.middle
+
+    found = [
+        Turn(cell, range(first, min(first + AT_ONCE, count)), long)
+        for long, count in ((False, size.sessions), (True, size.long))
+        for cell in cells
+        for first in range(0, count, AT_ONCE)
+    ]
+    return sorted(found, key=place)

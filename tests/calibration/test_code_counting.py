@@ -13,7 +13,7 @@ from invariance_probe.calibration.code_counting import (
     wrong_words,
 )
 from invariance_probe.calibration.counting import draw
-from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, rounds
+from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, turns
 from invariance_probe.data.sessions import session_names
 
 
@@ -94,20 +94,22 @@ def test_long_recordings_of_some_codes_say_what_those_of_all_would_be():
 def test_cells_have_names_and_seeds_of_their_own_and_long_recordings_are_of_the_same_sessions():
     names = []
     for cell in CELLS:
-        short, long = (cell.study(5, long).recordings[0] for long in (False, True))
-        assert session_names(short) == session_names(long)
-        assert short.model_copy(update={"bins": long.bins}) == long and long.bins == 30_000
-        names += session_names(short)
+        short, long = (cell.study(range(3), long).recordings for long in (False, True))
+        assert [source.session for source in short] == [source.session for source in long]
+        for here, there in zip(short, long, strict=True):
+            assert here.model_copy(update={"bins": there.bins}) == there and there.bins >= 30_000
+        names += [name for source in short for name in session_names(source)]
     assert len(names) == len(set(names))
 
 
 def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
-    order = [(cell.name, i) for cell, part in rounds(SIZES["full"]) for i in part]
-    assert len(order) == len(set(order)) == 400 * len(CELLS)
+    order = [(turn.cell.name, turn.long, i) for turn in turns(SIZES["full"]) for i in turn.part]
+    assert len(order) == len(set(order)) == (SIZES["full"].sessions + SIZES["full"].long) * len(CELLS)
     assert order[0][0] == "strong-10"
-    turn = {who: place for place, who in enumerate(order)}
-    assert turn["weak-15", 39] < turn["strong-1", 20] < turn["weak-15", 79]
-    assert len(rounds(Sizes(8, 4))) == len(CELLS)
+    place = {who: i for i, who in enumerate(order)}
+    assert place["weak-15", False, 39] < place["strong-1", False, 20] < place["weak-15", False, 79]
+    assert place["strong-1", False, 40] < place["strong-1", True, 0] < place["strong-1", False, 60]
+    assert len(turns(Sizes(8, 4))) == 2 * len(CELLS)
 
 
 def test_words_that_must_have_power_are_asked_where_the_map_says_so():
