@@ -52,10 +52,10 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_headline(content),
         *_shown(charts, "verdicts", _drawn(content)),
         *_shown(charts, "recovery", _measured(content)),
-        *_section("How often a false claim is made", _by_sessions(sizes(content), "claim"), _shown(charts, "sizes", _drawn(content)),
+        *_section("How often a false claim is made", by_sessions(sizes(content), "claim"), _shown(charts, "sizes", _drawn(content)),
                   "Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
                   "bound at most .10; bold where missed."),
-        *_section("Coverage of the 90 % intervals", _by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
+        *_section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
                   "Asked: .88 to .92; bold where missed."),
         *_section("Verdicts at six sessions", _verdicts(content["verdicts"])),
         *_section("What SSL adds to what is known without it", _addition(content.get("addition", [])), note=_ADDITION),
@@ -104,54 +104,54 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
     rows = [
-        [row["about"], row["figure"], row["asked"], _number(row["reached"]), _interval(row["low"], row["high"]), row["bank"],
+        [row["about"], row["figure"], row["asked"], number(row["reached"]), _interval(row["low"], row["high"]), row["bank"],
          {True: "yes", False: "**no**", None: ""}[row["met"]]]
         for row in headline(content)
     ]  # fmt: skip
-    return [*_table(["case", "figure", "asked", "reached", "95 % interval", "sessions in the bank", "reached?"], rows), ""]
+    return [*table(["case", "figure", "asked", "reached", "95 % interval", "sessions in the bank", "reached?"], rows), ""]
 
 
-def _by_sessions(found: Sequence[Counted], of: str) -> list[str]:
+def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
     """Return a table with one row for each case and claim or estimand, and a column for each number of sessions."""
     counts = sorted({x.sessions for x in found})
     cells: dict[tuple[str, str], dict[int, str]] = {}
     for x in found:
-        text = _number(x.reached) + (f" ({_number(x.upper)})" if x.upper is not None else "")
+        text = number(x.reached) + (f" ({number(x.upper)})" if x.upper is not None else "")
         cells.setdefault((x.case, x.of), {})[x.sessions] = f"**{text}**" if x.met is False else text
     rows = [[case, f"`{name}`", *(by.get(count, "") for count in counts)] for (case, name), by in cells.items()]
-    return _table(["case", of, *(f"{count} sessions" for count in counts)], rows) if rows else []
+    return table(["case", of, *(f"{count} sessions" for count in counts)], rows) if rows else []
 
 
 def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
     words = verdict_words(verdicts)
-    rows = [[case, *(_number(share.get(word, 0.0)) for word in words)] for case, share in verdicts.items()]
-    return _table(["case", *words], rows) if rows else []
+    rows = [[case, *(number(share.get(word, 0.0)) for word in words)] for case, share in verdicts.items()]
+    return table(["case", *words], rows) if rows else []
 
 
 def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     def said(shares: Mapping[str, float]) -> str:
-        return ", ".join(f"{word} {_number(share)}" for word, share in shares.items())
+        return ", ".join(f"{word} {number(share)}" for word, share in shares.items())
 
-    cells = [[row["case"], row["sessions"], said(row["without"]), said(row["with"]), _number(row["agree"])] for row in rows]
+    cells = [[row["case"], row["sessions"], said(row["without"]), said(row["with"]), number(row["agree"])] for row in rows]
     return (
-        _table(["case", "sessions", "without SSL: C_info and N_eff alone", "the verdict", "the same word"], cells) if rows else []
+        table(["case", "sessions", "without SSL: C_info and N_eff alone", "the verdict", "the same word"], cells) if rows else []
     )
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = list(rows[0]["figures"]) if rows else []
     cells = [[row["case"], row["dose"], row["sessions"], *(_mean_sd(row["figures"][name]) for name in names)] for row in rows]
-    return _table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells) if rows else []
+    return table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells) if rows else []
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
-        [row["tau_s"], row["sessions"], _number(row["by_test_lag_s"]), *(_mean_sd(row["delta"][dose]) for dose in doses)]
+        [row["tau_s"], row["sessions"], number(row["by_test_lag_s"]), *(_mean_sd(row["delta"][dose]) for dose in doses)]
         for row in rows
     ]
     head = ["tau (s)", "sessions", "tau by test lag (s), median", *(f"delta, jitter {dose} s" for dose in doses)]
-    return _table(head, cells) if rows else []
+    return table(head, cells) if rows else []
 
 
 def _mean_sd(values: Sequence[float]) -> str:
@@ -161,7 +161,7 @@ def _mean_sd(values: Sequence[float]) -> str:
 def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     names = list(dict.fromkeys(name for values in means.values() for name in values))
     rows = [[case, *(_mean_sd(values[name]) if name in values else "" for name in names)] for case, values in means.items()]
-    return _table(["case", *names], rows) if rows else []
+    return table(["case", *names], rows) if rows else []
 
 
 def _section(title: str, table: Sequence[str], figure: Sequence[str] = (), note: str = "") -> list[str]:
@@ -195,13 +195,15 @@ def _measured(content: Mapping[str, Any]) -> str:
     )
 
 
-def _number(x: float | None) -> str:
+def number(x: float | None) -> str:
+    """Write a figure with three decimals; nothing for None."""
     return "" if x is None else f"{x:.3f}"
 
 
 def _interval(low: float | None, high: float | None) -> str:
-    return "" if low is None and high is None else f"{_number(low)} to {_number(high)}"
+    return "" if low is None and high is None else f"{number(low)} to {number(high)}"
 
 
-def _table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
+    """Return the lines of a Markdown table."""
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]

@@ -183,11 +183,11 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code"]),
     default="all",
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
-    "measures without SSL, or worlds G3 to G6.",
+    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map.",
 )
 @click.option(
     "--arithmetic",
