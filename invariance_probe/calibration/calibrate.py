@@ -145,7 +145,7 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":
         measured = ground.sessions(dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed)
-        tables["addition"] = addition_table(measured, np.random.default_rng(2))
+        tables["ssl_contribution"] = addition_table(measured, np.random.default_rng(2))
         return dropout_rows(measured, rng, tables)
     if name == "few" and plain["crossed"]:
         return few_session_rows(ground.sessions(crossed_study(declared, plain["crossed"], CROSSED_SEEDS), needed_of_crossed), rng)

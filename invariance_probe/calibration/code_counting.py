@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, draw
+from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import p_over_units
 
@@ -91,7 +91,7 @@ def rate(logs: Logs, sessions: int, rng: np.random.Generator, hit: Callable[[Log
         chosen = rng.integers(0, bank, bank)
         resampled = {name: values[chosen] for name, values in logs.items()}
         again.append(hit(resampled, draw(rng, bank, sessions, STUDIES // 5)).mean())
-    return Rate(reached, max(float(np.quantile(again, 0.95)), 3 * sessions / bank))
+    return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, bank))
 
 
 def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> float:

@@ -91,18 +91,13 @@ class _Wanted:
         nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
         if self.hypothesis.about_units:
             return {name: code.share(name) if code else nothing for name in UNITS}
-        found = {} if self.jitter else {CODE: _code_effect(code, axis, dose) or nothing}
+        found = {} if self.jitter else {CODE: code.effect(CODE, axis, dose) if code and code.measures(axis, dose) else nothing}
         for recipe, setting in self.recipes:
             for name in estimands(self.jitter):
                 of, at = ("delta", a_third_of(setting)) if name == "delta(n/3)" else (name, setting)
                 fraction = THIRD if name == "delta(n/3)" else setting.fraction
                 found[marked(name, recipe)] = losses.effect(of, axis, dose, fraction, at.label)
         return {**found, NOISE: losses.noise()}
-
-
-def _code_effect(code: SessionCode | None, axis: str, dose: float) -> Effect | None:
-    measured = {(part.axis, part.dose) for part in code.figures.whole.corruptions} if code else set()
-    return code.effect(CODE, axis, dose) if code and (axis, dose) in measured else None
 
 
 def _wanted(pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]) -> _Wanted:
