@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.inference.blocks import Blocks
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.findings import CodeFinding, NamedUnit, Quantity
 from invariance_probe.inference.intervals import Sample
@@ -72,13 +73,14 @@ class SessionCode:
         return Effect(values, np.ones_like(values))
 
     def _values(self, quantity: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
-        """Return a quantity (1, 1), or its jackknife pseudo-values (1, block), whose mean it is."""
+        """Return a quantity (1, 1), or its jackknife pseudo-values (1, block), whose mean it is, over blocks that are long enough."""
         parts = [quantity(part) for part in (self.figures.whole, *self.figures.deleted)]
         whole, *deleted = np.array([math.nan if found is None else found for found in parts], dtype=float)
         if not len(deleted):
             return np.full((1, 1), whole)
         left_out = np.array(deleted)
-        return (whole + (len(left_out) - 1) * (left_out.mean() - left_out))[None]
+        pseudo_values = whole + (len(left_out) - 1) * (left_out.mean() - left_out)
+        return Blocks.of(len(left_out), self.figures).merge(pseudo_values[None])
 
 
 def _over(value: float | None, units: int) -> float | None:
@@ -203,7 +205,7 @@ def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ra
         carriers=_back(code.logarithm("carriers"), code), redundancy=_exponential(code.logarithm("redundancy"), 1.0),
         C_code=_quantity(code.sample("C_code")), C_blind=_quantity(code.sample("C_blind")),
         independent=independent, known_masks=all(part.known_masks for part in parts), linear=reached < MOSTLY_LINEAR,
-        n_units=tuple(session.units for session in code.sessions), units=tuple(_named(code, names)), sentence="",
+        n_units=tuple(session.units for session in code.sessions), share=code.share, units=tuple(_named(code, names)), sentence="",
     )  # fmt: skip
 
 

@@ -1,4 +1,4 @@
-"""What a report shows beside its verdicts: baselines, every session and seed at every dose, lag curves, and the runs."""
+"""What a report shows beside its verdicts: baselines, codes, sessions and seeds at every dose, and the runs."""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -8,13 +8,15 @@ import numpy as np
 from invariance_probe.inference.code import CODE, SessionCode
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import RunCounts
-from invariance_probe.inference.points import Baseline, CurvePoint, LagPoint
+from invariance_probe.inference.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
-BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
+DROPPING = ("gained", "lost", "random")
+"""The dropping curves that a report shows; the orders that `lost` was chosen from are in a file."""
+BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
@@ -25,6 +27,32 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
         for role, values in named.items():
             if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
                 yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
+
+
+def codes(evidence: Evidence) -> Iterator[CodePoint]:
+    """Yield what decoders without SSL found in every session whose code was measured."""
+    for name, finding in evidence.sessions.items():
+        if (code := evidence.codes.get(name)) is None:
+            continue
+        found, whole = code.figures, code.figures.whole
+        yield CodePoint(
+            session=name, group=finding.group, units=code.units, decodable=whole.decodable, K_s=found.k_s, K_n=found.k_n,
+            carriers=found.carriers, redundancy=found.redundancy, R_code=whole.range, R_code_se=whole.range_se, r2=whole.r2,
+            loss=found.loss, autocorrelation_s=found.autocorrelation_s, copies=found.copies, sums=found.sums,
+        )  # fmt: skip
+
+
+def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
+    """Yield the dropping curves of every session that has a K, as parts of the information of all units."""
+    for name, finding in evidence.sessions.items():
+        code = evidence.codes.get(name)
+        if code is None or not code.figures.whole.decodable:
+            continue
+        whole = code.figures.whole
+        for curve in whole.curves:
+            if curve.name in DROPPING and whole.information:
+                for units, information in enumerate(whole.along(curve.name)):
+                    yield DroppingPoint(name, finding.group, curve.name, units, information / whole.information)
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:

@@ -24,12 +24,18 @@ RANGE_ERRORS = 4.0
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
     """Say for every session what it can carry."""
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
+    why_not: dict[str, str] = {}
     for run in plan.baselines:
         if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
+            if run.method.kind in KINDS and result.status == "failed":
+                why_not[run.session] = result.message
     null = plan.study.null.kind.replace("_", " ")
     codes = read_codes(plan, results)
-    return {name: _session(losses, measured[name], null, codes.get(name)) for name, losses in read_losses(plan, results).items()}
+    return {
+        name: _session(losses, measured[name], null, codes.get(name), why_not.get(name, ""))
+        for name, losses in read_losses(plan, results).items()
+    }
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
@@ -42,22 +48,28 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     return {name: _session(losses, measured[name], null, None) for name, losses in read_planted(plan, results).items()}
 
 
-def _session(losses: SessionLosses, measured: Mapping[str, float], null: str, code: CodeFigures | None) -> SessionFinding:
+def _session(
+    losses: SessionLosses, measured: Mapping[str, float], null: str, code: CodeFigures | None, why_no_null: str = ""
+) -> SessionFinding:
     session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
     if not math.isfinite(mean):
         reasons.append("baseline runs are missing or failed")
     else:
-        if not p_value <= ALPHA:
+        if why_no_null:
+            reasons.append(f"its null, {null}, could not be measured: {why_no_null}")
+        elif not p_value <= ALPHA:
             reasons.append(f"the raw decoder does not beat its null, {null} (p = {p_value:.3f})")
+        if losses.blocks.too_short:
+            reasons.append(losses.blocks.too_short)
         if not mean > RANGE_ERRORS * error:
             reasons.append(f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)")
     return SessionFinding(
         session=session.name, subject=session.subject, group=session.group, floor=float(losses.floor.mean()),
         ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
         null_p_value=p_value, decodable=not reasons,
-        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g}, null p = {p_value:.3f}",
+        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = {p_value:.3f}",
         units=len(code.units) if code else 0, n_eff=code.n_eff if code else None, red_idx=code.red_idx if code else None,
         tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
         jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),

@@ -11,7 +11,9 @@ from invariance_probe.inference.messenger_points import MessengerPoint, Reliance
 from invariance_probe.inference.points import (
     Baseline,
     ClassPoint,
+    CodePoint,
     CurvePoint,
+    DroppingPoint,
     ExaminedPoint,
     LagPoint,
     MatrixPoint,
@@ -173,6 +175,8 @@ class CodeFinding:
     """Whether linear decoders reach less than .8 of R, so that the finding is about them."""
     n_units: tuple[int, ...]
     """Units that vary in every training part, of every session."""
+    share: float
+    """Part of the units below which carriers are `few`, and above which a target is `spread`."""
     units: tuple[NamedUnit, ...]
     sentence: str
 
@@ -365,6 +369,9 @@ class Findings:
     curve: tuple[CurvePoint, ...]
     runs: RunCounts
     standing: Standing
+    code: tuple[CodePoint, ...] = ()
+    """One row per session whose code was measured."""
+    dropping: tuple[DroppingPoint, ...] = ()
     lags: tuple[LagPoint, ...] = ()
     nulls: tuple[NullFinding, ...] = ()
     matrix: tuple[MatrixPoint, ...] = ()

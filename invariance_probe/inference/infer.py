@@ -50,6 +50,8 @@ def infer(
         curve=tuple(description.curve(evidence)),
         runs=description.counts(plan, evidence.results, left_out),
         standing=standing,
+        code=tuple(description.codes(evidence)),
+        dropping=tuple(description.dropping(evidence)),
         lags=tuple(description.lags(plan, results)),
         nulls=tuple(null_findings(plan, results)),
         matrix=tuple(examination.matrix(evidence, questions)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.errors import InferenceError
+from invariance_probe.inference.blocks import FEWEST_BLOCKS, merged
 from invariance_probe.inference.code import SessionCode
 from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
@@ -58,7 +59,7 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
         )
-    names, values, unblocked = _table([own for _, own in usable], pilot.study.folds.count * pilot.study.folds.blocks_per_fold)
+    names, values, unblocked = _table([own for _, own in usable])
     found, unresolved = components(values, [session.subject for session, _ in usable])
     found = _onto_blocks(found, unblocked, values.shape[2])
     sessions, seeds, blocks, _ = values.shape
@@ -150,20 +151,22 @@ def _usable(
     return usable, why_not
 
 
-def _table(sessions: Sequence[Mapping[str, Effect]], blocks: int) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
+def _table(sessions: Sequence[Mapping[str, Effect]]) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
     """Return names, their values (session, seed, block, name) in units of their mean range, and which have no blocks.
 
-    What has no seeds or no blocks of its own stands in all of them.
+    Blocks are the fewest of any session: slow targets have fewer, longer ones. What has no seeds or no blocks of its own stands
+    in all of them.
     """
     first = sessions[0]
     noisy = all(own[NOISE].complete for own in sessions) if NOISE in first else False
     names = [name for name in first if name != NOISE or noisy]
     seeds = max(first[name].values.shape[0] for name in names)
 
+    counts = {effect.values.shape[1] for own in sessions for name, effect in own.items() if name in names} - {1}
+    blocks = min(counts, default=FEWEST_BLOCKS)
+
     def filled(array: np.ndarray) -> np.ndarray:
-        if array.shape[1] not in (1, blocks):
-            array = array.mean(axis=1, keepdims=True)
-        return np.broadcast_to(array, (seeds, blocks))
+        return np.broadcast_to(array if array.shape[1] == 1 else merged(array, blocks), (seeds, blocks))
 
     columns = {name: np.stack([filled(own[name].values) for own in sessions]) for name in names}
     ranged = [(RANGE, next((n for n in names if n not in (CODE, NOISE)), None)), (CODE_RANGE, CODE if CODE in names else None)]
@@ -175,7 +178,7 @@ def _table(sessions: Sequence[Mapping[str, Effect]], blocks: int) -> tuple[tuple
         for name in {RANGE, CODE_RANGE} & set(columns):
             columns[name] = columns[name] / columns[name].mean()
     of_code = [i for i, name in enumerate(columns) if name in (CODE, CODE_RANGE, *UNITS)]
-    with_blocks = any(first[name].values.shape[1] == blocks for name in (CODE, *UNITS) if name in first)
+    with_blocks = any(first[name].values.shape[1] > 1 for name in (CODE, *UNITS) if name in first)
     return tuple(columns), np.stack(list(columns.values()), axis=-1), [] if with_blocks else of_code
 
 

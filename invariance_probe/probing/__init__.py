@@ -20,6 +20,7 @@ MEASURES = {
     "supervised": supervised.measure_supervised,
     "linear_ssl": baselines.measure_linear_ssl,
     "raw": baselines.measure_raw,
+    "square_roots": baselines.measure_square_roots,
     "pca": baselines.measure_pca,
     "untrained": baselines.measure_untrained,
     "shift_null": nulls.measure_shift_null,

@@ -1,4 +1,4 @@
-"""Runs without gradient: raw activity, PCA, untrained encoders, and closed-form linear SSL."""
+"""Runs without gradient: raw activity and its square roots, PCA, untrained encoders, and closed-form linear SSL."""
 
 from typing import Any
 
@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.views import Scaling
 from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
@@ -20,11 +21,34 @@ from invariance_probe.study.run import Run, RunResult, Status
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Probe standardised activity itself; these runs also carry the floor."""
     parts = [bench.train_windows(run) for run in runs]
-    features = _clean(bench, runs, parts)
+    return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
+
+
+def measure_square_roots(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe standardised square roots of counts, sqrt(n + 1/4).
+
+    Raises
+    ------
+    TrainingError
+        When activity is a signal, whose values may be negative.
+    """
+    if bench.recording.activity_kind != "counts":
+        raise TrainingError(
+            f"session {bench.recording.session!r}: square_roots reads counts; activity_kind is {bench.recording.activity_kind!r}"
+        )
+    parts = [bench.train_windows(run) for run in runs]
+    roots = np.sqrt(bench.recording.activity + 0.25)
+    scaling = Scaling.of(roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device)
+    windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
+    return _ceilings(bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False)
+
+
+def _ceilings(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool) -> list[Measured]:
+    """Probe features (run, 1, window, feature) of decoders that may be the ceiling, and score them for that choice."""
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
-        Measured(run, result_of(bench, run, losses[i], with_floor=True, selection_loss=selected[i], diagnostics=scores[i]))
+        Measured(run, result_of(bench, run, losses[i], with_floor=with_floor, selection_loss=selected[i], diagnostics=scores[i]))
         for i, run in enumerate(runs)
     ]
 

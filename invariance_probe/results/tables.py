@@ -1,4 +1,4 @@
-"""Results as tidy tables: one row a run and test block."""
+"""Results as tidy tables: losses by run and test block, and the held-out sums of every code."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -31,3 +31,18 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
         measured = zip(result.blocks, result.block_losses, floors, strict=True)
         rows += [(*own, *each, *end) for each in measured] or [(*own, None, None, None, *end)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]
+"""`units` is N; `deleted` is the block left out for the jackknife, empty for the whole session."""
+
+
+def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
+    """Return every held-out sum of every code, with `SUMS`.
+
+    K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from these rows
+    alone (docs/store.md). The figures without units that repeat others are left out.
+    """
+    codes = ((run, result.code) for run in runs if (result := results.get(run.key())) is not None and result.code is not None)
+    rows = [{"session": run.session, "units": len(code.units), **row} for run, code in codes for row in code.table()]
+    return pd.DataFrame(rows, columns=SUMS)

@@ -26,6 +26,7 @@ from invariance_probe.study.baselines import (
     Raw,
     SessionNull,
     ShiftNull,
+    SquareRoots,
     Supervised,
     TestLag,
     Untrained,
@@ -284,6 +285,8 @@ class Plan:
                     yield self._run(session, Persistence(), None, condition=moved)
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
+            if session.activity_kind == "counts":
+                yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
             if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):  # linear SSL reads single bins
                 yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)

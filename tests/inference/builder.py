@@ -87,7 +87,7 @@ def planted(
             continue
         loss = {
             "raw": 1 - R, "supervised": 1 - R + 0.05, "pca": 1 - R + 0.02,
-            "untrained": 0.9, "linear_ssl": 1 - R + 0.01,
+            "untrained": 0.9, "square_roots": 1 - R + 0.01, "linear_ssl": 1 - R + 0.01,
         }.get(kind)  # fmt: skip
         if kind in ("simclr", "moco", "vicreg", "byol"):
             plant = run.session.partition("+")[2]
@@ -103,10 +103,11 @@ def planted(
             cost = (0.3 if plant == "one_unit" and run.arm == "independent" else 0.0) if plant else cost
             cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost
             loss = clean + cost * R + spread * R * gen.standard_normal()
-        noise = 0.002 * gen.standard_normal(per)
+        noise = np.zeros(per) if kind == "square_roots" else 0.002 * gen.standard_normal(per)  # draws of the others stay
         results[run.key()] = RunResult(
             run.key(), "done", blocks, tuple(float(loss + n) for n in noise), (1.0,) * per if kind == "raw" else (),
-            {"raw": 0.4, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
+            {"raw": 0.4, "square_roots": 0.45, "supervised": 0.5}.get(kind),
+            {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
         )  # fmt: skip
     return results
 

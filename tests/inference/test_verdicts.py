@@ -75,7 +75,7 @@ def test_words_about_units_and_about_training_do_not_move_each_other():
 
 
 @pytest.mark.parametrize(
-    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.2, 7.2), "undecided")]
+    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")]
 )
 def test_a_word_about_carriers_needs_bounds_clear_of_the_share(carriers, word):
     """Of 40 units: few below 40 / 4 / 1.1 = 9.1 carriers, spread where K_n is above 1.1 x 40 / 4 = 11."""
@@ -144,9 +144,9 @@ def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe(
 
 
 def test_one_dear_recipe_takes_away_free_and_one_cheap_one_takes_away_costly():
-    dear, cheap = ({"other": {"independent": cost}} for cost in (0.11, 0.09))
-    assert judged(C_code=0.4, spread=0.03, recipes=dear).verdict == "inconclusive"
-    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=cheap).verdict == "inconclusive"
+    near = {"other": {"independent": 0.09}}
+    assert judged(C_code=0.4, spread=0.03, recipes=near).verdict == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict == "inconclusive"
     assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict == "sensitive"
 
 
@@ -179,7 +179,11 @@ def test_retention_by_the_shared_arm_alone_leaves_only_the_claim_that_training_c
 
 
 def test_retention_above_the_range_is_told():
-    assert "above 1.1" in gate(judged(C_code=0.4, kept=1.3), "retention").detail
+    found = judged(C_code=0.4, kept=1.3, delta=0.26)
+    assert "above 1.1" in gate(found, "retention").detail
+    [note] = [note for note in found.notes if "itself" in note]  # .26 of R is .2 of what dose 0 decodes
+    assert "dose 0 decodes 1.30 of R" in note and "delta = +0.20" in note
+    assert not any("itself" in note for note in judged(C_code=0.4).notes)
 
 
 def test_collapse_at_dose_zero_fails_its_gate():
