@@ -1,19 +1,19 @@
 """The cells of the phase map on which findings of learning are calibrated, and the recipes that train in them.
 
 Every session is trained by the panel and by recipes that are held out of it. What the panel says can then be held
-against what other sound recipes find, and a recipe that is trained too little against one that is not.
+against what other sound recipes find, and a recipe that is trained too little against one that is not. Nothing is
+judged here.
 """
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from invariance_probe.calibration.banks import DOSE, DROPOUT
+from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN, SEED
 from invariance_probe.calibration.phase_map import CELLS as CODES
 from invariance_probe.calibration.phase_map import Cell
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import label_of
 from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
@@ -21,15 +21,14 @@ NAMES = (
     "weak-15", "strong-15", "weak-6", "strong-6", "weak-30", "strong-30",
     "weak-1", "strong-1", "weak-60", "strong-60", "copies", "common-noise",
 )  # fmt: skip
+REDUNDANT = Cell("redundant", "120 of 120, J = 16", {"units": 120, "carriers": 120, "information": 16.0, "carrier_counts": None})
+"""A code of which much is kept: the one of science.md 6 that has to be called `invariant`."""
+CELLS: tuple[Cell, ...] = (*(next(cell for cell in CODES if cell.name == name) for name in NAMES), REDUNDANT)
 """The cells in the order in which each round measures them: first those where words change."""
-CELLS: tuple[Cell, ...] = tuple(next(cell for cell in CODES if cell.name == name) for name in NAMES)
+POWERS = {"weak-1": ("sensitive",), "strong-1": ("sensitive",), "weak-60": ("tolerated",), "redundant": ("invariant",)}
+"""Words that six sessions must find in at least .8 of studies."""
 PANEL = (DECLARED, LONGER, WIDER, OTHER)
 """The recipes that a verdict rests on."""
-_WIDE = [128, 128, 32]
-
-
-def _network(*widths: int) -> dict[str, Any]:
-    return {"kind": "mlp", "widths": list(widths)}
 
 
 @dataclass(frozen=True)
@@ -58,7 +57,7 @@ class HeldOut:
 
     def recipe(self, method: Mapping[str, Any]) -> dict[str, Any]:
         """Declare it as a recipe of a study's own panel."""
-        own = {"method": {**method, "encoder": _network(*self.widths)}} if self.widths else {}
+        own = {"method": {**method, "encoder": {"kind": "mlp", "widths": list(self.widths)}}} if self.widths else {}
         return {"name": self.name, "training": dict(self.changes), **own}
 
 
@@ -85,8 +84,8 @@ def learning_study(cell: Cell, method: Mapping[str, Any], other: Mapping[str, An
     method, other
         The declared method, and the one of the recipe `other`.
     """
-    world = {"kind": "simulated", "generator": "carriers", "seed": 9000, "session": cell.name, "group": cell.name}
-    margin = {"fraction_of_range": 0.1, "because": "the margin of the quickstart study"}
+    world = {"kind": "simulated", "generator": "carriers", "seed": SEED, "session": cell.name, "group": cell.name}
+    margin = {"fraction_of_range": MARGIN, "because": "the margin of the quickstart study"}
     hypothesis = {"id": cell.name, "claim": "none", "predicts": "sensitive", "axis": DROPOUT, "dose": DOSE, "margin": margin}
     recipes = [
         {"name": LONGER, "training": {"steps": 1000, "learning_rate": 9e-3}},
@@ -112,7 +111,9 @@ def needed_of_learning(run: Run) -> bool:
         return False
     if run.method.kind == "supervised":
         return run.seed == 0
-    return run.method.kind in ("raw", "raw_roots", "code") or (run.optimisation is not None and run.method.kind != "supervised")
+    return run.method.kind in ("raw", "square_roots", "shift_null", "code") or (
+        run.optimisation is not None and run.method.kind != "supervised"
+    )
 
 
 def rounds(plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
@@ -122,8 +123,3 @@ def rounds(plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
         for name, plan in plans.items():
             if number < len(plan.sessions):
                 yield name, plan.sessions[number].name
-
-
-def setting_of(recipe: str) -> str:
-    """Return the setting of a recipe's runs."""
-    return label_of(recipe)

@@ -189,11 +189,12 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code", "learning"]),
     default="all",
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
-    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map.",
+    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map, and findings of learning "
+    "held against recipes outside of the panel.",
 )
 @click.option(
     "--arithmetic",
