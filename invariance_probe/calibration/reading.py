@@ -10,8 +10,8 @@ from typing import Any
 
 SIZE = re.compile(r"false '(?P<of>.+)', (?P<sessions>\d+) sessions")
 COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<sessions>\d+) sessions")
-TAU, CARRIERS = "tau by test lag / tau", "N_eff / carriers"
-"""How the figures begin that hold a measure against the truth; all are ratios."""
+TAU = "tau by test lag / tau"
+"""How the figures begin that hold a time constant against the truth; all are ratios."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def coverages(content: Mapping[str, Any]) -> list[Counted]:
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
-    """Return the rows of measured / true, for `TAU` or `CARRIERS`."""
+    """Return the rows of measured / true, for `TAU`."""
     return [row for row in content["rows"] if row["figure"].startswith(start)]
 
 
