@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT
-from invariance_probe.calibration.code_counting import Logs
+from invariance_probe.calibration.code_counting import AT_HALF_J, Logs
 from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
 from invariance_probe.data.sessions import find_sessions
@@ -32,7 +32,8 @@ class CodeBank:
     units
         Units of every session that vary in every training part.
     logs
-        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy.
+        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy; the shares at half of J are
+        NaN where a curve ends before it crosses.
     cost, range
         C_code times the range, and the range, R_code (session,).
     r2
@@ -131,6 +132,9 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
         "carriers": np.log(column(code.carriers for _, code in kept) / units),
         "redundancy": np.log(column(code.redundancy for _, code in kept)),
     }
+    at_half_j = [column(getattr(code.whole, name) for _, code in kept) for name in ("k_s_of_information", "k_n_of_information")]
+    for name, values in zip(AT_HALF_J, (*at_half_j, sum(at_half_j)), strict=True):
+        logs[name] = np.log(values / units)
     ranges = column(code.range for _, code in kept)
     cost = column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
     numbers = np.array([i for i, _ in kept], dtype=int)

@@ -22,6 +22,8 @@ REDUNDANT = 1.25
 WORDS = ("few", "between", "spread", "undecided")
 QUANTITIES = ("K_s", "K_n", "carriers", "redundancy")
 """What is tested on a logarithmic scale."""
+AT_HALF_J = ("K_s at half of J", "K_n at half of J", "carriers at half of J")
+"""The same crossings on the other scale, which stand beside."""
 
 Logs = Mapping[str, np.ndarray]
 """Logarithm of every quantity (session,); of K_s, K_n and carriers as shares of the units."""

@@ -108,7 +108,8 @@ def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
     assert order[0][0] == "strong-10"
     place = {who: i for i, who in enumerate(order)}
     assert place["weak-15", False, 39] < place["strong-1", False, 20] < place["weak-15", False, 79]
-    assert place["strong-1", False, 40] < place["strong-1", True, 0] < place["strong-1", False, 60]
+    assert place["strong-1", False, 0] < place["strong-1", True, 0] < place["strong-1", False, 20]
+    assert place["strong-1", False, 100] < place["strong-1", True, 29] < place["strong-1", False, 399]
     assert len(turns(Sizes(8, 4))) == 2 * len(CELLS)
 
 
