@@ -12,7 +12,8 @@ import numpy as np
 from invariance_probe.probing.code.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.code.blind import Blind
 from invariance_probe.probing.code.classes import Losses, log_losses
-from invariance_probe.probing.code.dropping import LOST, Wanted
+from invariance_probe.probing.code.copies import find_repeated
+from invariance_probe.probing.code.dropping import LOST, WHOLE, Wanted
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.masks import declared_masks, halves, masking
 from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
@@ -40,7 +41,7 @@ Held = tuple[int, Part, int]
 SCALES: tuple[Scale, ...] = ("r2", "information")
 USUAL_RATE = 0.4
 RANDOM_ORDERS = 3
-"""Random orders of loss that a curve is the mean of."""
+"""Random orders of loss that a curve is the mean of; of more than `WHOLE` units one, whose curve hardly varies."""
 
 
 def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
@@ -55,6 +56,17 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     if not ground.units:
         return RunResult(run.key(), "done", diagnostics=found, message="no unit varies in every training part")
     figures = code_figures(bench, run, ground)
+    seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
+    activity = bench.recording.activity[np.ix_(seen, ground.varying)]
+    repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
+    if repeated.removed:
+        alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
+        figures = replace(
+            figures,
+            copies=tuple((ground.units[i], ground.units[j]) for i, j in repeated.copies),
+            sums=tuple(tuple(ground.units[i] for i in found) for found in repeated.sums),
+            distinct=code_figures(bench, alone, ground.without(repeated.removed)),
+        )
     exploratory = {"n_eff": figures.n_eff, "red_idx": figures.red_idx}
     found |= {name: value for name, value in exploratory.items() if value is not None}
     return RunResult(run.key(), "done", diagnostics=found, code=figures)
@@ -67,7 +79,7 @@ def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
     rng = generator("probe", run.study_seed, run.session)
     masks = _masks(bench, asked, run, ground, rng)
     units = len(ground.units)
-    orders = np.array([rng.permutation(units) for _ in range(RANDOM_ORDERS)])
+    orders = np.array([rng.permutation(units) for _ in range(RANDOM_ORDERS if units <= WHOLE else 1)])
     blind = [Blind.of(bench, run, corruption, ground, asked.draws) for corruption in asked.corruptions]
     everything = measure_parts(ground, 1, masks, Wanted(at_random=orders, every_order=True))
     whole = held_out(ground, everything, asked, [one.losses(1) for one in blind], None)
