@@ -7,7 +7,7 @@ from operator import itemgetter
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT
-from invariance_probe.calibration.code_counting import AT_HALF_J, Logs
+from invariance_probe.calibration.code_counting import Logs
 from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
 from invariance_probe.data.sessions import find_sessions
@@ -34,6 +34,8 @@ class CodeBank:
     logs
         Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy; the shares at half of J are
         NaN where a curve ends before it crosses.
+    distinct
+        Logarithm of the shares K_n / N and carriers / N without units that copy others or are sums of them.
     cost, range
         C_code times the range, and the range, R_code (session,).
     r2
@@ -45,6 +47,7 @@ class CodeBank:
     numbers: np.ndarray
     units: np.ndarray
     logs: Logs
+    distinct: Logs
     cost: np.ndarray
     range: np.ndarray
     r2: np.ndarray
@@ -122,20 +125,32 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
     """Gather the figures of numbered sessions that have a K, as shares of the units that vary in every training part."""
     kept = [(i, code) for i, code in measured if code.carriers and code.redundancy]
 
-    def column(values: Iterable[float | None]) -> np.ndarray:
-        return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-    units = column(len(code.units) for _, code in kept)
-    logs = {
-        "K_s": np.log(column(code.k_s for _, code in kept) / units),
-        "K_n": np.log(column(code.k_n for _, code in kept) / units),
-        "carriers": np.log(column(code.carriers for _, code in kept) / units),
-        "redundancy": np.log(column(code.redundancy for _, code in kept)),
-    }
-    at_half_j = [column(getattr(code.whole, name) for _, code in kept) for name in ("k_s_of_information", "k_n_of_information")]
-    for name, values in zip(AT_HALF_J, (*at_half_j, sum(at_half_j)), strict=True):
-        logs[name] = np.log(values / units)
-    ranges = column(code.range for _, code in kept)
-    cost = column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
+    units = _column(len(code.units) for _, code in kept)
+    logs = _shares([code for _, code in kept])
+    logs["redundancy"] = np.log(_column(code.redundancy for _, code in kept))
+    distinct = _shares([code.distinct or code for _, code in kept])
+    ranges = _column(code.range for _, code in kept)
+    cost = _column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
     numbers = np.array([i for i, _ in kept], dtype=int)
-    return CodeBank(numbers, units, logs, cost, ranges, column(code.whole.r2 for _, code in kept), len(measured) - len(kept))
+    return CodeBank(
+        numbers, units, logs, distinct, cost, ranges, _column(code.whole.r2 for _, code in kept), len(measured) - len(kept)
+    )
+
+
+def _shares(codes: Sequence[CodeFigures]) -> dict[str, np.ndarray]:
+    """Logarithm of K_s, K_n and their sum as shares of the units, on both scales (session,)."""
+    names = (
+        ("K_s", "k_s"),
+        ("K_n", "k_n"),
+        ("K_s at half of J", "k_s_of_information"),
+        ("K_n at half of J", "k_n_of_information"),
+    )
+    units = _column(len(code.units) for code in codes)
+    found = {name: _column(getattr(code.whole, of) for code in codes) / units for name, of in names}
+    for scale in ("", " at half of J"):
+        found[f"carriers{scale}"] = found[f"K_s{scale}"] + found[f"K_n{scale}"]
+    return {name: np.log(share) for name, share in found.items()}
+
+
+def _column(values: Iterable[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)

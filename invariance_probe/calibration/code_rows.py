@@ -9,13 +9,12 @@ from invariance_probe.calibration.code_banks import CellBanks, CodeBank
 from invariance_probe.calibration.code_counting import (
     AT_HALF_J,
     QUANTITIES,
-    Logs,
     LongMean,
     covered,
     long_mean,
     rate,
+    said_of,
     shares,
-    words,
     wrong_words,
 )
 from invariance_probe.calibration.counting import Bank, draw, sizes
@@ -42,7 +41,7 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
     truth = {name: float(np.exp(lengths[name].mean)) for name in lengths}
     said = {}
     for sessions in SESSIONS:
-        said[sessions] = shares(short.logs, sessions, rng)
+        said[sessions] = shares(short.logs, short.distinct, sessions, rng)
         if truth:
             rows.append(_wrong_row(banks, wrong_words(truth), sessions, rng))
         for name in QUANTITIES:
@@ -90,11 +89,12 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
 
 def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator) -> Row:
     """How often a wrong word is said; where neither word is wrong, how often both could be: never."""
+    short = banks.short
 
-    def hit(logs: Logs, studies: np.ndarray) -> np.ndarray:
-        return np.isin(words(logs, studies), wrong)
+    def hit(studies: np.ndarray) -> np.ndarray:
+        return np.isin(said_of(short.logs, short.distinct, studies), wrong)
 
-    counted = rate(banks.short.logs, sessions, rng, hit)
+    counted = rate(len(short), sessions, rng, hit)
     kept = counted.reached <= 0.05 and counted.upper <= 0.1
     figure = f"wrong word about carriers, {sessions} sessions"
     asked = "<= 0.05, bound <= 0.10"

@@ -31,7 +31,7 @@ def bank(k_s, k_n, cost=0.2, redundancy=1.0, sessions=400, seed=0, sd=0.04):
     }
     ranges = 0.6 + 0.02 * rng.standard_normal(sessions)
     costs = ranges * (cost + 0.02 * rng.standard_normal(sessions))
-    return CodeBank(np.arange(sessions), np.full(sessions, 60), found, costs, ranges, ranges, 0)
+    return CodeBank(np.arange(sessions), np.full(sessions, 60), found, found, costs, ranges, ranges, 0)
 
 
 def counted(*banks):
