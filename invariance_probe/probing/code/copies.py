@@ -56,7 +56,7 @@ def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
     for unit in np.argsort(-mean, kind="stable"):
         if int(unit) not in removed:
             removed |= {int(other) for other in np.flatnonzero(agreeing[unit]) if other != unit}
-    left = np.array([unit for unit in np.flatnonzero(often) if unit not in removed])
+    left = np.array([unit for unit in np.flatnonzero(often) if unit not in removed], dtype=np.int64)
     sums = tuple(tuple(int(left[place]) for place in found) for found in _sums(values[:, left])) if counts else ()
     return Repeated(copies, sums, tuple(sorted(removed | {found[0] for found in sums})))
 
