@@ -80,6 +80,13 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
 
     Cells without two sessions are left out.
     """
+    planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
+    banks = [CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True)) for cell in cells]
+    return [found for found in banks if len(found.short) > 1]
+
+
+def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+    """Measure turn after turn what the store lacks, and return all turns."""
     planned: list[_Planned] = []
     waiting: list[_Planned] = []
     for turn in turns(SIZES[size], cells):
@@ -89,8 +96,19 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
             _measure(ground, waiting)
             waiting = []
     _measure(ground, waiting)
-    banks = [CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True)) for cell in cells]
-    return [found for found in banks if len(found.short) > 1]
+    return planned
+
+
+def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+    """Return the turns of which the store has something; a bank that was stopped ends with the first that is empty."""
+    planned: list[_Planned] = []
+    ended: set[tuple[str, bool]] = set()
+    for turn in turns(SIZES[size], cells):
+        if (turn.cell.name, turn.long) not in ended:
+            planned.append(_planned(ground, turn))
+            if not any(ground.store.has(run.key()) for run in planned[-1].runs):
+                ended.add((turn.cell.name, turn.long))
+    return planned
 
 
 def _planned(ground: Ground, turn: Turn) -> _Planned:
@@ -105,7 +123,7 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
     for long in (False, True):
         asked = [pair for each in waiting if each.turn.long == long for pair in zip(each.runs, each.sessions, strict=True)]
         missing = [(run, session) for run, session in asked if not ground.store.has(run.key())]
-        if missing and ground.train:
+        if missing:
             event = {"event": "stage", "stage": "codes", "runs": len(missing), "reused": len(asked) - len(missing)}
             ground.on_event({**event, "model_steps": 0})
             runs, sessions = zip(*missing, strict=True)
