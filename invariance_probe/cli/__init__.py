@@ -122,7 +122,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @RUNS
 @click.option("--pilot", type=click.Path(path_type=Path), help="A pilot study whose stored runs show how much results vary.")
 @click.option("--sd", metavar="NAME=SD,...", help=f"How much results vary, stated: {SPREAD_HELP}.")
-@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
+@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_code, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.planning import make_plan, stock, with_kernels
@@ -189,11 +189,12 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code", "learning"]),
     default="all",
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
-    "measures without SSL, or worlds G3 to G6.",
+    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map, and findings of learning "
+    "held against recipes outside of the panel.",
 )
 @click.option(
     "--arithmetic",
