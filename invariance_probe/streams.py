@@ -12,7 +12,9 @@ from typing import Literal
 
 import numpy as np
 
-StreamName = Literal["split", "init", "order", "views", "probe", "bootstrap", "simulate", "folds", "leak", "null", "mining"]
+StreamName = Literal[
+    "split", "init", "order", "views", "probe", "bootstrap", "simulate", "population", "folds", "leak", "null", "mining"
+]  # fmt: skip
 
 
 def stream_key(name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from recompute.code import information
+from recompute.code import LARGEST_R2, information
 from recompute.judgement import A_THIRD, COSTLY, FREE, JITTER_COSTLY, JITTER_FREE, Judgement, decide
 from recompute.losses import ARMS
 from recompute.samples import ALPHA, POPULATION, Sample, adjusted, holm_levels, over_fixed_sessions, scope
@@ -71,8 +71,10 @@ def of_curves(tables: Tables) -> Iterator[Row]:
         yield "curve: sessions and seeds", where, point["value"], float(value)
     for point in tables.report["dropping"]:
         sums = tables.codes[point["session"]].whole
-        j = information(sums.r2(sums.totals["curve", point["curve"], str(point["units"])]))
-        yield "dropping curves", f"{point['session']} {point['curve']}", point["part"], j / information(sums.r2(sums["linear"]))
+        errors = sums.totals["curve", point["curve"], str(point["units"])]
+        r2 = min(max(sums.r2(errors), 0.0), LARGEST_R2)
+        yield "dropping curves", f"{point['session']} {point['curve']}: R2", point["r2"], r2
+        yield "dropping curves", f"{point['session']} {point['curve']}", point["part"], r2 / sums.r2(sums["linear"])
 
 
 def of_code(h: Judgement) -> Iterator[Row]:

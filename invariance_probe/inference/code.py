@@ -43,6 +43,10 @@ class SessionCode:
         """How many units vary in every training part."""
         return len(self.figures.units)
 
+    def measures(self, axis: str, dose: float) -> bool:
+        """Whether the corruption at a dose was measured."""
+        return (axis, dose) in {(part.axis, part.dose) for part in self.figures.whole.corruptions}
+
     def effect(self, name: str, axis: str, dose: float) -> Effect:
         """Return `C_code` or `C_blind`: what is lost, and R_code, both in loss per window."""
 

@@ -161,7 +161,16 @@ class DoseJudgement(Judgement):
             return (f"runs are missing or failed for {', '.join(self._missing)}",)
         if self.learning is None:
             return ()
-        return wording.notes(self.question.samples(), self.question.margin)
+        return (*wording.notes(self.question.samples(), self.question.margin), *self._in_its_own_range())
+
+    def _in_its_own_range(self) -> tuple[str, ...]:
+        """Return the effects in units of what dose 0 itself decodes, where that is more than R."""
+        assert self.learning is not None
+        declared = self.learning.declared
+        if declared.retention is None or declared.retention <= gates.TOO_MUCH:
+            return ()
+        each = ", ".join(f"{name} = {sample.estimate / declared.retention:+.2f}" for name, sample in declared.samples.items())
+        return (f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",)
 
     def _status(self, word: str) -> str:
         """Return `confirmatory`, or `exploratory` where a limiting gate is open or the panel has gaps."""

@@ -71,7 +71,7 @@ def sentence(question: Question, finding: HypothesisFinding) -> str:
         return f"{place}, there is no verdict: {finding.notes[0]}."
     figures = _figures(question, finding)
     said = f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
-    return f"{place}, {figures}: {said}{_open(finding)}."
+    return f"{place}, {figures}: {said}{_open(question, finding)}."
 
 
 def _figures(question: Question, finding: HypothesisFinding) -> str:
@@ -114,8 +114,10 @@ def fallen(word: str) -> str:
     )
 
 
-def _open(finding: HypothesisFinding) -> str:
+def _open(question: Question, finding: HypothesisFinding) -> str:
     """Say which gates and recipes leave the word exploratory, and which findings rest on one recipe."""
+    if question.plan.study.quick:
+        return " (a quick study: judged under the declared recipe alone, without the gates that cost most)"
     limited = {finding.verdict, EVERYTHING, AXIS, LEARNING}
     gates = [
         f"{g.name} was {g.outcome}"
@@ -154,7 +156,7 @@ def units_in_words(found: CodeFinding) -> str:
     if word:
         text += f" ({word}{', redundant' if found.redundant else ''})"
     if found.redundancy is not None:
-        text += f"; the two halves of the units hold {found.redundancy.estimate:.1f} times the information of all"
+        text += f"; two random halves of the units together hold {found.redundancy.estimate:.1f} times the information of all"
     return text
 
 

@@ -49,7 +49,9 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
     """
     codes = ((run, result.code) for run in runs if (result := results.get(run.key())) is not None and result.code is not None)
     rows = [
-        {"session": run.session, "units": len(code.units), **row} for run, code in codes for row in (*_lengths(code), *code.table())
+        {"session": run.session, "units": len(code.units), **row}
+        for run, code in codes
+        for row in (*_lengths(code), *code.table())
     ]
     return pd.DataFrame(rows, columns=SUMS)
 

@@ -4,10 +4,12 @@ A model-step costs a fixed part, its products, and SimCLR's similarities of all 
 a current CPU (quickstart size: 1.3 ms); methods that do more than SimCLR at that size have a factor. Within a factor of two elsewhere.
 """
 
+import math
 from itertools import pairwise
 from typing import Any
 
 from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedPolicy, WorstOfMasks
+from invariance_probe.study.baselines import Code
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder, TransformerEncoder
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
@@ -27,11 +29,61 @@ METHODS = {
 }  # fmt: skip
 """Time of a step, of SimCLR's with the same encoder and batch."""
 
+PART_S = 1.1e-9
+"""All decoders of the code of one training part, for each cubed input column."""
+UNIT_S = 1.0e-4
+"""Choosing units in one training part, for each input column."""
+MASKS_S = (2.4e-3, 1.2e-10)
+"""Refits on the masks of a corruption in one training part: a fixed part, and for each cubed input column."""
+DRAWN_S = 2.5e-8
+"""Corrupting a value of the inputs."""
+MOMENT_S = 2.5e-11
+"""A product that second moments are summed from."""
+PENALTIES_S = 9e-11
+"""Trying all penalties of the blind decoder on one training part, for each cubed input column."""
+
 
 def core_seconds(plan: Plan) -> float:
     """Return roughly how many seconds of one core all trainings of a plan take."""
     units = {session.name: session.units for session in (*plan.sessions, *plan.planted)}
     return sum(updates(run, units[run.session]) * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
+
+
+def seconds_of_codes(plan: Plan) -> tuple[float, float]:
+    """Rough seconds of one core for the code of every session: without the jackknife, and of the jackknife."""
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    plain = whole = 0.0
+    for run in plan.baselines:
+        if isinstance(run.method, Code):
+            size = sessions[run.session].units, sessions[run.session].bins, run.window.length_bins
+            plain += code_seconds(run.method.model_copy(update={"jackknife": False}), *size)
+            whole += code_seconds(run.method, *size)
+    return plain, whole - plain
+
+
+def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
+    """Rough seconds of one core that the code of one session takes; fitted by benchmarks/dropping_curves.py.
+
+    Parameters
+    ----------
+    asked
+        The measurement: its corruptions, blocks and jackknife.
+    units, windows, bins
+        Size of the session: units, windows, and bins per window.
+
+    Examples
+    --------
+    >>> round(code_seconds(Code(), units=1000, windows=20_000))
+    10
+    """
+    columns = units * bins
+    pairs = math.comb(asked.blocks, 2)
+    parts = asked.blocks + (pairs if asked.jackknife else 0)
+    inner = pairs + (math.comb(asked.blocks, 3) if asked.jackknife else 0)
+    masks = MASKS_S[0] + MASKS_S[1] * columns**3
+    seconds = parts * (PART_S * columns**3 + UNIT_S * columns + masks * len(asked.corruptions))
+    blind = asked.draws * windows * columns * (DRAWN_S + MOMENT_S * columns) + inner * PENALTIES_S * columns**3
+    return seconds + MOMENT_S * windows * columns**2 + blind * len(asked.corruptions)
 
 
 def updates(run: Run, units: int) -> float:

@@ -111,6 +111,91 @@ class RedundancyRecording(_Simulated):
     """Whether nuisances leave the carriers alone (labelled lines), so that the label is nowhere but in them."""
 
 
+class CarriersRecording(_Simulated):
+    """The worlds of the phase map: neurons that carry a label, how they are recorded, and what noise they share.
+
+    Sessions that differ in `bins` alone are recordings of one code.
+    """
+
+    generator: Literal["carriers"] = "carriers"
+    bins: Annotated[int, Field(ge=50)] = 1600
+    carriers: Annotated[int, Field(ge=1)] = 6
+    """How many neurons carry the label."""
+    carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
+    """Mean count per bin of every carrier; drawn as the rates of the others where null."""
+    information: Annotated[float, Field(gt=0, le=64)] = 8.0
+    """Linear Fisher information J about the unit-variance label of all carriers together, per bin."""
+    information_log_sd: Annotated[float, Field(ge=0, le=4)] = 0.0
+    """Standard deviation of the log-normal weights by which the information is shared out; 0 gives equal carriers."""
+    weak_information: Annotated[float, Field(ge=0, le=64)] = 0.0
+    """Linear Fisher information that the other units share equally."""
+    common_noise: Annotated[float, Field(ge=0)] = 0.0
+    """Amplitude of a second process like the label, that every carrier reads as if it were the label."""
+    copies: Annotated[int, Field(ge=1)] = 1
+    """Electrodes that record each carrier, every one a unit."""
+    copy_probability: Annotated[float, Field(gt=0, le=1)] = 0.95
+    """Probability with which an electrode keeps a spike of a carrier that has copies."""
+    parts: Annotated[int, Field(ge=1)] = 1
+    """Units that the spikes of each carrier are spread over at random, as by sorting one neuron into several units."""
+    target_power: Annotated[float, Field(gt=0, le=8)] = 1.0
+    """The target is sign(s) |s|^power of the coded label s; 4 is heavy-tailed."""
+    label_tau_s: Annotated[float, Field(gt=0)] = 0.2
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together, the same in every neuron."""
+
+    @property
+    def units_per_carrier(self) -> int:
+        """How many units record one carrier."""
+        return max(self.copies, self.parts)
+
+    @model_validator(mode="after")
+    def _carriers_are_recorded(self) -> Self:
+        if self.copies > 1 and self.parts > 1:
+            raise ValueError(
+                f"a carrier is recorded by {self.copies} copies or sorted into {self.parts} parts, not both: leave one at 1"
+            )
+        if self.carriers * self.units_per_carrier > self.units:
+            raise ValueError(
+                f"{self.carriers} carriers with {self.units_per_carrier} units each are more than the {self.units} units "
+                "of the recording: declare more `units` or fewer `carriers`"
+            )
+        return self
+
+
+class RingRecording(_Simulated):
+    """A circular target in groups of units of one preferred direction, and one direction that a single unit prefers."""
+
+    generator: Literal["ring"] = "ring"
+    units: Annotated[int, Field(ge=2)] = 50
+    bins: Annotated[int, Field(ge=50)] = 1600
+    directions: Annotated[int, Field(ge=2)] = 8
+    """Preferred directions, evenly spaced."""
+    copies: Annotated[int, Field(ge=1)] = 7
+    """Units of each preferred direction but the last, which has one."""
+    mean_counts: Annotated[float, Field(gt=0)] = 10.0
+    """Mean count per bin of every unit."""
+    concentration: Annotated[float, Field(gt=0, le=20)] = 1.5
+    """kappa of the von Mises tuning."""
+    direction_tau_s: Annotated[float, Field(gt=0)] = 0.2
+    """Time constant of the two coordinates whose direction is the target."""
+    nuisances: Annotated[int, Field(ge=0)] = 4
+    nuisance_tau_s: Annotated[float, Field(gt=0)] = 2.0
+    nuisance_gain: Annotated[float, Field(ge=0)] = 0.3
+    """Standard deviation of the log-rate that all nuisances cause together, the same in every unit."""
+
+    @model_validator(mode="after")
+    def _groups_make_the_units(self) -> Self:
+        made = (self.directions - 1) * self.copies + 1
+        if made != self.units:
+            raise ValueError(
+                f"{self.directions - 1} directions with {self.copies} units each and one unit alone make {made} units, "
+                f"got units {self.units}"
+            )
+        return self
+
+
 class SmoothnessRecording(_Simulated):
     """G1: Ornstein-Uhlenbeck latents; the label's time constant is known, nuisances have their own."""
 
@@ -215,11 +300,16 @@ class NothingRecording(_Simulated):
     """G8: nothing to find: a label that activity does not carry, or that no test can be run on."""
 
     generator: Literal["nothing"] = "nothing"
-    case: Literal["independent", "constant_rates", "common_trend", "trial_constant"] = "independent"
+    case: Literal["independent", "constant_rates", "common_trend", "trial_constant", "drift", "quiet"] = "independent"
     """`independent`: label and activity are OU processes apart; `constant_rates`: activity is noise; `common_trend`: both
-    drift, by chance alike; `trial_constant`: the label is coded, but constant within trials, so jitter cannot be tested."""
+    drift, by chance alike; `trial_constant`: the label is coded, but constant within trials, so jitter cannot be tested;
+    `drift`: the gains of the units change slowly; `quiet`: the same, and the label hardly varies in mid-session."""
     label_tau_s: Annotated[float, Field(gt=0)] = 2.0
     trial_s: Annotated[float, Field(gt=0)] = 2.0
+    gain_tau_s: Annotated[float, Field(gt=0)] = added(120.0)
+    """Time constant of the drifting gains."""
+    gain_log_sd: Annotated[float, Field(ge=0, le=2)] = added(0.35)
+    """Standard deviation of each unit's own log-gain, and of the log-gain that all share, where they drift."""
 
 
 class IrreversibleRecording(_Simulated):
@@ -270,6 +360,8 @@ class HeadDirectionRecording(_Simulated):
 
 SimulatedRecording = Annotated[
     RedundancyRecording
+    | CarriersRecording
+    | RingRecording
     | SmoothnessRecording
     | SwitchingRecording
     | RecurringRecording

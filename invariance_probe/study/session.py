@@ -49,6 +49,8 @@ class Session:
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
     units: int = 0
     """How many units its activity has; 0 where nobody asked."""
+    bins: int = 0
+    """How many bins it lasts; 0 where nobody asked."""
     extremes: tuple[Extreme, ...] = ()
     """Units that are nearly silent where a fold trains and fire where it tests, the worst of each fold."""
     activity_kind: Literal["counts", "signal"] = "counts"

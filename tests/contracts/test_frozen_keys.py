@@ -16,8 +16,8 @@ JITTER = {
     "method": {"kind": "linear_ssl"},
 }
 FROZEN = {
-    "dropout": ({}, 186, "69f7e7fe1f77b164", "0f23c55f3980842f", "897df3fb8cf269e6", "c3eaec7ea3487011"),
-    "jitter": (JITTER, 84, "20f6f136aa0fc9fa", "5abcf71645955c12", "db9a40ef1dfc68d0", "88db06f3d23cd5dc"),
+    "dropout": ({}, 108, "235cd5b61f1c0746", "09165a466be5945d", "b425806e68642861", "ef067065b7702dc5"),
+    "jitter": (JITTER, 96, "d6a8f63fee961a45", "54e4186707dac919", "240d225509ed742f", "1d986284076767c8"),
 }
 
 

@@ -179,7 +179,11 @@ def test_retention_by_the_shared_arm_alone_leaves_only_the_claim_that_training_c
 
 
 def test_retention_above_the_range_is_told():
-    assert "above 1.1" in gate(judged(C_code=0.4, kept=1.3), "retention").detail
+    found = judged(C_code=0.4, kept=1.3, delta=0.26)
+    assert "above 1.1" in gate(found, "retention").detail
+    [note] = [note for note in found.notes if "itself" in note]  # .26 of R is .2 of what dose 0 decodes
+    assert "dose 0 decodes 1.30 of R" in note and "delta = +0.20" in note
+    assert not any("itself" in note for note in judged(C_code=0.4).notes)
 
 
 def test_collapse_at_dose_zero_fails_its_gate():

@@ -13,6 +13,7 @@ EMPTY = {
         name: []
         for name in (
             "baselines",
+            "code",
             "sessions",
             "lags",
             "curve",

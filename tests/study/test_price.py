@@ -6,9 +6,11 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions
+from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.price import core_seconds, encoder_products, step_seconds, updates
+from invariance_probe.study.price import code_seconds, core_seconds, encoder_products, step_seconds, updates
 from invariance_probe.study.study import Study
+from invariance_probe.study.views import Views
 
 ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SIMCLR = {"kind": "simclr", "encoder": ENCODER, "projector": [64, 32]}
@@ -68,3 +70,20 @@ def test_an_attack_on_trained_models_is_in_the_price():
     passes = 4 * (60 * 2 + 16 * 8) + 2 * 3 * 8 + 4 * 8 + 2 * 3 * 201 * 2  # path, candidates, scales, sets and bands
     assert updates(run, 60) == run.steps + passes / 3
     assert step_seconds(run, 60) == step_seconds(next(r for r in plan.grid if r.method == study.method), 60)
+
+
+@pytest.mark.parametrize(
+    ("measured", "size", "changes"),
+    [
+        (0.38, (160, 3000), {}),
+        (1.0, (160, 3000), {"jackknife": True}),
+        (0.31, (60, 1600), {"jackknife": True}),
+        (3.9, (500, 10_000), {}),
+        (21.6, (1000, 20_000), {}),
+        (4.2, (60, 1600, 10), {}),
+    ],
+)
+def test_the_code_costs_what_was_measured_within_a_factor_of_two(measured, size, changes):
+    """Seconds of one core under load, by benchmarks/dropping_curves.py."""
+    asked = Code(corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=Views()),), **changes)
+    assert measured / 2 < code_seconds(asked, *size) < 2 * measured

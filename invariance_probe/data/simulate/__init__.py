@@ -1,5 +1,6 @@
 """Simulated sessions with known truth, one file a generator."""
 
+from invariance_probe.data.simulate.carriers import simulate_carriers
 from invariance_probe.data.simulate.head_direction import simulate_head_direction
 from invariance_probe.data.simulate.irreversible import simulate_irreversible
 from invariance_probe.data.simulate.messenger import simulate_messenger
@@ -8,11 +9,13 @@ from invariance_probe.data.simulate.nothing import simulate_nothing
 from invariance_probe.data.simulate.recurring import simulate_recurring
 from invariance_probe.data.simulate.redundancy import simulate_redundancy
 from invariance_probe.data.simulate.replay import simulate_replay
+from invariance_probe.data.simulate.ring import simulate_ring
 from invariance_probe.data.simulate.smoothness import simulate_smoothness
 from invariance_probe.data.simulate.switching import simulate_switching
 from invariance_probe.data.simulate.turnover import simulate_turnover
 
 GENERATORS = {
+    "carriers": simulate_carriers,
     "head_direction": simulate_head_direction,
     "irreversible": simulate_irreversible,
     "messenger": simulate_messenger,
@@ -21,6 +24,7 @@ GENERATORS = {
     "recurring": simulate_recurring,
     "redundancy": simulate_redundancy,
     "replay": simulate_replay,
+    "ring": simulate_ring,
     "smoothness": simulate_smoothness,
     "switching": simulate_switching,
     "turnover": simulate_turnover,

@@ -13,6 +13,8 @@ LATENTS = 4
 
 def simulate_nothing(source: NothingRecording, session: str) -> Recording:
     """Simulate one session of the declared null; the target is `label`."""
+    if source.case in ("drift", "quiet"):
+        return _drifting(source, session)
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
     mean_counts = baseline_rates(rng, units) * source.bin_s
@@ -33,3 +35,23 @@ def simulate_nothing(source: NothingRecording, session: str) -> Recording:
     counts = spike_counts(rng, source, latents @ gains, (gains**2).sum(axis=0), mean_counts)
     truth = {"decodable": source.case == "trial_constant", "case": source.case}
     return simulated_recording(source, session, counts, {"label": label}, truth, trials=trials)
+
+
+def _drifting(source: NothingRecording, session: str) -> Recording:
+    """Simulate slow changes of gain, each unit's own and one that all share, beside a label that nothing codes.
+
+    Where the case is `quiet`, the label's standard deviation over the session is .15 in the middle tenths and
+    rises to 1.8 at both ends.
+    """
+    rng = generator("simulate", source.seed, session)
+    units, bins = source.units, source.bins
+    mean_counts = baseline_rates(rng, units) * source.bin_s
+    own = ornstein_uhlenbeck(rng, bins, units, source.gain_tau_s, source.bin_s)
+    common = ornstein_uhlenbeck(rng, bins, 1, source.gain_tau_s, source.bin_s)
+    label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, source.bin_s)[:, 0]
+    if source.case == "quiet":
+        label = label * (0.15 + 3 * np.maximum(np.abs(np.linspace(-1, 1, bins)) - 0.45, 0))
+    power = np.full(units, 2 * source.gain_log_sd**2)
+    counts = spike_counts(rng, source, source.gain_log_sd * (own + common), power, mean_counts)
+    truth = {"decodable": False, "case": source.case}
+    return simulated_recording(source, session, counts, {"label": label}, truth)

@@ -1,6 +1,7 @@
 """What all decoders of a session's code have in common: inputs, target, blocks, moments and penalties."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -67,3 +68,15 @@ class Ground:
             Moments.of(inputs.parts, inputs.features, target, folds),
             tuple(recording.unit_ids[i] for i in varying), varying,
         )  # fmt: skip
+
+    def without(self, units: Iterable[int]) -> "Ground":
+        """The same session without some units, by their places."""
+        out, bins = set(units), self.inputs.length
+        kept = np.array([unit not in out for unit in range(len(self.units))])
+        return replace(
+            self,
+            inputs=replace(self.inputs, activity=self.inputs.activity[:, kept]),
+            moments=self.moments.without(np.repeat(kept, bins)),
+            units=tuple(unit for unit, stays in zip(self.units, kept, strict=True) if stays),
+            varying=self.varying[kept],
+        )

@@ -1,0 +1,170 @@
+"""The figures about the finding of the code: the phase map, and how far its intervals and means can be trusted."""
+
+from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter
+
+from invariance_probe.calibration.code_counting import CLEAR, REDUNDANT, SHARE, WORDS
+from invariance_probe.calibration.reading import Bias, Counted
+from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
+
+_WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))
+_QUANTITY_MARKS = {
+    "K_s": (ORANGE, "v"), "K_n": (BLUE, "s"), "carriers": (GREEN, "o"), "redundancy": (PINK, "D"), "C_code": (GREY, "P"),
+}  # fmt: skip
+_LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
+"""What is drawn as shares of the units, and how the legend names it."""
+_ROW = 0.27
+"""Inches per cell."""
+
+Cells = Sequence[Mapping[str, Any]]
+"""Lines of the table `phase_map`."""
+
+
+def phase_map_chart(cells: Cells, sessions: int) -> Chart:
+    """Draw what studies of so many sessions say in every cell, beside K_s, K_n, redundancy and C_code."""
+
+    def draw(figure: Figure) -> None:
+        said, needed, copied, lost = figure.subplots(1, 4, sharey=True, width_ratios=[1.35, 1.5, 0.8, 0.8])
+        _draw_words(said, cells, sessions)
+        _draw_units(needed, cells)
+        _draw_means(copied, cells, "redundancy", "redundancy", (1.0, REDUNDANT))
+        _draw_means(lost, cells, "C_code", "C_code(.4)", ())
+        for axis in (said, needed, copied, lost):
+            _rule_groups(axis, cells)
+        said.set_yticks(range(len(cells)), [cell["title"] for cell in cells])
+        said.set_ylim(len(cells) - 0.4, -0.6)
+
+    rows = tuple(_table_row(cell, sessions) for cell in cells)
+    alt = (
+        f"Share of studies of {sessions} sessions that say few, between, spread or nothing of the number of units, by code; "
+        "beside it the share of the units that suffice and that are needed, the redundancy, and what decoding loses without "
+        f"two fifths of the units. {_in_words(cells, sessions)}"
+    )
+    columns = ("code", *WORDS, "redundant", "K_s", "K_n", "redundancy", "C_code", "sessions in the bank")
+    return chart("The phase map of the code's finding", alt, draw, (10.2, 1.4 + _ROW * len(cells)), columns, rows)
+
+
+def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int) -> Chart:
+    """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings."""
+    titles = [cell["title"] for cell in cells]
+    covered = [x for x in coverages if x.sessions == sessions]
+    biased = [x for x in biases if x.of in _QUANTITY_MARKS]
+
+    def place(x: Counted | Bias) -> float:
+        return titles.index(x.case) + 0.15 * (list(_QUANTITY_MARKS).index(x.of) - 2)
+
+    def draw(figure: Figure) -> None:
+        left, right = figure.subplots(1, 2, sharey=True)
+        left.axvspan(0.88, 0.95, color="#000000", alpha=0.08, linewidth=0)
+        for x in covered:
+            colour, marker = _QUANTITY_MARKS[x.of]
+            left.plot(x.reached, place(x), marker, color=colour, markersize=4)
+        left.set_xlabel(f"coverage of 90 % intervals, {sessions} sessions")
+        right.axvspan(-0.1, 0.1, color="#000000", alpha=0.08, linewidth=0)
+        right.axvline(0, color="#777777", linewidth=0.9)
+        for bias in biased:
+            colour, marker = _QUANTITY_MARKS[bias.of]
+            right.plot([bias.low, bias.high], [place(bias)] * 2, color=colour, linewidth=1)
+            right.plot(bias.reached, place(bias), marker, color=colour, markersize=4)
+        right.set_xlabel("bias against n = 30,000, as a fraction")
+        for axis in (left, right):
+            _rule_groups(axis, cells)
+        left.set_yticks(range(len(titles)), titles)
+        left.set_ylim(len(titles) - 0.4, -0.6)
+        for name, (colour, marker) in _QUANTITY_MARKS.items():
+            left.plot([], [], marker, color=colour, markersize=4, label=name)
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, fontsize=8, ncols=5, loc="outside lower center")
+
+    rows = [(x.case, x.of, "coverage", x.reached) for x in covered]
+    rows += [(x.case, x.of, "bias", x.reached) for x in biased]
+    outside, large = (sum(x.met is False for x in found) for found in (covered, biased))
+    alt = (
+        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) and bias "
+        f"against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} outside), by code."
+    )
+    columns = ("code", "quantity", "figure", "value")
+    return chart("Coverage and bias", alt, draw, (9.0, 1.6 + 1.25 * _ROW * len(cells)), columns, tuple(rows))
+
+
+def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
+    """Draw the share of every word, stacked, with wrong words hatched; the share of `redundant` as a diamond."""
+    for y, cell in enumerate(cells):
+        left, shares = 0.0, cell["words"][str(sessions)]
+        for word in WORDS:
+            wrong = word in (cell["wrong"] or ())
+            axis.barh(y, shares[word], 0.8, left=left, color=_WORD_COLOURS[word], hatch="xxx" if wrong else "", edgecolor="white")
+            if shares[word] >= 0.12:
+                axis.text(left + shares[word] / 2, y, f"{shares[word]:.2f}", ha="center", va="center", fontsize=7)
+            left += shares[word]
+        axis.plot(shares["redundant"], y, "D", color=PINK, markeredgecolor="black", markersize=4, clip_on=False, zorder=3)
+    for word in WORDS:
+        axis.bar(0, 0, color=_WORD_COLOURS[word], label=word)
+    axis.plot([], [], "D", color=PINK, markeredgecolor="black", markersize=4, linewidth=0, label="redundant")
+    axis.set_xlim(0, 1)
+    axis.set_xlabel(f"share of studies of {sessions} sessions")
+    handles, labels = axis.get_legend_handles_labels()
+    _legend_above(axis, [*handles[1:], handles[0]], [*labels[1:], labels[0]])  # the words first
+
+
+def _draw_units(axis: Axes, cells: Cells) -> None:
+    """Draw K_s, K_n and carriers as shares of the units, with their SD, and hollow where long recordings put them."""
+    axis.axvspan(SHARE / CLEAR, SHARE * CLEAR, color="#000000", alpha=0.12, linewidth=0)
+    for y, cell in enumerate(cells):
+        for name in _LABELS:
+            (mean, sd), (colour, marker) = cell["means"][name], _QUANTITY_MARKS[name]
+            low, middle, high = (max(x, 1e-3) / cell["units"] for x in (mean - sd, mean, mean + sd))
+            axis.plot([low, high], [y, y], color=colour, linewidth=1.2)
+            axis.plot(middle, y, marker, color=colour, markersize=5)
+            if name in cell["long_means"]:
+                at_length = cell["long_means"][name][0] / cell["units"]
+                axis.plot(at_length, y, marker, color="none", markeredgecolor="black", markeredgewidth=0.7, markersize=7)
+    for name, label in _LABELS.items():
+        axis.plot([], [], _QUANTITY_MARKS[name][1], color=_QUANTITY_MARKS[name][0], markersize=5, label=label)
+    axis.plot([], [], "s", color="none", markeredgecolor="black", markersize=6, label="at n = 30,000")
+    axis.set_xscale("log")
+    axis.set_xlim(0.002, 1)
+    axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
+    axis.set_xlabel("share of the units (band: a quarter)")
+    _legend_above(axis, *axis.get_legend_handles_labels())
+
+
+def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence[float]) -> None:
+    for x in lines:
+        axis.axvline(x, color="#777777", linewidth=0.9, linestyle="-" if x == 1 else "--")
+    colour, marker = _QUANTITY_MARKS[name]
+    for y, cell in enumerate(cells):
+        mean, sd = cell["means"][name]
+        axis.plot([mean - sd, mean + sd], [y, y], color=colour, linewidth=1.2)
+        axis.plot(mean, y, marker, color=colour, markersize=4)
+    axis.set_xlabel(label)
+
+
+def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    axis.legend(handles, labels, frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.05, 1.0),
+                columnspacing=1, handlelength=1, borderaxespad=0)  # fmt: skip
+
+
+def _rule_groups(axis: Axes, cells: Cells) -> None:
+    """Rule a line between equal carriers at J = 8, at J = 2, and other codes."""
+    kinds = [cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else "" for cell in cells]
+    for y in np.flatnonzero([a != b for a, b in pairwise(kinds)]):
+        axis.axhline(y + 0.5, color="#777777", linewidth=0.6)
+
+
+def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
+    shares, means = cell["words"][str(sessions)], cell["means"]
+    said = (shares[word] for word in (*WORDS, "redundant"))
+    return (cell["title"], *said, *(means[name][0] for name in ("K_s", "K_n", "redundancy", "C_code")), cell["sessions"])
+
+
+def _in_words(cells: Cells, sessions: int) -> str:
+    """Say which word is the most common one of each code."""
+    most = ((cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word])) for cell in cells)
+    return "The most common word: " + "; ".join(f"{title}: {word}" for title, word in most) + "."

@@ -1,0 +1,161 @@
+"""The figures about the finding of the code: words, coverage, sizes and biases in every cell of the phase map."""
+
+from typing import Any
+
+import numpy as np
+
+from invariance_probe.calibration.banks import DOSE, MARGIN
+from invariance_probe.calibration.code_banks import CellBanks, CodeBank
+from invariance_probe.calibration.code_counting import (
+    AT_HALF_J,
+    QUANTITIES,
+    LongMean,
+    covered,
+    long_mean,
+    rate,
+    said_of,
+    shares,
+    wrong_words,
+)
+from invariance_probe.calibration.counting import Bank, draw, sizes
+from invariance_probe.calibration.dropout import size_row
+from invariance_probe.calibration.row import Row, met
+
+SESSIONS = (4, 5, 6, 8)
+"""Sessions of the studies that are counted."""
+SHOWN = 6
+"""Sessions of the studies that the phase map is about."""
+COVERED = "0.88 to 0.95"
+
+
+def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
+    """Return every figure of the cells that were measured; what is drawn goes to the table `phase_map`."""
+    tables["phase_map"] = []
+    return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
+
+
+def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
+    rng, title, short = np.random.default_rng(7), banks.cell.title, banks.short
+    lengths = _lengths(banks)
+    rows = _bias_rows(banks, lengths)
+    truth = {name: float(np.exp(lengths[name].mean)) for name in lengths}
+    said = {}
+    for sessions in SESSIONS:
+        said[sessions] = shares(short.logs, short.distinct, sessions, rng)
+        if truth:
+            rows.append(_wrong_row(banks, wrong_words(truth), sessions, rng))
+        for name in QUANTITIES:
+            rows.append(_coverage_row(banks, name, sessions, covered(short.logs[name], sessions, rng)))
+        rows += _cost_rows(banks, sessions, rng)
+    verdicts = _kept_or_lost(short, rng)
+    for word in banks.cell.powers:
+        reached = verdicts["kept"] if word == "kept" else said[SHOWN][word]
+        rows.append(Row(title, f"`{word}` said, {SHOWN} sessions", ">= 0.8", reached, None, None, len(short), reached >= 0.8))
+    rows += [_never_redundant_row(banks, said[SHOWN]["redundant"])] if banks.cell.name.startswith("lognormal") else []
+    table.append({**_line(banks, said, lengths), "code": verdicts})
+    return rows
+
+
+def _lengths(banks: CellBanks) -> dict[str, LongMean]:
+    """Mean log of every quantity at great length, where at least three long recordings were measured."""
+    short, long = banks.short, banks.long
+    both = np.intersect1d(short.numbers, long.numbers)
+    if len(both) < 3:
+        return {}
+    here, there = np.searchsorted(short.numbers, both), np.searchsorted(long.numbers, both)
+    found = {}
+    for name in (*QUANTITIES, *AT_HALF_J):
+        bank, paired, at_length = short.logs[name], short.logs[name][here], long.logs[name][there]
+        known = np.isfinite(paired) & np.isfinite(at_length)
+        if known.sum() >= 3:
+            found[name] = long_mean(bank[np.isfinite(bank)], paired[known], at_length[known])
+    return found
+
+
+def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
+    """How far the bank's mean lies from that of long recordings, with its 95 % interval."""
+    rows = []
+    for name, at_length in lengths.items():
+        values = banks.short.logs[name]
+        values = values[np.isfinite(values)]
+        difference = values.mean() - at_length.mean
+        error = 1.96 * np.hypot(at_length.error, values.std(ddof=1) / np.sqrt(len(values)))
+        reached, low, high = (float(np.exp(x) - 1) for x in (difference, difference - error, difference + error))
+        asked = "printed" if name not in ("K_s", "K_n", "carriers") else "-0.1 to 0.1"
+        figure = f"bias of {name} against n = 30,000"
+        rows.append(Row(banks.cell.title, figure, asked, reached, low, high, len(banks.long), met(asked, reached)))
+    return rows
+
+
+def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator) -> Row:
+    """How often a wrong word is said; where neither word is wrong, how often both could be: never."""
+    short = banks.short
+
+    def hit(studies: np.ndarray) -> np.ndarray:
+        return np.isin(said_of(short.logs, short.distinct, studies), wrong)
+
+    counted = rate(len(short), sessions, rng, hit)
+    kept = counted.reached <= 0.05 and counted.upper <= 0.1
+    figure = f"wrong word about carriers, {sessions} sessions"
+    asked = "<= 0.05, bound <= 0.10"
+    return Row(banks.cell.title, figure, asked, counted.reached, None, counted.upper, len(banks.short), kept)
+
+
+def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -> Row:
+    figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
+    return Row(banks.cell.title, figure, COVERED, coverage, None, None, len(banks.short), met(COVERED, coverage))
+
+
+def _costs(bank: CodeBank) -> Bank:
+    return Bank({"C_code": bank.cost}, {"C_code": bank.range}, np.ones(len(bank)), np.ones(len(bank)))
+
+
+def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
+    """How often studies of six sessions find the code `kept` or `lost` at a margin of a tenth of its range."""
+    kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
+    return {"kept": float(kept.mean()), "lost": float(lost.mean())}
+
+
+def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> list[Row]:
+    """Size of both claims about C_code at the bank's mean, and coverage of its interval."""
+    short = banks.short
+    at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
+    found = [
+        size_row(banks.cell.title, "C_code", counted.claim, sessions, counted.rate, counted.upper, len(short))
+        for counted in (at_most, more)
+    ]
+    return [*found, _coverage_row(banks, "C_code", sessions, coverage)]
+
+
+def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
+    """How often unequal shares of independent information are called redundant."""
+    figure = f"`redundant` said, {SHOWN} sessions"
+    return Row(banks.cell.title, figure, "<= 0.05", reached, None, None, len(banks.short), met("<= 0.05", reached))
+
+
+def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
+    """Mean and SD over sessions of every quantity that is known in two or more."""
+    plain = {name: np.exp(logs) * (1 if name == "redundancy" else bank.units) for name, logs in bank.logs.items()}
+    information = bank.r2 / (1 - bank.r2)
+    independent = DOSE / (1 + (1 - DOSE) * information)
+    plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2, "independent": independent}
+    known = {name: values[np.isfinite(values)] for name, values in plain.items()}
+    return {name: (float(x.mean()), float(x.std(ddof=1))) for name, x in known.items() if len(x) > 1}
+
+
+def _line(banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]) -> dict[str, Any]:
+    """What the phase map shows of a cell."""
+    short = banks.short
+    truth = {name: float(np.exp(at.mean)) for name, at in lengths.items()}
+    return {
+        "name": banks.cell.name,
+        "title": banks.cell.title,
+        "units": round(float(short.units.mean())),
+        "sessions": len(short),
+        "long": len(banks.long),
+        "undecodable": short.undecodable,
+        "means": _summary(short),
+        "long_means": _summary(banks.long),
+        "wrong": list(wrong_words(truth)) if truth else None,
+        "words": {str(count): share for count, share in said.items()},
+    }

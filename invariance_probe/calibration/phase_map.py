@@ -1,0 +1,142 @@
+"""The cells of the phase map, on which the finding of the code is calibrated, and how large their banks are.
+
+Between a code of one carrier and one of all units the words change, so that the cells in the middle are measured
+first. The seeds of the worlds are used for nothing else.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from invariance_probe.calibration.banks import DOSE, DROPOUT, SEED
+from invariance_probe.study.study import Study
+
+CARRIERS = (1, 3, 6, 10, 15, 20, 30, 60)
+"""Equal carriers among 60 units."""
+STRONG, WEAK = {"information": 8.0, "carrier_counts": 10.0}, {"information": 2.0, "carrier_counts": 2.0}
+"""Information and counts per bin of the carriers at J = 8 and at J = 2."""
+BINS, LONG_BINS = 1600, 30_000
+"""Length of a session, and of the long recordings of the same code that show the bias."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One code of the phase map.
+
+    Attributes
+    ----------
+    name
+        Names its sessions and its group.
+    title
+        As figures and tables name it.
+    world
+        What its sessions declare beside what all share.
+    middle
+        Whether it lies where words change: its bank grows twice as fast.
+    powers
+        Words that six sessions must find in at least .8 of studies: about the number of units, or `kept`.
+    target
+        What is decoded.
+    long_bins
+        Length of its long recordings.
+    """
+
+    name: str
+    title: str
+    world: Mapping[str, Any]
+    middle: bool = False
+    powers: tuple[str, ...] = ()
+    target: Literal["label", "direction"] = "label"
+    long_bins: int = LONG_BINS
+
+    def study(self, numbers: Iterable[int], long: bool = False) -> Study:
+        """The study of some sessions of the bank, numbered from 0, or of long recordings of the same codes.
+
+        Its hypothesis is never judged: it is there because every study has one.
+        """
+        source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
+        world = {**source, **self.world, "bins": self.long_bins if long else self.world.get("bins", BINS)}
+        target = {"name": self.target, "kind": "circular" if self.target == "direction" else "continuous"}
+        margin = {"fraction_of_range": 0.1, "because": "not judged"}
+        hypothesis = {"id": "none", "claim": "none", "predicts": "sensitive", "axis": DROPOUT, "dose": DOSE, "margin": margin}
+        return Study.model_validate({
+            "name": f"phase-map-{self.name}", "question": "Is what is said of the code right?", "quick": True,
+            "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
+            "target": target,
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0}, "method": {"kind": "linear_ssl", "dimensions": 1},
+            "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
+            "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "hypotheses": [hypothesis],
+        })  # fmt: skip
+
+
+def _equal(carriers: int, name: str, settings: Mapping[str, float]) -> Cell:
+    title = f"{carriers} of 60, J = {settings['information']:g}"
+    powers = ("few",) if carriers <= 60 / 8 else ("spread",) if carriers == 60 else ()
+    world = {"carriers": carriers, **settings}
+    return Cell(f"{name}-{carriers}", title, world, middle=10 <= carriers <= 30, powers=powers)
+
+
+_ONE = {"carriers": 1, "carrier_counts": 10.0}
+_ALL = {"carriers": 60, "carrier_counts": 5.0, "information": 4.0}
+_OF_300 = {"units": 300, "bins": 3000, "carrier_counts": 5.0, "information": 4.0}
+CELLS: tuple[Cell, ...] = (
+    *(_equal(carriers, name, settings) for name, settings in (("strong", STRONG), ("weak", WEAK)) for carriers in CARRIERS),
+    Cell("copies", "6 copies of one neuron", {**WEAK, "carriers": 1, "copies": 6}, powers=("few",)),
+    Cell("copies-beside", "6 copies beside 54 weak units",
+         {**_ONE, "information": 4.0, "copies": 6, "weak_information": 0.5}, powers=("few",)),
+    Cell("parts", "one neuron sorted into 12", {**_ONE, "information": 8.0, "parts": 12}, middle=True),
+    Cell("common-noise", "common noise",
+         {"carriers": 60, "carrier_counts": 10.0, "information": 24.0, "common_noise": 0.4}, powers=("spread",)),
+    Cell("lognormal-1", "log-normal shares, SD 1", {**_ALL, "information_log_sd": 1.0}),
+    Cell("lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True),
+    Cell("of-300-30", "30 of 300", {**_OF_300, "carriers": 30}),
+    Cell("of-300-6", "6 of 300", {**_OF_300, "carriers": 6}, powers=("few",)),
+    Cell("rates", "60 with unequal rates, J = 2", {"carriers": 60, "information": 2.0, "carrier_counts": None}, powers=("spread",)),
+    Cell("heavy-tail", "60, heavy-tailed target", {**WEAK, "carriers": 60, "target_power": 4.0}, powers=("spread",)),
+    Cell("fine-bins", "60 in bins of 5 ms",
+         {"carriers": 60, "information": 0.1, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005}, powers=("spread",), long_bins=120_000),
+    Cell("ring", "ring of 50, circular target", {"generator": "ring"}, powers=("kept",), target="direction"),
+)  # fmt: skip
+"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares, many units; and other rates,
+targets and bins."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """Sessions of each cell, and long recordings of the first of them."""
+
+    sessions: int
+    long: int
+
+
+SIZES = {"full": Sizes(400, 30), "licence": Sizes(400, 30), "quick": Sizes(8, 4)}
+"""What a bank holds: 400 sessions bound the error of studies of up to ten."""
+
+
+@dataclass(frozen=True)
+class Turn:
+    """Sessions of one cell that are measured one after another: short ones, or long recordings."""
+
+    cell: Cell
+    part: range
+    long: bool = False
+
+
+AT_ONCE = 20
+"""Sessions of a turn."""
+LONG_EARLY = 8
+"""Long recordings of each cell that are measured after its first sessions; the others wait for the middle of the bank."""
+
+
+def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
+    """In which order a bank is measured: every cell grows, those in the middle twice as fast."""
+    found: list[tuple[float, Turn]] = []
+    for cell in cells:
+        pace = 2 if cell.middle else 1
+        for first in range(0, size.sessions, AT_ONCE):
+            found.append((first / pace, Turn(cell, range(first, min(first + AT_ONCE, size.sessions)))))
+        early = min(LONG_EARLY, size.long)
+        found.append((AT_ONCE - 1, Turn(cell, range(early), long=True)))
+        if size.long > early:
+            found.append((size.sessions / 2, Turn(cell, range(early, size.long), long=True)))
+    return [turn for _, turn in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))]

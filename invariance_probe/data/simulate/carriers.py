@@ -1,0 +1,106 @@
+"""The worlds of the phase map: a label in a population whose carriers, information and noise are declared.
+
+In go how many neurons carry the label, how their information is shared out, what noise they share and how they
+are recorded; out come spike counts and the label. The population (rates, gains, loadings) has a random stream
+of its own, so that a recording of another length is one of the same code.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.streams import generator
+from invariance_probe.study.recordings import CarriersRecording
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """What stays the same in every recording of one population; neurons that carry the label come first.
+
+    Attributes
+    ----------
+    mean_counts
+        Mean count per bin (neuron,).
+    gains
+        Log-rate per unit of the label (neuron,).
+    loadings
+        Log-rate per unit of each nuisance (nuisance, neuron), of one norm for every neuron.
+    places
+        Which column each recorded unit becomes (unit,).
+    """
+
+    mean_counts: np.ndarray
+    gains: np.ndarray
+    loadings: np.ndarray
+    places: np.ndarray
+
+    @property
+    def information(self) -> np.ndarray:
+        """Linear Fisher information about the label of every neuron alone, per bin (neuron,)."""
+        return self.mean_counts * self.gains**2
+
+
+def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
+    """Simulate one session.
+
+    Carrier i has the gain g_i = +-sqrt(J_i / mu_i), with mu_i its mean count per bin, so that the linear Fisher
+    information of all is J = sum J_i. Noise of variance eps that all carriers read as if it were the label
+    caps it at J / (1 + eps J).
+
+    References
+    ----------
+    Moreno-Bote et al. 2014, Nat. Neurosci. 17:1410, doi:10.1038/nn.3807 (information-limiting correlations).
+    """
+    population = draw_population(source, session)
+    rng = generator("simulate", source.seed, session)
+    bins, bin_s = source.bins, source.bin_s
+    label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, bin_s)
+    shared = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, bin_s)
+    nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, bin_s)
+    drive = (label + source.common_noise * shared) * population.gains + nuisance @ population.loadings
+    noise = source.common_noise**2
+    power = (1 + noise) * population.gains**2 + (population.loadings**2).sum(axis=0)
+    neurons = spike_counts(rng, source, drive, power, population.mean_counts)
+    counts = np.empty((bins, source.units), np.int32)
+    counts[:, population.places] = _recorded(rng, source, neurons)
+    total = float(population.information.sum())
+    truth = {
+        "carriers": tuple(sorted(int(i) for i in population.places[: source.carriers * source.units_per_carrier])),
+        "neurons": source.carriers,
+        "information": total / (1 + noise * total),
+        "label_tau_s": source.label_tau_s,
+    }
+    target = np.sign(label[:, 0]) * np.abs(label[:, 0]) ** source.target_power
+    return simulated_recording(source, session, counts, {"label": target, "nuisance": nuisance}, truth)
+
+
+def draw_population(source: CarriersRecording, session: str) -> Population:
+    """Draw the rates, gains and loadings of a session's population; the number of bins plays no part."""
+    rng = generator("population", source.seed, session)
+    neurons = source.carriers + source.units - source.carriers * source.units_per_carrier
+    carries = np.arange(neurons) < source.carriers
+    mean_counts = baseline_rates(rng, neurons) * source.bin_s
+    if source.carrier_counts is not None:
+        mean_counts[carries] = source.carrier_counts
+    weights = np.exp(source.information_log_sd * rng.standard_normal(source.carriers))
+    information = np.zeros(neurons)
+    information[carries] = source.information * weights / weights.sum()
+    information[~carries] = source.weak_information / max(1, neurons - source.carriers)
+    gains = rng.choice([-1.0, 1.0], size=neurons) * np.sqrt(information / mean_counts)
+    loadings = rng.standard_normal((source.nuisances, neurons))
+    loadings *= source.nuisance_gain / np.maximum(np.linalg.norm(loadings, axis=0), 1e-12)
+    return Population(mean_counts, gains, loadings, rng.permutation(source.units))
+
+
+def _recorded(rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray) -> np.ndarray:
+    """Counts of the recorded units (time, unit): all units of the first carrier, of the second, ..., then the others."""
+    carriers, others = neurons[:, : source.carriers], neurons[:, source.carriers :]
+    if source.copies > 1:
+        units = rng.binomial(carriers[..., None], source.copy_probability, (*carriers.shape, source.copies))
+    elif source.parts > 1:
+        units = rng.multinomial(carriers, np.full(source.parts, 1 / source.parts))
+    else:
+        return neurons
+    return np.concatenate([units.reshape(len(units), -1), others], axis=1)
