@@ -1,6 +1,7 @@
 """The figures about findings of learning: contradicted words, sizes, power with and without the panel, undertrained recipes."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -124,7 +125,7 @@ def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[R
     rows = []
     for recipe in LONGER_OF:
         said = "the declared recipe" if recipe == DECLARED else _title(recipe)
-        counted = rate(bank, SESSIONS, rng, lambda drawn, studies, recipe=recipe: undertrained(drawn, studies, recipe))
+        counted = rate(bank, SESSIONS, rng, partial(undertrained, recipe=recipe))
         if recipe == UNDERTRAINED:
             asked, met = ">= 0.9", counted.reached >= 0.9
         else:
