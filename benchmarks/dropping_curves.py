@@ -17,6 +17,7 @@ import torch
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
 from invariance_probe.probing.code import measure
+from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -72,30 +73,22 @@ def run_of(size: Size) -> Run:
     )  # fmt: skip
 
 
-class _NotBlind:
+def not_blind(*values: object) -> BlindLosses:
     """Stands for blind decoders where they are not timed."""
-
-    change = 0.0
-
-    @staticmethod
-    def of(*values: object) -> "_NotBlind":
-        return _NotBlind()
-
-    def losses(self, left_out: int) -> dict:
-        folds = range(8)
-        return {(frozenset(pair), f): 0.0 for f in folds for pair in ([f], *([f, g] for g in folds))}
+    folds = range(8)
+    return BlindLosses({(frozenset(pair), f): 0.0 for f in folds for pair in ([f], *([f, g] for g in folds))}, 0.0)
 
 
 def main() -> None:
     """Time every size that is named."""
     torch.set_num_threads(1)
-    blind = measure.Blind
+    blind = measure.blind_losses
     print(f"{'size':18} {'units':>6} {'windows':>8} {'bins':>5} {'jackknife':>10} {'blind':>6} {'s':>8} {'MB':>7}")
     for name in sys.argv[1:] or SIZES:
         size = SIZES[name]
         run, made = run_of(size), session(size)
         bench = Workbench.of(made, run, torch.device("cpu"))
-        measure.Blind = blind if size.blind else _NotBlind  # type: ignore[misc,assignment]
+        measure.blind_losses = blind if size.blind else not_blind
         started = time.process_time()
         code = measure.measure_code(bench, [run], lambda steps: None)[0].result.code
         seconds = time.process_time() - started

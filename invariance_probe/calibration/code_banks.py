@@ -32,7 +32,10 @@ class CodeBank:
     units
         Units of every session that vary in every training part.
     logs
-        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy.
+        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy; the shares at half of J are
+        NaN where a curve ends before it crosses.
+    distinct
+        Logarithm of the shares K_n / N and carriers / N without units that copy others or are sums of them.
     cost, range
         C_code times the range, and the range, R_code (session,).
     r2
@@ -44,6 +47,7 @@ class CodeBank:
     numbers: np.ndarray
     units: np.ndarray
     logs: Logs
+    distinct: Logs
     cost: np.ndarray
     range: np.ndarray
     r2: np.ndarray
@@ -76,6 +80,13 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
 
     Cells without two sessions are left out.
     """
+    planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
+    banks = [CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True)) for cell in cells]
+    return [found for found in banks if len(found.short) > 1]
+
+
+def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+    """Measure turn after turn what the store lacks, and return all turns."""
     planned: list[_Planned] = []
     waiting: list[_Planned] = []
     for turn in turns(SIZES[size], cells):
@@ -85,8 +96,19 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
             _measure(ground, waiting)
             waiting = []
     _measure(ground, waiting)
-    banks = [CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True)) for cell in cells]
-    return [found for found in banks if len(found.short) > 1]
+    return planned
+
+
+def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
+    """Return the turns of which the store has something; a bank that was stopped ends with the first that is empty."""
+    planned: list[_Planned] = []
+    ended: set[tuple[str, bool]] = set()
+    for turn in turns(SIZES[size], cells):
+        if (turn.cell.name, turn.long) not in ended:
+            planned.append(_planned(ground, turn))
+            if not any(ground.store.has(run.key()) for run in planned[-1].runs):
+                ended.add((turn.cell.name, turn.long))
+    return planned
 
 
 def _planned(ground: Ground, turn: Turn) -> _Planned:
@@ -101,7 +123,7 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
     for long in (False, True):
         asked = [pair for each in waiting if each.turn.long == long for pair in zip(each.runs, each.sessions, strict=True)]
         missing = [(run, session) for run, session in asked if not ground.store.has(run.key())]
-        if missing and ground.train:
+        if missing:
             event = {"event": "stage", "stage": "codes", "runs": len(missing), "reused": len(asked) - len(missing)}
             ground.on_event({**event, "model_steps": 0})
             runs, sessions = zip(*missing, strict=True)
@@ -121,17 +143,32 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
     """Gather the figures of numbered sessions that have a K, as shares of the units that vary in every training part."""
     kept = [(i, code) for i, code in measured if code.carriers and code.redundancy]
 
-    def column(values: Iterable[float | None]) -> np.ndarray:
-        return np.array([np.nan if value is None else value for value in values], dtype=float)
-
-    units = column(len(code.units) for _, code in kept)
-    logs = {
-        "K_s": np.log(column(code.k_s for _, code in kept) / units),
-        "K_n": np.log(column(code.k_n for _, code in kept) / units),
-        "carriers": np.log(column(code.carriers for _, code in kept) / units),
-        "redundancy": np.log(column(code.redundancy for _, code in kept)),
-    }
-    ranges = column(code.range for _, code in kept)
-    cost = column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
+    units = _column(len(code.units) for _, code in kept)
+    logs = _shares([code for _, code in kept])
+    logs["redundancy"] = np.log(_column(code.redundancy for _, code in kept))
+    distinct = _shares([code.distinct or code for _, code in kept])
+    ranges = _column(code.range for _, code in kept)
+    cost = _column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
     numbers = np.array([i for i, _ in kept], dtype=int)
-    return CodeBank(numbers, units, logs, cost, ranges, column(code.whole.r2 for _, code in kept), len(measured) - len(kept))
+    return CodeBank(
+        numbers, units, logs, distinct, cost, ranges, _column(code.whole.r2 for _, code in kept), len(measured) - len(kept)
+    )
+
+
+def _shares(codes: Sequence[CodeFigures]) -> dict[str, np.ndarray]:
+    """Logarithm of K_s, K_n and their sum as shares of the units, on both scales (session,)."""
+    names = (
+        ("K_s", "k_s"),
+        ("K_n", "k_n"),
+        ("K_s at half of J", "k_s_of_information"),
+        ("K_n at half of J", "k_n_of_information"),
+    )
+    units = _column(len(code.units) for code in codes)
+    found = {name: _column(getattr(code.whole, of) for code in codes) / units for name, of in names}
+    for scale in ("", " at half of J"):
+        found[f"carriers{scale}"] = found[f"K_s{scale}"] + found[f"K_n{scale}"]
+    return {name: np.log(share) for name, share in found.items()}
+
+
+def _column(values: Iterable[float | None]) -> np.ndarray:
+    return np.array([np.nan if value is None else value for value in values], dtype=float)

@@ -22,6 +22,8 @@ REDUNDANT = 1.25
 WORDS = ("few", "between", "spread", "undecided")
 QUANTITIES = ("K_s", "K_n", "carriers", "redundancy")
 """What is tested on a logarithmic scale."""
+AT_HALF_J = ("K_s at half of J", "K_n at half of J", "carriers at half of J")
+"""The same crossings on the other scale, which stand beside."""
 
 Logs = Mapping[str, np.ndarray]
 """Logarithm of every quantity (session,); of K_s, K_n and carriers as shares of the units."""
@@ -69,28 +71,41 @@ def wrong_words(truth: Mapping[str, float]) -> tuple[str, ...]:
     return (*few, "spread") if truth["K_n"] <= SHARE else few
 
 
-def shares(logs: Logs, sessions: int, rng: np.random.Generator) -> dict[str, float]:
+def said_of(logs: Logs, distinct: Logs, studies: np.ndarray) -> np.ndarray:
+    """The word that every study (study,) prints: one that is the same without units that repeat others.
+
+    Parameters
+    ----------
+    logs, distinct
+        With all units, and without those that copy others or are sums of them.
+    """
+    said = words(logs, studies)
+    return np.where(said == words(distinct, studies), said, "undecided")
+
+
+def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) -> dict[str, float]:
     """How often each word is said over studies, and `redundant` beside it."""
     studies = draw(rng, len(logs["K_n"]), sessions)
-    said = words(logs, studies)
-    return {**{word: float((said == word).mean()) for word in WORDS}, "redundant": float(redundant(logs, studies).mean())}
+    said = said_of(logs, distinct, studies)
+    found = {word: float((said == word).mean()) for word in WORDS}
+    return {**found, "redundant": float(redundant(logs, studies).mean())}
 
 
-def rate(logs: Logs, sessions: int, rng: np.random.Generator, hit: Callable[[Logs, np.ndarray], np.ndarray]) -> Rate:
+def rate(bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.ndarray], np.ndarray]) -> Rate:
     """How often studies of so many sessions hit, with the bound of a bank of this size.
 
     Parameters
     ----------
+    bank
+        Sessions of the bank.
     hit
-        Says which studies (study, session) of a bank do.
+        Says which studies (study, session) of the bank do.
     """
-    bank = len(logs["K_n"])
-    reached = float(hit(logs, draw(rng, bank, sessions)).mean())
+    reached = float(hit(draw(rng, bank, sessions)).mean())
     again = []
     for _ in range(BOOTSTRAPS):
-        chosen = rng.integers(0, bank, bank)
-        resampled = {name: values[chosen] for name, values in logs.items()}
-        again.append(hit(resampled, draw(rng, bank, sessions, STUDIES // 5)).mean())
+        resampled = rng.integers(0, bank, bank)
+        again.append(hit(resampled[draw(rng, bank, sessions, STUDIES // 5)]).mean())
     return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, bank))
 
 

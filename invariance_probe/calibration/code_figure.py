@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from invariance_probe.calibration.code_counting import CLEAR, REDUNDANT, SHARE, WORDS
-from invariance_probe.calibration.reading import Counted
+from invariance_probe.calibration.reading import Bias, Counted
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
 _WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))
@@ -50,26 +50,28 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
     return chart("The phase map of the code's finding", alt, draw, (10.2, 1.4 + _ROW * len(cells)), columns, rows)
 
 
-def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Mapping[str, Any]], sessions: int) -> Chart:
-    """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings, by cell."""
+def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int) -> Chart:
+    """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings."""
     titles = [cell["title"] for cell in cells]
     covered = [x for x in coverages if x.sessions == sessions]
+    biased = [x for x in biases if x.of in _QUANTITY_MARKS]
+
+    def place(x: Counted | Bias) -> float:
+        return titles.index(x.case) + 0.15 * (list(_QUANTITY_MARKS).index(x.of) - 2)
 
     def draw(figure: Figure) -> None:
         left, right = figure.subplots(1, 2, sharey=True)
         left.axvspan(0.88, 0.95, color="#000000", alpha=0.08, linewidth=0)
         for x in covered:
             colour, marker = _QUANTITY_MARKS[x.of]
-            left.plot(x.reached, titles.index(x.case) + _offset(x.of), marker, color=colour, markersize=4)
+            left.plot(x.reached, place(x), marker, color=colour, markersize=4)
         left.set_xlabel(f"coverage of 90 % intervals, {sessions} sessions")
         right.axvspan(-0.1, 0.1, color="#000000", alpha=0.08, linewidth=0)
         right.axvline(0, color="#777777", linewidth=0.9)
-        for row in biases:
-            name = _biased(row)
-            colour, marker = _QUANTITY_MARKS[name]
-            y = titles.index(row["about"]) + _offset(name)
-            right.plot([row["low"], row["high"]], [y, y], color=colour, linewidth=1)
-            right.plot(row["reached"], y, marker, color=colour, markersize=4)
+        for bias in biased:
+            colour, marker = _QUANTITY_MARKS[bias.of]
+            right.plot([bias.low, bias.high], [place(bias)] * 2, color=colour, linewidth=1)
+            right.plot(bias.reached, place(bias), marker, color=colour, markersize=4)
         right.set_xlabel("bias against n = 30,000, as a fraction")
         for axis in (left, right):
             _rule_groups(axis, cells)
@@ -77,34 +79,18 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Map
         left.set_ylim(len(titles) - 0.4, -0.6)
         for name, (colour, marker) in _QUANTITY_MARKS.items():
             left.plot([], [], marker, color=colour, markersize=4, label=name)
-        figure.legend(*left.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=5, loc="outside lower center")
+        handles, labels = left.get_legend_handles_labels()
+        figure.legend(handles, labels, frameon=False, fontsize=8, ncols=5, loc="outside lower center")
 
-    rows = (
-        *((x.case, x.of, "coverage", x.reached) for x in covered),
-        *((r["about"], _biased(r), "bias", r["reached"]) for r in biases),
-    )
-    outside = sum(x.met is False for x in covered)
-    large = sum(row["met"] is False for row in biases)
+    rows = [(x.case, x.of, "coverage", x.reached) for x in covered]
+    rows += [(x.case, x.of, "bias", x.reached) for x in biased]
+    outside, large = (sum(x.met is False for x in found) for found in (covered, biased))
     alt = (
-        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) and bias against recordings of "
-        f"30,000 bins (band 10 %; {large} of {len(biases)} outside), by code."
+        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) and bias "
+        f"against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} outside), by code."
     )
-    return chart(
-        "Coverage and bias", alt, draw, (9.0, 1.6 + 1.25 * _ROW * len(cells)), ("code", "quantity", "figure", "value"), rows
-    )
-
-
-def biases_of(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the rows of calibration.json about biases."""
-    return [row for row in content["rows"] if row["figure"].startswith("bias of ")]
-
-
-def _biased(row: Mapping[str, Any]) -> str:
-    return str(row["figure"]).removeprefix("bias of ").partition(" ")[0]
-
-
-def _offset(name: str) -> float:
-    return 0.15 * (list(_QUANTITY_MARKS).index(name) - 2)
+    columns = ("code", "quantity", "figure", "value")
+    return chart("Coverage and bias", alt, draw, (9.0, 1.6 + 1.25 * _ROW * len(cells)), columns, tuple(rows))
 
 
 def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:

@@ -4,13 +4,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from invariance_probe.calibration.banks import SEED
-from invariance_probe.calibration.code_counting import CLEAR, REDUNDANT, SHARE, WORDS
-from invariance_probe.calibration.code_figure import biases_of, phase_map_chart, trust_chart
+from invariance_probe.calibration.code_counting import CLEAR, QUANTITIES, REDUNDANT, SHARE, WORDS
+from invariance_probe.calibration.code_figure import phase_map_chart, trust_chart
 from invariance_probe.calibration.code_rows import SESSIONS, SHOWN
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.page import by_sessions, number, table
-from invariance_probe.calibration.reading import Counted, coverages, sizes
+from invariance_probe.calibration.reading import biases, coverages, sizes, wrong_words
 from invariance_probe.reporting.figures.chart import Chart
 
 _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")
@@ -22,7 +24,7 @@ def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
     charts = {}
     if cells:
         charts["phase-map"] = phase_map_chart(cells, SHOWN)
-        charts["trust"] = trust_chart(cells, coverages(content), biases_of(content), SHOWN)
+        charts["trust"] = trust_chart(cells, coverages(content), biases(content), SHOWN)
     for name, chart in charts.items():
         (folder / f"{name}.svg").write_text(chart.svg, encoding="utf-8")
     (folder / "README.md").write_text(code_page(content, charts), encoding="utf-8")
@@ -41,10 +43,11 @@ def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_drawn(charts, "phase-map", f"Hatched: the word is wrong. Hollow marks: K_s and K_n at n = 30,000. {caption}"),
         *_drawn(charts, "trust", caption),
         *_section("Words about the number of units", _words(cells), _WORDS_NOTE),
-        *_section("Wrong words", by_sessions(wrongs(content), "figure"), _WRONG_NOTE),
+        *_section("Wrong words", by_sessions(wrong_words(content), "figure"), _WRONG_NOTE),
         *_section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
         *_section("Power, and words that must not be said", _asked(content), ""),
         *_section("Means over sessions (SD)", _means(cells, "means"), caption),
+        *_section("Crossings at half of R2 and at half of J", _scales(cells, content), _SCALES_NOTE),
         *_section("The same at n = 30,000", _means(cells, "long_means"), "Recordings of the first codes of each bank."),
         *_section("Bias against n = 30,000", _biases(content), "Asked: within 10 %; in brackets the 95 % interval."),
         *_section("Coverage of the 90 % intervals", by_sessions(coverages(content), "quantity"),
@@ -63,23 +66,15 @@ _KEPT_NOTE = (
     "Share of studies of six sessions that show C_code at most, or more than, a tenth of the range, with two fifths of the units lost; "
     "beside it C_code, and what an independent code of as much information would lose."
 )
+_SCALES_NOTE = (
+    "K_s + K_n as it is measured, where the curves cross half of R2, and where they cross half of J, with the coefficient of variation "
+    "over sessions and the bias against n = 30,000. The first depends on how much is decoded, the second does not."
+)
 _WRONG_NOTE = (
     f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` where K_n is at most that. In brackets the "
     "95 % bound: the larger one of the bootstrap over sessions of the bank and three times the sessions of a study over those of "
     "the bank. Asked: at most .05, bound at most .10; bold where missed."
 )
-
-
-def wrongs(content: Mapping[str, Any]) -> list[Counted]:
-    """Return how often a wrong word is said, by cell and number of sessions."""
-    start = "wrong word about carriers, "
-    rows = [row for row in content["rows"] if row["figure"].startswith(start)]
-    return [
-        Counted(
-            row["about"], "wrong word", int(row["figure"].removeprefix(start).split()[0]), row["reached"], row["high"], row["met"]
-        )
-        for row in rows
-    ]
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
@@ -94,11 +89,11 @@ def _opening(settings: Mapping[str, Any]) -> str:
 def _summary(content: Mapping[str, Any]) -> str:
     """Say how much of what was asked is reached, and where it is not."""
     counts = {
-        "wrong words": [x.met for x in wrongs(content)],
+        "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],
         "coverages": [x.met for x in coverages(content)],
         "sizes": [x.met for x in sizes(content)],
-        "biases": [row["met"] for row in biases_of(content) if row["met"] is not None],
+        "biases": [x.met for x in biases(content) if x.met is not None],
     }
     said = [f"**{sum(map(bool, met))} of {len(met)}** {name}" for name, met in counts.items() if met]
     return f"Kept: {'; '.join(said)}." if said else "Nothing was measured yet."
@@ -145,11 +140,24 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    rows = [
-        [cell["title"], *(f"{cell['code'][word]:.2f}" for word in ("kept", "lost")), *(f"{cell[what][0]:.3f}" for what in ("C_code", "independent"))]
-        for cell in ({**cell, **cell["means"]} for cell in cells)
-    ]  # fmt: skip
+    rows = []
+    for cell in cells:
+        said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
+        rows.append([cell["title"], *said, *(f"{cell['means'][name][0]:.3f}" for name in ("C_code", "independent"))])
     return table(["code", "`kept`", "`lost`", "C_code(.4)", "of an independent code"], rows) if rows else []
+
+
+def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[str]:
+    bias = {(x.case, x.of): f"{x.reached:+.2f}" for x in biases(content)}
+    rows = []
+    for cell in cells:
+        texts = []
+        for name in ("carriers", "carriers at half of J"):
+            mean, sd = cell["means"].get(name, (np.nan, np.nan))
+            texts += [f"{mean:.1f}", f"{sd / mean:.2f}", bias.get((cell["title"], name), "")]
+        rows.append([cell["title"], *texts])
+    head = [f"{what}{scale}" for scale in ("", ", half of J") for what in ("carriers", "variation", "bias")]
+    return table(["code", *head], rows) if rows else []
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
@@ -163,14 +171,11 @@ def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
 
 def _biases(content: Mapping[str, Any]) -> list[str]:
     found: dict[str, dict[str, str]] = {}
-    for row in biases_of(content):
-        text = f"{row['reached']:+.2f} ({row['low']:+.2f} to {row['high']:+.2f})"
-        name = row["figure"].removeprefix("bias of ").partition(" ")[0]
-        found.setdefault(row["about"], {})[name] = f"**{text}**" if row["met"] is False else text
-    names = ("K_s", "K_n", "carriers", "redundancy")
-    return (
-        table(["code", *names], [[title, *(by.get(name, "") for name in names)] for title, by in found.items()]) if found else []
-    )
+    for x in biases(content):
+        text = f"{x.reached:+.2f} ({x.low:+.2f} to {x.high:+.2f})"
+        found.setdefault(x.case, {})[x.of] = f"**{text}**" if x.met is False else text
+    rows = [[case, *(by.get(name, "") for name in QUANTITIES)] for case, by in found.items()]
+    return table(["code", *QUANTITIES], rows) if rows else []
 
 
 def _asked(content: Mapping[str, Any]) -> list[str]:

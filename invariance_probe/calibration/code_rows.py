@@ -7,14 +7,14 @@ import numpy as np
 from invariance_probe.calibration.banks import DOSE, MARGIN
 from invariance_probe.calibration.code_banks import CellBanks, CodeBank
 from invariance_probe.calibration.code_counting import (
+    AT_HALF_J,
     QUANTITIES,
-    Logs,
     LongMean,
     covered,
     long_mean,
     rate,
+    said_of,
     shares,
-    words,
     wrong_words,
 )
 from invariance_probe.calibration.counting import Bank, draw, sizes
@@ -41,7 +41,7 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
     truth = {name: float(np.exp(lengths[name].mean)) for name in lengths}
     said = {}
     for sessions in SESSIONS:
-        said[sessions] = shares(short.logs, sessions, rng)
+        said[sessions] = shares(short.logs, short.distinct, sessions, rng)
         if truth:
             rows.append(_wrong_row(banks, wrong_words(truth), sessions, rng))
         for name in QUANTITIES:
@@ -63,7 +63,13 @@ def _lengths(banks: CellBanks) -> dict[str, LongMean]:
     if len(both) < 3:
         return {}
     here, there = np.searchsorted(short.numbers, both), np.searchsorted(long.numbers, both)
-    return {name: long_mean(short.logs[name], short.logs[name][here], long.logs[name][there]) for name in QUANTITIES}
+    found = {}
+    for name in (*QUANTITIES, *AT_HALF_J):
+        bank, paired, at_length = short.logs[name], short.logs[name][here], long.logs[name][there]
+        known = np.isfinite(paired) & np.isfinite(at_length)
+        if known.sum() >= 3:
+            found[name] = long_mean(bank[np.isfinite(bank)], paired[known], at_length[known])
+    return found
 
 
 def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
@@ -71,10 +77,11 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
     rows = []
     for name, at_length in lengths.items():
         values = banks.short.logs[name]
+        values = values[np.isfinite(values)]
         difference = values.mean() - at_length.mean
         error = 1.96 * np.hypot(at_length.error, values.std(ddof=1) / np.sqrt(len(values)))
         reached, low, high = (float(np.exp(x) - 1) for x in (difference, difference - error, difference + error))
-        asked = "printed" if name == "redundancy" else "-0.1 to 0.1"
+        asked = "printed" if name not in ("K_s", "K_n", "carriers") else "-0.1 to 0.1"
         figure = f"bias of {name} against n = 30,000"
         rows.append(Row(banks.cell.title, figure, asked, reached, low, high, len(banks.long), met(asked, reached)))
     return rows
@@ -82,11 +89,12 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
 
 def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator) -> Row:
     """How often a wrong word is said; where neither word is wrong, how often both could be: never."""
+    short = banks.short
 
-    def hit(logs: Logs, studies: np.ndarray) -> np.ndarray:
-        return np.isin(words(logs, studies), wrong)
+    def hit(studies: np.ndarray) -> np.ndarray:
+        return np.isin(said_of(short.logs, short.distinct, studies), wrong)
 
-    counted = rate(banks.short.logs, sessions, rng, hit)
+    counted = rate(len(short), sessions, rng, hit)
     kept = counted.reached <= 0.05 and counted.upper <= 0.1
     figure = f"wrong word about carriers, {sessions} sessions"
     asked = "<= 0.05, bound <= 0.10"
@@ -125,19 +133,29 @@ def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
     return Row(banks.cell.title, figure, "<= 0.05", reached, None, None, len(banks.short), met("<= 0.05", reached))
 
 
+def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
+    """Mean and SD over sessions of every quantity that is known in two or more."""
+    plain = {name: np.exp(logs) * (1 if name == "redundancy" else bank.units) for name, logs in bank.logs.items()}
+    information = bank.r2 / (1 - bank.r2)
+    independent = DOSE / (1 + (1 - DOSE) * information)
+    plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2, "independent": independent}
+    known = {name: values[np.isfinite(values)] for name, values in plain.items()}
+    return {name: (float(x.mean()), float(x.std(ddof=1))) for name, x in known.items() if len(x) > 1}
+
+
 def _line(banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]) -> dict[str, Any]:
     """What the phase map shows of a cell."""
     short = banks.short
-
-    def summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
-        plain = {name: np.exp(values) * (1 if name == "redundancy" else bank.units) for name, values in bank.logs.items()}
-        information = bank.r2 / (1 - bank.r2)
-        plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2, "independent": DOSE / (1 + (1 - DOSE) * information)}
-        return {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in plain.items()}
-
     truth = {name: float(np.exp(at.mean)) for name, at in lengths.items()}
     return {
-        "name": banks.cell.name, "title": banks.cell.title, "units": round(float(short.units.mean())), "sessions": len(short), "long": len(banks.long),
-        "undecodable": short.undecodable, "means": summary(short), "long_means": summary(banks.long) if len(banks.long) > 1 else {},
-        "wrong": list(wrong_words(truth)) if truth else None, "words": {str(count): share for count, share in said.items()},
-    }  # fmt: skip
+        "name": banks.cell.name,
+        "title": banks.cell.title,
+        "units": round(float(short.units.mean())),
+        "sessions": len(short),
+        "long": len(banks.long),
+        "undecodable": short.undecodable,
+        "means": _summary(short),
+        "long_means": _summary(banks.long),
+        "wrong": list(wrong_words(truth)) if truth else None,
+        "words": {str(count): share for count, share in said.items()},
+    }

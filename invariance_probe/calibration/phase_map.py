@@ -124,18 +124,19 @@ class Turn:
 
 AT_ONCE = 20
 """Sessions of a turn."""
+LONG_EARLY = 8
+"""Long recordings of each cell that are measured after its first sessions; the others wait for the middle of the bank."""
 
 
 def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
-    """In which order a bank is measured: every cell grows, the middle twice as fast, the long recordings early."""
-
-    def place(turn: Turn) -> tuple[float, bool]:
-        return (2.5 * AT_ONCE if turn.long else turn.part.start / (2 if turn.cell.middle else 1)), not turn.cell.middle
-
-    found = [
-        Turn(cell, range(first, min(first + AT_ONCE, count)), long)
-        for long, count in ((False, size.sessions), (True, size.long))
-        for cell in cells
-        for first in range(0, count, AT_ONCE)
-    ]
-    return sorted(found, key=place)
+    """In which order a bank is measured: every cell grows, those in the middle twice as fast."""
+    found: list[tuple[float, Turn]] = []
+    for cell in cells:
+        pace = 2 if cell.middle else 1
+        for first in range(0, size.sessions, AT_ONCE):
+            found.append((first / pace, Turn(cell, range(first, min(first + AT_ONCE, size.sessions)))))
+        early = min(LONG_EARLY, size.long)
+        found.append((AT_ONCE - 1, Turn(cell, range(early), long=True)))
+        if size.long > early:
+            found.append((size.sessions / 2, Turn(cell, range(early, size.long), long=True)))
+    return [turn for _, turn in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))]

@@ -10,6 +10,8 @@ from typing import Any
 
 SIZE = re.compile(r"false '(?P<of>.+)', (?P<sessions>\d+) sessions")
 COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<sessions>\d+) sessions")
+BIAS = re.compile(r"bias of (?P<of>.+) against n = 30,000")
+WRONG = re.compile(r"(?P<of>wrong word) about carriers, (?P<sessions>\d+) sessions")
 TAU = "tau by test lag / tau"
 """How the figures begin that hold a time constant against the truth; all are ratios."""
 
@@ -34,6 +36,32 @@ def sizes(content: Mapping[str, Any]) -> list[Counted]:
 def coverages(content: Mapping[str, Any]) -> list[Counted]:
     """Return how often every estimand's 90 % interval holds the truth."""
     return list(_counted(content, COVERAGE))
+
+
+def wrong_words(content: Mapping[str, Any]) -> list[Counted]:
+    """Return how often a wrong word is said about the carriers of each code."""
+    return list(_counted(content, WRONG))
+
+
+@dataclass(frozen=True)
+class Bias:
+    """How far a quantity's mean lies from that of long recordings, as a fraction, with its 95 % interval."""
+
+    case: str
+    of: str
+    reached: float
+    low: float
+    high: float
+    met: bool | None
+
+
+def biases(content: Mapping[str, Any]) -> list[Bias]:
+    """Return the bias of every quantity against long recordings."""
+    return [
+        Bias(row["about"], found["of"], row["reached"], row["low"], row["high"], row["met"])
+        for row in content["rows"]
+        if (found := BIAS.fullmatch(row["figure"]))
+    ]
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:

@@ -43,7 +43,7 @@ def codes(evidence: Evidence) -> Iterator[CodePoint]:
 
 
 def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
-    """Yield the dropping curves of every session that has a K, as parts of the information of all units."""
+    """Yield the dropping curves of every session that has a K."""
     for name, finding in evidence.sessions.items():
         code = evidence.codes.get(name)
         if code is None or not code.figures.whole.decodable:
@@ -52,7 +52,8 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
         for curve in whole.curves:
             if curve.name in DROPPING and whole.information:
                 for units, information in enumerate(whole.along(curve.name)):
-                    yield DroppingPoint(name, finding.group, curve.name, units, information / whole.information)
+                    r2 = information / (1 + information)
+                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / whole.r2)
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:

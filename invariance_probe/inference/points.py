@@ -81,7 +81,7 @@ class CodePoint:
 
 @dataclass(frozen=True)
 class DroppingPoint:
-    """One point of a session's dropping curve: the information that a number of units gives."""
+    """One point of a session's dropping curve: what a number of units decodes."""
 
     session: str
     group: str
@@ -89,8 +89,10 @@ class DroppingPoint:
     """`gained` (most useful first), `lost` (most damaging first) or `random` (lost at random)."""
     units: int
     """How many units are kept (`gained`), or are lost (`lost`, `random`)."""
+    r2: float
+    """Held-out R2 of the decoder refitted on what is kept, at least 0."""
     part: float
-    """J of the decoder refitted on what is kept, over J of all units; J = R2 / (1 - R2)."""
+    """The same over the R2 of all units: K_s and K_n are where it crosses a half."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Tables of a code without SSL: how many units carry the target, which, and what a corruption takes.
+"""Tables of a code without SSL: how many units, which, and what is lost.
 
 In: a hypothesis of report.json with its finding of the code. No word of learning stands here.
 """
@@ -25,7 +25,7 @@ UNKNOWN_MASKS = "equal to C_blind, since this corruption leaves no input intact"
 
 
 def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the quantities of the code with their intervals; None where it was not measured."""
+    """Return the quantities of the code; None where it was not measured."""
     code = hypothesis["code"]
     if code is None:
         return None
@@ -47,7 +47,7 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def unit_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the units that carry the target, by session; None where none was named."""
+    """Return the units that carry the target; None where none was named."""
     code = hypothesis["code"]
     if code is None or not code["units"]:
         return None

@@ -1,4 +1,4 @@
-"""Tables of learning: every recipe of the panel, and what representations make of corrupted inputs.
+"""Tables of learning: recipes, and decoding of corrupted inputs.
 
 In: a hypothesis of report.json with its finding of learning. No word of the code stands here.
 """
@@ -21,7 +21,7 @@ TESTED = {
 
 
 def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return every recipe of a hypothesis's panel; None where nothing was asked about learning."""
+    """Return every recipe of the panel; None where nothing was trained."""
     learning = hypothesis["learning"]
     if learning is None:
         return None
@@ -45,7 +45,7 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return what is decoded from corrupted inputs, with and without SSL; None without T and L(d, d)."""
+    """Return what is decoded from corrupted inputs; None without T and L(d, d)."""
     found = {e["name"]: e for e in hypothesis["estimands"] if e["dose"] == hypothesis["primary_dose"]}
     if not any(name in found for name in ON_CORRUPTED):
         return None

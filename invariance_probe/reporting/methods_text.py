@@ -76,9 +76,9 @@ def _panel(plan: Plan) -> str:
     missing = ", ".join(recipe.name for recipe in found.values() if not recipe.computed)
     gaps = f" Not computed: {missing}." if missing else ""
     if not beside:
-        return f"Claims about learning rest on that one recipe.{gaps} "
+        return f"Claims about learning rest on the declared recipe alone.{gaps} "
     return (
-        "A claim about learning is made only where it holds under that recipe and under each of these: "
+        "A claim about learning is made only where it holds under the declared recipe and under each of these: "
         f"{'; '.join(_recipe(recipe) for recipe in beside)}.{gaps} "
     )
 

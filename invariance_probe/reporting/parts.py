@@ -1,4 +1,4 @@
-"""What the report shows of one hypothesis, in order: the code, learning, then both at every dose."""
+"""What the report shows of one hypothesis: the code, learning, then both."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -37,7 +37,7 @@ class Parts:
 
 
 def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Chart]) -> Parts:
-    """Sort the figures and tables of a hypothesis of report.json by what they are about.
+    """Sort a hypothesis's figures and tables by what they are about.
 
     Parameters
     ----------

@@ -8,6 +8,7 @@ from invariance_probe.calibration.code_counting import (
     long_mean,
     rate,
     redundant,
+    said_of,
     shares,
     words,
     wrong_words,
@@ -28,14 +29,14 @@ def bank(k_s, k_n, redundancy=1.0, units=60, sd=0.05, sessions=500, seed=0):
     ("k_s", "k_n", "word"), [(1.0, 5.0, "few"), (1.0, 11.0, "few"), (5.0, 11.0, "between"), (7.0, 30.0, "spread")]
 )
 def test_a_word_is_said_where_the_bounds_are_clear_of_a_quarter_by_a_tenth(k_s, k_n, word):
-    found = shares(bank(k_s, k_n), 6, np.random.default_rng(1))
+    found = shares(bank(k_s, k_n), bank(k_s, k_n), 6, np.random.default_rng(1))
     assert found[word] > 0.95 and sum(found[w] for w in ("few", "between", "spread", "undecided")) == pytest.approx(1.0)
 
 
 @pytest.mark.parametrize(("k_s", "k_n", "word"), [(2.0, 0.25 / 1.1 * 60 - 2, "few"), (30.0, 0.25 * 1.1 * 60, "spread")])
 def test_a_word_at_its_very_bound_is_said_in_a_twentieth_of_studies(k_s, k_n, word):
     logs = bank(k_s, k_n, sessions=20_000)
-    assert shares(logs, 6, np.random.default_rng(2))[word] == pytest.approx(0.05, abs=0.015)
+    assert shares(logs, logs, 6, np.random.default_rng(2))[word] == pytest.approx(0.05, abs=0.015)
 
 
 def test_a_study_whose_sessions_disagree_says_nothing():
@@ -43,6 +44,13 @@ def test_a_study_whose_sessions_disagree_says_nothing():
             {"K_n": (0.02, 0.8), "carriers": (0.03, 0.9), "redundancy": (1.0, 1.0)}.items()}  # fmt: skip
     assert words(logs, np.array([[0, 1, 0, 1]]))[0] == "undecided"
     assert words(logs, np.array([[0, 0, 0, 0], [1, 1, 1, 1]])).tolist() == ["few", "spread"]
+
+
+def test_a_word_that_copies_alone_make_is_not_said():
+    logs, without = bank(1, 30), bank(1, 5)
+    studies = draw(np.random.default_rng(9), 500, 6)
+    assert set(words(logs, studies)) == {"spread"} and set(said_of(logs, without, studies)) == {"undecided"}
+    assert set(said_of(without, bank(0.5, 1), studies)) == {"few"}
 
 
 def test_redundant_is_said_of_copies_and_not_of_independent_units():
@@ -60,13 +68,14 @@ def test_which_words_are_wrong_follows_from_long_recordings(k_n, carriers, wrong
 
 
 def test_a_bank_without_an_error_has_a_bound_that_its_size_sets():
-    counted = rate(bank(1, 5), 6, np.random.default_rng(4), lambda logs, studies: words(logs, studies) == "spread")
+    logs = bank(1, 5)
+    counted = rate(500, 6, np.random.default_rng(4), lambda studies: words(logs, studies) == "spread")
     assert counted.reached == 0 and counted.upper == pytest.approx(3 * 6 / 500)
 
 
 def test_the_bound_of_a_frequent_error_is_that_of_resampled_banks():
     logs = bank(3.0, 0.25 / 1.1 * 60 - 3, sessions=100, sd=0.1)
-    counted = rate(logs, 4, np.random.default_rng(5), lambda logs, studies: words(logs, studies) == "few")
+    counted = rate(100, 4, np.random.default_rng(5), lambda studies: words(logs, studies) == "few")
     assert 0.02 < counted.reached < 0.12 < counted.upper < 0.4
 
 
@@ -108,7 +117,8 @@ def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
     assert order[0][0] == "strong-10"
     place = {who: i for i, who in enumerate(order)}
     assert place["weak-15", False, 39] < place["strong-1", False, 20] < place["weak-15", False, 79]
-    assert place["strong-1", False, 40] < place["strong-1", True, 0] < place["strong-1", False, 60]
+    assert place["strong-1", False, 0] < place["strong-1", True, 0] < place["strong-1", False, 20]
+    assert place["strong-1", False, 100] < place["strong-1", True, 29] < place["strong-1", False, 399]
     assert len(turns(Sizes(8, 4))) == 2 * len(CELLS)
 
 

@@ -24,9 +24,14 @@ def bank(k_s, k_n, cost=0.2, redundancy=1.0, sessions=400, seed=0, sd=0.04):
         return np.log(value) + sd * rng.standard_normal(sessions)
 
     found = {"K_s": logs(k_s / 60), "K_n": logs(k_n / 60), "carriers": logs((k_s + k_n) / 60), "redundancy": logs(redundancy)}
+    found |= {
+        "K_s at half of J": found["K_s"],
+        "K_n at half of J": found["K_n"],
+        "carriers at half of J": found["carriers"] * np.nan,
+    }
     ranges = 0.6 + 0.02 * rng.standard_normal(sessions)
     costs = ranges * (cost + 0.02 * rng.standard_normal(sessions))
-    return CodeBank(np.arange(sessions), np.full(sessions, 60), found, costs, ranges, ranges, 0)
+    return CodeBank(np.arange(sessions), np.full(sessions, 60), found, found, costs, ranges, ranges, 0)
 
 
 def counted(*banks):

@@ -2,23 +2,28 @@
 
 import json
 from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
 import torch
 from codes import BINS, code_run, common_noise, copies, equal_carriers, figures, mean_of, recording
+from conftest import tiny_study
 
-from invariance_probe.probing.code.blind import Blind
+from invariance_probe.augmentations import TRANSFORMS
+from invariance_probe.probing.code.blind import Corrupted, blind_losses
 from invariance_probe.probing.code.dropping import Wanted
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
-from invariance_probe.probing.code.measure import _masks, held_out, measure_parts
+from invariance_probe.probing.code.measure import _masks
+from invariance_probe.probing.code.scored import held_out, measure_parts
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.transforms import (
     ProgressiveUnitLoss,
     StratifiedDropout,
     TimeCutout,
+    Transform,
     UnitCutout,
     UnitDropout,
 )
@@ -130,7 +135,7 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
         )
         moments = type(ground.moments).of(ground.inputs.parts, 9, ground.target, folds)
         by_hand = replace(ground, folds=folds, moments=moments)
-        blind = [Blind.of(bench, run, corruption, by_hand, run.method.draws).losses(1) for corruption in run.method.corruptions]
+        blind = [blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions]
         expected = held_out(by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None)
         known = found.deleted[deleted]
         for name in ("windows", "floor", "everything", "linear"):
@@ -221,3 +226,81 @@ def test_carriers_follow_equal_carriers_between_the_extremes():
     found = {m: mean_of(equal_carriers, 2, lambda one: one.carriers, carriers=m, information=2) for m in (3, 10, 20)}
     assert found[3] == pytest.approx(2.9, abs=0.4)
     assert found[3] < found[10] < found[20]
+
+
+def test_blocks_are_the_studys_folds_where_these_are_more_and_whole_trials_where_it_says_so():
+    session = equal_carriers(0, 3, 8, units=10, bins=960)
+    more = figures(session, code_run(folds={"scheme": "blocks", "count": 10, "embargo_s": 0.5}))
+    assert len(more.whole.folds) == 10 and sum(more.whole.windows) == 960
+    trials = replace(session, trials=np.arange(960) // 30)
+    whole_trials = figures(trials, code_run(folds={"scheme": "trials", "count": 5, "embargo_s": 0.5}))
+    assert whole_trials.whole.windows == (120,) * 8  # four trials of 30 bins each
+    assert whole_trials.autocorrelation_s <= 3
+
+
+def test_autocorrelation_is_that_of_the_target_inside_stretches():
+    rng = np.random.default_rng(0)
+    slow = np.repeat(rng.standard_normal(160), 10)
+    session = recording(rng.poisson(2.0 * np.exp(0.5 * slow[:, None]), (1600, 4)), slow)
+    assert figures(session).autocorrelation_s == pytest.approx(0.7, abs=0.11)  # steps of 1 s: 1 - lag falls below 1/e at .7 s
+    classes = replace(session, targets={"label": (slow > 0).astype(np.int64)})
+    told = figures(classes, code_run(target={"name": "label", "kind": "categorical"}))
+    assert told.autocorrelation_s == pytest.approx(0.7, abs=0.21)
+
+
+CORRUPTIONS = {
+    "unit_dropout.rate": ({"value": "mean"}, 0.4, True),
+    "stratified_dropout.rate": ({}, 0.4, True),
+    "spike_thinning.rate": ({}, 0.4, False),
+    "gaussian_noise.sigma": ({}, 0.5, False),
+    "gain_modulation.sigma": ({}, 0.5, False),
+    "progressive_unit_loss.rate": ({}, 0.6, True),
+    "unit_permutation.rate": ({}, 0.4, False),
+    "waveform_drift.mix": ({}, 0.4, False),
+    "pepper.rate": ({}, 0.2, False),
+    "time_cutout.fraction": ({}, 0.4, True),
+    "unit_cutout.fraction": ({}, 0.4, True),
+    "cutmix.fraction": ({"along": "bins"}, 0.4, False),
+}
+
+
+@pytest.mark.parametrize("path", CORRUPTIONS)
+def test_every_corruption_costs_a_blind_decoder_something_and_a_refitted_one_no_more(path):
+    options, dose, known = CORRUPTIONS[path]
+    hypothesis = {**tiny_study()["hypotheses"][0], "axis": path, "dose": dose}
+    study = {
+        "views": {"transforms": [{"kind": path.split(".")[0], **options}]},
+        "axes": [{"path": path, "doses": [0, dose]}],
+        "hypotheses": [hypothesis],
+        "window": {"length_bins": 3},
+    }
+    session = equal_carriers(0, 10, 8, units=12, bins=800)
+    found = figures(session, code_run(**study)).whole
+    corruption = found.corruption(path, dose)
+    assert corruption.known_masks == known and 0.01 < corruption.input_change < 10
+    assert 0 < found.c_code(path, dose) <= found.c_blind(path, dose) < 1.1
+    assert set(CORRUPTIONS) >= {f"{kind}.{field}" for kind in TRANSFORMS for field in [next(iter(_identity(kind)))]}
+
+
+def _identity(kind):
+    return next(t for t in get_args(get_args(Transform)[0]) if t.model_fields["kind"].default == kind).identity
+
+
+def test_cutmix_shows_test_windows_no_training_window_of_another_fold():
+    """A unit that marks the blocks by its level: a mixed test window shows levels of the training blocks only."""
+    path, dose = "cutmix.fraction", 0.9
+    hypothesis = {**tiny_study()["hypotheses"][0], "axis": path, "dose": dose}
+    run = code_run(views={"transforms": [{"kind": "cutmix"}]}, axes=[{"path": path, "doses": [0, dose]}], hypotheses=[hypothesis])
+    block = np.arange(800) // 100
+    session = recording(
+        np.stack([block * 10 + np.arange(800) % 2, block * 10 + np.arange(800) % 3], axis=1), block % 3 + 0.1 * block
+    )
+    bench = Workbench.of(session, run, torch.device("cpu"))
+    ground = Ground.of(bench, run, 8)
+    for fold in (0, 5):
+        corrupted = Corrupted.of(bench, run, run.method.corruptions[0], ground, fold, 4)
+        own = ground.inputs.rows(ground.folds[fold].test)
+        mixed = [x for x, _ in corrupted.parts(ground.folds[fold].test)]
+        for x in mixed:
+            changed = np.abs(x - own) > 1e-9
+            assert changed.any() and not np.isclose(x[changed][:, None], np.unique(own)).any()

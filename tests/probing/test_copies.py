@@ -58,6 +58,14 @@ def test_a_unit_that_is_the_sum_of_others_is_named_with_them():
     assert found.sums == ((12, 2, 5, 7), (13, 0, 4, 9)) and found.copies == () and found.removed == (12, 13)
 
 
+def test_a_few_coincidences_of_rare_spikes_make_no_copies():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(0.5, (900, 4))
+    counts[:, :2] = 0
+    counts[[5, 80, 300, 555], :2] = 1
+    assert agreement(counts.astype(float))[0, 1] == 1 and find_repeated(counts, counts=True).copies == ()
+
+
 def test_equal_signals_are_copies_and_correlated_ones_are_not():
     rng = np.random.default_rng(0)
     x = rng.standard_normal((500, 3))

@@ -19,7 +19,7 @@ from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import Part, choose_penalties, solve
 from invariance_probe.probing.trained import EVALUATION_STEP
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.baselines import CodeCorruption
+from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import CutMix
@@ -84,59 +84,51 @@ class Corrupted:
 
 
 @dataclass(frozen=True, eq=False)
-class Blind:
-    """Decoders of a session that cannot see a corruption.
+class BlindLosses:
+    """What decoders lose that cannot see a corruption.
 
     Attributes
     ----------
-    ground
-        The session.
-    corrupted
-        Corrupted inputs, with their moments: one for all folds, or one for each.
+    losses
+        Sum of losses, mean over draws, of each training part on each block that it leaves out.
+    input_change
+        Mean squared change of the inputs over their variance.
     """
 
-    ground: Ground
-    corrupted: tuple[tuple[Corrupted, Moments], ...]
+    losses: dict[tuple[Part, int], float]
+    input_change: float
 
-    @classmethod
-    def of(cls, bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground, draws: int) -> "Blind":
-        """Corrupt a session and take the moments."""
-        folds = range(len(ground.folds)) if shows_other_windows(corruption) else range(1)
-        made = [Corrupted.of(bench, run, corruption, ground, fold, draws) for fold in folds]
-        return cls(ground, tuple((one, _moments(ground, one)) for one in made))
 
-    @property
-    def change(self) -> float:
-        """Mean squared change of the inputs over their variance."""
-        return self.corrupted[0][0].change()
-
-    def losses(self, left_out: int) -> dict[tuple[Part, int], float]:
-        """Sum of losses, mean over draws, of each training part that leaves out so many blocks on each of these."""
-        found: dict[tuple[Part, int], float] = {}
-        for number, (corrupted, moments) in enumerate(self.corrupted):
+def blind_losses(bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground) -> BlindLosses:
+    """Fit and score decoders on corrupted inputs, with every block left out, and every pair of blocks for a jackknife."""
+    asked = run.method
+    assert isinstance(asked, Code)
+    own = shows_other_windows(corruption)
+    found: dict[tuple[Part, int], float] = {}
+    for fold in range(len(ground.folds) if own else 1):
+        corrupted = Corrupted.of(bench, run, corruption, ground, fold, asked.draws)
+        moments = Moments.of(corrupted.parts, ground.moments.features, ground.target, ground.folds)
+        for left_out in (1, 2) if asked.jackknife else (1,):
             penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
-            blocks = range(len(self.ground.folds)) if len(self.corrupted) == 1 else [number]
-            sums = self._log_losses(corrupted, moments, penalties) if self.ground.classes else self._squares(moments, penalties)
-            found |= {(part, block): value / corrupted.draws for (part, block), value in sums.items() if block in blocks}
-        return found
-
-    def _squares(self, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
-        found = {}
-        for part, penalty in penalties.items():
-            system = System.of(moments.training(part), moments.features)
-            vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
-            for block in part:
-                found[part, block] = float((vectors * (moments.blocks[block] @ vectors)).sum()) / self.ground.scale
-        return found
-
-    def _log_losses(self, corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
-        labels, none = self.ground.target.argmax(axis=1), np.zeros((0, moments.features), dtype=bool)
-        losses = log_losses(corrupted.parts, moments, labels, self.ground.folds, penalties, none)
-        return {key: one.everything for key, one in losses.items()}
+            sums = (_log_losses if ground.classes else _squares)(corrupted, moments, penalties)
+            found |= {(part, block): value / asked.draws for (part, block), value in sums.items() if block == fold or not own}
+    return BlindLosses(found, corrupted.change())
 
 
-def _moments(ground: Ground, corrupted: Corrupted) -> Moments:
-    return Moments.of(corrupted.parts, ground.moments.features, ground.target, ground.folds)
+def _squares(corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+    found = {}
+    for part, penalty in penalties.items():
+        system = System.of(moments.training(part), moments.features)
+        vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
+        for block in part:
+            found[part, block] = float((vectors * (moments.blocks[block] @ vectors)).sum()) / corrupted.ground.scale
+    return found
+
+
+def _log_losses(corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+    ground, none = corrupted.ground, np.zeros((0, moments.features), dtype=bool)
+    losses = log_losses(corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none)
+    return {key: one.everything for key, one in losses.items()}
 
 
 def shows_other_windows(corruption: CodeCorruption) -> bool:

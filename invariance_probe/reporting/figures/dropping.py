@@ -1,4 +1,4 @@
-"""Dropping curves: what is decoded with the most useful units kept, and with units lost."""
+"""Dropping curves: decoding against the number of units kept, or lost."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,8 +17,10 @@ STYLE = {
 }
 """Colour, dashes and meaning of each curve."""
 HALF = 0.5
-Curve = list[tuple[int, float]]
-"""Units kept or lost, with the part of the information of all units."""
+Curve = list[tuple[float, float]]
+"""Units kept or lost, with the part of the R2 of all units."""
+BETWEEN = 20
+"""Points that are drawn between two numbers of units."""
 
 
 def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
@@ -53,26 +55,36 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         axes[0].annotate("half", (0.01, HALF), xycoords=axes[0].get_yaxis_transform(), fontsize=8, va="bottom", color=GREY)
         axes[0].set_xlabel("units kept")
         axes[1].set_xlabel("units lost")
-        axes[0].set_ylabel("information, part of that of all units")
+        axes[0].set_ylabel("R2, part of that of all units")
         axes[0].set_ylim(-0.03, 1.06)
 
     rows = tuple((p["session"], STYLE[p["curve"]][2], p["units"], p["part"]) for p in points if p["curve"] in STYLE)
     alt = (
-        "Information that refitted linear decoders read, as a part of that of all units (J = R2 / (1 - R2)): left against the "
-        "number of units kept, most useful first; right against the number lost, most damaging first, and lost at random. "
-        "The dotted line is half of it: the left curve crosses it at K_s, the right solid one at K_n. "
+        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, most "
+        "useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half of it: the "
+        "left curve crosses it at K_s, the right solid one at K_n. Between whole numbers of units, information J = R2 / (1 - R2) is "
+        "interpolated. "
         f"Thin lines are {len({p['session'] for p in points})} sessions, thick ones their mean; a curve ends just beyond its crossing."
     )
     title = f"{hypothesis['id']}: dropping curves"
-    return chart(title, alt, draw, (7.8, 4.0), ("session", "units", "number", "part of the information"), rows)
+    return chart(title, alt, draw, (7.8, 4.0), ("session", "units", "number", "part of the R2 of all units"), rows)
 
 
 def _by_session(points: list[dict[str, Any]], name: str) -> dict[str, Curve]:
-    found: dict[str, Curve] = {}
+    found: dict[str, list[tuple[int, float, float]]] = {}
     for p in points:
         if p["curve"] == name:
-            found.setdefault(p["session"], []).append((p["units"], p["part"]))
-    return {session: sorted(curve) for session, curve in found.items()}
+            found.setdefault(p["session"], []).append((p["units"], p["r2"], p["part"]))
+    return {session: between(sorted(curve)) for session, curve in found.items()}
+
+
+def between(curve: list[tuple[int, float, float]]) -> Curve:
+    """Fill a curve in between its points (units, R2, part), along straight lines of J = R2 / (1 - R2)."""
+    whole = max((r2 / part for _, r2, part in curve if part > 0), default=1.0)
+    units, information = np.array([(n, r2 / (1 - r2)) for n, r2, _ in curve]).T
+    fine = np.linspace(units[0], units[-1], BETWEEN * (len(units) - 1) + 1)
+    j = np.interp(fine, units, information)
+    return list(zip(fine.tolist(), (j / (1 + j) / whole).tolist(), strict=True))
 
 
 def _draw(axis: Axes, curves: dict[str, Curve], name: str) -> None:
@@ -84,19 +96,19 @@ def _draw(axis: Axes, curves: dict[str, Curve], name: str) -> None:
 
 
 def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarray]:
-    """Return the mean curve over sessions: at every level, the geometric mean of their units.
+    """Average curves: at every level, the geometric mean of the units that reach it.
 
     Parameters
     ----------
     curves
         One curve a session, from no unit kept or lost upwards.
     rising
-        Whether information rises along a curve.
+        Whether R2 rises along a curve.
 
     Returns
     -------
     units, levels
-        Number of units and part of the information (level,), as far as every session's curve goes.
+        Number of units and part of the R2 (level,), as far as every session's curve goes.
     """
     if not curves:
         return np.zeros(0), np.zeros(0)
@@ -108,15 +120,15 @@ def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarra
 
 
 def _first(curve: Curve, level: float, rising: bool) -> float:
-    """Return the number of units at which a curve first reaches a level, interpolated."""
-    for (units, before), (_, after) in pairwise(curve):
+    """Return the units at which a curve first reaches a level, interpolated."""
+    for (units, before), (later, after) in pairwise(curve):
         if after >= level if rising else after <= level:
-            return units + (level - before) / (after - before) if after != before else units + 1
+            return units + (level - before) / (after - before) * (later - units) if after != before else later
     return float(curve[-1][0])
 
 
 def _units_axis(axis: Axes, most: int) -> None:
-    """Make the axis of units linear up to one unit and logarithmic beyond, with plain numbers."""
+    """Make the axis linear up to one unit, logarithmic beyond, with plain numbers."""
     axis.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
     axis.xaxis.set_major_locator(FixedLocator(ticks))

@@ -1,4 +1,4 @@
-"""The plane of units: how many suffice to decode a target, and how many it takes to lose it."""
+"""The plane of units: how many suffice, and how many it takes to lose."""
 
 import math
 from typing import Any
@@ -21,7 +21,7 @@ LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, 
 
 
 def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
-    """Draw K_s / N against K_n / N of every session, among the words and codes of known make.
+    """Draw K_s / N against K_n / N of every session, among words and known codes.
 
     Parameters
     ----------
@@ -71,13 +71,9 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
     code = hypothesis["code"]
     quantities = {name: code[name] for name in ("K_s", "K_n") if code[name]}
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
-    word = (
-        f" The finding is \N{LEFT DOUBLE QUOTATION MARK}{code['carriers_word']}\N{RIGHT DOUBLE QUOTATION MARK}."
-        if code["carriers_word"]
-        else ""
-    )
+    word = f" The finding is \u201c{code['carriers_word']}\u201d." if code["carriers_word"] else ""
     return (
-        f"Units that suffice for half of the information against units whose loss leaves less than half, both as parts of the "
+        f"Units that suffice for half of what all decode against units whose loss leaves less than half, both as parts of the "
         f"N recorded units, on logarithmic axes; {sessions} sessions as dots"
         + (f", and all together ({found}) with 90 % intervals as a cross.{word}" if found else ".")
         + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread (K_n above {CLEAR:g} x {share:g} N), between. "
@@ -87,7 +83,7 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
 
 
 def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | None]]:
-    """Return K_s / N and K_n / N over the sessions, each with the ends of its interval."""
+    """Return K_s / N and K_n / N over sessions, with the ends of their intervals."""
     if code["K_s"] is None or code["K_n"] is None:
         return []
     units = math.exp(float(np.mean(np.log(code["n_units"]))))
@@ -115,7 +111,7 @@ def _regions(axis: Axes, share: float, low: list[float]) -> None:
 
 
 def _landmarks(axis: Axes) -> None:
-    """Draw the simulated codes in grey: equal carriers as lines, the others as crosses."""
+    """Draw simulated codes in grey: equal carriers as lines, others as crosses."""
     for family, style in ((EQUAL, "-"), (EQUAL_LOW, ":"), (OTHER, "")):
         own = [world for world in WORLDS if world.family == family]
         places = [(world.K_s / world.units, world.K_n / world.units) for world in own]

@@ -1,4 +1,4 @@
-"""The specification curve: what training costs under every recipe of a hypothesis's panel.
+"""The specification curve: what training costs under every recipe.
 
 Simonsohn, Simmons & Nelson 2020, doi:10.1038/s41562-020-0912-z.
 """
@@ -84,7 +84,7 @@ def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: 
 
 
 def _described(recipe: dict[str, Any]) -> str:
-    """Return a recipe's name and settings on lines of their own, for below the axis."""
+    """Describe a recipe below the axis: its name and each setting on a line."""
     lines = [recipe["name"], recipe["method"], *_optimisation(recipe)]
     if recipe["computed"] and recipe["reason"]:
         lines.append("gate failed")

@@ -1,4 +1,4 @@
-"""Simulated codes of known make, as landmarks of the plane of units that suffice and are needed.
+"""Simulated codes of known make: landmarks of the plane of units.
 
 Design simulation (the table of science.md 2.1): ridge regression on sqrt(counts + 1/4), 1600 bins
 of 100 ms, 8 folds; mean K_s and K_n over six simulated sessions. J is the linear information of

@@ -1,0 +1,150 @@
+"""Errors of all training parts, and how those of every fold are put together.
+
+The whole session is scored by the training parts that leave out one block; the session without block b by those that leave out
+b and one more, each on that one.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from invariance_probe.probing.code.blind import BlindLosses
+from invariance_probe.probing.code.classes import Losses, log_losses
+from invariance_probe.probing.code.dropping import LOST, Wanted
+from invariance_probe.probing.code.ground import Ground
+from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
+from invariance_probe.probing.code.penalties import Part, choose_penalties
+from invariance_probe.study.baselines import Code
+from invariance_probe.study.code_figures import CorruptionErrors, CurveName, DroppingCurve, HeldOutErrors, Scale
+from invariance_probe.study.probes import RidgeProbe
+
+Held = tuple[int, Part, int]
+"""A held-out block, its training part, and its place among the blocks that this part leaves out."""
+SCALES: tuple[Scale, ...] = ("r2", "information")
+
+
+@dataclass(frozen=True, eq=False)
+class Scored:
+    """Errors of every training part that leaves out so many blocks.
+
+    Attributes
+    ----------
+    squares
+        Squared errors and dropping curves of every part.
+    losses
+        Losses of every part on each block that it leaves out.
+    masks
+        The masks that decoders were refitted on: halves of the units, then those of each corruption (mask, feature).
+    """
+
+    squares: dict[Part, PartErrors]
+    losses: dict[tuple[Part, int], Losses]
+    masks: list[np.ndarray]
+
+    def by_group(self, masked: np.ndarray) -> list[np.ndarray]:
+        """Cut what was found for every mask (..., mask) into halves and corruptions."""
+        return np.split(masked, np.cumsum([len(group) for group in self.masks])[:-1], axis=-1)
+
+
+def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted: Wanted) -> Scored:
+    """Fit and score every training part that leaves out so many blocks, until all pooled curves have crossed."""
+    moments, bins = ground.moments, ground.inputs.length
+    penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
+    stacked = np.concatenate(masks)
+    found = {part: part_errors(moments, part, penalty, bins, stacked, wanted) for part, penalty in penalties.items()}
+    while steps := _lacking(ground, found, left_out):
+        longer = replace(wanted, steps=steps)
+        for part, penalty in penalties.items():
+            again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
+            found[part] = replace(found[part], dropped=again.dropped)
+    if ground.classes:
+        labels = ground.target.argmax(axis=1)
+        losses = log_losses(ground.inputs.parts, moments, labels, ground.folds, penalties, stacked)
+    else:
+        losses = {
+            (part, block): Losses(
+                one.floors[place] / ground.scale, one.linear[place] / ground.scale, one.masked[place] / ground.scale
+            )
+            for part, one in found.items()
+            for place, block in enumerate(sorted(part))
+        }
+    return Scored(found, losses, masks)
+
+
+def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> dict[CurveName, int]:
+    """How far curves must run that have not crossed, empty where all have."""
+    units = len(ground.units)
+    steps: dict[CurveName, int] = {}
+    for deleted in [None] if left_out == 1 else range(len(ground.folds)):
+        tested = tested_blocks(ground, deleted)
+        taken = [(found[part], place) for _, part, place in tested]
+        known = _errors_of_all(ground, tested, taken)
+        for name in (name for name in taken[0][0].dropped.errors if name not in LOST):
+            curve = _curve(ground, name, taken)
+            made = len(curve.errors) - 1
+            if known.information and made < units and _end(known, curve) is None:
+                steps[name] = max(steps.get(name, 0), min(units, 2 * made))
+    return steps
+
+
+def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
+    """Each held-out block with its training part, and its place among the blocks that this part leaves out."""
+    folds = [fold for fold in range(len(ground.folds)) if fold != deleted]
+    sets = [frozenset({fold} if deleted is None else {fold, deleted}) for fold in folds]
+    return [(fold, part, sorted(part).index(fold)) for fold, part in zip(folds, sets, strict=True)]
+
+
+def held_out(ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLosses], deleted: int | None) -> HeldOutErrors:
+    """Put the errors of all folds together, of the whole session or without a block."""
+    tested = tested_blocks(ground, deleted)
+    taken = [(found.squares[part], place) for _, part, place in tested]
+    losses = [found.losses[part, fold] for fold, part, _ in tested]
+    squares = np.array([part.masked[place] / ground.scale for part, place in taken])
+    split = found.by_group(squares)[0].T.reshape(asked.splits, 2, -1)
+    masked = found.by_group(np.array([one.masked for one in losses]))[1:]
+    known = _errors_of_all(ground, tested, taken)
+    curves = [_curve(ground, name, taken) for name in taken[0][0].dropped.errors]
+    return replace(
+        known,
+        floor=_fold(one.floor for one in losses),
+        everything=_fold(one.everything for one in losses),
+        curves=tuple(replace(curve, errors=curve.errors[: _end(known, curve)]) for curve in curves),
+        halves=tuple((_fold(one), _fold(other)) for one, other in split),
+        corruptions=tuple(
+            CorruptionErrors(
+                axis=corruption.axis,
+                dose=corruption.dose,
+                masked=_fold(group.mean(axis=1)) if group.shape[1] else (),
+                blind=_fold(one.losses[part, fold] for fold, part, _ in tested),
+                input_change=one.input_change,
+            )
+            for corruption, group, one in zip(asked.corruptions, masked, blind, strict=True)
+        ),
+    )
+
+
+def _errors_of_all(ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]) -> HeldOutErrors:
+    """Errors of the best constant and of all units."""
+    floor = _fold(part.floors[place] / ground.scale for part, place in taken)
+    linear = _fold(part.linear[place] / ground.scale for part, place in taken)
+    folds = tuple(fold for fold, _, _ in tested)
+    return HeldOutErrors(folds, tuple(len(ground.folds[fold].test) for fold in folds), floor, linear, floor, linear, (), (), ())
+
+
+def _curve(ground: Ground, name: CurveName, taken: Sequence[tuple[PartErrors, int]]) -> DroppingCurve:
+    """A curve pooled over folds, as far as all of them run."""
+    errors = pooled([part.dropped.errors[name][place] for part, place in taken]) / ground.scale
+    orders = tuple(part.dropped.scored for part, _ in taken) if name == "lost" else ()
+    return DroppingCurve(name, tuple(_fold(step) for step in errors), orders)
+
+
+def _end(known: HeldOutErrors, curve: DroppingCurve) -> int | None:
+    """How many steps of a curve reach one beyond its later crossing; None where it has not crossed."""
+    with_curve = replace(known, curves=(curve,))
+    crossings = [with_curve.crossing(curve.name, scale) for scale in SCALES]
+    return None if None in crossings else int(np.ceil(max(found for found in crossings if found is not None))) + 2
+
+
+def _fold(values: Iterable[float]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
