@@ -65,11 +65,12 @@ def crossing(values, half, rising):
 def recomputed(sums, dose="unit_dropout.rate=0.4"):
     """K_s, K_n, redundancy, C_code and C_blind from the rows of dropping_curves.csv alone (science.md 2.1)."""
     floor, J = total(sums, "linear_floor"), information(total(sums, "linear"), total(sums, "linear_floor"))
-    found = {}
+    half_r2 = (1 - total(sums, "linear") / floor) / 2
+    half, found = half_r2 / (1 - half_r2), {}
     for name, k, rising in (("gained", "K_s", True), ("lost", "K_n", False)):
         curve = sums[(sums.what == "curve") & (sums.name == name)]
         steps = sorted(set(curve.step.astype(float)))
-        found[k] = crossing([information(total(curve, "curve", step=n), floor) for n in steps], J / 2, rising)
+        found[k] = crossing([information(total(curve, "curve", step=n), floor) for n in steps], half, rising)
     splits = sorted(set(sums[sums.what == "a half"].step.astype(float)))
     halves = [information(total(sums, half, step=n), floor) for n in splits for half in ("a half", "the other half")]
     found["redundancy"] = sum(halves) / len(splits) / J
