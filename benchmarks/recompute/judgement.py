@@ -224,7 +224,7 @@ class Judgement:
     @property
     def p_value(self) -> float | None:
         """The smallest p value of its possible words."""
-        return min(self.words.values(), default=None)
+        return min((p for word, p in self.words.items() if word != "between"), default=None)
 
     def word(self, level: float) -> str:
         """The word at a level, or what stands in its place."""
