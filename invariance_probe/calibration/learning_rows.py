@@ -124,7 +124,11 @@ def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[R
     rows = []
     for recipe in LONGER_OF:
         said = "the declared recipe" if recipe == DECLARED else _title(recipe)
-        counted = rate(bank, SESSIONS, rng, lambda drawn, studies, recipe=recipe: undertrained(drawn, studies, recipe))
+
+        def hit(drawn: LearningBank, studies: np.ndarray, recipe: str = recipe) -> np.ndarray:
+            return undertrained(drawn, studies, recipe)
+
+        counted = rate(bank, SESSIONS, rng, hit)
         if recipe == UNDERTRAINED:
             asked, met = ">= 0.9", counted.reached >= 0.9
         else:
