@@ -37,7 +37,7 @@ UNDERTRAINED = "undertrained"
 
 def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> list[Row]:
     """Return every figure; words, means and rules that were tried go to the tables. Cells below six sessions have means alone."""
-    tables |= {"learning": [], "trained": []}
+    tables |= {"learning": [], "trained": [], "trained_sessions": _single_sessions(banks)}
     rows = []
     for cell in CELLS:
         bank = banks.get(cell.name)
@@ -94,6 +94,24 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
             figure = f"a printed word is contradicted{said} by {by}, {SESSIONS} sessions"
             rows.append(Row(title, figure, asked, counted.reached, None, counted.upper, len(bank), met))
     return rows
+
+
+def _single_sessions(banks: Mapping[str, LearningBank]) -> list[dict[str, Any]]:
+    """In which part of single sessions, over all cells, longer training lowers the loss at dose 0, H, both, and delta."""
+    found = []
+    for recipe, longer in LONGER_OF.items():
+        lower = {
+            what: np.concatenate(
+                [b.values[marked(what, recipe)] > b.values[marked(what, longer)] for b in banks.values() if len(b)]
+            )
+            for what in CHANGES
+            if any(len(bank) for bank in banks.values())
+        }
+        if lower:
+            parts = {what: float(values.mean()) for what, values in lower.items()}
+            both = float((lower["L(0)"] & lower["H"]).mean())
+            found.append({"recipe": recipe, "sessions": len(lower["H"]), **parts, "L(0) and H": both})
+    return found
 
 
 def _title(name: str) -> str:

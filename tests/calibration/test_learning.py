@@ -114,6 +114,7 @@ def test_the_page_says_bank_sizes_words_and_rules(tmp_path):
     text = (tmp_path / "README.md").read_text()
     assert "Bank sizes: 60 (15 of 60, J = 2), 60 (60 of 60, J = 2)" in text and "abc1234" in text
     assert "| 15 of 60, J = 2 | 60 | tolerated 1.00 | tolerated 1.00 |" in text
+    assert "| declared | 120 |" in text  # single sessions of both cells
     assert "## What longer training changes" in text and "| undertrained | L(0) |" in text
 
 
