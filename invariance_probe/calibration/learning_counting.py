@@ -19,7 +19,7 @@ from invariance_probe.inference.gates import RETAINED
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import PValues, p_over_units
 from invariance_probe.inference.spreads import marked
-from invariance_probe.inference.verdicts import decide_many, learning_p, word_p
+from invariance_probe.inference.verdicts import decide_many, learning_p, undertrained_p, word_p
 from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.recipes import label_of
 
@@ -155,13 +155,23 @@ def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -
 
 def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.ndarray:
     """Say in which studies longer training shows a recipe undertrained (study,): the rule of `gates.trained`."""
-    return np.any([lowered(bank, studies, recipe, what, MARGIN) for what in CHANGES], axis=0)
+    p = {
+        "L(0) > 0": lowered_p(bank, studies, recipe, "L(0)", 0.0),
+        "L(0) > m": lowered_p(bank, studies, recipe, "L(0)", MARGIN),
+        "harm > 0": lowered_p(bank, studies, recipe, "H", 0.0),
+    }
+    return undertrained_p(p) <= ALPHA
 
 
 def lowered(bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float) -> np.ndarray:
     """Say in which studies longer training is shown to lower `L(0)`, `H` or `delta` by more than a part of the range."""
+    return lowered_p(bank, studies, recipe, what, by) <= ALPHA
+
+
+def lowered_p(bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float) -> np.ndarray:
+    """Return the p value of that in every study (study,)."""
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
-    return p_over_units((change - by * bank.range)[studies])[1] <= ALPHA
+    return p_over_units((change - by * bank.range)[studies])[1]
 
 
 def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:

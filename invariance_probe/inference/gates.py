@@ -11,6 +11,7 @@ from invariance_probe.inference.findings import AXIS, CARRIERS, EVERYTHING, LEAR
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.inference.verdicts import undertrained_p
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.recipes import Setting
@@ -121,7 +122,7 @@ def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[st
 
 
 def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
-    """Check that longer training does not show the declared recipe undertrained.
+    """Check that longer training does not show the declared recipe undertrained (`verdicts.undertrained_p`).
 
     Parameters
     ----------
@@ -134,11 +135,18 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
     if why_not or not changes or not all(sample.complete for sample in changes.values()):
         return Gate("trained", "not computed", (LEARNING,), why_not or "runs of the longer recipe are missing")
     said = ", ".join(f"{name} by {sample.estimate:+.2f}" for name, sample in changes.items())
-    shown = [name for name, sample in changes.items() if sample.p_more_than(margin) <= ALPHA]
+    harm = "H" if "H" in changes else "delta"
+    p = undertrained_p({
+        "L(0) > 0": changes["L(0)"].p_more_than(0.0), "L(0) > m": changes["L(0)"].p_more_than(margin),
+        "harm > 0": changes[harm].p_more_than(0.0),
+    })  # fmt: skip
     detail = f"longer training lowers {said}"
-    if shown:
-        detail += f": shown to be more than the margin for {', '.join(shown)}, so the declared recipe is undertrained"
-    return Gate("trained", "failed" if shown else "passed", (LEARNING,), detail)
+    if p <= ALPHA:
+        detail += (
+            f": it is shown to lower the loss at dose 0 by more than the margin, or that loss and {harm} both, so the declared recipe is "
+            "undertrained"
+        )
+    return Gate("trained", "failed" if p <= ALPHA else "passed", (LEARNING,), detail)
 
 
 def noise(contrast: Sample, margin: float) -> Gate:

@@ -101,6 +101,23 @@ def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
     }
 
 
+def undertrained_p(lowered: PValues) -> Any:
+    """Return the p value that longer training shows a recipe undertrained.
+
+    An undertrained recipe finds the corruption harmful, and its representation still betters at dose 0. Either alone is no sign:
+    longer training of a sound recipe lowers H or delta by up to a third of R where the code is weak or carried by one unit, while
+    it leaves the loss at dose 0 as it is or raises it (reports/calibration/learning). A loss at dose 0 that falls by more than the
+    margin is sign enough.
+
+    Parameters
+    ----------
+    lowered
+        p values that longer training lowers something: `L(0) > 0`, `L(0) > m`, and `harm > 0`, where harm is H, and delta of a
+        jitter.
+    """
+    return np.minimum(np.maximum(lowered["L(0) > 0"], lowered["harm > 0"]), lowered["L(0) > m"])
+
+
 def carriers_p(p_values: PValues) -> dict[str, Any]:
     """Return the p value of every word about how many units carry the target (science.md 3.1)."""
     return {

@@ -112,7 +112,7 @@ def test_a_prediction_about_units_is_judged_by_the_code_alone(predicts, carriers
     ({"kept": 0.3}, "retention"),
     ({"aa": 0.2}, "noise"),
     ({"recipes": {"longer": {"none": -0.25, "independent": -0.25, "shared": -0.25}}}, "trained"),
-    ({"H": 0.3, "delta": 0.3, "recipes": {"longer": {"independent": 0.0, "shared": 0.0}}}, "trained"),
+    ({"H": 0.3, "delta": 0.3, "recipes": {"longer": {"none": -0.06, "independent": -0.06, "shared": -0.06}}}, "trained"),
 ])  # fmt: skip
 def test_a_failed_gate_of_learning_takes_the_verdict_and_leaves_the_code(values, name):
     found = judged(C_code=0.02, **values)
@@ -148,6 +148,12 @@ def test_one_dear_recipe_takes_away_free_and_one_cheap_one_takes_away_costly():
     assert judged(C_code=0.4, spread=0.03, recipes=near).verdict == "inconclusive"
     assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict == "inconclusive"
     assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict == "sensitive"
+
+
+def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertrained():
+    """Sound recipes, too, change H and delta by more than the margin; it takes a dose 0 that still betters."""
+    found = judged(H=0.05, delta=0.05, C_code=0.4, recipes={"longer": {"independent": -0.15, "shared": -0.15}})
+    assert gate(found, "trained").outcome == "passed" and found.verdict == "tolerated"
 
 
 def test_the_undertrained_gate_is_not_computed_without_a_longer_recipe_and_leaves_the_word_exploratory():
