@@ -19,6 +19,8 @@ _QUANTITY_MARKS = {
 }  # fmt: skip
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
 """What is drawn as shares of the units, and how the legend names it."""
+_LEAST = 0.78
+"""Where coverages below are drawn, with their value."""
 _ROW = 0.27
 """Inches per cell."""
 
@@ -64,7 +66,10 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
         left.axvspan(0.88, 0.95, color="#000000", alpha=0.08, linewidth=0)
         for x in covered:
             colour, marker = _QUANTITY_MARKS[x.of]
-            left.plot(x.reached, place(x), marker, color=colour, markersize=4)
+            left.plot(max(x.reached, _LEAST), place(x), marker, color=colour, markersize=4)
+            if x.reached < _LEAST:
+                left.text(_LEAST + 0.008, place(x), f"{x.reached:.2f}", fontsize=7, va="center")
+        left.set_xlim(_LEAST - 0.01, 1)
         left.set_xlabel(f"coverage of 90 % intervals, {sessions} sessions")
         right.axvspan(-0.1, 0.1, color="#000000", alpha=0.08, linewidth=0)
         right.axvline(0, color="#777777", linewidth=0.9)
