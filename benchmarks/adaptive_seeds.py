@@ -17,10 +17,10 @@ SEEDS = (2, 3, 5)
 SPENDINGS = ("obrien_fleming", "pocock")
 SESSIONS = (3, 5, 8)
 NULLS = {  # truth, and what is false there
-    "C_info = D = delta = m": ({"C_info": MARGIN, "D": MARGIN, "H": 0.0}, ("C_info", "D", "delta")),
-    "H = delta = m": ({"C_info": MARGIN, "D": 0.0, "H": MARGIN}, ("H", "delta")),
+    "C_code = D = delta = m": ({"C_code": MARGIN, "D": MARGIN, "H": 0.0}, ("C_code", "D", "delta")),
+    "H = delta = m": ({"C_code": MARGIN, "D": 0.0, "H": MARGIN}, ("H", "delta")),
 }
-WORDS = {"C_info": 4 * MARGIN, "D": MARGIN, "H": -4 * MARGIN}
+WORDS = {"C_code": 4 * MARGIN, "D": MARGIN, "H": -4 * MARGIN}
 """Where one false claim about D is all that stands between a study and a false verdict."""
 WORLDS = {
     "sessions vary 4 times as much as seeds": World(0.08, 0.02),
@@ -31,13 +31,13 @@ WORLDS = {
     "skewed, 4 times": World(0.08, 0.02, skewed=True),
 }
 TRUTHS = {
-    "invariant": {"C_info": 0.0, "D": 0.0, "H": 0.0},
-    "recoverable": {"C_info": 0.4, "D": 0.0, "H": -0.03},
-    "sensitive": {"C_info": 0.7, "D": 0.2, "H": -0.05},
-    "recoverable, near m": {"C_info": 0.4, "D": 0.05, "H": -0.03},
-    "inconclusive (D = m)": {"C_info": 0.4, "D": 0.1, "H": 0.0},
+    "invariant": {"C_code": 0.0, "D": 0.0, "H": 0.0},
+    "tolerated": {"C_code": 0.4, "D": 0.0, "H": -0.03},
+    "sensitive": {"C_code": 0.7, "D": 0.2, "H": -0.05},
+    "tolerated, near m": {"C_code": 0.4, "D": 0.05, "H": -0.03},
+    "inconclusive (D = m)": {"C_code": 0.4, "D": 0.1, "H": 0.0},
 }
-CLEAR = ("invariant", "recoverable", "sensitive")
+CLEAR = ("invariant", "tolerated", "sensitive")
 SPREADS = {"usual (.08, .04, .06, .03)": World(0.08, 0.04), "quiet (.03, .03, .04, .02)": World(0.03, 0.03, 0.04, 0.02)}
 OPENING = """# Adaptive seeds: size, power and saving
 
@@ -50,8 +50,8 @@ seeds and blocks ("these recordings"), five and eight by a t over sessions.
 SIZE_NOTE = """## Size
 
 Every claim stands where it is exactly false; the largest share over all of them. *At the stop*: in the report of a study that
-stops when its verdict is settled. *At any look*: by whoever would stop at the best moment. *Word*: a false `recoverable` or
-`sensitive` (the larger) where C_info > m and D = m. *Fixed*: one look at five seeds, at .05. *.05 at every look*: what is wrong with
+stops when its verdict is settled. *At any look*: by whoever would stop at the best moment. *Word*: a false `tolerated` or
+`sensitive` (the larger) where C_code > m and D = m. *Fixed*: one look at five seeds, at .05. *.05 at every look*: what is wrong with
 looking without a boundary. Asked: at most .07 at the stop. Sessions that are skewed like an exponential variable break the t test itself
 (science.md: the guard only softens it); there the looks are asked not to add to it.
 """
@@ -74,7 +74,7 @@ def worst(shown: dict[str, np.ndarray], about: tuple[str, ...]) -> float:
 
 def wrong_word(judged: Judged) -> float:
     """Return the share of the more frequent of two false verdicts."""
-    return max(float((judged.verdicts == word).mean()) for word in ("recoverable", "sensitive"))
+    return max(float((judged.verdicts == word).mean()) for word in ("tolerated", "sensitive"))
 
 
 def size_rows(studies: int) -> Iterator[list[object]]:

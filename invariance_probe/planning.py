@@ -10,6 +10,7 @@ from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.recipes import panel_problems
 from invariance_probe.study.study import Study
 
 
@@ -25,7 +26,12 @@ def make_plan(file: StudyFile) -> Plan:
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
     sessions = find_sessions(file.study, file.base)
-    return Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
+    plan = Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
+    counts = {hypothesis.id: len(plan.covered(hypothesis)) for hypothesis in file.study.hypotheses}
+    problems = list(panel_problems(file.study, plan.settings[0], counts))
+    if problems:
+        raise StudyError("\n".join(file.line(*problem) for problem in problems))
+    return plan
 
 
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:

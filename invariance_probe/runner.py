@@ -26,7 +26,7 @@ from invariance_probe.planning import make_plan, stored_plan, with_kernels
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
-from invariance_probe.results.tables import tidy
+from invariance_probe.results.tables import code_sums, tidy
 from invariance_probe.study.load import StudyFile
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.plan import Plan
@@ -345,13 +345,13 @@ def _conclude(
     runs = _once(plan.runs)
     failures = sorted({f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values()))
     provenance = {"versions": versions(), "machine": platform.platform(), **settings, "failures": failures}
-    index = render(plan, findings, tidy(runs, results), provenance, out)
+    index = render(plan, findings, tidy(runs, results), provenance, out, code_sums(runs, results))
     return Outcome(findings, index, lost, settings["trained"], settings.get("seconds", 0.0))
 
 
 def _once(runs: Sequence[Run]) -> list[Run]:
-    """Return runs with each key once."""
-    return list({run.key(): run for run in runs}.values())
+    """Return every run once in each setting: a recipe may train what a swept setting trains too."""
+    return list({(run.key(), run.setting): run for run in runs}.values())
 
 
 def versions() -> dict[str, str]:

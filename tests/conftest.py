@@ -35,7 +35,7 @@ def tiny_study(**changes):
             {
                 "id": "H1",
                 "claim": "spread",
-                "predicts": "distributed",
+                "predicts": "tolerated",
                 "axis": "unit_dropout.rate",
                 "dose": 0.4,
                 "margin": dict(MARGIN),

@@ -201,7 +201,7 @@ def test_a_label_constant_within_trials_is_untestable_and_trains_no_ssl(tmp_path
     gen = np.random.default_rng(1)
     direction = np.repeat(gen.integers(0, 2, 60), 10)
     counts = gen.poisson(1 + 4 * direction[:, None] * np.ones(8))
-    jitter = {**tiny_study()["hypotheses"][0], "predicts": "invariant", "axis": "time_jitter.window_s", "dose": 0.2}
+    jitter = {**tiny_study()["hypotheses"][0], "predicts": "tolerated", "axis": "time_jitter.window_s", "dose": 0.2}
     data = tiny_study(
         recordings=npz(tmp_path, counts=counts, y=direction), target={"name": "y", "kind": "categorical"}, hypotheses=[jitter],
         folds={"scheme": "trials", "count": 2}, axes=[{"path": "time_jitter.window_s", "doses": [0, 0.2]}], views={},

@@ -1,5 +1,6 @@
 """`plan` with power: what it prints, what it refuses, and that it stays without torch."""
 
+import re
 import subprocess
 import sys
 
@@ -29,7 +30,10 @@ def test_without_options_there_is_no_word_of_power(tmp_path):
 
 def test_given_effects_replace_the_assumed_truth(tmp_path):
     said = call("plan", tiny(tmp_path), "--sd", "session=.03", "--effect", "D=.2", cwd=tmp_path, check=0).stdout
-    assert "D as given, else nothing is lost (C_info = 0, D = 0.2, H = 0, delta = 0.2)" in said
+    assert (
+        "D as given, else twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0.2, H = 0, delta = 0.2)"
+        in said
+    )
     assert "warning: the planned study has a power of 0.00 only" in said
 
 
@@ -37,14 +41,15 @@ def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
     pilot = tiny(tmp_path, "pilot.yaml", name="pilot", quick=True, training={"steps": 400, "batch_size": 64, "seeds": 3})
     file = open_study(pilot)
     plan, store = make_plan(file), Store(tmp_path / "runs")
-    results = planted(plan, delta=0.05, H=0.01, C_info=0.2)
+    results = planted(plan, delta=0.05, H=0.01, C_code=0.2)
     for run in {run.key(): run for run in plan.runs}.values():
         store.commit_result(run, results[run.key()])
     world = {**tiny_study()["recordings"][0], "seed": 77, "sessions": 6}
     study = tiny(tmp_path, recordings=[world], quick=True)
     said = call("plan", study, "--pilot", "pilot.yaml", cwd=tmp_path, check=0).stdout
     assert "pilot 'pilot': 4 sessions, 3 seeds, 8 test blocks" in said
-    assert "if the truth is the pilot's means (C_info = +0.2" in said and "from 4 pilot sessions" in said
+    seen = float(re.search(r"if the truth is the pilot's means \(C_code = ([+-][\d.]+)", said)[1])
+    assert seen == pytest.approx(0.2, abs=0.02) and "from 4 pilot sessions" in said
     assert "not a pilot" not in said
     own = call("plan", pilot, "--pilot", pilot, cwd=tmp_path, check=0).stdout
     assert "not a pilot: spread-1, spread-2, spread-3, spread-4 will be tested too" in own
@@ -57,7 +62,7 @@ WRONG = {
     "negative": (["--sd", "seed=-1"], "seed = '-1'; it must be a number of at least 0"),
     "both": (["--sd", "seed=.1", "--pilot", "study.yaml"], "one of --pilot STUDY and --sd NAME=SD,...; got both"),
     "effects alone": (["--effect", "D=.1"], "got neither"),
-    "no such effect": (["--sd", "seed=.1", "--effect", "delta=.1"], "--effect: unknown name 'delta'. Allowed: C_info, D, H."),
+    "no such effect": (["--sd", "seed=.1", "--effect", "delta=.1"], "--effect: unknown name 'delta'. Allowed: C_code, D, H."),
     "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: cannot read the study"),
 }
 

@@ -40,7 +40,7 @@ REFUSED = {
     "a gap within the smoothing": ({"views": {"pairing": {**PAIRING, "gap_s": 0.1}}}, "smoothing by"),
     "a target that is unknown asleep": ({**STATES, "window": {"length_bins": 1}, "views": {"pairing": {"window_s": 0.2}},
         "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
-        "hypotheses": [{**tiny_study()["hypotheses"][0], "predicts": "invariant", "axis": "time_jitter.window_s", "dose": 0.2}]}, "NaN"),
+        "hypotheses": [{**tiny_study()["hypotheses"][0], "predicts": "tolerated", "axis": "time_jitter.window_s", "dose": 0.2}]}, "NaN"),
     "a method that reads the target": ({"method": {"kind": "y_aware"}}, "windows of other states have none"),
 }  # fmt: skip
 

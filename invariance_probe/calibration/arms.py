@@ -23,7 +23,7 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
         for dose in ARM_DOSES:
-            found = {name: _ratios(measured, case, name, dose) for name in (*ARMS.values(), "D", "C_info")}
+            found = {name: _ratios(measured, case, name, dose) for name in (*ARMS.values(), "D", "C_code", "C_blind")}
             if any(len(values) < 2 for values in found.values()):
                 continue
             figures = {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in found.items()}
@@ -40,7 +40,7 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
 
 
 def _ratios(measured: Sequence[Measured], case: str, name: str, dose: float) -> np.ndarray:
-    effects = [m.losses.effect(name, DROPOUT, dose) for m in measured if m.case == case]
+    effects = [m.effect(name, DROPOUT, dose) for m in measured if m.case == case]
     return np.array([effect.ratio for effect in effects if effect.complete])
 
 

@@ -34,6 +34,9 @@ from invariance_probe.calibration.contrasts import contrast_rows, contrast_study
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import few_session_rows
 from invariance_probe.calibration.ground import Ground
+from invariance_probe.calibration.learning_measuring import measured_learning
+from invariance_probe.calibration.learning_page import write_learning_page
+from invariance_probe.calibration.learning_rows import learning_rows
 from invariance_probe.calibration.measures import measure_rows, measured_sessions
 from invariance_probe.calibration.page import write_page
 from invariance_probe.calibration.row import Row
@@ -49,8 +52,9 @@ from invariance_probe.runner import cores, versions
 PARTS = ("dropout", "few", "arms", "time", "contrasts", "measures", "worlds")
 """What can be calibrated alone: verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses say of
 time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8); and the worlds G3 to G6."""
-ALONE = ("code",)
-"""What is calibrated only when asked for by name, since no SSL method is part of it: the finding of the code, over the phase map."""
+ALONE = ("code", "learning")
+"""What is calibrated only when asked for by name: the finding of the code over the phase map, which no SSL method is part of, and
+findings of learning under the panel and under recipes held out of it, which take days."""
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
     "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
@@ -126,7 +130,7 @@ def calibrate(
     content = {"settings": settings, "rows": [asdict(row) for row in rows], **tables}
     out.mkdir(parents=True, exist_ok=True)
     (out / "calibration.json").write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    (write_code_page if part == "code" else write_page)(content, out)
+    {"code": write_code_page, "learning": write_learning_page}.get(part, write_page)(content, out)
     return rows
 
 
@@ -145,7 +149,7 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":
         measured = ground.sessions(dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed)
-        tables["addition"] = addition_table(measured, np.random.default_rng(2))
+        tables["ssl_contribution"] = addition_table(measured, np.random.default_rng(2))
         return dropout_rows(measured, rng, tables)
     if name == "few" and plain["crossed"]:
         return few_session_rows(ground.sessions(crossed_study(declared, plain["crossed"], CROSSED_SEEDS), needed_of_crossed), rng)
@@ -155,6 +159,8 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
         return training_dose_rows(ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables)
     if name == "contrasts" and CONTRASTS[size]:
         return contrast_rows(ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables)
+    if name == "learning":
+        return learning_rows(measured_learning(ground, size, declared, SSL["moco"]), tables)
     if name == "code":
         return code_rows(measured_codes(ground, size), tables)
     where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, draw
+from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import p_over_units
 
@@ -106,7 +106,7 @@ def rate(bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.n
     for _ in range(BOOTSTRAPS):
         resampled = rng.integers(0, bank, bank)
         again.append(hit(resampled[draw(rng, bank, sessions, STUDIES // 5)]).mean())
-    return Rate(reached, min(1.0, max(float(np.quantile(again, 0.95)), 3 * sessions / bank)))
+    return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, bank))
 
 
 def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> float:

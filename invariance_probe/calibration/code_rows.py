@@ -121,10 +121,9 @@ def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> lis
     short = banks.short
     at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
     found = [
-        size_row(banks.cell.title, "C_code", counted.claim, sessions, counted.rate,
-                 min(1.0, max(counted.upper, 3 * sessions / len(short))), len(short))
+        size_row(banks.cell.title, "C_code", counted.claim, sessions, counted.rate, counted.upper, len(short))
         for counted in (at_most, more)
-    ]  # fmt: skip
+    ]
     return [*found, _coverage_row(banks, "C_code", sessions, coverage)]
 
 

@@ -51,7 +51,7 @@ def contrast_study(method: dict[str, Any], size: str) -> Study:
 
 def needed_of_contrasts(run: Run) -> bool:
     """Say whether a run bears on a contrast at its own setting: its arms, and what the decodable range is measured by."""
-    baseline = run.method.kind in ("raw", "shift_null") or (run.method.kind == "supervised" and run.seed == 0)
+    baseline = run.method.kind in ("raw", "square_roots", "shift_null") or (run.method.kind == "supervised" and run.seed == 0)
     own = run.axis in ("", SHARE) and run.seed == 0 and run.optimisation is not None and run.method.kind != "supervised"
     return run.examination is None and run.setting == "" and run.fraction == 1 and (baseline or own)
 

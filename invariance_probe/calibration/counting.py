@@ -11,12 +11,16 @@ import numpy as np
 
 from invariance_probe.inference.gates import RETAINED
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import decisions, p_over_units
+from invariance_probe.inference.many_studies import PValues, p_over_units
+from invariance_probe.inference.verdicts import decide_many, learning_p, word_p
 
 STUDIES = 5000
 CLAIMS = 20_000
 """Studies in which claims are counted: more, so that the size and not the draw decides (standard error .0015)."""
 BOOTSTRAPS = 200
+LARGEST_SIZE, LARGEST_BOUND = 0.07, 0.10
+"""A size is accepted up to the first, with a bound up to the second (science.md 6)."""
+ASKED = f"<= {LARGEST_SIZE:g}, upper <= {LARGEST_BOUND:.2f}".replace("0.", ".")
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +30,9 @@ class Bank:
     Attributes
     ----------
     effects
-        Mean unscaled effect of every session (session,), by estimand: C_info, D, H, delta, delta_paired, noise.
+        Mean unscaled effect of every session (session,), by estimand: C_code, D, H, delta, delta_paired, noise.
     ranges
-        Decodable range (session,), by estimand.
+        Decodable range (session,), by estimand: R_code for what is found of the code, else R.
     retained, retained_shared
         Part of the range that dose 0 and the shared arm keep (session,).
     """
@@ -47,8 +51,12 @@ class Bank:
 
     def shown(self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
         """Return which studies (study, session) show `<= margin`, and which show `> margin`, by the rule of `intervals`."""
-        at_most, more = p_over_units((self.effects[name] - margin * self.ranges[name])[studies])
+        at_most, more = self.p_values(name, studies, margin)
         return at_most <= alpha, more <= alpha
+
+    def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
+        """Return the p values (study,) of `<= margin` and of `> margin`."""
+        return p_over_units((self.effects[name] - margin * self.ranges[name])[studies])
 
 
 def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUDIES) -> np.ndarray:
@@ -58,7 +66,7 @@ def draw(rng: np.random.Generator, bank: int, sessions: int, studies: int = STUD
 
 @dataclass(frozen=True)
 class Size:
-    """How often a false claim is made: of all studies, and the 95 % upper bound over resampled banks."""
+    """How often a false claim is made: of all studies, and its upper bound."""
 
     estimand: str
     claim: str
@@ -82,9 +90,23 @@ def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tup
         )
         drawn = draw(rng, len(bank), sessions, STUDIES // 5)
         again[i] = [x.mean() for x in resampled.shown(name, drawn, resampled.mean(name))]
-    upper = np.quantile(again, 0.95, axis=0)
-    claims = (Size(name, "<= m", sessions, low, float(upper[0])), Size(name, "> m", sessions, high, float(upper[1])))
+    upper = [bound(float(found), sessions, len(bank)) for found in np.quantile(again, 0.95, axis=0)]
+    claims = (Size(name, "<= m", sessions, low, upper[0]), Size(name, "> m", sessions, high, upper[1]))
     return *claims, 1 - low - high
+
+
+def bound(resampled: float, sessions: int, bank: int) -> float:
+    """Return the upper bound of a size: the larger of the 95 % quantile over resampled banks and 3 S / bank size.
+
+    The second is what a bank without an error leaves possible: with n sessions an error that a session causes is missed with
+    probability .05 where it is as rare as 3 / n (Hanley & Lippman-Hand 1983, JAMA 249:1743), and a study has S sessions.
+    """
+    return min(1.0, max(resampled, 3 * sessions / bank))
+
+
+def accepted(rate: float, upper: float) -> bool:
+    """Say whether a size and its bound are small enough to license a claim."""
+    return rate <= LARGEST_SIZE and upper <= LARGEST_BOUND
 
 
 def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
@@ -100,23 +122,31 @@ def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]
 
 
 def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
-    """Return the verdict of every study (study,), by the table and the gates that a bank can check."""
-    shown: dict[str, np.ndarray] = {}
-    below, above = bank.shown("noise", studies, margin)
-    not_low = bank.shown("noise", studies, -margin)[1]
-    equivalent = below & not_low
-    different = above | bank.shown("noise", studies, -margin)[0]
-    for name in ("C_info", "D", "H", "delta"):
-        at_most, more = bank.shown(name, studies, margin)
-        shown[f"{name} <= m"], shown[f"{name} > m"] = at_most & equivalent, more
-    found = decisions(shown, jitter=False)
+    """Return the word of every study (study,), by the declared recipe alone and the gates that a bank can check."""
+    below, above = bank.p_values("noise", studies, margin)
+    far_below, not_low = bank.p_values("noise", studies, -margin)
+    different = np.minimum(above, far_below) <= ALPHA
     allowed = 1 if studies.shape[1] > 4 else 0
     weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
     best = np.maximum(bank.retained, bank.retained_shared)
     weak_at_best = (best[studies] < RETAINED).sum(axis=1) > allowed
-    found[np.where(found == "sensitive", weak_at_best, weak)] = "invalid: retention"
+    relies = (np.maximum(below, not_low) <= ALPHA) & ~weak  # on dose 0: equivalent to itself, and it keeps the target
+    claims = {}
+    for name in ("D", "H", "delta"):
+        at_most, more = bank.p_values(name, studies, margin)
+        claims[f"{name} <= m"] = np.where(relies, at_most, 1.0)
+        claims[f"{name} > m"] = np.where(relies, more, 1.0) if name == "delta" else more
+    kept, lost = bank.p_values("C_code", studies, margin)
+    found = decide_many(word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p([claims], False), False))
+    found[weak_at_best] = "invalid: retention"
     found[different] = "invalid: noise"
     return found
+
+
+def code_word_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
+    """Return what is found of the code in every study (study,): `kept`, `lost` or `undecided`."""
+    kept, lost = bank.p_values("C_code", studies, margin)
+    return decide_many({"kept": kept, "lost": lost}, ALPHA, "undecided")
 
 
 def naive(bank: Bank, studies: np.ndarray, margin: float, arm: str) -> float:

@@ -7,25 +7,27 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
-from invariance_probe.calibration.counting import STUDIES, Bank, draw, naive, sizes, verdicts
+from invariance_probe.calibration.counting import ASKED, STUDIES, Bank, accepted, draw, naive, sizes, verdicts
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
-from invariance_probe.inference.estimands import IDENTITY, Effect, SessionLosses, at
+from invariance_probe.inference.estimands import IDENTITY, at
 
 SESSIONS = 6
 """Sessions of the studies whose whole verdicts are counted."""
 COUNTS = (5, 8, 12)
 """Sessions of the studies whose claims are counted."""
-CLAIMED = ("C_info", "D", "H", "delta")
-JUDGED = (*CLAIMED, "delta_paired", "noise")
+CLAIMED = ("C_code", "D", "H", "delta")
+BANKED = (*CLAIMED, "C_blind", "delta_paired")
+"""Whose means are printed."""
+JUDGED = (*BANKED, "noise")
 """What a session needs for whole verdicts."""
-WRONG = {"one-neuron": ("invariant", "recoverable"), "distributed": ("sensitive",), "redundant": ("sensitive",)}
-RIGHT = {"one-neuron": ("sensitive",), "distributed": ("recoverable", "invariant"), "redundant": ("invariant",)}
+WRONG = {"one-neuron": ("invariant", "tolerated"), "distributed": ("sensitive",), "redundant": ("sensitive",)}
+RIGHT = {"one-neuron": ("sensitive",), "distributed": ("tolerated", "invariant"), "redundant": ("invariant",)}
 
 
 def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
     """Return the bank of a case: its sessions that have all the named effects."""
-    effects = [(m.losses, {name: _effect(m.losses, name) for name in names}) for m in measured if m.case == case]
+    effects = [(m.losses, {name: m.effect(name, DROPOUT, DOSE) for name in names}) for m in measured if m.case == case]
     kept = [(losses, found) for losses, found in effects if all(effect.complete for effect in found.values())]
     return Bank(
         {name: np.array([found[name].values.mean() for _, found in kept]) for name in names},
@@ -33,10 +35,6 @@ def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Ba
         np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept]),
         np.array([losses.retention(losses.ssl(at(DROPOUT, DOSE, "shared"))) for losses, _ in kept]),
     )
-
-
-def _effect(losses: SessionLosses, name: str) -> Effect:
-    return losses.noise() if name == "noise" else losses.effect(name, DROPOUT, DOSE)
 
 
 def dropout_rows(measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
@@ -54,7 +52,7 @@ def _verdict_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[
     share = verdicts(bank, studies, MARGIN)
     tables["verdicts"][case] = share
     tables.setdefault("means", {})[case] = {
-        **{name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in JUDGED[:-1]},
+        **{name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in BANKED},
         "retention": (float(bank.retained.mean()), float(bank.retained.std(ddof=1))),
     }
     asked = [(WRONG[case], "<= .05"), (RIGHT[case], ">= .80")]
@@ -87,8 +85,8 @@ def _claim_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[st
 
 def size_row(case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int) -> Row:
     """Return how often a false claim is made."""
-    kept = rate <= 0.07 and upper <= 0.1
-    return Row(case, f"false '{name} {claim}', {sessions} sessions", "<= .07, upper <= .10", rate, None, upper, bank, kept)
+    kept = accepted(rate, upper)
+    return Row(case, f"false '{name} {claim}', {sessions} sessions", ASKED, rate, None, upper, bank, kept)
 
 
 def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int) -> Row:

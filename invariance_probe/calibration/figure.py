@@ -7,12 +7,16 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invariance_probe.calibration.reading import CARRIERS, TAU, Counted, coverages, recoveries, sizes
+from invariance_probe.calibration.reading import TAU, Counted, coverages, recoveries, sizes
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
-VERDICTS = ("invariant", "recoverable", "sensitive", "competition", "inconclusive", "invalid: retention", "invalid: noise")
-_COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, "#D9D9D9", "#8C8C8C", "#4D4D4D")
-_HATCHES = ("", "", "", "", "", "//", "xx")
+VERDICTS = (
+    "invariant", "tolerated", "sensitive", "competition", "recipe-dependent", "inconclusive", "invalid: retention", "invalid: noise",
+)  # fmt: skip
+EARLIER = {"recoverable": "tolerated"}
+"""Words of earlier calibrations, drawn as those that took their place."""
+_COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
+_HATCHES = ("", "", "", "", "", "", "//", "xx")
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
 """Colour and marker of each number of sessions, ascending."""
 PANELS_A_LINE = 3
@@ -26,9 +30,8 @@ def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
         yield "sizes", size_chart(found)
     if found := coverages(content):
         yield "coverage", coverage_chart(found)
-    taus, carriers = recoveries(content, TAU), recoveries(content, CARRIERS)
-    if taus or carriers:
-        yield "recovery", recovery_chart(taus, carriers)
+    if taus := recoveries(content, TAU):
+        yield "recovery", recovery_chart(taus)
 
 
 def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
@@ -46,7 +49,8 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
         left = [0.0] * len(cases)
         for word in words:
             found = [verdicts[case].get(word, 0.0) for case in cases]
-            style = VERDICTS.index(word) if word in VERDICTS else len(VERDICTS) - 1
+            known = EARLIER.get(word, word)
+            style = VERDICTS.index(known) if known in VERDICTS else len(VERDICTS) - 1
             axis.barh(cases, found, left=left, color=_COLOURS[style], hatch=_HATCHES[style], edgecolor="white", label=word)
             for y, (start, share) in enumerate(zip(left, found, strict=True)):
                 if share >= 0.06:
@@ -113,35 +117,30 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
     return chart("Coverage", alt, draw, _size(cases, names), ("case", "estimand", "sessions", "coverage"), rows)
 
 
-def recovery_chart(taus: Sequence[Mapping[str, Any]], carriers: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw measured / true for the time constant and for the number of carriers: medians with 95 % intervals."""
-    panels = [(name, found, asked) for name, found, asked in (("tau", taus, 0.1), ("N_eff", carriers, 0.2)) if found]
+def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
+    """Draw measured / true for the time constant: medians with 95 % intervals."""
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots(1, len(panels), squeeze=False)[0]
-        for axis, (name, found, asked) in zip(axes, panels, strict=True):
-            axis.axvspan(1 - asked, 1 + asked, color="#000000", alpha=0.08, linewidth=0)
-            axis.axvline(1, color="#777777", linewidth=0.9)
-            for y, row in enumerate(found):
-                colour = ORANGE if row["met"] is False else BLUE if row["met"] else GREY
-                ends = [row["reached"] if row[end] is None else row[end] for end in ("low", "high")]
-                axis.plot(ends, [y, y], color=colour, linewidth=1.4)
-                axis.plot(row["reached"], y, "X" if row["met"] is False else "o", color=colour, markersize=6)
-            axis.set_yticks(range(len(found)), [row["about"] for row in found])
-            axis.invert_yaxis()
-            axis.set_xlabel(f"{name}: measured / true, median")
+        axis = figure.subplots()
+        axis.axvspan(0.9, 1.1, color="#000000", alpha=0.08, linewidth=0)
+        axis.axvline(1, color="#777777", linewidth=0.9)
+        for y, row in enumerate(taus):
+            colour = ORANGE if row["met"] is False else BLUE if row["met"] else GREY
+            ends = [row["reached"] if row[end] is None else row[end] for end in ("low", "high")]
+            axis.plot(ends, [y, y], color=colour, linewidth=1.4)
+            axis.plot(row["reached"], y, "X" if row["met"] is False else "o", color=colour, markersize=6)
+        axis.set_yticks(range(len(taus)), [row["about"] for row in taus])
+        axis.invert_yaxis()
+        axis.set_xlabel("tau: measured / true, median")
 
-    rows = tuple(
-        (r["figure"], r["about"], r["asked"], r["reached"], r["low"], r["high"], r["bank"]) for _, f, _ in panels for r in f
-    )
-    missed = [row["about"] for _, found, _ in panels for row in found if row["met"] is False]
+    rows = tuple((r["figure"], r["about"], r["asked"], r["reached"], r["low"], r["high"], r["bank"]) for r in taus)
+    missed = [row["about"] for row in taus if row["met"] is False]
     alt = (
-        "Measured over true value, medians over sessions with 95 % intervals; bands are what is asked; crosses miss it, grey is only printed. "
+        "Measured over true value, medians over sessions with 95 % intervals; the band is what is asked; crosses miss it, grey is only printed. "
         f"Missed: {'; '.join(missed) or 'none'}."
     )
     columns = ("figure", "case", "asked", "reached", "95 % low", "95 % high", "sessions")
-    height = 1.0 + 0.28 * max(len(found) for _, found, _ in panels)
-    return chart("Recovery of known truth", alt, draw, (4.2 * len(panels), height), columns, rows)
+    return chart("Recovery of known truth", alt, draw, (4.2, 1.0 + 0.28 * len(taus)), columns, rows)
 
 
 def _names(found: Iterator[str]) -> list[str]:

@@ -1,19 +1,22 @@
 """Where a calibration measures: the store, the workers, and whether what is missing is made."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+
+import numpy as np
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
-from invariance_probe.inference.entry import session_findings
-from invariance_probe.inference.estimands import SessionLosses, read_losses
+from invariance_probe.inference.code import CODE, SessionCode
+from invariance_probe.inference.entry import read_codes, session_findings
+from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.results.store import Store
 from invariance_probe.runner import measure
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
+from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.study import Study
 
 
@@ -23,11 +26,22 @@ class Measured:
 
     losses: SessionLosses
     finding: SessionFinding
+    code: SessionCode | None = None
+    """None where it was not measured."""
 
     @property
     def case(self) -> str:
         """The case of known truth that the session belongs to."""
         return self.losses.session.group
+
+    def effect(self, name: str, axis: str, dose: float) -> Effect:
+        """Return an estimand of the code or of learning; `noise` is the A/A contrast."""
+        if name == "noise":
+            return self.losses.noise()
+        if name not in CODE:
+            return self.losses.effect(name, axis, dose)
+        known = self.code is not None and self.code.measures(axis, dose)
+        return self.code.effect(name, axis, dose) if self.code and known else Effect(np.zeros((0, 1)), np.zeros((0, 1)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,5 +63,14 @@ class Ground:
             ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
-        findings, losses = session_findings(plan, results), read_losses(plan, results)
-        return [Measured(found, findings[name]) for name, found in losses.items() if findings[name].decodable]
+        return measured(plan, results)
+
+
+def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
+    """Return the decodable sessions of a plan with what was measured of them."""
+    findings, codes = session_findings(plan, results), read_codes(plan, results)
+    return [
+        Measured(found, findings[name], SessionCode(codes[name]) if name in codes else None)
+        for name, found in read_losses(plan, results).items()
+        if findings[name].decodable
+    ]

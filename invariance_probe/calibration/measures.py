@@ -1,12 +1,10 @@
-"""Calibrating what is measured without SSL: time constants, jumps, carriers, redundancy, and whether anything is decodable."""
+"""Calibrating what is measured of time and decodability without SSL; the code itself has a calibration of its own."""
 
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
-from scipy import stats
 
-from invariance_probe.calibration.counting import STUDIES
-from invariance_probe.calibration.row import Row, median_row, met, rate_row
+from invariance_probe.calibration.row import Row, median_row, rate_row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
@@ -19,8 +17,6 @@ Sessions = Mapping[str, Sequence[Mapping[str, float]]]
 """What was measured of every session, by group of worlds."""
 
 TAUS = (0.2, 0.8, 3.2)
-STUDY = 8
-"""Sessions of a study about RedIdx."""
 
 
 def measured_sessions(
@@ -44,12 +40,12 @@ def measured_sessions(
 
 def _measurement_of(group: str) -> str:
     family = group.partition("-")[0]
-    return {"smoothness": "test_lag", "switching": "test_lag", "nothing": "shift_null"}.get(family, "code")
+    return "shift_null" if family == "nothing" else "test_lag"
 
 
 def measure_rows(found: Sessions) -> list[Row]:
     """Return every figure about the measures; one whose worlds were not measured is left out."""
-    rows = [*_time_rows(found), *_carrier_rows(found), *_redundancy_rows(found), *_null_rows(found)]
+    rows = [*_time_rows(found), *_null_rows(found)]
     return [row for row in rows if row is not None]
 
 
@@ -79,35 +75,6 @@ def _time_rows(found: Sessions) -> list[Row | None]:
         ]
     triples = list(zip(*(_values(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS), strict=False))
     return [*rows, rate_row("G1", "three taus in the right order", ">= 0.95", np.array([a < b < c for a, b, c in triples]))]
-
-
-def _carrier_rows(found: Sessions) -> list[Row | None]:
-    rows = []
-    for carriers in (1, 3, 6, 15, 60):
-        about, group = f"G2, {carriers} of 60 carriers", f"carriers-{carriers}"
-        asked = "0.8 to 1.2" if carriers <= 15 else "printed"
-        rows.append(median_row(about, "N_eff / carriers, median", asked, _values(found, group, "n_eff") / carriers))
-        rows.append(median_row(about, "RedIdx of additive carriers, median", "-0.05 to 0.05", _values(found, group, "red_idx")))
-    return rows
-
-
-def _redundancy_rows(found: Sessions) -> list[Row]:
-    rows = []
-    cases = (
-        ("carriers-60", "G2, additive, null at the bank's own mean", "<= 0.07"),
-        ("shared-noise-0.1", "G2, eps = .1", ">= 0.8"),
-        ("shared-noise-1", "G2, eps = 1", ">= 0.8"),
-    )
-    for group, about, asked in cases:
-        values, rng = _values(found, group, "red_idx"), np.random.default_rng(3)
-        if len(values) >= STUDY:
-            drawn = (values - (values.mean() if asked.startswith("<=") else 0.0))[rng.integers(0, len(values), (STUDIES, STUDY))]
-            claimed = stats.ttest_1samp(drawn, 0.0, axis=1, alternative="greater").pvalue <= ALPHA
-            reached = float(claimed.mean())
-            rows.append(
-                Row(about, f"RedIdx > 0 claimed, {STUDY} sessions", asked, reached, None, None, len(values), met(asked, reached))
-            )
-    return rows
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.figure import charts_of, verdict_words
-from invariance_probe.calibration.reading import CARRIERS, TAU, Counted, coverages, headline, recoveries, sizes
+from invariance_probe.calibration.reading import TAU, Counted, coverages, headline, recoveries, sizes
 from invariance_probe.reporting.figures.chart import Chart
 
 _SIZE_NOTE = {
@@ -17,9 +17,13 @@ _SIZE_NOTE = {
 
 
 _ADDITION = (
-    "The word that C_info and N_eff alone would give (kept: `invariant`; lost and N_eff's upper bound below a quarter of the units: "
-    "`sensitive`; lost and not few: `recoverable`) against the verdict, over studies of six sessions. Where both are one, SSL adds no "
-    "word; it adds that a representation that was made invariant really keeps, or really loses, the target."
+    "What is found of the code without SSL against the verdict, over studies of six sessions. From the code alone one would guess that "
+    "training costs nothing: `invariant` where it is kept, `tolerated` where it is lost. *Another word*: studies whose verdict says "
+    "something else, which only training could show. *No word*: studies in which training leaves open what the code alone had settled."
+)
+_EARLIER = (
+    "These figures were counted before the words changed: `recoverable` is now `tolerated`, and C_info stood where C_code stands now "
+    "(today's C_blind, in units of R)."
 )
 _ARMS = (
     "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread "
@@ -46,6 +50,7 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         "# Calibration",
         "",
         _opening(content["settings"]),
+        *(["", _EARLIER] if _is_earlier(content) else []),
         "",
         _summary(content),
         "",
@@ -58,7 +63,7 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
                   "Asked: .88 to .92; bold where missed."),
         *_section("Verdicts at six sessions", _verdicts(content["verdicts"])),
-        *_section("What SSL adds to what is known without it", _addition(content.get("addition", [])), note=_ADDITION),
+        *_section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
         *_section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
         *_section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
         *_section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
@@ -80,10 +85,14 @@ def _opening(settings: Mapping[str, Any]) -> str:
         f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
         f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' seeds were used for nothing else. "
-        "A size puts the null where it is exactly true, "
-        "at the bank's own mean; its upper bound is the 95 % quantile over resampled banks. The verdicts' margin is a tenth of the "
-        f"range.{_SIZE_NOTE[size]}"
+        "A size puts the null where it is exactly true, at the bank's own mean; its upper bound is the larger of the 95 % quantile over "
+        "resampled banks and 3 S / bank size, for studies of S sessions. The verdicts' margin is a tenth of the range."
+        f"{_SIZE_NOTE[size]}"
     )
+
+
+def _is_earlier(content: Mapping[str, Any]) -> bool:
+    return any("C_info" in row["figure"] or "recoverable" in row["figure"] for row in content["rows"])
 
 
 def _summary(content: Mapping[str, Any]) -> str:
@@ -132,10 +141,18 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(f"{word} {number(share)}" for word, share in shares.items())
 
-    cells = [[row["case"], row["sessions"], said(row["without"]), said(row["with"]), number(row["agree"])] for row in rows]
-    return (
-        table(["case", "sessions", "without SSL: C_info and N_eff alone", "the verdict", "the same word"], cells) if rows else []
-    )
+    cells = [
+        [
+            row["case"],
+            row["sessions"],
+            said(row["code"]),
+            said(row["verdict"]),
+            *(number(row[n]) for n in ("as_guessed", "adds", "silent")),
+        ]
+        for row in rows
+    ]
+    head = ["case", "sessions", "the code, without SSL", "the verdict", "as guessed", "another word", "no word"]
+    return table(head, cells) if rows else []
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -187,7 +204,7 @@ def _drawn(content: Mapping[str, Any]) -> str:
 
 def _measured(content: Mapping[str, Any]) -> str:
     """Say on how many sessions the figures about measures without SSL rest."""
-    counts = sorted({row["bank"] for start in (TAU, CARRIERS) for row in recoveries(content, start)})
+    counts = sorted({row["bank"] for row in recoveries(content, TAU)})
     return (
         f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} sessions of each world"
         if counts

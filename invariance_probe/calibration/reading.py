@@ -12,8 +12,8 @@ SIZE = re.compile(r"false '(?P<of>.+)', (?P<sessions>\d+) sessions")
 COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<sessions>\d+) sessions")
 BIAS = re.compile(r"bias of (?P<of>.+) against n = 30,000")
 WRONG = re.compile(r"(?P<of>wrong word) about carriers, (?P<sessions>\d+) sessions")
-TAU, CARRIERS = "tau by test lag / tau", "N_eff / carriers"
-"""How the figures begin that hold a measure against the truth; all are ratios."""
+TAU = "tau by test lag / tau"
+"""How the figures begin that hold a time constant against the truth; all are ratios."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ def biases(content: Mapping[str, Any]) -> list[Bias]:
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
-    """Return the rows of measured / true, for `TAU` or `CARRIERS`."""
+    """Return the rows of measured / true, for `TAU`."""
     return [row for row in content["rows"] if row["figure"].startswith(start)]
 
 

@@ -6,9 +6,11 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, coverage, draw
+from invariance_probe.calibration.ground import Measured as Known
+from invariance_probe.calibration.ground import measured
 from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.calibration.worlds import CARRIERS, COMMON, DOSE, LABEL_GAINS, LAGS, SHARES, SPREAD, Measured
-from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
+from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
@@ -18,7 +20,7 @@ Worlds = Mapping[str, Sequence[Measured]]
 STUDY = 6
 """Sessions of a study of mined pairs."""
 STUDIES_OF_TURNOVER = (4, 6, 12)
-EFFECTS = ("delta", "C_info")
+EFFECTS = ("delta", "C_code")
 SWITCHED = 0.5
 """A switch is claimed where the transfer ratio's interval lies below this."""
 MODES = {"refit": "decoder refitted", "fixed": "decoder fixed"}
@@ -167,23 +169,23 @@ def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: flo
 def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
     """G6: whether intervals hold the truth, for sessions drawn over many arrays and for successive sessions of one."""
     rows = []
-    everything = read_losses(plan, results).values()
+    everything = measured(plan, results)
     for world in LABEL_GAINS:
-        members = [losses for losses in everything if losses.session.group.startswith(world)]
-        members = [losses for losses in members if all(_effect(losses, name).complete for name in EFFECTS)]
+        members = [one for one in everything if one.case.startswith(world)]
+        members = [one for one in members if all(_effect(one, name).complete for name in EFFECTS)]
         if len(members) >= max(STUDIES_OF_TURNOVER):
             rows += _turnover_rows(world, members)
     return rows
 
 
-def _turnover_rows(world: str, members: Sequence[SessionLosses]) -> list[Row]:
-    effects = {name: [_effect(losses, name) for losses in members] for name in EFFECTS}
+def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
+    effects = {name: [_effect(one, name) for one in members] for name in EFFECTS}
     bank = Bank(
         {name: np.array([e.values.mean() for e in found]) for name, found in effects.items()},
         {name: np.array([e.range.mean() for e in found]) for name, found in effects.items()},
         np.ones(len(members)), np.ones(len(members)),
     )  # fmt: skip
-    arrays = np.array([losses.session.group for losses in members])
+    arrays = np.array([one.case for one in members])
     rng, rows = np.random.default_rng(6), []
     for name in EFFECTS:
         skew = float(stats.skew(bank.effects[name] - bank.mean(name) * bank.ranges[name]))
@@ -202,8 +204,8 @@ def _turnover_rows(world: str, members: Sequence[SessionLosses]) -> list[Row]:
     return rows
 
 
-def _effect(losses: SessionLosses, name: str) -> Effect:
-    return losses.effect(name, "unit_dropout.rate", DOSE)
+def _effect(one: Known, name: str) -> Effect:
+    return one.effect(name, "unit_dropout.rate", DOSE)
 
 
 def _coverage_row(

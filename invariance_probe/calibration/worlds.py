@@ -165,11 +165,13 @@ def measured_worlds(
 def measured_turnover(
     size: str, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
 ) -> tuple[Plan, dict[str, RunResult]]:
-    """Measure raw decoders, information costs and closed-form linear SSL of the sessions of G6."""
+    """Measure raw decoders, the code and closed-form linear SSL of the sessions of G6."""
     study = turnover_study(SIZES[size])
     plan = Plan(study, find_sessions(study, place.base))
     sessions = {session.name: session for session in plan.sessions}
-    wanted = {run.key(): run for run in plan.runs if run.method.kind in ("raw", "information") or _own(run)}
+    wanted = {
+        run.key(): run for run in plan.runs if run.method.kind in ("raw", "square_roots", "shift_null", "code") or _own(run)
+    }
     planned = [(run, sessions[run.session]) for run in wanted.values()]
     return plan, fetched("turnover", planned, store, place, workers, train, on_event)
 

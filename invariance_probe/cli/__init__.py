@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from invariance_probe.runner import Outcome
     from invariance_probe.study.load import StudyFile
     from invariance_probe.study.plan import Plan
+    from invariance_probe.study.recipes import PlannedPanel, PlannedRecipe
 
 BYTES_A_RUN = 60_000
 SPREAD_HELP = (
@@ -121,12 +122,12 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @RUNS
 @click.option("--pilot", type=click.Path(path_type=Path), help="A pilot study whose stored runs show how much results vary.")
 @click.option("--sd", metavar="NAME=SD,...", help=f"How much results vary, stated: {SPREAD_HELP}.")
-@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_info, D, H; delta for a jitter.")
+@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_code, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.planning import make_plan, stock, with_kernels
     from invariance_probe.results.store import Store
-    from invariance_probe.study.price import core_seconds
+    from invariance_probe.study.price import core_seconds, seconds_of_codes
 
     file, note = with_kernels(_open(study, overrides), Store(runs))
     if note:
@@ -137,12 +138,17 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
+    for hypothesis in made.study.dose_claims:
+        click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
     click.echo(f"{len(made.looked)} examinations of stored encoders, which train nothing")
     if made.attacked:
         click.echo(f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict")
     seconds = core_seconds(made)
     rate = made.model_steps() / seconds if seconds else 0
     click.echo(f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)")
+    plain, jackknife = seconds_of_codes(made)
+    more = f", and {jackknife / 60:.1f} for the jackknife of claims about these recordings only" if jackknife else ""
+    click.echo(f"about {plain / 60:.1f} core-minutes of decoders without SSL for the code{more}")
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(made.examined) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
     click.echo(_reused(stock(made, runs)))
@@ -183,11 +189,12 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code"]),
+    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code", "learning"]),
     default="all",
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
-    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map.",
+    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map, and findings of learning "
+    "held against recipes outside of the panel.",
 )
 @click.option(
     "--arithmetic",
@@ -364,15 +371,38 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
+def _recipes(hypothesis: str, panel: "PlannedPanel") -> str:
+    """Say which recipes a hypothesis is judged under, and why others are missing."""
+    lines = [f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} ({panel.because})"]
+    lines += [f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing]
+    lines += [f"  one method only: {panel.one_method}"] if panel.one_method else []
+    return "\n".join(lines)
+
+
+def _recipe(recipe: "PlannedRecipe") -> str:
+    assert recipe.setting is not None
+    settings = recipe.setting.optimisation
+    how = f", {settings.steps} steps, learning rate {settings.learning_rate:g}" if settings else ""
+    return f"{recipe.name} ({recipe.setting.method.kind}{how})"
+
+
 def _say(outcome: "Outcome") -> None:
     for finding in outcome.findings.hypotheses:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
         click.echo(f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})")
         click.echo(f"    {finding.sentence}")
+        if finding.code is not None and finding.code.sentence:
+            click.echo(f"    the code: {finding.code.sentence}")
+        if finding.learning is not None and finding.learning.sentence:
+            click.echo(f"    learning: {finding.learning.sentence}")
         if finding.look is not None:
             click.echo(f"    {finding.look.sentence}")
         if finding.kind != "contrast":
             click.echo(f"    the naive rule says: {finding.naive.says}")
+        if "regularised" in finding.flags:
+            click.echo(
+                "    regularised: in some arm the corruption lowered the loss by more than the margin; that is no invariance"
+            )
     counts = outcome.findings.runs
     click.echo(
         f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "

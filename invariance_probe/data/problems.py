@@ -37,6 +37,7 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     names: Counter[str] = Counter()
     found: list[Session] = []
     units: dict[str, int] = {}
+    activities: dict[str, str] = {}
     for i, source in enumerate(study.recordings):
         place: Place = ("recordings", i)
         try:
@@ -44,6 +45,13 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 found.append(session)
                 names[session.name] += 1
                 units[session.name] = recording.activity.shape[1]
+                first = activities.setdefault(recording.activity_fingerprint, session.name)
+                if first != session.name:
+                    again = (
+                        f"session {session.name!r} has the same activity as session {first!r}, so that one recording would count "
+                        "twice; name each recording once (a pilot's recording confirms nothing)"
+                    )
+                    problems.append((place, session.name, again))
                 if names[session.name] > 1:
                     problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
                 problems += _dealt_problems(study, source, recording)

@@ -90,14 +90,14 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
     found = []
     for session in sessions:
         assert session.source.kind != "planted"
-        if session.source.pilot or open_recording(session.source, session.name, base).activity_kind != "counts":
+        if session.source.pilot or session.activity_kind != "counts":
             continue
         for kind in ("one_unit", "projection"):
             source = Planted(of=session.source, plant=kind)
             name = f"{session.name}{PLANT}{kind}"
             recording = open_recording(source, name, base)
-            units = recording.activity.shape[1]
-            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units))
+            bins, units = recording.activity.shape
+            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units, bins=bins))
     return tuple(found)
 
 
@@ -105,5 +105,9 @@ def opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recor
     """Yield every session of a source with its recording."""
     for name in session_names(source):
         recording = open_recording(source, name, base)
-        units = recording.activity.shape[1]
-        yield Session(name, recording.subject, recording.group, recording.fingerprint, source, units=units), recording
+        bins, units = recording.activity.shape
+        session = Session(
+            name, recording.subject, recording.group, recording.fingerprint, source, units=units, bins=bins,
+            activity_kind=recording.activity_kind,
+        )  # fmt: skip
+        yield session, recording

@@ -11,9 +11,9 @@ from invariance_probe.study.run import Run
 STACK = 16
 """Most trained models in one stack: more no longer gains speed on a CPU, and less is lost when a worker dies."""
 
-_ROUGH_COST = {"shift_null": 400, "information": 100, "raw": 30, "pca": 10, "linear_ssl": 10, "untrained": 10, "persistence": 1,
+_ROUGH_COST = {"shift_null": 400, "raw": 30, "pca": 10, "linear_ssl": 10, "untrained": 10, "persistence": 1,
     "code": 200, "test_lag": 50, "circular_null": 800, "session_null": 400, "pseudo_null": 800, "leak": 200,
-    "shared_dimensions": 400, "messengers": 600, "mined_pairs": 700,
+    "shared_dimensions": 400, "messengers": 600, "mined_pairs": 700, "square_roots": 30,
 }  # fmt: skip
 """Cost of a run without gradient, in update steps, for the order of the queue only."""
 _STEP_COST = {"supervised": 0.2}

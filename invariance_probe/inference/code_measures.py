@@ -7,9 +7,10 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.findings import CodeMeasure
-from invariance_probe.inference.intervals import POPULATION, p_in_words
+from invariance_probe.inference.intervals import p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.study.session import POPULATION
 
 LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
 """The measures, and whether they are averaged as logarithms."""

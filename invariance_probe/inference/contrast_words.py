@@ -1,15 +1,13 @@
-"""A contrast in words that do not outrun its evidence: the sentence, what it can and cannot support, and what stands without SSL."""
-
-from dataclasses import replace
+"""A contrast in words that do not outrun its evidence: the sentence, and what it can and cannot support."""
 
 import numpy as np
 
 from invariance_probe.inference.estimands import IDENTITY, at
-from invariance_probe.inference.findings import HypothesisFinding, SSLAddition
+from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.scope import ELSEWHERE, PLACES
-from invariance_probe.inference.verdicts import EXPERIMENTAL, UNCALIBRATED
-from invariance_probe.inference.wording import at_dose, no_licence, where, why_invalid
+from invariance_probe.inference.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED
+from invariance_probe.inference.wording import at_dose, fallen, listed, no_licence, where, why_invalid
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE
 
@@ -30,7 +28,9 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     if word == UNCALIBRATED:
         return no_licence(question, place)
     if word.startswith("invalid"):
-        return why_invalid(replace(finding, verdict=word), place)
+        return f"{place}, {why_invalid(finding, word)}"
+    if word.startswith(INCONCLUSIVE):
+        return f"{place}, {fallen(word)} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
     if not finding.claims:
         reason = "; ".join(finding.notes) or next((gate.detail for gate in finding.gates if gate.passed is False), "")
         return f"{place}, there is no verdict ({finding.verdict}): {reason}."
@@ -67,7 +67,7 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
         return f"no benefit is shown: {ONLY_RANDOM}"
     if finding.axis == STATE_SHARE:
         lost = [control for name, control in CONTROLS.items() if not _shown(finding, name) and _asked(finding, name)]
-        return f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat {_listed(lost)}"
+        return f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat {listed(lost)}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
@@ -85,11 +85,15 @@ def _asked(finding: HypothesisFinding, name: str) -> bool:
 
 def _controls(finding: HypothesisFinding) -> str:
     """List the controls that the finding's claims are about."""
-    return _listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
+    return listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a contrast can support (science-notes 2.3)."""
+    """Return what a contrast can support (science-notes 2.3), and what stands without SSL."""
+    return _supported(question, finding) + _beside_no_ssl(question, finding)
+
+
+def _supported(question: Question, finding: HypothesisFinding) -> str:
     target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
     word, states = finding.verdict.removeprefix(EXPERIMENTAL), finding.axis == STATE_SHARE
     if states and word in ("beneficial", "harmful"):
@@ -168,18 +172,17 @@ def _state_limits(finding: HypothesisFinding) -> str:
     return f"{text[0].upper()}{text[1:]}."
 
 
-def contrast_addition(question: Question, finding: HypothesisFinding) -> SSLAddition:
+def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
     """Say what SSL with mined and with local pairs keeps of the range that a decoder without SSL has."""
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
     kept = {name: [losses.retention(losses.ssl(address)) for losses in question.losses] for name, address in arms.items()}
     if not question.losses or not all(np.isfinite(values).all() for values in kept.values()):
-        return SSLAddition("nothing", "SSL gives no answer here; what stands is what is known without it.")
+        return ""
     mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
     families = " or ".join(sorted({losses.ceiling_family for losses in question.losses}))
-    return SSLAddition(
-        "refines",
-        f"Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with mined and {local:.2f} with local pairs: a benefit "
-        "of mined pairs is one over other pairs, and over no SSL only where this is above 1.",
+    return (
+        f" Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with mined and {local:.2f} with local pairs: a benefit "
+        "of mined pairs is one over other pairs, and over no SSL only where this is above 1."
     )
 
 
@@ -203,7 +206,3 @@ def _shown(finding: HypothesisFinding, name: str) -> bool:
 def _nuisance(question: Question) -> str:
     pairing = question.plan.study.views.pairing
     return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
-
-
-def _listed(words: list[str]) -> str:
-    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else words[0]

@@ -18,7 +18,7 @@ which a benefit has to beat. They are experimental: the verdict says so, and cou
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -28,11 +28,15 @@ from invariance_probe.inference.contrast_words import contrast_sentence
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.findings import Claim, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL, PairMeasure
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.judging import Judgement
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import ARMS, CONTRASTS, Question
-from invariance_probe.inference.verdicts import EXPERIMENTAL, UNCALIBRATED
+from invariance_probe.inference.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED, decide, outcome
 from invariance_probe.study.hypotheses import Contrast
+from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.pairing import SHARE, MinedPairing
+from invariance_probe.study.plan import a_third_of
+from invariance_probe.study.recipes import use_of
 
 AGAINST = {
     "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
@@ -67,41 +71,85 @@ NAIVE = {
 """What is concluded of one control alone, by axis."""
 
 
-def judge_contrast(question: Question) -> HypothesisFinding:
-    """Judge a contrast on the evidence of a question, at its look's levels where there are several looks."""
+@dataclass(frozen=True, eq=False)
+class ContrastJudgement(Judgement):
+    """A contrast with its claims and gates.
+
+    Attributes
+    ----------
+    draft
+        What is found but for the word.
+    claims
+        Every claim by name; empty where runs are missing or no session can be decoded.
+    """
+
+    draft: HypothesisFinding
+    claims: Mapping[str, Claim]
+
+    @property
+    def words(self) -> dict[str, float]:
+        """The p values of `beneficial` and `harmful`; empty where a gate leaves no word."""
+        if not self.claims or any(gate.outcome == "failed" for gate in self.draft.gates):
+            return {}
+        needed = [claim.p_value for name, claim in self.claims.items() if name != HARM]
+        return {"beneficial": max(needed), "harmful": self.claims[HARM].p_value}
+
+    @property
+    def p_value(self) -> float | None:
+        """The smaller p value of the two words; None where no word can be shown."""
+        return min(self.words.values(), default=None)
+
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
+        word = decide(self.words, level, NOT_SHOWN) if self.words else self._without_words()
+        verdict = word
+        if word == NOT_SHOWN and self.words and (unadjusted := decide(self.words, ALPHA, NOT_SHOWN)) != NOT_SHOWN:
+            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
+        experimental = EXPERIMENTAL if getattr(self.question.hypothesis, "experimental", False) and self.claims else ""
+        finding = replace(
+            self.draft,
+            verdict=f"{experimental}{verdict}",
+            outcome=outcome(self.draft.predicts, word),
+            p_value=self.p_value,
+        )
+        return replace(finding, sentence=contrast_sentence(self.question, finding))
+
+    def _without_words(self) -> str:
+        failed = [gate.name for gate in self.draft.gates if gate.outcome == "failed"]
+        if "decodable" in failed:
+            return "untestable: too few sessions can be decoded"
+        blocking = [name for name in failed if name not in ("licence", contrast_checks.THIRD)]
+        if blocking:
+            return f"invalid: {', '.join(blocking)}"
+        return UNCALIBRATED if "licence" in failed else NOT_SHOWN
+
+
+NOT_SHOWN = "not shown"
+"""The word of a contrast that shows neither benefit nor harm."""
+
+
+def judge_contrast(question: Question) -> ContrastJudgement:
+    """Judge a contrast on the evidence of a question, at its look where there are several looks."""
     hypothesis = question.hypothesis
     assert isinstance(hypothesis, Contrast)
     blank = _blank(question, hypothesis)
     entry = gates.decodable(question.covered)
-    if not entry.passed:
-        return _said(question, replace(blank, verdict="untestable: no session can be decoded", gates=(entry,)))
+    if entry.outcome == "failed":
+        return ContrastJudgement(question, replace(blank, gates=(entry,)), {})
     samples = {AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls}
     measured = replace(blank, scope=samples["M_loc"].scope, estimands=tuple(_estimands(question)), pairs=tuple(_pairs(question)))
     missing = [name for name, sample in samples.items() if not sample.complete]
     if missing:
         note = f"runs are missing or failed for {', '.join(missing)}"
-        return _said(question, replace(measured, gates=(entry,), notes=(note,)))
+        return ContrastJudgement(question, replace(measured, gates=(entry,), notes=(note,)), {})
     claims = contrast_claims(samples, question.margin, claimed_of_pairs(question))
-    checked = (entry, *_gates(question, decide_contrast(claims)))
-    failed = [gate.name for gate in checked if gate.passed is False]
-    needed = [claim.p_value for name, claim in claims.items() if name != HARM]
-    finding = replace(
+    draft = replace(
         measured,
-        verdict=(EXPERIMENTAL if hypothesis.experimental else "") + _granted(failed, decide_contrast(claims)),
         swept=tuple(_swept(question, hypothesis)),
         claims=tuple(claims.values()),
-        gates=checked,
-        p_value=None if failed else max(needed),
+        gates=(entry, *_gates(question, decide_contrast(claims))),
     )
-    return _said(question, finding)
-
-
-def _granted(failed: list[str], word: str) -> str:
-    """Return a verdict after the gates that failed: without one, without a licence, or `not shown` where a check turned it."""
-    blocking = [name for name in failed if name not in ("licence", *contrast_checks.CHECKS)]
-    if blocking:
-        return f"invalid: {', '.join(blocking)}"
-    return UNCALIBRATED if "licence" in failed else "not shown" if failed else word
+    return ContrastJudgement(question, draft, claims)
 
 
 HARM = "M_loc < -m"
@@ -203,14 +251,14 @@ def _gates(question: Question, word: str) -> list[Gate]:
     plan, results, hypothesis, single = question.plan, question.evidence.results, question.hypothesis, question.single
     assert isinstance(hypothesis, Contrast)
     names = [AGAINST[control] for control in hypothesis.controls]
+    own, use = plan.settings[0], use_of(plan.study, hypothesis, len(question.names))
     return [
-        gates.retention(question.losses, hypothesis, for_sensitive=False, jitter=False),
-        gates.collapse(plan, results, question.names),
+        gates.retention(question.losses, hypothesis, plan.settings[0], jitter=True),
+        gates.collapse(plan, results, question.names, plan.settings[0]),
         contrast_checks.noise(single.noise(), question.margin),
         gates.leak(plan, results, question.names),
         contrast_checks.third(single, word, names),
-        contrast_checks.another_method(single, word, names),
-        gates.licence(plan, hypothesis.axis),
+        gates.licence(plan, unlicensed(own.method, own.optimisation, use), hypothesis.axis),
     ]
 
 
@@ -227,7 +275,8 @@ def _estimands(question: Question) -> Iterator[Estimand]:
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
     """Yield the contrasts at the primary dose under every swept setting and check."""
-    for setting in (*question.plan.settings[1:], *question.plan.checks):
+    third = () if question.plan.study.quick else (a_third_of(question.plan.settings[0]),)
+    for setting in (*question.plan.settings[1:], *third):
         for control in hypothesis.controls:
             sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:
@@ -266,12 +315,8 @@ def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
     return HypothesisFinding(
         id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts, status=question.status,
         group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
-        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict="not shown", flags=(),
+        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict=NOT_SHOWN, flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
         naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
         estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
     )  # fmt: skip
-
-
-def _said(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
-    return replace(finding, sentence=contrast_sentence(question, finding))

@@ -1,19 +1,22 @@
-"""What a report shows beside its verdicts: baselines, every session and seed at every dose, lag curves, and the runs."""
+"""What a report shows beside its verdicts: baselines, codes, sessions and seeds at every dose, and the runs."""
 
 import math
 from collections.abc import Iterator, Mapping
 
 import numpy as np
 
+from invariance_probe.inference.code import CODE, SessionCode
 from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import RunCounts
-from invariance_probe.inference.points import Baseline, CurvePoint, LagPoint
+from invariance_probe.inference.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
-BASELINES = ("raw", "pca", "untrained", "linear_ssl", "supervised")
+DROPPING = ("gained", "lost", "random")
+"""The dropping curves that a report shows; the orders that `lost` was chosen from are in a file."""
+BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
@@ -26,6 +29,33 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
                 yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
 
 
+def codes(evidence: Evidence) -> Iterator[CodePoint]:
+    """Yield what decoders without SSL found in every session whose code was measured."""
+    for name, finding in evidence.sessions.items():
+        if (code := evidence.codes.get(name)) is None:
+            continue
+        found, whole = code.figures, code.figures.whole
+        yield CodePoint(
+            session=name, group=finding.group, units=code.units, decodable=whole.decodable, K_s=found.k_s, K_n=found.k_n,
+            carriers=found.carriers, redundancy=found.redundancy, R_code=whole.range, R_code_se=whole.range_se, r2=whole.r2,
+            loss=found.loss, autocorrelation_s=found.autocorrelation_s, copies=found.copies, sums=found.sums,
+        )  # fmt: skip
+
+
+def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
+    """Yield the dropping curves of every session that has a K."""
+    for name, finding in evidence.sessions.items():
+        code = evidence.codes.get(name)
+        if code is None or not code.figures.whole.decodable:
+            continue
+        whole = code.figures.whole
+        for curve in whole.curves:
+            if curve.name in DROPPING and whole.information:
+                for units, information in enumerate(whole.along(curve.name)):
+                    r2 = information / (1 + information)
+                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / whole.r2)
+
+
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
     """Return every decodable session's estimands at every dose, by seed and averaged."""
     study, ranks = evidence.plan.study, _ranks(evidence)
@@ -33,22 +63,26 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
         if not evidence.sessions[name].decodable:
             continue
         for axis in study.axes:
-            losses = evidence.losses_on(name, axis.path)
+            losses, code = evidence.losses_on(name, axis.path), evidence.codes.get(name)
             paired = ("delta_paired",) if "paired" in study.arms else ()
             wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
+            if code is None:
+                wanted = tuple(name for name in wanted if name not in CODE)
             for dose in axis.doses:
                 for estimand in wanted if dose != study.identity(axis.path) else ():
-                    yield from _points(ranks, losses, estimand, axis.path, dose)
+                    yield from _points(ranks, losses, code, estimand, axis.path, dose)
 
 
-def _points(ranks: _Ranks, losses: SessionLosses, estimand: str, axis: str, dose: float) -> Iterator[CurvePoint]:
-    effect = losses.effect(estimand, axis, dose)
+def _points(
+    ranks: _Ranks, losses: SessionLosses, code: SessionCode | None, estimand: str, axis: str, dose: float
+) -> Iterator[CurvePoint]:
+    effect = code.effect(estimand, axis, dose) if code is not None and estimand in CODE else losses.effect(estimand, axis, dose)
     if not effect.complete:
         return
     session, arm = losses.session, ARMS.get(estimand, "independent")
     own = (session.name, session.group, "", axis, dose, arm, estimand)
     yield CurvePoint(*own, None, effect.ratio)
-    if estimand != "C_info":
+    if estimand not in CODE:
         of_seed, scale = ranks.get((session.name, axis, dose, arm), {}), float(effect.range.mean())
         for seed, row in enumerate(effect.values):
             yield CurvePoint(*own, seed, float(row.mean()) / scale, of_seed.get(seed))

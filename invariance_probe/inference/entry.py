@@ -8,13 +8,14 @@ from invariance_probe.inference.intervals import fixed_sessions
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
-WHOLE_SESSION = {*KINDS, "code", "test_lag"}
+WHOLE_SESSION = {*KINDS, "test_lag"}
 """Measurements of a whole session, of which there is one each."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
@@ -23,11 +24,18 @@ RANGE_ERRORS = 4.0
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
     """Say for every session what it can carry."""
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
+    why_not: dict[str, str] = {}
     for run in plan.baselines:
         if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
+            if run.method.kind in KINDS and result.status == "failed":
+                why_not[run.session] = result.message
     null = plan.study.null.kind.replace("_", " ")
-    return {name: _session(losses, measured[name], null) for name, losses in read_losses(plan, results).items()}
+    codes = read_codes(plan, results)
+    return {
+        name: _session(losses, measured[name], null, codes.get(name), why_not.get(name, ""))
+        for name, losses in read_losses(plan, results).items()
+    }
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
@@ -36,29 +44,45 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     for run in plan.baselines:
         if run.session in measured and run.method.kind == "shift_null" and (result := results.get(run.key())) is not None:
             measured[run.session] |= result.diagnostics
-    return {name: _session(losses, measured[name], KINDS["shift_null"]) for name, losses in read_planted(plan, results).items()}
+    null = KINDS["shift_null"]
+    return {name: _session(losses, measured[name], null, None) for name, losses in read_planted(plan, results).items()}
 
 
-def _session(losses: SessionLosses, measured: Mapping[str, float], null: str) -> SessionFinding:
+def _session(
+    losses: SessionLosses, measured: Mapping[str, float], null: str, code: CodeFigures | None, why_no_null: str = ""
+) -> SessionFinding:
     session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
     if not math.isfinite(mean):
         reasons.append("baseline runs are missing or failed")
     else:
-        if not p_value <= ALPHA:
+        if why_no_null:
+            reasons.append(f"its null, {null}, could not be measured: {why_no_null}")
+        elif not p_value <= ALPHA:
             reasons.append(f"the raw decoder does not beat its null, {null} (p = {p_value:.3f})")
+        if losses.blocks.too_short:
+            reasons.append(losses.blocks.too_short)
         if not mean > RANGE_ERRORS * error:
             reasons.append(f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)")
     return SessionFinding(
         session=session.name, subject=session.subject, group=session.group, floor=float(losses.floor.mean()),
         ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
         null_p_value=p_value, decodable=not reasons,
-        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g}, null p = {p_value:.3f}",
-        units=int(measured.get("units", 0)), n_eff=measured.get("n_eff"), red_idx=measured.get("red_idx"),
+        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = {p_value:.3f}",
+        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None, red_idx=code.red_idx if code else None,
         tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
         jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
     )  # fmt: skip
+
+
+def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFigures]:
+    """Return what was measured of every code without SSL, of sessions and of planted controls, by name."""
+    return {
+        run.session: result.code
+        for run in plan.baselines
+        if run.method.kind == "code" and (result := results.get(run.key())) is not None and result.code is not None
+    }
 
 
 def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float) -> float | None:

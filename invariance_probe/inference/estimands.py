@@ -1,7 +1,8 @@
 """From run results to the quantities of science.md, section 2, session by session.
 
 Losses are kept by seed and test block, because the variance between sessions, seeds and blocks is what the
-claims rest on. Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
+claims rest on; blocks that are too short for their target to be independent are merged as they are read.
+Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
 """
 
 import copy
@@ -10,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.inference.blocks import Blocks
 from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.plan import BESIDE, Plan
 from invariance_probe.study.run import Run, RunResult
@@ -18,7 +20,7 @@ from invariance_probe.study.session import Session
 Condition = tuple[str, str, float, str, float]
 """setting, axis, dose, arm, fraction of the training windows."""
 
-CEILINGS = ("raw", "supervised")
+CEILINGS = ("raw", "square_roots", "supervised")
 """Decoder families that may be the ceiling; the first wins a tie."""
 
 DIFFERENCES = {
@@ -28,6 +30,8 @@ DIFFERENCES = {
 }  # fmt: skip
 """The arms whose losses an estimand subtracts, second from first; `none` is the identity dose."""
 
+CORRUPTED_TWICE = "L(d, d)"
+"""Loss over L(0, 0) of encoders that were trained at a dose, on inputs at that dose."""
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
 
 
@@ -71,16 +75,25 @@ class SessionLosses:
         The runs of this session.
     results
         Results by run key; failed runs count as missing.
+
+    Attributes
+    ----------
+    blocks
+        How test blocks are merged, so that each lasts five autocorrelation times of target and errors.
     """
 
     def __init__(self, plan: Plan, session: Session, runs: Sequence[Run], results: Mapping[str, RunResult]) -> None:
         study = plan.study
         self.session = session
-        self._blocks = study.folds.count * study.folds.blocks_per_fold
+        self._planned_blocks = study.folds.count * study.folds.blocks_per_fold
+        code = next(
+            (found.code for run in runs if (found := results.get(run.key())) is not None and found.code is not None), None
+        )
+        self.blocks = Blocks.of(self._planned_blocks, code, in_time=study.folds.scheme != "shuffled")
         self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
-        self._floor = np.full(self._blocks, np.nan)
+        self._floor = np.full(self._planned_blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
-        own = {setting.method.kind for setting in (*plan.settings, *plan.checks)}
+        own = {setting.method.kind for setting in (*plan.settings, *(one for one, _ in plan.recipes_of(session)))}
         for run in runs:
             if isinstance(run.examination, Corruption):
                 self._enter(_tested(run.examination.axis, run.examination.dose), run, results.get(run.key()))
@@ -100,7 +113,7 @@ class SessionLosses:
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
         address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
-        losses = self._losses.setdefault(address, {}).setdefault(run.seed, np.full(self._blocks, np.nan))
+        losses = self._losses.setdefault(address, {}).setdefault(run.seed, np.full(self._planned_blocks, np.nan))
         if result is None or result.status == "failed":
             return
         blocks = list(result.blocks)
@@ -114,7 +127,7 @@ class SessionLosses:
         """Return losses (seed, block); NaN where a run is missing, empty where none was planned."""
         by_seed = self._losses.get((role, condition), {})
         wanted = sorted(by_seed) if seeds is None else [seed for seed in seeds if seed in by_seed]
-        return np.array([by_seed[seed] for seed in wanted]).reshape(len(wanted), self._blocks)
+        return self.blocks.merge(np.array([by_seed[seed] for seed in wanted]).reshape(len(wanted), self._planned_blocks))
 
     def ssl(self, condition: Condition) -> np.ndarray:
         """Return the losses of the study's own seeds under a condition (seed, block)."""
@@ -123,7 +136,7 @@ class SessionLosses:
     @property
     def floor(self) -> np.ndarray:
         """Loss of the best constant (block,)."""
-        return self._floor
+        return self.blocks.merge(self._floor)
 
     @property
     def selection(self) -> dict[str, float]:
@@ -138,19 +151,19 @@ class SessionLosses:
     @property
     def range(self) -> np.ndarray:
         """R = floor - ceiling (seed, block)."""
-        return self._floor - self.ceiling
+        return self.floor - self.ceiling
 
     def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
-        """Return an estimand: `C_info`, `T`, or one of `DIFFERENCES`."""
-        if name == "C_info":
-            return Effect(self._information(axis, dose) - self.ceiling, self.range_for(self.ceiling))
+        """Return an estimand: `T`, `L(d, d)` over L(0, 0), or one of `DIFFERENCES`."""
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
+        if name == CORRUPTED_TWICE:
+            return self.excess(axis, dose, dose)
         upper, lower = (
             self.ssl(at("", 0.0, "none", setting, fraction) if arm == "none" else at(axis, dose, arm, setting, fraction))
             for arm in DIFFERENCES[name]
         )
-        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
+        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def excess(self, axis: str, train: float, test: float) -> Effect:
@@ -159,24 +172,19 @@ class SessionLosses:
         condition = IDENTITY if train == identity else at(axis, train, "independent")
         upper = self.array("ssl" if test == identity else _tested(axis, test), condition, range(self.seeds))
         lower = self.ssl(IDENTITY)
-        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self._blocks))
+        values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def noise(self) -> Effect:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
         others = self.array("ssl", IDENTITY, range(self._planned, self._planned + self.seeds))
         own = self.ssl(IDENTITY)
-        values = others - own if others.shape == own.shape else np.zeros((0, self._blocks))
+        values = others - own if others.shape == own.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def retention(self, losses: np.ndarray) -> float:
         """Return the part of the decodable range that losses (seed, block) keep."""
-        return float((self._floor - losses).mean() / self.range.mean())
-
-    def _information(self, axis: str, dose: float) -> np.ndarray:
-        if self.ceiling_family == "raw":
-            return self.array("information", at(axis, dose, "none"))
-        return self.array("supervised", at(axis, dose, "none"), range(self.seeds))
+        return float((self.floor - losses).mean() / self.range.mean())
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""
@@ -202,8 +210,7 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
     """Return the losses of every session by its name.
 
     The ceiling's decoder family is chosen on training data, once for all sessions of a group: chosen for each
-    session, two near-equal families would be told apart by noise, and C_info would mean different things in
-    the sessions that it is averaged over.
+    session, two near-equal families would be told apart by noise.
     """
     by_session: dict[str, list[Run]] = {}
     for run in plan.runs:

@@ -78,7 +78,8 @@ def classes(question: Question) -> Iterator[ClassPoint]:
         for losses in question.losses:
             place = (losses.session.name, label)
             if place in clean and place in dosed:
-                effects[losses.session.name] = Effect(dosed[place] - clean[place], losses.range_for(clean[place]))
+                values = losses.blocks.merge(dosed[place] - clean[place])
+                effects[losses.session.name] = Effect(values, losses.range_for(values))
         sample = Sample(tuple(effects.values()), tuple(evidence.sessions[name].subject for name in effects), question.judged_at)
         if sample.complete:
             yield ClassPoint(hypothesis.id, "", label, hypothesis.dose, sample.estimate, *sample.interval(), len(effects))

@@ -5,13 +5,15 @@ so 0.1 means a tenth of what can be decoded at all.
 """
 
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from invariance_probe.inference.messenger_points import MessengerPoint, ReliancePoint, SwitchingPoint, UnitScore
 from invariance_probe.inference.points import (
     Baseline,
     ClassPoint,
+    CodePoint,
     CurvePoint,
+    DroppingPoint,
     ExaminedPoint,
     LagPoint,
     MatrixPoint,
@@ -26,7 +28,7 @@ class Estimand:
     """One estimated quantity with its 90 % interval; `smallest_margin` is the smallest m at which `<= m` would be shown."""
 
     name: str
-    """`delta`, `H`, `D`, `C_info`, `T`; of a contrast `M_loc`, `M_rand`, `M_shift`, `M_oracle`, and `A/A`."""
+    """`delta`, `H`, `D`, `C_code`, `C_blind`, `T`, `L(d, d)`; of a contrast `M_loc`, `M_rand`, `M_shift`, `M_oracle`, and `A/A`."""
     axis: str
     dose: float
     arm: str
@@ -50,13 +52,32 @@ class Claim:
     p_value: float
 
 
+Outcome = Literal["passed", "failed", "not shown", "not computed"]
+"""`failed` takes away what a gate limits; `not shown` and `not computed` leave it exploratory."""
+
+EVERYTHING, CARRIERS, LEARNING, AXIS = "everything", "carriers", "learning", "the axis"
+"""What a gate can limit, beside single words."""
+
+
 @dataclass(frozen=True)
 class Gate:
-    """One entry condition of a verdict; `passed` is None where it was not checked, with the reason in `detail`."""
+    """One precondition of a finding, and what it limits (science.md 3.4)."""
 
     name: str
-    passed: bool | None
+    outcome: Outcome
+    limits: tuple[str, ...]
+    """`everything`, `carriers`, `learning`, `the axis`, or the words that it takes away."""
     detail: str
+    passed: bool | None = field(init=False)
+    """True or False where it passed or failed; None for the other two outcomes."""
+
+    def __post_init__(self) -> None:
+        """Derive `passed`, which older readers of report.json know."""
+        object.__setattr__(self, "passed", {"passed": True, "failed": False}.get(self.outcome))
+
+    def stops(self, what: str) -> bool:
+        """Say whether it failed and limits something, or everything."""
+        return self.outcome == "failed" and (what in self.limits or EVERYTHING in self.limits)
 
 
 @dataclass(frozen=True)
@@ -94,20 +115,112 @@ class CodeMeasure:
 
 @dataclass(frozen=True)
 class NoSSL:
-    """What is known without SSL: the information cost, how many units carry the target, and how fast it is forgotten."""
+    """The finding of the code as earlier versions of report.json had it; kept one schema version."""
 
     verdict: str
-    """`information kept`, `information lost` or `inconclusive`."""
+    """`information kept`, `information lost`, `inconclusive` or `not measured`."""
     detail: str
     measures: tuple[CodeMeasure, ...] = ()
 
 
 @dataclass(frozen=True)
-class SSLAddition:
-    """What SSL adds to the no-SSL verdict."""
+class Quantity:
+    """One quantity of the code over the sessions of a hypothesis, with its 90 % interval."""
 
-    relation: str
-    """`repeats`, `refines`, `changes`, or `nothing` where SSL gives no answer."""
+    estimate: float
+    ci_low: float
+    ci_high: float
+    n_sessions: int
+
+
+@dataclass(frozen=True)
+class NamedUnit:
+    """A unit that carries the target in one session, and in how many folds it was chosen."""
+
+    session: str
+    unit: str
+    gained: int
+    """Folds in which it is among the fewest units that reach half."""
+    lost: int
+    """Folds in which it is among the fewest units whose loss leaves less than half."""
+    folds: int
+
+
+@dataclass(frozen=True)
+class CodeFinding:
+    """What decoders without SSL show of a code (science.md 2.1 and 3.1)."""
+
+    finding: str
+    """`kept`, `lost`, `undecided` or `not measured`."""
+    carriers_word: str
+    """`few`, `between`, `spread` or `undecided`; empty where no word is allowed."""
+    redundant: bool
+    """Whether redundancy is shown to be above 1.25."""
+    K_s: Quantity | None
+    """Fewest units that reach half of what all units decode."""
+    K_n: Quantity | None
+    """Fewest units whose loss leaves less than half."""
+    carriers: Quantity | None
+    """K_s + K_n."""
+    redundancy: Quantity | None
+    C_code: Quantity | None
+    """Loss with the surviving inputs known and the decoder refitted, in units of R_code."""
+    C_blind: Quantity | None
+    """Loss of one decoder that cannot see the corruption, in units of R_code."""
+    independent: float | None
+    """C_code of an independent code with the same R2: p / (1 + (1 - p) J)."""
+    known_masks: bool
+    """Whether C_code knows which inputs survive; else it equals C_blind."""
+    linear: bool
+    """Whether linear decoders reach less than .8 of R, so that the finding is about them."""
+    n_units: tuple[int, ...]
+    """Units that vary in every training part, of every session."""
+    share: float
+    """Part of the units below which carriers are `few`, and above which a target is `spread`."""
+    units: tuple[NamedUnit, ...]
+    sentence: str
+
+
+@dataclass(frozen=True)
+class RecipeFinding:
+    """What training by one recipe of a panel shows at the primary dose."""
+
+    name: str
+    method: str
+    steps: int | None
+    learning_rate: float | None
+    batch_size: int | None
+    dimensions: int | None
+    computed: bool
+    reason: str
+    """Why it was not computed, or what took it out; empty where nothing did."""
+    finding: str
+    """`free`, `costly`, `undecided`, or `not computed`."""
+    retention: float | None
+    """Part of R that dose 0 keeps, median over sessions."""
+    D: Quantity | None
+    H: Quantity | None
+    delta: Quantity | None
+    gates: tuple[Gate, ...]
+
+
+@dataclass(frozen=True)
+class PanelFinding:
+    """The recipes that a claim about learning was judged under, and why these."""
+
+    recipes: tuple[RecipeFinding, ...]
+    reason: str
+    one_method: str
+    """Why there is no recipe of a second method; empty where there is one."""
+
+
+@dataclass(frozen=True)
+class LearningFinding:
+    """What training shows under every recipe of the panel (science.md 2.2 and 3.1)."""
+
+    finding: str
+    """`free`, `costly`, `recipe-dependent`, `undecided` or `not measured`."""
+    panel: PanelFinding
     sentence: str
 
 
@@ -117,7 +230,7 @@ class Objective:
 
     method: str
     word: str | None
-    """What the rule says of it, before gates; None where runs are missing."""
+    """`free`, `costly` or `undecided`, before gates; None where runs are missing."""
     licensed: bool
     retention: float | None
     """Part of the decodable range that it keeps, median over sessions."""
@@ -195,7 +308,7 @@ class HypothesisFinding:
     naive: NaiveRule
     estimands: tuple[Estimand, ...]
     swept: tuple[Estimand, ...]
-    """The primary dose under every swept setting and check: amount of data, steps, width, method."""
+    """The primary dose under every recipe, swept setting and control."""
     claims: tuple[Claim, ...]
     gates: tuple[Gate, ...]
     p_value: float | None
@@ -204,7 +317,10 @@ class HypothesisFinding:
     supports: str = ""
     """What the verdict can support, and below what it cannot, in words (science-notes 2.1 and 2.2)."""
     cannot_support: str = ""
-    ssl_adds: SSLAddition = SSLAddition("nothing", "")
+    code: CodeFinding | None = None
+    """Of a hypothesis on a corruption."""
+    learning: LearningFinding | None = None
+    """Of a hypothesis on a dose; None of a contrast."""
     objectives: Objectives | None = None
     """None where no method is swept."""
     look: LookTaken | None = None
@@ -253,6 +369,9 @@ class Findings:
     curve: tuple[CurvePoint, ...]
     runs: RunCounts
     standing: Standing
+    code: tuple[CodePoint, ...] = ()
+    """One row per session whose code was measured."""
+    dropping: tuple[DroppingPoint, ...] = ()
     lags: tuple[LagPoint, ...] = ()
     nulls: tuple[NullFinding, ...] = ()
     matrix: tuple[MatrixPoint, ...] = ()

@@ -1,4 +1,4 @@
-"""The entry conditions of a verdict (science.md, section 3.4)."""
+"""The preconditions of a finding and what each of them limits (science.md 3.4)."""
 
 from collections.abc import Mapping, Sequence
 
@@ -6,109 +6,160 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.entry import still
-from invariance_probe.inference.estimands import IDENTITY, SessionLosses, at
-from invariance_probe.inference.findings import Gate
+from invariance_probe.inference.estimands import SessionLosses, at
+from invariance_probe.inference.findings import AXIS, CARRIERS, EVERYTHING, LEARNING, Gate
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis
-from invariance_probe.study.licences import not_counted, unlicensed
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.recipes import Setting
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5
 """Part of the decodable range that a method must keep at dose 0."""
+TOO_MUCH = 1.1
+"""Retention above this is told: the representation is better than every decoder without SSL."""
 MAY_COLLAPSE = 0.1
 """Part of the dose-0 runs that may collapse or fail."""
+FEWEST_SESSIONS = 3
+"""Sessions that must stay, or all of fewer."""
 
 
 def decodable(findings: Sequence[SessionFinding]) -> Gate:
-    """At least one session can be decoded; the others are named and left out before any SSL result is seen."""
+    """Check that enough sessions can be decoded; the others leave before any SSL result is seen."""
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
-    kept = len(findings) - len(out)
-    return Gate(
-        "decodable",
-        kept > 0,
-        f"{kept} of {len(findings)} sessions are decodable" + ("; left out: " + "; ".join(out) if out else ""),
-    )
+    kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
+    detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
+    detail += "; left out: " + "; ".join(out) if out else ""
+    return Gate("decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail)
 
 
-def movement(plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, sessions: Sequence[str]) -> Gate:
-    """The target moves on the axis (jitter), or the corruption changed the inputs (transforms)."""
+def movement(
+    plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, sessions: Sequence[str], changes: Sequence[float]
+) -> Gate:
+    """Check that the target moves on the axis (jitter), or that the corruption changed the inputs.
+
+    Parameters
+    ----------
+    changes
+        By how much the corruption changed the inputs of each session, in units of their variance.
+    """
     if plan.study.is_jitter(hypothesis.axis):
         stuck = [f"{name}: {reason}" for name in sessions if (reason := still(plan, results, hypothesis, name))]
-        return Gate("movement", not stuck, "; ".join(stuck) or "the target moves by more than the margin over the primary jitter")
-    changes = [
-        result.diagnostics["input_change"]
-        for run in plan.grid
-        if run.method.kind == "information"
-        and run.session in sessions
-        and (run.axis, run.dose) == (hypothesis.axis, hypothesis.dose)
-        if (result := results.get(run.key())) is not None and "input_change" in result.diagnostics
-    ]
+        moved = "the target moves by more than the margin over the primary jitter"
+        return Gate("movement", "failed" if stuck else "passed", (AXIS,), "; ".join(stuck) or moved)
     if not changes:
-        return Gate("movement", None, "not measured")
-    return Gate(
-        "movement", min(changes) > 0, f"the corruption changed the inputs by {min(changes):.2f} of their variance or more"
-    )
+        return Gate("movement", "not computed", (AXIS,), "the change of the inputs was not measured")
+    least = min(changes)
+    detail = f"the corruption changed the inputs by {least:.2f} of their variance or more"
+    return Gate("movement", "passed" if least > 0 else "failed", (AXIS,), detail)
 
 
-def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, for_sensitive: bool, jitter: bool) -> Gate:
-    """SSL keeps half of the decodable range at dose 0 in every session (one exception above four).
+def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool) -> Gate:
+    """Check that representations keep half of R in every session (one exception above four).
 
-    For a verdict of `sensitive` the better of dose 0 and the shared arm counts.
+    A `D > m` claim may rest on the shared arm where dose 0 keeps less; then the gate passes, and
+    `dose_zero_keeps` says that no other claim is made.
     """
-    kept = {}
+    kept = _kept(losses, hypothesis, setting, jitter)
+    alone = {name: value for name, (value, _) in kept.items()}
+    enough = _enough(alone)
+    detail = f"dose 0 keeps {_range_of(list(alone.values()))} of the range"
+    if not enough and not jitter and _enough({name: best for name, (_, best) in kept.items()}):
+        return Gate("retention", "passed", (LEARNING,), f"{detail}; the shared arm keeps half of it, so only `D > m` is claimed")
+    below = [f"{name} {value:.2f}" for name, value in alone.items() if not value >= RETAINED]
+    detail += f"; below {RETAINED:g}: {', '.join(below)}" if below else ""
+    if above := [f"{name} {value:.2f}" for name, value in alone.items() if value > TOO_MUCH]:
+        detail += f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so R is too small there"
+    return Gate("retention", "passed" if enough else "failed", (LEARNING,), detail)
+
+
+def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
+    """Say whether dose 0 alone keeps half of the range in enough sessions."""
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    return _enough({one.session.name: one.retention(one.ssl(clean)) for one in losses})
+
+
+def _kept(
+    losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
+) -> dict[str, tuple[float, float]]:
+    """Return what dose 0 keeps, and the better of dose 0 and the shared arm, by session."""
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
+    found = {}
     for session in losses:
-        best = session.retention(session.ssl(IDENTITY))
-        if for_sensitive and not jitter:
-            best = max(best, session.retention(session.ssl(at(hypothesis.axis, hypothesis.dose, "shared"))))
-        kept[session.session.name] = best
-    below = [f"{name} {value:.2f}" for name, value in kept.items() if not value >= RETAINED]
-    allowed = 1 if len(kept) > 4 else 0
-    detail = f"dose 0 keeps {min(kept.values()):.2f} to {max(kept.values()):.2f} of the range" if kept else "no sessions"
-    return Gate(
-        "retention", bool(kept) and len(below) <= allowed, detail + (f"; below {RETAINED:g}: {', '.join(below)}" if below else "")
-    )
+        alone = session.retention(session.ssl(clean))
+        found[session.session.name] = alone, alone if jitter else max(alone, session.retention(session.ssl(shared)))
+    return found
 
 
-def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
-    """At most a tenth of the dose-0 runs failed or collapsed."""
-    kinds = {setting.method.kind for setting in plan.settings}
+def _enough(kept: Mapping[str, float]) -> bool:
+    below = sum(not value >= RETAINED for value in kept.values())
+    return bool(kept) and below <= (1 if len(kept) > 4 else 0)
+
+
+def _range_of(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}" if values else "nothing"
+
+
+def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting) -> Gate:
+    """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed."""
     clean = [
-        run for run in plan.grid if run.session in sessions and run.method.kind in kinds and run.axis == "" and run.setting == ""
+        run
+        for run in plan.grid
+        if (run.setting, run.axis, run.fraction) == (setting.label, "", setting.fraction)
+        and run.session in sessions
+        and run.method.kind == setting.method.kind
     ]
     states = [result.status for run in clean if (result := results.get(run.key())) is not None]
     bad = sum(state != "done" for state in states)
-    return Gate(
-        "collapse",
-        bool(states) and bad <= MAY_COLLAPSE * len(states),
-        f"{bad} of {len(states)} runs at dose 0 failed or collapsed",
-    )
+    passed = bool(states) and bad <= MAY_COLLAPSE * len(states)
+    detail = f"{bad} of {len(states)} runs at dose 0 failed or collapsed"
+    return Gate("collapse", "passed" if passed else "failed", (LEARNING,), detail)
 
 
-def reference(harm: Sample | None, margin: float) -> Gate:
-    """The reference arm itself does no harm: H <= m is shown. Without it no `D <= m` can be claimed."""
-    if harm is None:
-        return Gate("reference", True, "dose 0 is the reference of a jitter")
-    p = harm.p_at_most(margin)
-    return Gate("reference", p <= ALPHA, f"H = {harm.estimate:+.3f}, H <= {margin:g}: {p_in_words(p)}")
+def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
+    """Check that longer training does not show the declared recipe undertrained.
+
+    Parameters
+    ----------
+    changes
+        How much more the declared recipe loses than `longer`, in units of R: at dose 0, and of
+        H and delta.
+    why_not
+        Why there is nothing to compare with; empty where there is.
+    """
+    if why_not or not changes or not all(sample.complete for sample in changes.values()):
+        return Gate("trained", "not computed", (LEARNING,), why_not or "runs of the longer recipe are missing")
+    said = ", ".join(f"{name} by {sample.estimate:+.2f}" for name, sample in changes.items())
+    shown = [name for name, sample in changes.items() if sample.p_more_than(margin) <= ALPHA]
+    detail = f"longer training lowers {said}"
+    if shown:
+        detail += f": shown to be more than the margin for {', '.join(shown)}, so the declared recipe is undertrained"
+    return Gate("trained", "failed" if shown else "passed", (LEARNING,), detail)
 
 
 def noise(contrast: Sample, margin: float) -> Gate:
-    """The same condition with other seeds: not shown different, and shown equivalent.
+    """Compare dose 0 with dose 0 under other seeds (A/A).
 
-    Shown different blocks every verdict; not shown equivalent blocks the `<= m` claims only.
+    Shown different by more than m fails; not shown equivalent leaves no `<= m` claim.
     """
+    limits = ("invariant", "tolerated", "competition")
     if not contrast.complete:
-        return Gate("noise", None, "no second set of seeds (a method without randomness has none)")
+        why = "there is no second set of seeds (a method without randomness has none)"
+        return Gate("noise", "not computed", limits, why)
     above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
+    estimate = f"dose 0 with other seeds differs by {contrast.estimate:+.3f}"
     if min(above, below) <= ALPHA:
-        return Gate("noise", False, f"dose 0 differs from dose 0 with other seeds by {contrast.estimate:+.3f}: shown different")
-    equivalent = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))
-    said = "shown equivalent" if equivalent <= ALPHA else "not shown equivalent, so no `<= m` claim is made"
-    return Gate("noise", True, f"dose 0 with other seeds: {contrast.estimate:+.3f}, {said} ({p_in_words(equivalent)})")
+        return Gate("noise", "failed", (LEARNING,), f"{estimate}: shown to be more than the margin")
+    p = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))
+    if p <= ALPHA:
+        return Gate("noise", "passed", limits, f"{estimate}: shown equivalent ({p_in_words(p)})")
+    return Gate(
+        "noise", "not shown", limits, f"{estimate}: not shown equivalent ({p_in_words(p)}), so nothing is claimed to be <= m"
+    )
 
 
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
@@ -117,82 +168,67 @@ def equivalent_noise(contrast: Sample, margin: float) -> bool:
 
 
 def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
-    """Random walks, which no activity can know, are not decoded in the study's own folds.
+    """Check that random walks, which no activity can know, are not decoded in the study's folds.
 
-    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep stretches of time whole, R2
-    about the session's mean is mostly below 0. It does not pass while a session's walks are missing.
+    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep
+    stretches of time whole, R2 about the session's mean is mostly below 0. It does not pass
+    while a session's walks are missing.
     """
+    limits = (EVERYTHING,)
     if plan.study.quick:
-        return Gate("leak", None, "left out: the study is quick")
+        return Gate("leak", "not computed", limits, "left out: the study is quick")
     walks = {name: r2 for name in sessions if (r2 := _walks(plan, results, name, "leak@"))}
     if len(walks) < len(sessions):
         lacking = ", ".join(name for name in sessions if name not in walks)
-        return Gate("leak", False, f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}")
+        return Gate(
+            "leak", "failed", limits, f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}"
+        )
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
     p_values = {name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue for name, r2 in walks.items()}
     leaking = [f"{name} ({decoded[name]} of {len(walks[name])})" for name, p in p_values.items() if p * len(walks) <= ALPHA]
     said = f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time"
     medians = [np.median(r2) for r2 in walks.values()]
     beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
-    return Gate(
-        "leak",
-        not leaking,
+    detail = (
         f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of {len(next(iter(walks.values())))} random walks of "
         f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} to "
-        f"{max(beyond):+.2f})",
+        f"{max(beyond):+.2f})"
     )
+    return Gate("leak", "failed" if leaking else "passed", limits, detail)
 
 
 def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
-    """Return the R2 of every random walk of a session, of one kind; empty where they were not measured."""
+    """Return the R2 of every random walk of a session, of one kind; empty if not measured."""
     for run in plan.baselines:
         if run.method.kind == "leak" and run.session == session and (result := results.get(run.key())) is not None:
             return [value for address, value in result.diagnostics.items() if address.startswith(name)]
     return []
 
 
-def steps(plan: Plan, change: Sample, margin: float) -> Gate:
-    """With twice the steps delta does not change: a change by more than m that is shown fails."""
-    if plan.study.quick:
-        return Gate("steps", None, "left out: the study is quick")
-    if not change.complete:
-        return Gate("steps", None, "no runs with twice the steps (a method in closed form has no steps)")
-    p = min(change.p_more_than(margin), change.p_at_most(-margin))
-    low, high = change.interval()
-    detail = f"with twice the steps delta changes by {change.estimate:+.3f} [{low:.3f}, {high:.3f}]"
-    return Gate("steps", p > ALPHA, f"{detail}: {'shown to be more than the margin' if p <= ALPHA else 'not shown to be more'}")
+def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
+    """Check that a word about carriers is the same without units that repeat others.
+
+    Parameters
+    ----------
+    word, without
+        The word with all units, and without those that are copies or sums of others.
+    named
+        The pairs of units, by session.
+    """
+    if not named:
+        return Gate("distinct", "passed", (CARRIERS,), "no unit is a copy or a sum of others")
+    said = f"{len(named)} units repeat others ({'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''})"
+    if word == without:
+        return Gate("distinct", "passed", (CARRIERS,), f"{said}; the word is the same without them")
+    return Gate("distinct", "failed", (CARRIERS,), f"{said}; without them the word would be {without!r}")
 
 
-REVERSED = {"invariant": {"sensitive"}, "recoverable": {"sensitive"}, "sensitive": {"invariant", "recoverable"}}
-"""What a check would have to say to reverse a verdict."""
-
-
-def again(name: str, verdict: str, second: str | None, detail: str) -> Gate:
-    """A verdict is not reversed when it is looked at again, with less data or another method; `second` is None where that was not possible."""
-    return Gate(name, None if second is None else second not in REVERSED.get(verdict, set()), detail)
-
-
-def planted(verdicts: Mapping[str, str], why_not: str) -> Gate:
-    """Half-counts of one unit are not called invariant or recoverable, and a projection over all units not sensitive."""
-    if not verdicts:
-        return Gate("planted targets", None, why_not)
-    wrong = {"one_unit": {"invariant", "recoverable"}, "projection": {"sensitive"}}
-    failed = [kind for kind, verdict in verdicts.items() if verdict in wrong[kind]]
-    said = "; ".join(f"{kind.replace('_', ' ')}: {verdict}" for kind, verdict in verdicts.items())
-    return Gate("planted targets", not failed, said + (f"; {why_not}" if why_not else ""))
-
-
-def licence(plan: Plan, axis: str) -> Gate:
-    """The method, at settings like these, passed the calibration; no adversary and no model of several sessions has been through it."""
-    study = plan.study
-    about = "jitters" if study.is_jitter(axis) else "corruptions" if study.corrupts(axis) else "contrasts"
-    reasons = [
-        *unlicensed(study.method, study.training.optimisation()),
-        *not_counted(study.method, about, len(plan.sessions)),
-    ]
-    adversary = plan.study.views.adversary
+def licence(plan: Plan, reasons: Sequence[str], axis: str) -> Gate:
+    """Check that the declared recipe was calibrated for such a claim; no adversary or pool was."""
+    found, adversary = list(reasons), plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
-        reasons = [*reasons, f"training against {adversary.kind} has not been calibrated"]
+        found.append(f"training against {adversary.kind} has not been calibrated")
     if plan.study.views.pool is not None:
-        reasons = [*reasons, "models that train on several sessions have not been calibrated"]
-    return Gate("licence", not reasons, "; ".join(reasons) or f"{plan.study.method.kind} passed the calibration at such settings")
+        found.append("models that train on several sessions have not been calibrated")
+    detail = "; ".join(found) or f"{plan.study.method.kind} passed the calibration at such settings"
+    return Gate("licence", "failed" if found else "passed", (LEARNING,), detail)

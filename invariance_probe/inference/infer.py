@@ -1,21 +1,21 @@
-"""Run results to findings: every hypothesis judged at the look where it stops, and its outcome against its prediction."""
+"""Run results to findings: every hypothesis judged at the look where it stops, and at the level that Holm leaves to it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from statsmodels.stats.multitest import multipletests
 
 from invariance_probe.inference import description, examination
-from invariance_probe.inference.addition import ssl_adds
-from invariance_probe.inference.contrast_words import contrast_addition, contrast_limits, contrast_supports
+from invariance_probe.inference.contrast_words import contrast_limits, contrast_supports
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
+from invariance_probe.inference.judging import Judgement
+from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.messengers import messengers, switching, unit_scores
 from invariance_probe.inference.nulls import null_findings
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.reliance import reliance
 from invariance_probe.inference.scope import cannot_support, supports
-from invariance_probe.inference.stopping import evidence_of, seen, stopped
-from invariance_probe.inference.verdicts import outcome
+from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
@@ -41,8 +41,8 @@ def infer(
     """
     whole = evidence_of(plan, results, standing)
     judged = [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
-    questions, evidence = [question for question, _ in judged], seen(whole, judged)
-    found = _adjusted(tuple(finding for _, finding in judged))
+    questions, evidence = [one.question for one in judged], seen(whole, judged)
+    found = [taken_at(one, finding) for one, finding in zip(judged, found_of([one.judgement for one in judged]), strict=True)]
     return Findings(
         hypotheses=tuple(_spelt_out(question, finding) for question, finding in zip(questions, found, strict=True)),
         sessions=tuple(evidence.sessions.values()),
@@ -50,6 +50,8 @@ def infer(
         curve=tuple(description.curve(evidence)),
         runs=description.counts(plan, evidence.results, left_out),
         standing=standing,
+        code=tuple(description.codes(evidence)),
+        dropping=tuple(description.dropping(evidence)),
         lags=tuple(description.lags(plan, results)),
         nulls=tuple(null_findings(plan, results)),
         matrix=tuple(examination.matrix(evidence, questions)),
@@ -64,38 +66,54 @@ def infer(
 
 
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
-    """Say what a verdict can and cannot support, and what SSL adds to what is known without it."""
+    """Say what a verdict can and cannot support."""
     if isinstance(question.hypothesis, Contrast):
-        return replace(
-            finding,
-            supports=contrast_supports(question, finding),
-            cannot_support=contrast_limits(question, finding),
-            ssl_adds=contrast_addition(question, finding),
-        )
-    return replace(
-        finding,
-        supports=supports(question, finding),
-        cannot_support=cannot_support(question, finding),
-        ssl_adds=ssl_adds(question, finding),
-    )
+        return replace(finding, supports=contrast_supports(question, finding), cannot_support=contrast_limits(question, finding))
+    return replace(finding, supports=supports(question, finding), cannot_support=cannot_support(question, finding))
 
 
-def _adjusted(found: tuple[HypothesisFinding, ...]) -> tuple[HypothesisFinding, ...]:
-    """Adjust p values, Holm over confirmatory and Benjamini-Hochberg over exploratory hypotheses, and set the outcomes.
+def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
+    """Return the finding of every hypothesis at the level that the others leave to it.
 
-    A hypothesis without a p value counts as p = 1, so that a failed gate cannot help the others.
+    Holm's procedure (1979, Scand J Stat 6:65) over the confirmatory hypotheses; exploratory ones
+    are not adjusted, and the p values of Benjamini & Hochberg (1995) stand beside. A hypothesis
+    whose words cannot be shown counts as p = 1, so that a failed gate cannot help the others.
     """
-    adjusted: dict[str, float] = {}
-    for status, method in (("confirmatory", "holm"), ("exploratory", "fdr_bh")):
-        family = [f for f in found if f.status == status]
-        if family:
-            values = multipletests([1.0 if f.p_value is None else f.p_value for f in family], method=method)[1]
-            adjusted |= {f.id: float(p) for f, p in zip(family, values, strict=True)}
-    return tuple(
-        replace(
-            f,
-            p_value_adjusted=None if f.p_value is None else adjusted[f.id],
-            outcome=outcome(f.predicts, f.verdict, None if f.p_value is None else adjusted[f.id]),
-        )
-        for f in found
-    )
+    confirmatory = [i for i, one in enumerate(judged) if one.question.status == "confirmatory"]
+    exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
+    p_values = [1.0 if one.p_value is None else one.p_value for one in judged]
+    levels = dict(zip(confirmatory, holm_levels([p_values[i] for i in confirmatory]), strict=True))
+    adjusted = _adjusted(p_values, confirmatory, "holm") | _adjusted(p_values, exploratory, "fdr_bh")
+    found = [one.finding(levels.get(i, ALPHA)) for i, one in enumerate(judged)]
+    return [
+        replace(finding, p_value_adjusted=None if finding.p_value is None else adjusted[i]) for i, finding in enumerate(found)
+    ]
+
+
+def holm_levels(p_values: Sequence[float]) -> list[float]:
+    """Return the level that Holm's step-down procedure leaves to every hypothesis.
+
+    The smallest p value is held against alpha / n, the next against alpha / (n - 1), and so on;
+    after the first that is not shown, the level stays.
+
+    Examples
+    --------
+    >>> holm_levels([0.04, 0.001])
+    [0.05, 0.025]
+    >>> holm_levels([0.04, 0.03])
+    [0.025, 0.025]
+    """
+    levels = [ALPHA] * len(p_values)
+    level = ALPHA / max(1, len(p_values))
+    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
+        levels[i] = level
+        if p_values[i] <= level and rank + 1 < len(p_values):
+            level = ALPHA / (len(p_values) - rank - 1)
+    return levels
+
+
+def _adjusted(p_values: Sequence[float], members: Sequence[int], method: str) -> dict[int, float]:
+    if not members:
+        return {}
+    values = multipletests([p_values[i] for i in members], method=method)[1]
+    return {i: float(p) for i, p in zip(members, values, strict=True)}

@@ -20,9 +20,7 @@ from scipy import optimize, stats
 
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.looks import ALPHA, Look
-
-POPULATION = 4
-"""Fewest sessions (or subjects) from which a population is inferred."""
+from invariance_probe.study.session import scope_of
 
 
 def p_in_words(p: float) -> str:
@@ -133,13 +131,6 @@ class Sample:
                 )
             step *= 2
         return side * math.inf
-
-
-def scope_of(subjects: Sequence[str]) -> str:
-    """Return what claims from sessions of these subjects are about; see `Sample.scope`."""
-    several = len(set(subjects)) > 1
-    units = len(set(subjects)) if several else len(subjects)
-    return "these recordings" if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
 
 
 def tail(mean: ArrayLike, error: ArrayLike, df: ArrayLike, upper: bool, guard: ArrayLike = 0.0) -> np.ndarray:

@@ -1,191 +1,279 @@
-"""One hypothesis in its evidence: estimands, gates, claims and the verdict, before any correction over hypotheses."""
+"""One hypothesis on a dose in its evidence: gates, the code's finding, learning's, and the word.
 
-import math
+What is gathered here depends on no level: the word is read from p values at the level that
+Holm's procedure leaves to the hypothesis, once all hypotheses of the study are known.
+"""
+
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-import numpy as np
-
-from invariance_probe.inference import controls, gates, wording
-from invariance_probe.inference.code_measures import code_measures, in_words
-from invariance_probe.inference.contrasts import judge_contrast
-from invariance_probe.inference.dose_response import dose_interval
-from invariance_probe.inference.entry import persistence
-from invariance_probe.inference.findings import Claim, DoseInterval, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL
-from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference import gates, wording
+from invariance_probe.inference.code import Code, code_finding
+from invariance_probe.inference.dose_evidence import dose_interval_of, estimands_of, flags_of, naive_of, no_ssl_of, swept_of
+from invariance_probe.inference.findings import (
+    AXIS,
+    CARRIERS,
+    EVERYTHING,
+    LEARNING,
+    Claim,
+    CodeFinding,
+    Gate,
+    HypothesisFinding,
+    LearningFinding,
+)
+from invariance_probe.inference.learning import Learning, learning_finding, learning_of, undertraining
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.objectives import objectives
-from invariance_probe.inference.question import ARMS, Question
-from invariance_probe.inference.verdicts import PREDICTED, ROWS, UNCALIBRATED, cells, decide, joint_p, prediction
-from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.plan import TWICE_THE_STEPS
-
-NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
-CHECKS = {"a third of the data", "another method"}
-"""Gates that look at the verdict again; where it is reversed it becomes `inconclusive`."""
-NOT_BLOCKING = {"reference", "licence", *CHECKS}
-"""Gates that leave a verdict word of their own, or act on single claims."""
+from invariance_probe.inference.planted import planted_gates
+from invariance_probe.inference.question import Question
+from invariance_probe.inference.verdicts import INCONCLUSIVE, UNCALIBRATED, decide, outcome, word_p
+from invariance_probe.study.licences import licensed_findings, unlicensed
+from invariance_probe.study.recipes import use_of
 
 
-def judge(question: Question) -> HypothesisFinding:
-    """Judge a hypothesis on the evidence of a question, at its look's levels where there are several looks."""
-    if isinstance(question.hypothesis, Contrast):
-        return judge_contrast(question)
-    entry = gates.decodable(question.covered)
-    if not entry.passed:
-        return _without_verdict(question, "untestable: no session can be decoded", [entry])
-    moves = gates.movement(question.plan, question.evidence.results, question.hypothesis, question.names)
-    if moves.passed is False and question.jitter:
-        return _without_verdict(question, "untestable: the target does not move on the axis", [entry, moves])
-    return _weigh(question, [entry, moves])
+@dataclass(frozen=True, eq=False)
+class Judgement(ABC):
+    """A hypothesis with everything that its word rests on, before a level is known."""
+
+    question: Question
+
+    @property
+    @abstractmethod
+    def p_value(self) -> float | None:
+        """The smallest p value of its possible words; None where no word can be shown."""
+
+    @abstractmethod
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
 
 
-def _weigh(question: Question, first: list[Gate]) -> HypothesisFinding:
-    samples = question.samples()
-    missing = [name for name, sample in samples.items() if not sample.complete]
-    if missing:
-        note = f"runs are missing or failed for {', '.join(missing)}"
-        return _without_verdict(question, "inconclusive", first, (note,))
-    contrast = question.noise()
-    claims = cells(samples, question.margin, gates.equivalent_noise(contrast, question.margin))
-    tentative = decide(claims, question.jitter)
-    checked = [*first, *_gates(question, tentative, samples, contrast)]
-    blocking = [gate.name for gate in checked if gate.passed is False and gate.name not in NOT_BLOCKING]
-    verdict = f"invalid: {', '.join(blocking)}" if blocking else _granted(checked, tentative)
-    silent = verdict != tentative  # a gate failed, the method has no licence, or a check reversed the verdict
-    finding = replace(
-        _blank(question),
-        scope=samples["delta"].scope,
-        verdict=verdict,
-        flags=_flags(question, samples),
-        dose_interval=_dose_interval(question),
-        no_ssl=_no_ssl(question, samples),
-        naive=_naive(question, samples),
-        estimands=_estimands(question),
-        swept=_swept(question),
-        objectives=objectives(question, tentative, samples, contrast),
-        claims=tuple(Claim(c.name, c.shown, c.p_value) for c in claims.values()),
-        gates=tuple(checked),
-        p_value=None if silent else joint_p(claims, prediction(question.hypothesis.predicts, question.jitter)),
-        notes=wording.notes(samples, question.margin),
-    )
-    return replace(finding, sentence=wording.sentence(question, finding, samples))
+@dataclass(frozen=True, eq=False)
+class DoseJudgement(Judgement):
+    """A hypothesis on a corruption or a jitter.
 
+    Attributes
+    ----------
+    gates
+        All that were judged.
+    learning
+        None where an earlier gate leaves nothing to ask.
+    """
 
-def _gates(question: Question, tentative: str, samples: dict[str, Sample], contrast: Sample) -> list[Gate]:
-    """Return every gate; one that takes a verdict away is judged at .05 at every look, what has to be shown at the look's level."""
-    plan, margin, single = question.plan, question.margin, question.single
-    seen, again = {name: sample.single for name, sample in samples.items()}, contrast.single
-    return [
-        gates.retention(question.losses, question.hypothesis, tentative == "sensitive", question.jitter),
-        gates.collapse(plan, question.evidence.results, question.names),
-        gates.reference(None if question.jitter else samples["H"], margin),
-        gates.noise(contrast, margin),
-        gates.leak(plan, question.evidence.results, question.names),
-        gates.steps(plan, single.change("delta", TWICE_THE_STEPS), margin),
-        controls.third(single, tentative, seen, again),
-        controls.another_method(single, tentative, seen, again),
-        controls.planted(single, again),
-        gates.licence(plan, question.hypothesis.axis),
-    ]
+    gates: tuple[Gate, ...]
+    learning: Learning | None = None
 
+    @property
+    def code(self) -> Code | None:
+        """The code in the hypothesis's sessions; None where it was not measured."""
+        code = self.question.code
+        return code if code is not None and code.complete else None
 
-def _granted(checked: Sequence[Gate], tentative: str) -> str:
-    failed = {gate.name for gate in checked if gate.passed is False}
-    if "licence" in failed:
-        return UNCALIBRATED
-    return "inconclusive" if CHECKS & failed else tentative
+    @cached_property
+    def shown(self) -> dict[str, float]:
+        """The p value of every word that the prediction is about, before gates take single words away."""
+        code = self.code
+        if self._stopped(EVERYTHING):
+            return {}
+        if self._about_units:
+            return {} if code is None or self._stopped(CARRIERS) else code.carriers_p()
+        if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
+            return {}
+        p_values = word_p(code.p_values() if code else {}, self.learning.p_values, self.question.jitter)
+        unclaimed = {word for gate in self.gates if gate.outcome == "not shown" and gate.name == "noise" for word in gate.limits}
+        return {word: 1.0 if word in unclaimed else float(p) for word, p in p_values.items()}
 
+    @property
+    def words(self) -> dict[str, float]:
+        """The same, with p = 1 for every word that a failed gate takes away."""
+        taken = {word for gate in self.gates if gate.outcome == "failed" for word in gate.limits}
+        return {word: 1.0 if word in taken else p for word, p in self.shown.items()}
 
-def _swept(question: Question) -> tuple[Estimand, ...]:
-    """Return the estimands at the primary dose under every swept setting and check, how they change, and those of the controls."""
-    names = ("delta",) if question.jitter else ("delta", "D", "H")
-    found = []
-    for setting in (*question.plan.settings[1:], *question.plan.checks):
-        at_setting = [(name, question.sample(name, None, setting.label, setting.fraction)) for name in names]
-        changes = [(f"change of {name}", question.change(name, setting.label, setting.fraction)) for name in names]
-        found += [
-            replace(_estimand(question, name, sample, question.hypothesis.dose), setting=setting.label)
-            for name, sample in (*at_setting, *changes)
-            if sample.complete
+    @property
+    def p_value(self) -> float | None:
+        """The smallest p value of its possible words; None where no word can be shown."""
+        return min(self.words.values(), default=None)
+
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
+        question = self.question
+        word = self._word(level)
+        verdict = word
+        if word == INCONCLUSIVE and self.words and (unadjusted := decide(self.words)) != INCONCLUSIVE:
+            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
+        code, learning = self._code_finding(level), self._learning_finding(level)
+        found = replace(
+            _blank(question),
+            verdict=verdict,
+            status=self._status(word),
+            outcome=outcome(question.hypothesis.predicts, word),
+            scope=question.scope,
+            no_ssl=no_ssl_of(question, code),
+            gates=self.gates,
+            p_value=self.p_value,
+            code=code,
+            learning=learning,
+            notes=self._notes(),
+        )
+        if learning is not None and not self._missing:
+            assert self.learning is not None
+            found = replace(
+                found,
+                flags=flags_of(question),
+                dose_interval=dose_interval_of(question, self.learning),
+                naive=naive_of(question),
+                estimands=estimands_of(question),
+                swept=swept_of(question),
+                objectives=objectives(question),
+                claims=self._claims(),
+            )
+        return replace(found, sentence=wording.sentence(question, found))
+
+    def _word(self, level: float) -> str:
+        """Return the word at a level, or why there is none."""
+        ends = (EVERYTHING, AXIS) if self._about_units else (EVERYTHING, AXIS, LEARNING)
+        for what in ends:
+            if failed := [gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits]:
+                return _without_word(self.question, failed)
+        word = decide(self.shown, level) if self.shown else INCONCLUSIVE
+        failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
+        return _without_word(self.question, failed) if failed else word
+
+    @property
+    def _about_units(self) -> bool:
+        return self.question.hypothesis.predicts in ("distributed", "few")
+
+    def _stopped(self, what: str) -> bool:
+        return any(gate.stops(what) for gate in self.gates)
+
+    @property
+    def _missing(self) -> list[str]:
+        """The names of recipes and of the code whose runs are missing or failed."""
+        if self.learning is None:
+            return []
+        declared = self.learning.declared
+        missing = [name for name, sample in declared.samples.items() if not sample.complete]
+        return missing + ([] if self.question.jitter or self.code else ["C_code"])
+
+    def _notes(self) -> tuple[str, ...]:
+        if self._missing:
+            return (f"runs are missing or failed for {', '.join(self._missing)}",)
+        if self.learning is None:
+            return ()
+        return (*wording.notes(self.question.samples(), self.question.margin), *self._in_its_own_range())
+
+    def _in_its_own_range(self) -> tuple[str, ...]:
+        """Return the effects in units of what dose 0 itself decodes, where that is more than R."""
+        assert self.learning is not None
+        declared = self.learning.declared
+        if declared.retention is None or declared.retention <= gates.TOO_MUCH:
+            return ()
+        each = ", ".join(f"{name} = {sample.estimate / declared.retention:+.2f}" for name, sample in declared.samples.items())
+        return (f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",)
+
+    def _status(self, word: str) -> str:
+        """Return `confirmatory`, or `exploratory` where a limiting gate is open or the panel has gaps."""
+        return "exploratory" if self.question.status == "exploratory" or self.open_about(word) else "confirmatory"
+
+    def open_about(self, word: str) -> tuple[str, ...]:
+        """Return what leaves a word exploratory: gates that are not shown or not computed, and missing recipes."""
+        limited = {word, EVERYTHING, AXIS, CARRIERS} if self._about_units else {word, EVERYTHING, AXIS, LEARNING}
+        open_gates = [
+            f"{gate.name} {gate.outcome}"
+            for gate in self.gates
+            if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
-    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)):
-        of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
-        found += [
-            replace(_estimand(question, name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
-            for name, sample in of_control
-            if sample.complete
-        ]
-    return tuple(found)
+        panel = () if self._about_units else self.question.plan.panels[self.question.hypothesis.id].missing
+        return (*open_gates, *(f"recipe {recipe.name} not computed" for recipe in panel))
 
-
-def _dose_interval(question: Question) -> DoseInterval | None:
-    kept, lost = {}, {}
-    equivalent = gates.equivalent_noise(question.noise(), question.margin)
-    for dose in question.doses:
-        samples = {name: sample for name, sample in question.samples(dose).items() if name != "delta(n/3)"}
-        if not all(sample.complete for sample in samples.values()):
+    def _code_finding(self, level: float) -> CodeFinding | None:
+        if self.code is None or self._stopped(EVERYTHING):
             return None
-        claims = cells(samples, question.margin, equivalent)
-        kept[dose] = joint_p(claims, ("delta <= m",) if question.jitter else PREDICTED["distributed"])
-        lost[dose] = joint_p(claims, ("delta > m",) if question.jitter else ROWS["sensitive"])
-    return dose_interval(question.plan.study.identity(question.hypothesis.axis), kept, lost)
+        question = self.question
+        ranges = [float(losses.range.mean()) for losses in question.losses]
+        found = code_finding(self.code, question.names, level, not self._stopped(CARRIERS), ranges)
+        taken = {word for gate in self.gates if gate.outcome == "failed" for word in gate.limits}
+        if found.carriers_word in taken:
+            found = replace(found, carriers_word="undecided")
+        return replace(found, sentence=wording.code_sentence(question, found))
+
+    def _learning_finding(self, level: float) -> LearningFinding | None:
+        if self.learning is None:
+            return None
+        failed = [gate for gate in self.gates if gate.outcome == "failed" and {LEARNING, EVERYTHING} & set(gate.limits)]
+        withheld = "; ".join(f"{gate.name} failed ({gate.detail})" for gate in failed)
+        return learning_finding(self.learning, level, withheld)
+
+    def _claims(self) -> tuple[Claim, ...]:
+        """Return every claim with its p value: of the code, then of each recipe."""
+        assert self.learning is not None
+        found = {} if self.code is None else self.code.p_values()
+        for recipe in self.learning.recipes:
+            mark = "" if recipe is self.learning.declared else f" [{recipe.planned.name}]"
+            found |= {f"{name}{mark}": p for name, p in recipe.p_values.items()}
+        return tuple(Claim(name, p <= ALPHA, float(p)) for name, p in found.items())
 
 
-def _estimands(question: Question) -> tuple[Estimand, ...]:
-    found = []
-    for dose in question.doses:
-        samples = question.samples(dose)
-        if not question.jitter and "paired" in question.plan.study.arms:
-            samples["delta_paired"] = question.sample("delta_paired", dose)
-        if dose == question.hypothesis.dose and not question.jitter:
-            samples["T"] = question.sample("T", dose)
-        found += [_estimand(question, name, sample, dose) for name, sample in samples.items() if sample.complete]
-    return tuple(found)
+def judge_dose(question: Question) -> DoseJudgement:
+    """Judge a hypothesis on a dose on the evidence of a question, at its look where there are several."""
+    entry = gates.decodable(question.covered)
+    if entry.outcome == "failed":
+        return DoseJudgement(question, (entry,))
+    code = question.code
+    changes = code.input_changes if code is not None else ()
+    moves = gates.movement(question.plan, question.evidence.results, question.hypothesis, question.names, changes)
+    if moves.outcome == "failed" and question.jitter:
+        return DoseJudgement(question, (entry, moves))
+    contrast = question.noise()
+    equivalent = gates.equivalent_noise(contrast, question.margin)
+    plan, hypothesis = question.plan, question.hypothesis
+    use = use_of(plan.study, hypothesis, len(question.names))
+    own = plan.settings[0]
+    reasons = unlicensed(own.method, own.optimisation, use)
+    learning = learning_of(question, licensed_findings(own.method, use), equivalent)
+    checked = [
+        entry,
+        moves,
+        gates.leak(plan, question.evidence.results, question.names),
+        *_of_carriers(code),
+        *learning.declared.gates,
+        *_of_training(learning),
+        gates.noise(contrast, question.margin),
+        *planted_gates(question.single, contrast.single),
+        gates.licence(plan, reasons, hypothesis.axis),
+    ]
+    return DoseJudgement(question, tuple(checked), learning)
 
 
-def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Estimand:
-    low, high = sample.interval()
-    seeds = max(effect.values.shape[0] for effect in sample.effects)
-    arm, sessions = ARMS.get(name, "independent"), len(sample.effects)
-    axis = question.hypothesis.axis
-    return Estimand(name, axis, dose, arm, sample.estimate, low, high, high, sample.skew(), sessions, seeds)
+def _of_carriers(code: Code | None) -> list[Gate]:
+    if code is None:
+        return []
+    copies = code.copies
+    return [gates.distinct(code.carriers_word(), code.without_copies().carriers_word() if copies else "", copies)]
 
 
-def _flags(question: Question, samples: dict[str, Sample]) -> tuple[str, ...]:
-    """`regularised`: in some arm the corruption lowered the loss by more than m."""
-    arms = [samples["delta"]]
-    if not question.jitter:
-        paired = question.sample("delta_paired")
-        arms += [samples["H"], *([paired] if paired.complete else [])]
-    return ("regularised",) if any(sample.p_at_most(-question.margin) <= ALPHA for sample in arms) else ()
+def _of_training(learning: Learning) -> list[Gate]:
+    """Return the gate `trained`, where a panel is trained at all."""
+    question = learning.question
+    if question.plan.study.quick:
+        return [gates.trained({}, question.margin, "left out: the study is quick")]
+    if len(learning.recipes) == 1 and not question.plan.panels[question.hypothesis.id].missing:
+        return []  # no panel is needed, or none is licensed
+    changes, why_not = undertraining(learning)
+    return [gates.trained(changes, question.margin, why_not)]
 
 
-def _naive(question: Question, samples: dict[str, Sample]) -> NaiveRule:
-    def says(sample: Sample) -> str:
-        return "invariant" if sample.estimate <= question.margin else "not invariant"
-
-    paired = None if question.jitter else question.sample("delta_paired")
-    with_paired = says(paired) if paired is not None and paired.complete else None
-    return NaiveRule(NAIVE, with_paired or says(samples["delta"]), says(samples["delta"]), with_paired)
-
-
-def _no_ssl(question: Question, samples: dict[str, Sample]) -> NoSSL:
-    evidence, hypothesis = question.evidence, question.hypothesis
-    measures = code_measures([evidence.sessions[name] for name in question.names])
-    more = "".join(f"; {in_words(measure)}" for measure in measures)
-    if question.jitter:
-        rhos = [persistence(question.plan, evidence.results, n, hypothesis.axis, hypothesis.dose) for n in question.names]
-        known = [rho for rho in rhos if rho is not None]
-        cost = 1 - float(np.mean(known)) ** 2 if known else math.nan
-        detail = f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter{more}"
-        return NoSSL("label persistence", detail, measures)
-    sample = samples["C_info"]
-    low, high = sample.interval()
-    detail = f"C_info = {sample.estimate:.2f} [{low:.2f}, {high:.2f}] of the range, margin {question.margin:g}{more}"
-    if sample.p_at_most(question.margin) <= ALPHA:
-        return NoSSL("information kept", detail, measures)
-    return NoSSL("information lost" if sample.p_more_than(question.margin) <= ALPHA else "inconclusive", detail, measures)
+def _without_word(question: Question, failed: Sequence[Gate]) -> str:
+    """Return the word in place of a verdict that gates took away."""
+    names = [gate.name for gate in failed]
+    if names == ["decodable"]:
+        return "untestable: too few sessions can be decoded"
+    if "movement" in names and question.jitter:
+        return "untestable: the target does not move on the axis"
+    if names == ["licence"]:
+        return UNCALIBRATED
+    return f"invalid: {', '.join(name for name in names if name != 'licence')}"
 
 
 def _blank(question: Question) -> HypothesisFinding:
@@ -194,20 +282,7 @@ def _blank(question: Question) -> HypothesisFinding:
     return HypothesisFinding(
         id=hypothesis.id, kind="jitter" if question.jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
         status=question.status, group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
-        margin=question.margin, because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names),
-        verdict="inconclusive", flags=(), outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", ""),
-        naive=NaiveRule(NAIVE, "not measured", "not measured", None), estimands=(), swept=(), claims=(), gates=(),
-        p_value=None, p_value_adjusted=None,
+        margin=question.margin, because=hypothesis.margin.because, scope=question.scope, sessions=tuple(question.names),
+        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None, no_ssl=no_ssl_of(question, None),
+        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
     )  # fmt: skip
-
-
-def _without_verdict(question: Question, verdict: str, checked: list[Gate], notes: tuple[str, ...] = ()) -> HypothesisFinding:
-    reason = "; ".join(notes) or next((g.detail for g in checked if g.passed is False), "")
-    return replace(
-        _blank(question),
-        verdict=verdict,
-        sentence=wording.no_verdict(question, verdict, reason),
-        no_ssl=NoSSL("not measured", reason, code_measures([question.evidence.sessions[name] for name in question.names])),
-        gates=tuple(checked),
-        notes=notes,
-    )

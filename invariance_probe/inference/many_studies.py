@@ -1,16 +1,17 @@
-"""The rules of `intervals` and `verdicts` for thousands of studies of one design at a time.
+"""The rules of `intervals` for thousands of studies of one design at a time.
 
-In go the numbers that a study's claims rest on, with the study as the first axis; out come p values and verdicts. What is
+In go the numbers that a study's claims rest on, with the study as the first axis; out come p values, from which
+`verdicts.decide_many` reads words. What is
 computed is shared with the rules for one study, and a test holds that both say the same of the same numbers.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.intervals import satterthwaite, scope_of, tail, tail_over_units, two_way
-from invariance_probe.inference.verdicts import JITTER_ROWS, ROWS
+from invariance_probe.inference.intervals import satterthwaite, tail, tail_over_units, two_way
+from invariance_probe.study.session import scope_of
 
 PValues = tuple[np.ndarray, np.ndarray]
 """For every study the p values of `effect <= margin range` and of `effect > margin range`."""
@@ -51,11 +52,3 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
 def p_over_units(q: np.ndarray) -> PValues:
     """Return the p values of the test over the sessions, or subjects, of every study (study, unit)."""
     return tail_over_units(q, upper=False), tail_over_units(q, upper=True)
-
-
-def decisions(shown: Mapping[str, np.ndarray], jitter: bool) -> np.ndarray:
-    """Return the verdict of every study (study,), as `decide` does, from which claims each one shows."""
-    found = np.full(len(next(iter(shown.values()))), "inconclusive", dtype=object)
-    for verdict, needed in reversed((JITTER_ROWS if jitter else ROWS).items()):
-        found[np.all([shown[name] for name in needed], axis=0)] = verdict
-    return found

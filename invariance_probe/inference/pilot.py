@@ -1,15 +1,31 @@
 """The spread of estimands that a pilot study shows, by balanced analysis of variance over its stored results."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from invariance_probe.errors import InferenceError
-from invariance_probe.inference.entry import session_findings
+from invariance_probe.inference.blocks import FEWEST_BLOCKS, merged
+from invariance_probe.inference.code import SessionCode
+from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
-from invariance_probe.inference.spreads import NOISE, RANGE, Spread, estimands
+from invariance_probe.inference.spreads import (
+    CODE,
+    CODE_RANGE,
+    NOISE,
+    RANGE,
+    UNITS,
+    Spread,
+    any_recipes_of,
+    estimands,
+    marked,
+    with_recipes,
+)
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, Plan
+from invariance_probe.study.panel import DECLARED
+from invariance_probe.study.plan import THIRD, Plan, a_third_of
+from invariance_probe.study.recipes import Setting
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
 
@@ -23,7 +39,8 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
     """Estimate the spread of a hypothesis's estimands, at its primary dose, from a pilot study's stored results.
 
     Sessions marked `pilot: true` are used alone where the pilot study has any, and sessions of the hypothesis's group alone where it
-    has any; undecodable and incomplete ones are left out.
+    has any; undecodable and incomplete ones are left out. Recipes of the planned panel that the pilot trained vary together as they
+    did there; of others it is assumed that they vary as the declared one.
 
     Raises
     ------
@@ -31,44 +48,100 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
         When the pilot lacks the dose, or fewer than two sessions are left.
     """
     jitter = planned.study.is_jitter(hypothesis.axis)
-    _has_dose(pilot, hypothesis, jitter)
+    if not hypothesis.about_units:
+        _has_dose(pilot, hypothesis, jitter)
     candidates, notes = _candidates(pilot, planned, hypothesis)
-    usable, why_not = _usable(pilot, results, candidates, hypothesis, jitter)
+    wanted = _wanted(pilot, planned, hypothesis, candidates)
+    usable, why_not = _usable(pilot, results, candidates, wanted)
     if len(usable) < 2:
         raise InferenceError(
             f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable sessions; the spread over sessions needs at least 2"
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
         )
-    names = estimands(jitter) + ((NOISE,) if all(own[NOISE].complete for _, own in usable) else ())
-    values = np.stack([_values(own, names) for _, own in usable])
-    values = values / values[..., -1].mean()
+    names, values, unblocked = _table([own for _, own in usable])
     found, unresolved = components(values, [session.subject for session, _ in usable])
+    found = _onto_blocks(found, unblocked, values.shape[2])
     sessions, seeds, blocks, _ = values.shape
-    notes += [*(f"left out: {reason}" for reason in _few(why_not)), *unresolved]
+    notes += [*(f"left out: {reason}" for reason in _few(why_not)), *(unresolved if not hypothesis.about_units else ())]
     if blocks != planned.study.folds.count * planned.study.folds.blocks_per_fold:
         notes.append("the pilot has another number of test blocks a session: the spread of a block is taken as it is")
     for level, matrix in found.items():
-        negative = [name for name, variance in zip((*names, RANGE), np.diag(matrix), strict=True) if variance < -1e-12]
+        negative = [name for name, variance in zip(names, np.diag(matrix), strict=True) if variance < -1e-12]
         notes += [f"variance over {level} estimated below 0, raised to a possible one: {', '.join(negative)}"] if negative else []
     source = f"pilot {pilot.study.name!r}: {sessions} sessions, {seeds} seeds, {blocks} test blocks"
     covariance = {level: nonnegative(matrix) for level, matrix in found.items()}
-    return Spread((*names, RANGE), values.mean(axis=(0, 1, 2)), covariance, source, (sessions, seeds, blocks), tuple(notes))
+    spread = Spread(names, values.mean(axis=(0, 1, 2)), covariance, source, (sessions, seeds, blocks), tuple(notes))
+    if hypothesis.about_units:
+        return spread
+    trained = {recipe for recipe, _ in wanted.recipes}
+    return with_recipes(spread, [name for name in any_recipes_of(planned, hypothesis) if name not in trained], jitter)
+
+
+@dataclass(frozen=True)
+class _Wanted:
+    """What is read of every session: a hypothesis's estimands under the recipes that the pilot trained too."""
+
+    hypothesis: Hypothesis
+    jitter: bool
+    recipes: tuple[tuple[str, Setting], ...]
+
+    def effects(self, losses: SessionLosses, code: SessionCode | None) -> dict[str, Effect]:
+        """Return the effects of a session, by name; those that are missing are incomplete."""
+        axis, dose = self.hypothesis.axis, self.hypothesis.dose
+        nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
+        if self.hypothesis.about_units:
+            return {name: code.share(name) if code else nothing for name in UNITS}
+        found = {} if self.jitter else {CODE: code.effect(CODE, axis, dose) if code and code.measures(axis, dose) else nothing}
+        for recipe, setting in self.recipes:
+            for name in estimands(self.jitter):
+                of, at = ("delta", a_third_of(setting)) if name == "delta(n/3)" else (name, setting)
+                fraction = THIRD if name == "delta(n/3)" else setting.fraction
+                found[marked(name, recipe)] = losses.effect(of, axis, dose, fraction, at.label)
+        return {**found, NOISE: losses.noise()}
+
+
+def _wanted(pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]) -> _Wanted:
+    """Return what to read of the pilot: the declared recipe, and those of the planned panel that it trained at this dose.
+
+    A session that is marked as a pilot trains no panel for confirmatory hypotheses.
+    """
+    jitter = planned.study.is_jitter(hypothesis.axis)
+    if hypothesis.about_units:
+        return _Wanted(hypothesis, jitter, ())
+    of_pilot = {
+        recipe.name: recipe.setting
+        for h in pilot.study.dose_claims
+        if (h.axis, h.dose) == (hypothesis.axis, hypothesis.dose)
+        for recipe in pilot.panels[h.id].computed[1:]
+        if recipe.setting is not None
+    }
+    trained = {(run.session, run.setting) for run in pilot.grid}
+    alike = [
+        (recipe.name, setting)
+        for recipe in planned.panels[hypothesis.id].computed[1:]
+        if recipe.setting is not None
+        and (setting := of_pilot.get(recipe.name)) is not None
+        and (setting.method, setting.optimisation) == (recipe.setting.method, recipe.setting.optimisation)
+        and all((session.name, setting.label) in trained for session in candidates)
+    ]
+    return _Wanted(hypothesis, jitter, ((DECLARED, pilot.settings[0]), *alike))
 
 
 def _usable(
-    pilot: Plan, results: Mapping[str, RunResult], candidates: Sequence[Session], hypothesis: Hypothesis, jitter: bool
+    pilot: Plan, results: Mapping[str, RunResult], candidates: Sequence[Session], wanted: _Wanted
 ) -> tuple[list[tuple[Session, dict[str, Effect]]], list[str]]:
     """Return the decodable and complete sessions with their effects, and why the others are none.
 
     Of a pilot with adaptive seeds the first look is read: its seeds are always there, and results did not decide how many they are.
     """
-    findings = session_findings(pilot, results)
+    findings, codes = session_findings(pilot, results), read_codes(pilot, results)
     losses = {name: found.after(pilot.looks[0]) for name, found in read_losses(pilot, results).items()}
     usable, why_not = [], []
     for session in candidates:
-        own = _effects(losses[session.name], hypothesis, jitter)
-        missing = [name for name in estimands(jitter) if not own[name].complete]
+        figures = codes.get(session.name)
+        own = wanted.effects(losses[session.name], SessionCode(figures) if figures else None)
+        missing = [name for name, effect in own.items() if name != NOISE and not effect.complete]
         if not findings[session.name].decodable:
             why_not.append(f"{session.name}: {findings[session.name].detail}")
         elif missing:
@@ -76,6 +149,51 @@ def _usable(
         else:
             usable.append((session, own))
     return usable, why_not
+
+
+def _table(sessions: Sequence[Mapping[str, Effect]]) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
+    """Return names, their values (session, seed, block, name) in units of their mean range, and which have no blocks.
+
+    Blocks are the fewest of any session: slow targets have fewer, longer ones. What has no seeds or no blocks of its own stands
+    in all of them.
+    """
+    first = sessions[0]
+    noisy = all(own[NOISE].complete for own in sessions) if NOISE in first else False
+    names = [name for name in first if name != NOISE or noisy]
+    seeds = max(first[name].values.shape[0] for name in names)
+
+    counts = {effect.values.shape[1] for own in sessions for name, effect in own.items() if name in names} - {1}
+    blocks = min(counts, default=FEWEST_BLOCKS)
+
+    def filled(array: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(array if array.shape[1] == 1 else merged(array, blocks), (seeds, blocks))
+
+    columns = {name: np.stack([filled(own[name].values) for own in sessions]) for name in names}
+    ranged = [(RANGE, next((n for n in names if n not in (CODE, NOISE)), None)), (CODE_RANGE, CODE if CODE in names else None)]
+    if not set(UNITS) <= set(names):
+        columns |= {name: np.stack([filled(own[of].range) for own in sessions]) for name, of in ranged if of is not None}
+        for name in columns:
+            if name not in (RANGE, CODE_RANGE):
+                columns[name] = columns[name] / columns[CODE_RANGE if name == CODE else RANGE].mean()
+        for name in {RANGE, CODE_RANGE} & set(columns):
+            columns[name] = columns[name] / columns[name].mean()
+    of_code = [i for i, name in enumerate(columns) if name in (CODE, CODE_RANGE, *UNITS)]
+    with_blocks = any(first[name].values.shape[1] > 1 for name in (CODE, *UNITS) if name in first)
+    return tuple(columns), np.stack(list(columns.values()), axis=-1), [] if with_blocks else of_code
+
+
+def _onto_blocks(found: Mapping[str, np.ndarray], unblocked: Sequence[int], blocks: int) -> dict[str, np.ndarray]:
+    """Return covariances in which all that varies within a subject of what was not measured by block is laid to the blocks.
+
+    Over a population nothing changes. For studies about their own sessions it is the most that blocks can contribute, so that their
+    power is not overstated.
+    """
+    session, block = found["session"].copy(), found["block"].copy()
+    of = np.zeros(session.shape, bool)
+    of[unblocked] = of[:, unblocked] = True
+    block[of] += blocks * session[of]
+    session[of] = 0
+    return {**found, "session": session, "block": block}
 
 
 def _few(reasons: Sequence[str], most: int = 3) -> list[str]:
@@ -142,21 +260,6 @@ def nonnegative(matrix: np.ndarray) -> np.ndarray:
     """Return a covariance with its negative eigenvalues set to 0, which keeps every linear relation such as delta = D + H."""
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return (vectors * np.clip(values, 0, None)) @ vectors.T
-
-
-def _values(own: Mapping[str, Effect], names: Sequence[str]) -> np.ndarray:
-    """Return the estimands of a session and its range, last (seed, block, name); one seed stands for all."""
-    arrays = [*(own[name].values for name in names), own[names[-1]].range]
-    seeds = max(array.shape[0] for array in arrays)
-    return np.stack([np.broadcast_to(array, (seeds, array.shape[1])) for array in arrays], axis=-1)
-
-
-def _effects(losses: SessionLosses, hypothesis: Hypothesis, jitter: bool) -> dict[str, Effect]:
-    axis, dose = hypothesis.axis, hypothesis.dose
-    found = {name: losses.effect(name, axis, dose) for name in estimands(jitter) if name != "delta(n/3)"}
-    if jitter:
-        found["delta(n/3)"] = losses.effect("delta", axis, dose, THIRD, A_THIRD)
-    return {**found, NOISE: losses.noise()}
 
 
 def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:

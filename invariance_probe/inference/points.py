@@ -24,7 +24,7 @@ class SessionFinding:
     floor: float
     ceiling: float
     ceiling_family: str
-    """`raw` or `supervised`, chosen on training data."""
+    """`raw`, `square_roots` or `supervised`, chosen on training data."""
     range: float
     range_se: float
     null_p_value: float
@@ -43,6 +43,56 @@ class SessionFinding:
     jumps: float | None = None
     """Excess kurtosis of decoded increments over Gaussian surrogates, with the surrogates' p value."""
     jumps_p: float | None = None
+
+
+@dataclass(frozen=True)
+class CodePoint:
+    """What refitted decoders without SSL found in one session (science.md 2.1)."""
+
+    session: str
+    group: str
+    units: int
+    """N: units that vary in every training part."""
+    decodable: bool
+    """Whether the decoder of all units beats its floor by 4 standard errors; else there is no K."""
+    K_s: float | None
+    """Fewest units found that reach half of what all units decode."""
+    K_n: float | None
+    """Fewest units found whose loss leaves less than half."""
+    carriers: float | None
+    """K_s + K_n."""
+    redundancy: float | None
+    """Information of a random half of the units and of the other half, over that of all."""
+    R_code: float
+    """Mean loss of the best constant less that of the decoder of all units."""
+    R_code_se: float
+    """Standard error of R_code over the held-out folds."""
+    r2: float
+    """Held-out R2 of ridge regression on all units."""
+    loss: str
+    """Unit of R_code: `squared error` (over the target's variance) or `nats`."""
+    autocorrelation_s: float | None
+    """First lag (s) at which the target's or the errors' autocorrelation is below 1/e."""
+    copies: tuple[tuple[str, ...], ...]
+    """Pairs of units that are copies of each other."""
+    sums: tuple[tuple[str, ...], ...]
+    """Units that are sums of others, each followed by these."""
+
+
+@dataclass(frozen=True)
+class DroppingPoint:
+    """One point of a session's dropping curve: what a number of units decodes."""
+
+    session: str
+    group: str
+    curve: str
+    """`gained` (most useful first), `lost` (most damaging first) or `random` (lost at random)."""
+    units: int
+    """How many units are kept (`gained`), or are lost (`lost`, `random`)."""
+    r2: float
+    """Held-out R2 of the decoder refitted on what is kept, at least 0."""
+    part: float
+    """The same over the R2 of all units: K_s and K_n are where it crosses a half."""
 
 
 @dataclass(frozen=True)
@@ -81,7 +131,7 @@ class NullFinding:
     kind: str
     """`linear shift`, `circular shift`, `other sessions` or `pseudo-session`."""
     observed: float | None
-    """Held-out loss on the true target, of which the best constant's is 1; None in results that kept only p."""
+    """Held-out loss on the true target as a fraction of the best constant's; None in results that kept only p."""
     null: tuple[float, ...]
     """The same on every draw of the null; empty in results that kept only p."""
     p_value: float

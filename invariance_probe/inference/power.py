@@ -1,11 +1,13 @@
 """How often a study would show what it predicts: studies simulated from spreads, and judged by the rule of the verdicts.
 
 In go a plan and the spread of its estimands (`spreads`, `pilot`); out come the power at several numbers of sessions and seeds,
-the smallest study that suffices, and its model-steps. The rule is whole from the estimands on, with the noise gate; the other gates
-(decodable, retention, collapse, steps, planted targets, a third of the data) are not simulated, so power is at most this.
+the smallest study that suffices, and its model-steps. Claims about learning are judged under every recipe of the planned panel, and
+beside that under the declared one alone. The rule is whole from the estimands on, with the noise gate; the other gates (decodable,
+retention, collapse, trained, planted targets) are not simulated, so power is at most this.
 
-Power is a number for a truth. `invariant` and `distributed` are simulated with nothing lost, `sensitive` with the pilot's own means,
-or with twice the margin where there is no pilot.
+Power is a number for a truth. `invariant` is simulated with nothing lost; `tolerated` with twice the margin lost with the inputs and
+nothing by training; `sensitive` with the pilot's own means, or with twice the margin where there is no pilot; `few` and `distributed`
+with the pilot's numbers of units, or with half and twice the share.
 """
 
 import math
@@ -17,13 +19,15 @@ from scipy import stats
 
 from invariance_probe.inference.intervals import scope_of
 from invariance_probe.inference.looks import ALPHA, looks_of
-from invariance_probe.inference.many_studies import decisions
-from invariance_probe.inference.simulated import Design, claims, simulate, streams
-from invariance_probe.inference.spreads import Spread, estimands
-from invariance_probe.inference.verdicts import prediction
+from invariance_probe.inference.simulated import Design, claims, simulate, streams, unit_words, words
+from invariance_probe.inference.spreads import CODE, CODE_RANGE, NOISE, RANGE, UNITS, Spread, estimands, recipes_of
+from invariance_probe.inference.verdicts import SUPPORTED, decide_many
 from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.methods import LinearSSL
+from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.recipes import PlannedRecipe, panel_of, use_of
 from invariance_probe.study.session import covers
 
 STUDIES = 2000
@@ -46,7 +50,7 @@ class Power:
     scope
         What its claims would be about, as `Sample.scope`.
     power
-        Part of the simulated studies that show all claims of the prediction.
+        Part of the simulated studies whose word supports the prediction.
     error
         Half-width of the 95 % interval of `power` that comes from simulating.
     model_steps
@@ -70,6 +74,26 @@ class Truth:
 
 
 @dataclass(frozen=True)
+class WordPower:
+    """The power of the planned study for one word where that word is true.
+
+    Attributes
+    ----------
+    word
+        Such as `tolerated`.
+    truth
+        What was assumed.
+    panel, alone
+        Part of the simulated studies that say it, under all recipes and under the declared one alone.
+    """
+
+    word: str
+    truth: Truth
+    panel: float
+    alone: float
+
+
+@dataclass(frozen=True)
 class Variation:
     """The power of the planned study when one thing is otherwise, in words."""
 
@@ -85,8 +109,10 @@ class HypothesisPower:
     ----------
     hypothesis
         Which one.
-    needed
-        The claims that its prediction needs.
+    supporting
+        The words that support its prediction.
+    recipes
+        The recipes that claims about learning are judged under; empty for a prediction about units.
     spread
         What was simulated from.
     truth
@@ -95,6 +121,10 @@ class HypothesisPower:
         Power by sessions, then seeds; the planned design is among them.
     planned
         The planned design; None where no session is planned.
+    alone
+        The planned design, judged under the declared recipe alone; None where that is the whole panel.
+    words
+        The planned design's power for every word; empty where no session is planned.
     verdicts
         Share of every verdict that studies of the planned design come to.
     variations
@@ -108,11 +138,14 @@ class HypothesisPower:
     """
 
     hypothesis: Hypothesis
-    needed: tuple[str, ...]
+    supporting: tuple[str, ...]
+    recipes: tuple[str, ...]
     spread: Spread
     truth: Truth
     table: tuple[Power, ...]
     planned: Power | None
+    alone: Power | None
+    words: tuple[WordPower, ...]
     verdicts: Mapping[str, float]
     variations: tuple[Variation, ...]
     fewest: Power | None
@@ -131,15 +164,46 @@ class _Case:
     subjects: tuple[str, ...]
     """Subject of every planned session."""
     steps: float
-    """Model-steps of one session with one seed."""
+    """Model-steps of one session with one seed, as planned."""
+    only: tuple[str, ...] = ()
+    """The recipes that claims about learning are judged under, where that is not the whole panel."""
 
     @property
     def jitter(self) -> bool:
         return self.plan.study.is_jitter(self.hypothesis.axis)
 
     @property
-    def needed(self) -> tuple[str, ...]:
-        return prediction(self.hypothesis.predicts, self.jitter)
+    def margin(self) -> float:
+        return self.hypothesis.margin.fraction_of_range
+
+    @property
+    def supporting(self) -> tuple[str, ...]:
+        known = _words_of(self.hypothesis, self.jitter)
+        return tuple(word for word in known if word in SUPPORTED[self.hypothesis.predicts])
+
+    @property
+    def alone(self) -> "_Case":
+        """The same, judged under the declared recipe alone."""
+        return replace(self, only=(DECLARED,))
+
+    def recipes(self, sessions: int) -> tuple[str, ...]:
+        """Return the recipes that claims about learning are judged under on so many sessions; none for units."""
+        return () if self.hypothesis.about_units else self.only or recipes_of(self.plan, self.hypothesis, sessions)
+
+    def price(self, sessions: int, seeds: int) -> int:
+        """Return the model-steps of so many sessions and seeds: as planned, but for recipes that they add or lack."""
+        planned, own = (
+            panel_of(self.plan.study, self.plan.settings[0], self.hypothesis, count).computed
+            for count in (len(self.subjects), sessions)
+        )
+        steps = self.steps + sum(self._steps(recipe) for recipe in own) - sum(self._steps(recipe) for recipe in planned)
+        return round(steps * sessions * seeds)
+
+    def _steps(self, recipe: PlannedRecipe) -> int:
+        """Return the model-steps of a recipe in one session with one seed."""
+        models = 4 if self.jitter else 3  # dose 0 and one dose, with all and a third of the data; or dose 0 and two arms
+        optimisation = recipe.setting.optimisation if recipe.setting else None
+        return models * self.plan.study.folds.count * (optimisation.steps if optimisation else 0)
 
     @property
     def seeds(self) -> int:
@@ -181,32 +245,64 @@ def study_power(
 
 def may_assume(plan: Plan) -> tuple[str, ...]:
     """Return the estimands whose true effect can be given: all others follow from them."""
-    jitters = {plan.study.is_jitter(hypothesis.axis) for hypothesis in plan.study.dose_claims}
-    return (("C_info", "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
+    jitters = {plan.study.is_jitter(h.axis) for h in plan.study.dose_claims if not h.about_units}
+    return ((CODE, "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
 
 
 def assumed_truth(hypothesis: Hypothesis, spread: Spread, jitter: bool, effects: Mapping[str, float]) -> Truth:
     """Return the truth that a hypothesis predicts, with effects put in that are given."""
-    names = estimands(jitter)
-    if hypothesis.predicts == "sensitive" and spread.pilot is not None:
-        why, found = "as in the pilot", _pilots(spread, names)
-    elif hypothesis.predicts == "sensitive":
-        lost = 2 * hypothesis.margin.fraction_of_range
-        why, found = "twice the margin is lost", {name: 0.0 if name == "H" else lost for name in names}
-    else:
-        why, found = "nothing is lost", dict.fromkeys(names, 0.0)
-        if spread.pilot is not None and "C_info" in names:
-            why, found["C_info"] = "nothing is lost, C_info as in the pilot", _pilots(spread, names)["C_info"]
-    given = {name: effects[name] for name in (("delta",) if jitter else ("C_info", "D", "H")) if name in effects}
-    if given:
-        found |= given
-        found |= {"delta(n/3)": found["delta"]} if jitter else {"delta": found["D"] + found["H"]}
-        why = f"{', '.join(given)} as given, else {why}"
-    return Truth(why, found)
+    predicts = "spread" if hypothesis.predicts == "distributed" else hypothesis.predicts
+    truth = truth_of(predicts, hypothesis, jitter)
+    if spread.pilot is not None and (predicts == "sensitive" or hypothesis.about_units):
+        truth = _as_in_the_pilot(spread)
+    elif spread.pilot is not None and CODE in spread.names:
+        truth = Truth(f"{truth.why.partition(',')[0]}, {CODE} as in the pilot", {**truth.effects, CODE: _pilots(spread)[CODE]})
+        if predicts == "tolerated":
+            truth = replace(truth, why=f"nothing is lost by training, {CODE} as in the pilot")
+    allowed = () if hypothesis.about_units else ("delta",) if jitter else (CODE, "D", "H")
+    given = {name: effects[name] for name in allowed if name in effects}
+    if not given:
+        return truth
+    own = {name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name}  # given for all recipes
+    own |= given
+    own |= {"delta(n/3)": own["delta"]} if jitter else {"delta": own["D"] + own["H"]}
+    return Truth(f"{', '.join(given)} as given, else {truth.why}", own)
 
 
-def _pilots(spread: Spread, names: Sequence[str]) -> dict[str, float]:
-    return {name: float(spread.mean[spread.names.index(name)]) for name in names}
+def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
+    """Return a truth in which a word is right: nothing, or twice the margin, is lost; half, or twice, the share of the units."""
+    if word in ("few", "spread"):
+        factor = 0.5 if word == "few" else 2.0
+        said = "half" if word == "few" else "twice"
+        share = math.log(min(1.0, factor * hypothesis.share))
+        return Truth(f"{said} the share of the units carry the target", dict.fromkeys(UNITS, share))
+    lost, nothing = 2 * hypothesis.margin.fraction_of_range, dict.fromkeys(estimands(jitter), 0.0)
+    if jitter:
+        costs = word == "sensitive"
+        why = "training costs twice the margin" if costs else "training costs nothing"
+        return Truth(why, dict.fromkeys(estimands(jitter), lost if costs else 0.0))
+    if word == "invariant":
+        return Truth("nothing is lost", {CODE: 0.0, **nothing})
+    if word == "tolerated":
+        return Truth("twice the margin is lost with the inputs, and nothing by training", {CODE: lost, **nothing})
+    costly = {"D": lost, "H": 0.0, "delta": lost}
+    return Truth("twice the margin is lost, with the inputs and by training", {CODE: lost, **costly})
+
+
+def _words_of(hypothesis: Hypothesis, jitter: bool) -> tuple[str, ...]:
+    """Return the words whose power is worth knowing."""
+    if hypothesis.about_units:
+        return ("few", "spread")
+    return ("tolerated", "sensitive") if jitter else ("invariant", "tolerated", "sensitive")
+
+
+def _as_in_the_pilot(spread: Spread) -> Truth:
+    return Truth("as in the pilot", _pilots(spread))
+
+
+def _pilots(spread: Spread) -> dict[str, float]:
+    means = zip(spread.names, spread.mean, strict=True)
+    return {name: float(value) for name, value in means if name not in (NOISE, RANGE, CODE_RANGE)}
 
 
 def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _Case:
@@ -221,60 +317,85 @@ def _hypothesis_power(
     case: _Case, effects: Mapping[str, float], sessions: Sequence[int], seeds: Sequence[int]
 ) -> HypothesisPower:
     truth = assumed_truth(case.hypothesis, case.spread, case.jitter, effects)
-    repeats = {1} if isinstance(case.plan.study.method, LinearSSL) else {*seeds, case.seeds}
+    once = isinstance(case.plan.study.method, LinearSSL) or case.hypothesis.about_units
+    repeats = {case.seeds} if once else {*seeds, case.seeds}
     counts = sorted({*sessions, len(case.subjects)} - {0})
     table = tuple(_power(case, truth, s, k) for s in counts for k in sorted(repeats))
     planned = next((p for p in table if (p.sessions, p.seeds) == (len(case.subjects), case.seeds)), None)
     population = [p for p in table if p.scope != THESE] or list(table)
     enough = [p for p in population if p.power >= WANTED]
+    powers = tuple(_word_powers(case, planned)) if planned else ()
+    recipes = case.recipes(len(case.subjects))
     return HypothesisPower(
-        hypothesis=case.hypothesis, needed=case.needed, spread=case.spread, truth=truth, table=table, planned=planned,
+        hypothesis=case.hypothesis, supporting=case.supporting, recipes=recipes, spread=case.spread, truth=truth, table=table,
+        planned=planned, words=powers,
+        alone=_power(case.alone, truth, planned.sessions, planned.seeds) if planned and len(recipes) > 1 else None,
         verdicts=_verdicts(case, truth, planned) if planned else {},
         variations=tuple(_variations(case, truth, planned)) if planned else (),
         fewest=min(enough, key=lambda p: (p.sessions, p.seeds), default=None),
         cheapest=min(enough, key=lambda p: (p.model_steps, p.sessions), default=None),
-        warnings=tuple(_warnings(case, planned)),
+        warnings=tuple(_warnings(case, planned, powers)),
     )  # fmt: skip
 
 
-def _judged(case: _Case, truth: Truth, sessions: int, seeds: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return every claim's p values in simulated studies (study,), and which ones (study,) the noise gate stops."""
-    study = case.plan.study
-    design = Design(case.of(sessions), seeds, study.folds.count * study.folds.blocks_per_fold)
+def _judged(
+    case: _Case, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Return the p values of every word in simulated studies (study,), and which ones (study,) the noise gate stops."""
+    study, subjects = case.plan.study, case.of(sessions)
+    design = Design(subjects, seeds, study.folds.count * study.folds.blocks_per_fold)
     rngs = streams(study.training.study_seed, case.hypothesis.id)
     drawn = simulate(case.spread, truth.effects, design, case.studies, rngs)
-    return claims(drawn, case.spread.names, design.subjects, case.hypothesis.margin.fraction_of_range)
+    if case.hypothesis.about_units:
+        found = unit_words(drawn, case.spread.names, subjects, case.hypothesis.share)
+        return found, np.zeros(case.studies, bool)
+    shown, stopped = claims(drawn, case.spread.names, subjects, case.margin)
+    return words(shown, case.recipes(sessions), case.jitter, repeated), stopped
 
 
-def _power(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = ALPHA) -> Power:
-    found, stopped = _judged(case, truth, sessions, seeds)
-    joint = np.max([found[name] for name in case.needed], axis=0)
-    share = float(((joint <= level) & ~stopped).mean())
+def _said(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = ALPHA, repeated: float = 1.0) -> np.ndarray:
+    """Return the word of every simulated study (study,)."""
+    p_values, stopped = _judged(case, truth, sessions, seeds, repeated)
+    found = decide_many(p_values, level)
+    found[stopped] = "invalid: noise"
+    return found
+
+
+def _power(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = ALPHA, repeated: float = 1.0) -> Power:
+    share = float(np.isin(_said(case, truth, sessions, seeds, level, repeated), case.supporting).mean())
     error = 1.96 * math.sqrt(share * (1 - share) / case.studies)
-    return Power(sessions, seeds, scope_of(case.of(sessions)), share, error, round(case.steps * sessions * seeds))
+    return Power(sessions, seeds, scope_of(case.of(sessions)), share, error, case.price(sessions, seeds))
+
+
+def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
+    for word in _words_of(case.hypothesis, case.jitter):
+        truth = truth_of(word, case.hypothesis, case.jitter)
+        panel, alone = (
+            float((_said(judged, truth, planned.sessions, planned.seeds) == word).mean()) for judged in (case, case.alone)
+        )
+        yield WordPower(word, truth, panel, alone)
 
 
 def _verdicts(case: _Case, truth: Truth, planned: Power) -> dict[str, float]:
-    found, stopped = _judged(case, truth, planned.sessions, planned.seeds)
-    verdicts = decisions({name: p <= ALPHA for name, p in found.items()}, case.jitter)
-    verdicts[stopped] = "invalid: noise"
+    verdicts = _said(case, truth, planned.sessions, planned.seeds)
     return {str(verdict): float((verdicts == verdict).mean()) for verdict in sorted(set(verdicts))}
 
 
 def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation]:
     size = (planned.sessions, planned.seeds)
     study = case.plan.study
-    family = sum(study.quick or other.role == case.hypothesis.role for other in study.hypotheses)
-    if family > 1:
-        said = f"its p value has to pass {ALPHA:g} / {family} (correction over {family} hypotheses, at worst)"
+    family = sum(study.quick or other.role == "confirmatory" for other in study.hypotheses)
+    if family > 1 and (study.quick or case.hypothesis.role == "confirmatory"):
+        said = f"its p value has to pass {ALPHA:g} / {family} (Holm's correction over {family} confirmatory hypotheses, at worst)"
         yield Variation(said, _power(case, truth, *size, level=ALPHA / family))
     looks = looks_of(study.training)
-    if looks:
-        said = f"claims are judged at {looks[-1].level:.4f}, the level of the last look at adaptive seeds"
-        yield Variation(said, _power(case, truth, *size, level=looks[-1].level))
+    if looks and not case.hypothesis.about_units:
+        level = looks[-1].level
+        said = f"claims about learning are judged at {level:.4f}, the level of the last look at adaptive seeds"
+        yield Variation(said, _power(case, truth, *size, repeated=ALPHA / level))
     if case.spread.pilot is None:
         return
-    seen = Truth("as in the pilot", _pilots(case.spread, estimands(case.jitter)))
+    seen = _as_in_the_pilot(case.spread)
     if seen.why != truth.why:
         means = ", ".join(f"{name} = {value:+.3f}" for name, value in seen.effects.items())
         yield Variation(f"the truth is the pilot's means ({means})", _power(case, seen, *size))
@@ -293,7 +414,7 @@ def _wider(spread: Spread) -> tuple[Spread, float]:
     return replace(spread, covariance={**spread.covariance, "session": spread.covariance["session"] + excess}), factor
 
 
-def _warnings(case: _Case, planned: Power | None) -> Iterator[str]:
+def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -> Iterator[str]:
     if planned is None:
         yield "no session is planned for this hypothesis"
         return
@@ -307,3 +428,17 @@ def _warnings(case: _Case, planned: Power | None) -> Iterator[str]:
         yield f"with {units} {what} an exact sign-flip test can't be significant: its p value is at least 2^-{units} = {2.0**-units:.3g}"
     if planned.power < WANTED:
         yield f"the planned study has a power of {planned.power:.2f} only; {WANTED:g} is usual"
+    weak = [f"{one.word} {one.panel:.2f}" for one in powers if one.panel < WANTED and one.word not in case.supporting]
+    if weak:
+        yield f"words that contradict it would be shown less often than {WANTED:g} where they are true: {', '.join(weak)}"
+    if not case.hypothesis.about_units:
+        yield from _warnings_of_the_panel(case)
+
+
+def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
+    plan, hypothesis = case.plan, case.hypothesis
+    own = plan.settings[0]
+    for reason in unlicensed(own.method, own.optimisation, use_of(plan.study, hypothesis, len(case.subjects))):
+        yield f"there will be no word about learning: {reason}"
+    for recipe in plan.panels[hypothesis.id].missing:
+        yield f"the recipe {recipe.name} is not computed, so that the verdict will be exploratory: {recipe.reason}"

@@ -4,25 +4,27 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from invariance_probe.inference.code import CODE, Code, SessionCode
 from invariance_probe.inference.estimands import Effect, SessionLosses
 from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.points import SessionFinding
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.plan import A_THIRD, THIRD, Plan
 from invariance_probe.study.run import RunResult
-from invariance_probe.study.session import covers
+from invariance_probe.study.session import covers, scope_of
 
-CORRUPTION = ("C_info", "D", "H", "delta")
-"""The estimands that a verdict on a corruption rests on."""
+CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
+"""The estimands of a corruption: of the code, then of learning."""
 CONTRASTS = {
     "mined.share": ("M_loc", "M_rand", "M_shift", "M_oracle"),
     "state.share": ("M_loc", "M_other", "M_shuffled", "M_permuted"),
 }
 """The contrasts of distant pairs, by their axis; M_oracle stands beside a verdict."""
 ARMS = {
-    "C_info": "none", "H": "shared", "delta_paired": "paired", "T": "none", "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
+    "C_code": "none", "C_blind": "none", "H": "shared", "delta_paired": "paired", "T": "none",
+    "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
     "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
 }  # fmt: skip
 """The arm that an estimand is about; `independent` where none stands here."""
@@ -37,6 +39,8 @@ class Evidence:
     losses: dict[str, SessionLosses]
     sessions: dict[str, SessionFinding]
     standing: Standing
+    codes: dict[str, SessionCode]
+    """What is known of each code without SSL, of sessions and of planted controls."""
     planted: dict[str, SessionLosses]
     """Planted controls that can be decoded."""
     look: Look | None = None
@@ -111,12 +115,33 @@ class Question:
         return [self.evidence.losses[name] for name in self.names]
 
     @property
+    def scope(self) -> str:
+        """What its claims are about, such as `population of sessions`."""
+        return scope_of(self.subjects)
+
+    @property
     def status(self) -> str:
         """How the hypothesis counts: confirmatory only as it was registered, and with every gate."""
         if isinstance(self.hypothesis, Contrast) and self.hypothesis.experimental:
             return "exploratory"
         registered = self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
         return self.hypothesis.role if registered else "exploratory"
+
+    @cached_property
+    def code(self) -> Code | None:
+        """The code at the primary dose; None for a jitter or a contrast, and where it was not measured."""
+        hypothesis = self.hypothesis
+        if not isinstance(hypothesis, Hypothesis) or self.jitter:
+            return None
+        found = [self.evidence.codes[name] for name in self.names if name in self.evidence.codes]
+        if not found or len(found) < len(self.names):
+            return None
+        return Code(tuple(found), self.subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        """The subject of every decodable session."""
+        return tuple(self.evidence.sessions[name].subject for name in self.names)
 
     @property
     def doses(self) -> list[float]:
@@ -129,15 +154,18 @@ class Question:
     ) -> Sample:
         """Return an estimand in every session, on the hypothesis's axis at its primary dose unless others are given."""
         at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
+        if estimand in CODE:
+            return self.code.sample(estimand, at_dose) if self.code else Sample((), ())
         return self.over([losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses])
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
-        """Return the estimands that the verdict table reads; those at a third of the data at the primary dose only."""
+        """Return the estimands of the declared recipe at a dose; those at a third of the data at the primary one only."""
         if not self.jitter:
             return {name: self.sample(name, dose) for name in CORRUPTION}
-        full = {"delta": self.sample("delta", dose)}
         third = dose is None or dose == self.hypothesis.dose
-        return full | ({"delta(n/3)": self.sample("delta", None, A_THIRD, THIRD)} if third else {})
+        return {"delta": self.sample("delta", dose)} | (
+            {"delta(n/3)": self.sample("delta", None, A_THIRD, THIRD)} if third else {}
+        )
 
     def noise(self) -> Sample:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
@@ -156,4 +184,4 @@ class Question:
 
     def over(self, effects: Sequence[Effect]) -> Sample:
         """Return one effect a decodable session, in the order of `names`, as a sample."""
-        return Sample(tuple(effects), tuple(self.evidence.sessions[name].subject for name in self.names), self.judged_at)
+        return Sample(tuple(effects), self.subjects, self.judged_at)

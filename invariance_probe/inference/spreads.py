@@ -2,27 +2,39 @@
 
     q = mean + subject + session + seed(session) + block(session) + rest(session, seed, block)
 
-each with its own covariance over the estimands, all in units of the mean decodable range. `power` simulates from this; `pilot`
-estimates it. Nothing is judged here.
+each with its own covariance over the estimands. C_code is in units of the mean R_code, what training costs in units of the mean R,
+and numbers of units are logarithms of their share. `power` simulates from this; `pilot` estimates it. Nothing is judged here.
 """
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 
 import numpy as np
 
 from invariance_probe.errors import InferenceError
+from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import LinearSSL
+from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.recipes import panel_of
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
 """What a spread is over; `rest` is what a single seed has in a single block."""
 USUAL: Mapping[str, float] = {"subject": 0.0, "session": 0.08, "seed": 0.04, "block": 0.06, "rest": 0.03}
 """SD of each level in units of the decodable range where none is stated; a pilot of your own is better."""
-CORRUPTION, JITTER = ("C_info", "D", "H", "delta"), ("delta", "delta(n/3)")
-NOISE, RANGE = "noise", "range"
+CORRUPTION, JITTER = ("D", "H", "delta"), ("delta", "delta(n/3)")
+"""The estimands of one recipe of the panel."""
+CODE, UNITS = "C_code", ("carriers", "K_n")
+"""What decoders without SSL show: what is lost, and the logarithm of how large a share of the units carries the target."""
+MANY = 1000
+"""Sessions from which no licence asks for more."""
+NOISE, RANGE, CODE_RANGE = "noise", "range", "R_code"
+CORRELATION = 0.5
+"""Of an estimand under two recipes, over subjects, sessions and test blocks, where no pilot trained both: they read the same
+recordings, yet weights, steps and objective differ. Independent recipes would hardly ever be shown alike, and equal ones cost
+nothing; this is between."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +44,11 @@ class Spread:
     Attributes
     ----------
     names
-        The estimands, then `noise` (dose 0 with other seeds minus dose 0) where the method has randomness, then `range`.
+        `C_code`, the estimands of the declared recipe, `noise` (dose 0 with other seeds minus dose 0) where the method has
+        randomness, `range` and `R_code`; then the estimands of the other recipes, such as `D [longer]`. Of a prediction about
+        units `carriers` and `K_n`.
     mean
-        Mean of each (name,), the range's being 1; zeros where only spreads were stated.
+        Mean of each (name,), that of ranges being 1; zeros where only spreads were stated.
     covariance
         Covariance (name, name) of every level.
     source
@@ -43,6 +57,8 @@ class Spread:
         Sessions, seeds and test blocks of the pilot that they were estimated from; None where they were stated.
     notes
         What a reader should know about them.
+    assumed
+        Recipes that no pilot trained, which are taken to vary as the declared one.
     """
 
     names: tuple[str, ...]
@@ -51,6 +67,7 @@ class Spread:
     source: str
     pilot: tuple[int, int, int] | None = None
     notes: tuple[str, ...] = ()
+    assumed: tuple[str, ...] = ()
 
     def sd(self, level: str, name: str) -> float:
         """Return the SD of one estimand over one level."""
@@ -63,9 +80,57 @@ class Spread:
         return of["seed"] / seeds + of["block"] / blocks + of["rest"] / (seeds * blocks)
 
 
-def estimands(jitter: bool) -> tuple[str, ...]:
-    """Return the estimands that a verdict rests on."""
-    return JITTER if jitter else CORRUPTION
+def estimands(jitter: bool, recipe: str = DECLARED) -> tuple[str, ...]:
+    """Return the estimands of one recipe, as they stand in `Spread.names`."""
+    return tuple(marked(name, recipe) for name in (JITTER if jitter else CORRUPTION))
+
+
+def marked(name: str, recipe: str) -> str:
+    """Return the name of an estimand under a recipe, such as `D [longer]`; of the declared one its own."""
+    return name if recipe == DECLARED else f"{name} [{recipe}]"
+
+
+def recipes_of(plan: Plan, hypothesis: Hypothesis, sessions: int) -> tuple[str, ...]:
+    """Return the recipes that would be trained for a hypothesis on so many sessions, the declared one first."""
+    return tuple(recipe.name for recipe in panel_of(plan.study, plan.settings[0], hypothesis, sessions).computed)
+
+
+def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
+    """Return the recipes that would be trained for a hypothesis on its planned sessions, or on more or fewer."""
+    counts = (len(plan.covered(hypothesis)), MANY, 1)
+    return tuple(dict.fromkeys(name for sessions in counts for name in recipes_of(plan, hypothesis, sessions)))
+
+
+def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread:
+    """Return a spread with further recipes that vary as the declared one does, correlated with it.
+
+    With r the correlation at a level, the estimands of a recipe are r times those of the declared one, and an independent
+    rest that keeps their variance and correlates recipes with each other by r. So what correlates with the declared recipe
+    correlates with the others, and every covariance stays a possible one. Over seeds, and over what one seed has in one
+    block, r is 0: recipes share no weights.
+    """
+    if not recipes:
+        return spread
+    own = estimands(jitter)
+    own_at = [spread.names.index(name) for name in own]
+    before, each = len(spread.names), len(own)
+    covariance = {}
+    for level, found in spread.covariance.items():
+        r = CORRELATION if level in ("subject", "session", "block") else 0.0
+        variances = found[np.ix_(own_at, own_at)]
+        larger = np.zeros((before + each * len(recipes),) * 2)
+        larger[:before, :before] = found
+        beside = r * np.tile(found[:, own_at], len(recipes))
+        larger[:before, before:], larger[before:, :before] = beside, beside.T
+        larger[before:, before:] = np.kron(np.full((len(recipes),) * 2, r) + (1 - r) * np.eye(len(recipes)), variances)
+        covariance[level] = larger
+    names = (*spread.names, *(name for recipe in recipes for name in estimands(jitter, recipe)))
+    note = (
+        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the declared one, and to correlate with it by "
+        f"{CORRELATION:g} over sessions and test blocks"
+    )
+    mean = np.concatenate([spread.mean, np.tile(spread.mean[own_at], len(recipes))])
+    return replace(spread, names=names, mean=mean, covariance=covariance, notes=(*spread.notes, note), assumed=tuple(recipes))
 
 
 def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float = -math.inf) -> dict[str, float]:
@@ -106,16 +171,21 @@ def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float =
 def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
     """Return the spread of every hypothesis's estimands, by its id, from SDs by level; see `stated_spread`."""
     random = not isinstance(plan.study.method, LinearSSL)
-    return {h.id: stated_spread(sd, plan.study.is_jitter(h.axis), random) for h in plan.study.dose_claims}
+    return {
+        h.id: stated_unit_spread(sd)
+        if h.about_units
+        else stated_spread(sd, plan.study.is_jitter(h.axis), random, any_recipes_of(plan, h)[1:])
+        for h in plan.study.dose_claims
+    }
 
 
-def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True) -> Spread:
-    """Return the spread of estimands that all have the same SDs, with a known range.
+def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True, recipes: Sequence[str] = ()) -> Spread:
+    """Return the spread of estimands that all have the same SDs, with known ranges.
 
     D, H and delta are differences between the losses of three arms. Arms that vary alike and independently give every
     difference the stated SD, and give delta = D + H exactly; so D and H correlate by -.5, and each with delta by .5.
-    C_info is on its own and has no seeds, as with a raw decoder for a ceiling; so are delta and delta(n/3) of a jitter. Dose 0
-    with other seeds differs from dose 0 by seed and rest only.
+    C_code is on its own and has no seeds; delta and delta(n/3) of a jitter are on their own too. Dose 0 with other seeds
+    differs from dose 0 by seed and rest only.
 
     Parameters
     ----------
@@ -125,9 +195,12 @@ def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True) ->
         Whether the hypothesis is about a jitter.
     random
         Whether the method has seeds at all.
+    recipes
+        Names of the recipes beside the declared one.
     """
     sds = {**USUAL, **sd}
-    names = (*estimands(jitter), *((NOISE,) if random else ()), RANGE)
+    code = () if jitter else (CODE,)
+    names = (*code, *estimands(jitter), *((NOISE,) if random else ()), RANGE, *((CODE_RANGE,) if code else ()))
     by_arms = np.array([[1, -0.5, 0.5], [-0.5, 1, 0.5], [0.5, 0.5, 1]])
     covariance = {}
     for level in LEVELS:
@@ -144,6 +217,22 @@ def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True) ->
             noise = names.index(NOISE)
             found[noise, noise] = 1 if over_seeds else 0
         covariance[level] = sds[level] ** 2 * found
+    mean = np.array([1.0 if name in (RANGE, CODE_RANGE) else 0.0 for name in names])
+    return with_recipes(Spread(names, mean, covariance, _stated(sd)), recipes, jitter)
+
+
+def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
+    """Return the spread of the logarithms of K_s + K_n and of K_n over the number of units, with the same SDs by level.
+
+    They have no seeds. Most of K_s + K_n is K_n, so that both vary together.
+    """
+    sds = {**USUAL, **sd}
+    alike = np.ones((2, 2))
+    covariance = {level: (0.0 if level in ("seed", "rest") else sds[level] ** 2) * alike for level in LEVELS}
+    note = "SDs are read as those of the logarithm of a number of units; how many carry the target is assumed, and a pilot would show it"
+    return Spread(UNITS, np.zeros(2), covariance, _stated(sd), notes=(note,))
+
+
+def _stated(sd: Mapping[str, float]) -> str:
     usual = [level for level in LEVELS if level not in sd]
-    source = "stated" + (f" ({', '.join(usual)}: the usual values)" if usual else "")
-    return Spread(names, np.append(np.zeros(len(names) - 1), 1.0), covariance, source)
+    return "stated" + (f" ({', '.join(usual)}: the usual values)" if usual else "")

@@ -6,64 +6,84 @@ are never chosen here.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from invariance_probe.inference import wording
-from invariance_probe.inference.entry import planted_findings, session_findings
+from invariance_probe.inference.code import SessionCode
+from invariance_probe.inference.contrasts import judge_contrast
+from invariance_probe.inference.entry import planted_findings, read_codes, session_findings
 from invariance_probe.inference.estimands import read_losses, read_planted
 from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
-from invariance_probe.inference.judging import judge
-from invariance_probe.inference.looks import looks_of
+from invariance_probe.inference.judging import Judgement, judge_dose
+from invariance_probe.inference.looks import ALPHA, Look, looks_of
 from invariance_probe.inference.question import Evidence, Question
-from invariance_probe.inference.verdicts import outcome
-from invariance_probe.study.hypotheses import AnyHypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
-Judged = tuple[Question, HypothesisFinding]
-"""A hypothesis in the evidence of the look where it stopped, and what was found there."""
+
+@dataclass(frozen=True, eq=False)
+class Stopped:
+    """A hypothesis as it was judged at the look where it stopped."""
+
+    judgement: Judgement
+    look: Look | None
+    """None where no looks are declared."""
+    settled: bool
+
+    @property
+    def question(self) -> Question:
+        """The hypothesis in the evidence of that look."""
+        return self.judgement.question
 
 
 def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
     """Return what all hypotheses of a study draw on, with all seeds."""
     sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
     planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
-    return Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, planted)
+    codes = {name: SessionCode(figures) for name, figures in read_codes(plan, results).items()}
+    return Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, codes, planted)
 
 
-def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Judged:
+def judge(question: Question) -> Judgement:
+    """Judge a hypothesis on the evidence of a question."""
+    return judge_contrast(question) if isinstance(question.hypothesis, Contrast) else judge_dose(question)
+
+
+def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
     """Judge a hypothesis at one look after the other until it is settled; at all seeds where no looks are declared."""
     looks = looks_of(evidence.plan.study.training)
     if not looks:
-        question = Question(evidence, hypothesis)
-        return question, judge(question)
+        return Stopped(judge(Question(evidence, hypothesis)), None, False)
     for look in looks:
-        question = Question(evidence.after(look), hypothesis, look)
-        finding = judge(question)
-        enough = settled(finding, len(evidence.plan.study.hypotheses))
+        judgement = judge(Question(evidence.after(look), hypothesis, look))
+        enough = settled(judgement, len(evidence.plan.study.hypotheses))
         if enough or look.last:
             break
-    taken = LookTaken(
-        look.number, look.seeds, look.planned, look.spending, look.level, enough, wording.at_look(look, enough)
-    )  # fmt: skip
-    return question, replace(finding, look=taken)
+    return Stopped(judgement, look, enough)
 
 
-def settled(finding: HypothesisFinding, hypotheses: int) -> bool:
-    """Say whether more seeds are not needed: the prediction is supported whatever the correction over hypotheses, or contradicted.
+def settled(judgement: Judgement, hypotheses: int) -> bool:
+    """Say whether more seeds are not needed: its prediction is supported or contradicted whatever Holm's correction.
 
-    The repeated p value times the number of hypotheses is at least what Holm's or Benjamini and Hochberg's procedure makes of it. A
+    A level of alpha over the number of hypotheses is the least that Holm's procedure can leave. A
     hypothesis that no session can test is settled from the start.
     """
-    if finding.verdict.startswith("untestable"):
-        return True
-    if finding.p_value is None:
-        return False
-    return outcome(finding.predicts, finding.verdict, min(1.0, hypotheses * finding.p_value)) != "open"
+    finding = judgement.finding(ALPHA / max(1, hypotheses))
+    return finding.verdict.startswith("untestable") or finding.outcome != "open"
 
 
-def seen(evidence: Evidence, judged: Sequence[Judged]) -> Evidence:
+def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
+    """Return a finding with the look at which it was judged, where there are several."""
+    look = stop.look
+    if look is None:
+        return finding
+    said = wording.at_look(look, stop.settled)
+    return replace(finding, look=LookTaken(look.number, look.seeds, look.planned, look.spending, look.level, stop.settled, said))
+
+
+def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
     """Return what was looked at for any of the hypotheses, and nothing beyond."""
     if evidence.plan.study.training.adaptive is None:
         return evidence
@@ -85,9 +105,9 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     return {key: said[count] for key, count in _beyond(plan, seeds).items()}
 
 
-def _seeds_by_place(plan: Plan, judged: Sequence[Judged]) -> dict[tuple[str, str], int]:
+def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
     """Return how many seeds are needed in every session on every axis: as many as the last to stop of the hypotheses that it serves."""
-    stops = {question.hypothesis.id: finding.look.seeds for question, finding in judged if finding.look is not None}
+    stops = {one.question.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
     beside = {axis: {condition.axis for condition in plan.controls_beside(axis)} for axis in asked}
     places = {(run.session, run.axis) for run in plan.seeded.values()}

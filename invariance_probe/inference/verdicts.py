@@ -1,106 +1,140 @@
-"""The verdict tables (science.md, sections 3.1 and 3.2) and what a verdict says about a prediction."""
+"""The words of science.md 3.1 and 3.2, and which claims each of them needs.
 
-from dataclasses import dataclass
+Every claim is one-sided against the margin m. A finding of learning is a claim under every
+recipe of a panel together, an intersection-union test (Berger 1982,
+doi:10.1080/00401706.1982.10487790): its p value is the largest. What is written here holds for
+one study and, elementwise, for thousands of simulated ones: p values may be arrays (study,).
+"""
 
-from invariance_probe.inference.intervals import Sample
+from collections.abc import Mapping, Sequence
+from functools import reduce
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
 from invariance_probe.inference.looks import ALPHA
 
 EXPERIMENTAL = "experimental: "
 """What the word of an experimental hypothesis begins with; it never counts as confirmatory."""
 UNCALIBRATED = "uncalibrated method"
 """The word in place of a verdict where the method has no licence."""
+INCONCLUSIVE, RECIPE_DEPENDENT = "inconclusive", "recipe-dependent"
 
-MEANINGS = {
-    "invariant": "nothing is lost, and information and SSL agree",
-    "recoverable": "corrupted inputs carry less, yet the representation recovers it from what the views share",
-    "sensitive": "information is lost, and being made invariant costs more than the margin",
-    "competition": "the information survives, but the objective discards it, which is about the method and not the code",
-    "inconclusive": "the data do not settle it",
-}
-JITTER_MEANINGS = {
-    "invariant": "the representation loses nothing under this recipe, with all and with a third of the data",
-    "sensitive": "the representation loses more than the margin under this recipe, with all and with a third of the data",
-    "inconclusive": "the data do not settle it under this recipe",
-}
+PValues = Mapping[str, ArrayLike]
+"""p values by the name of a claim, such as `D <= m`."""
 
+FREE = ("D <= m", "H <= m", "delta <= m")
+COSTLY = ("D > m",)
+JITTER_FREE = ("delta <= m", "delta(n/3) <= m")
+JITTER_COSTLY = ("delta > m", "delta(n/3) > m")
+"""The claims that a finding of learning needs under one recipe."""
+WORDS = ("invariant", "tolerated", "sensitive", "competition", RECIPE_DEPENDENT)
+JITTER_WORDS = ("tolerated", "sensitive", RECIPE_DEPENDENT)
+CARRIERS_WORDS = ("few", "between", "spread")
 
-@dataclass(frozen=True)
-class Cell:
-    """One statement and its p value: `D <= m` or `D > m`."""
-
-    name: str
-    p_value: float
-
-    @property
-    def shown(self) -> bool:
-        """Whether it is shown at ALPHA."""
-        return self.p_value <= ALPHA
+SUPPORTED = {
+    "invariant": {"invariant"}, "tolerated": {"invariant", "tolerated"}, "sensitive": {"sensitive"},
+    "distributed": {"spread"}, "few": {"few"}, "beneficial": {"beneficial"},
+}  # fmt: skip
+"""The words that support each prediction."""
+CONTRADICTED = {
+    "invariant": {"sensitive", "tolerated"}, "tolerated": {"sensitive"}, "sensitive": {"invariant", "tolerated"},
+    "distributed": {"few"}, "few": {"spread"}, "beneficial": {"harmful"},
+}  # fmt: skip
+"""The words that contradict each prediction; all others leave it open."""
 
 
-def cells(samples: dict[str, Sample], margin: float, equivalent: bool) -> dict[str, Cell]:
-    """Return both one-sided claims about every estimand; without equivalent noise no `<= m` is claimed."""
-    found = {}
-    for name, sample in samples.items():
-        found[f"{name} <= m"] = Cell(f"{name} <= m", sample.p_at_most(margin) if equivalent else 1.0)
-        found[f"{name} > m"] = Cell(f"{name} > m", sample.p_more_than(margin))
+def together(p_values: PValues, needed: Sequence[str]) -> Any:
+    """Return the p value that claims hold together: the largest."""
+    return _largest([p_values[name] for name in needed])
+
+
+def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) -> dict[str, Any]:
+    """Return the p value of every finding of learning.
+
+    Parameters
+    ----------
+    recipes
+        The p values of the claims under each recipe that passes its gates.
+    jitter
+        Whether the axis is a jitter, which has no shared draw.
+    all_pass
+        Whether these are all recipes of the panel; else nothing but `recipe-dependent` can be
+        shown.
+    """
+    free, costly = (JITTER_FREE, JITTER_COSTLY) if jitter else (FREE, COSTLY)
+    # "opposite claims shown under two recipes" are about D alone
+    below, above = (free, costly) if jitter else (FREE[:1], COSTLY)
+    lower, upper = ([together(p, claims) for p in recipes] for claims in (below, above))
+    found = {"free": 1.0, "costly": 1.0, "dearer": 1.0, RECIPE_DEPENDENT: 1.0}
+    if recipes and all_pass:
+        found["free"] = _largest([together(p, free) for p in recipes])
+        found["costly"] = _largest(upper)
+        found["dearer"] = _largest([p["delta > m"] for p in recipes])
+    if len(recipes) > 1:
+        opposite = np.maximum(_smallest(lower), _smallest(upper))
+        found[RECIPE_DEPENDENT] = np.minimum(1.0, len(recipes) * opposite)
     return found
 
 
-ROWS: dict[str, tuple[str, ...]] = {
-    "invariant": ("C_info <= m", "D <= m", "H <= m", "delta <= m"),
-    "recoverable": ("C_info > m", "D <= m", "H <= m", "delta <= m"),
-    "sensitive": ("C_info > m", "D > m"),
-    "competition": ("C_info <= m", "D > m", "delta > m"),
-}
-"""The claims that each verdict on a corruption needs together."""
+def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
+    """Return the p value of every word about a dose: that of the claims which it needs together.
 
-JITTER_ROWS: dict[str, tuple[str, ...]] = {
-    "invariant": ("delta <= m", "delta(n/3) <= m"),
-    "sensitive": ("delta > m", "delta(n/3) > m"),
-}
-
-PREDICTED: dict[str, tuple[str, ...]] = {
-    "invariant": ROWS["invariant"],
-    "distributed": ("D <= m", "H <= m", "delta <= m"),
-    "sensitive": ROWS["sensitive"],
-}
-"""The claims that each prediction needs."""
-
-CONTRADICTED = {
-    "invariant": {"sensitive", "recoverable"},
-    "distributed": {"sensitive"},
-    "sensitive": {"invariant", "recoverable"},
-    "beneficial": {"harmful"},
-}
+    Parameters
+    ----------
+    code
+        p values of `C_code <= m` and `C_code > m`; not read for a jitter.
+    learning
+        What `learning_p` returned.
+    """
+    free, costly, dearer = (learning[name] for name in ("free", "costly", "dearer"))
+    if jitter:
+        return {"tolerated": free, "sensitive": costly, RECIPE_DEPENDENT: learning[RECIPE_DEPENDENT]}
+    kept, lost = code["C_code <= m"], code["C_code > m"]
+    return {
+        "invariant": np.maximum(kept, free),
+        "tolerated": np.maximum(lost, free),
+        "sensitive": np.maximum(lost, costly),
+        "competition": _largest([kept, costly, dearer]),
+        RECIPE_DEPENDENT: learning[RECIPE_DEPENDENT],
+    }
 
 
-def decide(claims: dict[str, Cell], jitter: bool) -> str:
-    """Return the verdict whose claims are all shown, else `inconclusive`."""
-    for verdict, needed in (JITTER_ROWS if jitter else ROWS).items():
-        if all(claims[name].shown for name in needed):
-            return verdict
-    return "inconclusive"
+def carriers_p(p_values: PValues) -> dict[str, Any]:
+    """Return the p value of every word about how many units carry the target (science.md 3.1)."""
+    return {
+        "few": p_values["carriers below"],
+        "between": np.maximum(p_values["carriers above"], p_values["K_n below"]),
+        "spread": p_values["K_n above"],
+    }
 
 
-def joint_p(claims: dict[str, Cell], needed: tuple[str, ...]) -> float:
-    """Return the p value that claims hold together: the largest (intersection-union, Berger 1982)."""
-    return max(claims[name].p_value for name in needed)
+def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIVE) -> str:
+    """Return the word that is shown at a level; the one of the smallest p value where several are."""
+    word = min(p_values, key=lambda name: float(np.asarray(p_values[name])))
+    return word if float(np.asarray(p_values[word])) <= level else otherwise
 
 
-def prediction(predicts: str, jitter: bool) -> tuple[str, ...]:
-    """Return the claims that a prediction needs."""
-    return JITTER_ROWS["sensitive" if predicts == "sensitive" else "invariant"] if jitter else PREDICTED[predicts]
+def decide_many(p_values: PValues, level: ArrayLike = ALPHA, otherwise: str = INCONCLUSIVE) -> np.ndarray:
+    """Return the word of every study (study,), as `decide` does for one."""
+    names = list(p_values)
+    table = np.stack(np.broadcast_arrays(*(np.asarray(p_values[name], dtype=float) for name in names)))
+    found = np.array(names, dtype=object)[table.argmin(axis=0)]
+    return np.where(table.min(axis=0) <= level, found, otherwise)
 
 
-def outcome(predicts: str, verdict: str, p_adjusted: float | None) -> str:
-    """Return `supported`, `contradicted` or `open`."""
-    verdict = verdict.removeprefix(EXPERIMENTAL)
-    if verdict in CONTRADICTED[predicts]:
-        return "contradicted"
-    met = {
-        "invariant": {"invariant"}, "distributed": {"invariant", "recoverable"}, "sensitive": {"sensitive"}, "beneficial": {"beneficial"},
-    }[predicts]  # fmt: skip
-    distributed = predicts == "distributed" and verdict == "inconclusive"
-    if p_adjusted is not None and p_adjusted <= ALPHA and (verdict in met or distributed):
+def outcome(predicts: str, word: str) -> str:
+    """Return whether a word that was shown supports or contradicts a prediction, or leaves it open."""
+    word = word.removeprefix(EXPERIMENTAL)
+    if word in SUPPORTED[predicts]:
         return "supported"
-    return "open"
+    return "contradicted" if word in CONTRADICTED[predicts] else "open"
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    return reduce(np.maximum, values)
+
+
+def _smallest(values: Sequence[Any]) -> Any:
+    return reduce(np.minimum, values)

@@ -1,12 +1,13 @@
 """A finding in words that do not outrun its evidence."""
 
 import math
+from collections.abc import Sequence
 
-from invariance_probe.inference.findings import HypothesisFinding
+from invariance_probe.inference.findings import AXIS, EVERYTHING, LEARNING, CodeFinding, HypothesisFinding, Quantity
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.question import Question
-from invariance_probe.inference.verdicts import JITTER_MEANINGS, MEANINGS, UNCALIBRATED
+from invariance_probe.inference.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
 
 DOSES = {
     "unit_dropout.rate": "with {percent:g} % of the units dropped",
@@ -28,20 +29,149 @@ DOSES = {
 """A dose in plain words, by the path that is swept."""
 
 
-def sentence(question: Question, finding: HypothesisFinding, samples: dict[str, Sample]) -> str:
-    """Return the verdict as one sentence: where it holds, at which dose, what was shown, with the figures."""
+MEANINGS = {
+    "invariant": "what remains decodes the target within the margin of all, and learning to ignore the loss costs no more than the margin",
+    "tolerated": "the lost inputs carried information that nothing replaces, yet training to ignore such losses costs the intact "
+    "representation no more than the margin",
+    "sensitive": "information is lost, and being made invariant costs more than the margin beyond the same corruption shared",
+    "competition": "the information survives and the objective discards it, which is about the method and not the code",
+    RECIPE_DEPENDENT: "whether being made invariant costs more than the margin depends on the recipe, so neither word can be said",
+    INCONCLUSIVE: "the data do not settle it",
+}
+"""What each word about a corruption says."""
+JITTER_MEANINGS = {
+    "tolerated": "training that makes such windows alike costs no more than the margin, with all and with a third of the data",
+    "sensitive": "training that makes such windows alike costs more than the margin, with all and with a third of the data",
+    RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
+    INCONCLUSIVE: "the data do not settle it",
+}
+CARRIERS_MEANINGS = {
+    "few": "few of the recorded units carry the target",
+    "between": "the target is carried neither by few of the recorded units nor by most of them",
+    "spread": "the target is spread over the recorded units",
+    INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
+}
+"""What each word about units says."""
+NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
+
+
+def sentence(question: Question, finding: HypothesisFinding) -> str:
+    """Return the verdict as one sentence: where it holds, the figures, the word, and what it says."""
     place = f"{where(finding)}, {at_dose(question)}"
-    if finding.verdict == UNCALIBRATED:
+    word = finding.verdict
+    if word.startswith("untestable"):
+        reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
+        start = at_dose(question)
+        return f"{start[0].upper()}{start[1:]}, there is no verdict ({word}): {reason}."
+    if word == UNCALIBRATED:
         return no_licence(question, place)
-    if finding.verdict.startswith("invalid"):
-        return why_invalid(finding, place)
-    figures = ", ".join(f"{name} = {_signed(sample.estimate)}" for name, sample in samples.items())
-    meaning = (JITTER_MEANINGS if question.jitter else MEANINGS)[finding.verdict]
-    few = (
-        "; few units carry it" if finding.verdict == "sensitive" and not question.jitter and few_units(question, finding) else ""
+    if word.startswith("invalid"):
+        return f"{place}, {why_invalid(finding, word)}"
+    if finding.notes and finding.notes[0].startswith("runs are missing"):
+        return f"{place}, there is no verdict: {finding.notes[0]}."
+    figures = _figures(question, finding)
+    said = f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
+    return f"{place}, {figures}: {said}{_open(question, finding)}."
+
+
+def _figures(question: Question, finding: HypothesisFinding) -> str:
+    """Return the figures that a word rests on: of the code, then of every recipe."""
+    if finding.predicts in ("distributed", "few"):
+        return units_in_words(finding.code) if finding.code else "the code was not measured"
+    parts = []
+    if finding.code is not None and finding.code.C_code is not None:
+        parts.append(f"C_code = {interval(finding.code.C_code)} of what linear decoders reach")
+    recipes = finding.learning.panel.recipes if finding.learning else ()
+    name = "delta" if question.jitter else "D"
+    costs = [(recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None]
+    if costs:
+        each = listed([f"{signed(found.estimate)} ({recipe})" for recipe, found in costs])
+        parts.append(f"{name} = {each} of the decodable range")
+    return f"{' and '.join(parts)} (margin {finding.margin:g})" if parts else "nothing was measured"
+
+
+def _meaning(question: Question, finding: HypothesisFinding) -> str:
+    word = finding.verdict
+    if finding.predicts in ("distributed", "few"):
+        redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
+        return CARRIERS_MEANINGS[word] + redundant
+    if question.jitter:
+        return JITTER_MEANINGS[word]
+    if word != "sensitive":
+        return MEANINGS[word]
+    dearer = any(claim.name == "delta > m" for claim in finding.claims) and all(
+        claim.shown for claim in finding.claims if claim.name.startswith("delta > m")
     )
-    said = "the code is" if finding.verdict in ("invariant", "recoverable", "sensitive") else "the verdict is"
-    return f"{place}, {said} {finding.verdict}: {meaning}{few} ({figures} of the decodable range; margin {finding.margin:g})."
+    return MEANINGS[word] + ("" if dearer else NOT_DEARER)
+
+
+def fallen(word: str) -> str:
+    """Say that a word did not stand once all hypotheses of the study were counted."""
+    unadjusted = word.partition("unadjusted: ")[2].rstrip(")")
+    return (
+        f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's only hypothesis, but not at the level "
+        "that Holm's correction leaves to it"
+    )
+
+
+def _open(question: Question, finding: HypothesisFinding) -> str:
+    """Say which gates and recipes leave the word exploratory, and which findings rest on one recipe."""
+    if question.plan.study.quick:
+        return " (a quick study: judged under the declared recipe alone, without the gates that cost most)"
+    limited = {finding.verdict, EVERYTHING, AXIS, LEARNING}
+    gates = [
+        f"{g.name} was {g.outcome}"
+        for g in finding.gates
+        if g.outcome in ("not shown", "not computed") and limited & set(g.limits)
+    ]
+    panel = finding.learning.panel if finding.learning else None
+    missing = [recipe.name for recipe in panel.recipes if not recipe.computed] if panel else []
+    said = [*gates, *(f"the recipe {name} was not computed" for name in missing)]
+    said += [panel.one_method] if panel and panel.one_method and len(panel.recipes) > 1 else []
+    if panel and finding.predicts not in ("distributed", "few") and len(panel.recipes) == 1:
+        said.insert(0, "judged under the declared recipe alone")
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def code_sentence(question: Question, found: CodeFinding) -> str:
+    """Return the finding of the code in words, the numbers first."""
+    said = [_capital(units_in_words(found))] if found.carriers is not None else []
+    if found.C_code is not None:
+        said.append(_lost_in_words(question, found))
+    return " ".join(f"{part}." for part in said)
+
+
+def units_in_words(found: CodeFinding) -> str:
+    """Say how many units suffice and are needed, and what that is like."""
+    if found.K_s is None or found.K_n is None or found.carriers is None:
+        return "too little is decoded to say how many units carry the target"
+    n = f"{found.n_units[0]}" if len(set(found.n_units)) == 1 else f"{min(found.n_units)} to {max(found.n_units)}"
+    suffice, needed = math.ceil(found.K_s.estimate), math.ceil(found.K_n.estimate)
+    like = f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
+    text = (
+        f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of what all decode, and it takes the loss of "
+        f"{needed} to bring it below half: like about {like} equal carriers"
+    )
+    word = found.carriers_word
+    if word:
+        text += f" ({word}{', redundant' if found.redundant else ''})"
+    if found.redundancy is not None:
+        text += f"; two random halves of the units together hold {found.redundancy.estimate:.1f} times the information of all"
+    return text
+
+
+def _lost_in_words(question: Question, found: CodeFinding) -> str:
+    assert found.C_code is not None
+    how = "a decoder refitted on what survives" if found.known_masks else "a decoder that cannot see the corruption"
+    ends = {
+        "kept": "at most the margin, so what remains decodes the target (kept)",
+        "lost": "more than the margin (lost)",
+        "undecided": "it is not settled whether that exceeds the margin",
+    }
+    lost = f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of linear decoders, R_code: {ends[found.finding]}"
+    if found.known_masks and found.independent is not None:
+        lost += f". An independent code of the same R2 would lose {found.independent:.2f}"
+    return lost + ("; this is said for linear decoders, which reach less than 0.8 of R" if found.linear else "")
 
 
 def no_licence(question: Question, place: str) -> str:
@@ -50,11 +180,31 @@ def no_licence(question: Question, place: str) -> str:
     return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
 
 
-def why_invalid(finding: HypothesisFinding, place: str) -> str:
-    """Say which gates took the verdict away, as one sentence."""
-    blocking = finding.verdict.removeprefix("invalid: ").split(", ")
+def why_invalid(finding: HypothesisFinding, word: str) -> str:
+    """Say which gates took the verdict away."""
+    blocking = word.removeprefix("invalid: ").split(", ")
     details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
-    return f"{place}, no verdict: the gate{'s' if len(blocking) > 1 else ''} {details} failed."
+    rest = " What is found of the code without SSL stands." if finding.code is not None else ""
+    return f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: {details}.{rest}"
+
+
+def interval(found: Quantity) -> str:
+    """Write an estimate with its 90 % interval."""
+    return f"{found.estimate:.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words as a list: `a, b and c`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def signed(value: float) -> str:
+    """Write two decimals and a sign, but no sign before nothing."""
+    return "0" if round(value, 2) == 0 else f"{value:+.2f}"
 
 
 def at_look(look: Look, enough: bool) -> str:
@@ -71,17 +221,6 @@ def at_look(look: Look, enough: bool) -> str:
         f"Seeds were adaptive: {said}. Every claim was judged there at a nominal {look.level:.4f} ({spending} spending), so that all looks "
         "together keep .05; p values are repeated p values, and intervals are as wide."
     )
-
-
-def _signed(value: float) -> str:
-    """Write two decimals and a sign, but no sign before nothing."""
-    return "0" if round(value, 2) == 0 else f"{value:+.2f}"
-
-
-def no_verdict(question: Question, word: str, reason: str) -> str:
-    """Return why there is no verdict, as one sentence."""
-    place = at_dose(question)
-    return f"{place[0].upper()}{place[1:]}, there is no verdict ({word}): {reason}."
 
 
 def at_dose(question: Question) -> str:
@@ -103,19 +242,6 @@ def where(finding: HypothesisFinding) -> str:
     if finding.scope == "these recordings":
         return f"In these {len(finding.sessions)} recordings"
     return f"Across {finding.scope.split()[-1]}"
-
-
-def few_units(question: Question, finding: HypothesisFinding) -> bool:
-    """Say whether few units are shown to carry the target: the upper bound of N_eff is below a quarter of the units."""
-    upper, quarter = carriers(question, finding)
-    return upper is not None and upper < quarter
-
-
-def carriers(question: Question, finding: HypothesisFinding) -> tuple[float | None, float]:
-    """Return the upper bound of N_eff over the sessions, None where there is none, and a quarter of the fewest units."""
-    units = [question.evidence.sessions[name].units for name in finding.sessions]
-    bounds = [m.ci_high for m in finding.no_ssl.measures if m.name == "n_eff"]
-    return (bounds[0] if bounds else None), min(units, default=0) / 4
 
 
 def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Runs without gradient: raw activity, PCA, untrained encoders, closed-form linear SSL, and the information cost."""
+"""Runs without gradient: raw activity and its square roots, PCA, untrained encoders, and closed-form linear SSL."""
 
 from typing import Any
 
@@ -6,13 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.augmentations.views import Scaling
 from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.probing.diagnostics import rank_me
 from invariance_probe.probing.mining import distant_pairs
-from invariance_probe.probing.readout import Measured, probe_losses, probe_scored, result_of, selection_losses
-from invariance_probe.probing.trained import COLLAPSED, EVALUATION_STEP, Progress, freeze
+from invariance_probe.probing.readout import Measured, probe_scored, result_of, selection_losses
+from invariance_probe.probing.trained import COLLAPSED, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run, RunResult, Status
 
@@ -20,11 +21,34 @@ from invariance_probe.study.run import Run, RunResult, Status
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Probe standardised activity itself; these runs also carry the floor."""
     parts = [bench.train_windows(run) for run in runs]
-    features = _clean(bench, runs, parts)
+    return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
+
+
+def measure_square_roots(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe standardised square roots of counts, sqrt(n + 1/4).
+
+    Raises
+    ------
+    TrainingError
+        When activity is a signal, whose values may be negative.
+    """
+    if bench.recording.activity_kind != "counts":
+        raise TrainingError(
+            f"session {bench.recording.session!r}: square_roots reads counts; activity_kind is {bench.recording.activity_kind!r}"
+        )
+    parts = [bench.train_windows(run) for run in runs]
+    roots = np.sqrt(bench.recording.activity + 0.25)
+    scaling = Scaling.of(roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device)
+    windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
+    return _ceilings(bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False)
+
+
+def _ceilings(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool) -> list[Measured]:
+    """Probe features (run, 1, window, feature) of decoders that may be the ceiling, and score them for that choice."""
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
-        Measured(run, result_of(bench, run, losses[i], with_floor=True, selection_loss=selected[i], diagnostics=scores[i]))
+        Measured(run, result_of(bench, run, losses[i], with_floor=with_floor, selection_loss=selected[i], diagnostics=scores[i]))
         for i, run in enumerate(runs)
     ]
 
@@ -89,23 +113,6 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
         Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}))
         for i, run in enumerate(runs)
     ]
-
-
-def measure_information(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Refit and test the raw probe on corrupted inputs, several draws a window, without SSL and without base."""
-    measured = []
-    for run in runs:
-        part = bench.train_windows(run)
-        views = bench.views([run], [part], torch.float64)
-        windows = bench.all_windows.unsqueeze(0)
-        drawn = [views.single(EVALUATION_STEP + i, windows).flatten(2) for i in range(run.method.draws)]  # type: ignore[union-attr]
-        losses = probe_losses(bench, [run], torch.stack(drawn, dim=1), [part])[0]
-        clean = views.scaling.apply(views.whole.activity[views._bins(windows)]).flatten(2)
-        spread = (clean - clean.mean(1, keepdim=True)).square().sum()
-        change = sum(float((view - clean).square().sum() / spread) for view in drawn) / len(drawn)
-        result = result_of(bench, run, losses, diagnostics={"input_change": change})
-        measured.append(Measured(run, result))
-    return measured
 
 
 def failed(runs: list[Run], error: Exception) -> list[Measured]:

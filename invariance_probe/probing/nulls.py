@@ -10,7 +10,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
@@ -19,7 +18,7 @@ from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.refitting import Refitted, refit, refit_all
+from invariance_probe.probing.refitting import Refitted, refit_all
 from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
@@ -38,7 +37,7 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
 
     Activity is taken from the middle half of the windows; the target is read up to a quarter of the session
     earlier or later, so every alignment uses as much data. A least-squares decoder (of one column a class for
-    classes) is refitted, penalty and all, for every shift.
+    classes) is refitted, penalty and all, for every shift, and judged by what it leaves of that stretch's own floor.
     """
     return [Measured(run, _shift_null(bench, run)) for run in runs]
 
@@ -63,7 +62,7 @@ def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress
 
 
 def rank_p(observed: float, null: np.ndarray) -> float:
-    """Return p = (1 + number of null losses that are not above the observed one) / (1 + number of null losses).
+    """Rank of a loss among null losses as a p value: (1 + those not above it) / (1 + all).
 
     Examples
     --------
@@ -74,21 +73,15 @@ def rank_p(observed: float, null: np.ndarray) -> float:
 
 
 def _shift_null(bench: Workbench, run: Run) -> RunResult:
-    shifts = run.method.shifts  # type: ignore[union-attr]
-    count = len(bench.windows.starts)
-    half = max(1, shifts // 2)
-    spacing = max(1, count // 4 // half)
-    margin = spacing * half
+    each_way = -(-run.method.shifts // 2)  # type: ignore[union-attr]
+    columns = bench.target.columns().cpu().numpy()
+    count = len(columns)
+    spacing = max(1, count // 4 // each_way)
+    margin = spacing * each_way
     middle = np.arange(margin, count - margin)
-    lags = np.array([0, *(sign * spacing * i for i in range(1, half + 1) for sign in (-1, 1))])
-    columns = bench.target.columns()
-    shifted = torch.cat([columns[torch.from_numpy(middle + lag)] for lag in lags], dim=1)
-    x = bench.scaling([middle], torch.float64).apply(bench.activity[bench.starts[torch.from_numpy(middle)]][None, :, None])
-    refitted = refit(bench, middle, x.flatten(2), shifted, len(lags))
-    losses = refitted.errors / (refitted.floors[0] or 1.0)  # one divisor: ranks are those of the errors
-    found = {"p_value": rank_p(refitted.errors[0], refitted.errors[1:]), **_draws(bench, losses)}
-    found |= {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
-    return RunResult(run.key(), "done", diagnostics=found)
+    lags = [0, *(sign * spacing * i for i in range(1, each_way + 1) for sign in (-1, 1))]
+    found = {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
+    return _ranked(bench, run, refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags])), found)
 
 
 def _circular_null(bench: Workbench, run: Run) -> RunResult:
@@ -142,20 +135,35 @@ def _course(other: OtherSession, base: Path, target: Target, window: Window) -> 
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
-    """Rank the first course among the others that have something to decode."""
-    has = refitted.floors > 1e-12 * refitted.floors.max()
-    losses = refitted.fractions[has]
-    if not has[0] or len(losses) <= FEWEST_USABLE:
+    """Rank the first course among the others by its loss as a fraction of its own best constant's.
+
+    Courses differ in variance, most of all where a target has heavy tails or rests for part of the session, so raw errors
+    would rank variances. Courses that do not vary have nothing to decode and are left out.
+
+    Raises
+    ------
+    DataError
+        When the target itself does not vary, or too few of the others do.
+    """
+    varies = refitted.floors > 1e-12 * refitted.floors.max()
+    drawn = int(varies[1:].sum())
+    if not varies[0]:
         raise DataError(
-            f"session {run.session!r}: the null has {len(losses) - 1} draws in which target {run.target.name!r} varies; at least "
+            f"session {run.session!r}: target {run.target.name!r} does not vary in the windows that its null decodes it "
+            "from, or too few of them are in training parts; use a longer recording, or another null"
+        )
+    if drawn < FEWEST_USABLE:
+        raise DataError(
+            f"session {run.session!r}: the null has {drawn} draws in which target {run.target.name!r} varies; at least "
             f"{FEWEST_USABLE} are needed: use another null"
         )
+    losses = refitted.fractions[varies]
     found = {"p_value": rank_p(losses[0], losses[1:]), **_draws(bench, losses), **found}
     return RunResult(run.key(), "done", diagnostics=found)
 
 
 def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
-    """Return the observed and the null losses, of which the best constant's is 1, and how many trials there are."""
+    """Return the observed and the null losses, each a fraction of its own best constant's, and the number of trials."""
     trials = 0 if bench.recording.trials is None else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
     found = {"trials": float(trials), "observed": float(losses[0])}
     return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}

@@ -119,9 +119,11 @@ class Workbench:
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
         """Measure each run's standardisation over the bins of its windows."""
-        reach = np.arange(self.windows.length)
-        bins = [np.unique(self.windows.starts[part][:, None] + reach) for part in parts]
-        return Scaling.of(self.recording.activity, bins, dtype, self.device)
+        return Scaling.of(self.recording.activity, [self.bins_of(part) for part in parts], dtype, self.device)
+
+    def bins_of(self, part: np.ndarray) -> np.ndarray:
+        """Bins that some windows (window,) cover, ascending and each once (bin,)."""
+        return np.unique(self.windows.starts[part][:, None] + np.arange(self.windows.length))
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
         """Return the view maker of stacked runs that are standardised by the given windows."""

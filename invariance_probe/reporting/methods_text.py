@@ -2,11 +2,12 @@
 
 from typing import Any
 
-from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.baselines import Code, Messengers
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import Reliance, TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.plan import Plan
+from invariance_probe.study.recipes import PlannedRecipe
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
@@ -40,12 +41,55 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. {_mined(study)}"
         f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
         f"the held-out loss was {loss}. Sessions entered where the raw decoder beat its null by {null} at .05. Losses are in units "
-        f"of the decodable range R, from the best constant to the better of a raw "
-        f"decoder and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
-        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; p values were "
-        f"adjusted by Holm over confirmatory hypotheses. {_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
+        f"of the decodable range R, from the best constant to the best of a decoder of raw activity, one of its square roots where "
+        f"activity is counts, and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
+        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; a word about a "
+        f"confirmatory hypothesis was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}"
+        f"{_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
         f"invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
+
+
+def _code(plan: Plan) -> str:
+    """Say how the code was measured without SSL, where a corruption asks for it."""
+    sessions = {session.name for session in plan.sessions}
+    asked = [run.method for run in plan.baselines if isinstance(run.method, Code) and run.session in sessions]
+    if not any(plan.study.corrupts(hypothesis.axis) for hypothesis in plan.study.dose_claims) or not asked:
+        return ""
+    first = asked[0]
+    errors = " Its errors in these recordings are of a delete-a-block jackknife." if any(one.jackknife for one in asked) else ""
+    return (
+        f"The code was measured by linear decoders without SSL, fitted anew on every set of units, in {first.blocks} folds of "
+        "contiguous blocks: units were chosen and decoders fitted on all folds but one and scored on that one. K_s and K_n are "
+        "where pooled dropping curves cross half of the information J = R2 / (1 - R2) of all units, redundancy is over "
+        f"{first.splits} random halvings of the units, and C_code over {first.masks} balanced masks, in units of the range of the "
+        f"same decoders, R_code.{errors} "
+    )
+
+
+def _panel(plan: Plan) -> str:
+    """Say under which recipes claims about learning were judged."""
+    if not plan.study.dose_claims:
+        return ""
+    found = {recipe.name: recipe for panel in plan.panels.values() for recipe in panel.recipes}
+    beside = [recipe for recipe in list(found.values())[1:] if recipe.computed]
+    missing = ", ".join(recipe.name for recipe in found.values() if not recipe.computed)
+    gaps = f" Not computed: {missing}." if missing else ""
+    if not beside:
+        return f"Claims about learning rest on the declared recipe alone.{gaps} "
+    return (
+        "A claim about learning is made only where it holds under the declared recipe and under each of these: "
+        f"{'; '.join(_recipe(recipe) for recipe in beside)}.{gaps} "
+    )
+
+
+def _recipe(recipe: PlannedRecipe) -> str:
+    """Name a recipe with its method, optimisation and dimensions."""
+    assert recipe.setting is not None
+    method, optimisation = recipe.setting.method, recipe.setting.optimisation
+    steps = f", {optimisation.steps} steps at learning rate {optimisation.learning_rate:g}" if optimisation else ""
+    wide = f", {method.encoder.dimensions} dimensions" if isinstance(method, TrainedMethod) else ""
+    return f"{recipe.name} ({method.kind}{steps}{wide})"
 
 
 def _messengers(study: Study) -> str:

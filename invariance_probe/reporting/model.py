@@ -8,7 +8,9 @@ from invariance_probe.inference.findings import Findings
 from invariance_probe.study.cautions import cautions
 from invariance_probe.study.plan import Plan
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+"""Version 2 has `code`, `learning` and `dropping`; `C_info` is now `C_blind`, the word `recoverable` is
+`tolerated`, and `ssl_adds` is gone. `no_ssl` is kept for this version only."""
 
 
 def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +32,8 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "sessions": [asdict(session) for session in findings.sessions],
         "nulls": [asdict(null) for null in findings.nulls],
         "cautions": [reason for _, _, reason in cautions(plan)],
+        "code": [asdict(point) for point in findings.code],
+        "dropping": [asdict(point) for point in findings.dropping],
         "lags": [asdict(point) for point in findings.lags],
         "curve": [asdict(point) for point in findings.curve],
         "matrix": [asdict(point) for point in findings.matrix],

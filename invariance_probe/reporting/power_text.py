@@ -21,15 +21,19 @@ def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
     hypothesis, spread = found.hypothesis, found.spread
-    yield (
-        f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is shown ({', '.join(found.needed)}; "
-        f"m = {hypothesis.margin.fraction_of_range:g}) at {hypothesis.axis} = {hypothesis.dose:g}"
-    )
+    at = f"share {hypothesis.share:g}" if hypothesis.about_units else f"m = {hypothesis.margin.fraction_of_range:g}"
+    place = "" if hypothesis.about_units else f" at {hypothesis.axis} = {hypothesis.dose:g}"
+    yield f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by {' or '.join(found.supporting)}; {at}){place}"
+    if found.recipes:
+        yield f"  under every recipe of the panel: {', '.join(found.recipes)}"
     yield f"  assumed truth: {found.truth.why} ({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
-    yield f"  spread, as SD in units of the decodable range; {spread.source}:"
-    yield "    " + " " * 12 + "".join(f"{level:>9}" for level in LEVELS)
-    for name in spread.names:
-        yield f"    {name:12}" + "".join(f"{spread.sd(level, name):9.3f}" for level in LEVELS)
+    what = "of the logarithm" if hypothesis.about_units else "in units of the decodable range"
+    yield f"  spread, as SD {what}; {spread.source}:"
+    shown = [name for name in spread.names if not any(name.endswith(f"[{recipe}]") for recipe in spread.assumed)]
+    width = max(12, *(len(name) + 1 for name in shown))
+    yield "    " + " " * width + "".join(f"{level:>9}" for level in LEVELS)
+    for name in shown:
+        yield f"    {name:{width}}" + "".join(f"{spread.sd(level, name):9.3f}" for level in LEVELS)
     yield from (f"    {note}" for note in spread.notes)
     yield from _table(found)
     yield from _smallest(found, rate)
@@ -38,9 +42,20 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
             f"{verdict} {share:.2f}" for verdict, share in sorted(found.verdicts.items(), key=lambda item: -item[1])
         )
         yield f"  planned: {_said(found.planned)}; verdicts: {shares}"
+        if found.alone:
+            yield f"    under the declared recipe alone: power {found.alone.power:.2f}"
+        yield from _words(found)
     for variation in found.variations:
         yield f"    if {variation.when}: {variation.power.power:.2f}"
     yield from (f"  warning: {warning}" for warning in found.warnings)
+
+
+def _words(found: HypothesisPower) -> Iterator[str]:
+    """Yield the power of the planned study for every word, with and without the panel."""
+    yield "    how often each word is said where it is true:"
+    for one in found.words:
+        beside = f" (declared recipe alone {one.alone:.2f})" if len(found.recipes) > 1 else ""
+        yield f"      {one.word:10} {one.panel:.2f}{beside}, if {one.truth.why}"
 
 
 def _rounded(found: HypothesisPower) -> list[tuple[str, float]]:

@@ -13,17 +13,23 @@ import pandas as pd
 
 from invariance_probe.inference.findings import Findings
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
+from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
-from invariance_probe.reporting.objectives import objective_table
-from invariance_probe.reporting.pairs import pair_table
-from invariance_probe.reporting.representation import representation_tables
+from invariance_probe.reporting.parts import Parts, parts_of
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.study.plan import Plan
 
 
-def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict[str, Any], out: Path) -> Path:
+def render(
+    plan: Plan,
+    findings: Findings,
+    table: pd.DataFrame,
+    provenance: dict[str, Any],
+    out: Path,
+    sums: pd.DataFrame | None = None,
+) -> Path:
     """Write a report and return its index.html.
 
     Everything is written beside the folder first, so that a report is never half new and half old.
@@ -38,9 +44,12 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
         Versions, device, times: whatever may differ between two runs of one study.
     out
         Folder of the report; an older report in it is replaced.
+    sums
+        Held-out sums of every code; without them there is no dropping_curves.csv.
     """
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
+    parts = {h["id"]: parts_of(h, report, charts[h["id"]]) for h in report["hypotheses"]}
     of_study, sections = study_charts(report), sections_of(report)
     methods = methods_paragraph(plan, report)
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -51,7 +60,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
             json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
         )
         for name in ("index.html", "report.md"):
-            (private / name).write_text(_page(name, report, charts, of_study, sections, methods), encoding="utf-8")
+            (private / name).write_text(_page(name, report, charts, parts, of_study, sections, methods), encoding="utf-8")
         for hypothesis, drawn in [
             *charts.items(),
             ("study", of_study),
@@ -59,7 +68,7 @@ def render(plan: Plan, findings: Findings, table: pd.DataFrame, provenance: dict
         ]:
             for i, chart in enumerate(drawn):
                 (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
-        write_tables(report, table, private)
+        write_tables(report, table, private, sums)
         if out.exists():
             shutil.rmtree(out)
         private.rename(out)
@@ -70,6 +79,7 @@ def _page(
     name: str,
     report: dict[str, Any],
     charts: dict[str, list[Chart]],
+    parts: dict[str, Parts],
     of_study: list[Chart],
     sections: list[Section],
     methods: str,
@@ -83,18 +93,14 @@ def _page(
     )
     filters: dict[str, Any] = {
         "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
-        "primary_rows": primary_rows, "baseline_table": baseline_table,
+        "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats,
     }  # fmt: skip
     environment.filters |= filters
-    looks = {
-        h["id"]: [
-            *(table for table in (pair_table(h), objective_table(h)) if table is not None),
-            *representation_tables(h, report),
-        ]
-        for h in report["hypotheses"]
-    }
     template = environment.get_template(f"{name}.j2")
-    return template.render(report=report, charts=charts, study_charts=of_study, looks=looks, sections=sections, methods=methods)
+    return template.render(
+        report=report, charts=charts, parts=parts, study_charts=of_study, sections=sections, methods=methods,
+        glossary=glossary(report),
+    )  # fmt: skip
 
 
 def _number(value: Any) -> str:
@@ -129,6 +135,13 @@ def _p_sign(value: float) -> str:
     """Write a p value as it follows the letter p."""
     text = _p_value(value)
     return text if text.startswith("<") else f"= {text}"
+
+
+def _repeats(code: dict[str, Any]) -> str:
+    """Name a session's units that repeat others: copies, and sums of other units."""
+    said = [" = ".join(pair) for pair in code["copies"]]
+    said += [f"{one} = {' + '.join(others)}" for one, *others in code["sums"]]
+    return "; ".join(said) or "none"
 
 
 def _data_uri(svg: str) -> str:

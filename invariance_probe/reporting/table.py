@@ -11,3 +11,5 @@ class Table:
     note: str
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
+    words: tuple[str, ...] = ()
+    """Columns of words, which a page aligns left and wraps; the first column always is."""

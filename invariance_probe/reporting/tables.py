@@ -1,23 +1,40 @@
 """The report's tables: what a page shows of them, and all of them as tidy CSV files."""
 
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from invariance_probe.reporting.learning import ON_CORRUPTED
 
-def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) -> None:
-    """Write results.csv, and estimands, gates, claims, distant pairs, baselines, sessions, lags, curve and what was examined as CSV.
 
-    Where pyarrow is installed, the results, which may be millions of rows, are written as results.parquet too.
+def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path, sums: pd.DataFrame | None = None) -> None:
+    """Write every table of a report as CSV.
+
+    Parameters
+    ----------
+    results
+        One row per run and test block: results.csv, and results.parquet where pyarrow is installed.
+    sums
+        Held-out sums of the code (`results.tables.code_sums`): dropping_curves.csv; left out where there are none.
     """
+    if sums is not None and not sums.empty:
+        sums.to_csv(folder / "dropping_curves.csv", index=False)
     results.to_csv(folder / "results.csv", index=False)
     if importlib.util.find_spec("pyarrow") is not None:
         results.to_parquet(folder / "results.parquet", engine="pyarrow", index=False)
     for name in ("estimands", "gates", "claims", "pairs"):
-        rows = [{"hypothesis": h["id"], **row} for h in report["hypotheses"] for row in h[name]]
+        rows = [{"hypothesis": h["id"], **_flat(row)} for h in report["hypotheses"] for row in h[name]]
         if rows or name != "pairs":
+            pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
+    for name, found in (
+        ("recipes", _recipes(report)),
+        ("named_units", _named_units(report)),
+        ("code", map(_flat, report["code"])),
+    ):
+        if rows := list(found):
             pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
     for name in ("baselines", "sessions", "lags", "curve"):
         pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
@@ -32,13 +49,44 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path) ->
         pd.json_normalize(report["units"], sep="_").to_csv(folder / "units.csv", index=False)
 
 
+def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield every recipe of every panel, its estimands in columns such as `D_ci_low`."""
+    for hypothesis in report["hypotheses"]:
+        for recipe in hypothesis["learning"]["panel"]["recipes"] if hypothesis["learning"] else ():
+            own = {key: value for key, value in recipe.items() if key not in ("D", "H", "delta", "gates")}
+            ends = {
+                f"{name}_{end}": recipe[name][end]
+                for name in ("D", "H", "delta")
+                if recipe[name] is not None
+                for end in ("estimate", "ci_low", "ci_high")
+            }
+            yield {"hypothesis": hypothesis["id"], **own, **ends}
+
+
+def _named_units(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    for hypothesis in report["hypotheses"]:
+        yield from ({"hypothesis": hypothesis["id"], **unit} for unit in (hypothesis["code"] or {"units": ()})["units"])
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Return a row with its lists as text: `a; b`, and `a = b` for units of a session that belong together."""
+    return {key: "; ".join(map(_joined, value)) if isinstance(value, list) else value for key, value in row.items()}
+
+
+def _joined(value: Any) -> str:
+    return " = ".join(value) if isinstance(value, list) else str(value)
+
+
 def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a hypothesis's estimands at its primary dose, each with its two claims; None where none is made."""
+    """Return a hypothesis's estimands at its primary dose, each with its two claims.
+
+    A claim that is not made is None. What is tested on corrupted inputs has a table of its own.
+    """
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}
     return [
         {**e, "at_most": claims.get(f"{e['name']} <= m"), "more": claims.get(f"{e['name']} > m")}
         for e in hypothesis["estimands"]
-        if e["dose"] == hypothesis["primary_dose"]
+        if e["dose"] == hypothesis["primary_dose"] and e["name"] not in ON_CORRUPTED
     ]
 
 

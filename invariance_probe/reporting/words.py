@@ -24,3 +24,14 @@ def two_decimals(value: float | None) -> str:
         return "\N{EN DASH}"
     text = f"{value:.2f}"
     return ("0.00" if text == "-0.00" else text).replace("-", "\N{MINUS SIGN}")
+
+
+def one_decimal(value: float | None) -> str:
+    """Write one decimal, a dash where there is no number.
+
+    Examples
+    --------
+    >>> one_decimal(0.22)
+    '0.2'
+    """
+    return "\N{EN DASH}" if value is None else f"{value:.1f}"

@@ -1,18 +1,20 @@
-"""Results as tidy tables: one row a run and test block."""
+"""Results as tidy tables: losses by run and test block, and the held-out sums of every code."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
 
+from invariance_probe.study.code_figures import CodeFigures
 from invariance_probe.study.examinations import Corruption, Detection
 from invariance_probe.study.run import Run, RunResult
 
 COLUMNS = [
-    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_dose", "block",
-    "loss", "floor_loss", "status", "rank_me", "key",
+    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_axis",
+    "test_dose", "block", "loss", "floor_loss", "selection_loss", "status", "rank_me", "key",
 ]  # fmt: skip
-"""`axis`, `dose` and `arm` are of the training; `test` is what a stored encoder was examined for, empty for the clean decoding loss."""
+"""`axis`, `dose` and `arm` are of the training; `test` is what a stored encoder was examined for, empty
+for the clean decoding loss. `selection_loss` is that on which the ceiling's decoder was chosen."""
 
 
 def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
@@ -24,10 +26,39 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
             continue
         named = (run.session, run.subject, run.group, run.method.kind, run.setting)
         test = run.examination
-        tested = (test.kind if test else "", test.dose if isinstance(test, Corruption | Detection) else None)
+        corrupted = (test.axis, test.dose) if isinstance(test, Corruption | Detection) else ("", None)
+        tested = (test.kind if test else "", *corrupted)
         own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold, *tested)
-        end = (result.status, result.diagnostics.get("rank_me"), result.key)
+        end = (result.selection_loss, result.status, result.diagnostics.get("rank_me"), result.key)
         floors = result.floor_losses or (None,) * len(result.blocks)
         measured = zip(result.blocks, result.block_losses, floors, strict=True)
         rows += [(*own, *each, *end) for each in measured] or [(*own, None, None, None, *end)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]
+"""`units` is N; `deleted` is the block left out for the jackknife, empty for the whole session. Beside
+the sums stand `duration_s` of all windows and `autocorrelation_s`, by which blocks are merged."""
+
+
+def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
+    """Return every held-out sum of every code, with `SUMS`.
+
+    K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from these rows
+    alone (docs/store.md). The figures without units that repeat others are left out.
+    """
+    codes = ((run, result.code) for run in runs if (result := results.get(run.key())) is not None and result.code is not None)
+    rows = [
+        {"session": run.session, "units": len(code.units), **row}
+        for run, code in codes
+        for row in (*_lengths(code), *code.table())
+    ]
+    return pd.DataFrame(rows, columns=SUMS)
+
+
+def _lengths(code: CodeFigures) -> Iterator[dict[str, Any]]:
+    """Yield how long a session is, and for how long its target and errors are alike."""
+    lengths = {"duration_s": code.window_count * code.bin_s, "autocorrelation_s": code.autocorrelation_s}
+    for what, value in lengths.items():
+        if value is not None:
+            yield {"deleted": "", "what": what, "name": "", "step": "", "fold": "", "value": value}

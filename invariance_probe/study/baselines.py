@@ -17,6 +17,16 @@ class Raw(Declaration):
     kind: Literal["raw"] = "raw"
 
 
+class SquareRoots(Declaration):
+    """Standardised square roots of counts, sqrt(n + 1/4), read by the probe directly.
+
+    Roots even out the variance of Poisson counts (Anscombe 1948, Biometrika 35:246, with 3/8 for 1/4) and compress
+    their tails, so that where rates are high a linear decoder reads more from them than from counts.
+    """
+
+    kind: Literal["square_roots"] = "square_roots"
+
+
 class PCA(Declaration):
     """The leading principal components of the standardised training activity."""
 
@@ -36,13 +46,6 @@ class Supervised(Declaration):
 
     kind: Literal["supervised"] = "supervised"
     encoder: Encoder = MLPEncoder()
-
-
-class Information(Declaration):
-    """A probe refitted and tested on corrupted inputs, several draws a sample, without SSL and without base."""
-
-    kind: Literal["information"] = "information"
-    draws: Annotated[int, Field(ge=8)] = 8
 
 
 class Persistence(Declaration):
@@ -205,10 +208,10 @@ class MinedPairs(Declaration):
 
 Baseline = (
     Raw
+    | SquareRoots
     | PCA
     | Untrained
     | Supervised
-    | Information
     | Persistence
     | ShiftNull
     | CircularNull

@@ -25,6 +25,10 @@ class MLPEncoder(Declaration):
         """Return the encoder of a network that goes on to that many outputs."""
         return self.model_copy(update={"widths": (*self.widths, outputs)})
 
+    def with_dimensions(self, dimensions: int) -> Self:
+        """Return the encoder with a representation of another size."""
+        return self.model_copy(update={"widths": (*self.widths[:-1], dimensions)})
+
 
 class _ToDimensions(Declaration):
     """An encoder that ends in a linear map to `dimensions`."""
@@ -34,6 +38,10 @@ class _ToDimensions(Declaration):
     def before(self, outputs: int) -> Self:
         """Return the encoder of a network with that many outputs."""
         return self.model_copy(update={"dimensions": outputs})
+
+    def with_dimensions(self, dimensions: int) -> Self:
+        """Return the encoder with a representation of another size."""
+        return self.model_copy(update={"dimensions": dimensions})
 
 
 class ConvolutionEncoder(_ToDimensions):

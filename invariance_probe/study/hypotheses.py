@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, added
 
 
 class Margin(Declaration):
@@ -20,15 +20,24 @@ class Hypothesis(Declaration):
 
     id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     claim: Annotated[str, Field(min_length=1)]
-    predicts: Literal["invariant", "distributed", "sensitive"]
+    predicts: Literal["invariant", "tolerated", "sensitive", "distributed", "few"]
+    """`invariant`, `tolerated` and `sensitive` are about the dose; `distributed` and `few` about
+    how many units carry the target, which decoders without SSL decide alone."""
     axis: str
     """The swept path, `kind.field`."""
     dose: float
     """The primary dose: one of the axis's doses, not its identity."""
     margin: Margin
+    share: Annotated[float, Field(gt=0, le=0.5)] = added(0.25)
+    """Part of the units below which carriers are `few`, and above which a target is `spread`."""
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+
+    @property
+    def about_units(self) -> bool:
+        """Whether it predicts how many units carry the target, and nothing about learning."""
+        return self.predicts in ("distributed", "few")
 
 
 class Superiority(Declaration):

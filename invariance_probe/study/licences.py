@@ -1,9 +1,12 @@
-"""Which SSL methods may carry a verdict: those that passed the calibration, at settings like those it was run at.
+"""Which SSL methods may carry a verdict, and on what.
 
-`invariance-probe calibrate` measures; the table is changed by hand, with the report that shows it (reports/calibration).
-A method that is not in it can be used, but its hypotheses get estimates and no verdict.
+A licence says at which settings a method was calibrated and what its claims were counted on.
+`invariance-probe calibrate` measures; the table is changed by hand, with the report that shows
+it (reports/calibration). A method without a licence can be used, but what it says of learning
+stays an estimate without a word.
 """
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +19,71 @@ BY_KERNELS = (("native", "float32"), ("native", "bfloat16"))
 
 
 @dataclass(frozen=True)
+class Use:
+    """What a method is asked to carry a claim about.
+
+    Attributes
+    ----------
+    axis
+        The swept path.
+    dose
+        The primary dose.
+    base
+        Kind of the views' base.
+    target
+        Kind of the target.
+    sessions
+        How many sessions the claim rests on.
+    """
+
+    axis: str
+    dose: float
+    base: str
+    target: str
+    sessions: int
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What the errors of a method's claims were counted on.
+
+    Attributes
+    ----------
+    axis
+        The swept path.
+    doses
+        Lowest and highest dose, both included.
+    targets, bases
+        Kinds of targets, and of the views' base. `count_splitting` is for spike counts, so
+        that the base says what kind of signal was seen too.
+    fewest_sessions
+        Claims from fewer were not counted.
+    findings
+        The findings of learning that passed; the word of a contrast needs none of them.
+    """
+
+    axis: str
+    doses: tuple[float, float] = (0.0, math.inf)
+    targets: tuple[str, ...] = ("continuous",)
+    bases: tuple[str, ...] = ("count_splitting",)
+    fewest_sessions: int = 1
+    findings: tuple[str, ...] = ("free", "costly")
+
+    def reasons_against(self, use: Use) -> list[str]:
+        """Return why a use lies outside of what was counted; empty where it lies inside."""
+        low, high = self.doses
+        reasons = []
+        if not low <= use.dose <= high:
+            reasons.append(f"{self.axis} = {use.dose:g} (calibrated: {low:g} to {high:g})")
+        for name, got, known in (("targets", use.target, self.targets), ("the base", use.base, self.bases)):
+            if got not in known:
+                reasons.append(f"{name} {got!r} (calibrated: {', '.join(map(repr, known))})")
+        if use.sessions < self.fewest_sessions:
+            reasons.append(f"studies of {use.sessions} sessions (calibrated: from {self.fewest_sessions})")
+        return reasons
+
+
+@dataclass(frozen=True)
 class Licence:
     """The settings that a method was calibrated at, and how far from them it may be used.
 
@@ -25,85 +93,116 @@ class Licence:
         The method as it was calibrated; of its encoder only the kind binds.
     fixed
         Fields of the method that must have the example's values.
+    optimisation
+        The optimisation at which it was calibrated: what it trains with beside another method.
     within
         Lowest and highest value of fields of the optimisation.
     arithmetic
         Kernels and precisions that training steps may be computed by.
     dimensions
         Fewest and most dimensions of the representation.
-    on
-        What its claims were counted on: corruptions of inputs, jitters of pairs, and contrasts of distant pairs.
-    fewest_sessions
-        Of a study; claims from fewer were not counted.
+    counted
+        What its claims were counted on.
     """
 
     example: Method
     fixed: tuple[str, ...]
+    optimisation: Optimisation
     within: dict[str, tuple[float, float]] = field(default_factory=dict)
     arithmetic: tuple[tuple[str, str], ...] = BY_TORCH
     dimensions: tuple[int, int] = (8, 64)
-    on: tuple[str, ...] = ("corruptions", "jitters", "contrasts")
-    fewest_sessions: int = 1
+    counted: tuple[Counted, ...] = ()
 
 
 _AS_BY_DEFAULT = ("optimizer", "schedule", "warmup")
-_NEAR = {"steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1)}
+_CALIBRATED_AT = Optimisation(steps=400, batch_size=128, learning_rate=3e-3)
+_NEAR = {
+    "steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1),
+}  # fmt: skip
+_DROPOUT = Counted("unit_dropout.rate", (0.2, 0.8))
+_ANY_TARGET = ("continuous", "circular", "categorical")
 
 LICENCES: dict[str, Licence] = {
-    "simclr": Licence(SimCLR(temperature=0.2), ("temperature", "negatives"), _NEAR, (*BY_TORCH, *BY_KERNELS)),
-    "moco": Licence(MoCo(), ("temperature", "queue", "key_decay", "negatives"), _NEAR, on=("corruptions",), fewest_sessions=5),
-}
+    "simclr": Licence(
+        SimCLR(temperature=0.2), ("temperature", "negatives"), _CALIBRATED_AT, _NEAR, (*BY_TORCH, *BY_KERNELS),
+        counted=(
+            _DROPOUT,
+            Counted("time_jitter.window_s", (0.0, 6.4)),
+            Counted("mined.share", (0.0, 1.0), _ANY_TARGET),
+            Counted("state.share", (0.0, 1.0), _ANY_TARGET),
+        ),
+    ),
+    "moco": Licence(
+        MoCo(), ("temperature", "queue", "key_decay", "negatives"), _CALIBRATED_AT, _NEAR,
+        counted=(Counted("unit_dropout.rate", (0.2, 0.8), fewest_sessions=5),),
+    ),
+}  # fmt: skip
 """The methods that passed."""
 
 
-def unlicensed(method: Method, optimisation: Optimisation | None) -> list[str]:
-    """Return why a method at its settings carries no verdict; empty where it does."""
+def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> list[str]:
+    """Return why a method at its settings carries no claim about a use; empty where it does."""
     licence = LICENCES.get(method.kind)
     if licence is None:
         return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
-    assert isinstance(method, TrainedMethod) and isinstance(licence.example, TrainedMethod) and optimisation is not None
+    assert isinstance(method, TrainedMethod) and optimisation is not None
+    reasons = [*_of_method(method, licence), *_of_optimisation(optimisation, licence)]
+    counted = {one.axis: one for one in licence.counted}.get(use.axis)
+    if counted is None:
+        reasons.append(f"{use.axis} (calibrated: {', '.join(one.axis for one in licence.counted)})")
+    else:
+        reasons += counted.reasons_against(use)
+    return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
+
+
+def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
+    """Return which settings of a method lie outside of its licence."""
+    assert isinstance(licence.example, TrainedMethod)
     used = [("method", name, getattr(method, name), getattr(licence.example, name)) for name in licence.fixed]
     used.append(("encoder", "kind", method.encoder.kind, licence.example.encoder.kind))
-    used += [("training", name, getattr(optimisation, name), getattr(Optimisation(), name)) for name in _AS_BY_DEFAULT]
-    reasons = [
-        f"{of}.{name} = {_said(got)} (calibrated: {_said(calibrated)})" for of, name, got, calibrated in used if got != calibrated
-    ]
+    reasons = _departures(used)
+    fewest, most = licence.dimensions
+    if not fewest <= method.encoder.dimensions <= most:
+        reasons.append(f"{method.encoder.dimensions} dimensions (calibrated: {fewest} to {most})")
+    return reasons
+
+
+def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
+    """Return which settings of the training lie outside of a licence."""
+    default = Optimisation()
+    reasons = _departures([("training", name, getattr(optimisation, name), getattr(default, name)) for name in _AS_BY_DEFAULT])
     reasons += [
         f"training.{name} = {getattr(optimisation, name):g} (calibrated: {low:g} to {high:g})"
         for name, (low, high) in licence.within.items()
         if not low <= getattr(optimisation, name) <= high
     ]
-    if (used_by := (optimisation.kernels, optimisation.precision)) not in licence.arithmetic:
-        reasons.append(f"training.kernels {used_by[0]} with precision {used_by[1]} (calibrated: {_pairs(licence.arithmetic)})")
-    fewest, most = licence.dimensions
-    if not fewest <= method.encoder.dimensions <= most:
-        reasons.append(f"{method.encoder.dimensions} dimensions (calibrated: {fewest} to {most})")
-    return [f"{method.kind} was not calibrated at {reason}" for reason in reasons]
-
-
-def not_counted(method: Method, about: str, sessions: int) -> list[str]:
-    """Return why a licensed method carries no verdict in a study of so many sessions about `corruptions`, `jitters` or `contrasts`."""
-    licence = LICENCES.get(method.kind)
-    if licence is None:
-        return []
-    reasons = [] if about in licence.on else [f"{method.kind} was not calibrated on {about} (but on {', '.join(licence.on)})"]
-    if sessions < licence.fewest_sessions:
-        reasons.append(f"{method.kind} was not calibrated in studies of {sessions} sessions (but from {licence.fewest_sessions})")
+    used_by = (optimisation.kernels, optimisation.precision)
+    if used_by not in licence.arithmetic:
+        known = ", ".join(" ".join(pair) for pair in licence.arithmetic)
+        reasons.append(f"training.kernels {used_by[0]} with precision {used_by[1]} (calibrated: {known})")
     return reasons
 
 
-def _pairs(arithmetic: tuple[tuple[str, str], ...]) -> str:
-    return ", ".join(" ".join(pair) for pair in arithmetic)
+def _departures(used: list[tuple[str, str, Any, Any]]) -> list[str]:
+    return [f"{of}.{name} = {_said(got)} (calibrated: {_said(known)})" for of, name, got, known in used if got != known]
 
 
 def _said(value: Any) -> str:
     return canonical_json(value.model_dump(mode="json")) if isinstance(value, Declaration) else str(value)
 
 
-def second_method(method: Method) -> Method | None:
-    """Return another licensed method with the encoder of this one, or None where there is none."""
+def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
+    """Return the findings of learning that a licensed method may come to about a use."""
+    licence = LICENCES.get(method.kind)
+    return () if licence is None else next((one.findings for one in licence.counted if one.axis == use.axis), ())
+
+
+def other_methods(method: Method) -> list[tuple[Method, Optimisation]]:
+    """Return every other licensed method, with this one's encoder and its own optimisation."""
+    found: list[tuple[Method, Optimisation]] = []
     for kind, licence in LICENCES.items():
         if kind != method.kind:
-            changed: dict[str, Any] = {"encoder": getattr(method, "encoder", licence.example.encoder)}  # type: ignore[union-attr]
-            return licence.example.model_copy(update=changed)
-    return None
+            assert isinstance(licence.example, TrainedMethod)
+            encoder = getattr(method, "encoder", licence.example.encoder)
+            found.append((licence.example.model_copy(update={"encoder": encoder}), licence.optimisation))
+    return found

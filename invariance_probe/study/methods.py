@@ -72,6 +72,10 @@ class TrainedMethod(Declaration):
         """Return a study's optimisation as this method changes it."""
         return common if self.training is None else self.training.applied(common)
 
+    def with_dimensions(self, dimensions: int) -> Self:
+        """Return the method with a representation of another size."""
+        return self.model_copy(update={"encoder": self.encoder.with_dimensions(dimensions)})
+
 
 class SimCLR(TrainedMethod):
     """Contrast each pair with every other window of the batch (Chen et al. 2020, arXiv:2002.05709)."""

@@ -1,9 +1,10 @@
 """Study -> conditions -> runs: everything that will be trained and measured, before anything is.
 
 The plan has three parts. `baselines` need no SSL and are run first: they say whether a session can be decoded
-at all, whether the target moves on an axis, and which decoder is the ceiling. `grid` is the SSL conditions
-and the information cost, of which the runner leaves out what the first part made pointless. `examined` looks
-at encoders that the grid stored, or attacks models of its own; no verdict rests on it.
+at all, whether the target moves on an axis, which decoder is the ceiling, and what is found of the code. `grid` is
+the SSL conditions, under the study's own setting and every recipe of a panel, of which the runner leaves out what the
+first part made pointless. `examined` looks at encoders that the grid stored, or attacks models of its own; no verdict
+rests on it.
 """
 
 import gc
@@ -18,7 +19,6 @@ from invariance_probe.study.baselines import (
     CircularNull,
     Code,
     CodeCorruption,
-    Information,
     Leak,
     Messengers,
     Persistence,
@@ -26,29 +26,30 @@ from invariance_probe.study.baselines import (
     Raw,
     SessionNull,
     ShiftNull,
+    SquareRoots,
     Supervised,
     TestLag,
     Untrained,
 )
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
-from invariance_probe.study.licences import second_method, unlicensed
-from invariance_probe.study.methods import AnyMethod, LinearSSL, Method, Reliance, TrainedMethod
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
+from invariance_probe.study.methods import AnyMethod, LinearSSL, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
+from invariance_probe.study.recipes import PlannedPanel, Setting, panel_of
 from invariance_probe.study.run import Arm, Run
-from invariance_probe.study.session import OtherSession, Session, companions_of, covers
+from invariance_probe.study.session import THESE_RECORDINGS, OtherSession, Session, companions_of, covers, scope_of
 from invariance_probe.study.specificity import as_strong_as
 from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
 
 THIRD = 1 / 3
-"""Part of the training windows at which a verdict is checked again."""
+"""Part of the training windows at which a claim about a jitter, or a contrast, is made again."""
 BESIDE = "baseline"
 """Setting of the closed-form linear SSL that stands beside every study of single bins."""
-A_THIRD, TWICE_THE_STEPS = "check: a third of the data", "check: twice the steps"
-ANOTHER_METHOD = "check: another method"
+A_THIRD = "a third of the data"
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the controls that are planted in sessions."""
@@ -63,20 +64,6 @@ class Condition:
     dose: float = 0.0
     arm: Arm = "none"
     fraction: float = 1.0
-
-
-@dataclass(frozen=True)
-class Setting:
-    """The method, optimisation, amount of data and views of one sweep value or check; the study's own has no label."""
-
-    label: str
-    method: Method
-    optimisation: Optimisation | None
-    """None where the method has a closed form."""
-    fraction: float
-    views: Views
-    path: str = ""
-    """What is swept; empty for the study's own setting and for checks."""
 
 
 @dataclass(frozen=True)
@@ -99,36 +86,55 @@ class Plan:
         ]
         return (own, *(setting for setting in swept if replace(setting, label="", path="") != own))
 
+    def covered(self, hypothesis: AnyHypothesis) -> tuple[Session, ...]:
+        """The sessions that a hypothesis is about."""
+        return tuple(session for session in self.sessions if covers(hypothesis, session))
+
     @cached_property
-    def checks(self) -> tuple[Setting, ...]:
-        """The settings at which primary doses are looked at again: twice the steps (no contrast), a third of the data, another method."""
+    def panels(self) -> dict[str, PlannedPanel]:
+        """The training recipes of every hypothesis on a dose, by its id."""
         own = self.settings[0]
-        if self.study.quick:
-            return ()
-        third = replace(own, label=A_THIRD, fraction=THIRD)
-        if own.optimisation is None:
-            return (third,)
-        longer = own.optimisation.model_copy(update={"steps": 2 * own.optimisation.steps})
-        second = self.study.second_method or self._second_licensed(own.method)
-        others = () if second is None else (self._under(second),)
-        twice = (replace(own, label=TWICE_THE_STEPS, optimisation=longer),) if self.study.dose_claims else ()
-        return (*twice, third, *others)
+        return {h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims}
 
-    def _second_licensed(self, method: Method) -> Method | None:
-        """Return another method that has a say at the study's settings; None where training one would be for nothing."""
-        found = second_method(method)
-        settings = None if found is None else found.optimisation(self.study.training.optimisation())
-        return None if found is None or unlicensed(found, settings) else found
+    def recipes_of(self, session: Session) -> Iterator[tuple[Setting, tuple[Condition, ...]]]:
+        """Yield the recipes beside the declared one that a session is trained by, with their conditions."""
+        wanted: dict[str, tuple[Setting, dict[Condition, None]]] = {}
+        for hypothesis in self.study.hypotheses:
+            if covers(hypothesis, session):
+                for setting in self._settings_beside(hypothesis):
+                    conditions = wanted.setdefault(setting.label, (setting, {}))[1]
+                    conditions |= dict.fromkeys(self._conditions_at(hypothesis, setting))
+        for setting, conditions in wanted.values():
+            yield setting, tuple(conditions)
 
-    def _under(self, method: Method) -> Setting:
-        """Return the study's own setting under another method."""
-        optimisation = method.optimisation(self.study.training.optimisation())
-        return replace(self.settings[0], label=ANOTHER_METHOD, method=method, optimisation=optimisation)
+    def _settings_beside(self, hypothesis: AnyHypothesis) -> Iterator[Setting]:
+        """Yield the settings that a hypothesis is judged under beside the declared one."""
+        own = self.settings[0]
+        if isinstance(hypothesis, Contrast):
+            if not self.study.quick:
+                yield a_third_of(own)
+            return
+        recipes = [recipe.setting for recipe in self.panels[hypothesis.id].computed if recipe.setting is not None]
+        yield from recipes[1:]
+        if self.study.is_jitter(hypothesis.axis):
+            yield from map(a_third_of, recipes)
+
+    def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
+        """Yield the identity dose, and the arms at the primary dose that a hypothesis compares."""
+        arms = ("mined", *hypothesis.controls) if isinstance(hypothesis, Contrast) else ("independent", "shared")
+        for condition in self.conditions_of(setting):
+            if not condition.axis or (
+                (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose) and condition.arm in arms
+            ):
+                yield condition
 
     @cached_property
     def primary(self) -> tuple[Condition, ...]:
         """The identity dose, and the independent and shared arms of every hypothesis's primary dose."""
-        return self._primary_of(self.conditions)
+        wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
+        return tuple(
+            c for c in self.conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared"))
+        )
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
@@ -167,17 +173,6 @@ class Plan:
         ]
         return tuple(Condition(found[2], found[0], found[1], arm) for found in strong if found for arm in ARMS_OF_A_CONTROL)
 
-    def _primary_of(self, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
-        wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
-        return tuple(c for c in conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared")))
-
-    def _checked(self, check: Setting) -> tuple[Condition, ...]:
-        """Return the conditions that a check looks at again: the primary ones, and the arms of contrasts, which twice the steps leaves out."""
-        conditions = self.conditions_of(check)
-        contrasts = () if check.label == TWICE_THE_STEPS else self.study.contrasts
-        arms = {(h.axis, h.dose, arm) for h in contrasts for arm in ("mined", *h.controls)}
-        return (*self._primary_of(conditions), *(c for c in conditions if (c.axis, c.dose, c.arm) in arms))
-
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
         """Runs that need no SSL, for every session."""
@@ -186,9 +181,9 @@ class Plan:
 
     @cached_property
     def grid(self) -> tuple[Run, ...]:
-        """SSL runs and information costs, for every session."""
+        """SSL runs, for every session."""
         with _no_collection():
-            own = [run for session in self.sessions for run in (*self._information(session), *self._trained(session))]
+            own = [run for session in self.sessions for run in self._trained(session)]
             return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
     @cached_property
@@ -200,7 +195,7 @@ class Plan:
     def looked(self) -> tuple[Run, ...]:
         """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
         with _no_collection():
-            return () if self.study.quick else tuple(run for session in self.sessions for run in self._examined(session))
+            return tuple(run for session in self.sessions for run in self._examined(session))
 
     @cached_property
     def attacked(self) -> tuple[Run, ...]:
@@ -261,6 +256,7 @@ class Plan:
 
     def _planted_baselines(self, session: Session) -> Iterator[Run]:
         yield self._run(session, ShiftNull(), None)
+        yield self._run(session, self._code(session), None)
         for fold in range(self.study.folds.count):
             yield self._run(session, Raw(), fold)
 
@@ -270,11 +266,6 @@ class Plan:
             if condition.axis and not self.study.corrupts(condition.axis):
                 continue
             for fold in range(self.study.folds.count):
-                if condition.arm == "independent":
-                    corrupted = Condition(
-                        _corruption(self.study.views, condition.axis, condition.dose), condition.axis, condition.dose
-                    )
-                    yield self._run(session, Information(), fold, condition=corrupted)
                 for seed in range(self.seeds_of(own.method)):
                     yield self._run(session, own.method, fold, seed, own.optimisation, condition)
 
@@ -284,7 +275,7 @@ class Plan:
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
         clean = Condition(_corruption(study.views, "", 0.0))
         messengers = (asked for asked in study.measurements if isinstance(asked, Messengers))
-        asked = (self._null(session), self._code(), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
+        asked = (self._null(session), self._code(session), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
         for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
@@ -294,19 +285,14 @@ class Plan:
                     yield self._run(session, Persistence(), None, condition=moved)
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
+            if session.activity_kind == "counts":
+                yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
             if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):  # linear SSL reads single bins
                 yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
                 yield self._supervised(session, fold, seed, clean)
-
-    def _code(self) -> Code:
-        """Return the measurement of the code, at every swept corruption."""
-        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self._corrupted)
-        few = max(len({session.subject for session in self.sessions}), 1)
-        units = len(self.sessions) if few == 1 else few
-        return Code(corruptions=corruptions, jackknife=units < 4)
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -342,12 +328,16 @@ class Plan:
             for dose in self._doses(axis.path)
         )
 
-    def _information(self, session: Session) -> Iterator[Run]:
-        for corrupted in self._corrupted:
-            for fold in range(self.study.folds.count):
-                yield self._run(session, Information(), fold, condition=corrupted)
-                for seed in range(self.study.training.seeds):
-                    yield self._supervised(session, fold, seed, corrupted)
+    def _code(self, session: Session) -> Code:
+        """Return the measurement of a session's code under every swept corruption.
+
+        Blocks are left out in turn only where some claim is about these recordings alone: over a
+        population the sessions themselves say how much they vary.
+        """
+        about = [h for h in self.study.hypotheses if session.source.kind == "planted" or covers(h, session)]
+        scopes = {scope_of([one.subject for one in self.covered(h)]) for h in about}
+        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self._corrupted)
+        return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
     def _trained(self, session: Session) -> Iterator[Run]:
         for setting in self.settings:
@@ -356,12 +346,8 @@ class Plan:
         yield from self._repeated(session, own, self.controls)
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
             yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
-        for check in self.checks:
-            yield from self._repeated(session, check, self._checked(check))
-        if self.study.quick and any(self.study.is_jitter(h.axis) for h in self.study.hypotheses):
-            third = replace(own, label=A_THIRD, fraction=THIRD)
-            jitters = self._primary_of(self.conditions_of(third))
-            yield from self._repeated(session, third, tuple(c for c in jitters if c.axis == "" or self.study.is_jitter(c.axis)))
+        for setting, conditions in self.recipes_of(session):
+            yield from self._repeated(session, setting, conditions)
 
     def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
@@ -408,14 +394,18 @@ class Plan:
         }  # fmt: skip
 
     def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
-        """Yield what is asked of one encoder, given the primary doses of every axis."""
+        """Yield what is asked of one encoder, given the primary doses of every axis; of a quick study what verdicts show."""
         study = self.study
         for path in [path for path in asked if condition.axis in ("", path) and study.corrupts(path)]:
             for dose in self._doses(path):
                 corruption, detection = self._tests[path, dose]
-                yield corruption
-                if dose in asked[path] and (not condition.axis or condition.dose == dose):
+                primary = dose in asked[path] and (not condition.axis or condition.dose == dose)
+                if primary or not study.quick:
+                    yield corruption
+                if primary and not study.quick:
                     yield detection
+        if study.quick:
+            return
         if condition.axis:
             yield Comparison(seed=seed)
         elif not isinstance(study.method, LinearSSL):  # the A/A control's encoders: how alike two seeds are
@@ -437,6 +427,12 @@ def _no_collection() -> Iterator[None]:
     finally:
         if enabled:
             gc.enable()
+
+
+def a_third_of(setting: Setting) -> Setting:
+    """Return a setting with a third of the training windows."""
+    label = f"{setting.label}, {A_THIRD}" if setting.label else A_THIRD
+    return replace(setting, label=label, fraction=THIRD)
 
 
 def _bare(method: AnyMethod) -> AnyMethod:

@@ -49,6 +49,18 @@ def core_seconds(plan: Plan) -> float:
     return sum(updates(run, units[run.session]) * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
 
 
+def seconds_of_codes(plan: Plan) -> tuple[float, float]:
+    """Rough seconds of one core for the code of every session: without the jackknife, and of the jackknife."""
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    plain = whole = 0.0
+    for run in plan.baselines:
+        if isinstance(run.method, Code):
+            size = sessions[run.session].units, sessions[run.session].bins, run.window.length_bins
+            plain += code_seconds(run.method.model_copy(update={"jackknife": False}), *size)
+            whole += code_seconds(run.method, *size)
+    return plain, whole - plain
+
+
 def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
     """Rough seconds of one core that the code of one session takes; fitted by benchmarks/dropping_curves.py.
 

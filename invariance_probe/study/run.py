@@ -19,7 +19,7 @@ from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
-ALGORITHM_VERSION = 1
+ALGORITHM_VERSION = 2
 """Raised by every change that alters numbers; part of every key."""
 
 Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
@@ -173,8 +173,11 @@ class RunResult:
     """The finding of the code, of the measurement `code` only."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data."""
-        return asdict(self)
+        """Return plain JSON data; `code` stands in it where there is one."""
+        written = asdict(self)
+        if self.code is None:
+            del written["code"]
+        return written
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunResult":

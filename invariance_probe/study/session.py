@@ -1,10 +1,30 @@
 """A session of a study, and which hypotheses are about it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from invariance_probe.study.declaration import Declaration
 from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
+
+POPULATION = 4
+"""Fewest sessions (or subjects) from which a population is inferred."""
+THESE_RECORDINGS = "these recordings"
+"""The scope of a claim that rests on fewer."""
+
+
+def scope_of(subjects: Sequence[str]) -> str:
+    """Return what claims from sessions of these subjects are about.
+
+    Returns
+    -------
+    str
+        `population of subjects`, `population of sessions` (of one subject) or `these recordings`.
+    """
+    several = len(set(subjects)) > 1
+    units = len(set(subjects)) if several else len(subjects)
+    return THESE_RECORDINGS if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
 
 
 @dataclass(frozen=True)
@@ -29,8 +49,12 @@ class Session:
     """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
     units: int = 0
     """How many units its activity has; 0 where nobody asked."""
+    bins: int = 0
+    """How many bins it lasts; 0 where nobody asked."""
     extremes: tuple[Extreme, ...] = ()
     """Units that are nearly silent where a fold trains and fire where it tests, the worst of each fold."""
+    activity_kind: Literal["counts", "signal"] = "counts"
+    """Whether its activity is spike counts or a continuous signal."""
 
 
 class OtherSession(Declaration):

@@ -18,6 +18,7 @@ from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesi
 from invariance_probe.study.methods import Method, Reliance, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
 from invariance_probe.study.pairing import SHARE, SOURCES
+from invariance_probe.study.panel import Panel
 from invariance_probe.study.probes import LogisticProbe, Probe, RidgeProbe, Target
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.specificity import SpecificityControl
@@ -98,8 +99,9 @@ class Study(Declaration):
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
     """The decoder; ridge (logistic for a categorical target) when left out."""
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
-    second_method: Method | None = None
-    """The method that a confirmatory verdict is checked under; a licensed one with the study's encoder when left out."""
+    panel: Panel | None = added(None)
+    """The recipes that claims about learning must hold under, beside the study's own; `longer`,
+    `wider` and `other` when left out."""
     controls: tuple[SpecificityControl, ...] = ()
     """Specificity controls at the primary doses, shown beside and in no verdict. Of unit dropout: spike thinning at the same rate,
     white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate. Of pepper: noise of the same mean square. Of
@@ -147,10 +149,11 @@ class Study(Declaration):
         return ("independent",) if kind == self.views.pairing.kind else self.arms
 
     def methods(self) -> Iterator[tuple[Place, Method]]:
-        """Yield every method of the study with its place: its own, the second one, those that are swept, and those whose loss is attacked."""
+        """Yield every method of the study with its place: its own, those of its panel, swept ones, and those whose loss is attacked."""
         yield ("method",), self.method
-        if self.second_method is not None:
-            yield ("second_method",), self.second_method
+        for i, recipe in enumerate(self.panel.recipes if self.panel else ()):
+            if recipe.method is not None:
+                yield ("panel", "recipes", i, "method"), recipe.method
         for i, sweep in enumerate(self.sweeps):
             if sweep.path == "method":
                 for j, value in enumerate(sweep.values):

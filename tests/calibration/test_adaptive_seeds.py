@@ -7,7 +7,7 @@ from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, World, f
 from invariance_probe.inference.looks import Look
 
 SEEDS, STUDIES = (2, 3, 5), 3000
-NULL = {"C_info": MARGIN, "D": MARGIN, "H": 0.0}
+NULL = {"C_code": MARGIN, "D": MARGIN, "H": 0.0}
 FALSE = [name for name in CLAIMS if name.split()[0] != "H"]
 
 
@@ -29,14 +29,35 @@ def test_false_claims_are_rare_at_the_stop_and_at_any_look(sessions, spending):
     assert max(judged.at_any_look[name].mean() for name in FALSE) >= 0.03  # the level is used
 
 
+def test_more_recipes_make_no_more_false_words():
+    """Where D is at the margin, `tolerated` and `sensitive` are false; a panel asks for both under every recipe."""
+    truth = {"C_code": 0.4, "D": MARGIN, "H": 0.0}
+    shares = []
+    for recipes in (("declared",), ("declared", "longer", "other")):
+        losses = simulate(World(0.04, 0.06), truth, 6, SEEDS[-1], STUDIES, np.random.default_rng(4), recipes)
+        verdicts = judge(losses, looks("obrien_fleming")).verdicts
+        shares.append(np.isin(verdicts, ["tolerated", "sensitive"]).mean())
+        assert (verdicts == "recipe-dependent").mean() <= 0.05
+    assert shares[1] < shares[0] <= 0.1 and shares[1] <= 0.05
+
+
+def test_what_is_found_of_the_code_is_judged_at_the_full_level_at_every_look():
+    losses = simulate(World(0.05, 0.05), NULL, 8, SEEDS[-1], STUDIES, np.random.default_rng(2))
+    judged = judge(losses, looks("obrien_fleming"))
+    for side in ("<=", ">"):
+        name = f"C_code {side} m"
+        assert np.array_equal(judged.claims[name], judged.at_any_look[name])
+        assert 0.03 <= judged.claims[name].mean() <= 0.07
+
+
 def test_the_same_looks_at_five_percent_each_make_too_many():
     judged = judge(null_studies(8), looks("pocock"), (0.05,) * 3)
     assert max(judged.at_any_look[name].mean() for name in FALSE) > 0.08
 
 
 def test_a_clear_truth_is_found_as_often_with_fewer_seeds():
-    losses = simulate(World(0.03, 0.03, 0.04, 0.02), {"C_info": 0.4, "D": 0.0, "H": 0.0}, 6, 5, 500, np.random.default_rng(1))
+    losses = simulate(World(0.03, 0.03, 0.04, 0.02), {"C_code": 0.4, "D": 0.0, "H": 0.0}, 6, 5, 500, np.random.default_rng(1))
     judged, once = judge(losses, looks("obrien_fleming")), fixed(losses, 5)
-    found, whole = ((x.verdicts == "recoverable").mean() for x in (judged, once))
+    found, whole = ((x.verdicts == "tolerated").mean() for x in (judged, once))
     assert found >= whole - 0.02 and whole > 0.95
     assert judged.seeds.mean() < 3.5 and set(once.seeds) == {5}

@@ -1,26 +1,20 @@
 """The counting itself: with the null at its truth claims are made at their level, and worlds of planted losses get their words."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from builder import make_plan, planted, with_code
 from click.testing import CliRunner
+from inference.builder import make_plan, planted
 
 from invariance_probe.calibration.arms import arm_rows
 from invariance_probe.calibration.banks import SIZES, crossed_study, dropout_study, jitter_study, needed, needed_of_crossed
 from invariance_probe.calibration.calibrate import SSL
-from invariance_probe.calibration.counting import Bank, draw, sizes
+from invariance_probe.calibration.counting import Bank, accepted, bound, draw, sizes
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import _shares
-from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.ground import measured as known
 from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.cli import CALIBRATED, main
-from invariance_probe.inference.entry import session_findings
-from invariance_probe.inference.estimands import Effect, read_losses
+from invariance_probe.inference.estimands import Effect
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
@@ -50,36 +44,54 @@ def measured(case, **losses):
     plan = make_plan(sessions=8, quick=True)
     sessions = tuple(Session(s.name, "a", case, s.fingerprint, s.source) for s in plan.sessions)
     plan = Plan(plan.study, sessions)
-    results = with_code(plan, planted(plan, **losses), n_eff=losses.pop("n_eff", 2.0), units=60)
-    findings = session_findings(plan, results)
-    return [Measured(found, findings[name]) for name, found in read_losses(plan, results).items()]
+    return known(plan, planted(plan, **losses))
 
 
 def test_planted_cases_get_their_verdicts_and_the_naive_rule_is_counted():
     tables = {"sizes": [], "verdicts": {}}
-    bank = measured("one-neuron", C_info=0.5, delta=0.3, H=0.0, paired=-0.2)
+    bank = measured("one-neuron", C_code=0.5, delta=0.3, H=0.0, paired=-0.2)
     rows = {row.figure: row for row in dropout_rows(bank, np.random.default_rng(0), tables)}
-    assert rows["sensitive"].reached == 1 and rows["invariant or recoverable"].reached == 0
+    assert rows["sensitive"].reached == 1 and rows["invariant or tolerated"].reached == 0
     assert (
         rows["naive rule, paired draws: invariant"].reached == 1 and rows["naive rule, independent draws: invariant"].reached == 0
     )
     assert tables["verdicts"]["one-neuron"] == {"sensitive": 1.0}
 
 
-def test_without_ssl_one_says_sensitive_where_few_units_carry_what_is_lost():
-    [row] = addition_table(measured("one-neuron", C_info=0.5, delta=0.3, H=0.0), np.random.default_rng(0))
-    assert row["without"] == {"sensitive": 1.0} and row["with"] == {"sensitive": 1.0} and row["agree"] == 1
-    [row] = addition_table(measured("one-neuron", C_info=0.5, delta=0.0, H=0.0), np.random.default_rng(0))
-    assert row["with"] == {"recoverable": 1.0} and row["agree"] == 0
+def test_dose_0_that_keeps_too_little_leaves_only_what_the_shared_arm_can_show():
+    tables = {"sizes": [], "verdicts": {}}
+    dropout_rows(measured("one-neuron", C_code=0.5, delta=0.0, H=-0.3, kept=0.4), np.random.default_rng(0), tables)
+    assert tables["verdicts"]["one-neuron"] == {"sensitive": 1.0}  # D = .3, and the shared arm keeps .7
+    dropout_rows(measured("one-neuron", C_code=0.5, kept=0.4), np.random.default_rng(0), tables)
+    assert tables["verdicts"]["one-neuron"] == {"invalid: retention": 1.0}
+
+
+def test_training_adds_a_word_only_where_the_code_alone_would_let_one_guess_another():
+    [row] = addition_table(measured("one-neuron", C_code=0.5, delta=0.3, H=0.0), np.random.default_rng(0))
+    assert row["code"] == {"lost": 1.0} and row["verdict"] == {"sensitive": 1.0}
+    assert (row["as_guessed"], row["adds"], row["silent"]) == (0, 1, 0)
+    [row] = addition_table(measured("one-neuron", C_code=0.5, delta=0.0, H=0.0), np.random.default_rng(0))
+    assert row["verdict"] == {"tolerated": 1.0} and (row["as_guessed"], row["adds"]) == (1, 0)
+    [row] = addition_table(measured("one-neuron", C_code=0.5, aa=0.3), np.random.default_rng(0))
+    assert row["verdict"] == {"invalid: noise": 1.0} and (row["as_guessed"], row["adds"], row["silent"]) == (0, 0, 1)
+
+
+def test_a_bank_without_an_error_has_a_bound_that_its_size_sets():
+    assert bound(0.0, 6, 400) == 0.045 and bound(0.08, 6, 400) == 0.08 and bound(0.0, 6, 12) == 1.0
+    assert accepted(0.07, 0.1) and not accepted(0.071, 0.08) and not accepted(0.05, 0.101)
+    gen = np.random.default_rng(2)
+    small = Bank({"D": 0.1 + 0.03 * gen.standard_normal(60)}, {"D": np.full(60, 0.5)}, np.ones(60), np.ones(60))
+    at_most, more, _ = sizes(small, "D", 6, gen)
+    assert min(at_most.upper, more.upper) >= 0.3
 
 
 def test_the_arms_table_holds_every_arms_excess_loss():
     tables = {}
-    arm_rows(measured("distributed", C_info=0.3, delta=0.1, H=0.02, paired=-0.2), tables)
+    arm_rows(measured("distributed", C_code=0.3, delta=0.1, H=0.02, paired=-0.2), tables)
     [row] = tables["arms"]  # planted at one dose
     assert row["dose"] == 0.4
     means = {name: mean for name, (mean, _) in row["figures"].items()}
-    expected = {"delta": 0.1, "H": 0.02, "delta_paired": -0.2, "D": 0.08, "C_info": 0.3, "D against paired": 0.3}
+    expected = {"delta": 0.1, "H": 0.02, "delta_paired": -0.2, "D": 0.08, "C_code": 0.3, "C_blind": 0.4, "D against paired": 0.3}
     assert means == pytest.approx(expected, abs=0.02)
 
 
@@ -102,6 +114,8 @@ def test_banks_are_disjoint_from_what_was_tuned_on_and_need_no_more_than_they_sa
     assert max(run.seed for run in kept) == 9
     first, late = (Session(f"one-neuron-plain-{i}", "a", "", "f", study.recordings[0]) for i in (1, 100))
     arms = {s.name: {run.arm for run in Plan(study, (s,)).runs if needed(run)} for s in (first, late)}
+    assert all("code" in {r.method.kind for r in Plan(study, (s,)).runs if needed(r)} for s in (first, late))
+    assert "code" in {run.method.kind for run in kept}
     assert "paired" in arms["one-neuron-plain-1"] and "paired" not in arms["one-neuron-plain-100"]
     assert {w.label_tau_s for w in jitter_study(SSL["simclr"], 2).recordings} == {0.2, 0.8, 3.2}
     assert isinstance(study, Study)

@@ -41,7 +41,7 @@ def content(**changes):
         )
         rows.append(row("one-neuron", f"coverage of the 90 % interval of D, {sessions} sessions", ".88 to .92", 0.9, met=True))
     rows.append(row("G1, tau 0.8 s", "tau by test lag / tau, median", "0.9 to 1.1", 1.02, 0.98, 1.05, True))
-    rows.append(row("G2, 15 of 60 carriers", "N_eff / carriers, median", "0.8 to 1.2", 0.7, 0.65, 0.75, False))
+    rows.append(row("G1, tau 3.2 s", "tau by test lag / tau, median", "0.9 to 1.1", 0.7, 0.65, 0.75, False))
     verdicts = {"one-neuron": {"sensitive": 0.99, "invalid: steps": 0.01}}
     means = {"one-neuron": {"D": [0.3, 0.1], "retention": [0.9, 0.1]}}
     return {"settings": SETTINGS, "rows": rows, "verdicts": verdicts, "means": means, **changes}
@@ -87,16 +87,29 @@ def test_figures_are_the_same_twice_with_alt_text_and_numbers():
     first, second = dict(charts_of(content())), dict(charts_of(content()))
     assert first == second
     assert all(chart.alt and chart.rows for chart in first.values())
-    assert "G2, 15 of 60 carriers" in first["recovery"].alt and "G1" not in first["recovery"].alt  # the missed one
+    assert "G1, tau 3.2 s" in first["recovery"].alt and "tau 0.8 s" not in first["recovery"].alt  # the missed one
     assert "'D <= m' in one-neuron, 5 sessions, 0.080" in first["sizes"].alt
 
 
-@pytest.mark.parametrize(("figure", "gone"), [("tau|N_eff", "recovery"), ("false", "sizes"), ("coverage", "coverage")])
+@pytest.mark.parametrize(("figure", "gone"), [("tau", "recovery"), ("false", "sizes"), ("coverage", "coverage")])
 def test_a_figure_without_rows_is_left_out_with_its_section(tmp_path, figure, gone):
     rows = [r for r in content()["rows"] if not re.match(figure, r["figure"])]
     text = written(tmp_path, content(rows=rows))
     assert f"{gone}.svg" not in text and not (tmp_path / f"{gone}.svg").exists()
     assert gone != "sizes" or "How often a false claim" not in text
+
+
+def test_what_ssl_adds_is_told_beside_the_finding_of_the_code(tmp_path):
+    added = {"case": "one-neuron", "sessions": 40, "code": {"lost": 1.0}, "verdict": {"sensitive": 0.9, "inconclusive": 0.1},
+             "as_guessed": 0.0, "adds": 0.9, "silent": 0.1}  # fmt: skip
+    text = section(written(tmp_path, content(ssl_contribution=[added])), "## What SSL adds")
+    assert "| one-neuron | 40 | lost 1.000 | sensitive 0.900, inconclusive 0.100 | 0.000 | 0.900 | 0.100 |" in text
+
+
+def test_an_earlier_calibration_says_that_its_words_are_earlier_ones(tmp_path):
+    assert "counted before the words changed" not in written(tmp_path, content())
+    rows = [row("distributed", "recoverable or invariant", ">= .80", 0.99, 0.97, 1.0, True)]
+    assert "`recoverable` is now `tolerated`" in written(tmp_path, content(rows=rows))
 
 
 def test_a_quick_calibration_says_that_it_is_no_evidence(tmp_path):

@@ -21,7 +21,7 @@ from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
-from invariance_probe.study.plan import A_THIRD, ANOTHER_METHOD
+from invariance_probe.study.plan import A_THIRD
 
 from .builder import LICENSED, make_plan, planted
 
@@ -132,7 +132,7 @@ def test_a_control_that_is_not_named_is_no_condition():
 
 @pytest.mark.parametrize(("values", "verdict"), [
     ({"kept": 0.3}, "invalid: retention"),
-    ({"null": 0.5}, "untestable: no session can be decoded"),
+    ({"null": 0.5}, "untestable: too few sessions can be decoded"),
     ({"leak": (0.5,) * 20}, "invalid: leak"),
     ({"leak": ()}, "invalid: leak"),
     ({"aa": 0.2}, "invalid: noise"),
@@ -142,41 +142,33 @@ def test_gates_apply_to_contrasts(values, verdict):
     assert found.verdict == verdict and found.p_value is None
 
 
-AGAIN = {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [16, 8]}}
-"""A second method that is licensed."""
 TURNED = {
-    "by a third of the data": (A_THIRD, HELPS, {"random": -0.4}, "M_rand < -m is shown"),
-    "by another method": (ANOTHER_METHOD, HELPS, {"mined": 0.2}, "M_loc < -m"),
-    "harm, by another method": (ANOTHER_METHOD, {"mined": 0.2}, {"mined": -0.2}, "M_loc > m is shown"),
+    "benefit": (HELPS, {"random": -0.4}, "M_rand < -m is shown"),
+    "harm": ({"mined": 0.2}, {"mined": -0.2}, "M_loc > m is shown"),
 }
 
 
 @pytest.mark.parametrize("case", TURNED)
-def test_a_verdict_that_a_check_turns_is_not_shown(case):
-    label, arms, again, said = TURNED[case]
-    found = judged(mined_plan(second_method=AGAIN), arms=arms, checked={label: again})
+def test_a_verdict_that_a_third_of_the_data_turns_is_not_shown(case):
+    arms, again, said = TURNED[case]
+    found = judged(mined_plan(), arms=arms, checked={A_THIRD: again})
     assert found.verdict == "not shown" and found.p_value is None and found.outcome == "open"
     assert said in found.sentence and "is turned by" in found.sentence
-    assert judged(mined_plan(second_method=AGAIN), arms=arms).verdict in ("beneficial", "harmful")
+    assert judged(mined_plan(), arms=arms).verdict in ("beneficial", "harmful")
 
 
 def test_a_check_that_shows_less_turns_nothing_and_stands_in_the_report():
-    found = judged(mined_plan(second_method=AGAIN), checked={A_THIRD: {"mined": 0.0, "random": 0.0, "shifted": 0.0}})
-    assert found.verdict == "beneficial" and {e.setting for e in found.swept} == {A_THIRD, ANOTHER_METHOD}
-    assert {gate.name for gate in found.gates if gate.passed} >= {"noise", "a third of the data", "another method"}
+    found = judged(mined_plan(), checked={A_THIRD: {"mined": 0.0, "random": 0.0, "shifted": 0.0}})
+    assert found.verdict == "beneficial" and {e.setting for e in found.swept} == {A_THIRD}
+    assert {gate.name for gate in found.gates if gate.passed} >= {"noise", "a third of the data"}
 
 
-def test_an_unlicensed_second_method_has_no_say():
-    plan = mined_plan(second_method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}})
-    assert judged(plan, checked={ANOTHER_METHOD: {"mined": 0.4}}).verdict == "beneficial"
-
-
-def test_checks_of_contrasts_train_the_arms_of_the_primary_share_and_never_twice_the_steps():
-    plan = mined_plan(second_method=AGAIN)
-    trained = {(run.setting, run.arm, run.dose) for run in plan.grid if run.setting.startswith("check")}
+def test_a_contrast_is_trained_again_with_a_third_of_the_data_and_under_no_other_recipe():
+    plan = mined_plan()
+    trained = {(run.setting, run.arm, run.dose) for run in plan.grid if run.setting}
     arms = {("none", 0.0), *((arm, 0.5) for arm in ("mined", "random", "shifted"))}
-    assert trained == {(label, *own) for label in (A_THIRD, ANOTHER_METHOD) for own in arms}
-    assert mined_plan(quick=True).checks == ()
+    assert trained == {(A_THIRD, *own) for own in arms}
+    assert not any(run.setting for run in mined_plan(quick=True).grid)
 
 
 def test_collapse_at_share_0_fails_its_gate():
@@ -224,7 +216,7 @@ def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
         **jitter, "axes": [*MINED["axes"], {"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [CONTRAST, dropout],
         "arms": ["independent", "shared"],
     })  # fmt: skip
-    found = infer(plan, planted(plan, arms=HELPS, pairs=PURE, C_info=0.02), {}, REGISTERED).hypotheses
+    found = infer(plan, planted(plan, arms=HELPS, pairs=PURE, C_code=0.02), {}, REGISTERED).hypotheses
     assert [(f.kind, f.verdict) for f in found] == [("contrast", "beneficial"), ("invariance", "invariant")]
 
 

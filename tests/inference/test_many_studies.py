@@ -1,4 +1,4 @@
-"""Many studies judged at a time get what `Sample`, `cells` and `decide` say of each one."""
+"""Many studies judged at a time get what the rule for one study says of each one."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,16 @@ import pytest
 from invariance_probe.inference import gates
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import Means, decisions, p_over_units, p_values
-from invariance_probe.inference.simulated import Design, claims, simulate, streams
-from invariance_probe.inference.spreads import LEVELS, Spread
-from invariance_probe.inference.verdicts import ROWS, cells, decide
+from invariance_probe.inference.learning import recipe_claims
+from invariance_probe.inference.many_studies import Means, p_over_units, p_values
+from invariance_probe.inference.simulated import Design, claims, simulate, streams, words
+from invariance_probe.inference.spreads import LEVELS, Spread, estimands
+from invariance_probe.inference.verdicts import INCONCLUSIVE, JITTER_WORDS, WORDS, decide, decide_many, learning_p, word_p
 
 STUDIES, MARGIN = 50, 0.1
-CORRUPTION, JITTER = ("C_info", "D", "H", "delta", "noise", "range"), ("delta", "delta(n/3)", "noise", "range")
+PANEL = ("declared", "longer")
+CORRUPTION = ("C_code", "D", "H", "delta", "noise", "range", "R_code", "D [longer]", "H [longer]", "delta [longer]")
+JITTER = ("delta", "delta(n/3)", "noise", "range", "delta [longer]", "delta(n/3) [longer]")
 LAYOUTS = {
     "three sessions": ("a",) * 3,
     "one session": ("a",),
@@ -24,10 +26,13 @@ LAYOUTS = {
 
 
 CASES = {  # true effects, size of the spread
-    "small": ({"C_info": 0.1, "D": 0.06, "H": -0.02, "delta": 0.04, "delta(n/3)": 0.04}, 0.02),
-    "at the margin": ({"C_info": 0.1, "D": 0.1, "H": 0.0, "delta": 0.1, "delta(n/3)": 0.1}, 0.03),
-    "competition": ({"C_info": 0.0, "D": 0.2, "H": 0.0, "delta": 0.2, "delta(n/3)": 0.2}, 0.02),
-    "wide": ({"C_info": 0.1, "D": 0.1, "H": 0.0, "delta": 0.1, "delta(n/3)": 0.1}, 0.4),
+    "small": ({"C_code": 0.1, "D": 0.06, "H": -0.02, "delta": 0.04, "delta(n/3)": 0.04}, 0.02),
+    "at the margin": ({"C_code": 0.1, "D": 0.1, "H": 0.0, "delta": 0.1, "delta(n/3)": 0.1}, 0.03),
+    "competition": ({"C_code": 0.0, "D": 0.2, "H": 0.0, "delta": 0.2, "delta(n/3)": 0.2}, 0.02),
+    "invariant": ({}, 0.02),
+    "sensitive": ({"C_code": 0.3, "D": 0.3, "H": 0.0, "delta": 0.3, "delta(n/3)": 0.3}, 0.02),
+    "a recipe that disagrees": ({"C_code": 0.2, "D [longer]": 0.3, "delta [longer]": 0.3, "delta(n/3) [longer]": 0.3}, 0.02),
+    "wide": ({"C_code": 0.1, "D": 0.1, "H": 0.0, "delta": 0.1, "delta(n/3)": 0.1}, 0.4),
 }
 
 
@@ -41,10 +46,25 @@ def one_study(drawn, names, subjects, study):
     """The same numbers as cells: by seed + by block - mean has these means, whatever else."""
     found = {}
     arrays = drawn.by_seed[study][:, :, None] + drawn.by_block[study][:, None] - drawn.mean[study][:, None, None]
-    for i, name in enumerate(names[:-1]):
-        effects = tuple(Effect(session[..., i], session[..., -1]) for session in arrays)
-        found[name] = Sample(effects, subjects)
+    for i, name in enumerate(names):
+        last = names.index("R_code" if name == "C_code" else "range")
+        found[name] = Sample(tuple(Effect(session[..., i], session[..., last]) for session in arrays), subjects)
     return found
+
+
+def p_of_one_study(samples, jitter):
+    """The p value of every word, by the rule for one study."""
+    at_most = gates.equivalent_noise(samples["noise"], MARGIN)
+    panel = [
+        recipe_claims(
+            {own: samples[name] for own, name in zip(estimands(jitter), estimands(jitter, recipe), strict=True)}, MARGIN, at_most
+        )
+        for recipe in PANEL
+    ]
+    code = {} if jitter else {
+        "C_code <= m": samples["C_code"].p_at_most(MARGIN), "C_code > m": samples["C_code"].p_more_than(MARGIN),
+    }  # fmt: skip
+    return word_p(code, learning_p(panel, jitter), jitter)
 
 
 def judged(layout, case, jitter):
@@ -52,32 +72,42 @@ def judged(layout, case, jitter):
     truth, size = CASES[case]
     drawn = simulate(spread_of(names, size=size), truth, Design(subjects, 3, 8), STUDIES, streams(1, layout))
     p, stopped = claims(drawn, names, subjects, MARGIN)
-    return drawn, p, stopped, decisions({name: values <= ALPHA for name, values in p.items()}, jitter)
+    return drawn, p, stopped, words(p, PANEL, jitter)
 
 
 @pytest.mark.parametrize("jitter", [False, True])
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("layout", LAYOUTS)
-def test_p_values_and_verdicts_are_those_of_the_rule_for_one_study(layout, case, jitter):
-    drawn, p, stopped, verdicts = judged(layout, case, jitter)
+def test_p_values_and_words_are_those_of_the_rule_for_one_study(layout, case, jitter):
+    drawn, _, stopped, found = judged(layout, case, jitter)
+    said = decide_many(found)
     for study in range(STUDIES):
         samples = one_study(drawn, JITTER if jitter else CORRUPTION, LAYOUTS[layout], study)
-        contrast = samples.pop("noise")
-        single = cells(samples, MARGIN, gates.equivalent_noise(contrast, MARGIN))
-        assert {name: cell.p_value for name, cell in single.items()} == pytest.approx(
-            {name: values[study] for name, values in p.items()}, rel=1e-6, abs=1e-12
-        )
-        assert verdicts[study] == decide(single, jitter)
-        assert stopped[study] == (gates.noise(contrast, MARGIN).passed is False)
+        single = p_of_one_study(samples, jitter)
+        assert single == pytest.approx({word: p[study] for word, p in found.items()}, rel=1e-6, abs=1e-12)
+        assert said[study] == decide(single)
+        assert stopped[study] == (gates.noise(samples["noise"], MARGIN).outcome == "failed")
 
 
-def test_the_cases_above_reach_every_verdict_and_both_sides_of_the_noise_gate():
-    found = [judged(layout, case, False) for layout in LAYOUTS for case in CASES]
-    verdicts = np.concatenate([verdicts for *_, verdicts in found])
-    assert set(verdicts) == {*ROWS, "inconclusive"}
-    stopped = np.concatenate([stopped for _, _, stopped, _ in found])
-    blocked = np.concatenate([p["H <= m"] == 1 for _, p, _, _ in found])  # no `<= m` without equivalent noise
-    assert 0 < stopped.mean() < 1 and 0 < blocked.mean() < 1
+def test_the_cases_above_reach_every_word_and_both_sides_of_the_noise_gate():
+    for jitter, known in ((False, WORDS), (True, JITTER_WORDS)):
+        found = [judged(layout, case, jitter) for layout in LAYOUTS for case in CASES]
+        assert set(np.concatenate([decide_many(p) for *_, p in found])) == {*known, INCONCLUSIVE}
+        stopped = np.concatenate([stopped for _, _, stopped, _ in found])
+        blocked = np.concatenate([p["delta <= m"] == 1 for _, p, _, _ in found])  # no `<= m` without equivalent noise
+        assert 0 < stopped.mean() < 1 and 0 < blocked.mean() < 1
+
+
+def test_a_repeated_p_value_is_asked_of_learning_and_not_of_the_code():
+    _, p, _, once = judged("six sessions", "small", False)
+    later = words(p, PANEL, False, repeated=2.0)
+    learning = learning_p([{name: p[name] for name in p if "[" not in name}, _of_longer(p)], False)
+    assert later["invariant"] == pytest.approx(np.maximum(p["C_code <= m"], np.minimum(1, 2 * learning["free"])))
+    assert np.all(later["tolerated"] >= once["tolerated"])
+
+
+def _of_longer(p):
+    return {name.replace(" [longer]", ""): values for name, values in p.items() if "[longer]" in name}
 
 
 def test_without_spread_a_claim_is_certain():

@@ -6,6 +6,7 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.nulls import null_findings
 from invariance_probe.reporting.figures import study_charts
 from invariance_probe.reporting.model import report_model
+from invariance_probe.study.run import RunResult
 
 from .builder import make_plan, planted
 
@@ -67,7 +68,7 @@ def test_the_chart_shows_every_session_that_kept_its_draws():
 
 def gate_of(leak, **changes):
     plan = make_plan(**changes)
-    hypothesis = infer(plan, planted(plan, C_info=0.02, leak=leak), {}).hypotheses[0]
+    hypothesis = infer(plan, planted(plan, C_code=0.02, leak=leak), {}).hypotheses[0]
     return hypothesis.verdict, next(gate for gate in hypothesis.gates if gate.name == "leak")
 
 
@@ -84,3 +85,13 @@ def test_a_quick_study_leaves_the_leak_out_and_missing_walks_leave_no_verdict():
     verdict, gate = gate_of((), sessions=2)
     assert verdict == "invalid: leak" and gate.passed is False
     assert gate.detail == "measured in 0 of 2 sessions; missing or failed in s0, s1"
+
+
+def test_a_null_that_could_not_be_measured_is_the_reason_that_is_given():
+    plan = make_plan()
+    results = planted(plan)
+    for run in plan.baselines:
+        if run.method.kind == "shift_null":
+            results[run.key()] = RunResult(run.key(), "failed", message="the target rests")
+    findings = infer(plan, results, {})
+    assert {s.detail for s in findings.sessions} == {"its null, linear shift, could not be measured: the target rests"}

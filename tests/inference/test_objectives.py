@@ -1,4 +1,4 @@
-"""A study that sweeps the method says whether the verdict depends on the objective."""
+"""A study that sweeps the method says whether what training costs depends on the objective."""
 
 import pytest
 
@@ -14,11 +14,11 @@ COVARIANCE = "vicreg(covariance=50, encoder=mlp(widths=[16, 8]))"
 
 
 def judged(**by_kind):
-    """Judge a plan whose swept methods have losses of their own, by kind; the study's own code is recoverable."""
+    """Judge a plan whose swept methods have losses of their own, by kind; training by the study's own method is free."""
     plan = make_plan(sweeps=SWEPT)
-    results = planted(plan, C_info=0.4)
+    results = planted(plan, C_code=0.4)
     for kind, changes in by_kind.items():
-        other = planted(plan, **{"C_info": 0.4, "seed": 2, **changes})
+        other = planted(plan, **{"C_code": 0.4, "seed": 2, **changes})
         again = {run.key() for run in plan.grid if run.setting.startswith("method=") and run.method.kind == kind}
         results = {key: other[key] if key in again else result for key, result in results.items()}
     return infer(plan, results, {}).hypotheses[0]
@@ -26,18 +26,18 @@ def judged(**by_kind):
 
 def test_objectives_that_agree_are_said_to():
     found = judged().objectives
-    assert [row.word for row in found.methods] == ["recoverable"] * 4
+    assert [row.word for row in found.methods] == ["free"] * 4
     assert [row.licensed for row in found.methods] == [True, False, False, False]
     assert found.methods[3].method == COVARIANCE
     assert "does not depend on the objective" in found.sentence and "Not licensed by the calibration" in found.sentence
 
 
-def test_a_contradiction_is_named_and_forbids_claims_about_the_code():
+def test_a_contradiction_is_named_and_forbids_claims_about_learning():
     finding = judged(byol={"delta": 0.4})
     words = {row.method.partition("(")[0]: row.word for row in finding.objectives.methods if row.method != COVARIANCE}
-    assert words == {"simclr": "recoverable", "vicreg": "recoverable", "byol": "sensitive"}
-    assert "depends on the objective" in finding.objectives.sentence and "No claim about the code" in finding.objectives.sentence
-    assert finding.verdict == "recoverable"  # objectives stand beside; gates change verdicts
+    assert words == {"simclr": "free", "vicreg": "free", "byol": "costly"}
+    assert "depends on the objective" in finding.objectives.sentence and "No claim about learning" in finding.objectives.sentence
+    assert finding.verdict == "tolerated"  # objectives stand beside; gates change verdicts
 
 
 @pytest.mark.parametrize(("changes", "said"), [
@@ -50,12 +50,12 @@ def test_what_cannot_tell_is_no_contradiction(changes, said):
 
 def test_without_a_swept_method_nothing_is_said():
     plan = make_plan()
-    assert infer(plan, planted(plan, C_info=0.4), {}).hypotheses[0].objectives is None
+    assert infer(plan, planted(plan, C_code=0.4), {}).hypotheses[0].objectives is None
 
 
 def test_an_objective_whose_runs_are_missing_has_no_word():
     plan = make_plan(sweeps=SWEPT[:1])
-    results = planted(plan, C_info=0.4)
+    results = planted(plan, C_code=0.4)
     gone = {run.key() for run in plan.grid if run.method.kind == "byol" and run.arm == "shared"}
     found = infer(plan, {key: result for key, result in results.items() if key not in gone}, {}).hypotheses[0].objectives
     assert [row.word for row in found.methods if row.method.startswith("byol")] == [None]

@@ -18,8 +18,19 @@ from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.pilot import components, nonnegative, pilot_spreads
 from invariance_probe.inference.power import SEEDS, SESSIONS, assumed_truth, may_assume, study_power
-from invariance_probe.inference.simulated import Design, claims, simulate, streams
-from invariance_probe.inference.spreads import LEVELS, Spread, read_numbers, stated_spread, stated_spreads
+from invariance_probe.inference.simulated import Design, claims, simulate, streams, unit_words, words
+from invariance_probe.inference.spreads import (
+    CORRELATION,
+    LEVELS,
+    UNITS,
+    Spread,
+    read_numbers,
+    stated_spread,
+    stated_spreads,
+    stated_unit_spread,
+    with_recipes,
+)
+from invariance_probe.inference.verdicts import decide_many
 from invariance_probe.reporting.power_text import power_text
 
 from .builder import JITTER, make_plan, planted
@@ -132,9 +143,9 @@ def test_power_grows_with_sessions_with_seeds_and_with_the_margin():
 
 def test_stated_spreads_have_their_sd_and_obey_delta_is_d_plus_h():
     spread = stated_spread({"session": 0.1, "seed": 0.05}, jitter=False)
-    assert spread.sd("session", "D") == pytest.approx(0.1) == spread.sd("session", "C_info")
+    assert spread.sd("session", "D") == pytest.approx(0.1) == spread.sd("session", "C_code")
     assert (
-        spread.sd("seed", "C_info") == 0
+        spread.sd("seed", "C_code") == 0
         and spread.sd("seed", "noise") == pytest.approx(0.05)
         and spread.sd("session", "noise") == 0
     )
@@ -215,9 +226,11 @@ def pilots(plan, results=None, planned=None, **losses):
 
 def test_a_pilots_means_and_spreads_are_in_units_of_its_range():
     plan = make_plan(40, training={"steps": 400, "batch_size": 64, "seeds": 4})
-    found = pilots(plan, delta=0.3, H=0.1, C_info=0.5, spread=0.05, R=0.4)
+    found = pilots(plan, delta=0.3, H=0.1, C_code=0.5, spread=0.05, R=0.4)
     means = dict(zip(found.names, found.mean, strict=True))
-    assert means == pytest.approx({"C_info": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3, "noise": 0.0, "range": 1.0}, abs=0.01)
+    own = {"C_code": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3, "noise": 0.0, "range": 1.0, "R_code": 1.0}
+    of_panel = {f"{name} [{recipe}]": own[name] for recipe in ("longer", "wider", "other") for name in ("D", "H", "delta")}
+    assert means == pytest.approx(own | of_panel, abs=0.015)
     # every run's loss has a spread of its own, shared by the blocks of its fold: two folds of four blocks
     within = found.within(4, 8)
     i = found.names.index("D")
@@ -255,8 +268,10 @@ def test_a_pilot_that_cannot_tell_is_refused():
 def test_a_jitters_pilot_has_the_third_of_the_data():
     plan = make_plan(5, **JITTER)
     found = pilot_spreads(plan, planted(plan, delta=0.2, third=0.3), plan)["J"]
+    own = {"delta": 0.2, "delta(n/3)": 0.3}
+    of_panel = {f"{name} [{recipe}]": own[name] for recipe in ("longer", "wider") for name in own}  # one method for a jitter
     assert dict(zip(found.names, found.mean, strict=True)) == pytest.approx(
-        {"delta": 0.2, "delta(n/3)": 0.3, "noise": 0.0, "range": 1.0}, abs=0.02
+        {**own, "noise": 0.0, "range": 1.0, **of_panel}, abs=0.02
     )
 
 
@@ -266,18 +281,86 @@ def hypothesis(plan, predicts):
 
 def test_the_assumed_truth_is_what_a_hypothesis_predicts():
     plan = make_plan(6)
-    stated, pilot = stated_spread({}, False), pilots(plan, delta=0.3, H=0.1, C_info=0.5, spread=0.001)
+    stated, pilot = stated_spread({}, False), pilots(plan, delta=0.3, H=0.1, C_code=0.5, spread=0.001)
 
     def effects(predicts, spread, **given):
         return assumed_truth(hypothesis(plan, predicts), spread, False, given).effects
 
-    assert effects("invariant", stated) == {"C_info": 0, "D": 0, "H": 0, "delta": 0}
-    assert effects("invariant", pilot) == pytest.approx({"C_info": 0.5, "D": 0, "H": 0, "delta": 0}, abs=0.01)
-    assert effects("sensitive", stated) == {"C_info": 0.2, "D": 0.2, "H": 0, "delta": 0.2}
-    assert effects("sensitive", pilot) == pytest.approx({"C_info": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3}, abs=0.01)
-    assert effects("distributed", stated, D=0.03, H=-0.01) == pytest.approx({"C_info": 0, "D": 0.03, "H": -0.01, "delta": 0.02})
-    jitter = assumed_truth(hypothesis(plan, "invariant"), stated_spread({}, True), True, {"delta": 0.05})
+    assert effects("invariant", stated) == {"C_code": 0, "D": 0, "H": 0, "delta": 0}
+    assert effects("tolerated", stated) == {"C_code": 0.2, "D": 0, "H": 0, "delta": 0}
+    for predicts in ("invariant", "tolerated"):
+        assert effects(predicts, pilot) == pytest.approx({"C_code": 0.5, "D": 0, "H": 0, "delta": 0}, abs=0.01)
+    assert effects("sensitive", stated) == {"C_code": 0.2, "D": 0.2, "H": 0, "delta": 0.2}
+    seen = {"D": 0.2, "H": 0.1, "delta": 0.3}
+    of_panel = {f"{name} [{recipe}]": value for recipe in ("longer", "wider", "other") for name, value in seen.items()}
+    assert effects("sensitive", pilot) == pytest.approx({"C_code": 0.5, **seen, **of_panel}, abs=0.01)
+    given = {"C_code": 0.2, "D": 0.03, "H": -0.01, "delta": 0.02}
+    assert effects("tolerated", stated, D=0.03, H=-0.01) == pytest.approx(given)
+    assert effects("sensitive", pilot, D=0.4)["delta"] == pytest.approx(0.5, abs=0.01)
+    assert not any("[" in name for name in effects("sensitive", pilot, D=0.4))  # what is given holds under every recipe
+    jitter = assumed_truth(hypothesis(plan, "tolerated"), stated_spread({}, True), True, {"delta": 0.05})
     assert jitter.effects == {"delta": 0.05, "delta(n/3)": 0.05} and may_assume(make_plan(4, **JITTER)) == ("delta",)
+
+
+def test_recipes_that_no_pilot_trained_vary_as_the_declared_one_and_correlate_as_is_said():
+    gen = np.random.default_rng(4)
+    names = ("C_code", "D", "H", "delta", "noise", "range", "R_code")
+    roots = {level: gen.standard_normal((7, 7)) for level in LEVELS}
+    own = Spread(names, np.arange(7.0), {level: root @ root.T for level, root in roots.items()}, "test")
+    found = with_recipes(own, ["longer", "wider"], jitter=False)
+    longer, wider = (found.names.index(f"D [{recipe}]") for recipe in ("longer", "wider"))
+    for level, r in zip(LEVELS, (CORRELATION, CORRELATION, 0, CORRELATION, 0), strict=True):
+        matrix, variance = found.covariance[level], own.covariance[level][1, 1]
+        assert matrix[:7, :7] == pytest.approx(own.covariance[level])
+        assert matrix[longer, longer] == pytest.approx(variance)
+        assert matrix[1, longer] == pytest.approx(r * variance) == matrix[wider, longer]
+        assert matrix[0, longer] == pytest.approx(r * own.covariance[level][0, 1])
+        assert np.linalg.eigvalsh(matrix)[0] > -1e-9  # a possible covariance
+    assert found.mean[longer] == 1 and found.assumed == ("longer", "wider") and "correlate with it by 0.5" in found.notes[-1]
+
+
+def test_what_a_pilot_trained_of_the_panel_is_read_and_only_the_rest_is_assumed():
+    plan, without = make_plan(6), make_plan(6, quick=True)
+    other = {"name": "other", "method": {"kind": "moco", "encoder": {"kind": "mlp", "widths": [16, 8]}}}
+    own = {"recipes": [{"name": "longer", "training": {"steps": 900}}, other], "because": "these and no others here"}
+    part = make_plan(6, panel=own)
+    assert pilots(plan, spread=0.03).assumed == ()
+    assert pilots(without, planned=plan).assumed == ("longer", "wider", "other")
+    assert pilots(part, planned=plan).assumed == ("longer", "wider")  # its longer recipe makes other steps
+
+
+def test_what_has_no_blocks_is_laid_to_the_blocks_so_that_claims_about_recordings_are_not_overstated():
+    found = pilots(make_plan(12), C_code=0.4, code={"spread": 0.05})
+    i = found.names.index("C_code")
+    assert found.covariance["session"][i, i] == pytest.approx(0, abs=1e-9)
+    assert math.sqrt(found.covariance["block"][i, i] / 8) == pytest.approx(0.05, rel=0.5)
+
+
+UNIT_CLAIM = {**tiny_study()["hypotheses"][0], "predicts": "few"}
+
+
+def test_a_prediction_about_units_has_the_power_of_the_noncentral_t_on_logarithms():
+    spread = stated_unit_spread({"subject": 0, "session": 0.3, "block": 0})
+    at = math.log(0.25 / 1.1)
+    drawn = simulate(spread, dict.fromkeys(UNITS, at - 0.4), Design(("a",) * 6, 1, 8), 4000, streams(1, "test"))
+    shown = float((unit_words(drawn, spread.names, ("a",) * 6, 0.25)["few"] <= 0.05).mean())
+    expected = noncentral(0.3, 6, truth=-0.4, margin=0.0)
+    assert expected - 0.1 <= shown <= expected + 0.02
+
+
+def test_a_prediction_about_units_needs_no_panel_and_reads_the_pilots_numbers_of_units():
+    plan = make_plan(6, hypotheses=[UNIT_CLAIM])
+    (stated,) = study_power(plan, stated_spreads(plan, {"session": 0.1}))
+    assert stated.recipes == () and stated.alone is None and stated.supporting == ("few",)
+    assert stated.planned.power > 0.9 and {one.word for one in stated.words} == {"few", "spread"}
+    assert any("a pilot would show it" in note for note in stated.spread.notes)
+    few, spread = (
+        study_power(plan, pilot_spreads(plan, planted(plan, code={"carriers": carriers}), plan))[0]
+        for carriers in ((2, 4), (10, 20))
+    )
+    assert few.planned.power == 1 and few.truth.why == "as in the pilot"
+    assert few.truth.effects == pytest.approx({"carriers": math.log(6 / 40), "K_n": math.log(4 / 40)}, abs=0.02)
+    assert spread.planned.power == 0 and spread.verdicts == {"spread": 1.0}
 
 
 def small(plan, sd=NONE, **changes):
@@ -287,19 +370,35 @@ def small(plan, sd=NONE, **changes):
 def test_studies_without_spread_show_what_is_true():
     plan = make_plan(6)
     (found,) = small(plan)
-    assert all(power.power == 1 for power in found.table) and found.verdicts == {"invariant": 1.0}
+    assert all(power.power == 1 for power in found.table) and found.verdicts == {"tolerated": 1.0}
+    assert found.recipes == ("declared", "longer", "wider", "other") and found.supporting == ("invariant", "tolerated")
+    assert {(one.word, one.panel, one.alone) for one in found.words} == {
+        (w, 1, 1) for w in ("invariant", "tolerated", "sensitive")
+    }
     assert (found.fewest.sessions, found.fewest.seeds) == (4, 1)  # three sessions would be about themselves
     assert found.planned.power == 1 and found.planned in found.table and not found.warnings
-    (lost,) = small(plan, effects={"C_info": 0.5, "D": 0.3})
+    (lost,) = small(plan, effects={"C_code": 0.5, "D": 0.3})
     assert lost.planned.power == 0 and lost.verdicts == {"sensitive": 1.0} and lost.fewest is None
     assert lost.warnings == ("the planned study has a power of 0.00 only; 0.8 is usual",)
 
 
-def test_the_joint_rule_asks_more_than_its_hardest_claim():
+def test_the_joint_rule_asks_more_than_its_hardest_claim_and_the_panel_more_than_one_recipe():
     plan = make_plan(6)
     (found,) = study_power(plan, stated_spreads(plan, {**NONE, "session": 0.08}))
     alone = power_of_d(one_estimand(session=0.08), 6)
-    assert found.planned.power < alone - 0.1
+    assert found.planned.power < found.alone.power - 0.05 and found.alone.power < alone - 0.1
+    for one in found.words:
+        assert one.panel < one.alone
+    assert any("sensitive 0." in said for said in found.warnings)  # below .8 where it is true
+
+
+def test_opposite_recipes_are_called_recipe_dependent():
+    spread = with_recipes(stated_spread(NONE, False), ["longer"], False)
+    truth = {"C_code": 0.2, "D": 0.0, "delta": 0.0, "D [longer]": 0.3, "delta [longer]": 0.3}
+    drawn = simulate(spread, truth, Design(("a",) * 6, 2, 8), 50, streams(1, "test"))
+    found, _ = claims(drawn, spread.names, ("a",) * 6, 0.1)
+    assert set(decide_many(words(found, ("declared", "longer"), False))) == {"recipe-dependent"}
+    assert set(decide_many(words(found, ("declared",), False))) == {"tolerated"}
 
 
 def test_noise_that_is_not_equivalent_takes_all_at_most_claims():
@@ -327,6 +426,7 @@ def test_few_sessions_are_warned_about():
     (four,) = small(make_plan(4))
     assert four.planned.scope == "population of sessions" and any("2^-4 = 0.0625" in said for said in four.warnings)
     assert not small(make_plan(5))[0].warnings
+    assert four.recipes == ("declared", "longer", "wider")  # no second method is licensed for four sessions
 
 
 def test_two_subjects_never_make_a_population():
@@ -351,7 +451,7 @@ def test_pilot_sessions_of_the_study_itself_are_not_counted():
 def test_a_family_of_hypotheses_and_a_small_pilot_lower_the_power():
     one = tiny_study()["hypotheses"][0]
     plan = make_plan(6, hypotheses=[one, {**one, "id": "H2", "predicts": "sensitive", "margin": MARGIN}])
-    results = planted(plan, delta=0.3, H=0.02, C_info=0.4, spread=0.12)
+    results = planted(plan, delta=0.3, H=0.02, C_code=0.4, spread=0.07)
     first, second = study_power(plan, pilot_spreads(plan, results, plan))
     holm, seen, wider = first.variations
     assert holm.power.power < first.planned.power and "0.05 / 2" in holm.when
@@ -373,10 +473,13 @@ def test_power_is_reproducible_and_leaves_the_global_generator_alone():
 
 def test_the_text_says_truth_table_price_and_warnings():
     plan = make_plan(4)
-    said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.2}), sessions=(3, 4, 6)), 400)
+    said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.13}), sessions=(3, 4, 6)), 400)
     assert re.search(r"no design in the table has a power of 0\.8; the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n", said)
     said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.1})), 400)
-    assert "assumed truth: nothing is lost (C_info = 0, D = 0, H = 0, delta = 0)" in said
+    truth = "twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0, H = 0, delta = 0)"
+    assert f"assumed truth: {truth}" in said and "under every recipe of the panel: declared, longer, wider" in said
+    assert re.search(r"sensitive +0\.\d\d \(declared recipe alone 0\.\d\d\)", said)
+    assert re.search(r"under the declared recipe alone: power 0\.\d\d", said)
     assert "these recordings only" in said and "model-steps, about" in said and "core-hours" in said
     assert "warning: the planned study has a power of" in said and "2^-4" in said
     assert "0.100" in said and "stated (subject, seed, block, rest: the usual values)" in said

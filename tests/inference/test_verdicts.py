@@ -1,4 +1,4 @@
-"""Every row of the verdict tables is reached by planted losses, and every gate can fail."""
+"""Every word of the verdict tables is reached by planted losses, every gate can fail, and takes away no more than it limits."""
 
 import json
 from dataclasses import replace
@@ -9,11 +9,14 @@ from conftest import tiny_study
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
-from invariance_probe.study.plan import ANOTHER_METHOD
+from invariance_probe.inference.infer import holm_levels
+from invariance_probe.inference.verdicts import carriers_p, decide, learning_p, outcome, word_p
 
 from .builder import JITTER, make_plan, planted
+from .code import made_code
 
 REGISTERED = Standing("0" * 64)
+BASE = tiny_study()["hypotheses"][0]
 
 
 def judged(plan=None, left_out=None, results=None, standing=REGISTERED, **values):
@@ -21,12 +24,17 @@ def judged(plan=None, left_out=None, results=None, standing=REGISTERED, **values
     return infer(plan, results or planted(plan, **values), left_out or {}, standing).hypotheses[0]
 
 
+def gate(found, name):
+    return next(g for g in found.gates if g.name == name)
+
+
 ROWS = {
-    "invariant": {"C_info": 0.02},
-    "recoverable": {"C_info": 0.4},
-    "sensitive": {"C_info": 0.5, "delta": 0.3},
-    "competition": {"C_info": 0.02, "delta": 0.3},
-    "inconclusive": {"C_info": 0.4, "delta": 0.1},
+    "invariant": {"C_code": 0.02},
+    "tolerated": {"C_code": 0.4},
+    "sensitive": {"C_code": 0.5, "delta": 0.3},
+    "competition": {"C_code": 0.02, "delta": 0.3},
+    "recipe-dependent": {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}},
+    "inconclusive": {"C_code": 0.4, "delta": 0.1},
 }
 
 
@@ -36,45 +44,152 @@ def test_each_row_of_the_table(verdict):
 
 
 def test_a_one_neuron_code_that_paired_draws_help_is_sensitive_and_flagged():
-    found = judged(C_info=0.7, delta=0.2, H=-0.05, paired=-0.3, kept=0.7)
+    found = judged(C_code=0.7, delta=0.2, H=-0.05, paired=-0.3, kept=0.7)
     assert found.verdict == "sensitive" and found.flags == ("regularised",)
     assert (found.naive.says, found.naive.independent, found.naive.paired) == ("invariant", "not invariant", "invariant")
-    assert found.outcome == "contradicted" and found.predicts == "distributed"
+    assert found.outcome == "contradicted" and found.predicts == "tolerated"
 
 
-def test_regularisation_in_both_arms_alone_never_says_invariant():
-    """Independent draws help, but shared ones help more: D is above the margin."""
-    found = judged(C_info=0.7, delta=-0.05, H=-0.3, kept=0.6)
-    assert found.verdict == "sensitive"
+def test_regularisation_in_both_arms_alone_never_says_invariant_and_says_what_is_not_dearer():
+    """Independent draws help, but shared ones help more: D is above the margin, and delta is not."""
+    found = judged(C_code=0.7, delta=-0.05, H=-0.3, kept=0.6)
+    assert found.verdict == "sensitive" and "not shown to be dearer than no corruption at all" in found.sentence
+    assert "not shown to be dearer" not in judged(**ROWS["sensitive"]).sentence
 
 
-@pytest.mark.parametrize(("values", "gate"), [
+def test_the_codes_finding_stands_where_learning_differs_and_learnings_where_the_code_does():
+    costly, free = judged(C_code=0.4, delta=0.3), judged(C_code=0.4)
+    assert (costly.code.finding, free.code.finding) == ("lost", "lost") and costly.code == free.code
+    assert (costly.learning.finding, free.learning.finding) == ("costly", "free")
+    kept = judged(C_code=0.02)
+    assert kept.learning.finding == "free" and kept.code.finding == "kept"
+
+
+def test_words_about_units_and_about_training_do_not_move_each_other():
+    """The same training with few and with many carriers: the verdict stays, and so does the word about units with other losses."""
+    few, many = ({"carriers": (1, 3)}, {"carriers": (12, 26)})
+    found = {name: judged(C_code=0.4, code=code) for name, code in (("few", few), ("spread", many))}
+    assert {name: f.code.carriers_word for name, f in found.items()} == {"few": "few", "spread": "spread"}
+    assert {f.verdict for f in found.values()} == {"tolerated"}
+    assert judged(C_code=0.4, delta=0.3, code=few).code.carriers_word == "few"
+
+
+@pytest.mark.parametrize(
+    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")]
+)
+def test_a_word_about_carriers_needs_bounds_clear_of_the_share(carriers, word):
+    """Of 40 units: few below 40 / 4 / 1.1 = 9.1 carriers, spread where K_n is above 1.1 x 40 / 4 = 11."""
+    code = judged(C_code=0.4, code={"carriers": carriers, "spread": 0.05}).code
+    assert code.carriers_word == word
+    assert code.carriers.estimate == pytest.approx(sum(carriers), rel=0.06)
+    assert code.K_s.ci_low < code.K_s.estimate < code.K_s.ci_high
+
+
+def test_redundancy_is_a_word_beside_and_needs_its_bound():
+    assert judged(C_code=0.02, code={"redundancy": 1.6}).code.redundant
+    assert not judged(C_code=0.02, code={"redundancy": 1.25}).code.redundant
+
+
+def test_few_units_recorded_have_numbers_and_no_word():
+    code = judged(C_code=0.4, code={"units": 19, "carriers": (1, 2)}).code
+    assert code.carriers_word == "" and code.carriers is not None
+
+
+@pytest.mark.parametrize(("predicts", "carriers", "verdict", "outcome"), [
+    ("few", (1, 3), "few", "supported"), ("few", (12, 26), "spread", "contradicted"), ("few", (3, 9), "between", "open"),
+    ("distributed", (12, 26), "spread", "supported"), ("distributed", (1, 3), "few", "contradicted"),
+])  # fmt: skip
+def test_a_prediction_about_units_is_judged_by_the_code_alone(predicts, carriers, verdict, outcome):
+    plan = make_plan(hypotheses=[{**BASE, "predicts": predicts}])
+    found = judged(plan, C_code=0.4, delta=0.3, code={"carriers": carriers})
+    assert (found.verdict, found.outcome) == (verdict, outcome)
+    assert not any(run.setting.startswith("recipe") for run in plan.grid)
+    failing = judged(plan, C_code=0.4, kept=0.2, code={"carriers": carriers})  # a failed gate of learning
+    assert (failing.verdict, failing.outcome) == (verdict, outcome)
+
+
+@pytest.mark.parametrize(("values", "name"), [
     ({"kept": 0.3}, "retention"),
     ({"aa": 0.2}, "noise"),
-    ({"longer": 0.4}, "steps"),
+    ({"recipes": {"longer": {"none": -0.25, "independent": -0.25, "shared": -0.25}}}, "trained"),
+    ({"H": 0.3, "delta": 0.3, "recipes": {"longer": {"independent": 0.0, "shared": 0.0}}}, "trained"),
 ])  # fmt: skip
-def test_a_failed_gate_leaves_no_verdict(values, gate):
-    found = judged(C_info=0.02, **values)
-    assert found.verdict == f"invalid: {gate}" and found.outcome == "open" and found.p_value is None
+def test_a_failed_gate_of_learning_takes_the_verdict_and_leaves_the_code(values, name):
+    found = judged(C_code=0.02, **values)
+    assert found.verdict == f"invalid: {name}" and found.outcome == "open" and found.p_value is None
+    assert gate(found, name).outcome == "failed" and gate(found, name).limits == ("learning",)
+    assert found.learning.finding == "undecided" and name in found.learning.sentence
+    assert found.code.finding == "kept" and "What is found of the code without SSL stands" in found.sentence
 
 
-def test_harm_in_the_reference_arm_blocks_every_at_most_claim():
-    found = judged(C_info=0.4, delta=0.3, H=0.3)  # D = 0, but the reference is broken
-    assert found.verdict == "inconclusive"
-    assert next(g for g in found.gates if g.name == "reference").passed is False
+def test_a_recipe_that_fails_its_gate_is_told_and_never_dropped():
+    """Where one recipe keeps too little, the others cannot show that learning is free."""
+    plan = make_plan()
+    results = planted(plan, C_code=0.4)
+    poor = planted(plan, C_code=0.4, kept=0.2, seed=1)
+    wider = {run.key() for run in plan.grid if run.setting == "recipe: wider"}
+    found = infer(plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED).hypotheses[0]
+    recipe = next(r for r in found.learning.panel.recipes if r.name == "wider")
+    assert recipe.finding == "undecided" and "dose 0 keeps" in recipe.reason and recipe.retention < 0.5
+    assert (found.verdict, found.learning.finding) == ("inconclusive", "undecided")
+
+
+def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe():
+    plan = make_plan()
+    results = planted(plan, C_code=0.4, recipes={"longer": {"independent": 0.3}})
+    poor = planted(plan, C_code=0.4, kept=0.2, seed=1)
+    wider = {run.key() for run in plan.grid if run.setting == "recipe: wider"}
+    found = infer(plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED).hypotheses[0]
+    assert found.verdict == "recipe-dependent" and "+0.30 (longer)" in found.sentence
+
+
+def test_one_dear_recipe_takes_away_free_and_one_cheap_one_takes_away_costly():
+    near = {"other": {"independent": 0.09}}
+    assert judged(C_code=0.4, spread=0.03, recipes=near).verdict == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict == "sensitive"
+
+
+def test_the_undertrained_gate_is_not_computed_without_a_longer_recipe_and_leaves_the_word_exploratory():
+    plan = make_plan(training={"steps": 800, "batch_size": 64, "seeds": 2})
+    found = judged(plan, C_code=0.4)
+    assert gate(found, "trained").outcome == "not computed"
+    assert (found.verdict, found.status) == ("tolerated", "exploratory")
+    assert "the recipe longer was not computed" in found.sentence
+
+
+def test_harm_in_the_shared_arm_is_no_free_training():
+    found = judged(C_code=0.4, delta=0.3, H=0.3)  # D = 0, but the corruption itself harms
+    assert (found.verdict, found.learning.finding) == ("inconclusive", "undecided")
 
 
 def test_noise_that_is_not_shown_equivalent_blocks_at_most_claims_only():
-    assert judged(C_info=0.02, spread=0.35).verdict == "inconclusive"
+    blocked = judged(C_code=0.02, spread=0.35)
+    assert blocked.verdict == "inconclusive" and gate(blocked, "noise").outcome == "not shown"
     plan = make_plan()
-    results = planted(plan, C_info=0.5, delta=3.0, spread=0.35)
-    assert judged(plan, results=results).verdict == "sensitive"
+    found = judged(plan, results=planted(plan, C_code=0.5, delta=3.0, spread=0.35))
+    assert (found.verdict, found.status) == ("sensitive", "confirmatory")  # it rests on no `<= m` claim
+
+
+def test_retention_by_the_shared_arm_alone_leaves_only_the_claim_that_training_costs():
+    """Dose 0 keeps .4 and the shared arm .6: `sensitive` may be said, `tolerated` may not."""
+    costly = judged(C_code=0.5, kept=0.4, H=-0.2, delta=0.2)
+    assert costly.verdict == "sensitive" and "only `D > m` is claimed" in gate(costly, "retention").detail
+    assert judged(C_code=0.5, kept=0.4, H=-0.2, delta=-0.2).verdict == "inconclusive"
+
+
+def test_retention_above_the_range_is_told():
+    found = judged(C_code=0.4, kept=1.3, delta=0.26)
+    assert "above 1.1" in gate(found, "retention").detail
+    [note] = [note for note in found.notes if "itself" in note]  # .26 of R is .2 of what dose 0 decodes
+    assert "dose 0 decodes 1.30 of R" in note and "delta = +0.20" in note
+    assert not any("itself" in note for note in judged(C_code=0.4).notes)
 
 
 def test_collapse_at_dose_zero_fails_its_gate():
     plan = make_plan()
-    results = planted(plan, C_info=0.02)
-    clean = [r for r in plan.grid if r.method.kind == "simclr" and r.axis == ""]
+    results = planted(plan, C_code=0.02)
+    clean = [r for r in plan.grid if r.method.kind == "simclr" and r.axis == "" and r.setting == "" and "+" not in r.session]
     for run in clean[: len(clean) // 5]:
         results[run.key()] = replace(results[run.key()], status="collapsed")
     assert judged(plan, results=results).verdict == "invalid: collapse"
@@ -82,17 +197,26 @@ def test_collapse_at_dose_zero_fails_its_gate():
 
 def test_missing_runs_leave_no_verdict_and_are_counted():
     plan = make_plan()
-    results = planted(plan, C_info=0.02)
+    results = planted(plan, C_code=0.02)
     gone = next(r for r in plan.grid if r.arm == "shared")
     del results[gone.key()]
     findings = infer(plan, results, {})
     assert findings.hypotheses[0].verdict == "inconclusive" and "missing" in findings.hypotheses[0].sentence
-    assert findings.runs.missing == 1
+    assert findings.runs.missing == 1 and findings.hypotheses[0].code.finding == "kept"
+
+
+def test_a_missing_measurement_of_the_code_leaves_no_verdict():
+    plan = make_plan()
+    results = planted(plan, C_code=0.02)
+    code = next(run for run in plan.baselines if run.method.kind == "code")
+    results[code.key()] = replace(results[code.key()], status="failed", code=None)
+    found = infer(plan, results, {}).hypotheses[0]
+    assert found.verdict == "inconclusive" and "C_code" in found.sentence and found.code is None
 
 
 def test_a_failed_run_counts_as_failed_and_leaves_no_verdict():
     plan = make_plan()
-    results = planted(plan, C_info=0.02)
+    results = planted(plan, C_code=0.02)
     bad = next(r for r in plan.grid if r.arm == "independent")
     results[bad.key()] = replace(results[bad.key()], status="failed", blocks=(), block_losses=())
     findings = infer(plan, results, {})
@@ -106,8 +230,17 @@ def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
     assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons)
-    assert found.hypotheses[0].verdict.startswith("untestable")
+    assert found.hypotheses[0].verdict == "untestable: too few sessions can be decoded" and found.hypotheses[0].code is None
     assert found.runs.left_out == len(reasons) and found.runs.missing == 0
+
+
+@pytest.mark.parametrize(("sessions", "lost", "testable"), [(6, 3, True), (6, 4, False), (2, 0, True), (2, 1, False)])
+def test_three_sessions_or_all_of_fewer_must_be_decodable(sessions, lost, testable):
+    plan = make_plan(sessions)
+    results, weak = planted(plan, C_code=0.02), planted(plan, null=0.5)
+    gone = {run.key() for run in plan.baselines if run.session in {f"s{i}" for i in range(lost)}}
+    found = infer(plan, {key: weak[key] if key in gone else r for key, r in results.items()}, {}).hypotheses[0]
+    assert found.verdict.startswith("untestable") != testable
 
 
 def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained():
@@ -122,134 +255,185 @@ def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained
 
 
 @pytest.mark.parametrize(("values", "verdict"), [
-    ({"delta": 0.0, "third": 0.0}, "invariant"),
+    ({"delta": 0.0, "third": 0.0}, "tolerated"),
     ({"delta": 0.3, "third": 0.3}, "sensitive"),
     ({"delta": 0.0, "third": 0.3}, "inconclusive"),
+    ({"delta": 0.0, "third": 0.0, "recipes": {"longer": {"independent": 0.1}}}, "inconclusive"),
 ])  # fmt: skip
-def test_jitter_needs_both_amounts_of_data(values, verdict):
-    assert judged(make_plan(**JITTER), **values).verdict == verdict
+def test_jitter_needs_both_amounts_of_data_under_every_recipe(values, verdict):
+    found = judged(make_plan(**JITTER), **values)
+    assert found.verdict == verdict and found.code is None
+
+
+def test_jitter_under_recipes_that_disagree_is_recipe_dependent():
+    assert judged(make_plan(**JITTER), recipes={"longer": {"independent": 0.3}}).verdict == "recipe-dependent"
 
 
 def test_three_sessions_speak_for_themselves_only():
-    found = judged(make_plan(sessions=3), C_info=0.02)
+    found = judged(make_plan(sessions=3), C_code=0.02)
     assert found.scope == "these recordings" and found.sentence.startswith("In these 3 recordings")
-    assert found.verdict == "invariant"
+    assert found.verdict == "invariant" and "no second method is licensed" in found.sentence
 
 
-def test_the_supervised_ceiling_is_used_where_training_data_choose_it():
+def test_recordings_that_stand_for_themselves_need_the_jackknife_of_the_code():
+    plan = make_plan(sessions=3)
+    results = planted(plan, C_code=0.02)
+    for run in plan.baselines:
+        if run.method.kind == "code" and "+" not in run.session:
+            results[run.key()] = replace(results[run.key()], code=replace(results[run.key()].code, deleted=()))
+    found = infer(plan, results, {}).hypotheses[0]
+    assert found.verdict == "inconclusive" and "C_code" in found.sentence
+
+
+def test_the_supervised_ceiling_is_used_where_training_data_choose_it_and_moves_no_finding_of_the_code():
     plan = make_plan()
-    results = planted(plan, C_info=0.3)
+    results = planted(plan, C_code=0.3)
     for run in plan.baselines:
         if run.method.kind == "supervised":
             results[run.key()] = replace(results[run.key()], selection_loss=0.1)
     findings = infer(plan, results, {})
     assert {s.ceiling_family for s in findings.sessions} == {"supervised"}
-    c_info = next(e for e in findings.hypotheses[0].estimands if e.name == "C_info")
-    assert c_info.n_seeds == 2 and c_info.estimate == pytest.approx(0.3 * 0.6 / 0.55, abs=0.02)
+    assert findings.hypotheses[0].code == replace(judged(C_code=0.3).code, linear=False)
 
 
-def test_confirmatory_claims_are_corrected_by_holm_and_quick_studies_confirm_nothing():
-    hypothesis = make_plan().study.hypotheses[0].model_dump()
-    plan = make_plan(hypotheses=[hypothesis, {**hypothesis, "id": "H2", "predicts": "sensitive"}])
-    first, second = infer(plan, planted(plan, C_info=0.4), {}, REGISTERED).hypotheses
-    assert first.p_value_adjusted == pytest.approx(min(1, 2 * first.p_value))
-    assert first.outcome == "supported" and second.outcome == "contradicted"
-    assert judged(make_plan(quick=True), C_info=0.02).status == "exploratory"
+def test_copies_are_named_and_take_a_word_that_rests_on_them():
+    plan = make_plan()
+    results = planted(plan, C_code=0.4, code={"carriers": (12, 26)})
+    for run in plan.baselines:
+        if run.method.kind == "code" and "+" not in run.session:
+            alone = made_code([(one.axis, one.dose) for one in run.method.corruptions], carriers=(1, 3), c_code=0.4)
+            copied = replace(results[run.key()].code, copies=(("u1", "u2"),), distinct=alone)
+            results[run.key()] = replace(results[run.key()], code=copied)
+    found = judged(plan, results=results)
+    assert gate(found, "distinct").outcome == "failed" and "u1 = u2" in gate(found, "distinct").detail
+    assert found.code.carriers_word == "" and found.verdict == "tolerated"
+
+
+@pytest.mark.parametrize(("wrong", "values", "verdict"), [
+    ("one_unit", {"C_code": 0.4}, "invalid: planted targets: one unit"),
+    ("one_unit", {"C_code": 0.5, "delta": 0.3}, "sensitive"),
+    ("projection", {"C_code": 0.5, "delta": 0.3}, "invalid: planted targets: all units"),
+    ("projection", {"C_code": 0.4}, "tolerated"),
+])  # fmt: skip
+def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradicts(wrong, values, verdict):
+    """Training ignores the one carrying unit for free, or pays for all units."""
+    plan = make_plan()
+    results = planted(plan, **values)
+    cost = {"one_unit": 0.0, "projection": 0.4}[wrong]
+    for run in plan.grid:
+        if run.session.endswith(f"+{wrong}") and run.arm == "independent":
+            clean = planted(plan, **values)[run.key()].block_losses
+            shift = cost * 0.6 - (0.3 * 0.6 if wrong == "one_unit" else 0.0)
+            results[run.key()] = replace(results[run.key()], block_losses=tuple(loss + shift for loss in clean))
+    for run in plan.baselines:
+        if run.method.kind == "code" and run.session.endswith(f"+{wrong}"):
+            lost = made_code([(one.axis, one.dose) for one in run.method.corruptions], c_code=0.4, carriers=(0.3, 0.7))
+            results[run.key()] = replace(results[run.key()], code=lost)
+    assert judged(plan, results=results).verdict == verdict
+
+
+def test_planted_targets_that_are_not_computed_leave_the_word_exploratory():
+    found = judged(make_plan(plants=False), C_code=0.4)
+    assert gate(found, "planted targets: one unit").outcome == "not computed"
+    assert (found.verdict, found.status) == ("tolerated", "exploratory")
+    assert "planted targets: one unit was not computed" in found.sentence
+
+
+def test_holm_leaves_each_hypothesis_its_level_and_a_word_that_falls_is_named():
+    """Two hypotheses, one clear and one with p between .025 and .05: alone it would stand."""
+    assert holm_levels([0.03, 0.001]) == [0.05, 0.025] and holm_levels([0.03, 0.04]) == [0.025, 0.025]
+    plan = make_plan(hypotheses=[BASE, {**BASE, "id": "H2", "margin": {**BASE["margin"], "fraction_of_range": 0.3}}])
+    alone = make_plan()
+    values = next(
+        {"C_code": 0.4, "delta": delta / 1000, "spread": 0.05}
+        for delta in range(20, 120, 2)
+        if 0.03 < (judged(alone, C_code=0.4, delta=delta / 1000, spread=0.05).p_value or 1) < 0.045
+    )
+    assert judged(alone, **values).verdict == "tolerated"
+    several = make_plan(hypotheses=[BASE, {**BASE, "id": "H2"}])
+    first, _ = infer(several, planted(several, **values), {}, REGISTERED).hypotheses
+    assert first.verdict == "inconclusive (unadjusted: tolerated)" and first.outcome == "open"
+    assert "if this were the study's only hypothesis" in first.sentence
+    helped, _ = infer(plan, planted(plan, **values), {}, REGISTERED).hypotheses
+    assert helped.verdict == "tolerated" and helped.p_value_adjusted == pytest.approx(
+        helped.p_value
+    )  # the other one is shown first
+
+
+def test_a_hypothesis_that_gates_leave_without_words_counts_as_p_of_one():
+    plan = make_plan(hypotheses=[BASE, {**BASE, "id": "H2", "predicts": "few"}])
+    first, second = infer(plan, planted(plan, C_code=0.4, kept=0.2), {}, REGISTERED).hypotheses
+    assert first.p_value is None and first.p_value_adjusted is None
+    assert second.p_value_adjusted == pytest.approx(min(1, 2 * second.p_value))
+
+
+def test_quick_studies_confirm_nothing_and_say_that_one_recipe_judged():
+    found = judged(make_plan(quick=True), C_code=0.02)
+    assert found.status == "exploratory" and "judged under the declared recipe alone" in found.sentence
+    assert [recipe.name for recipe in found.learning.panel.recipes] == ["declared"]
 
 
 def test_findings_are_the_same_twice_and_are_plain_json():
     plan = make_plan()
-    results = planted(plan, C_info=0.4)
+    results = planted(plan, C_code=0.4)
     first, second = (json.dumps(infer(plan, results, {}).to_json(), sort_keys=True) for _ in range(2))
     assert first == second
 
 
 def test_only_registered_claims_are_confirmatory():
-    assert judged(C_info=0.02).status == "confirmatory"
-    assert judged(C_info=0.02, standing=Standing(None)).status == "exploratory"
-    assert judged(C_info=0.02, standing=Standing("0" * 64, (("H1", "its margin was changed"),))).status == "exploratory"
-    assert judged(C_info=0.02, standing=Standing("0" * 64, (("other", "its margin was changed"),))).status == "confirmatory"
+    assert judged(C_code=0.02).status == "confirmatory"
+    assert judged(C_code=0.02, standing=Standing(None)).status == "exploratory"
+    assert judged(C_code=0.02, standing=Standing("0" * 64, (("H1", "its margin was changed"),))).status == "exploratory"
+    assert judged(C_code=0.02, standing=Standing("0" * 64, (("other", "its margin was changed"),))).status == "confirmatory"
 
 
 def test_pilot_sessions_carry_no_confirmatory_claim():
     world = {**make_plan().study.recordings[0].model_dump(), "pilot": True}
-    hypothesis = make_plan().study.hypotheses[0].model_dump()
-    plan = make_plan(recordings=[world])
-    assert judged(plan, C_info=0.02).verdict.startswith("untestable")
-    plan = make_plan(recordings=[world], hypotheses=[{**hypothesis, "role": "exploratory"}])
-    assert judged(plan, C_info=0.02).verdict == "invariant"
-
-
-def test_a_verdict_that_a_third_of_the_data_reverses_is_inconclusive():
-    found = judged(C_info=0.5, delta=0.0, third=0.4)
-    assert found.verdict == "inconclusive"
-    assert next(g for g in found.gates if g.name == "a third of the data").passed is False
-    assert judged(C_info=0.5, delta=0.4, third=0.1).verdict == "sensitive"  # weaker, but no reversal
+    plan = make_plan(recordings=[world], plants=False)
+    assert judged(plan, C_code=0.02).verdict.startswith("untestable")
+    plan = make_plan(recordings=[world], plants=False, hypotheses=[{**BASE, "role": "exploratory"}])
+    assert judged(plan, C_code=0.02).verdict == "invariant"
 
 
 @pytest.mark.parametrize("changes", [
     {"method": {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}}, {"method": {"kind": "simclr", "temperature": 1.0}},
     {"training": {"steps": 20, "batch_size": 64, "seeds": 2}},
+    {"axes": [{"path": "gain_modulation.sigma", "doses": [0, 0.4]}], "views": {"transforms": [{"kind": "gain_modulation"}]},
+     "hypotheses": [{**BASE, "axis": "gain_modulation.sigma"}]},
 ])  # fmt: skip
-def test_a_method_that_was_not_calibrated_gets_estimates_and_no_verdict(changes):
+def test_what_was_not_calibrated_gets_estimates_of_learning_and_the_finding_of_the_code(changes):
     plan = make_plan(**changes)
-    found = judged(plan, C_info=0.02)
+    found = judged(plan, C_code=0.02)
     assert found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
     assert found.estimands and "has not passed the calibration" in found.sentence
-
-
-SECOND = {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [32, 16, 8]}, "projector": [8, 8]}
-
-
-def under_another_method(plan, **changes):
-    """Results in which the second method's losses are planted apart."""
-    results = planted(plan, C_info=0.5, delta=0.0)
-    other = planted(plan, **{"C_info": 0.5, "seed": 1, **changes})
-    again = {run.key() for run in plan.grid if run.setting == ANOTHER_METHOD}
-    return {key: other[key] if key in again else result for key, result in results.items()}
-
-
-@pytest.mark.parametrize(("changes", "passed", "verdict"), [
-    ({"delta": 0.0}, True, "recoverable"), ({"delta": 0.4}, False, "inconclusive"), ({"delta": 0.4, "kept": 0.3, "H": 0.0}, None, "recoverable"),
-])  # fmt: skip
-def test_a_verdict_that_another_licensed_method_reverses_is_inconclusive(changes, passed, verdict):
-    plan = make_plan(second_method=SECOND)
-    found = infer(plan, under_another_method(plan, **changes), {}, REGISTERED).hypotheses[0]
-    gate = next(g for g in found.gates if g.name == "another method")
-    assert (gate.passed, found.verdict) == (passed, verdict), gate.detail
-
-
-def test_another_method_without_a_licence_has_no_say():
-    plan = make_plan(second_method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}})
-    found = infer(plan, under_another_method(plan, delta=0.4), {}, REGISTERED).hypotheses[0]
-    gate = next(g for g in found.gates if g.name == "another method")
-    assert gate.passed is None and "without a say" in gate.detail and found.verdict == "recoverable"
+    assert found.learning.finding == "undecided" and found.code.finding == "kept"
+    assert not any(run.setting.startswith("recipe") for run in plan.grid)
 
 
 def test_a_sweep_of_another_dose_shows_the_interaction_as_a_difference_of_differences():
     plan = make_plan(sweeps=[{"path": "time_jitter.window_s", "values": [0.2]}])
-    results = planted(plan, C_info=0.4, delta=0.02)
-    moved = planted(plan, C_info=0.4, delta=0.3, seed=1)
+    results = planted(plan, C_code=0.4, delta=0.02)
+    moved = planted(plan, C_code=0.4, delta=0.3, seed=1)
     swept = {run.key() for run in plan.grid if run.setting.startswith("time_jitter")}
     assert {run.views.pairing.window_s for run in plan.grid if run.setting.startswith("time_jitter")} == {0.2}
     found = infer(plan, {k: moved[k] if k in swept else r for k, r in results.items()}, {}).hypotheses[0]
     by_name = {e.name: e for e in found.swept if e.setting == "time_jitter.window_s=0.2"}
     assert by_name["delta"].estimate == pytest.approx(0.3, abs=0.02)
     assert by_name["change of delta"].estimate == pytest.approx(0.28, abs=0.03)
-    assert found.verdict == "recoverable"  # an interaction is exploratory: it moves no verdict
+    assert found.verdict == "tolerated"  # an interaction is exploratory: it moves no verdict
 
 
 def test_specificity_controls_stand_beside_a_verdict_and_move_none():
     plan = make_plan(controls=["thinning", "noise", "stratified"])
     assert {(c.axis, round(c.dose, 3)) for c in plan.controls} == {
         ("spike_thinning.rate", 0.4), ("gaussian_noise.sigma", 0.816), ("stratified_dropout.rate", 0.4)}  # fmt: skip
-    results = planted(plan, C_info=0.4, delta=0.0)
-    harmful = planted(plan, C_info=0.4, delta=0.5, seed=1)
+    results = planted(plan, C_code=0.4, delta=0.0)
+    harmful = planted(plan, C_code=0.4, delta=0.5, seed=1)
     of_controls = {run.key() for run in plan.grid if run.axis in {c.axis for c in plan.controls}}
     found = infer(plan, {k: harmful[k] if k in of_controls else r for k, r in results.items()}, {}, REGISTERED).hypotheses[0]
     shown = {e.setting: e.estimate for e in found.swept if e.setting.startswith("control") and e.name == "delta"}
     assert len(shown) == 3 and min(shown.values()) > 0.4
-    assert found.verdict == "recoverable" and found.axis == "unit_dropout.rate"
+    assert found.verdict == "tolerated" and found.axis == "unit_dropout.rate"
 
 
 def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
@@ -260,7 +444,7 @@ def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
         axes=[{"path": path, "doses": [0, dose]} for path, dose in axes.items()],
         hypotheses=[{**base, "id": path, "predicts": "invariant", "axis": path, "dose": dose} for path, dose in axes.items()],
     )  # fmt: skip
-    found = infer(plan, planted(plan, C_info=0.4, delta=0.05), {}, REGISTERED)
+    found = infer(plan, planted(plan, C_code=0.4, delta=0.05), {}, REGISTERED)
     shown = {h.id: {e.setting for e in h.swept if e.setting.startswith("control")} for h in found.hypotheses}
     assert shown["unit_cutout.fraction"] == {"control: unit_dropout.rate=0.3"}
     assert shown["pepper.rate"] == {"control: gaussian_noise.sigma=0.474"}
@@ -268,7 +452,45 @@ def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
 
 def test_swept_amounts_of_data_stand_beside_the_verdict():
     plan = make_plan(sweeps=[{"path": "data.fraction", "values": [1, 0.2]}])
-    found = judged(plan, C_info=0.4, third=0.06)
+    found = judged(plan, C_code=0.4, third=0.06)
     swept = {(e.setting, e.name): e.estimate for e in found.swept}
     assert swept["data.fraction=0.2", "delta"] == pytest.approx(0.06, abs=0.02)
     assert "data.fraction=1" not in {e.setting for e in found.swept}  # the study's own
+
+
+def test_the_rule_itself_joins_recipes_by_the_largest_p_value():
+    one = {"D <= m": 0.01, "H <= m": 0.02, "delta <= m": 0.03, "D > m": 0.99, "delta > m": 0.97}
+    two = {"D <= m": 0.04, "H <= m": 0.001, "delta <= m": 0.001, "D > m": 0.96, "delta > m": 0.99}
+    p = learning_p([one, two], jitter=False)
+    assert p["free"] == 0.04 and p["costly"] == 0.99
+    opposite = {**two, "D <= m": 0.995, "D > m": 0.004}
+    assert (
+        learning_p([one, opposite], jitter=False)["recipe-dependent"] == 2 * 0.01
+    )  # as many times the larger of the two smallest
+    assert learning_p([one], jitter=False)["recipe-dependent"] == 1.0
+    gone = learning_p([one], jitter=False, all_pass=False)
+    assert gone["free"] == gone["costly"] == 1.0
+
+
+def test_the_rule_itself_reads_words_from_both_findings():
+    learning = {"free": 0.01, "costly": 0.9, "dearer": 0.8, "recipe-dependent": 1.0}
+    assert decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, learning, jitter=False)) == "tolerated"
+    assert decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, learning, jitter=False)) == "invariant"
+    assert decide(word_p({"C_code <= m": 0.5, "C_code > m": 0.5}, learning, jitter=False)) == "inconclusive"
+    costly = {"free": 0.9, "costly": 0.01, "dearer": 0.2, "recipe-dependent": 1.0}
+    assert decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, costly, jitter=False)) == "sensitive"
+    assert (
+        decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, costly, jitter=False)) == "inconclusive"
+    )  # not dearer than none
+    assert decide(word_p({}, learning, jitter=True)) == "tolerated"
+    assert decide(carriers_p({"carriers below": 0.9, "carriers above": 0.01, "K_n below": 0.02, "K_n above": 0.9})) == "between"
+
+
+@pytest.mark.parametrize(("predicts", "word", "expected"), [
+    ("invariant", "invariant", "supported"), ("invariant", "tolerated", "contradicted"), ("invariant", "competition", "open"),
+    ("tolerated", "invariant", "supported"), ("tolerated", "sensitive", "contradicted"), ("tolerated", "recipe-dependent", "open"),
+    ("sensitive", "tolerated", "contradicted"), ("sensitive", "inconclusive", "open"), ("few", "between", "open"),
+    ("distributed", "spread", "supported"), ("distributed", "tolerated", "open"),
+])  # fmt: skip
+def test_what_supports_and_what_contradicts_a_prediction(predicts, word, expected):
+    assert outcome(predicts, word) == expected

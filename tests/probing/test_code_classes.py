@@ -95,3 +95,16 @@ def test_evidence_that_says_nothing_is_scaled_to_the_class_frequencies():
     wrong = rng.standard_normal((4000, 3))
     assert inverse_temperature([(prior, wrong, known)]) < 0.1
     assert inverse_temperature([(prior, -np.eye(3)[known], known)]) == 0
+
+
+def test_a_class_that_a_training_part_lacks_costs_much_and_not_infinitely_much():
+    rng = np.random.default_rng(1)
+    labels = rng.integers(0, 2, WINDOWS)
+    labels[[10, 70]] = 2  # in the first two blocks of sixty windows only
+    inputs = Inputs(rng.standard_normal((WINDOWS, UNITS)) + labels[:, None], np.arange(WINDOWS), 1)
+    folds = blocks_with_embargo(WINDOWS, 8, 4)
+    moments = Moments.of(inputs.parts, UNITS, np.eye(3)[labels], folds)
+    found = log_losses(inputs.parts, moments, labels, folds, choose_penalties(moments, 2, (1.0,)), NONE)
+    lacking = found[frozenset({0, 1}), 0]
+    assert np.isfinite([[one.floor, one.everything] for one in found.values()]).all()
+    assert lacking.floor == pytest.approx(-np.log(0.5 / len(training_windows(folds, [0, 1]))) + 59 * np.log(2), rel=0.02)

@@ -13,7 +13,9 @@ from scipy import stats
 sys.path.insert(0, str(Path(__file__).parent))
 from nothing import BLOCKS, measured, plan_of
 
+from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck
 from invariance_probe.errors import DataError
 from invariance_probe.inference.nulls import NOT_STATIONARY
 from invariance_probe.probing import MEASURES
@@ -21,6 +23,7 @@ from invariance_probe.probing.nulls import rank_p
 from invariance_probe.probing.refitting import refit_all
 from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.workbench import Workbench
+from invariance_probe.study.baselines import ShiftNull
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 from invariance_probe.worker import work
@@ -77,6 +80,74 @@ def test_a_circular_shift_finds_codes_in_common_trends_and_its_warning_says_so()
         assert claims(kind, trend, 16)[0].sum() <= most(16)
     _, still = claims("circular_null", {**NOTHING, "case": "independent"}, 16)
     assert np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in still]) <= 0.25
+
+
+def shift_null(counts, label, **method):
+    """Diagnostics of the linear shift on arrays (time, unit) and (time,)."""
+    recording = Recording(
+        session="s", subject="a", group="", activity=counts.astype(np.int32), activity_kind="counts", bin_s=0.1,
+        unit_ids=tuple(map(str, range(counts.shape[1]))), targets={"label": label}, trials=None,
+        segments=np.zeros(len(counts), dtype=np.int64), truth={},
+    )  # fmt: skip
+    plan = plan_of({**NOTHING, "case": "independent"}, 1, window={"length_bins": method.pop("length_bins", 1)})
+    run = plan.baselines[0].model_copy(update={"method": ShiftNull(**method)})
+    bench = Workbench.of(recording, run, torch.device("cpu"))
+    return MEASURES["shift_null"](bench, [run], lambda steps: None)[0].result.diagnostics
+
+
+def drifting(rng, bins=1600, units=60):
+    """Counts whose units' gains drift for minutes, each on its own and all together."""
+    gains = 0.35 * ornstein_uhlenbeck(rng, bins, units + 1, 120.0, 0.1)
+    return rng.poisson(baseline_rates(rng, units) * 0.1 * np.exp(gains[:, 1:] + gains[:, :1]))
+
+
+def test_a_heavy_tailed_code_beats_its_null():
+    """Rare large values lie in some stretches only, so by raw errors half of these sessions are lost."""
+    for seed in range(12):
+        rng = np.random.default_rng(seed)
+        label = ornstein_uhlenbeck(rng, 1600, 1, 0.2, 0.1)[:, 0]
+        counts = rng.poisson(2 * np.exp(np.sqrt(2 / 120) * label[:, None] * rng.choice([-1, 1], 60)))
+        assert shift_null(counts, np.sign(label) * label**4)["p_value"] <= 0.05
+
+
+def test_a_target_that_rests_in_mid_session_is_not_found_where_nothing_codes_for_it():
+    """Shifted stretches vary more than the middle: by raw errors a third of such sessions seem decodable."""
+    swing = 0.15 + 3 * np.maximum(np.abs(np.linspace(-1, 1, 1600)) - 0.45, 0)
+    found = 0
+    for seed in range(48):
+        rng = np.random.default_rng(seed)
+        label = ornstein_uhlenbeck(rng, 1600, 1, 10.0, 0.1)[:, 0] * swing
+        found += shift_null(drifting(rng), label)["p_value"] <= 0.05
+    assert found <= most(48)
+
+
+def test_losses_of_a_null_are_fractions_of_the_floor_of_their_own_target():
+    rng = np.random.default_rng(0)
+    label = np.concatenate([rng.standard_normal(150), 0.01 * rng.standard_normal(300), rng.standard_normal(150)])
+    found = shift_null(rng.poisson(2, (600, 4)), label)
+    values = [found["observed"], *(value for name, value in found.items() if name.startswith("null@"))]
+    assert len(values) == 41 and np.all(np.abs(np.log(values)) < 0.2)
+
+
+def test_a_shift_reads_all_bins_of_a_window():
+    """The label is known from the count one bin later alone: the last bin of windows of three."""
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(4, (600, 6))
+    label = np.roll(counts[:, 0], -1).astype(float)
+    assert shift_null(counts, label, length_bins=3)["observed"] < 0.1 < 0.9 < shift_null(counts, label)["observed"]
+
+
+def test_an_odd_number_of_shifts_gives_enough_draws_for_five_percent():
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(4, (600, 6))
+    assert shift_null(counts, counts[:, 0].astype(float), shifts=19)["p_value"] <= 0.05
+
+
+def test_a_target_that_does_not_vary_where_it_is_decoded_is_refused():
+    rng = np.random.default_rng(0)
+    label = np.where(np.abs(np.arange(600) - 300) < 200, 1.0, rng.standard_normal(600))
+    with pytest.raises(DataError, match="does not vary in the windows that its null decodes it from"):
+        shift_null(rng.poisson(4, (600, 6)), label)
 
 
 TRIALS = {"null": {"kind": "pseudo_session", "by": "trial", "draws": 39}, "folds": {"scheme": "trials", "count": 5}}

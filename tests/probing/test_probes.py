@@ -1,5 +1,7 @@
 """Probes against scikit-learn, and the nulls against what they must say."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -9,7 +11,7 @@ from sklearn.preprocessing import StandardScaler
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.errors import DataError
+from invariance_probe.errors import DataError, TrainingError
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.diagnostics import invariance, rank_me
 from invariance_probe.probing.logistic import fit_logistic
@@ -143,7 +145,7 @@ def test_persistence_of_an_ou_label_is_exponential_in_the_lag():
     jitter = {
         "id": "J",
         "claim": "c",
-        "predicts": "invariant",
+        "predicts": "tolerated",
         "axis": "time_jitter.window_s",
         "dose": 0.4,
         "margin": tiny_study()["hypotheses"][0]["margin"],
@@ -183,6 +185,55 @@ def test_the_raw_baseline_of_hand_velocity_equals_a_plain_scikit_learn_ridge():
         error = ((model.predict(scaler.transform(x[fold.test])) - y[fold.test]) ** 2).sum(1) / y.var(0).sum()
         expected = np.mean([error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)])
         assert np.mean(result.block_losses) == pytest.approx(expected, abs=1e-3)
+
+
+def test_the_decoder_of_square_roots_equals_a_plain_scikit_learn_ridge_over_windows_of_several_bins():
+    rng = np.random.default_rng(0)
+    made = white(rng.standard_normal(400))
+    plan = plan_for(made, window={"length_bins": 2})
+    runs = [r for r in plan.baselines if r.method.kind == "square_roots"]
+    bench = Workbench.of(made, runs[0], torch.device("cpu"))
+    ours = [m.result for m in MEASURES["square_roots"](bench, runs, lambda s: None)]
+    roots = np.sqrt(made.activity + 0.25)
+    x = np.concatenate([roots[bench.windows.starts], roots[bench.windows.starts + 1]], axis=1)
+    y = made.targets["label"][bench.windows.centres][:, None]
+    assert len(ours) == 2
+    for run, result in zip(runs, ours, strict=True):
+        fold = bench.folds[run.fold]
+        inner = np.arange(len(fold.train)) * run.probe.inner_folds // len(fold.train)
+        model, scaler = best_ridge(x[fold.train], y[fold.train], inner, run.probe.penalties)
+        error = ((model.predict(scaler.transform(x[fold.test])).reshape(-1, 1) - y[fold.test]) ** 2).sum(1) / y.var()
+        expected = [error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)]
+        np.testing.assert_allclose(result.block_losses, expected, rtol=1e-3)
+        assert result.selection_loss is not None and not result.floor_losses
+
+
+def test_square_roots_read_more_than_counts_where_rates_grow_exponentially():
+    rng = np.random.default_rng(0)
+    label = rng.standard_normal(1200)
+    made = replace(white(label), activity=rng.poisson(8 * np.exp(0.5 * label[:, None] * rng.choice([-1, 1], 10))))
+    plan = plan_for(made)
+    losses = {}
+    for kind in ("raw", "square_roots"):
+        runs = [r for r in plan.baselines if r.method.kind == kind]
+        bench = Workbench.of(made, runs[0], torch.device("cpu"))
+        found = [m.result for m in MEASURES[kind](bench, runs, lambda s: None)]
+        losses[kind] = np.mean([r.block_losses for r in found]), np.mean([r.selection_loss for r in found])
+    assert losses["square_roots"][0] < 0.9 * losses["raw"][0] and losses["square_roots"][1] < losses["raw"][1]
+
+
+def test_no_decoder_of_square_roots_is_planned_for_signals_and_one_is_refused():
+    made = white(np.random.default_rng(0).standard_normal(300))
+    counts = plan_for(made)
+    signal = Plan(counts.study, (replace(counts.sessions[0], activity_kind="signal"),))
+    kinds = [{run.method.kind for run in plan.baselines} for plan in (counts, signal)]
+    assert kinds[0] - kinds[1] == {"square_roots"} and kinds[1] < kinds[0]
+    run = next(run for run in counts.baselines if run.method.kind == "square_roots")
+    bench = Workbench.of(
+        replace(made, activity=made.activity.astype(np.float32), activity_kind="signal"), run, torch.device("cpu")
+    )
+    with pytest.raises(TrainingError, match="square_roots reads counts; activity_kind is 'signal'"):
+        MEASURES["square_roots"](bench, [run], lambda s: None)
 
 
 @pytest.mark.parametrize("dim", [8, 16, 17, 42])

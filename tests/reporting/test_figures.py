@@ -1,15 +1,11 @@
 """Every figure is the same twice, has alt text and its numbers, and says on how much it rests."""
 
 import re
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from builder import JITTER, make_plan, planted, with_code
+from inference.builder import JITTER, make_plan, planted, with_lags
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -19,13 +15,24 @@ from invariance_probe.reporting.figures.doses import beside
 from invariance_probe.reporting.model import report_model
 
 REGISTERED = Standing("0123456789abcdef" * 4)
-KINDS = {"dropout": {"C_info": 0.4}, "jitter": {"third": 0.0}}
+KINDS = {"dropout": {"C_code": 0.4}, "jitter": {"third": 0.0}}
+OWN = {
+    "how many units suffice, and how many it takes to lose the target": "code",
+    "dropping curves": "code",
+    "how long the code holds": "code",
+    "what training costs under every recipe": "learning",
+    "what the dose costs": "",
+    "every session at the primary dose": "",
+    "every seed": "",
+    "trained at one dose, tested at another": "",
+}
+"""The figures of a corruption, in their order, and what each is about."""
 
 
 @cache
 def report_of(kind, tau=0.8, registered=False):
     plan = make_plan(**(JITTER if kind == "jitter" else {}))
-    results = with_code(plan, planted(plan, **KINDS[kind]), tau=tau)
+    results = with_lags(plan, planted(plan, **KINDS[kind]), tau=tau)
     return report_model(plan, infer(plan, results, {}, REGISTERED if registered else Standing(None)), {})
 
 
@@ -37,7 +44,7 @@ def figures(kind, **values):
 @pytest.mark.parametrize("kind", KINDS)
 def test_figures_are_the_same_twice_with_alt_text_and_numbers(kind):
     first, second = figures(kind), figures(kind)
-    assert first == second and len(first) == {"dropout": 5, "jitter": 4}[kind]
+    assert first == second and len(first) == {"dropout": 8, "jitter": 5}[kind]
     for chart in first.values():
         assert chart.alt and chart.rows and all(len(row) == len(chart.columns) for row in chart.rows)
         assert chart.svg.startswith("<?xml") and not re.search(r"<dc:date>|20\d\d-\d\d-\d\d", chart.svg)
@@ -46,13 +53,25 @@ def test_figures_are_the_same_twice_with_alt_text_and_numbers(kind):
 def test_every_caption_says_on_how_much_it_rests_and_how_it_stands():
     unregistered = {chart.rests_on for chart in figures("dropout").values()}
     assert unregistered == {"6 sessions, 2 seeds, 8 test blocks a session; exploratory, not registered"}
-    registered = {chart.rests_on for chart in figures("dropout", registered=True).values()}
+    registered = {chart.rests_on for chart in figures("jitter", registered=True).values()}
     assert registered == {"6 sessions, 2 seeds, 8 test blocks a session; confirmatory, registered as 0123456789ab"}
+    open_gate = {chart.rests_on for chart in figures("dropout", registered=True).values()}  # planted targets not computed
+    standing = "exploratory (the study is registered as 0123456789ab)"
+    assert open_gate == {f"6 sessions, 2 seeds, 8 test blocks a session; {standing}"}
 
 
-def test_the_test_lag_figure_opens_a_jitter_hypothesis_and_closes_another():
-    assert next(iter(figures("jitter"))) == "how long the code holds"
-    assert list(figures("dropout"))[-1] == "how long the code holds"
+def test_figures_of_the_code_come_first_then_those_of_learning_then_those_of_both():
+    assert {name: chart.about for name, chart in figures("dropout").items()} == OWN
+    assert list(figures("dropout")) == list(OWN)
+    assert list(figures("jitter"))[:2] == ["how long the code holds", "what training costs under every recipe"]
+
+
+def test_what_decoders_without_ssl_lose_has_a_panel_and_a_unit_of_its_own():
+    shown = {row[0] for row in figures("dropout")["what the dose costs"].rows}
+    assert {"C_code", "C_blind", "D", "H", "delta"} <= shown
+    assert (
+        "R_code" in figures("dropout")["what the dose costs"].alt and "R_code" not in figures("jitter")["what the dose costs"].alt
+    )
 
 
 def test_the_test_lag_figure_shows_the_curves_of_the_sessions_and_their_time_constant():
@@ -89,7 +108,7 @@ def test_without_test_lag_curves_there_is_no_such_figure():
 
 def test_an_untestable_jitter_still_shows_how_long_the_code_holds():
     plan = make_plan(**JITTER)
-    results = with_code(plan, planted(plan, rho=1.0))
+    results = with_lags(plan, planted(plan, rho=1.0))
     reasons = pointless(plan, results)
     only = {run.key(): results[run.key()] for run in plan.baselines}
     report = report_model(plan, infer(plan, only, reasons), {})
@@ -99,13 +118,14 @@ def test_an_untestable_jitter_still_shows_how_long_the_code_holds():
 
 def test_the_forest_has_the_verdict_and_the_gates_that_did_not_pass():
     chart = figures("dropout")["every session at the primary dose"]
-    assert "Verdict: H1: recoverable (predicted distributed: supported)" in chart.alt
-    assert "not checked: " in chart.alt and "planted targets" in chart.alt and "failed" not in chart.alt
+    assert "Verdict: H1: tolerated (predicted tolerated: supported)" in chart.alt
+    assert "Gates not computed: planted targets: one unit" in chart.alt and "failed" not in chart.alt
     report = report_of("dropout")
     hypothesis = report["hypotheses"][0]
-    gates = [{**gate, "passed": gate["name"] != "noise"} for gate in hypothesis["gates"]]
-    failed = charts_of({**hypothesis, "gates": gates}, report)[1]
-    assert "Gates failed: noise." in failed.alt and failed.svg != chart.svg
+    outcomes = {"noise": "failed", "trained": "not shown"}
+    gates = [{**gate, "outcome": outcomes.get(gate["name"], "passed")} for gate in hypothesis["gates"]]
+    failed = next(c for c in charts_of({**hypothesis, "gates": gates}, report) if c.title.endswith("at the primary dose"))
+    assert "Gates failed: noise; not shown: trained." in failed.alt and failed.svg != chart.svg
 
 
 def test_decoders_without_ssl_stand_against_ssl_at_dose_0():

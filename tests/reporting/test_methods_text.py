@@ -2,6 +2,7 @@
 
 import pytest
 from conftest import tiny_study
+from inference.builder import JITTER, make_plan
 
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.study.plan import Plan
@@ -49,3 +50,23 @@ def test_the_optimiser_is_the_methods_own_where_it_changes_the_studys():
 def test_a_closed_form_has_no_steps_and_one_seed():
     text = paragraph({"kind": "linear_ssl"})
     assert "learned by linear_ssl (in closed form; 1 seeds" in text and "steps" not in text
+
+
+def of_plan(**changes):
+    return methods_paragraph(
+        make_plan(**changes), {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []}
+    )
+
+
+def test_the_code_is_said_to_be_measured_without_ssl_with_its_masks_and_splits():
+    text = of_plan()
+    assert "linear decoders without SSL" in text and "over 20 random halvings" in text and "60 balanced masks" in text
+    assert "jackknife" not in text and "jackknife" in of_plan(sessions=3)  # three sessions stand for themselves
+    assert "balanced masks" not in of_plan(**JITTER)  # a jitter takes no inputs away
+
+
+def test_the_panel_is_named_with_the_settings_of_every_recipe():
+    text = of_plan()
+    assert "longer (simclr, 1000 steps at learning rate 0.009, 8 dimensions)" in text
+    assert "wider (simclr, 400 steps at learning rate 0.003, 32 dimensions)" in text and "other (moco, " in text
+    assert "Claims about learning rest on the declared recipe alone." in of_plan(quick=True)

@@ -3,14 +3,10 @@ import json
 import re
 import shutil
 import subprocess
-import sys
-from pathlib import Path
 
 import pandas as pd
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "inference"))
-from builder import JITTER, make_plan, planted, with_code
+from inference.builder import JITTER, make_plan, planted, with_lags
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -21,14 +17,20 @@ from invariance_probe.results.tables import COLUMNS, tidy
 
 PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
 FIELDS = {
-    "schema_version": int, "study": dict, "registration": dict, "hypotheses": list, "baselines": list, "sessions": list, "curve": list,
-    "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list, "similarity": list, "classes": list,
-    "messengers": list, "switching": list, "units": list, "reliance": list, "runs": dict, "notes": list, "settings": dict, "provenance": dict,
+    "schema_version": int, "study": dict, "registration": dict, "hypotheses": list,
+    "baselines": list, "sessions": list, "curve": list, "code": list, "dropping": list,
+    "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list,
+    "similarity": list, "classes": list, "messengers": list, "switching": list, "units": list,
+    "reliance": list, "runs": dict, "notes": list, "settings": dict, "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {
     "id", "kind", "claim", "predicts", "status", "group", "axis", "primary_dose", "margin", "because", "scope", "sessions", "verdict", "flags",
     "outcome", "sentence", "dose_interval", "no_ssl", "naive", "estimands", "swept", "claims", "gates", "p_value", "p_value_adjusted", "notes",
-    "supports", "cannot_support", "ssl_adds", "objectives", "look", "pairs",
+    "supports", "cannot_support", "code", "learning", "objectives", "look", "pairs",
+}  # fmt: skip
+CODE = {
+    "finding", "carriers_word", "redundant", "K_s", "K_n", "carriers", "redundancy", "C_code", "C_blind", "independent", "known_masks",
+    "linear", "n_units", "share", "units", "sentence",
 }  # fmt: skip
 
 
@@ -40,20 +42,33 @@ def made(tmp_path, plan=None, name="report", results=None, left_out=None, **valu
 
 
 def test_report_json_keeps_its_shape(tmp_path):
-    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    report = json.loads((made(tmp_path, C_code=0.4).parent / "report.json").read_text())
     assert {name: type(value) for name, value in report.items()} == FIELDS
     hypothesis = report["hypotheses"][0]
     assert set(hypothesis) == HYPOTHESIS
     assert set(report["study"]) == {"name", "question", "sha256"}
     assert report["registration"] == {"sha256": None, "status": "exploratory", "deviations": []}
     assert {"name", "dose", "arm", "estimate", "ci_low", "ci_high", "n_sessions", "n_seeds"} <= set(hypothesis["estimands"][0])
-    assert set(hypothesis["ssl_adds"]) == {"relation", "sentence"}
-    assert set(hypothesis["gates"][0]) == {"name", "passed", "detail"}
+    assert report["schema_version"] == 2
+    assert set(hypothesis["code"]) == CODE and set(hypothesis["code"]["carriers"]) == {
+        "estimate",
+        "ci_low",
+        "ci_high",
+        "n_sessions",
+    }
+    assert set(hypothesis["learning"]) == {"finding", "panel", "sentence"}
+    assert set(hypothesis["learning"]["panel"]) == {"recipes", "reason", "one_method"}
+    assert {"name", "computed", "reason", "finding", "D", "H", "delta", "gates"} <= set(
+        hypothesis["learning"]["panel"]["recipes"][0]
+    )
+    assert set(hypothesis["gates"][0]) == {"name", "outcome", "limits", "detail", "passed"}
+    assert {"session", "units", "K_s", "K_n", "carriers", "redundancy", "R_code", "copies"} <= set(report["code"][0])
+    assert set(report["dropping"][0]) == {"session", "group", "curve", "units", "part"}
     assert {"rule", "says"} <= set(hypothesis["naive"]) and {"planned", "done", "failed", "collapsed"} <= set(report["runs"])
 
 
 def test_two_renders_are_equal_byte_for_byte(tmp_path):
-    first, second = made(tmp_path, name="a", C_info=0.4).parent, made(tmp_path, name="b", C_info=0.4).parent
+    first, second = made(tmp_path, name="a", C_code=0.4).parent, made(tmp_path, name="b", C_code=0.4).parent
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
     assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
@@ -61,17 +76,17 @@ def test_two_renders_are_equal_byte_for_byte(tmp_path):
 
 def test_the_page_is_self_contained_and_escapes_what_a_study_says(tmp_path):
     hostile = {**make_plan().study.hypotheses[0].model_dump(), "claim": "<script>alert(1)</script>"}
-    page = made(tmp_path, make_plan(hypotheses=[hostile]), C_info=0.4).read_text()
+    page = made(tmp_path, make_plan(hypotheses=[hostile]), C_code=0.4).read_text()
     assert "<script" not in page and "&lt;script&gt;" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
-    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 4
+    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 7
 
 
 def test_the_page_opens_with_the_verdicts(tmp_path):
-    page = made(tmp_path, C_info=0.7, delta=0.2, paired=-0.3, kept=0.7).read_text()
+    page = made(tmp_path, C_code=0.7, delta=0.3, paired=-0.3, kept=0.7).read_text()
     head = page[: page.index("what the verdict rests on")]
     assert "H1: sensitive" in head and "regularised" in head and "naive rule" in head
-    assert "no planted target can be decoded" in page or "left out: the study is quick" in page
+    assert page.index("The code (no SSL)") < page.index("<h3>Learning</h3>") < page.index("<h3>Gates</h3>")
 
 
 @pytest.mark.parametrize("plan", [make_plan(sessions=3), make_plan(**JITTER), make_plan(quick=True)])
@@ -88,7 +103,7 @@ def test_a_study_without_a_verdict_renders(tmp_path):
 
 
 def test_the_matrix_and_the_looks_of_the_representation_are_shown_with_their_numbers(tmp_path):
-    page = made(tmp_path, C_info=0.4, delta=0.2, T=0.5)
+    page = made(tmp_path, C_code=0.4, delta=0.2, T=0.5)
     text, cells = page.read_text(), pd.read_csv(page.parent / "matrix.csv")
     pooled = cells[(cells.hypothesis == "H1") & (cells.train_dose == 0.4) & (cells.test_dose == 0.4)]
     assert pooled.value.item() == pytest.approx(0.4, abs=0.02)
@@ -113,9 +128,9 @@ def test_cells_are_short(value, text):
 
 
 def test_an_older_report_is_replaced_whole(tmp_path):
-    folder = made(tmp_path, C_info=0.4).parent
+    folder = made(tmp_path, C_code=0.4).parent
     (folder / "stale.txt").write_text("old")
-    made(tmp_path, C_info=0.4)
+    made(tmp_path, C_code=0.4)
     assert not (folder / "stale.txt").exists() and list(tmp_path.iterdir()) == [folder]
 
 
@@ -126,24 +141,26 @@ def test_the_table_has_a_row_for_every_run_and_block():
     assert len(table[table.method == "raw"]) == 6 * 8
 
 
-def test_the_page_and_the_markdown_say_the_scope_and_what_ssl_adds(tmp_path):
-    folder = made(tmp_path, C_info=0.4).parent
+def test_the_page_and_the_markdown_say_the_scope_and_both_findings(tmp_path):
+    folder = made(tmp_path, C_code=0.4).parent
     found = json.loads((folder / "report.json").read_text())["hypotheses"][0]
     for name in ("index.html", "report.md"):
         text = html.unescape((folder / name).read_text())
-        assert found["supports"] in text and found["cannot_support"] in text and found["ssl_adds"]["sentence"] in text
+        assert found["supports"] in text and found["cannot_support"] in text
+        assert found["code"]["sentence"] in text and found["learning"]["sentence"] in text
 
 
 def test_the_table_at_the_primary_dose_sets_each_estimand_beside_its_two_claims(tmp_path):
-    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    report = json.loads((made(tmp_path, C_code=0.4).parent / "report.json").read_text())
     rows = {row["name"]: row for row in primary_rows(report["hypotheses"][0])}
-    assert rows["C_info"]["more"]["shown"] and not rows["C_info"]["at_most"]["shown"]
+    assert rows["C_code"]["more"]["shown"] and not rows["C_code"]["at_most"]["shown"]
     assert rows["D"]["at_most"]["shown"] and rows["delta_paired"]["at_most"] is None
     assert {row["dose"] for row in rows.values()} == {0.4}
+    assert not {"T", "L(d, d)"} & set(rows)  # they have a table of their own
 
 
 def test_the_baseline_table_has_a_row_a_session_and_leaves_out_the_floor(tmp_path):
-    report = json.loads((made(tmp_path, C_info=0.4).parent / "report.json").read_text())
+    report = json.loads((made(tmp_path, C_code=0.4).parent / "report.json").read_text())
     names, kept = baseline_table(report)
     assert "floor" not in names and {"raw", "ssl at dose 0"} <= set(names)
     assert set(kept) == {f"s{i}" for i in range(6)} and kept["s0"]["raw"] == pytest.approx(1)
@@ -156,12 +173,12 @@ f.onload = () => {{ const d = f.contentDocument; const wide = [...d.querySelecto
 </script>"""
 
 
-@pytest.mark.parametrize(("plan", "figures"), [(make_plan(), 5), (make_plan(**JITTER), 4)], ids=["dropout", "jitter"])
+@pytest.mark.parametrize(("plan", "figures"), [(make_plan(), 8), (make_plan(**JITTER), 5)], ids=["dropout", "jitter"])
 def test_a_browser_shows_the_page_at_360_pixels_without_overflow(tmp_path, plan, figures):
     browser = shutil.which("chromium")
     if browser is None:
         pytest.skip("chromium is not installed")
-    page = made(tmp_path, plan, results=with_code(plan, planted(plan, C_info=0.4, third=0.0)))
+    page = made(tmp_path, plan, results=with_lags(plan, planted(plan, C_code=0.4, third=0.0)))
     (tmp_path / "measure.html").write_text(MEASURE.format(page=page.relative_to(tmp_path)))
     flags = [
         "--headless",

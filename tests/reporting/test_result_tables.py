@@ -13,6 +13,7 @@ EMPTY = {
         name: []
         for name in (
             "baselines",
+            "code",
             "sessions",
             "lags",
             "curve",
@@ -31,7 +32,8 @@ EMPTY = {
 
 def test_results_are_written_as_csv_and_as_parquet_where_that_is_possible(tmp_path):
     rows = [
-        ["s", "a", "", "raw", "", "", 0.0, "none", 1.0, 0, f, "", None, f, 0.5 + f, None, "done", None, "k"] for f in range(3)
+        ["s", "a", "", "raw", "", "", 0.0, "none", 1.0, 0, f, "", "", None, f, 0.5 + f, None, None, "done", None, "k"]
+        for f in range(3)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
     write_tables(EMPTY, table, tmp_path)

@@ -1,29 +1,47 @@
-"""A licence binds a method to what it was calibrated at: settings, encoder, and how its steps are computed."""
+"""A licence binds a method to what it was calibrated at: settings, encoder, arithmetic, and what its claims were counted on."""
+
+from dataclasses import replace
 
 import pytest
 
-from invariance_probe.study.licences import LICENCES, not_counted, unlicensed
+from invariance_probe.study.licences import LICENCES, Use, unlicensed
 from invariance_probe.study.training import Optimisation
 
-SIMCLR = LICENCES["simclr"].example
+SIMCLR, MOCO = LICENCES["simclr"].example, LICENCES["moco"].example
+USE = Use("unit_dropout.rate", 0.4, "count_splitting", "continuous", 6)
 
 
 @pytest.mark.parametrize("arithmetic", LICENCES["simclr"].arithmetic, ids="-".join)
 def test_a_licensed_method_may_be_computed_as_it_was_calibrated(arithmetic):
     kernels, precision = arithmetic
-    assert unlicensed(SIMCLR, Optimisation(kernels=kernels, precision=precision)) == []
+    assert unlicensed(SIMCLR, Optimisation(kernels=kernels, precision=precision), USE) == []
 
 
 def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
-    (reason,) = unlicensed(SIMCLR, Optimisation(precision="bfloat16"))
+    (reason,) = unlicensed(SIMCLR, Optimisation(precision="bfloat16"), USE)
     assert reason.startswith(
         "simclr was not calibrated at training.kernels torch with precision bfloat16 (calibrated: torch float32, "
     )
 
 
-def test_a_licence_holds_on_what_was_counted_alone():
-    moco = LICENCES["moco"].example
-    assert not_counted(moco, "corruptions", 6) == [] == not_counted(SIMCLR, "jitters", 2)
-    assert not_counted(moco, "jitters", 6) == ["moco was not calibrated on jitters (but on corruptions)"]
-    (reason,) = not_counted(moco, "corruptions", 3)
-    assert reason == "moco was not calibrated in studies of 3 sessions (but from 5)"
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"sessions": 3}, "studies of 3 sessions (calibrated: from 5)"),
+        ({"axis": "time_jitter.window_s"}, "time_jitter.window_s (calibrated: unit_dropout.rate)"),
+        ({"axis": "gain_modulation.sigma"}, "gain_modulation.sigma (calibrated: unit_dropout.rate)"),
+        ({"dose": 0.9}, "unit_dropout.rate = 0.9 (calibrated: 0.2 to 0.8)"),
+        ({"target": "categorical"}, "targets 'categorical' (calibrated: 'continuous')"),
+        ({"base": "none"}, "the base 'none' (calibrated: 'count_splitting')"),
+    ],
+)
+def test_a_licence_holds_on_what_was_counted_alone(changes, said):
+    assert unlicensed(MOCO, Optimisation(), USE) == []
+    assert unlicensed(MOCO, Optimisation(), replace(USE, **changes)) == [f"moco was not calibrated at {said}"]
+
+
+def test_every_licence_trains_at_settings_that_it_licenses():
+    for licence in LICENCES.values():
+        for counted in licence.counted:
+            use = Use(counted.axis, counted.doses[0], counted.bases[0], counted.targets[0], max(counted.fewest_sessions, 4))
+            assert unlicensed(licence.example, licence.optimisation, use) == []

@@ -92,6 +92,8 @@ def test_widths_that_cost_bit_identity_are_said():
 
 def test_a_method_that_cannot_be_used_is_named_where_it_stands():
     with pytest.raises(ValidationError) as caught:
-        plan_of(sweeps=[{"path": "method", "values": [{"kind": "simclr"}, {"kind": "supcon"}]}], second_method={"kind": "supcon"})
-    assert [error["loc"] for error in caught.value.errors()] == [("second_method", "kind"), ("sweeps", 0, "values", 1, "kind")]
+        recipes = {"recipes": [{"name": "labels", "method": {"kind": "supcon"}}], "because": "to see it refused"}
+        plan_of(sweeps=[{"path": "method", "values": [{"kind": "simclr"}, {"kind": "supcon"}]}], panel=recipes)
+    places = [error["loc"] for error in caught.value.errors()]
+    assert places == [("panel", "recipes", 0, "method", "kind"), ("sweeps", 0, "values", 1, "kind")]
     assert all("use 'y_aware'" in error["msg"] for error in caught.value.errors())

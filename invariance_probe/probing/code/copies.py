@@ -46,50 +46,62 @@ class Repeated:
 
 def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
     """Find copies and sums among the units of activity (time, unit), counts or signals."""
-    values = activity.astype(np.float64)
-    often = (values > 0).sum(axis=0) >= FIRING if counts else np.ones(values.shape[1], dtype=bool)
-    alike = agreement(values) - AGREE if counts else np.atleast_2d(np.corrcoef(values.T)) - EQUAL
-    agreeing: np.ndarray = np.greater(alike, 0) & np.outer(often, often)
-    copies = tuple((int(i), int(j)) for i, j in np.argwhere(np.triu(agreeing, 1)))
-    mean = values.mean(axis=0) if counts else values.var(axis=0)
+    if not counts:
+        return _repeated(np.atleast_2d(np.corrcoef(activity.T)) > EQUAL, activity.var(axis=0), [])
+    often = np.flatnonzero((activity > 0).sum(axis=0) >= FIRING)
+    mean, noise, covariance = _statistics(activity)
+    alike = _agreement(mean, noise, covariance) > AGREE
+    rare = np.setdiff1d(np.arange(len(mean)), often)
+    alike[rare], alike[:, rare] = False, False
+    repeated = _repeated(alike, mean, [])
+    left = np.setdiff1d(often, repeated.removed)
+    sums = [
+        members
+        for members in _candidates(left, covariance[np.ix_(left, left)])
+        if agreement(np.stack([activity[:, members[0]], activity[:, members[1:]].sum(axis=1)], axis=1))[0, 1] > AGREE
+    ]
+    return _repeated(alike, mean, sums)
+
+
+def _repeated(alike: np.ndarray, activity: np.ndarray, sums: list[tuple[int, ...]]) -> Repeated:
+    """Which units to leave out, given which are alike (unit, unit) and how active each is (unit,)."""
     removed: set[int] = set()
-    for unit in np.argsort(-mean, kind="stable"):
+    for unit in np.argsort(-activity, kind="stable"):
         if int(unit) not in removed:
-            removed |= {int(other) for other in np.flatnonzero(agreeing[unit]) if other != unit}
-    left = np.array([unit for unit in np.flatnonzero(often) if unit not in removed], dtype=np.int64)
-    sums = tuple(tuple(int(left[place]) for place in found) for found in _sums(values[:, left])) if counts else ()
-    return Repeated(copies, sums, tuple(sorted(removed | {found[0] for found in sums})))
+            removed |= {int(other) for other in np.flatnonzero(alike[unit]) if other != unit}
+    copies = tuple((int(one), int(other)) for one, other in np.argwhere(np.triu(alike, 1)))
+    return Repeated(copies, tuple(sums), tuple(sorted(removed | {members[0] for members in sums})))
 
 
 def agreement(counts: np.ndarray) -> np.ndarray:
     """Spikes in common over those of the more active unit (unit, unit), from counts (time, unit) of which each has some."""
-    mean = counts.mean(axis=0)
-    noise = _spiking_noise(counts) / mean**2
-    covariance = np.atleast_2d(np.cov(counts.T)) / np.outer(mean, mean)
+    return _agreement(*_statistics(counts))
+
+
+def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean counts (unit,), variances of spiking about the rate, at most (unit,), and covariances (unit, unit)."""
+    values = counts.astype(np.float64)
+    mean = values.mean(axis=0)
+    successive = np.diff(values, axis=0).var(axis=0) / 2
+    values -= mean
+    return mean, np.maximum(np.minimum(mean, successive), 1e-300), values.T @ values / (len(values) - 1)
+
+
+def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> np.ndarray:
+    noise, covariance = noise / mean**2, covariance / np.outer(mean, mean)
     variance = np.diagonal(covariance)
     in_common = 1 - (variance[:, None] + variance - 2 * covariance) / (noise[:, None] + noise)
     return np.asarray(in_common * (mean[:, None] + mean) / (2 * np.maximum(mean[:, None], mean)))
 
 
-def _spiking_noise(counts: np.ndarray) -> np.ndarray:
-    """Variance of a unit's counts about its rate (unit,), at most."""
-    successive = np.diff(counts, axis=0).var(axis=0) / 2
-    return np.maximum(np.minimum(counts.mean(axis=0), successive), 1e-300)
-
-
-def _sums(counts: np.ndarray) -> list[tuple[int, ...]]:
-    """Units whose counts are the sum of two or more others, with these: distinct counts (time, unit)."""
-    if counts.shape[1] < 3:
+def _candidates(units: np.ndarray, covariance: np.ndarray) -> list[tuple[int, ...]]:
+    """Each unit whose regression on all others weighs two or more of them like parts of a sum, with these."""
+    if len(units) < 3:
         return []
-    covariance = np.cov(counts.T)
     precision = np.linalg.inv(covariance + 1e-6 * np.diag(np.diagonal(covariance)))
-    weights = -precision / np.diagonal(precision)[:, None]  # of a unit on all others
+    weights = -precision / np.diagonal(precision)[:, None]
     np.fill_diagonal(weights, 0.0)
-    found = []
-    for unit, row in enumerate(weights):
-        members = np.flatnonzero(row > MEMBER)
-        if len(members) > 1:
-            pair = np.stack([counts[:, unit], counts[:, members].sum(axis=1)], axis=1)
-            if agreement(pair)[0, 1] > AGREE:
-                found.append((unit, *(int(member) for member in members)))
-    return found
+    members = [np.flatnonzero(row > MEMBER) for row in weights]
+    return [
+        (int(unit), *(int(units[place]) for place in found)) for unit, found in zip(units, members, strict=True) if len(found) > 1
+    ]

@@ -6,10 +6,13 @@ from typing import Any
 from invariance_probe.reporting.figures.chart import Chart
 from invariance_probe.reporting.figures.contrasts import contrast_response
 from invariance_probe.reporting.figures.doses import dose_response, forest, seed_swarm
+from invariance_probe.reporting.figures.dropping import dropping_curves
 from invariance_probe.reporting.figures.lags import lag_curves
 from invariance_probe.reporting.figures.matrix import train_test_matrix
 from invariance_probe.reporting.figures.messengers import damage_curves
 from invariance_probe.reporting.figures.nulls import null_panel
+from invariance_probe.reporting.figures.plane import carriers_plane
+from invariance_probe.reporting.figures.recipes import specification_curve
 from invariance_probe.reporting.figures.reliance import reliance_curves
 from invariance_probe.study.study import Folds
 
@@ -17,7 +20,9 @@ __all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_c
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
-    """Return a hypothesis's figures; those about doses are left out where nothing was measured.
+    """Return a hypothesis's figures: of the code, of learning, then of both at every dose.
+
+    Those of which nothing was measured are left out.
 
     Parameters
     ----------
@@ -28,7 +33,9 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     """
     sessions = set(hypothesis["sessions"])
     points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
-    charts = []
+    charts = [replace(chart, about="code") for chart in _of_code(hypothesis, report, points)]
+    if hypothesis["learning"] is not None and (curve := specification_curve(hypothesis)) is not None:
+        charts.append(replace(curve, about="learning"))
     if points and hypothesis["kind"] == "contrast" and hypothesis["estimands"]:
         charts += [contrast_response(hypothesis, points), forest(hypothesis, points)]
     elif points and hypothesis["estimands"]:
@@ -40,10 +47,18 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
             seed_swarm(hypothesis, points),
             *tested,
         ]
-    lags = lag_curves(hypothesis, report, points)
-    if lags is not None:
-        charts.insert(0 if hypothesis["kind"] == "jitter" else len(charts), lags)
     return [replace(chart, rests_on=rests_on(hypothesis, report)) for chart in charts]
+
+
+def _of_code(hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]) -> list[Chart]:
+    """Return the figures of the code without SSL that could be measured."""
+    sessions = set(hypothesis["sessions"])
+    charts = []
+    if hypothesis["code"] is not None:
+        charts.append(carriers_plane(hypothesis, [p for p in report["code"] if p["session"] in sessions]))
+        charts.append(dropping_curves(hypothesis, [p for p in report["dropping"] if p["session"] in sessions]))
+    charts.append(lag_curves(hypothesis, report, points))
+    return [chart for chart in charts if chart is not None]
 
 
 def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:

@@ -10,9 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
+YELLOW = "#E69F00"
 """Okabe & Ito's colours, told apart by colour-blind readers; each series has a marker of its own too."""
 
 UNIT = "loss, in units of the decodable range"
+CODE_UNIT = "loss, in units of R_code"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,8 @@ class Chart:
     rows: tuple[tuple[Any, ...], ...]
     rests_on: str = ""
     """Sessions, seeds and test blocks, and whether the claim was registered."""
+    about: str = ""
+    """`code` (no SSL) or `learning`; empty for figures of both, and of neither."""
 
 
 def chart(

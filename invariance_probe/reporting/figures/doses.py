@@ -9,11 +9,13 @@ from matplotlib.figure import Figure
 
 from invariance_probe.reporting.figures.chart import (
     BLUE,
+    CODE_UNIT,
     GREEN,
     GREY,
     ORANGE,
     PINK,
     UNIT,
+    YELLOW,
     Chart,
     band,
     chart,
@@ -26,7 +28,8 @@ STYLE = {
     "delta_paired": (PINK, "^", "paired - dose 0 (naive)"),
     "D": (ORANGE, "s", "D: independent - shared"),
     "H": (GREEN, "v", "H: shared - dose 0"),
-    "C_info": (GREY, "D", "C_info: information lost"),
+    "C_code": (GREY, "D", "C_code: refitted on what survives"),
+    "C_blind": (YELLOW, "X", "C_blind: cannot see the corruption"),
     "M_loc": (BLUE, "o", "M_loc: local - mined"),
     "M_rand": (ORANGE, "s", "M_rand: random - mined"),
     "M_shift": (GREEN, "v", "M_shift: shifted - mined"),
@@ -36,10 +39,18 @@ STYLE = {
     "M_oracle": (GREY, "D", "M_oracle: local - oracle"),
 }
 
+OF_CODE = ("C_code", "C_blind")
+"""Estimands without SSL, in units of R_code."""
 GATES_A_LINE = 3
 
-
-DECODERS = {"floor": "best constant", "untrained": "untrained", "pca": "PCA", "raw": "raw", "supervised": "supervised"}
+DECODERS = {
+    "floor": "best constant",
+    "untrained": "untrained",
+    "pca": "PCA",
+    "raw": "raw",
+    "square_roots": "roots of counts",
+    "supervised": "supervised",
+}
 """Decoders without SSL that stand as lines beside delta."""
 
 
@@ -54,13 +65,14 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
 
 
 def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]) -> Chart:
-    """Draw the estimands against the dose: sessions thin, means with 90 % intervals, the margin shaded.
+    """Draw the estimands against the dose: sessions thin, means with 90 % intervals.
 
+    The margin is shaded; learning comes first, the code without SSL in a panel of its own.
     Beside delta stand decoders without SSL as dotted lines, where they lie in the panel; ticks at the foot say up to which dose nothing is
     shown to be lost, and from which on the code is shown sensitive; the hatched zone is where a corruption helps by more than the margin.
     """
     lines = beside(hypothesis, baselines)
-    panels = [["delta", "delta_paired"], ["D", "H", "C_info"]]
+    panels = [["delta", "delta_paired"], ["D", "H"], list(OF_CODE)]
     shown = {p["estimand"] for p in points}
     panels = [[name for name in panel if name in shown] for panel in panels]
     panels = [panel for panel in panels if panel]
@@ -75,11 +87,12 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
             if logarithmic:
                 seconds_axis(axis, sorted({p["dose"] for p in points}))
             axis.set_xlabel(dose_label(hypothesis["axis"]))
+            axis.set_ylabel(CODE_UNIT if names[0] in OF_CODE else UNIT)
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        for axis in axes:  # after all curves, which set the common range
-            _zone_of_help(axis, hypothesis["margin"])
-            _dose_ticks(axis, hypothesis["dose_interval"])
-        axes[0].set_ylabel(UNIT)
+        for axis, names in zip(axes, panels, strict=True):  # after all curves, which set the common range
+            if names[0] not in OF_CODE:
+                _zone_of_help(axis, hypothesis["margin"])
+                _dose_ticks(axis, hypothesis["dose_interval"])
         _decoder_lines(axes[0], lines)
 
     estimands = [e for e in hypothesis["estimands"] if e["name"] in STYLE]
@@ -89,10 +102,12 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
         for name, value in lines.items()
     )
     title = f"{hypothesis['id']}: what the dose costs"
+    of_code = any(name in OF_CODE for panel in panels for name in panel)
     alt = (
-        f"Estimands against {dose_label(hypothesis['axis'])}; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; "
-        "thin lines are sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose 0; "
-        "hatched: help by more than the margin."
+        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band is the margin of "
+        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are sessions, bars 90 % intervals, dotted lines decoders without "
+        "SSL against SSL at dose 0; hatched: help by more than the margin."
+        + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
         title, alt, draw, (3.9 * len(panels), 4.2), ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"), rows
@@ -168,7 +183,7 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     of_pairs = ("M_loc", "M_rand", "M_shift", "M_oracle", "M_other", "M_shuffled", "M_permuted")
     names = [
         n
-        for n in ("C_info", "H", "D", "delta", "delta_paired", *of_pairs)
+        for n in (*OF_CODE, "H", "D", "delta", "delta_paired", *of_pairs)
         if any(e["name"] == n for e in hypothesis["estimands"])
     ]
     own = [p for p in points if p["seed"] is None and p["dose"] == dose]
@@ -183,12 +198,15 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
             _rows_of_forest(axis, hypothesis, [p for p in own if p["estimand"] == name], name, sessions)
         axes[0].set_yticks(range(len(sessions) + 1), [*sessions, "all"])
         axes[0].invert_yaxis()
-        above.supxlabel(UNIT, fontsize=9)
+        of_code = "; C_code and C_blind in units of R_code" if set(names) & set(OF_CODE) else ""
+        above.supxlabel(f"{UNIT}{of_code}", fontsize=9)
         above.suptitle(_verdict(hypothesis), fontsize=10, fontweight="bold")
         _draw_gates(below.subplots(), hypothesis["gates"], lines)
 
     rows = tuple((p["session"], p["estimand"], p["value"]) for p in own)
-    states = {word: [g["name"] for g in hypothesis["gates"] if state(g) == word] for word in ("failed", "not checked")}
+    states = {
+        word: [g["name"] for g in hypothesis["gates"] if g["outcome"] == word] for word in ("failed", "not shown", "not computed")
+    }
     gates = "; ".join(f"{word}: {', '.join(named)}" for word, named in states.items() if named) or "all passed"
     alt = (
         f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "
@@ -219,22 +237,18 @@ def _verdict(hypothesis: dict[str, Any]) -> str:
     return f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted {hypothesis['predicts']}: {hypothesis['outcome']})"
 
 
-def state(gate: dict[str, Any]) -> str:
-    """Return `passed`, `failed` or `not checked`."""
-    return {True: "passed", False: "failed", None: "not checked"}[gate["passed"]]
-
-
 def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
-    """Draw a mark and the name of every gate: a full circle passed, a cross failed, an empty circle not checked."""
+    """Draw a mark and the name of every gate: a full circle passed, a cross failed, empty marks the rest."""
     marks: dict[str, dict[str, Any]] = {
         "passed": {"marker": "o", "color": GREEN},
         "failed": {"marker": "X", "color": ORANGE},
-        "not checked": {"marker": "o", "color": GREY, "markerfacecolor": "none"},
+        "not shown": {"marker": "D", "color": GREY, "markerfacecolor": "none"},
+        "not computed": {"marker": "o", "color": GREY, "markerfacecolor": "none"},
     }
     for i, gate in enumerate(gates):
         x, y = i % GATES_A_LINE, -(i // GATES_A_LINE)
-        axis.plot(x, y, markersize=6, linestyle="", **marks[state(gate)])
-        said = gate["name"] if gate["passed"] else f"{gate['name']}: {state(gate)}"
+        axis.plot(x, y, markersize=6, linestyle="", **marks[gate["outcome"]])
+        said = gate["name"] if gate["passed"] else f"{gate['name']}: {gate['outcome']}"
         axis.text(x + 0.06, y, said, va="center", fontsize=8)
     axis.set_xlim(-0.1, GATES_A_LINE)
     axis.set_ylim(-lines + 0.4, 0.6)

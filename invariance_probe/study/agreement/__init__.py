@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from invariance_probe.study.agreement.doses import axis_problems, control_problems, sweep_problems
 from invariance_probe.study.agreement.hypotheses import hypothesis_problems
-from invariance_probe.study.agreement.methods import closed_form_problems, measurement_problems, method_problems
+from invariance_probe.study.agreement.methods import closed_form_problems, measurement_problems, method_problems, recipe_problems
 from invariance_probe.study.agreement.pairings import pairing_problems, pool_problems, state_problems
 from invariance_probe.study.agreement.words import repeated
 from invariance_probe.study.declaration import Place
@@ -25,8 +25,7 @@ def disagreements(study: "Study") -> Iterator[tuple[Place, Any, str]]:
     yield from axis_problems(study)
     yield from hypothesis_problems(study)
     yield from method_problems(study, ("method",), study.method)
-    if study.second_method is not None:
-        yield from method_problems(study, ("second_method",), study.second_method)
+    yield from recipe_problems(study)
     yield from control_problems(study)
     yield from sweep_problems(study)
     yield from closed_form_problems(study)

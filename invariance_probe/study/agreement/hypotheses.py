@@ -27,6 +27,12 @@ def hypothesis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
         if isinstance(hypothesis, Contrast):
             yield from _contrast_problems(study, i, hypothesis)
             continue
+        if study.is_jitter(hypothesis.axis) and hypothesis.predicts in ("invariant", "distributed", "few"):
+            changes = (
+                "the label itself changes over a jitter's window, so that no code is invariant to it; predict 'tolerated' (being made "
+                "constant over it costs no more than the margin) or 'sensitive'"
+            )
+            yield ("hypotheses", i, "predicts"), hypothesis.predicts, changes
         if hypothesis.axis in CONTROLS:
             no_margin = "how mined pairs compare with their controls is a contrast; add `kind: contrast` (predicts: beneficial)"
             yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin

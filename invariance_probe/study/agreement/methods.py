@@ -38,6 +38,17 @@ def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tu
         yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
 
 
+def recipe_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+    """Yield recipes of a study's own panel that cannot be trained in it."""
+    for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
+        place = ("panel", "recipes", i, "method")
+        if isinstance(recipe.method, LinearSSL) or isinstance(study.method, LinearSSL):
+            closed = "linear_ssl has a closed form and no optimisation to vary; leave the panel out, or use another method"
+            yield place, "linear_ssl", closed
+        elif recipe.method is not None:
+            yield from method_problems(study, place, recipe.method)
+
+
 def _is_swept(study: "Study", kind: str) -> bool:
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
@@ -91,8 +102,6 @@ def closed_form_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
             "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
         )
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
-    if study.window.length_bins > 1:
-        for name, method in (("method", study.method), ("second_method", study.second_method)):
-            if isinstance(method, LinearSSL):
-                longer = f"linear_ssl reads windows of one bin, and window.length_bins is {study.window.length_bins}; use another method"
-                yield (name, "kind"), method.kind, longer
+    if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
+        longer = f"linear_ssl reads windows of one bin, and window.length_bins is {study.window.length_bins}; use another method"
+        yield ("method", "kind"), study.method.kind, longer

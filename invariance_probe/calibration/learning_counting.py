@@ -1,0 +1,212 @@
+"""Counting what is said of learning under a panel, over studies drawn from a bank of sessions.
+
+In go what every recipe costs in single sessions; out come the word of every study by the rules of `inference`, and how
+often a recipe that was held out of the panel contradicts it. The gates `retention`, `noise` and `trained` are applied;
+the others are not simulated.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
+from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, bound, draw
+from invariance_probe.calibration.ground import Measured
+from invariance_probe.calibration.learning_banks import HELD_OUT, LONGER_OF, PANEL
+from invariance_probe.inference.estimands import Effect, SessionLosses, at
+from invariance_probe.inference.gates import RETAINED
+from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.many_studies import PValues, p_over_units
+from invariance_probe.inference.spreads import marked
+from invariance_probe.inference.verdicts import decide_many, learning_p, word_p
+from invariance_probe.study.panel import DECLARED
+from invariance_probe.study.recipes import label_of
+
+ARMED = ("D", "H", "delta")
+RECIPES = (*PANEL, *(held_out.name for held_out in HELD_OUT))
+CHANGES = ("L(0)", "H", "delta")
+"""What longer training may change, which the gate `trained` looks at."""
+JUDGES = tuple(held_out.name for held_out in HELD_OUT if held_out.judges)
+CODE, NOISE = "C_code", "noise"
+
+
+@dataclass(frozen=True, eq=False)
+class LearningBank:
+    """Sessions of one cell that were trained by all recipes.
+
+    Attributes
+    ----------
+    values
+        Unscaled effects (session,), by name: `C_code`, `noise`, and for every recipe `D`, `H`, `delta`, the loss `L(0)` at
+        dose 0, and the parts `kept` and `kept_shared` of the range that dose 0 and the shared arm keep, marked as
+        `D [longer]`.
+    range, code_range
+        R and R_code (session,).
+    """
+
+    values: Mapping[str, np.ndarray]
+    range: np.ndarray
+    code_range: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.range)
+
+    def mean(self, name: str) -> float:
+        """Return the bank's own ratio of effect to range."""
+        return float(self.values[name].mean() / self._range_of(name).mean())
+
+    def sd(self, name: str) -> float:
+        """Return the SD over sessions in units of the mean range."""
+        return float(self.values[name].std(ddof=1) / self._range_of(name).mean()) if len(self) > 1 else 0.0
+
+    def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
+        """Return the p values (study,) of `<= margin` and of `> margin`."""
+        return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
+
+    def resampled(self, chosen: np.ndarray) -> "LearningBank":
+        """Return the bank of some of its sessions."""
+        return LearningBank({n: x[chosen] for n, x in self.values.items()}, self.range[chosen], self.code_range[chosen])
+
+    def of(self, names: Sequence[str]) -> Bank:
+        """Return some of its effects as a bank whose sizes are counted."""
+        ones = np.ones(len(self))
+        return Bank({n: self.values[n] for n in names}, {n: self._range_of(n) for n in names}, ones, ones)
+
+    def _range_of(self, name: str) -> np.ndarray:
+        return self.code_range if name == CODE else self.range
+
+
+def learning_bank(measured: Sequence[Measured]) -> LearningBank:
+    """Return the bank of the sessions that have all runs."""
+    found = [values for one in measured if (values := _values(one)) is not None]
+    names = found[0].keys() if found else ()
+    columns = {name: np.array([values[name] for values in found]) for name in names}
+    nothing = np.zeros(0)
+    return LearningBank(columns, columns.pop("range", nothing), columns.pop("code_range", nothing))
+
+
+def _values(one: Measured) -> dict[str, float] | None:
+    losses = one.losses
+    effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
+    for recipe in RECIPES:
+        effects |= {marked(name, recipe): losses.effect(name, DROPOUT, DOSE, 1.0, _setting(recipe)) for name in ARMED}
+    if not all(effect.complete for effect in effects.values()):
+        return None
+    found = {name: float(effect.values.mean()) for name, effect in effects.items()}
+    for recipe in RECIPES:
+        clean, shared = _arms(losses, recipe)
+        found |= {
+            marked("L(0)", recipe): float(clean.mean()),
+            marked("kept", recipe): losses.retention(clean),
+            marked("kept_shared", recipe): losses.retention(shared),
+        }
+    return found | {"range": _mean_range(effects["D"]), "code_range": _mean_range(effects[CODE])}
+
+
+def _setting(recipe: str) -> str:
+    return label_of(recipe)
+
+
+def _arms(losses: SessionLosses, recipe: str) -> tuple[np.ndarray, np.ndarray]:
+    setting = _setting(recipe)
+    return losses.ssl(at("", 0.0, "none", setting)), losses.ssl(at(DROPOUT, DOSE, "shared", setting))
+
+
+def _mean_range(effect: Effect) -> float:
+    return float(effect.range.mean())
+
+
+def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL) -> np.ndarray:
+    """Return the word of every study (study, session), judged under some recipes, as (study,)."""
+    below, above = bank.p_values(NOISE, studies, MARGIN)
+    far_below, not_low = bank.p_values(NOISE, studies, -MARGIN)
+    equivalent = np.maximum(below, not_low) <= ALPHA
+    panel = [_claims(bank, studies, recipe, equivalent) for recipe in recipes]
+    kept, lost = bank.p_values(CODE, studies, MARGIN)
+    found = decide_many(word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p(panel, False), False))
+    found[_weak(bank, studies, recipes[0], at_best=True)] = "invalid: retention"
+    if len(recipes) > 1:
+        found[undertrained(bank, studies, recipes[0])] = "invalid: trained"
+    found[np.minimum(above, far_below) <= ALPHA] = "invalid: noise"
+    return found
+
+
+def _claims(bank: LearningBank, studies: np.ndarray, recipe: str, equivalent: np.ndarray) -> dict[str, np.ndarray]:
+    """Return the p values of all claims under a recipe; 1 for those that its gates take away."""
+    fails = _weak(bank, studies, recipe, at_best=True)
+    relies = equivalent & ~_weak(bank, studies, recipe, at_best=False)
+    found = {}
+    for name in ARMED:
+        at_most, more = bank.p_values(marked(name, recipe), studies, MARGIN)
+        found[f"{name} <= m"] = np.where(relies, at_most, 1.0)
+        found[f"{name} > m"] = np.where(relies if name == "delta" else ~fails, more, 1.0)
+    return found
+
+
+def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -> np.ndarray:
+    """Say which studies fail the gate `retention`, by dose 0 or by the better of dose 0 and the shared arm."""
+    kept = bank.values[marked("kept", recipe)]
+    if at_best:
+        kept = np.maximum(kept, bank.values[marked("kept_shared", recipe)])
+    allowed = 1 if studies.shape[1] > 4 else 0
+    return (kept[studies] < RETAINED).sum(axis=1) > allowed
+
+
+def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.ndarray:
+    """Say in which studies longer training shows a recipe undertrained (study,): the rule of `gates.trained`."""
+    return np.any([lowered(bank, studies, recipe, what, MARGIN) for what in CHANGES], axis=0)
+
+
+def lowered(bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float) -> np.ndarray:
+    """Say in which studies longer training is shown to lower `L(0)`, `H` or `delta` by more than a part of the range."""
+    change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
+    return p_over_units((change - by * bank.range)[studies])[1] <= ALPHA
+
+
+def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:
+    """Return the words that a recipe's means over the bank contradict, by more than `beyond` on the other side of the margin."""
+    D, H, delta = (bank.mean(marked(name, recipe)) for name in ARMED)
+    found = ["invariant", "tolerated"] if max(D, H, delta) > MARGIN + beyond else []
+    if MARGIN - beyond >= D:
+        found += ["sensitive", "competition"]
+    elif delta <= MARGIN - beyond:
+        found.append("competition")
+    return tuple(found)
+
+
+@dataclass(frozen=True)
+class Rate:
+    """How often something happens over studies, and its upper bound."""
+
+    reached: float
+    upper: float
+
+
+def rate(
+    bank: LearningBank, sessions: int, rng: np.random.Generator, hit: Callable[[LearningBank, np.ndarray], np.ndarray]
+) -> Rate:
+    """Return how often studies of so many sessions hit, with the bound of every size (`counting.bound`).
+
+    Parameters
+    ----------
+    hit
+        Says of a bank which of its studies (study, session) do.
+    """
+    reached = float(hit(bank, draw(rng, len(bank), sessions)).mean())
+    again = []
+    for _ in range(BOOTSTRAPS // 2):
+        resampled = bank.resampled(rng.integers(0, len(bank), len(bank)))
+        again.append(hit(resampled, draw(rng, len(bank), sessions, STUDIES // 10)).mean())
+    return Rate(reached, bound(float(np.quantile(again, 0.95)), sessions, len(bank)))
+
+
+def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> dict[str, float]:
+    """Return the share of every word over studies."""
+    found = words(bank, studies, recipes)
+    return {str(word): float((found == word).mean()) for word in sorted(set(found))}
+
+
+def alone() -> tuple[str, ...]:
+    """Return the panel of a study that judges the declared recipe alone."""
+    return (DECLARED,)

@@ -1,0 +1,209 @@
+"""From a study to the training recipes of a hypothesis: its panel, and why a recipe is not in it.
+
+The default panel (science.md 2.2) is the declared recipe; `longer`, 2.5 times the steps at
+three times the learning rate; `wider`, a representation of four times the dimensions; and
+`other`, a second licensed method at its own licensed optimisation. `longer` and `wider` are cut
+to what is licensed. A method without a licence carries no claim, so only the declared recipe
+is trained.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.licences import LICENCES, Use, other_methods, unlicensed
+from invariance_probe.study.methods import Method, TrainedMethod
+from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
+from invariance_probe.study.study import Study
+from invariance_probe.study.training import Optimisation
+from invariance_probe.study.views import Views
+
+STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
+"""How much `longer` and `wider` multiply."""
+LEAST_STEPS, LEAST_DIMENSIONS = 1.5, 2
+"""How much must be left of them within the licence; else the recipe is not computed."""
+OWN_LONGER = 2
+"""How many times the declared steps some recipe of a study's own panel must make."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Method, optimisation, amount of data and views of one recipe, sweep value or check."""
+
+    label: str
+    """Empty for the study's own setting."""
+    method: Method
+    optimisation: Optimisation | None
+    """None where the method has a closed form."""
+    fraction: float
+    views: Views
+    path: str = ""
+    """What is swept; empty for recipes and checks."""
+
+
+@dataclass(frozen=True)
+class PlannedRecipe:
+    """One recipe of a panel, or the reason why it is not computed."""
+
+    name: str
+    setting: Setting | None
+    reason: str = ""
+
+    @property
+    def computed(self) -> bool:
+        """Whether models are trained by it."""
+        return self.setting is not None
+
+
+@dataclass(frozen=True)
+class PlannedPanel:
+    """The recipes of a hypothesis's panel, the declared one first.
+
+    Attributes
+    ----------
+    recipes
+        In the order in which they are told.
+    because
+        Why these: the study's own reason, or that it is the default panel.
+    one_method
+        Why there is no recipe of a second method; empty where there is one.
+    """
+
+    recipes: tuple[PlannedRecipe, ...]
+    because: str
+    one_method: str = ""
+
+    @property
+    def computed(self) -> tuple[PlannedRecipe, ...]:
+        """The recipes that are trained."""
+        return tuple(recipe for recipe in self.recipes if recipe.computed)
+
+    @property
+    def missing(self) -> tuple[PlannedRecipe, ...]:
+        """The recipes that belong to the panel and are not computed."""
+        return tuple(recipe for recipe in self.recipes if not recipe.computed)
+
+
+def label_of(name: str) -> str:
+    """Return the setting of a recipe's runs; the declared one's is the study's own."""
+    return "" if name == DECLARED else f"recipe: {name}"
+
+
+def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) -> PlannedPanel:
+    """Return the panel of a hypothesis that rests on so many sessions.
+
+    Parameters
+    ----------
+    own
+        The study's own setting.
+    sessions
+        How many sessions the hypothesis is about.
+    """
+    declared = PlannedRecipe(DECLARED, own)
+    if study.quick:
+        return PlannedPanel((declared,), "the study is quick, so only the declared recipe is judged", "the study is quick")
+    if hypothesis.about_units:
+        return PlannedPanel((declared,), "a prediction about units needs no panel", "none is needed")
+    use = use_of(study, hypothesis, sessions)
+    if reasons := unlicensed(own.method, own.optimisation, use):
+        return PlannedPanel((declared,), "the declared recipe has no licence, so no panel is trained", reasons[0])
+    assert own.optimisation is not None
+    second = second_method(own, use)
+    one_method = "" if second else "no second method is licensed for this study"
+    if study.panel is not None:
+        chosen = [_own_recipe(study, own, recipe) for recipe in study.panel.recipes]
+        return PlannedPanel((declared, *chosen), study.panel.because, one_method)
+    others = [PlannedRecipe(OTHER, second)] if second else []
+    return PlannedPanel((declared, _longer(own), _wider(own), *others), "the default panel", one_method)
+
+
+def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
+    """Return what a hypothesis asks its methods to carry a claim about."""
+    return Use(hypothesis.axis, hypothesis.dose, study.views.base.kind, study.target.kind, sessions)
+
+
+def second_method(own: Setting, use: Use) -> Setting | None:
+    """Return the first other method that is licensed for a use, at its own optimisation."""
+    assert own.optimisation is not None
+    arithmetic = {"kernels": own.optimisation.kernels, "precision": own.optimisation.precision}
+    for method, optimisation in other_methods(own.method):
+        at = optimisation.model_copy(update=arithmetic)
+        if not unlicensed(method, at, use):
+            return replace(own, label=label_of(OTHER), method=method, optimisation=at)
+    return None
+
+
+def _longer(own: Setting) -> PlannedRecipe:
+    assert own.optimisation is not None
+    within = LICENCES[own.method.kind].within
+    now, most = own.optimisation, within["steps"][1]
+    steps = round(min(STEPS * now.steps, most))
+    if steps < LEAST_STEPS * now.steps:
+        reason = f"its steps are licensed up to {most:g}, less than {LEAST_STEPS:g} times the declared {now.steps}"
+        return PlannedRecipe(LONGER, None, reason)
+    faster = min(LEARNING_RATE * now.learning_rate, within["learning_rate"][1])
+    changed = now.model_copy(update={"steps": steps, "learning_rate": faster})
+    return PlannedRecipe(LONGER, replace(own, label=label_of(LONGER), optimisation=changed))
+
+
+def _wider(own: Setting) -> PlannedRecipe:
+    assert isinstance(own.method, TrainedMethod)
+    now, most = own.method.encoder.dimensions, LICENCES[own.method.kind].dimensions[1]
+    dimensions = min(DIMENSIONS * now, most)
+    if dimensions < LEAST_DIMENSIONS * now:
+        reason = f"{most} dimensions are licensed, less than {LEAST_DIMENSIONS} times the declared {now}"
+        return PlannedRecipe(WIDER, None, reason)
+    return PlannedRecipe(WIDER, replace(own, label=label_of(WIDER), method=own.method.with_dimensions(dimensions)))
+
+
+def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
+    method = recipe.method or own.method
+    assert isinstance(method, TrainedMethod)
+    if recipe.dimensions is not None:
+        method = method.with_dimensions(recipe.dimensions)
+    common = study.training.optimisation()
+    if method.kind == own.method.kind:
+        start = method.optimisation(common) if recipe.method else own.optimisation
+    else:
+        licence = LICENCES.get(method.kind)
+        arithmetic = {"kernels": common.kernels, "precision": common.precision}
+        start = licence.optimisation.model_copy(update=arithmetic) if licence else method.optimisation(common)
+    assert start is not None
+    setting = replace(own, label=label_of(recipe.name), method=method, optimisation=recipe.training.applied(start))
+    return PlannedRecipe(recipe.name, setting)
+
+
+def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iterator[tuple[Place, Any, str]]:
+    """Yield what a study's own panel lacks, or may not hold, for a hypothesis.
+
+    Parameters
+    ----------
+    sessions
+        How many sessions each hypothesis is about, by its id.
+    """
+    if study.panel is None or study.quick:
+        return
+    for hypothesis in study.dose_claims:
+        use = use_of(study, hypothesis, sessions[hypothesis.id])
+        if hypothesis.about_units or unlicensed(own.method, own.optimisation, use):
+            continue
+        chosen = panel_of(study, own, hypothesis, sessions[hypothesis.id]).recipes[1:]
+        for i, recipe in enumerate(chosen):
+            assert recipe.setting is not None
+            if reasons := unlicensed(recipe.setting.method, recipe.setting.optimisation, use):
+                refused = f"{'; '.join(reasons)}: a claim cannot rest on it. Use licensed settings, or leave it out"
+                yield ("panel", "recipes", i), recipe.name, refused
+        yield from _lacking(own, chosen, use)
+
+
+def _lacking(own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use) -> Iterator[tuple[Place, Any, str]]:
+    assert own.optimisation is not None
+    needed = OWN_LONGER * own.optimisation.steps
+    settings = [recipe.setting for recipe in chosen if recipe.setting is not None and recipe.setting.optimisation]
+    if not any(one.method.kind == own.method.kind and one.optimisation.steps >= needed for one in settings):  # type: ignore[union-attr]
+        yield ("panel", "recipes"), len(chosen), f"no recipe of {own.method.kind} makes {needed} steps or more; add one"
+    if second_method(own, use) and all(one.method.kind == own.method.kind for one in settings):
+        names = ", ".join(method.kind for method, _ in other_methods(own.method))
+        yield ("panel", "recipes"), len(chosen), f"no recipe of another licensed method ({names}); add one"
