@@ -10,15 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
+from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import p_over_units
 
 SHARE = 0.25
 """Which part of the units is few."""
-CLEAR = 1.1
-"""How much clear of the share a bound must be, because K is biased by up to a tenth at usual lengths."""
-REDUNDANT = 1.25
-"""What the lower bound of redundancy must exceed for the word `redundant`."""
 WORDS = ("few", "between", "spread", "undecided")
 QUANTITIES = ("K_s", "K_n", "carriers", "redundancy")
 """What is tested on a logarithmic scale."""

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import SEED
-from invariance_probe.calibration.code_counting import CLEAR, QUANTITIES, REDUNDANT, SHARE, WORDS
+from invariance_probe.calibration.code_counting import QUANTITIES, SHARE, WORDS
 from invariance_probe.calibration.code_figure import phase_map_chart, trust_chart
 from invariance_probe.calibration.code_rows import SESSIONS, SHOWN
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.page import by_sessions, number, table
 from invariance_probe.calibration.reading import biases, coverages, sizes, wrong_words
+from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import Chart
 
 _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")
