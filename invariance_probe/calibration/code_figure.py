@@ -1,4 +1,4 @@
-"""The figures about the finding of the code: the phase map, and how far its intervals and means can be trusted."""
+"""The figures about the finding of the code: the phase map, coverage and bias."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -30,7 +30,7 @@ Cells = Sequence[Mapping[str, Any]]
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies of so many sessions say in every cell, beside K_s, K_n, redundancy and C_code."""
+    """Draw what studies say in every cell, beside K_s, K_n, redundancy and C_code."""
 
     def draw(figure: Figure) -> None:
         said, needed, copied, lost = figure.subplots(1, 4, sharey=True, width_ratios=[1.35, 1.5, 0.8, 0.8])
@@ -45,8 +45,9 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
 
     rows = tuple(_table_row(cell, sessions) for cell in cells)
     alt = (
-        f"Share of studies of {sessions} sessions that say few, between, spread or nothing of the number of units, by code; "
-        "beside it the share of the units that suffice and that are needed, the redundancy, and what decoding loses without "
+        f"Share of studies of {sessions} sessions that say few, between, spread or nothing of the "
+        "number of units, by code; beside it the share of the units that suffice and that are "
+        "needed, the redundancy, and what decoding loses without "
         f"two fifths of the units. {_in_words(cells, sessions)}"
     )
     columns = ("code", *WORDS, "redundant", "K_s", "K_n", "redundancy", "C_code", "sessions in the bank")
@@ -100,7 +101,10 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
 
 
 def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
-    """Draw the share of every word, stacked, with wrong words hatched; the share of `redundant` as a diamond."""
+    """Draw the share of every word, stacked, with wrong words hatched.
+
+    A diamond is the share of studies that add `redundant`.
+    """
     for y, cell in enumerate(cells):
         left, shares = 0.0, cell["words"][str(sessions)]
         for word in WORDS:
@@ -120,7 +124,10 @@ def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
 
 
 def _draw_units(axis: Axes, cells: Cells) -> None:
-    """Draw K_s, K_n and carriers as shares of the units, with their SD, and hollow where long recordings put them."""
+    """Draw K_s, K_n and carriers as shares of the units, with their SD.
+
+    Hollow marks stand where long recordings put them.
+    """
     axis.axvspan(SHARE / CLEAR, SHARE * CLEAR, color="#000000", alpha=0.12, linewidth=0)
     for y, cell in enumerate(cells):
         for name in _LABELS:
