@@ -1,15 +1,11 @@
 """`plan` says what a store has of a study, and what looks at adaptive seeds would cost."""
 
 import json
-import sys
-from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-
-sys.path.insert(0, str(Path(__file__).parent / "inference"))
-from builder import planted
 from conftest import tiny_study
+from inference.builder import planted
 
 from invariance_probe.cli import main
 from invariance_probe.planning import make_plan, stock
