@@ -74,7 +74,7 @@ def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, 
         "method": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [64, 64, 16]}, "projector": [64, 32]},
         "training": {"steps": steps, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2},
         "views": {"pairing": {"kind": "time_jitter", "window_s": 0.1}, "transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [HYPOTHESIS],
+        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [HYPOTHESIS], "quick": True,
     })  # fmt: skip
     plan = Plan(study, find_sessions(study, Path("studies")))
     session = plan.sessions[0]

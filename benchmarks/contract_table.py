@@ -10,7 +10,7 @@ import tempfile
 import xml.etree.ElementTree as ET
 from pathlib import Path
 
-from methods_on_recordings import ROLES, TASKS
+from methods_on_recordings import CEILINGS, ROLES, TASKS
 
 from invariance_probe.study.licences import LICENCES
 
@@ -67,19 +67,21 @@ def keeps(rows: list[dict], kind: str, tasks: tuple[str, ...]) -> str:
         kept = []
         for (method, session), row in found.items():
             if method == kind:
-                raw, network = found[ROLES["raw"], session], found[ROLES["supervised"], session]
-                kept.append((raw["floor"] - row["loss"]) / (raw["floor"] - min(raw["loss"], network["loss"])))
+                floor = found[ROLES["raw"], session]["floor"]
+                ceiling = min(found[ROLES[role], session]["loss"] for role in CEILINGS if (ROLES[role], session) in found)
+                kept.append((floor - row["loss"]) / (floor - ceiling))
         if kept:
             return f"{sum(kept) / len(kept):.2f}"
     return ""
 
 
 def licence(kind: str) -> str:
-    """Say on what a method may give verdicts."""
+    """Say on which axes a method may give verdicts."""
     if kind not in LICENCES:
         return "no"
-    own = LICENCES[kind]
-    return ", ".join(own.on) + (f"; from {own.fewest_sessions} sessions" if own.fewest_sessions > 1 else "")
+    return "; ".join(
+        one.axis + (f", from {one.fewest_sessions} sessions" if one.fewest_sessions > 1 else "") for one in LICENCES[kind].counted
+    )
 
 
 def main(out: Path) -> None:

@@ -132,11 +132,11 @@ def _needed(run: Run) -> bool:
 
 
 def measured(plan: Plan, store: Store, workers: int) -> dict[str, RunResult]:
-    """Measure what the store lacks of the table of MYOW: the ceilings, and local pairs at the study's own seeds."""
+    """Measure what the table of MYOW lacks: decoders without SSL, and local pairs at the study's own seeds."""
     seeds = plan.study.training.seeds
 
     def needed(run: Run) -> bool:
-        kinds = ("myow", "byol", "raw", "supervised", "shift_null")
+        kinds = ("myow", "byol", "raw", "square_roots", "supervised", "code", "shift_null")
         return _needed(run) and run.method.kind in kinds and run.seed < seeds
 
     place = Place(Path.cwd() / "studies", store.root.resolve())

@@ -23,7 +23,7 @@ from invariance_probe.reporting.model import finite
 from invariance_probe.reporting.reliance import MEANING, NOTE, reliance_tables
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
-from invariance_probe.study.baselines import Raw, ShiftNull
+from invariance_probe.study.baselines import Code, Raw, ShiftNull
 from invariance_probe.study.load import open_study
 from invariance_probe.study.methods import Reliance
 
@@ -43,7 +43,7 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
         place,
         partial(run_local, workers=workers),
         lambda event: None,
-        lambda run: isinstance(run.method, Reliance | Raw | ShiftNull),  # the latter say whether a session can be decoded
+        lambda run: isinstance(run.method, Reliance | Raw | Code | ShiftNull),  # the latter say whether a session can be decoded
     )
     report = {
         "reliance": [asdict(point) for point in reliance(plan, measured.results, measured.left_out)],

@@ -22,10 +22,13 @@ import numpy as np
 from invariance_probe.planning import make_plan, read_statuses
 from invariance_probe.results.store import Store
 from invariance_probe.runner import report_study
+from invariance_probe.study.baselines import Code
+from invariance_probe.study.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
 from invariance_probe.study.load import StudyFile, open_study
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import Run, RunResult
 
+UNITS = 30
 DOSES = {False: [0, 0.4], True: [0, 0.1, 0.2, 0.4, 0.6, 0.8]}
 STAGES = ("plan", "commit", "status, first", "status", "report")
 TARGETS = {("status", 100_000): 5.0, ("report", 10_000): 15.0}
@@ -41,17 +44,17 @@ def study_text(runs: int) -> str:
         "name": f"scale-{runs}",
         "question": "How long does it take?",
         "recordings": [
-            {"kind": "simulated", "generator": "redundancy", "session": "s", "sessions": max(1, round(runs / (1791 if large else 122))),
-             "carriers": 30, "units": 30, "information": 3, "bins": 640},
+            {"kind": "simulated", "generator": "redundancy", "session": "s", "sessions": max(1, round(runs / (1713 if large else 128))),
+             "carriers": UNITS, "units": UNITS, "information": 3, "bins": 640},
         ],
         "target": {"name": "label"},
         "folds": {"scheme": "blocks", "count": repeats, "embargo_s": 0.5},
-        "method": {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
-        "training": {"steps": 20, "batch_size": 64, "seeds": repeats},
+        "method": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
+        "training": {"steps": 200, "batch_size": 64, "seeds": repeats},
         "views": {"transforms": [{"kind": "unit_dropout"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": DOSES[large]}],
         "hypotheses": [
-            {"id": "H1", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4, "margin": margin}
+            {"id": "H1", "claim": "costs nothing", "predicts": "tolerated", "axis": "unit_dropout.rate", "dose": 0.4, "margin": margin}
         ],
     }  # fmt: skip
     return json.dumps(study)
@@ -61,7 +64,9 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
     """Return a result such as a trained run would have."""
     noise = rng.standard_normal(64) * 0.01
     if run.fold is None:
-        found = {"p_value": 0.001, "units": 30.0, "n_eff": 20.0, "red_idx": 0.9}
+        if isinstance(run.method, Code):
+            return RunResult(run.key(), "done", code=code_of(run.method, rng))
+        found = {"p_value": 0.001}
         walks = {f"{kind}@{i}": -0.1 for kind in ("leak", "beyond") for i in range(20)} if run.method.kind == "leak" else {}
         return RunResult(run.key(), "done", diagnostics=walks or found)
     per_fold = plan.study.folds.blocks_per_fold
@@ -77,6 +82,31 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
     }  # fmt: skip
     floors = (1.0,) * per_fold if run.method.kind == "raw" else ()
     return RunResult(run.key(), "done", blocks, losses, floors, losses[0], measured, model_steps=run.steps, seconds=0.1)
+
+
+def code_of(asked: Code, rng: np.random.Generator) -> CodeFigures:
+    """Return held-out sums of a made-up code of 30 equal units with an R2 of .75."""
+    folds = tuple(range(8))
+    whole = sums_of(asked, folds, rng)
+    deleted = [sums_of(asked, tuple(f for f in folds if f != out), rng) for out in folds if asked.jackknife]
+    units = tuple(map(str, range(UNITS)))
+    chosen = (len(folds),) * UNITS
+    return CodeFigures(units, 640, 1, 0.1, "squared error", whole, tuple(deleted), chosen, chosen, 0.2)
+
+
+def sums_of(asked: Code, folds: tuple[int, ...], rng: np.random.Generator) -> HeldOutErrors:
+    """Return its held-out sums over some folds."""
+
+    def sums(mean: float) -> tuple[float, ...]:
+        return tuple(80 * (mean + 0.01 * rng.standard_normal(len(folds))))
+
+    kept = tuple(sums(1 / (1 + 3 * kept / UNITS)) for kept in range(UNITS + 1))
+    return HeldOutErrors(
+        folds=folds, windows=(80,) * len(folds), floor=sums(1), everything=sums(0.25), linear_floor=sums(1), linear=sums(0.25),
+        curves=(DroppingCurve("gained", kept), DroppingCurve("lost", kept[::-1]), DroppingCurve("random", kept[::-1])),
+        halves=tuple((sums(0.4), sums(0.4)) for _ in range(asked.splits)),
+        corruptions=tuple(CorruptionErrors(one.axis, one.dose, sums(0.4), sums(0.45), 0.4) for one in asked.corruptions),
+    )  # fmt: skip
 
 
 def stage(name: str, study: Path, runs: Path, flush: bool) -> dict[str, float]:

@@ -1,4 +1,7 @@
-"""Measuring the phase map: the finding of the code in every session of every cell, as far as the store lacks it."""
+"""Measuring the phase map: the finding of the code in every session of every cell.
+
+What the store has is not measured again.
+"""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -32,10 +35,11 @@ class CodeBank:
     units
         Units of every session that vary in every training part.
     logs
-        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy; the shares at half of J are
-        NaN where a curve ends before it crosses.
+        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy. The
+        shares at half of J are NaN where a curve ends before it crosses.
     distinct
-        Logarithm of the shares K_n / N and carriers / N without units that copy others or are sums of them.
+        Logarithm of the shares K_n / N and carriers / N without units that copy others or are
+        sums of them.
     cost, range
         C_code times the range, and the range, R_code (session,).
     r2
@@ -100,7 +104,10 @@ def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]
 
 
 def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """Return the turns of which the store has something; a bank that was stopped ends with the first that is empty."""
+    """Return the turns of which the store has something.
+
+    A bank that was stopped ends with the first turn that is empty.
+    """
     planned: list[_Planned] = []
     ended: set[tuple[str, bool]] = set()
     for turn in turns(SIZES[size], cells):
@@ -119,7 +126,10 @@ def _planned(ground: Ground, turn: Turn) -> _Planned:
 
 
 def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
-    """Measure what the store lacks of some turns, short and long recordings apart: sessions of one name are two."""
+    """Measure what the store lacks of some turns.
+
+    Short and long recordings are measured apart, since they have the same names.
+    """
     for long in (False, True):
         asked = [pair for each in waiting if each.turn.long == long for pair in zip(each.runs, each.sessions, strict=True)]
         missing = [(run, session) for run, session in asked if not ground.store.has(run.key())]
@@ -140,7 +150,10 @@ def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -
 
 
 def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
-    """Gather the figures of numbered sessions that have a K, as shares of the units that vary in every training part."""
+    """Gather the figures of numbered sessions that have a K.
+
+    Shares are those of the units that vary in every training part.
+    """
     kept = [(i, code) for i, code in measured if code.carriers and code.redundancy]
 
     units = _column(len(code.units) for _, code in kept)

@@ -1,7 +1,8 @@
-"""Counting what is said of a code: words about its carriers, intervals and biases, over studies drawn from a bank.
+"""Counting what is said of a code: words about its carriers, intervals and biases.
 
-In go figures of single sessions, measured at one length, and the same of long recordings of some of these codes. The
-rules are those of `inference`: t tests over sessions of the logarithm of shares, guarded against skew.
+In go figures of single sessions, measured at one length, and the same of long recordings of some
+of these codes; out come shares of studies that are drawn from a bank of sessions. The rules are
+those of `inference`: t tests over sessions of the logarithm of shares, guarded against skew.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,15 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
+from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import p_over_units
 
 SHARE = 0.25
 """Which part of the units is few."""
-CLEAR = 1.1
-"""How much clear of the share a bound must be, because K is biased by up to a tenth at usual lengths."""
-REDUNDANT = 1.25
-"""What the lower bound of redundancy must exceed for the word `redundant`."""
 WORDS = ("few", "between", "spread", "undecided")
 QUANTITIES = ("K_s", "K_n", "carriers", "redundancy")
 """What is tested on a logarithmic scale."""
@@ -31,20 +29,20 @@ Logs = Mapping[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Rate:
-    """How often something is said over studies, and its 95 % upper bound, the larger of bootstrap and bank size."""
+    """How often something is said over studies, and its 95 % upper bound."""
 
     reached: float
     upper: float
 
 
 def shown(values: np.ndarray, studies: np.ndarray, bound: float) -> tuple[np.ndarray, np.ndarray]:
-    """Which studies (study, session) show that the mean of a quantity is at most a bound, and which that it is more."""
+    """Which studies (study, session) show a mean of at most a bound, and which show more."""
     at_most, more = p_over_units(values[studies] - bound)
     return at_most <= ALPHA, more <= ALPHA
 
 
 def words(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """What every study (study,) says of the number of units: `few`, `between`, `spread` or `undecided`."""
+    """What every study (study,) says: `few`, `between`, `spread` or `undecided`."""
     few, not_few = shown(logs["carriers"], studies, np.log(SHARE / CLEAR))
     not_spread, spread = shown(logs["K_n"], studies, np.log(SHARE * CLEAR))
     found = np.full(len(studies), "undecided", dtype=object)
@@ -72,7 +70,7 @@ def wrong_words(truth: Mapping[str, float]) -> tuple[str, ...]:
 
 
 def said_of(logs: Logs, distinct: Logs, studies: np.ndarray) -> np.ndarray:
-    """The word that every study (study,) prints: one that is the same without units that repeat others.
+    """The word that every study (study,) prints: the same without repeating units.
 
     Parameters
     ----------
@@ -126,8 +124,8 @@ class LongMean:
 def long_mean(bank: np.ndarray, paired: np.ndarray, long: np.ndarray) -> LongMean:
     """Mean over the codes of a whole bank, of which only some were recorded at length.
 
-    What the long recordings share with the short ones of the same codes is carried over to the others by regression
-    (double sampling: Cochran 1977, Sampling Techniques, section 12.6).
+    What the long recordings share with the short ones of the same codes is carried over to the
+    others by regression (double sampling: Cochran 1977, Sampling Techniques, section 12.6).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""The figures about the finding of the code: the phase map, and how far its intervals and means can be trusted."""
+"""The figures about the finding of the code: the phase map, coverage and bias."""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
-from invariance_probe.calibration.code_counting import CLEAR, REDUNDANT, SHARE, WORDS
+from invariance_probe.calibration.code_counting import SHARE, WORDS
 from invariance_probe.calibration.reading import Bias, Counted
+from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
 _WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))
@@ -19,6 +20,8 @@ _QUANTITY_MARKS = {
 }  # fmt: skip
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
 """What is drawn as shares of the units, and how the legend names it."""
+_LEAST = 0.78
+"""Where coverages below are drawn, with their value."""
 _ROW = 0.27
 """Inches per cell."""
 
@@ -27,7 +30,7 @@ Cells = Sequence[Mapping[str, Any]]
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies of so many sessions say in every cell, beside K_s, K_n, redundancy and C_code."""
+    """Draw what studies say in every cell, beside K_s, K_n, redundancy and C_code."""
 
     def draw(figure: Figure) -> None:
         said, needed, copied, lost = figure.subplots(1, 4, sharey=True, width_ratios=[1.35, 1.5, 0.8, 0.8])
@@ -42,8 +45,9 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
 
     rows = tuple(_table_row(cell, sessions) for cell in cells)
     alt = (
-        f"Share of studies of {sessions} sessions that say few, between, spread or nothing of the number of units, by code; "
-        "beside it the share of the units that suffice and that are needed, the redundancy, and what decoding loses without "
+        f"Share of studies of {sessions} sessions that say few, between, spread or nothing of the "
+        "number of units, by code; beside it the share of the units that suffice and that are "
+        "needed, the redundancy, and what decoding loses without "
         f"two fifths of the units. {_in_words(cells, sessions)}"
     )
     columns = ("code", *WORDS, "redundant", "K_s", "K_n", "redundancy", "C_code", "sessions in the bank")
@@ -64,7 +68,10 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
         left.axvspan(0.88, 0.95, color="#000000", alpha=0.08, linewidth=0)
         for x in covered:
             colour, marker = _QUANTITY_MARKS[x.of]
-            left.plot(x.reached, place(x), marker, color=colour, markersize=4)
+            left.plot(max(x.reached, _LEAST), place(x), marker, color=colour, markersize=4)
+            if x.reached < _LEAST:
+                left.text(_LEAST + 0.008, place(x), f"{x.reached:.2f}", fontsize=7, va="center")
+        left.set_xlim(_LEAST - 0.01, 1)
         left.set_xlabel(f"coverage of 90 % intervals, {sessions} sessions")
         right.axvspan(-0.1, 0.1, color="#000000", alpha=0.08, linewidth=0)
         right.axvline(0, color="#777777", linewidth=0.9)
@@ -94,7 +101,10 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
 
 
 def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
-    """Draw the share of every word, stacked, with wrong words hatched; the share of `redundant` as a diamond."""
+    """Draw the share of every word, stacked, with wrong words hatched.
+
+    A diamond is the share of studies that add `redundant`.
+    """
     for y, cell in enumerate(cells):
         left, shares = 0.0, cell["words"][str(sessions)]
         for word in WORDS:
@@ -114,7 +124,10 @@ def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
 
 
 def _draw_units(axis: Axes, cells: Cells) -> None:
-    """Draw K_s, K_n and carriers as shares of the units, with their SD, and hollow where long recordings put them."""
+    """Draw K_s, K_n and carriers as shares of the units, with their SD.
+
+    Hollow marks stand where long recordings put them.
+    """
     axis.axvspan(SHARE / CLEAR, SHARE * CLEAR, color="#000000", alpha=0.12, linewidth=0)
     for y, cell in enumerate(cells):
         for name in _LABELS:

@@ -7,12 +7,13 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import SEED
-from invariance_probe.calibration.code_counting import CLEAR, QUANTITIES, REDUNDANT, SHARE, WORDS
+from invariance_probe.calibration.code_counting import QUANTITIES, SHARE, WORDS
 from invariance_probe.calibration.code_figure import phase_map_chart, trust_chart
 from invariance_probe.calibration.code_rows import SESSIONS, SHOWN
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.page import by_sessions, number, table
 from invariance_probe.calibration.reading import biases, coverages, sizes, wrong_words
+from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import Chart
 
 _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")
@@ -59,30 +60,35 @@ def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
 
 
 _WORDS_NOTE = (
-    f"`few`: the upper bound of K_s + K_n lies below {SHARE:g} / {CLEAR:g} of the units; `spread`: the lower bound of K_n lies above "
-    f"{CLEAR:g} x {SHARE:g} of them; `between`: neither can be. `redundant`: the lower bound of redundancy lies above {REDUNDANT:g}."
+    f"`few`: the upper bound of K_s + K_n lies below {SHARE:g} / {CLEAR:g} of the units; `spread`: the "
+    f"lower bound of K_n lies above {CLEAR:g} x {SHARE:g} of them; `between`: neither can be. "
+    f"`redundant`: the lower bound of redundancy lies above {REDUNDANT:g}."
 )
 _KEPT_NOTE = (
-    "Share of studies of six sessions that show C_code at most, or more than, a tenth of the range, with two fifths of the units lost; "
-    "beside it C_code, and what an independent code of as much information would lose."
+    "Share of studies of six sessions that show C_code at most, or more than, a tenth of the range, "
+    "with two fifths of the units lost; beside it C_code, and what an independent code of as much "
+    "information would lose."
 )
 _SCALES_NOTE = (
-    "K_s + K_n as it is measured, where the curves cross half of R2, and where they cross half of J, with the coefficient of variation "
-    "over sessions and the bias against n = 30,000. The first depends on how much is decoded, the second does not."
+    "K_s + K_n as it is measured, where the curves cross half of R2, and where they cross half of J, "
+    "with the coefficient of variation over sessions and the bias against n = 30,000. The first "
+    "depends on how much is decoded, the second does not."
 )
 _WRONG_NOTE = (
-    f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` where K_n is at most that. In brackets the "
-    "95 % bound: the larger one of the bootstrap over sessions of the bank and three times the sessions of a study over those of "
-    "the bank. Asked: at most .05, bound at most .10; bold where missed."
+    f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` where "
+    "K_n is at most that. In brackets the 95 % bound: the larger one of the bootstrap over sessions "
+    "of the bank and three times the sessions of a study over those of the bank. Asked: at most .05, "
+    "bound at most .10; bold where missed. Codes without long recordings are left out."
 )
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
-    quick = " **Quick: whether everything works; no evidence of anything.**" if settings["size"] == "quick" else ""
+    quick = " **Quick: whether everything works; no evidence of anything.**"
     return (
-        f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated codes between one carrier and all, the "
-        "finding of the code measured in every session as studies measure it, and judged by the toolkit's own rules in "
-        f"{STUDIES} studies drawn from each bank of sessions.{quick}"
+        f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated codes "
+        "between one carrier and all, the finding of the code measured in every session as studies "
+        "measure it, and judged by the toolkit's own rules in "
+        f"{STUDIES} studies drawn from each bank of sessions.{quick if settings['size'] == 'quick' else ''}"
     )
 
 
@@ -104,9 +110,8 @@ def _caption(content: Mapping[str, Any]) -> str:
     if not cells:
         return ""
     banks, long = ([cell[name] for cell in cells] for name in ("sessions", "long"))
-    return (
-        f"Banks of {_span(banks)} sessions, {_span(long)} long recordings; seed {SEED}; commit {content['settings']['commit']}."
-    )
+    commit = content["settings"]["commit"]
+    return f"Banks of {_span(banks)} sessions, {_span(long)} long recordings; seed {SEED}; commit {commit}."
 
 
 def _span(counts: Sequence[int]) -> str:
@@ -122,7 +127,7 @@ def _section(title: str, lines: Sequence[str], note: str) -> list[str]:
 
 
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per cell: the share of each word at six sessions, and of the most common one at other counts."""
+    """One line per cell: shares of the words at six sessions, of one at other counts."""
     others = [count for count in SESSIONS if count != SHOWN]
     rows = []
     for cell in cells:

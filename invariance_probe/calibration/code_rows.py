@@ -1,4 +1,7 @@
-"""The figures about the finding of the code: words, coverage, sizes and biases in every cell of the phase map."""
+"""The figures about the finding of the code in every cell of the phase map.
+
+They are words, coverage of intervals, sizes of claims, and biases.
+"""
 
 from typing import Any
 
@@ -29,7 +32,10 @@ COVERED = "0.88 to 0.95"
 
 
 def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
-    """Return every figure of the cells that were measured; what is drawn goes to the table `phase_map`."""
+    """Return every figure of the cells that were measured.
+
+    What is drawn goes to the table `phase_map`.
+    """
     tables["phase_map"] = []
     return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
 
@@ -57,7 +63,7 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
 
 
 def _lengths(banks: CellBanks) -> dict[str, LongMean]:
-    """Mean log of every quantity at great length, where at least three long recordings were measured."""
+    """Mean log of every quantity at great length, from three long recordings or more."""
     short, long = banks.short, banks.long
     both = np.intersect1d(short.numbers, long.numbers)
     if len(both) < 3:
@@ -88,7 +94,7 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
 
 
 def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator) -> Row:
-    """How often a wrong word is said; where neither word is wrong, how often both could be: never."""
+    """How often a wrong word is said, with its bound."""
     short = banks.short
 
     def hit(studies: np.ndarray) -> np.ndarray:
@@ -111,7 +117,7 @@ def _costs(bank: CodeBank) -> Bank:
 
 
 def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
-    """How often studies of six sessions find the code `kept` or `lost` at a margin of a tenth of its range."""
+    """How often six sessions find the code `kept` or `lost` at a tenth of its range."""
     kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
     return {"kept": float(kept.mean()), "lost": float(lost.mean())}
 

@@ -1,7 +1,7 @@
-"""The cells of the phase map, on which the finding of the code is calibrated, and how large their banks are.
+"""The cells of the phase map, on which the finding of the code is calibrated.
 
-Between a code of one carrier and one of all units the words change, so that the cells in the middle are measured
-first. The seeds of the worlds are used for nothing else.
+Between a code of one carrier and one of all units the words change, so that the cells in the
+middle are measured first. The seeds of the worlds are used for nothing else.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +34,8 @@ class Cell:
     middle
         Whether it lies where words change: its bank grows twice as fast.
     powers
-        Words that six sessions must find in at least .8 of studies: about the number of units, or `kept`.
+        Words that six sessions must find in at least .8 of studies: about the number of units,
+        or `kept`.
     target
         What is decoded.
     long_bins
@@ -50,9 +51,9 @@ class Cell:
     long_bins: int = LONG_BINS
 
     def study(self, numbers: Iterable[int], long: bool = False) -> Study:
-        """The study of some sessions of the bank, numbered from 0, or of long recordings of the same codes.
+        """The study of some sessions of the bank, or of long recordings of the same codes.
 
-        Its hypothesis is never judged: it is there because every study has one.
+        Sessions are numbered from 0. Its hypothesis is never judged: it is there because every study has one.
         """
         source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
         world = {**source, **self.world, "bins": self.long_bins if long else self.world.get("bins", BINS)}
@@ -97,8 +98,8 @@ CELLS: tuple[Cell, ...] = (
          {"carriers": 60, "information": 0.1, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005}, powers=("spread",), long_bins=120_000),
     Cell("ring", "ring of 50, circular target", {"generator": "ring"}, powers=("kept",), target="direction"),
 )  # fmt: skip
-"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares, many units; and other rates,
-targets and bins."""
+"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares,
+many units; and other rates, targets and bins."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +126,7 @@ class Turn:
 AT_ONCE = 20
 """Sessions of a turn."""
 LONG_EARLY = 8
-"""Long recordings of each cell that are measured after its first sessions; the others wait for the middle of the bank."""
+"""Long recordings of each cell that are measured after its first sessions, the others later."""
 
 
 def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:

@@ -16,9 +16,9 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
 
     `one_unit`: the first halves of one unit, which is moved against all others by half the session. Where it was, the others
     predict it (they share its rate), so its halves would be a target that many units carry; moved, nobody else carries it.
-    A verdict on it must not be `invariant` or `recoverable`.
+    It must not be called `spread`, `invariant` or `tolerated`.
     `projection`: the leading principal component of the standardised first halves, which many units carry by what they share.
-    A verdict on it must not be `sensitive`. (A projection with random weights is mostly the noise of its units: on real
+    It must not be called `sensitive`. (A projection with random weights is mostly the noise of its units: on real
     recordings no decoder finds it.)
 
     Raises

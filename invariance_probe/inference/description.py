@@ -10,6 +10,7 @@ from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
+from invariance_probe.study.code_figures import r2_of
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 
@@ -35,10 +36,14 @@ def codes(evidence: Evidence) -> Iterator[CodePoint]:
         if (code := evidence.codes.get(name)) is None:
             continue
         found, whole = code.figures, code.figures.whole
+        known = whole.decodable
         yield CodePoint(
-            session=name, group=finding.group, units=code.units, decodable=whole.decodable, K_s=found.k_s, K_n=found.k_n,
-            carriers=found.carriers, redundancy=found.redundancy, R_code=whole.range, R_code_se=whole.range_se, r2=whole.r2,
-            loss=found.loss, autocorrelation_s=found.autocorrelation_s, copies=found.copies, sums=found.sums,
+            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s, K_n=found.k_n,
+            carriers=found.carriers, redundancy=found.redundancy,
+            K_s_of_information=whole.k_s_of_information if known else None,
+            K_n_of_information=whole.k_n_of_information if known else None,
+            R_code=whole.range, R_code_se=whole.range_se, r2=whole.r2, loss=found.loss,
+            autocorrelation_s=found.autocorrelation_s, copies=found.copies, sums=found.sums,
         )  # fmt: skip
 
 
@@ -51,9 +56,9 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
         whole = code.figures.whole
         for curve in whole.curves:
             if curve.name in DROPPING and whole.information:
-                for units, information in enumerate(whole.along(curve.name)):
-                    r2 = information / (1 + information)
-                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / whole.r2)
+                for units, found in enumerate(whole.along(curve.name)):
+                    r2 = r2_of(found)
+                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / r2_of(whole.information))
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:

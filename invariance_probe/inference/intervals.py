@@ -126,7 +126,7 @@ class Sample:
             if excess(start + side * step) < 0:
                 return float(
                     optimize.brentq(
-                        excess, *sorted((start + side * step / 2 if step > 1e-3 else start, start + side * step)), xtol=1e-9
+                        excess, *sorted((start + side * step / 2 if step > 1e-3 else start, start + side * step)), xtol=1e-12
                     )
                 )
             step *= 2

@@ -92,8 +92,13 @@ class DoseJudgement(Judgement):
 
     @property
     def p_value(self) -> float | None:
-        """The smallest p value of its possible words; None where no word can be shown."""
-        return min(self.words.values(), default=None)
+        """The smallest p value of its possible words; None where no word can be shown.
+
+        Of a prediction about units that of `few` and of `spread`, which alone can support or
+        contradict it.
+        """
+        counted = {name: p for name, p in self.words.items() if not (self._about_units and name == "between")}
+        return min(counted.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
         """Return what is found at a level."""

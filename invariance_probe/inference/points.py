@@ -61,6 +61,10 @@ class CodePoint:
     """Fewest units found whose loss leaves less than half."""
     carriers: float | None
     """K_s + K_n."""
+    K_s_of_information: float | None
+    """K_s at half of J instead of half of R2; J = R2 / (1 - R2)."""
+    K_n_of_information: float | None
+    """K_n at half of J."""
     redundancy: float | None
     """Information of a random half of the units and of the other half, over that of all."""
     R_code: float
@@ -81,7 +85,7 @@ class CodePoint:
 
 @dataclass(frozen=True)
 class DroppingPoint:
-    """One point of a session's dropping curve: what a number of units decodes."""
+    """One point of a session's dropping curve: what refitted decoders read from fewer units."""
 
     session: str
     group: str
@@ -90,9 +94,9 @@ class DroppingPoint:
     units: int
     """How many units are kept (`gained`), or are lost (`lost`, `random`)."""
     r2: float
-    """Held-out R2 of the decoder refitted on what is kept, at least 0."""
+    """Held-out R2 of the decoder refitted on what is kept, clipped to [0, .999]."""
     part: float
-    """The same over the R2 of all units: K_s and K_n are where it crosses a half."""
+    """The same over that of all units: K_s and K_n are where it crosses half."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,10 @@ LIMITS = {
 }
 """What each verdict by itself cannot support."""
 
+TOLERATED_JITTER = (
+    "that the code is invariant: the target itself changes over the window, and only training was asked to ignore it"
+)
+"""What `tolerated` cannot support on a jitter, where no input is lost."""
 LIMITS_OF_JITTER = (
     "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss",
     "smoothness of the code beyond that of the target itself, which would need kappa = r / rho",
@@ -81,7 +85,7 @@ def _meaning(question: Question, word: str) -> str:
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
     """Return what a finding cannot support, however its verdict is worded."""
     word = _word(finding)
-    limits = [LIMITS[word]]
+    limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
     if question.jitter and word != "untestable":
         limits += LIMITS_OF_JITTER
     if word not in UNCLAIMED:

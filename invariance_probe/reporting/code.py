@@ -57,7 +57,7 @@ def unit_table(hypothesis: dict[str, Any]) -> Table | None:
         own = [unit for unit in code["units"] if unit["session"] == session]
         rows.append((session, str(own[0]["folds"]), _chosen(own, "gained"), _chosen(own, "lost")))
     note = (
-        "Units among the fewest that reach half of the information, and among the fewest whose loss leaves less than half; in "
+        "Units among the fewest that reach half of what all decode, and among the fewest whose loss leaves less than half; in "
         "brackets, in how many of the folds each was chosen. Among copies of one neuron the choice is arbitrary: a unit that is "
         "not named may know as much. named_units.csv has all of them."
     )

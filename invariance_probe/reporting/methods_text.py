@@ -61,7 +61,7 @@ def _code(plan: Plan) -> str:
     return (
         f"The code was measured by linear decoders without SSL, fitted anew on every set of units, in {first.blocks} folds of "
         "contiguous blocks: units were chosen and decoders fitted on all folds but one and scored on that one. K_s and K_n are "
-        "where pooled dropping curves cross half of the information J = R2 / (1 - R2) of all units, redundancy is over "
+        "where pooled dropping curves cross half of the R2 of all units, redundancy (of information, R2 / (1 - R2)) is over "
         f"{first.splits} random halvings of the units, and C_code over {first.masks} balanced masks, in units of the range of the "
         f"same decoders, R_code.{errors} "
     )

@@ -42,6 +42,17 @@ def information(r2: float) -> float:
     return clipped / (1 - clipped)
 
 
+def r2_of(information: float) -> float:
+    """R2 = J / (1 + J), of linear information J.
+
+    Examples
+    --------
+    >>> r2_of(1.0)
+    0.5
+    """
+    return information / (1 + information)
+
+
 @dataclass(frozen=True)
 class DroppingCurve:
     """Decoding error against the number of units gained or lost.

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from invariance_probe.calibration.code_counting import (
+    SHARE,
     covered,
     long_mean,
     rate,
@@ -16,6 +17,10 @@ from invariance_probe.calibration.code_counting import (
 from invariance_probe.calibration.counting import draw
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, turns
 from invariance_probe.data.sessions import session_names
+from invariance_probe.inference.code import CLEAR
+from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.verdicts import carriers_p, decide
 
 
 def bank(k_s, k_n, redundancy=1.0, units=60, sd=0.05, sessions=500, seed=0):
@@ -37,6 +42,28 @@ def test_a_word_is_said_where_the_bounds_are_clear_of_a_quarter_by_a_tenth(k_s, 
 def test_a_word_at_its_very_bound_is_said_in_a_twentieth_of_studies(k_s, k_n, word):
     logs = bank(k_s, k_n, sessions=20_000)
     assert shares(logs, logs, 6, np.random.default_rng(2))[word] == pytest.approx(0.05, abs=0.015)
+
+
+def test_many_studies_say_the_words_that_inference_says_of_each():
+    logs = bank(2.0, 12.5, sd=0.12, sessions=40)
+    studies = draw(np.random.default_rng(10), 40, 5)[:60]
+    bounds = {"below": np.log(SHARE / CLEAR), "above": np.log(SHARE * CLEAR)}
+
+    def alone(study):
+        samples = {
+            name: Sample(tuple(Effect(np.full((1, 1), x), np.ones((1, 1))) for x in logs[name][study]), ("mouse",) * 5)
+            for name in ("carriers", "K_n")
+        }
+        p_values = {
+            "carriers below": samples["carriers"].p_at_most(bounds["below"]),
+            "carriers above": samples["carriers"].p_more_than(bounds["below"]),
+            "K_n below": samples["K_n"].p_at_most(bounds["above"]),
+            "K_n above": samples["K_n"].p_more_than(bounds["above"]),
+        }
+        return decide(carriers_p(p_values), 0.05, "undecided")
+
+    found = words(logs, studies)
+    assert [alone(study) for study in studies] == found.tolist() and len(set(found)) > 1
 
 
 def test_a_study_whose_sessions_disagree_says_nothing():

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from invariance_probe.calibration import code_banks, phase_map
+from invariance_probe.calibration import code_banks, code_counting, counting, phase_map
 from invariance_probe.calibration.code_banks import CellBanks, CodeBank
 from invariance_probe.calibration.code_page import write_code_page
 from invariance_probe.calibration.code_rows import code_rows
@@ -15,6 +15,15 @@ from invariance_probe.calibration.phase_map import CELLS, Sizes
 from invariance_probe.cli import main
 
 CELL = {cell.name: cell for cell in CELLS}
+
+
+@pytest.fixture(autouse=True)
+def few_studies(monkeypatch):
+    """Enough studies and resampled banks for these tests: counting for figures takes minutes."""
+    monkeypatch.setattr(counting, "CLAIMS", 1000)
+    for module in (counting, code_counting):
+        monkeypatch.setattr(module, "STUDIES", 1000)
+        monkeypatch.setattr(module, "BOOTSTRAPS", 10)
 
 
 def bank(k_s, k_n, cost=0.2, redundancy=1.0, sessions=400, seed=0, sd=0.04):
@@ -89,6 +98,7 @@ def test_a_page_without_cells_says_so(tmp_path):
     assert "Nothing was measured yet." in (tmp_path / "README.md").read_text()
 
 
+@pytest.mark.slow
 def test_the_code_can_be_calibrated_and_counted_again_from_the_store(tmp_path, monkeypatch):
     cells = tuple(CELL[name] for name in ("strong-6", "copies"))
     monkeypatch.setattr(phase_map, "CELLS", cells)

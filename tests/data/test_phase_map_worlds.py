@@ -152,7 +152,7 @@ def test_the_ring_has_groups_that_prefer_one_direction_and_a_unit_alone():
 
 @pytest.mark.parametrize(("case", "label_tau_s"), [("drift", 60.0), ("quiet", 10.0)])
 def test_drifting_worlds_code_nothing(case, label_tau_s):
-    """Chance makes any two slow processes look alike in one session; over sessions, not even the oracle's gain is related."""
+    """Chance makes slow processes look alike in one session; over sessions they are unrelated."""
     values = {"generator": "nothing", "case": case, "label_tau_s": label_tau_s, "bins": 6000, "units": 12}
     sessions = [world(f"s-{i}", **values) for i in range(60)]
     related = [np.corrcoef(found.targets["label"], found.activity.sum(axis=1))[0, 1] for found in sessions]

@@ -117,6 +117,8 @@ def test_a_verdict_on_jitter_holds_under_these_recipes_and_is_no_time_constant(v
     assert found.verdict == verdict
     assert verdict == "inconclusive" or "under the recipes declared, longer, wider" in found.supports
     assert "the test-lag curve: tau = 0.8" in found.supports
+    assert "information is lost" not in found.cannot_support
+    assert ("the target itself changes over the window" in found.cannot_support) == (verdict == "tolerated")
     assert "he circuit's time constant" in found.cannot_support and "kappa" in found.cannot_support
 
 

@@ -9,7 +9,7 @@ import pytest
 from inference.builder import make_plan, planted
 
 from invariance_probe.inference import infer
-from invariance_probe.reporting.figures.dropping import dropping_curves, mean_curve
+from invariance_probe.reporting.figures.dropping import Curve, curves_of, dropping_curves, mean_curve
 from invariance_probe.reporting.figures.plane import carriers_plane
 from invariance_probe.reporting.figures.worlds import WORLDS
 from invariance_probe.reporting.model import report_model
@@ -74,26 +74,30 @@ def test_without_a_k_there_is_no_plane_and_without_curves_no_figure_of_them(repo
     assert dropping_curves(report["hypotheses"][0], []) is None
 
 
-def test_the_mean_gained_curve_reaches_half_at_the_pooled_k_s(report):
+@pytest.mark.parametrize(("name", "k"), [("gained", "K_s"), ("lost", "K_n")])
+def test_the_mean_curve_reaches_half_at_the_pooled_number_of_units(report, name, k):
     """Sessions are averaged as K is: on the logarithm of the number of units."""
+    units, levels = mean_curve(curves_of(report["dropping"], name))
+    order = np.argsort(levels)
+    crossing = np.interp(0.5, levels[order], units[order])
+    assert crossing == pytest.approx(report["hypotheses"][0]["code"][k]["estimate"], rel=0.01)
+
+
+def test_every_curve_reaches_half_where_the_session_has_its_k(report):
     for name, k in (("gained", "K_s"), ("lost", "K_n")):
-        curves = {}
-        for p in report["dropping"]:
-            if p["curve"] == name:
-                curves.setdefault(p["session"], []).append((p["units"], p["part"]))
-        units, levels = mean_curve(list(curves.values()), rising=name == "gained")
-        order = np.argsort(levels)
-        crossing = np.interp(0.5, levels[order], units[order])
-        assert crossing == pytest.approx(report["hypotheses"][0]["code"][k]["estimate"], rel=0.02)
+        own = [curve.reached(0.5) for curve in curves_of(report["dropping"], name)]
+        assert own == pytest.approx([p[k] for p in report["code"]])
 
 
 def test_the_mean_curve_ends_where_the_shortest_ends():
-    long, short = [(0, 0.0), (1, 0.5), (2, 1.0)], [(0, 0.0), (1, 0.2), (2, 0.6)]
-    units, levels = mean_curve([long, short], rising=True)
-    assert (units[0], levels[0]) == (0, 0) and levels[-1] == pytest.approx(0.6)
-    assert units[-1] == pytest.approx((1.2 * 2) ** 0.5)
-    falling, at = mean_curve([[(0, 1.0), (1, 0.4)], [(0, 1.0), (1, 0.7), (2, 0.3)]], rising=False)
-    assert at[-1] == pytest.approx(0.4) and falling[-1] == pytest.approx((1.0 * 1.75) ** 0.5)
+    """With R2 of all .8, J of all is 4; half of R2 is J = 2 / 3."""
+    long, short = Curve((0.0, 2 / 3, 4.0), 0.8), Curve((0.0, 1 / 3, 2 / 3), 0.8)
+    units, levels = mean_curve([long, short])
+    assert (units[0], levels[0]) == (0, 0) and levels[-1] == pytest.approx(0.5)
+    assert units[-1] == pytest.approx((1 * 2) ** 0.5)
+    falling, at = mean_curve([Curve((4.0, 2 / 3), 0.8), Curve((4.0, 2.0, 0.25), 0.8)])
+    assert (falling[0], at[0]) == (0, 1) and at[-1] == pytest.approx(0.5)
+    assert falling[-1] == pytest.approx((1 + (2 - 2 / 3) / (2 - 0.25)) ** 0.5)
 
 
 def test_the_dropping_figure_has_every_point_of_the_three_curves(report):

@@ -1,18 +1,22 @@
 """Tables of both findings, and what an independent script computes from the files."""
 
 import math
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from inference.builder import make_plan, planted
 
+from invariance_probe.cli import _say
 from invariance_probe.inference import infer
 from invariance_probe.reporting import render
 from invariance_probe.reporting.code import LONGEST, quantity_table, unit_table
 from invariance_probe.reporting.learning import corrupted_table, recipe_table
 from invariance_probe.reporting.model import report_model
 from invariance_probe.results.tables import SUMS, code_sums, tidy
+from invariance_probe.runner import Outcome
 
 CODE = {"c_code": 0.3, "c_blind": 0.5, "carriers": (1.7, 6.4), "spread": 0.05, "redundancy": 1.3}
 PROVENANCE = {"versions": {}, "failures": []}
@@ -65,11 +69,12 @@ def crossing(values, half, rising):
 def recomputed(sums, dose="unit_dropout.rate=0.4"):
     """K_s, K_n, redundancy, C_code and C_blind from the rows of dropping_curves.csv alone (science.md 2.1)."""
     floor, J = total(sums, "linear_floor"), information(total(sums, "linear"), total(sums, "linear_floor"))
+    half = (J / (1 + J) / 2) / (1 - J / (1 + J) / 2)  # J at half of R2
     found = {}
     for name, k, rising in (("gained", "K_s", True), ("lost", "K_n", False)):
         curve = sums[(sums.what == "curve") & (sums.name == name)]
         steps = sorted(set(curve.step.astype(float)))
-        found[k] = crossing([information(total(curve, "curve", step=n), floor) for n in steps], J / 2, rising)
+        found[k] = crossing([information(total(curve, "curve", step=n), floor) for n in steps], half, rising)
     splits = sorted(set(sums[sums.what == "a half"].step.astype(float)))
     halves = [information(total(sums, half, step=n), floor) for n in splits for half in ("a half", "the other half")]
     found["redundancy"] = sum(halves) / len(splits) / J
@@ -215,3 +220,11 @@ def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit
         (codes.K_s + codes.K_n).tolist()
     )
     assert not math.isnan(codes.R_code.sum())
+
+
+def test_the_command_line_prints_both_findings_and_the_flag(study, capsys):
+    findings = replace(study[2], hypotheses=(replace(study[2].hypotheses[0], flags=("regularised",)),))
+    _say(Outcome(findings, Path("r/index.html"), {}, 0, 0.0))
+    printed, finding = capsys.readouterr().out, findings.hypotheses[0]
+    assert f"the code: {finding.code.sentence}" in printed and f"learning: {finding.learning.sentence}" in printed
+    assert f"H1: {finding.verdict} [regularised]" in printed and "that is no invariance" in printed

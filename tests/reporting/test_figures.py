@@ -16,6 +16,7 @@ from invariance_probe.reporting.model import report_model
 
 REGISTERED = Standing("0123456789abcdef" * 4)
 KINDS = {"dropout": {"C_code": 0.4}, "jitter": {"third": 0.0}}
+NO_PLANTS = {"no plants": {"C_code": 0.4}}
 OWN = {
     "how many units suffice, and how many it takes to lose the target": "code",
     "dropping curves": "code",
@@ -31,8 +32,8 @@ OWN = {
 
 @cache
 def report_of(kind, tau=0.8, registered=False):
-    plan = make_plan(**(JITTER if kind == "jitter" else {}))
-    results = with_lags(plan, planted(plan, **KINDS[kind]), tau=tau)
+    plan = make_plan(plants=kind != "no plants", **(JITTER if kind == "jitter" else {}))
+    results = with_lags(plan, planted(plan, **{**KINDS, **NO_PLANTS}[kind]), tau=tau)
     return report_model(plan, infer(plan, results, {}, REGISTERED if registered else Standing(None)), {})
 
 
@@ -55,7 +56,7 @@ def test_every_caption_says_on_how_much_it_rests_and_how_it_stands():
     assert unregistered == {"6 sessions, 2 seeds, 8 test blocks a session; exploratory, not registered"}
     registered = {chart.rests_on for chart in figures("jitter", registered=True).values()}
     assert registered == {"6 sessions, 2 seeds, 8 test blocks a session; confirmatory, registered as 0123456789ab"}
-    open_gate = {chart.rests_on for chart in figures("dropout", registered=True).values()}  # planted targets not computed
+    open_gate = {chart.rests_on for chart in figures("no plants", registered=True).values()}  # planted targets not computed
     standing = "exploratory (the study is registered as 0123456789ab)"
     assert open_gate == {f"6 sessions, 2 seeds, 8 test blocks a session; {standing}"}
 
@@ -117,7 +118,7 @@ def test_an_untestable_jitter_still_shows_how_long_the_code_holds():
 
 
 def test_the_forest_has_the_verdict_and_the_gates_that_did_not_pass():
-    chart = figures("dropout")["every session at the primary dose"]
+    chart = figures("no plants")["every session at the primary dose"]
     assert "Verdict: H1: tolerated (predicted tolerated: supported)" in chart.alt
     assert "Gates not computed: planted targets: one unit" in chart.alt and "failed" not in chart.alt
     report = report_of("dropout")

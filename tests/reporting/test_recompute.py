@@ -1,8 +1,10 @@
 """An independent script computes a report's figures again from the study file and the tables."""
 
 import json
+import re
 import runpy
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +13,8 @@ from inference.builder import JITTER, make_plan, planted
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
-from invariance_probe.reporting import render
+from invariance_probe.reporting.model import report_model
+from invariance_probe.reporting.tables import write_tables
 from invariance_probe.results.tables import code_sums, tidy
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "recompute_report.py"
@@ -23,22 +26,27 @@ TWO = [CLAIM, {**CLAIM, "id": "H2", "predicts": "distributed"}]
 RECOMPUTED = {"claims: p values", "hypotheses: p values", "hypotheses: adjusted p values", "words: verdicts"}
 
 
-def written(plan, path, standing=REGISTERED, **values):
-    """Render planted results to a folder, and the study to a file."""
+def written(plan, path, standing=REGISTERED, edit=lambda result: result, **values):
+    """Write what is inferred from planted results, the tables, and the study, which is also YAML."""
     results = planted(
         plan, spread=0.04, T=0.5, **{"C_code": 0.3, "delta": 0.06, "H": 0.02, "paired": -0.02, "code": CODE, **values}
     )
-    findings = infer(plan, results, {}, standing)
-    sums = code_sums(plan.runs, results)
-    page = render(plan, findings, tidy(plan.runs, results), {"versions": {}, "failures": []}, path / "report", sums)
+    results = {key: edit(result) for key, result in results.items()}
+    report = report_model(plan, infer(plan, results, {}, standing), {})
+    folder = path / "report"
+    folder.mkdir()
+    (folder / "report.json").write_text(json.dumps(report))
+    write_tables(report, tidy(plan.runs, results), folder, code_sums(plan.runs, results))
     study = path / "study.yaml"
     study.write_text(json.dumps(plan.study.model_dump(mode="json", exclude_none=True)))
-    return study, page.parent
+    return study, folder
 
 
 @pytest.fixture(scope="module")
 def recompute():
-    return runpy.run_path(str(SCRIPT))["recompute"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(SCRIPT.parent)
+        return runpy.run_path(str(SCRIPT))["recompute"]
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +63,6 @@ def test_three_fixed_sessions_with_a_panel_and_two_hypotheses_are_recomputed(rec
 
 
 STUDIES = {
-    "six sessions of one subject": (make_plan(), {"recipes": RECIPES}),
     "a word under every recipe": (make_plan(), {"C_code": 0.5, "delta": 0.3}),
     "recipes that contradict": (make_plan(), {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}}),
     "a jitter": (make_plan(**JITTER), {"third": 0.05}),
@@ -70,6 +77,25 @@ STUDIES = {
 def test_other_studies_are_recomputed(recompute, tmp_path, name):
     plan, values = STUDIES[name]
     assert recompute(*written(plan, tmp_path, **values)) == 0
+
+
+def slow_with_a_supervised_ceiling(result):
+    """Make blocks too short, so that two are merged, and the supervised decoder the best."""
+    if result.code is not None:
+        return replace(result, code=replace(result.code, autocorrelation_s=1.5))
+    return replace(result, selection_loss=0.3) if result.selection_loss == 0.5 else result
+
+
+@pytest.mark.parametrize("sessions", [3, 8])
+def test_merged_blocks_several_subjects_and_another_ceiling_are_recomputed(recompute, tmp_path, sessions):
+    plan = make_plan(sessions=sessions, folds={"scheme": "blocks", "count": 16})
+    own = tuple(replace(session, subject=f"rat{i // 2}") for i, session in enumerate(plan.sessions))
+    study, folder = written(replace(plan, sessions=own), tmp_path, edit=slow_with_a_supervised_ceiling)
+    report = json.loads((folder / "report.json").read_text())
+    assert report["hypotheses"][0]["scope"] == ("these recordings" if sessions == 3 else "population of subjects")
+    assert {session["ceiling_family"] for session in report["sessions"]} == {"supervised"}
+    assert "over 8 blocks" in report["sessions"][0]["detail"]
+    assert recompute(study, folder) == 0
 
 
 CHANGED = {
@@ -93,15 +119,17 @@ def test_a_changed_figure_is_found(recompute, fixed, tmp_path, what):
 
 
 def test_the_script_shares_no_code_with_the_package():
-    assert "import invariance_probe" not in SCRIPT.read_text() and "from invariance_probe" not in SCRIPT.read_text()
+    files = [SCRIPT, *(SCRIPT.parent / "recompute").glob("*.py")]
+    assert len(files) > 5
+    assert not [f.name for f in files if re.search(r"^\s*(import|from) invariance_probe", f.read_text(), re.MULTILINE)]
 
 
 def test_a_changed_loss_in_the_table_is_found(recompute, fixed, tmp_path):
     study, folder = fixed
     copied = tmp_path / "report"
     shutil.copytree(folder, copied)
-    results = pd.read_csv(copied / "results.csv", keep_default_na=False)
+    results = pd.read_csv(copied / "results.csv", dtype=object, keep_default_na=False)
     row = results.index[(results.setting == "recipe: longer") & (results.arm == "independent")][0]
-    results.loc[row, "loss"] = float(results.loc[row, "loss"]) + 1e-3
+    results.loc[row, "loss"] = str(float(results.loc[row, "loss"]) + 1e-3)
     results.to_csv(copied / "results.csv", index=False)
     assert recompute(study, copied) > 0

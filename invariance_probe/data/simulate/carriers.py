@@ -1,8 +1,9 @@
-"""The worlds of the phase map: a label in a population whose carriers, information and noise are declared.
+"""The worlds of the phase map: a label in a population of declared carriers.
 
-In go how many neurons carry the label, how their information is shared out, what noise they share and how they
-are recorded; out come spike counts and the label. The population (rates, gains, loadings) has a random stream
-of its own, so that a recording of another length is one of the same code.
+In go how many neurons carry the label, how their information is shared out, what noise they share
+and how they are recorded; out come spike counts and the label. The population (rates, gains,
+loadings) has a random stream of its own, so that a recording of another length is one of the same
+code.
 """
 
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from invariance_probe.study.recordings import CarriersRecording
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What stays the same in every recording of one population; neurons that carry the label come first.
+    """What stays the same in every recording of one population.
+
+    Neurons that carry the label come first.
 
     Attributes
     ----------
@@ -77,7 +80,10 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
 
 
 def draw_population(source: CarriersRecording, session: str) -> Population:
-    """Draw the rates, gains and loadings of a session's population; the number of bins plays no part."""
+    """Draw the rates, gains and loadings of a session's population.
+
+    The number of bins plays no part.
+    """
     rng = generator("population", source.seed, session)
     neurons = source.carriers + source.units - source.carriers * source.units_per_carrier
     carries = np.arange(neurons) < source.carriers
@@ -95,7 +101,7 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
 
 
 def _recorded(rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray) -> np.ndarray:
-    """Counts of the recorded units (time, unit): all units of the first carrier, of the second, ..., then the others."""
+    """Counts of the recorded units (time, unit): those of each carrier, then the others."""
     carriers, others = neurons[:, : source.carriers], neurons[:, source.carriers :]
     if source.copies > 1:
         units = rng.binomial(carriers[..., None], source.copy_probability, (*carriers.shape, source.copies))

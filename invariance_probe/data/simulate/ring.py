@@ -1,4 +1,4 @@
-"""A ring of tuned units in groups that prefer the same directions, and one direction that a single unit prefers."""
+"""A ring of tuned units: groups of one preferred direction, and a unit alone."""
 
 import numpy as np
 from scipy.special import i0e
@@ -12,8 +12,9 @@ from invariance_probe.study.recordings import RingRecording
 def simulate_ring(source: RingRecording, session: str) -> Recording:
     """Simulate one session; the target is `direction`, in radians.
 
-    The direction is that of a point in the plane whose coordinates are OU processes. Tuning is von Mises and keeps
-    the mean rate; preferred directions are evenly spaced, and the last one belongs to one unit alone.
+    The direction is that of a point in the plane whose coordinates are OU processes. Tuning is
+    von Mises and keeps the mean rate; preferred directions are evenly spaced, and the last one
+    belongs to one unit alone.
     """
     own = generator("population", source.seed, session)
     groups = np.append(np.repeat(np.arange(source.directions - 1), source.copies), source.directions - 1)

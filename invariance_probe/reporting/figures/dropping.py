@@ -1,5 +1,7 @@
 """Dropping curves: decoding against the number of units kept, or lost."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
@@ -9,6 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
+from invariance_probe.reporting.words import sessions_of
+from invariance_probe.study.code_figures import information, r2_of
 
 STYLE = {
     "gained": (BLUE, "-", "kept, most useful first"),
@@ -17,10 +21,33 @@ STYLE = {
 }
 """Colour, dashes and meaning of each curve."""
 HALF = 0.5
-Curve = list[tuple[float, float]]
-"""Units kept or lost, with the part of the R2 of all units."""
-BETWEEN = 20
-"""Points that are drawn between two numbers of units."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """A dropping curve of one session, linear in J between whole numbers of units."""
+
+    information: tuple[float, ...]
+    """J with 0, 1, 2, ... units kept or lost (step,)."""
+    r2_of_all: float
+
+    def part(self, found: float) -> float:
+        """Return J as a part of the R2 of all units."""
+        return r2_of(found) / self.r2_of_all
+
+    def reached(self, level: float) -> float:
+        """Return the number of units at which the curve first reaches a part of R2."""
+        wanted, rising = information(level * self.r2_of_all), self.information[-1] > self.information[0]
+        for units, (before, after) in enumerate(pairwise(self.information)):
+            if after >= wanted if rising else after <= wanted:
+                return units + (wanted - before) / (after - before) if after != before else units + 1
+        return float(len(self.information) - 1)
+
+    def points(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return units and part of R2 (point,), twenty points for each unit."""
+        units = np.linspace(0, len(self.information) - 1, 20 * (len(self.information) - 1) + 1)
+        found = np.interp(units, np.arange(len(self.information)), self.information)
+        return units, np.array([self.part(value) for value in found])
 
 
 def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
@@ -40,7 +67,7 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
     Chart or None
         None where there are no curves.
     """
-    curves = {name: _by_session(points, name) for name in STYLE}
+    curves = {name: curves_of(points, name) for name in STYLE}
     if not any(curves.values()):
         return None
 
@@ -55,76 +82,56 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         axes[0].annotate("half", (0.01, HALF), xycoords=axes[0].get_yaxis_transform(), fontsize=8, va="bottom", color=GREY)
         axes[0].set_xlabel("units kept")
         axes[1].set_xlabel("units lost")
-        axes[0].set_ylabel("R2, part of that of all units")
+        axes[0].set_ylabel("$R^2$, part of that of all units")
         axes[0].set_ylim(-0.03, 1.06)
 
-    rows = tuple((p["session"], STYLE[p["curve"]][2], p["units"], p["part"]) for p in points if p["curve"] in STYLE)
+    shown = [p for p in points if p["curve"] in STYLE]
+    rows = tuple((p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown)
     alt = (
-        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, most "
-        "useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half of it: the "
-        "left curve crosses it at K_s, the right solid one at K_n. Between whole numbers of units, information J = R2 / (1 - R2) is "
-        "interpolated. "
-        f"Thin lines are {len({p['session'] for p in points})} sessions, thick ones their mean; a curve ends just beyond its crossing."
+        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, "
+        "most useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half: "
+        "the left curve crosses it at K_s, the right solid one at K_n. "
+        f"Thin lines are {sessions_of(len({p['session'] for p in points}))}, thick ones their mean; between whole numbers of units "
+        "J = R2 / (1 - R2) is interpolated."
     )
     title = f"{hypothesis['id']}: dropping curves"
-    return chart(title, alt, draw, (7.8, 4.0), ("session", "units", "number", "part of the R2 of all units"), rows)
+    return chart(title, alt, draw, (7.8, 4.0), ("session", "units", "number", "R2", "part of that of all"), rows)
 
 
-def _by_session(points: list[dict[str, Any]], name: str) -> dict[str, Curve]:
-    found: dict[str, list[tuple[int, float, float]]] = {}
-    for p in points:
-        if p["curve"] == name:
-            found.setdefault(p["session"], []).append((p["units"], p["r2"], p["part"]))
-    return {session: between(sorted(curve)) for session, curve in found.items()}
+def curves_of(points: list[dict[str, Any]], name: str) -> list[Curve]:
+    """Return the curve of that name of every session that has one."""
+    found = []
+    for session in sorted({p["session"] for p in points}):
+        own = [p for p in points if p["session"] == session]
+        whole = next((p["r2"] / p["part"] for p in own if p["part"]), 0.0)
+        steps = sorted((p["units"], p["r2"]) for p in own if p["curve"] == name)
+        if len(steps) > 1 and whole:
+            found.append(Curve(tuple(information(r2) for _, r2 in steps), whole))
+    return found
 
 
-def between(curve: list[tuple[int, float, float]]) -> Curve:
-    """Fill a curve in between its points (units, R2, part), along straight lines of J = R2 / (1 - R2)."""
-    whole = max((r2 / part for _, r2, part in curve if part > 0), default=1.0)
-    units, information = np.array([(n, r2 / (1 - r2)) for n, r2, _ in curve]).T
-    fine = np.linspace(units[0], units[-1], BETWEEN * (len(units) - 1) + 1)
-    j = np.interp(fine, units, information)
-    return list(zip(fine.tolist(), (j / (1 + j) / whole).tolist(), strict=True))
-
-
-def _draw(axis: Axes, curves: dict[str, Curve], name: str) -> None:
+def _draw(axis: Axes, curves: list[Curve], name: str) -> None:
     colour, dashes, label = STYLE[name]
-    for curve in curves.values():
-        axis.plot(*zip(*curve, strict=True), color=colour, linestyle=dashes, alpha=0.35, linewidth=0.8)
-    units, levels = mean_curve(list(curves.values()), rising=name == "gained")
-    axis.plot(units, levels, color=colour, linestyle=dashes, linewidth=2.4, label=label)
+    for curve in curves:
+        axis.plot(*curve.points(), color=colour, linestyle=dashes, alpha=0.35, linewidth=0.8)
+    axis.plot(*mean_curve(curves), color=colour, linestyle=dashes, linewidth=2.4, label=label)
 
 
-def mean_curve(curves: list[Curve], rising: bool) -> tuple[np.ndarray, np.ndarray]:
+def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     """Average curves: at every level, the geometric mean of the units that reach it.
-
-    Parameters
-    ----------
-    curves
-        One curve a session, from no unit kept or lost upwards.
-    rising
-        Whether R2 rises along a curve.
 
     Returns
     -------
     units, levels
-        Number of units and part of the R2 (level,), as far as every session's curve goes.
+        Number of units and part of R2 (level,), as far as every session's curve goes.
     """
     if not curves:
         return np.zeros(0), np.zeros(0)
-    start = max(curve[0][1] for curve in curves) if rising else min(curve[0][1] for curve in curves)
-    end = min(max(v for _, v in curve) for curve in curves) if rising else max(min(v for _, v in curve) for curve in curves)
+    start, ends = curves[0].part(curves[0].information[0]), [curve.part(curve.information[-1]) for curve in curves]
+    end = min(ends, key=lambda value: abs(value - start))
     levels = np.linspace(start, end, 101)
-    reached = np.array([[_first(curve, level, rising) for level in levels[1:]] for curve in curves])
+    reached = np.array([[curve.reached(level) for level in levels[1:]] for curve in curves])
     return np.concatenate(([0.0], np.exp(np.log(reached).mean(axis=0)))), levels
-
-
-def _first(curve: Curve, level: float, rising: bool) -> float:
-    """Return the units at which a curve first reaches a level, interpolated."""
-    for (units, before), (later, after) in pairwise(curve):
-        if after >= level if rising else after <= level:
-            return units + (level - before) / (after - before) * (later - units) if after != before else later
-    return float(curve[-1][0])
 
 
 def _units_axis(axis: Axes, most: int) -> None:

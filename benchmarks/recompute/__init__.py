@@ -1,0 +1,1 @@
+"""Figures of a report computed again from its tables, without the package."""
