@@ -31,7 +31,7 @@ CHECKS = 10
 
 
 def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train stacked supervised networks, and score their own predictions on inputs corrupted as in training."""
+    """Train stacked supervised networks, and score their own predictions."""
     settings = settings_of(runs)
     dtype = storage(settings.precision)
     cuts = [bench.validation(bench.train_windows(run), run) for run in runs]
@@ -51,7 +51,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
 
     def validate() -> None:
         frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
-        losses = _prediction_losses(bench, views, frozen, targets, draws=1)
+        losses = _prediction_losses(bench, views, frozen, targets)
         seen.offer(
             frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)])
         )
@@ -107,26 +107,15 @@ class _Best:
 
 
 @torch.no_grad()
-def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor, draws: int) -> Tensor:
+def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor) -> Tensor:
     windows = bench.all_windows.expand(len(targets), -1)
-    losses = [target_loss(frozen(views.single(EVALUATION_STEP + i, windows)), targets) for i in range(draws)]
-    return torch.stack(losses).mean(0).to(torch.float64)
+    return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
 
 
 @torch.no_grad()
 def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
-    """Return decoding losses (run, window) and predictions (run, window, column), averaged over draws of the corruption if there is one.
-
-    A run without a corruption has one draw, whatever its partners: the mean of eight like numbers may differ in the last bit.
-    """
+    """Return decoding losses (run, window) and predictions (run, window, column)."""
     windows = bench.all_windows.expand(frozen.runs, -1)
-    total = torch.zeros(windows.shape, dtype=torch.float64, device=bench.device)
-    mean = torch.zeros(1, dtype=torch.float64, device=bench.device)
-    draws = 1 if views.idle.all() else 8
-    for i in range(draws):
-        outputs = frozen(views.single(EVALUATION_STEP + 1 + i, windows)).to(torch.float64)
-        predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
-        losses = bench.target.losses(predictions)
-        total += losses
-        mean = mean + predictions / draws
-    return torch.where(views.idle.view(-1, 1), losses, total / draws), torch.where(views.idle.view(-1, 1, 1), predictions, mean)
+    outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
+    predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
+    return bench.target.losses(predictions), predictions

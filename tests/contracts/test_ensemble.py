@@ -180,21 +180,10 @@ def test_a_network_with_one_output_is_the_same_alone_and_together(kind):
     """The last that is missing of a stack is trained alone, and torch multiplies one run's one column by a routine of its own."""
     encoder = {"kind": kind, **({"widths": [16, 8]} if kind == "mlp" else {})}
     bench, _, plan = bench_and_runs({"kind": "simclr", "encoder": encoder}, "float32", window={"length_bins": 4})
-    runs = [r for r in plan.grid if r.session == plan.sessions[0].name and r.method.kind == "supervised"][:3]
+    runs = [r for r in plan.baselines if r.session == plan.sessions[0].name and r.method.kind == "supervised"][:3]
     assert len(runs) == 3 and bench.target.values.shape[1] == 1
     together = MEASURES["supervised"](bench, runs, lambda steps: None)
     for whole, run in zip(together, runs, strict=True):
         (alone,) = MEASURES["supervised"](bench, [run], lambda steps: None)
         assert alone.result == whole.result
         assert all(np.array_equal(alone.weights[name], value) for name, value in whole.weights.items())
-
-
-def test_a_clean_network_is_measured_by_one_draw_whatever_its_partners():
-    """Eight like losses have a mean that may differ from them in the last bit."""
-    bench, _, plan = bench_and_runs({"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}}, "float32")
-    mine = [r for r in (*plan.baselines, *plan.grid) if r.session == plan.sessions[0].name and r.method.kind == "supervised"]
-    clean, corrupted = next(r for r in mine if not r.axis), next(r for r in mine if r.axis)
-    together = MEASURES["supervised"](bench, [clean, corrupted], lambda steps: None)
-    for whole, run in zip(together, (clean, corrupted), strict=True):
-        (alone,) = MEASURES["supervised"](bench, [run], lambda steps: None)
-        assert alone.result == whole.result
