@@ -45,7 +45,7 @@ def test_plan_counts_the_runs_of_the_first_look_and_of_all(tmp_path):
     path, runs = study(tmp_path, adaptive={"looks": [2, 3]}), tmp_path / "runs"
     plan = make_plan(open_study(path, ()))
     first, whole = stock(plan, runs)
-    seeded = [run for run in plan.grid if run.method.kind in ("simclr", "supervised")]
+    seeded = [*plan.grid, *plan.examined]
     later = [run for run in seeded if run.seed % 3 == 2]
     assert (whole.runs - first.runs, whole.model_steps - first.model_steps) == (len(later), sum(run.steps for run in later))
     assert 3 * len(later) == len(seeded) and whole.runs == len(plan.runs)

@@ -6,7 +6,7 @@ import pytest
 from conftest import tiny_study
 from test_cli import call, write
 
-WORLD = {"kind": "simulated", "generator": "head_direction", "session": "ring", "sessions": 2, "units": 20, "bins": 1500}
+WORLD = {"kind": "simulated", "generator": "head_direction", "session": "ring", "sessions": 2, "units": 20, "bins": 4000}
 CONTRAST = {"kind": "contrast", "id": "S", "claim": "REM runs along the ring", "axis": "state.share", "dose": 0.5}
 PAIRING = {"kind": "state", "window_s": 0.2, "partners": [2], "others": [1], "gap_s": 2.0, "span_s": 1.0}
 STATES = {
