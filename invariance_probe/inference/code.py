@@ -19,6 +19,7 @@ from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.verdicts import CARRIERS_WORDS, carriers_p, decide
 from invariance_probe.study.code_figures import CodeFigures, HeldOutErrors
+from invariance_probe.study.session import THESE_RECORDINGS
 
 CLEAR = 1.1
 """A bound must be clear of the share by this factor: K is biased by up to a tenth."""
@@ -64,17 +65,17 @@ class SessionCode:
         """Return the logarithm of the redundancy."""
         return self._logarithm(lambda part: part.redundancy)
 
-    def _logarithm(self, quantity: Callable[[HeldOutErrors], float | None]) -> Effect:
+    def _logarithm(self, measure: Callable[[HeldOutErrors], float | None]) -> Effect:
         def logged(part: HeldOutErrors) -> float | None:
-            found = quantity(part)
+            found = measure(part)
             return math.log(found) if found else None
 
         values = self._values(logged) if self.figures.whole.decodable else np.full((1, 1), np.nan)
         return Effect(values, np.ones_like(values))
 
-    def _values(self, quantity: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
-        """Return a quantity (1, 1), or its jackknife pseudo-values (1, block), whose mean it is, over blocks that are long enough."""
-        parts = [quantity(part) for part in (self.figures.whole, *self.figures.deleted)]
+    def _values(self, measure: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
+        """Return a measure (1, 1), or its jackknife pseudo-values (1, block), whose mean it is, over blocks that are long enough."""
+        parts = [measure(part) for part in (self.figures.whole, *self.figures.deleted)]
         whole, *deleted = np.array([math.nan if found is None else found for found in parts], dtype=float)
         if not len(deleted):
             return np.full((1, 1), whole)
@@ -109,7 +110,7 @@ class Code:
 
     def _over(self, effects: Sequence[Effect]) -> Sample:
         sample = Sample(tuple(effects), self.subjects)
-        if sample.scope == "these recordings" and any(effect.values.shape[1] < 2 for effect in effects):
+        if sample.scope == THESE_RECORDINGS and any(effect.values.shape[1] < 2 for effect in effects):
             nothing = Effect(np.full((1, 1), np.nan), np.ones((1, 1)))
             return Sample((nothing,) * len(effects), self.subjects)  # no variance without a jackknife
         return sample
@@ -203,13 +204,14 @@ def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ra
         redundant=allowed and code.redundant(level),
         K_s=_back(code.logarithm("K_s"), code), K_n=_back(code.logarithm("K_n"), code),
         carriers=_back(code.logarithm("carriers"), code), redundancy=_exponential(code.logarithm("redundancy"), 1.0),
-        C_code=_quantity(code.sample("C_code")), C_blind=_quantity(code.sample("C_blind")),
+        C_code=quantity(code.sample("C_code")), C_blind=quantity(code.sample("C_blind")),
         independent=independent, known_masks=all(part.known_masks for part in parts), linear=reached < MOSTLY_LINEAR,
         n_units=tuple(session.units for session in code.sessions), share=code.share, units=tuple(_named(code, names)), sentence="",
     )  # fmt: skip
 
 
-def _quantity(sample: Sample) -> Quantity | None:
+def quantity(sample: Sample) -> Quantity | None:
+    """Return the estimate of a sample with its 90 % interval; None where runs are missing."""
     return Quantity(sample.estimate, *sample.interval(), len(sample.effects)) if sample.complete else None
 
 

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from invariance_probe.inference import gates
 from invariance_probe.inference.code_measures import code_measures, in_words
 from invariance_probe.inference.dose_response import dose_interval
 from invariance_probe.inference.entry import persistence
 from invariance_probe.inference.estimands import CORRUPTED_TWICE
 from invariance_probe.inference.findings import CodeFinding, DoseInterval, Estimand, NaiveRule, NoSSL
 from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.learning import ARMED, Learning, recipe_claims
+from invariance_probe.inference.learning import ARMED, recipe_claims
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import ARMS, Question
 from invariance_probe.inference.verdicts import FREE, together
@@ -66,11 +65,15 @@ def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Est
     return Estimand(name, axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds)
 
 
-def dose_interval_of(question: Question, learning: Learning) -> DoseInterval | None:
-    """Return the doses up to which training is free, and from which code and learning both lose."""
+def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
+    """Return the doses up to which training is free, and from which code and learning both lose.
+
+    Parameters
+    ----------
+    at_most
+        Whether the declared recipe may claim `<= m`.
+    """
     kept, lost = {}, {}
-    equivalent = gates.equivalent_noise(question.noise(), question.margin)
-    at_most = equivalent and gates.dose_zero_keeps(question.losses, learning.declared.setting)
     for dose in question.doses:
         names = ("delta",) if question.jitter else ARMED
         samples = {name: question.sample(name, dose) for name in names}

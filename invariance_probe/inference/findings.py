@@ -75,10 +75,6 @@ class Gate:
         """Derive `passed`, which older readers of report.json know."""
         object.__setattr__(self, "passed", {"passed": True, "failed": False}.get(self.outcome))
 
-    def stops(self, what: str) -> bool:
-        """Say whether it failed and limits something, or everything."""
-        return self.outcome == "failed" and (what in self.limits or EVERYTHING in self.limits)
-
 
 @dataclass(frozen=True)
 class DoseInterval:

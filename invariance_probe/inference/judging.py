@@ -29,6 +29,7 @@ from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.planted import planted_gates
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import INCONCLUSIVE, UNCALIBRATED, decide, outcome, word_p
+from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.licences import licensed_findings, unlicensed
 from invariance_probe.study.recipes import use_of
 
@@ -81,14 +82,12 @@ class DoseJudgement(Judgement):
         if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
             return {}
         p_values = word_p(code.p_values() if code else {}, self.learning.p_values, self.question.jitter)
-        unclaimed = {word for gate in self.gates if gate.outcome == "not shown" and gate.name == "noise" for word in gate.limits}
-        return {word: 1.0 if word in unclaimed else float(p) for word, p in p_values.items()}
+        return {word: float(p) for word, p in p_values.items()}
 
     @property
     def words(self) -> dict[str, float]:
         """The same, with p = 1 for every word that a failed gate takes away."""
-        taken = {word for gate in self.gates if gate.outcome == "failed" for word in gate.limits}
-        return {word: 1.0 if word in taken else p for word, p in self.shown.items()}
+        return {word: 1.0 if word in self._taken else p for word, p in self.shown.items()}
 
     @property
     def p_value(self) -> float | None:
@@ -111,7 +110,7 @@ class DoseJudgement(Judgement):
         found = replace(
             _blank(question),
             verdict=verdict,
-            status=self._status(word),
+            status="exploratory" if self.question.status == "exploratory" or self._open_about(word) else "confirmatory",
             outcome=outcome(question.hypothesis.predicts, word),
             scope=question.scope,
             no_ssl=no_ssl_of(question, code),
@@ -126,14 +125,14 @@ class DoseJudgement(Judgement):
             found = replace(
                 found,
                 flags=flags_of(question),
-                dose_interval=dose_interval_of(question, self.learning),
+                dose_interval=dose_interval_of(question, self.learning.declared.at_most),
                 naive=naive_of(question),
                 estimands=estimands_of(question),
                 swept=swept_of(question),
                 objectives=objectives(question),
                 claims=self._claims(),
             )
-        return replace(found, sentence=wording.sentence(question, found))
+        return replace(found, sentence=wording.sentence(question, found, self._missing, self._open_about(word)))
 
     def _word(self, level: float) -> str:
         """Return the word at a level, or why there is none."""
@@ -147,14 +146,20 @@ class DoseJudgement(Judgement):
 
     @property
     def _about_units(self) -> bool:
-        return self.question.hypothesis.predicts in ("distributed", "few")
+        hypothesis = self.question.hypothesis
+        return isinstance(hypothesis, Hypothesis) and hypothesis.about_units
+
+    @property
+    def _taken(self) -> set[str]:
+        """What failed gates limit: single words, and whole findings."""
+        return {limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits}
 
     def _stopped(self, what: str) -> bool:
-        return any(gate.stops(what) for gate in self.gates)
+        return bool({what, EVERYTHING} & self._taken)
 
     @property
     def _missing(self) -> list[str]:
-        """The names of recipes and of the code whose runs are missing or failed."""
+        """The estimands of the declared recipe, and C_code, whose runs are missing or failed."""
         if self.learning is None:
             return []
         declared = self.learning.declared
@@ -163,7 +168,7 @@ class DoseJudgement(Judgement):
 
     def _notes(self) -> tuple[str, ...]:
         if self._missing:
-            return (f"runs are missing or failed for {', '.join(self._missing)}",)
+            return (wording.without_runs(self._missing),)
         if self.learning is None:
             return ()
         return (*wording.notes(self.question.samples(), self.question.margin), *self._in_its_own_range())
@@ -177,20 +182,16 @@ class DoseJudgement(Judgement):
         each = ", ".join(f"{name} = {sample.estimate / declared.retention:+.2f}" for name, sample in declared.samples.items())
         return (f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",)
 
-    def _status(self, word: str) -> str:
-        """Return `confirmatory`, or `exploratory` where a limiting gate is open or the panel has gaps."""
-        return "exploratory" if self.question.status == "exploratory" or self.open_about(word) else "confirmatory"
-
-    def open_about(self, word: str) -> tuple[str, ...]:
+    def _open_about(self, word: str) -> tuple[str, ...]:
         """Return what leaves a word exploratory: gates that are not shown or not computed, and missing recipes."""
         limited = {word, EVERYTHING, AXIS, CARRIERS} if self._about_units else {word, EVERYTHING, AXIS, LEARNING}
         open_gates = [
-            f"{gate.name} {gate.outcome}"
+            f"{gate.name} was {gate.outcome}"
             for gate in self.gates
             if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
         panel = () if self._about_units else self.question.plan.panels[self.question.hypothesis.id].missing
-        return (*open_gates, *(f"recipe {recipe.name} not computed" for recipe in panel))
+        return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
         if self.code is None or self._stopped(EVERYTHING):
@@ -198,8 +199,7 @@ class DoseJudgement(Judgement):
         question = self.question
         ranges = [float(losses.range.mean()) for losses in question.losses]
         found = code_finding(self.code, question.names, level, not self._stopped(CARRIERS), ranges)
-        taken = {word for gate in self.gates if gate.outcome == "failed" for word in gate.limits}
-        if found.carriers_word in taken:
+        if found.carriers_word in self._taken:
             found = replace(found, carriers_word="undecided")
         return replace(found, sentence=wording.code_sentence(question, found))
 

@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.inference import gates
+from invariance_probe.inference.code import quantity
 from invariance_probe.inference.estimands import Effect, SessionLosses, at
-from invariance_probe.inference.findings import Gate, LearningFinding, PanelFinding, Quantity, RecipeFinding
+from invariance_probe.inference.findings import Gate, LearningFinding, PanelFinding, RecipeFinding
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import Question
@@ -28,8 +29,7 @@ from invariance_probe.inference.verdicts import (
     learning_p,
     together,
 )
-from invariance_probe.inference.wording import listed
-from invariance_probe.study.panel import DECLARED
+from invariance_probe.inference.wording import learning_sentence
 from invariance_probe.study.plan import THIRD, a_third_of
 from invariance_probe.study.recipes import PlannedRecipe, Setting
 
@@ -47,6 +47,8 @@ class TrainedRecipe:
     gates: tuple[Gate, ...]
     p_values: Mapping[str, float]
     retention: float | None
+    at_most: bool
+    """Whether `<= m` may be claimed: dose 0 can be relied on."""
 
     @property
     def complete(self) -> bool:
@@ -106,7 +108,7 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
     assert planned.setting is not None
     setting, samples = planned.setting, recipe_samples(question, planned.setting)
     if not all(sample.complete for sample in samples.values()):
-        return TrainedRecipe(planned, setting, samples, (), {}, None)
+        return TrainedRecipe(planned, setting, samples, (), {}, None, False)
     results, names = question.evidence.results, question.names
     own = (
         gates.retention(question.losses, question.hypothesis, setting, question.jitter),
@@ -115,7 +117,7 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in question.losses]))
     at_most = equivalent and gates.dose_zero_keeps(question.losses, setting)
-    return TrainedRecipe(planned, setting, samples, own, recipe_claims(samples, question.margin, at_most), kept)
+    return TrainedRecipe(planned, setting, samples, own, recipe_claims(samples, question.margin, at_most), kept, at_most)
 
 
 def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
@@ -154,10 +156,8 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
     longer = longest(learning)
     if longer is None:
         return {}, "no recipe of the panel trains longer"
-    others = {
-        "L(0)": lambda losses: _minus(losses, at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)),
-    }
-    found = {name: question.single.over([make(losses) for losses in question.losses]) for name, make in others.items()}
+    clean, of_longer = at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)
+    found = {"L(0)": question.single.over([_minus(losses, clean, of_longer) for losses in question.losses])}
     for name in ("delta",) if question.jitter else ("H", "delta"):
         found[name] = question.single.over(
             [_less(own, other) for own, other in zip(declared.samples[name].effects, longer.samples[name].effects, strict=True)]
@@ -205,7 +205,7 @@ def learning_finding(learning: Learning, level: float = ALPHA, withheld: str = "
     recipes = tuple(_recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes)
     found = "undecided" if withheld else learning.finding_at(level)
     finding = LearningFinding(found, PanelFinding(recipes, panel.because, panel.one_method), "")
-    return replace(finding, sentence=_sentence(question, finding, withheld))
+    return replace(finding, sentence=learning_sentence(question, finding, withheld))
 
 
 def _recipe(question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float) -> RecipeFinding:
@@ -237,44 +237,3 @@ def _recipe(question: Question, planned: PlannedRecipe, trained: TrainedRecipe |
     return replace(
         blank, finding=found, reason="; ".join(failed), retention=trained.retention, gates=trained.gates, D=D, H=H, delta=delta
     )  # fmt: skip
-
-
-def quantity(sample: Sample) -> Quantity:
-    """Return the estimate of a sample with its 90 % interval."""
-    return Quantity(sample.estimate, *sample.interval(), len(sample.effects))
-
-
-def _sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
-    """Say what training shows: the figures of every recipe first, then the finding."""
-    if withheld:
-        return f"Nothing is claimed about learning: {withheld}."
-    name = "delta" if question.jitter else "D"
-    shown = [recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None]
-    if not shown:
-        return "Nothing is claimed about learning: runs are missing or failed."
-    each = listed([f"{_figure(getattr(recipe, name))} ({said_of(recipe)})" for recipe in shown])
-    margin = f"the margin of {question.margin:g}"
-    what = (
-        "training that makes windows alike" if question.jitter else "training to be invariant, beyond the same corruption shared,"
-    )
-    start = f"In units of R, {what} costs {name} = {each}"
-    ends = {
-        "free": f"nothing that exceeds {margin}",
-        "costly": f"more than {margin}",
-        RECIPE_DEPENDENT: f"at most {margin} under some recipes and more under others",
-        "undecided": f"it is not settled whether that exceeds {margin}",
-    }
-    many = f" under all {len(shown)} recipes" if len(shown) > 1 and finding.finding in ("free", "costly") else ""
-    missing = [recipe.name for recipe in finding.panel.recipes if not recipe.computed]
-    beside = f"; not computed: {listed(missing)}" if missing else ""
-    only = f"; {finding.panel.one_method}" if finding.panel.one_method else ""
-    return f"{start}: {ends[finding.finding]}{many} ({finding.finding}){beside}{only}."
-
-
-def said_of(recipe: RecipeFinding) -> str:
-    """Return a recipe's name, with its method where it is another."""
-    return f"{recipe.name}, {recipe.method}" if recipe.name not in (DECLARED, "longer", "wider") else recipe.name
-
-
-def _figure(found: Quantity | None) -> str:
-    return "not measured" if found is None else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"

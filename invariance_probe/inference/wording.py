@@ -3,11 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from invariance_probe.inference.findings import AXIS, EVERYTHING, LEARNING, CodeFinding, HypothesisFinding, Quantity
+from invariance_probe.inference.findings import CodeFinding, HypothesisFinding, LearningFinding, Quantity, RecipeFinding
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.panel import DECLARED, LONGER, WIDER
 
 DOSES = {
     "unit_dropout.rate": "with {percent:g} % of the units dropped",
@@ -55,8 +57,16 @@ CARRIERS_MEANINGS = {
 NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
 
 
-def sentence(question: Question, finding: HypothesisFinding) -> str:
-    """Return the verdict as one sentence: where it holds, the figures, the word, and what it says."""
+def sentence(question: Question, finding: HypothesisFinding, missing: Sequence[str], open_about: Sequence[str]) -> str:
+    """Return the verdict as one sentence: where it holds, the figures, the word, and what it says.
+
+    Parameters
+    ----------
+    missing
+        Estimands whose runs are missing or failed.
+    open_about
+        What leaves the word exploratory, in words.
+    """
     place = f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict
     if word.startswith("untestable"):
@@ -67,16 +77,16 @@ def sentence(question: Question, finding: HypothesisFinding) -> str:
         return no_licence(question, place)
     if word.startswith("invalid"):
         return f"{place}, {why_invalid(finding, word)}"
-    if finding.notes and finding.notes[0].startswith("runs are missing"):
-        return f"{place}, there is no verdict: {finding.notes[0]}."
+    if missing and word == INCONCLUSIVE:
+        return f"{place}, there is no verdict: {without_runs(missing)}."
     figures = _figures(question, finding)
     said = f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
-    return f"{place}, {figures}: {said}{_open(question, finding)}."
+    return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
 
 
 def _figures(question: Question, finding: HypothesisFinding) -> str:
     """Return the figures that a word rests on: of the code, then of every recipe."""
-    if finding.predicts in ("distributed", "few"):
+    if _about_units(question):
         return units_in_words(finding.code) if finding.code else "the code was not measured"
     parts = []
     if finding.code is not None and finding.code.C_code is not None:
@@ -92,7 +102,7 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
 
 def _meaning(question: Question, finding: HypothesisFinding) -> str:
     word = finding.verdict
-    if finding.predicts in ("distributed", "few"):
+    if _about_units(question):
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
         return CARRIERS_MEANINGS[word] + redundant
     if question.jitter:
@@ -114,23 +124,72 @@ def fallen(word: str) -> str:
     )
 
 
-def _open(question: Question, finding: HypothesisFinding) -> str:
-    """Say which gates and recipes leave the word exploratory, and which findings rest on one recipe."""
+def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
+    """Say what leaves the word exploratory, which recipes do not count, and where it rests on one of them."""
     if question.plan.study.quick:
         return " (a quick study: judged under the declared recipe alone, without the gates that cost most)"
-    limited = {finding.verdict, EVERYTHING, AXIS, LEARNING}
-    gates = [
-        f"{g.name} was {g.outcome}"
-        for g in finding.gates
-        if g.outcome in ("not shown", "not computed") and limited & set(g.limits)
-    ]
-    panel = finding.learning.panel if finding.learning else None
-    missing = [recipe.name for recipe in panel.recipes if not recipe.computed] if panel else []
-    said = [*gates, *(f"the recipe {name} was not computed" for name in missing)]
-    said += [panel.one_method] if panel and panel.one_method and len(panel.recipes) > 1 else []
-    if panel and finding.predicts not in ("distributed", "few") and len(panel.recipes) == 1:
-        said.insert(0, "judged under the declared recipe alone")
+    panel = finding.learning.panel if finding.learning and not _about_units(question) else None
+    recipes = panel.recipes if panel else ()
+    said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
+    said += [*open_about, *(f"the recipe {recipe.name} does not count: {recipe.reason}" for recipe in recipes if _is_out(recipe))]
+    said += [panel.one_method] if panel and panel.one_method and len(recipes) > 1 else []
     return f" ({'; '.join(said)})" if said else ""
+
+
+def _is_out(recipe: RecipeFinding) -> bool:
+    """Say whether a recipe was trained and still cannot be judged."""
+    return recipe.computed and bool(recipe.reason)
+
+
+def without_runs(missing: Sequence[str]) -> str:
+    """Say which estimands cannot be computed."""
+    return f"runs are missing or failed for {', '.join(missing)}"
+
+
+def _about_units(question: Question) -> bool:
+    return isinstance(question.hypothesis, Hypothesis) and question.hypothesis.about_units
+
+
+def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
+    """Return the finding of learning in words: the figures of every recipe first.
+
+    Parameters
+    ----------
+    withheld
+        Why there is no finding, where a gate or a missing licence takes it away.
+    """
+    if withheld:
+        return f"Nothing is claimed about learning: {withheld}."
+    name = "delta" if question.jitter else "D"
+    shown = [recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None]
+    if not shown:
+        return "Nothing is claimed about learning: runs are missing or failed."
+    each = listed([f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown])
+    margin = f"the margin of {question.margin:g}"
+    what = (
+        "training that makes windows alike" if question.jitter else "training to be invariant, beyond the same corruption shared,"
+    )
+    start = f"In units of R, {what} costs {name} = {each}"
+    ends = {
+        "free": f"nothing that exceeds {margin}",
+        "costly": f"more than {margin}",
+        RECIPE_DEPENDENT: f"at most {margin} under some recipes and more under others",
+        "undecided": f"it is not settled whether that exceeds {margin}",
+    }
+    many = f" under all {len(shown)} recipes" if len(shown) > 1 and finding.finding in ("free", "costly") else ""
+    missing = [recipe.name for recipe in finding.panel.recipes if not recipe.computed]
+    beside = f"; not computed: {listed(missing)}" if missing else ""
+    only = f"; {finding.panel.one_method}" if finding.panel.one_method else ""
+    return f"{start}: {ends[finding.finding]}{many} ({finding.finding}){beside}{only}."
+
+
+def _named(recipe: RecipeFinding) -> str:
+    """Return a recipe's name, with its method where it is another."""
+    return f"{recipe.name}, {recipe.method}" if recipe.name not in (DECLARED, LONGER, WIDER) else recipe.name
+
+
+def _signed_interval(found: Quantity | None) -> str:
+    return "not measured" if found is None else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
 
 
 def code_sentence(question: Question, found: CodeFinding) -> str:
