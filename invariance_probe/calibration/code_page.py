@@ -11,7 +11,7 @@ from invariance_probe.calibration.code_counting import QUANTITIES, SHARE, WORDS
 from invariance_probe.calibration.code_figure import phase_map_chart, trust_chart
 from invariance_probe.calibration.code_rows import SESSIONS, SHOWN
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
-from invariance_probe.calibration.page import by_sessions, number, table
+from invariance_probe.calibration.page import by_sessions, number, section, table
 from invariance_probe.calibration.reading import biases, coverages, sizes, wrong_words
 from invariance_probe.inference.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import Chart
@@ -43,17 +43,17 @@ def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         "",
         *_drawn(charts, "phase-map", f"Hatched: the word is wrong. Hollow marks: K_s and K_n at n = 30,000. {caption}"),
         *_drawn(charts, "trust", caption),
-        *_section("Words about the number of units", _words(cells), _WORDS_NOTE),
-        *_section("Wrong words", by_sessions(wrong_words(content), "figure"), _WRONG_NOTE),
-        *_section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
-        *_section("Power, and words that must not be said", _asked(content), ""),
-        *_section("Means over sessions (SD)", _means(cells, "means"), caption),
-        *_section("Crossings at half of R2 and at half of J", _scales(cells, content), _SCALES_NOTE),
-        *_section("The same at n = 30,000", _means(cells, "long_means"), "Recordings of the first codes of each bank."),
-        *_section("Bias against n = 30,000", _biases(content), "Asked: within 10 %; in brackets the 95 % interval."),
-        *_section("Coverage of the 90 % intervals", by_sessions(coverages(content), "quantity"),
+        *section("Words about the number of units", _words(cells), _WORDS_NOTE),
+        *section("Wrong words", by_sessions(wrong_words(content), "figure"), _WRONG_NOTE),
+        *section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
+        *section("Power, and words that must not be said", _asked(content)),
+        *section("Means over sessions (SD)", _means(cells, "means"), caption),
+        *section("Crossings at half of R2 and at half of J", _scales(cells, content), _SCALES_NOTE),
+        *section("The same at n = 30,000", _means(cells, "long_means"), "Recordings of the first codes of each bank."),
+        *section("Bias against n = 30,000", _biases(content), "Asked: within 10 %; in brackets the 95 % interval."),
+        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "quantity"),
                   "Share of studies whose interval holds the bank's mean. Asked: .88 to .95; bold where missed."),
-        *_section("How often a false claim about C_code is made", by_sessions(sizes(content), "claim"),
+        *section("How often a false claim about C_code is made", by_sessions(sizes(content), "claim"),
                   f"The margin is at the bank's mean, in {CLAIMS} studies; in brackets the 95 % bound. Asked: at most .07, "
                   "bound at most .10; bold where missed."),
     ])  # fmt: skip
@@ -122,10 +122,6 @@ def _drawn(charts: Mapping[str, Chart], name: str, note: str) -> list[str]:
     return [f"![{charts[name].alt}]({name}.svg)", "", f"*{note}*", ""] if name in charts else []
 
 
-def _section(title: str, lines: Sequence[str], note: str) -> list[str]:
-    return [f"## {title}", "", *([note, ""] if note else []), *lines, ""] if lines else []
-
-
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line per cell: shares of the words at six sessions, of one at other counts."""
     others = [count for count in SESSIONS if count != SHOWN]
@@ -141,7 +137,7 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         "most common",
         *(f"it at {count} sessions" for count in others),
     ]
-    return table(head, rows) if rows else []
+    return table(head, rows)
 
 
 def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -149,7 +145,7 @@ def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     for cell in cells:
         said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
         rows.append([cell["title"], *said, *(f"{cell['means'][name][0]:.3f}" for name in ("C_code", "independent"))])
-    return table(["code", "`kept`", "`lost`", "C_code(.4)", "of an independent code"], rows) if rows else []
+    return table(["code", "`kept`", "`lost`", "C_code(.4)", "of an independent code"], rows)
 
 
 def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[str]:
@@ -162,7 +158,7 @@ def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> l
             texts += [f"{mean:.1f}", f"{sd / mean:.2f}", bias.get((cell["title"], name), "")]
         rows.append([cell["title"], *texts])
     head = [f"{what}{scale}" for scale in ("", ", half of J") for what in ("carriers", "variation", "bias")]
-    return table(["code", *head], rows) if rows else []
+    return table(["code", *head], rows)
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
@@ -171,7 +167,7 @@ def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
          cell["sessions" if which == "means" else "long"], cell["undecodable"] if which == "means" else ""]
         for cell in cells if cell[which]
     ]  # fmt: skip
-    return table(["code", *_MEANS, "sessions", "without a K"], rows) if rows else []
+    return table(["code", *_MEANS, "sessions", "without a K"], rows)
 
 
 def _biases(content: Mapping[str, Any]) -> list[str]:
@@ -180,7 +176,7 @@ def _biases(content: Mapping[str, Any]) -> list[str]:
         text = f"{x.reached:+.2f} ({x.low:+.2f} to {x.high:+.2f})"
         found.setdefault(x.case, {})[x.of] = f"**{text}**" if x.met is False else text
     rows = [[case, *(by.get(name, "") for name in QUANTITIES)] for case, by in found.items()]
-    return table(["code", *QUANTITIES], rows) if rows else []
+    return table(["code", *QUANTITIES], rows)
 
 
 def _asked(content: Mapping[str, Any]) -> list[str]:
@@ -188,4 +184,4 @@ def _asked(content: Mapping[str, Any]) -> list[str]:
         [row["about"], row["figure"], row["asked"], number(row["reached"]), row["bank"], "yes" if row["met"] else "**no**"]
         for row in content["rows"] if " said, " in row["figure"]
     ]  # fmt: skip
-    return table(["code", "figure", "asked", "reached", "sessions in the bank", "reached?"], rows) if rows else []
+    return table(["code", "figure", "asked", "reached", "sessions in the bank", "reached?"], rows)

@@ -6,7 +6,7 @@ from typing import Any
 
 from invariance_probe.calibration.banks import SEED
 from invariance_probe.calibration.learning_rows import PANEL_RECIPES, SESSIONS
-from invariance_probe.calibration.page import by_sessions, number, table
+from invariance_probe.calibration.page import by_sessions, mean_sd, number, section, table
 from invariance_probe.calibration.reading import headline, sizes
 
 _CONTRADICTED = (
@@ -46,18 +46,14 @@ def learning_page(content: Mapping[str, Any]) -> str:
         "",
         f"Bank sizes: {_sizes_in_words(lines)}.",
         "",
-        *_section("What was asked", _headline(content), _CONTRADICTED),
-        *_section("Words with and without the panel", _words(lines), ""),
-        *_section("What every recipe costs: mean and SD over sessions, in units of R", _means(lines), ""),
-        *_section("What longer training changes", _trained(content["trained"]), _TRAINED),
-        *_section("In how many single sessions longer training lowers a loss", _single_sessions(content["trained_sessions"]), _SINGLE),
-        *_section("How often a false claim is made under the declared recipe", by_sessions(sizes(content), "claim"),
+        *section("What was asked", _headline(content), _CONTRADICTED),
+        *section("Words with and without the panel", _words(lines)),
+        *section("What every recipe costs: mean and SD over sessions, in units of R", _means(lines)),
+        *section("What longer training changes", _trained(content["trained"]), _TRAINED),
+        *section("In how many single sessions longer training lowers a loss", _single_sessions(content["trained_sessions"]), _SINGLE),
+        *section("How often a false claim is made under the declared recipe", by_sessions(sizes(content), "claim"),
                   "The margin is at the bank's mean. Asked: at most .07, bound at most .10; bold where missed."),
     ])  # fmt: skip
-
-
-def _section(title: str, rows: Sequence[str], note: str) -> list[str]:
-    return [f"## {title}", "", *([note, ""] if note else []), *rows, ""] if rows else []
 
 
 def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -70,7 +66,7 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
          {True: "yes", False: "**no**", None: ""}[row["met"]]]
         for row in headline(content)
     ]  # fmt: skip
-    return table(["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows) if rows else []
+    return table(["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows)
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -78,7 +74,7 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         return ", ".join(f"{word} {share:.2f}" for word, share in sorted(shares.items(), key=lambda item: -item[1]))
 
     rows = [[line["title"], line["sessions"], said(line["panel"]), said(line["alone"])] for line in lines if "panel" in line]
-    return table(["cell", "sessions", "under the panel", "under the declared recipe alone"], rows) if rows else []
+    return table(["cell", "sessions", "under the panel", "under the declared recipe alone"], rows)
 
 
 def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -88,13 +84,13 @@ def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
         for line in lines
         for recipe, found in line["means"]["recipes"].items()
     ]  # fmt: skip
-    return table(["cell", "sessions", "C_code", "recipe", "D", "H", "delta", "dose 0 keeps"], rows) if rows else []
+    return table(["cell", "sessions", "C_code", "recipe", "D", "H", "delta", "dose 0 keeps"], rows)
 
 
 def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     names = ("L(0)", "H", "L(0) and H", "delta")
     rows = [[line["recipe"], line["sessions"], *(number(line[name]) for name in names)] for line in lines]
-    return table(["recipe", "sessions", *names], rows) if rows else []
+    return table(["recipe", "sessions", *names], rows)
 
 
 def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -104,17 +100,13 @@ def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
             rule["recipe"],
             rule["what"],
             rule["case"],
-            _mean_sd((rule["mean"], rule["sd"])),
+            mean_sd((rule["mean"], rule["sd"])),
             *(number(rule["shown"][by]) for by in thresholds),
         ]
         for rule in sorted(rules, key=lambda rule: (rule["recipe"], rule["what"]))
     ]
-    return table(["recipe", "lowered", "cell", "by", *(f"shown > {by}" for by in thresholds)], rows) if rows else []
+    return table(["recipe", "lowered", "cell", "by", *(f"shown > {by}" for by in thresholds)], rows)
 
 
 def _mean(values: Sequence[float], sessions: int) -> str:
-    return _mean_sd(values) if sessions > 1 else f"{values[0]:+.2f}"
-
-
-def _mean_sd(values: Sequence[float]) -> str:
-    return "{:+.2f} ± {:.2f}".format(*values)
+    return mean_sd(values) if sessions > 1 else f"{values[0]:+.2f}"

@@ -57,16 +57,16 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *_headline(content),
         *_shown(charts, "verdicts", _drawn(content)),
         *_shown(charts, "recovery", _measured(content)),
-        *_section("How often a false claim is made", by_sessions(sizes(content), "claim"), _shown(charts, "sizes", _drawn(content)),
-                  "Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
+        *section("How often a false claim is made", by_sessions(sizes(content), "claim"), figure=_shown(charts, "sizes", _drawn(content)),
+                  note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
                   "bound at most .10; bold where missed."),
-        *_section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"), _shown(charts, "coverage", _drawn(content)),
-                  "Asked: .88 to .92; bold where missed."),
-        *_section("Verdicts at six sessions", _verdicts(content["verdicts"])),
-        *_section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
-        *_section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
-        *_section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
-        *_section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
+        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"), figure=_shown(charts, "coverage", _drawn(content)),
+                  note="Asked: .88 to .92; bold where missed."),
+        *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
+        *section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
+        *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
+        *section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
+        *section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
     ])  # fmt: skip
 
 
@@ -128,13 +128,13 @@ def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
         text = number(x.reached) + (f" ({number(x.upper)})" if x.upper is not None else "")
         cells.setdefault((x.case, x.of), {})[x.sessions] = f"**{text}**" if x.met is False else text
     rows = [[case, f"`{name}`", *(by.get(count, "") for count in counts)] for (case, name), by in cells.items()]
-    return table(["case", of, *(f"{count} sessions" for count in counts)], rows) if rows else []
+    return table(["case", of, *(f"{count} sessions" for count in counts)], rows)
 
 
 def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
     words = verdict_words(verdicts)
     rows = [[case, *(number(share.get(word, 0.0)) for word in words)] for case, share in verdicts.items()]
-    return table(["case", *words], rows) if rows else []
+    return table(["case", *words], rows)
 
 
 def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -152,38 +152,39 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         for row in rows
     ]
     head = ["case", "sessions", "the code, without SSL", "the verdict", "as guessed", "another word", "no word"]
-    return table(head, cells) if rows else []
+    return table(head, cells)
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = list(rows[0]["figures"]) if rows else []
-    cells = [[row["case"], row["dose"], row["sessions"], *(_mean_sd(row["figures"][name]) for name in names)] for row in rows]
-    return table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells) if rows else []
+    cells = [[row["case"], row["dose"], row["sessions"], *(mean_sd(row["figures"][name]) for name in names)] for row in rows]
+    return table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells)
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
-        [row["tau_s"], row["sessions"], number(row["by_test_lag_s"]), *(_mean_sd(row["delta"][dose]) for dose in doses)]
+        [row["tau_s"], row["sessions"], number(row["by_test_lag_s"]), *(mean_sd(row["delta"][dose]) for dose in doses)]
         for row in rows
     ]
     head = ["tau (s)", "sessions", "tau by test lag (s), median", *(f"delta, jitter {dose} s" for dose in doses)]
-    return table(head, cells) if rows else []
+    return table(head, cells)
 
 
-def _mean_sd(values: Sequence[float]) -> str:
+def mean_sd(values: Sequence[float]) -> str:
+    """Write a mean and its SD."""
     return "{:+.2f} ± {:.2f}".format(*values)
 
 
 def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     names = list(dict.fromkeys(name for values in means.values() for name in values))
-    rows = [[case, *(_mean_sd(values[name]) if name in values else "" for name in names)] for case, values in means.items()]
-    return table(["case", *names], rows) if rows else []
+    rows = [[case, *(mean_sd(values[name]) if name in values else "" for name in names)] for case, values in means.items()]
+    return table(["case", *names], rows)
 
 
-def _section(title: str, table: Sequence[str], figure: Sequence[str] = (), note: str = "") -> list[str]:
-    """Return a section, or nothing where its table has no rows."""
-    return [f"## {title}", "", *([note, ""] if note else []), *figure, *table, ""] if table else []
+def section(title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()) -> list[str]:
+    """Return a section of a page, or nothing where its table has no rows."""
+    return [f"## {title}", "", *([note, ""] if note else []), *figure, *rows, ""] if rows else []
 
 
 def _shown(charts: Mapping[str, Chart], name: str, rests_on: str) -> list[str]:
@@ -222,5 +223,7 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return the lines of a Markdown table."""
+    """Return the lines of a Markdown table; none where it has no rows."""
+    if not rows:
+        return []
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]

@@ -13,11 +13,8 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import OtherSession, Session
+from invariance_probe.study.session import PLANT, OtherSession, Session
 from invariance_probe.study.study import Study
-
-PLANT = "+"
-"""Stands between a session's name and the kind of target that is planted in it."""
 
 
 def open_recording(source: AnySource, session: str, base: Path) -> Recording:

@@ -30,7 +30,7 @@ from invariance_probe.inference.findings import Claim, Estimand, Gate, Hypothesi
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.judging import Judgement
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.question import ARMS, CONTRASTS, Question
+from invariance_probe.inference.question import CONTRASTS, Question
 from invariance_probe.inference.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED, decide, outcome
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.licences import unlicensed
@@ -267,10 +267,10 @@ def _estimands(question: Question) -> Iterator[Estimand]:
         for name in CONTRASTS[question.hypothesis.axis]:
             sample = question.sample(name, dose)
             if sample.complete:
-                yield _estimand(question, name, sample, dose)
+                yield question.estimand(name, sample, dose)
     noise = question.noise()
     if noise.complete:
-        yield _estimand(question, "A/A", noise, question.hypothesis.dose)
+        yield question.estimand("A/A", noise, question.hypothesis.dose)
 
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
@@ -280,16 +280,7 @@ def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
         for control in hypothesis.controls:
             sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:
-                yield replace(_estimand(question, AGAINST[control], sample, hypothesis.dose), setting=setting.label)
-
-
-def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Estimand:
-    low, high = sample.interval()
-    seeds = max(effect.values.shape[0] for effect in sample.effects)
-    arm = ARMS.get(name, "none")
-    return Estimand(
-        name, question.hypothesis.axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds
-    )
+                yield replace(question.estimand(AGAINST[control], sample, hypothesis.dose), setting=setting.label)
 
 
 def _pairs(question: Question) -> Iterator[PairMeasure]:

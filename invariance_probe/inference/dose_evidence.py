@@ -13,7 +13,7 @@ from invariance_probe.inference.findings import CodeFinding, DoseInterval, Estim
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.learning import ARMED, recipe_claims
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.question import ARMS, Question
+from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import FREE, together
 
 NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
@@ -30,7 +30,7 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
             samples["delta_paired"] = question.sample("delta_paired", dose)
         if dose == question.hypothesis.dose and not question.jitter:
             samples |= {name: question.sample(name, dose) for name in ("T", CORRUPTED_TWICE)}
-        found += [_estimand(question, name, sample, dose) for name, sample in samples.items() if sample.complete]
+        found += [question.estimand(name, sample, dose) for name, sample in samples.items() if sample.complete]
     return tuple(found)
 
 
@@ -44,25 +44,18 @@ def swept_of(question: Question) -> tuple[Estimand, ...]:
         at_setting = [(name, question.sample(name, None, setting.label, setting.fraction)) for name in names]
         changes = [(f"change of {name}", question.change(name, setting.label, setting.fraction)) for name in names]
         found += [
-            replace(_estimand(question, name, sample, question.hypothesis.dose), setting=setting.label)
+            replace(question.estimand(name, sample, question.hypothesis.dose), setting=setting.label)
             for name, sample in (*at_setting, *changes)
             if sample.complete
         ]
     for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)):
         of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
         found += [
-            replace(_estimand(question, name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
+            replace(question.estimand(name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
             for name, sample in of_control
             if sample.complete
         ]
     return tuple(found)
-
-
-def _estimand(question: Question, name: str, sample: Sample, dose: float) -> Estimand:
-    low, high = sample.interval()
-    seeds = max(effect.values.shape[0] for effect in sample.effects)
-    arm, axis = ARMS.get(name, "independent"), question.hypothesis.axis
-    return Estimand(name, axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds)
 
 
 def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:

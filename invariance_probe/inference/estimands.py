@@ -93,13 +93,12 @@ class SessionLosses:
         self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
         self._floor = np.full(self._planned_blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
-        own = {setting.method.kind for setting in (*plan.settings, *(one for one, _ in plan.recipes_of(session)))}
         for run in runs:
             if isinstance(run.examination, Corruption):
                 self._enter(_tested(run.examination.axis, run.examination.dose), run, results.get(run.key()))
             if run.fold is None or run.examination is not None:
                 continue
-            ssl = run.method.kind in own and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
+            ssl = run.method.kind in plan.methods and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
         self.seeds = self._planned = study.training.seeds
         self._identities = study.views.doses()

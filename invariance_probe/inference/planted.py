@@ -19,6 +19,7 @@ from invariance_probe.inference.learning import ARMED, recipe_claims
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import decide, learning_p, word_p
+from invariance_probe.study.session import PLANT
 
 ONE_UNIT, ALL_UNITS = "one_unit", "projection"
 """The kinds of targets that are planted in a session."""
@@ -40,11 +41,11 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
 def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
     controls = question.evidence.planted
     found = {
-        session: controls[name] for session in question.names if (name := f"{session}+{kind}") in controls
+        session: controls[name] for session in question.names if (name := f"{session}{PLANT}{kind}") in controls
     }  # fmt: skip
     if not found:
         return Gate(NAMES[kind], "not computed", WRONG[kind], "no planted target can be decoded")
-    code = _code(question, list(found), kind)
+    code = question.code_of(list(found), f"{PLANT}{kind}")
     carriers = code.carriers_word() if code and kind == ONE_UNIT else ""
     word, why = _word(question, list(found.values()), code, contrast)
     said = "; ".join(part for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}") if part)
@@ -53,15 +54,6 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
     if kind == ONE_UNIT and carriers and carriers != "few":
         return Gate(NAMES[kind], "not shown", WRONG[kind], f"{said}; one unit is not shown to be few")
     return Gate(NAMES[kind], "passed" if word else "not computed", WRONG[kind], said)
-
-
-def _code(question: Question, sessions: Sequence[str], kind: str) -> Code | None:
-    codes = [question.evidence.codes[name] for session in sessions if (name := f"{session}+{kind}") in question.evidence.codes]
-    if len(codes) < len(sessions):
-        return None
-    subjects = tuple(question.evidence.sessions[session].subject for session in sessions)
-    hypothesis = question.hypothesis
-    return Code(tuple(codes), subjects, hypothesis.axis, hypothesis.dose, question.margin, hypothesis.share)  # type: ignore[union-attr]
 
 
 def _word(question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample) -> tuple[str | None, str]:

@@ -6,7 +6,7 @@ from functools import cached_property
 
 from invariance_probe.inference.code import CODE, Code, SessionCode
 from invariance_probe.inference.estimands import Effect, SessionLosses
-from invariance_probe.inference.findings import Standing
+from invariance_probe.inference.findings import Estimand, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.points import SessionFinding
@@ -25,7 +25,7 @@ CONTRASTS = {
 ARMS = {
     "C_code": "none", "C_blind": "none", "H": "shared", "delta_paired": "paired", "T": "none",
     "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
-    "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
+    "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
 }  # fmt: skip
 """The arm that an estimand is about; `independent` where none stands here."""
 
@@ -130,13 +130,16 @@ class Question:
     @cached_property
     def code(self) -> Code | None:
         """The code at the primary dose; None for a jitter or a contrast, and where it was not measured."""
-        hypothesis = self.hypothesis
-        if not isinstance(hypothesis, Hypothesis) or self.jitter:
+        return None if self.jitter else self.code_of(self.names)
+
+    def code_of(self, sessions: Sequence[str], plant: str = "") -> Code | None:
+        """Return the code of sessions at the primary dose, or of what is planted in them; None where one was not measured."""
+        hypothesis, codes = self.hypothesis, self.evidence.codes
+        found = [codes[name] for session in sessions if (name := f"{session}{plant}") in codes]
+        if not isinstance(hypothesis, Hypothesis) or not found or len(found) < len(sessions):
             return None
-        found = [self.evidence.codes[name] for name in self.names if name in self.evidence.codes]
-        if not found or len(found) < len(self.names):
-            return None
-        return Code(tuple(found), self.subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share)
+        subjects = tuple(self.evidence.sessions[session].subject for session in sessions)
+        return Code(tuple(found), subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share)
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -181,6 +184,13 @@ class Question:
             return Effect(values, own.range)
 
         return self.over([difference(losses) for losses in self.losses])
+
+    def estimand(self, name: str, sample: Sample, dose: float) -> Estimand:
+        """Return what a report says of a sample at a dose."""
+        low, high = sample.interval()
+        seeds = max(effect.values.shape[0] for effect in sample.effects)
+        arm, axis = ARMS.get(name, "independent"), self.hypothesis.axis
+        return Estimand(name, axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds)
 
     def over(self, effects: Sequence[Effect]) -> Sample:
         """Return one effect a decodable session, in the order of `names`, as a sample."""

@@ -30,6 +30,7 @@ JITTER_FREE = ("delta <= m", "delta(n/3) <= m")
 JITTER_COSTLY = ("delta > m", "delta(n/3) > m")
 """The claims that a finding of learning needs under one recipe."""
 WORDS = ("invariant", "tolerated", "sensitive", "competition", RECIPE_DEPENDENT)
+JITTER_WORDS = ("tolerated", "sensitive", RECIPE_DEPENDENT)
 CARRIERS_WORDS = ("few", "between", "spread")
 
 SUPPORTED = {

@@ -96,16 +96,29 @@ class Plan:
         own = self.settings[0]
         return {h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims}
 
+    @cached_property
+    def methods(self) -> frozenset[str]:
+        """The kinds of methods whose representations are trained: the study's own, swept ones, and those of panels."""
+        beside = (setting for recipes in self._beside.values() for setting, _ in recipes)
+        return frozenset(setting.method.kind for setting in (*self.settings, *beside))
+
     def recipes_of(self, session: Session) -> Iterator[tuple[Setting, tuple[Condition, ...]]]:
         """Yield the recipes beside the declared one that a session is trained by, with their conditions."""
         wanted: dict[str, tuple[Setting, dict[Condition, None]]] = {}
         for hypothesis in self.study.hypotheses:
             if covers(hypothesis, session):
-                for setting in self._settings_beside(hypothesis):
-                    conditions = wanted.setdefault(setting.label, (setting, {}))[1]
-                    conditions |= dict.fromkeys(self._conditions_at(hypothesis, setting))
-        for setting, conditions in wanted.values():
-            yield setting, tuple(conditions)
+                for setting, conditions in self._beside[hypothesis.id]:
+                    wanted.setdefault(setting.label, (setting, {}))[1].update(dict.fromkeys(conditions))
+        for setting, found in wanted.values():
+            yield setting, tuple(found)
+
+    @cached_property
+    def _beside(self) -> dict[str, tuple[tuple[Setting, tuple[Condition, ...]], ...]]:
+        """The settings that every hypothesis is judged under beside the declared one, with their conditions, by its id."""
+        return {
+            h.id: tuple((setting, tuple(self._conditions_at(h, setting))) for setting in self._settings_beside(h))
+            for h in self.study.hypotheses
+        }
 
     def _settings_beside(self, hypothesis: AnyHypothesis) -> Iterator[Setting]:
         """Yield the settings that a hypothesis is judged under beside the declared one."""
@@ -292,7 +305,7 @@ class Plan:
                 yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
-                yield self._supervised(session, fold, seed, clean)
+                yield self._run(session, Supervised(encoder=encoder), fold, seed, study.training.optimisation(), clean)
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -309,14 +322,6 @@ class Plan:
             if other.group == session.group and other.name != session.name
         )
         return SessionNull(others=others, cuts=cuts_of(len(others)))
-
-    @cached_property
-    def _decoder(self) -> tuple[Supervised, Optimisation]:
-        return Supervised(encoder=getattr(self.study.method, "encoder", MLPEncoder())), self.study.training.optimisation()
-
-    def _supervised(self, session: Session, fold: int, seed: int, condition: Condition) -> Run:
-        method, optimisation = self._decoder
-        return self._run(session, method, fold, seed, optimisation, condition)
 
     @cached_property
     def _corrupted(self) -> tuple[Condition, ...]:

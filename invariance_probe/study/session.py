@@ -10,6 +10,8 @@ from invariance_probe.study.recordings import AnySource, RecordingSource
 
 POPULATION = 4
 """Fewest sessions (or subjects) from which a population is inferred."""
+PLANT = "+"
+"""Stands between a session's name and the kind of target that is planted in it."""
 THESE_RECORDINGS = "these recordings"
 """The scope of a claim that rests on fewer."""
 

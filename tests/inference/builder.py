@@ -20,6 +20,16 @@ JITTER = {
     ],
 }  # fmt: skip
 
+ROWS = {
+    "invariant": {"C_code": 0.02},
+    "tolerated": {"C_code": 0.4},
+    "sensitive": {"C_code": 0.5, "delta": 0.3},
+    "competition": {"C_code": 0.02, "delta": 0.3},
+    "recipe-dependent": {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}},
+    "inconclusive": {"C_code": 0.4, "delta": 0.1},
+}
+"""Planted losses that reach each row of the verdict table."""
+
 
 def make_plan(sessions=6, plants=True, **changes):
     """A plan of sessions of one subject, with the targets that are planted in them where their number and study allow it."""

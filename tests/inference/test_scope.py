@@ -10,18 +10,10 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
 
-from .builder import JITTER, make_plan, planted, with_lags
+from .builder import JITTER, ROWS, make_plan, planted, with_lags
 
 REGISTERED = Standing("0" * 64)
-VERDICTS = {
-    "invariant": {"C_code": 0.02},
-    "tolerated": {"C_code": 0.4},
-    "sensitive": {"C_code": 0.5, "delta": 0.3},
-    "competition": {"C_code": 0.02, "delta": 0.3},
-    "recipe-dependent": {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}},
-    "inconclusive": {"C_code": 0.4, "delta": 0.1},
-    "invalid: retention": {"C_code": 0.02, "kept": 0.3},
-}
+VERDICTS = {**ROWS, "invalid: retention": {"C_code": 0.02, "kept": 0.3}}
 BASE = make_plan().study.hypotheses[0].model_dump()
 
 

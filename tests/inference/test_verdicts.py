@@ -12,7 +12,7 @@ from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.infer import holm_levels
 from invariance_probe.inference.verdicts import carriers_p, decide, learning_p, outcome, word_p
 
-from .builder import JITTER, make_plan, planted
+from .builder import JITTER, ROWS, make_plan, planted
 from .code import made_code
 
 REGISTERED = Standing("0" * 64)
@@ -26,16 +26,6 @@ def judged(plan=None, left_out=None, results=None, standing=REGISTERED, **values
 
 def gate(found, name):
     return next(g for g in found.gates if g.name == name)
-
-
-ROWS = {
-    "invariant": {"C_code": 0.02},
-    "tolerated": {"C_code": 0.4},
-    "sensitive": {"C_code": 0.5, "delta": 0.3},
-    "competition": {"C_code": 0.02, "delta": 0.3},
-    "recipe-dependent": {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}},
-    "inconclusive": {"C_code": 0.4, "delta": 0.1},
-}
 
 
 @pytest.mark.parametrize("verdict", ROWS)
