@@ -60,8 +60,8 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
         *section("How often a false claim is made", by_sessions(sizes(content), "claim"), figure=_shown(charts, "sizes", _drawn(content)),
                   note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
                   "bound at most .10; bold where missed."),
-        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"), figure=_shown(charts, "coverage", _drawn(content)),
-                  note="Asked: .88 to .92; bold where missed."),
+        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"),
+                  figure=_shown(charts, "coverage", _drawn(content)), note="Asked: .88 to .92; bold where missed."),
         *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
         *section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
         *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
