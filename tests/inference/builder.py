@@ -3,6 +3,8 @@
 import numpy as np
 from conftest import tiny_study
 
+from invariance_probe.inference import infer
+from invariance_probe.inference.findings import Standing
 from invariance_probe.study.plan import A_THIRD, Plan
 from invariance_probe.study.recordings import Planted
 from invariance_probe.study.run import RunResult
@@ -11,6 +13,7 @@ from invariance_probe.study.study import Study
 
 from .code import made_code
 
+REGISTERED = Standing("0" * 64)
 LICENSED = {"steps": 400, "batch_size": 64, "seeds": 2}
 JITTER = {
     "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
@@ -120,6 +123,16 @@ def planted(
             {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
         )  # fmt: skip
     return results
+
+
+def judged(plan=None, left_out=None, results=None, standing=REGISTERED, **values):
+    """Return what is found for the first hypothesis."""
+    plan = plan or make_plan()
+    return infer(plan, results or planted(plan, **values), left_out or {}, standing).hypotheses[0]
+
+
+def gate(found, name):
+    return next(g for g in found.gates if g.name == name)
 
 
 def _jittered(measured, gen):

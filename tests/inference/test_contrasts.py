@@ -17,15 +17,13 @@ from invariance_probe.inference.contrasts import (
     decide_contrast,
 )
 from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.plan import A_THIRD
 
-from .builder import LICENSED, make_plan, planted
+from .builder import LICENSED, REGISTERED, make_plan, planted
 
-REGISTERED = Standing("0" * 64)
 CONTRAST = {"kind": "contrast", "id": "M", "claim": "states recur", "axis": "mined.share", "dose": 0.5}
 MINED = {
     "target": {"name": "behaviour", "kind": "categorical"},

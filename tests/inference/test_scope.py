@@ -10,9 +10,8 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
 
-from .builder import JITTER, ROWS, make_plan, planted, with_lags
+from .builder import JITTER, REGISTERED, ROWS, make_plan, planted, with_lags
 
-REGISTERED = Standing("0" * 64)
 VERDICTS = {**ROWS, "invalid: retention": {"C_code": 0.02, "kept": 0.3}}
 BASE = make_plan().study.hypotheses[0].model_dump()
 

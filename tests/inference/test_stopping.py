@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from invariance_probe.calibration.adaptive_seeds import World, judge, simulate
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
-from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.looks import looks_of
 from invariance_probe.inference.pilot import pilot_spreads
 from invariance_probe.inference.power import study_power
@@ -24,12 +23,11 @@ from invariance_probe.study.registration import deviations, new_registration
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.study import Study
 
-from .builder import JITTER, make_plan, planted
+from .builder import JITTER, REGISTERED, make_plan, planted
 from .code import made_code
 
 SEEDS = (2, 3, 5)
 LOOKS = {"steps": 400, "batch_size": 64, "seeds": 5, "adaptive": {"looks": list(SEEDS)}}
-REGISTERED = Standing("0" * 64)
 NOISE = {"path": "gaussian_noise.sigma", "doses": [0, 1.0]}
 TWO = {
     "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}, NOISE],

@@ -9,16 +9,14 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from inference.builder import JITTER, make_plan, planted
+from inference.builder import JITTER, REGISTERED, make_plan, planted
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.findings import Standing
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.tables import write_tables
 from invariance_probe.results.tables import code_sums, tidy
 
 SCRIPT = Path(__file__).parents[2] / "benchmarks" / "recompute_report.py"
-REGISTERED = Standing("0" * 64)
 CODE = {"carriers": (1.7, 6.4), "spread": 0.03, "redundancy": 1.3}
 RECIPES = {"longer": {"independent": 0.05, "shared": 0.03}, "wider": {"independent": 0.02}}
 CLAIM = {**make_plan().study.hypotheses[0].model_dump(mode="json", exclude_none=True)}
