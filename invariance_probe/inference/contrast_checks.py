@@ -9,10 +9,8 @@ from invariance_probe.inference.findings import LEARNING, Gate
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import Question
-from invariance_probe.study.plan import a_third_of
-from invariance_probe.study.recipes import Setting
+from invariance_probe.study.settings import A_THIRD, Setting, a_third_of
 
-THIRD = "a third of the data"
 ALARM = 0.01
 """Level at which two sets of seeds are shown to differ, two-sided. A contrast's margin may be 0, and any difference then counts: at .05
 one sound study in twenty would be lost, at .01 one in a hundred."""
@@ -31,9 +29,9 @@ def noise(contrast: Sample, margin: float) -> Gate:
 def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
     """Look at the contrasts again with a third of the training windows."""
     if question.plan.study.quick:
-        return Gate(THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick")
+        return Gate(A_THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick")
     setting = a_third_of(question.plan.settings[0])
-    return _again(THIRD, "with a third of the training windows", question, setting, verdict, names)
+    return _again(A_THIRD, "with a third of the training windows", question, setting, verdict, names)
 
 
 def _again(name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]) -> Gate:

@@ -35,8 +35,8 @@ from invariance_probe.inference.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCA
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.pairing import SHARE, MinedPairing
-from invariance_probe.study.plan import a_third_of
 from invariance_probe.study.recipes import use_of
+from invariance_probe.study.settings import A_THIRD, a_third_of
 
 AGAINST = {
     "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
@@ -118,7 +118,7 @@ class ContrastJudgement(Judgement):
         failed = [gate.name for gate in self.draft.gates if gate.outcome == "failed"]
         if "decodable" in failed:
             return "untestable: too few sessions can be decoded"
-        blocking = [name for name in failed if name not in ("licence", contrast_checks.THIRD)]
+        blocking = [name for name in failed if name not in ("licence", A_THIRD)]
         if blocking:
             return f"invalid: {', '.join(blocking)}"
         return UNCALIBRATED if "licence" in failed else NOT_SHOWN

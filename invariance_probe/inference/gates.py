@@ -14,8 +14,8 @@ from invariance_probe.inference.points import SessionFinding
 from invariance_probe.inference.verdicts import undertrained_p
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import Setting
 from invariance_probe.study.run import RunResult
+from invariance_probe.study.settings import Setting
 from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5

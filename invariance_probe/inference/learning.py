@@ -30,8 +30,8 @@ from invariance_probe.inference.verdicts import (
     together,
 )
 from invariance_probe.inference.wording import learning_sentence
-from invariance_probe.study.plan import THIRD, a_third_of
-from invariance_probe.study.recipes import PlannedRecipe, Setting
+from invariance_probe.study.recipes import PlannedRecipe
+from invariance_probe.study.settings import Setting, a_third_of
 
 ARMED = ("D", "H", "delta")
 """The estimands of a corruption under one recipe."""
@@ -127,7 +127,7 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
     third = a_third_of(setting)
     return {
         "delta": question.sample("delta", None, setting.label, setting.fraction),
-        "delta(n/3)": question.sample("delta", None, third.label, THIRD),
+        "delta(n/3)": question.sample("delta", None, third.label, third.fraction),
     }
 
 

@@ -24,10 +24,10 @@ from invariance_probe.inference.spreads import (
 )
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.panel import DECLARED
-from invariance_probe.study.plan import THIRD, Plan, a_third_of
-from invariance_probe.study.recipes import Setting
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
+from invariance_probe.study.settings import Setting, a_third_of
 
 
 def pilot_spreads(pilot: Plan, results: Mapping[str, RunResult], planned: Plan) -> dict[str, Spread]:
@@ -96,8 +96,7 @@ class _Wanted:
         for recipe, setting in self.recipes:
             for name in estimands(self.jitter):
                 of, at = ("delta", a_third_of(setting)) if name == "delta(n/3)" else (name, setting)
-                fraction = THIRD if name == "delta(n/3)" else setting.fraction
-                found[marked(name, recipe)] = losses.effect(of, axis, dose, fraction, at.label)
+                found[marked(name, recipe)] = losses.effect(of, axis, dose, at.fraction, at.label)
         return {**found, NOISE: losses.noise()}
 
 

@@ -11,9 +11,10 @@ from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
-from invariance_probe.study.plan import A_THIRD, THIRD, Plan
+from invariance_probe.study.plan import Plan
 from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers, scope_of
+from invariance_probe.study.settings import a_third_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
 """The estimands of a corruption: of the code, then of learning."""
@@ -150,7 +151,7 @@ class Question:
     def doses(self) -> list[float]:
         """Every swept dose but the identity, ascending."""
         study = self.plan.study
-        return sorted(dose for dose in study.axis(self.hypothesis.axis).doses if dose != study.identity(self.hypothesis.axis))
+        return sorted(study.doses_of(self.hypothesis.axis))
 
     def sample(
         self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0, axis: str | None = None
@@ -165,10 +166,11 @@ class Question:
         """Return the estimands of the declared recipe at a dose; those at a third of the data at the primary one only."""
         if not self.jitter:
             return {name: self.sample(name, dose) for name in CORRUPTION}
-        third = dose is None or dose == self.hypothesis.dose
-        return {"delta": self.sample("delta", dose)} | (
-            {"delta(n/3)": self.sample("delta", None, A_THIRD, THIRD)} if third else {}
-        )
+        samples = {"delta": self.sample("delta", dose)}
+        if dose is None or dose == self.hypothesis.dose:
+            third = a_third_of(self.plan.settings[0])
+            samples["delta(n/3)"] = self.sample("delta", None, third.label, third.fraction)
+        return samples
 
     def noise(self) -> Sample:
         """Return the A/A contrast: dose 0 with other seeds minus dose 0."""

@@ -10,9 +10,8 @@ rests on it.
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from invariance_probe.study.baselines import (
     PCA,
@@ -31,39 +30,25 @@ from invariance_probe.study.baselines import (
     TestLag,
     Untrained,
 )
+from invariance_probe.study.conditions import Condition, conditions_of, controls_beside, corruptions_of, uncorrupted
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.recipes import PlannedPanel, Setting, panel_of
-from invariance_probe.study.run import Arm, Run
+from invariance_probe.study.recipes import PlannedPanel, panel_of
+from invariance_probe.study.run import Run
 from invariance_probe.study.session import THESE_RECORDINGS, OtherSession, Session, companions_of, covers, scope_of
-from invariance_probe.study.specificity import as_strong_as
+from invariance_probe.study.settings import Setting, a_third_of, settings_of
 from invariance_probe.study.study import Study, Window
 from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import NoSplitting, TimeJitter, Views, has_closed_form
+from invariance_probe.study.views import Views, has_closed_form
 
-THIRD = 1 / 3
-"""Part of the training windows at which a claim about a jitter, or a contrast, is made again."""
 BESIDE = "baseline"
 """Setting of the closed-form linear SSL that stands beside every study of single bins."""
-A_THIRD = "a third of the data"
-ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
 PLANTED = Target(name="planted", kind="continuous")
 """The target of the controls that are planted in sessions."""
-
-
-@dataclass(frozen=True)
-class Condition:
-    """One setting of the swept dose and the arm; `axis` is empty at the identity dose."""
-
-    views: Views
-    axis: str = ""
-    dose: float = 0.0
-    arm: Arm = "none"
-    fraction: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -77,14 +62,7 @@ class Plan:
     @cached_property
     def settings(self) -> tuple[Setting, ...]:
         """The study's own setting first, then each sweep value."""
-        study = self.study
-        own = Setting("", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views)
-        swept = [
-            Setting(f"{sweep.path}={_in_words(value)}", *study.with_setting(sweep.path, value), sweep.path)
-            for sweep in study.sweeps
-            for value in sweep.values
-        ]
-        return (own, *(setting for setting in swept if replace(setting, label="", path="") != own))
+        return settings_of(self.study)
 
     def covered(self, hypothesis: AnyHypothesis) -> tuple[Session, ...]:
         """The sessions that a hypothesis is about."""
@@ -135,7 +113,7 @@ class Plan:
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
         """Yield the identity dose, and the arms at the primary dose that a hypothesis compares."""
         arms = ("mined", *hypothesis.controls) if isinstance(hypothesis, Contrast) else ("independent", "shared")
-        for condition in self.conditions_of(setting):
+        for condition in conditions_of(self.study, setting):
             if not condition.axis or (
                 (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose) and condition.arm in arms
             ):
@@ -152,39 +130,22 @@ class Plan:
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
         """Every SSL condition, the identity dose (one for all axes and arms) first."""
-        return self.conditions_of(self.settings[0])
+        return conditions_of(self.study, self.settings[0])
 
-    def conditions_of(self, setting: Setting) -> tuple[Condition, ...]:
-        """Return every SSL condition under a setting; a path that the setting holds is not swept."""
-        study = self.study
-        axes = [axis for axis in study.axes if axis.path != setting.path]
-        clean = setting.views
-        for axis in axes:
-            clean = clean.at(axis.path, study.identity(axis.path))
-        dosed = [
-            Condition(clean.at(axis.path, dose), axis.path, dose, arm, setting.fraction)  # type: ignore[arg-type]
-            for axis in axes
-            for dose in axis.doses
-            if dose != study.identity(axis.path)
-            for arm in study.arms_of(axis.path)
-        ]
-        return (Condition(clean, fraction=setting.fraction), *dosed)
+    @cached_property
+    def corruptions(self) -> tuple[Condition, ...]:
+        """Every swept corruption of the inputs alone."""
+        return corruptions_of(self.study)
+
+    def controls_beside(self, axis: str) -> tuple[Condition, ...]:
+        """Return the specificity controls on an axis."""
+        return controls_beside(self.study, axis, self.conditions[0])
 
     @cached_property
     def controls(self) -> tuple[Condition, ...]:
         """The specificity controls of all hypotheses; they stand beside, in no verdict."""
         axes = dict.fromkeys(hypothesis.axis for hypothesis in self.study.hypotheses)
         return tuple(dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis)))
-
-    def controls_beside(self, axis: str) -> tuple[Condition, ...]:
-        """Return the specificity controls on an axis, each another corruption as strong as a primary dose."""
-        clean = self.conditions[0].views
-        strong = [
-            as_strong_as(axis, dose, name, clean)
-            for dose in sorted({h.dose for h in self.study.hypotheses if h.axis == axis})
-            for name in self.study.controls
-        ]
-        return tuple(Condition(found[2], found[0], found[1], arm) for found in strong if found for arm in ARMS_OF_A_CONTROL)
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
@@ -286,14 +247,14 @@ class Plan:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
-        clean = Condition(_corruption(study.views, "", 0.0))
+        clean = uncorrupted()
         messengers = (asked for asked in study.measurements if isinstance(asked, Messengers))
         asked = (self._null(session), self._code(session), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
         for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
             if study.is_jitter(axis.path):
-                for dose in self._doses(axis.path):
+                for dose in study.doses_of(axis.path):
                     moved = Condition(Views(pairing=study.views.pairing).at(axis.path, dose), axis.path, dose)
                     yield self._run(session, Persistence(), None, condition=moved)
         for fold in range(study.folds.count):
@@ -323,16 +284,6 @@ class Plan:
         )
         return SessionNull(others=others, cuts=cuts_of(len(others)))
 
-    @cached_property
-    def _corrupted(self) -> tuple[Condition, ...]:
-        """Every swept corruption of the inputs alone."""
-        return tuple(
-            Condition(_corruption(self.study.views, axis.path, dose), axis.path, dose)
-            for axis in self.study.axes
-            if self.study.corrupts(axis.path)
-            for dose in self._doses(axis.path)
-        )
-
     def _code(self, session: Session) -> Code:
         """Return the measurement of a session's code under every swept corruption.
 
@@ -341,12 +292,12 @@ class Plan:
         """
         about = [h for h in self.study.hypotheses if session.source.kind == "planted" or covers(h, session)]
         scopes = {scope_of([one.subject for one in self.covered(h)]) for h in about}
-        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self._corrupted)
+        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self.corruptions)
         return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
     def _trained(self, session: Session) -> Iterator[Run]:
         for setting in self.settings:
-            yield from self._repeated(session, setting, self.conditions_of(setting))
+            yield from self._repeated(session, setting, conditions_of(self.study, setting))
         own = self.settings[0]
         yield from self._repeated(session, own, self.controls)
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
@@ -395,14 +346,14 @@ class Plan:
             (c.axis, c.dose): (
                 Corruption(inputs=c.views, axis=c.axis, dose=c.dose), Detection(inputs=c.views, axis=c.axis, dose=c.dose),
             )
-            for c in self._corrupted
+            for c in self.corruptions
         }  # fmt: skip
 
     def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
         """Yield what is asked of one encoder, given the primary doses of every axis; of a quick study what verdicts show."""
         study = self.study
         for path in [path for path in asked if condition.axis in ("", path) and study.corrupts(path)]:
-            for dose in self._doses(path):
+            for dose in study.doses_of(path):
                 corruption, detection = self._tests[path, dose]
                 primary = dose in asked[path] and (not condition.axis or condition.dose == dose)
                 if primary or not study.quick:
@@ -418,9 +369,6 @@ class Plan:
         if study.target.kind == "categorical" and (not condition.axis or condition.dose in asked[condition.axis]):
             yield ByClass()
 
-    def _doses(self, path: str) -> list[float]:
-        return [dose for dose in self.study.axis(path).doses if dose != self.study.identity(path)]
-
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
@@ -434,12 +382,6 @@ def _no_collection() -> Iterator[None]:
             gc.enable()
 
 
-def a_third_of(setting: Setting) -> Setting:
-    """Return a setting with a third of the training windows."""
-    label = f"{setting.label}, {A_THIRD}" if setting.label else A_THIRD
-    return replace(setting, label=label, fraction=THIRD)
-
-
 def _bare(method: AnyMethod) -> AnyMethod:
     """Return a method without what it changes of the training, which stands in the run's optimisation."""
     if isinstance(method, Reliance):
@@ -447,20 +389,3 @@ def _bare(method: AnyMethod) -> AnyMethod:
     if isinstance(method, TrainedMethod) and not (method.training is None and method.preset is None):
         return method.model_copy(update={"training": None, "preset": None})
     return method
-
-
-def _in_words(value: Any) -> str:
-    """Return a swept value as a label; a declaration by its kind and what it gives beside."""
-    if not isinstance(value, dict):
-        return str(value)
-    given = ", ".join(f"{name}={_in_words(own)}" for name, own in value.items() if name != "kind")
-    return f"{value.get('kind', '')}({given})" if given else str(value.get("kind", ""))
-
-
-def _corruption(views: Views, path: str, dose: float) -> Views:
-    """Return views with nothing but one swept transform or adversary: no pairing, no base, no other transform."""
-    kind = path.split(".")[0]
-    adversary = views.adversary if views.adversary is not None and views.adversary.kind == kind else None
-    transforms = tuple(t for t in views.transforms if t.kind == kind)
-    alone = Views(pairing=TimeJitter(), base=NoSplitting(), transforms=transforms, adversary=adversary)
-    return alone.at(path, dose) if transforms or adversary else alone

@@ -14,11 +14,10 @@ from typing import Any
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.licences import LICENCES, Use, other_methods, unlicensed
-from invariance_probe.study.methods import Method, TrainedMethod
+from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
+from invariance_probe.study.settings import Setting
 from invariance_probe.study.study import Study
-from invariance_probe.study.training import Optimisation
-from invariance_probe.study.views import Views
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
 """How much `longer` and `wider` multiply."""
@@ -26,21 +25,6 @@ LEAST_STEPS, LEAST_DIMENSIONS = 1.5, 2
 """How much must be left of them within the licence; else the recipe is not computed."""
 OWN_LONGER = 2
 """How many times the declared steps some recipe of a study's own panel must make."""
-
-
-@dataclass(frozen=True)
-class Setting:
-    """Method, optimisation, amount of data and views of one recipe, sweep value or check."""
-
-    label: str
-    """Empty for the study's own setting."""
-    method: Method
-    optimisation: Optimisation | None
-    """None where the method has a closed form."""
-    fraction: float
-    views: Views
-    path: str = ""
-    """What is swept; empty for recipes and checks."""
 
 
 @dataclass(frozen=True)

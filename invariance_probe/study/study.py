@@ -137,6 +137,10 @@ class Study(Declaration):
         """Return the dose of a path at which it changes nothing."""
         return self.views.doses()[path]
 
+    def doses_of(self, path: str) -> list[float]:
+        """Return the doses of an axis that change something."""
+        return [dose for dose in self.axis(path).doses if dose != self.identity(path)]
+
     def arms_of(self, path: str) -> tuple[str, ...]:
         """Return the arms of an axis: a jitter has no shared draw, an adversary none of a pair's own; mined pairs have sources."""
         if path == SHARE:

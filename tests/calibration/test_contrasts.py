@@ -15,7 +15,7 @@ def test_only_what_a_contrast_rests_on_is_trained(tmp_path):
     runs = [run for run in Plan(study, find_sessions(study, tmp_path)).runs if needed_of_contrasts(run)]
     trained = [run for run in runs if run.method.kind == "simclr"]
     assert {run.arm for run in trained} == {"none", "mined", "random", "shifted", "oracle"} and len(trained) == 6 * 2 * 5
-    assert {run.method.kind for run in runs} == {"simclr", "raw", "shift_null", "supervised"}
+    assert {run.method.kind for run in runs} == {"simclr", "raw", "square_roots", "shift_null", "supervised"}
 
 
 def test_a_quick_calibration_of_contrasts_has_its_figures(tmp_path):

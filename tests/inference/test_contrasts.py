@@ -20,7 +20,7 @@ from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
-from invariance_probe.study.plan import A_THIRD
+from invariance_probe.study.settings import A_THIRD
 
 from .builder import LICENSED, REGISTERED, make_plan, planted
 
