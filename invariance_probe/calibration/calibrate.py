@@ -55,6 +55,8 @@ time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8); and 
 ALONE = ("code", "learning")
 """What is calibrated only when asked for by name: the finding of the code over the phase map, which no SSL method is part of, and
 findings of learning under the panel and under recipes held out of it, which take days."""
+SESSION_TABLE = "sessions.csv"
+"""Single sessions of learning's banks, in the folder of the report: commit it, and a bank grows on any machine."""
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
     "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
@@ -113,7 +115,9 @@ def calibrate(
     ground = Ground(store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event)
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [
-        row for name in (PARTS if part == "all" else (part,)) for row in _part(name, ground, size, method, tables, arithmetic)
+        row
+        for name in (PARTS if part == "all" else (part,))
+        for row in _part(name, ground, size, method, tables, arithmetic, out)
     ]
     by_contrast = part == "contrasts" and CONTRASTS[size]
     study = contrast_study(SSL[method], size) if by_contrast else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
@@ -143,7 +147,7 @@ def _commit() -> str:
         return "unknown"
 
 
-def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, Any], arithmetic: str) -> list[Row]:
+def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, Any], arithmetic: str, out: Path) -> list[Row]:
     """Measure one part and return its figures."""
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
@@ -160,7 +164,7 @@ def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, A
     if name == "contrasts" and CONTRASTS[size]:
         return contrast_rows(ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables)
     if name == "learning":
-        return learning_rows(measured_learning(ground, size, declared, SSL["moco"]), tables)
+        return learning_rows(measured_learning(ground, size, declared, SSL["moco"], out / SESSION_TABLE), tables)
     if name == "code":
         return code_rows(measured_codes(ground, size), tables)
     where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)

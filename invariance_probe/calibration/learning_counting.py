@@ -77,16 +77,16 @@ class LearningBank:
         return self.code_range if name == CODE else self.range
 
 
-def learning_bank(measured: Sequence[Measured]) -> LearningBank:
-    """Return the bank of the sessions that have all runs."""
-    found = [values for one in measured if (values := _values(one)) is not None]
+def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
+    """Return the bank of sessions from the values of each."""
     names = found[0].keys() if found else ()
     columns = {name: np.array([values[name] for values in found]) for name in names}
     nothing = np.zeros(0)
     return LearningBank(columns, columns.pop("range", nothing), columns.pop("code_range", nothing))
 
 
-def _values(one: Measured) -> dict[str, float] | None:
+def session_values(one: Measured) -> dict[str, float] | None:
+    """Return what a bank has of a session, with `range` and `code_range`; None where runs failed."""
     losses = one.losses
     effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
     for recipe in RECIPES:

@@ -1,50 +1,67 @@
-"""Training the sessions of the learning bank in rounds over the cells, as far as the store lacks them."""
+"""Training the sessions of the learning banks in rounds over the cells, as far as neither table nor store has them."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
-from invariance_probe.calibration.ground import Ground, measured
+from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.learning_banks import CELLS, SIZES, learning_study, needed_of_learning, rounds
 from invariance_probe.calibration.learning_counting import LearningBank, learning_bank
+from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import run_local
 from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
 
 
-def measured_learning(ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, LearningBank]:
-    """Train what the store lacks, one session of a cell after the other, and return the bank of every cell.
+def measured_learning(
+    ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any], kept: Path
+) -> dict[str, LearningBank]:
+    """Train what is missing, one session of a cell after the other, and return the bank of every cell.
 
     Parameters
     ----------
     method, other
         The declared method, and that of the recipe `other`.
+    kept
+        Table of the sessions that have been trained, which is read first and written last.
     """
+    sessions = _sessions(ground, size, method, other)
+    table = SessionTable(kept)
+    if ground.train:
+        for session in sessions:
+            if session not in table:
+                _train(ground, session)
+    values = {(each.cell, each.session): table.values_of(each, ground.store) for each in sessions}
+    table.write(sessions)
+    return {
+        cell.name: learning_bank([found for (name, _), found in values.items() if name == cell.name and found]) for cell in CELLS
+    }
+
+
+def _sessions(ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]) -> list[SessionOfCell]:
+    """Return every session of every cell, in the order in which they are trained."""
     plans = {}
     for cell in CELLS:
         study = learning_study(cell, method, other, SIZES[size])
         plans[cell.name] = Plan(study, find_sessions(study, ground.place.base))
-    runs = {name: [run for run in (*plan.baselines, *plan.grid) if needed_of_learning(run)] for name, plan in plans.items()}
-    if ground.train:
-        _train(ground, plans, runs)
-    return {name: learning_bank(measured(plan, ground.store.results(runs[name]))) for name, plan in plans.items()}
+    runs: dict[tuple[str, str], dict[str, Any]] = {}
+    for name, plan in plans.items():
+        for run in (*plan.baselines, *plan.grid):
+            if needed_of_learning(run):
+                runs.setdefault((name, run.session), {})[run.key()] = run
+    return [SessionOfCell(name, session, plans[name], runs[name, session]) for name, session in rounds(plans)]
 
 
-def _train(ground: Ground, plans: Mapping[str, Plan], runs: Mapping[str, list[Run]]) -> None:
-    of_session: dict[tuple[str, str], dict[str, Run]] = {}
-    for name, planned in runs.items():
-        for run in planned:
-            of_session.setdefault((name, run.session), {})[run.key()] = run
-    for name, session in rounds(plans):
-        wanted = of_session[name, session]
-        missing = [run for key, run in wanted.items() if not ground.store.has(key)]
-        if missing:
-            steps = sum(run.steps for run in missing)
-            event = {
+def _train(ground: Ground, session: SessionOfCell) -> None:
+    missing = [run for key, run in session.runs.items() if not ground.store.has(key)]
+    if missing:
+        ground.on_event(
+            {
                 "event": "stage",
-                "stage": f"learning, {session}",
+                "stage": f"learning, {session.session}",
                 "runs": len(missing),
-                "reused": len(wanted) - len(missing),
+                "reused": len(session.runs) - len(missing),
+                "model_steps": sum(run.steps for run in missing),
             }
-            ground.on_event({**event, "model_steps": steps})
-            run_local(missing, plans[name].sessions, ground.place, ground.workers, ground.on_event)
+        )
+        run_local(missing, session.plan.sessions, ground.place, ground.workers, ground.on_event)

@@ -1,6 +1,7 @@
 """Findings of learning are counted against recipes outside of the panel, on banks of planted costs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -20,8 +21,10 @@ from invariance_probe.calibration.learning_counting import (
 )
 from invariance_probe.calibration.learning_page import write_learning_page
 from invariance_probe.calibration.learning_rows import learning_rows
+from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.inference.spreads import marked
+from invariance_probe.results.store import Store
 from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.plan import Plan
 from invariance_probe.study.recipes import use_of
@@ -155,3 +158,16 @@ def test_rounds_keep_all_banks_about_equally_large(plan):
 
 def test_sessions_without_all_runs_are_no_part_of_a_bank():
     assert len(learning_bank([])) == 0
+
+
+def test_a_table_outlives_the_store_and_forgets_sessions_of_other_runs(tmp_path, plan):
+    runs = {run.key(): run for run in plan.grid}
+    first = SessionOfCell("cell", "cell-1", plan, runs)
+    stale = replace(first, runs=dict(list(runs.items())[1:]))
+    text = f"cell,session,runs,D [longer],range\ncell,cell-1,{first.digest},0.25,0.5\ncell,cell-3,{'0' * 16},1,1\n"
+    (tmp_path / "sessions.csv").write_text(text)
+    table, store = SessionTable(tmp_path / "sessions.csv"), Store(tmp_path / "runs")
+    assert first in table and stale not in table
+    assert table.values_of(first, store) == {"D [longer]": 0.25, "range": 0.5} and table.values_of(stale, store) is None
+    table.write([first])
+    assert "cell-3" not in (tmp_path / "sessions.csv").read_text() and first in SessionTable(tmp_path / "sessions.csv")

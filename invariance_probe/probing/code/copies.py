@@ -15,6 +15,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.probing.code.inputs import mean_square
+
 AGREE = 0.5
 """Copies share more than this part of the spikes of either, and so do a unit and the sum that it is."""
 FIRING = 20
@@ -82,7 +84,8 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     """Mean counts (unit,), variances of spiking about the rate, at most (unit,), and covariances (unit, unit)."""
     values = counts.astype(np.float64)
     mean = values.mean(axis=0)
-    successive = np.diff(values, axis=0).var(axis=0) / 2
+    steps = np.diff(values, axis=0)
+    successive = (mean_square(steps) - steps.mean(axis=0) ** 2) / 2
     values -= mean
     return mean, np.maximum(np.minimum(mean, successive), 1e-300), values.T @ values / (len(values) - 1)
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from invariance_probe.data.folds import Fold, make_folds
-from invariance_probe.probing.code.inputs import Inputs, rooted
+from invariance_probe.probing.code.inputs import Inputs, mean_square, rooted
 from invariance_probe.probing.code.moments import Moments
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.run import Run
@@ -60,7 +60,7 @@ class Ground:
         activity = activity[:, varying]
         everywhere = np.unique(windows.starts[:, None] + np.arange(windows.length))
         activity -= activity[everywhere].mean(axis=0)
-        activity /= np.maximum(activity[everywhere].std(axis=0), 1e-300)
+        activity /= np.maximum(np.sqrt(mean_square(activity[everywhere])), 1e-300)
         target = bench.target.columns().cpu().numpy()
         inputs = Inputs(activity, windows.starts, windows.length)
         return cls(

@@ -34,14 +34,14 @@ def choose_penalties(moments: Moments, left_out: int, penalties: tuple[float, ..
 
 
 def factor(matrix: np.ndarray) -> np.ndarray:
-    """Lower Cholesky factor; the upper triangle is not to be read.
+    """Lower Cholesky factor of a symmetric matrix; the upper triangle holds nothing that may be read.
 
     Raises
     ------
     TrainingError
         When the matrix is not positive definite.
     """
-    lower, failed = lapack.dpotrf(matrix, lower=1, clean=1)
+    lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)  # transposed it lies as LAPACK reads it
     if failed:
         raise TrainingError(
             f"the inputs' covariance of {len(matrix)} columns could not be factorised (row {failed}); use a larger penalty, or "
