@@ -134,13 +134,13 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
     """
     if why_not or not changes or not all(sample.complete for sample in changes.values()):
         return Gate("trained", "not computed", (LEARNING,), why_not or "runs of the longer recipe are missing")
-    said = ", ".join(f"{name} by {sample.estimate:+.2f}" for name, sample in changes.items())
+    said = ", ".join(f"{name} by {-sample.estimate:+.2f}" for name, sample in changes.items())
     harm = "H" if "H" in changes else "delta"
     p = undertrained_p({
         "L(0) > 0": changes["L(0)"].p_more_than(0.0), "L(0) > m": changes["L(0)"].p_more_than(margin),
         "harm > 0": changes[harm].p_more_than(0.0),
     })  # fmt: skip
-    detail = f"longer training lowers {said}"
+    detail = f"longer training changes {said}"
     if p <= ALPHA:
         detail += (
             f": it is shown to lower the loss at dose 0 by more than the margin, or that loss and {harm} both, so the declared recipe is "
@@ -225,7 +225,8 @@ def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
     """
     if not named:
         return Gate("distinct", "passed", (CARRIERS,), "no unit is a copy or a sum of others")
-    said = f"{len(named)} units repeat others ({'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''})"
+    many = "1 copy or sum of units" if len(named) == 1 else f"{len(named)} copies or sums of units"
+    said = f"{many} ({'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''})"
     if word == without:
         return Gate("distinct", "passed", (CARRIERS,), f"{said}; the word is the same without them")
     return Gate("distinct", "failed", (CARRIERS,), f"{said}; without them the word would be {without!r}")

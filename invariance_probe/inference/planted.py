@@ -49,6 +49,8 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
     carriers = code.carriers_word() if code and kind == ONE_UNIT else ""
     word, why = _word(question, list(found.values()), code, contrast)
     said = "; ".join(part for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}") if part)
+    if len(found) < len(question.names):
+        said += f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded in the others"
     if word in WRONG[kind] or carriers in WRONG[kind]:
         return Gate(NAMES[kind], "failed", WRONG[kind], said)
     if kind == ONE_UNIT and carriers and carriers != "few":

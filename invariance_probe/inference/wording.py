@@ -67,7 +67,7 @@ def sentence(question: Question, finding: HypothesisFinding, missing: Sequence[s
     open_about
         What leaves the word exploratory, in words.
     """
-    place = f"{where(finding)}, {at_dose(question)}"
+    place = where(finding) if _about_units(question) else f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict
     if word.startswith("untestable"):
         reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
@@ -105,6 +105,8 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
     if _about_units(question):
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
         return CARRIERS_MEANINGS[word] + redundant
+    if word == INCONCLUSIVE:
+        return _unsettled(question, finding)
     if question.jitter:
         return JITTER_MEANINGS[word]
     if word != "sensitive":
@@ -113,6 +115,18 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
         claim.shown for claim in finding.claims if claim.name.startswith("delta > m")
     )
     return MEANINGS[word] + ("" if dearer else NOT_DEARER)
+
+
+def _unsettled(question: Question, finding: HypothesisFinding) -> str:
+    """Say which of the findings that a word rests on is open."""
+    code, learning = finding.code, finding.learning
+    parts = []
+    if not question.jitter and code is not None and code.finding == "undecided":
+        parts.append("C_code exceeds the margin")
+    if learning is not None and learning.finding == "undecided":
+        every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
+        parts.append(f"training costs more than the margin{every}")
+    return f"it is not settled whether {' and whether '.join(parts)}" if parts else MEANINGS[INCONCLUSIVE]
 
 
 def fallen(word: str) -> str:
@@ -313,5 +327,5 @@ def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
     if not math.isnan(flip):
         least = 2.0 ** -len(samples["delta"].effects)
         alone = "" if samples["delta"].look is None else ", for this look alone"
-        found.append(f"exact sign-flip of delta <= m: p = {flip:.3g}, at least {least:.3g} possible{alone}")
+        found.append(f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below {least:.3g} here{alone}")
     return tuple(found)

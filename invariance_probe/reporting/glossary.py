@@ -21,7 +21,11 @@ CODE: tuple[Entry, ...] = (
     ("C_code", "loss added when the corrupted inputs are gone and the decoder is refitted on what survives; no SSL"),
     ("C_blind", "loss added for one decoder that cannot see the corruption; no SSL (C_info in reports of earlier versions)"),
     ("kept, lost, undecided", "the code: C_code is shown to be at most m; shown to be more than m; neither"),
-    ("K_s, K_n", "fewest units found that reach half of what all units decode; fewest whose loss leaves less than half"),
+    (
+        "K_s, K_n",
+        "fewest units found that reach half of what all units decode; fewest whose loss leaves less than half; over sessions, as for "
+        "carriers and redundancy, the geometric mean",
+    ),
     ("carriers", "K_s + K_n: the number of equal independent units that would behave alike"),
     (
         "redundancy",
@@ -69,6 +73,7 @@ JITTER: tuple[Entry, ...] = (
     ("sensitive", "such training costs more than m; a jitter is never called invariant, for the target itself changes"),
 )
 OUTCOMES: tuple[Entry, ...] = (
+    ("predicted distributed", "a prediction about the number of units alone, which `spread` supports and `few` contradicts"),
     ("supported, contradicted, open", "what a word says of the prediction; open where it neither supports nor contradicts it"),
     ("passed, failed, not shown, not computed", "a gate; failed takes away what it limits, the last two leave that exploratory"),
     ("regularised", "in some arm the corruption lowered the loss by more than m: it helped decoding, no evidence of invariance"),

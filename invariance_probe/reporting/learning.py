@@ -39,7 +39,7 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
         for recipe in learning["panel"]["recipes"]
     )
     one_method = learning["panel"]["one_method"]
-    note = f"Why these: {learning['panel']['reason']}." + (f" No second method: {one_method}." if one_method else "")
+    note = f"Why these: {learning['panel']['reason']}." + (f" {one_method[0].upper()}{one_method[1:]}." if one_method else "")
     columns = ("recipe", "method", "steps", "lr", "batch", "dims", "keeps of R", *names, "finding", "remark")
     return Table("Every recipe", note, columns, rows, ("method", "finding", "remark"))
 

@@ -44,7 +44,7 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
         rows.append(("dose 0, two seeds", *nothing, _over(ceiling, "cka"), _over(ceiling, "shape_distance")))
     heads = {
         "invariance": "S", "invariance_row_space": "S read by the probe", "invariance_within_class": "S within a class",
-        "detection": "corrupted one told",
+        "detection": "corruption detected",
     }  # fmt: skip
     return Table(
         "What the representation looks like",
@@ -57,7 +57,7 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
     moved = (
         f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and 0 where a corrupted window is as far "
-        "from itself as a stranger; “read by the probe” keeps only what the fitted probe reads of the target. “Corrupted one told” "
+        "from itself as a stranger; “read by the probe” keeps only what the fitted probe reads of the target. “Corruption detected” "
         "is how often a classifier picks the corrupted one of two representations of a window: .5 is chance, 1 plainly visible. "
         if corrupted
         else ""

@@ -89,7 +89,7 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
     if study.quick:
         return PlannedPanel((declared,), "the study is quick, so only the declared recipe is judged", "the study is quick")
     if hypothesis.about_units:
-        return PlannedPanel((declared,), "a prediction about units needs no panel", "none is needed")
+        return PlannedPanel((declared,), "a prediction about units needs no panel", "a prediction about units needs none")
     use = use_of(study, hypothesis, sessions)
     if reasons := unlicensed(own.method, own.optimisation, use):
         return PlannedPanel((declared,), "the declared recipe has no licence, so no panel is trained", reasons[0])

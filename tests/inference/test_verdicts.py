@@ -35,6 +35,19 @@ def test_regularisation_in_both_arms_alone_never_says_invariant_and_says_what_is
     assert "not shown to be dearer" not in judged(**ROWS["sensitive"]).sentence
 
 
+def test_an_open_verdict_names_the_finding_that_is_open():
+    assert "it is not settled whether C_code exceeds the margin." in judged(C_code=0.1, spread=0.03).sentence
+    assert "whether training costs more than the margin under every recipe." in judged(**ROWS["inconclusive"]).sentence
+    both = judged(C_code=0.1, delta=0.1, spread=0.03).sentence
+    assert "whether C_code exceeds the margin and whether training costs" in both
+
+
+def test_a_sentence_about_units_does_not_speak_of_the_dose():
+    plan = make_plan(hypotheses=[{**BASE, "predicts": "few"}])
+    found = infer(plan, planted(plan), {}, REGISTERED).hypotheses[0]
+    assert "of the units dropped" not in found.sentence.partition("the verdict is")[0]
+
+
 def test_the_codes_finding_stands_where_learning_differs_and_learnings_where_the_code_does():
     costly, free = judged(C_code=0.4, delta=0.3), judged(C_code=0.4)
     assert (costly.code.finding, free.code.finding) == ("lost", "lost") and costly.code == free.code

@@ -99,7 +99,7 @@ def test_the_mean_curve_is_on_the_lags_that_every_session_reaches():
 
 def test_a_code_that_never_falls_to_1_over_e_gets_no_time_constant():
     chart = figures("jitter", tau=float("inf"))["how long the code holds"]
-    assert "tau cannot be given" in chart.alt
+    assert "tau is not given" in chart.alt
 
 
 def test_without_test_lag_curves_there_is_no_such_figure():

@@ -106,7 +106,8 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
     alt = (
         f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band is the margin of "
         f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are sessions, bars 90 % intervals, dotted lines decoders without "
-        "SSL against SSL at dose 0; hatched: help by more than the margin."
+        "SSL against SSL at dose 0; hatched: help by more than the margin; at the foot d_L, the dose up to which training is shown to be "
+        "free, and d_U, from which on it is shown to be costly, where there are such doses."
         + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
@@ -123,7 +124,7 @@ def _zone_of_help(axis: Axes, margin: float) -> None:
 
 
 def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
-    """Mark at the foot of a panel up to which dose nothing is shown to be lost (d_L), and from which on the code is sensitive (d_U)."""
+    """Mark at the foot of a panel up to which dose training is shown to be free (d_L), and from which on to be costly (d_U)."""
     for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
         dose = interval[name] if interval else None
         if dose:

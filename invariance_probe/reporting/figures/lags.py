@@ -37,7 +37,7 @@ class Tau:
     def in_words(self) -> str:
         """Return the time constant as a short statement that follows the word tau."""
         if self.estimate is None:
-            return " cannot be given, for some session never falls to 1/e"
+            return " is not given: in some session the correlation never falls to 1/e"
         ends = f" [{self.low:.3g}, {self.high:.3g}]" if self.low is not None and self.high is not None else ""
         return f" = {self.estimate:.3g} s{ends}"
 
@@ -72,9 +72,8 @@ def lag_curves(hypothesis: dict[str, Any], report: dict[str, Any], points: list[
         _draw_curves(axes[0], found, lags, means)
         _draw_tau(axes[0], tau)
         _draw_kappa(axes[1], found, lags, kappa)
-        decades = 10.0 ** np.arange(math.ceil(math.log10(lags[0])), math.floor(math.log10(lags[-1])) + 1)
         for axis in axes[:2]:
-            seconds_axis(axis, decades)
+            seconds_axis(axis, _round_lags(lags[0], lags[-1]))
             axis.set_xlim(lags[0] / 1.15, lags[-1] * 1.15)
             axis.set_xlabel("test lag w (s)")
         if doses:
@@ -113,6 +112,13 @@ def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str,
     return lags, {n: np.mean([np.interp(at, np.log(s["lag"]), s[n]) for s in sessions], axis=0) for n in ("r", "rho")}
 
 
+def _round_lags(low: float, high: float) -> np.ndarray:
+    """Return round lags for ticks from the lowest to the highest: decades, or 1, 2 and 5 of each where these are few."""
+    decades = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = decades if high / low > 100 else np.outer(decades, (1, 2, 5)).ravel()
+    return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
+
+
 def _draw_curves(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, means: dict[str, np.ndarray]) -> None:
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.axhline(1 / math.e, color="#999999", linewidth=0.8, linestyle=":")
@@ -131,7 +137,7 @@ def _draw_kappa(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.nd
         own = np.where(session["rho"] > PERSISTENT, session["r"] / session["rho"], np.nan)
         axis.plot(session["lag"], own, color=ORANGE, alpha=0.3, linewidth=0.7)
     axis.plot(lags, kappa, color=ORANGE, linewidth=2.2, label="kappa = r / rho")
-    axis.set_ylim(0, 1.6)
+    axis.set_ylim(0, max(1.6, 1.1 * float(np.nanmax(kappa, initial=1.0))))
     axis.set_ylabel("kappa")
 
 

@@ -78,7 +78,7 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
         + (f", and all together ({found}) with 90 % intervals as a cross.{word}" if found else ".")
         + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread (K_n above {CLEAR:g} x {share:g} N), between. "
         "Grey: simulated codes of known make, most of 60 units; a number says how many equal carriers. "
-        "A word needs the whole interval on its side."
+        "A word needs the whole interval on its side, at the level that Holm's procedure leaves where a study has several hypotheses."
     )
 
 
