@@ -20,6 +20,7 @@ import torch
 from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.adversaries import BASELINES, EQUAL, REFERENCE, SELECTORS
 from invariance_probe.probing.adversaries.acceptance import DRAWS, judge
 from invariance_probe.probing.adversaries.attack import GRADIENT, Attack
@@ -28,10 +29,9 @@ from invariance_probe.probing.adversaries.halves import Halves
 from invariance_probe.probing.adversaries.moments import BlockMoments, Part
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import AnySource, MessengerRecording, NpzRecording
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Window
 
 BUDGETS = (2, 4, 8)
 LIMITS = (300, 1000, 3000)

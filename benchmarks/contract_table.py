@@ -12,7 +12,7 @@ from pathlib import Path
 
 from methods_on_recordings import CEILINGS, ROLES, TASKS
 
-from invariance_probe.study.licences import LICENCES
+from invariance_probe.plan.licences import LICENCES
 
 LOSS = {
     "simclr": "nt_xent_equals_cross_entropy", "vicreg": "vicreg_terms", "byol": "byol_regression", "moco": "moco_contrasts",

@@ -13,9 +13,9 @@ from pathlib import Path
 import torch
 from training_speed import SIZES, STACK, stacked, timed, tuned_loop
 
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.trained import train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run
 
 STEPS = 100
 ROUNDS = 5

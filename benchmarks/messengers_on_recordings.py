@@ -16,6 +16,7 @@ import torch
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.inference.messengers import messengers, switching
+from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
@@ -25,7 +26,6 @@ from invariance_probe.reporting.model import finite
 from invariance_probe.reporting.table import Table
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.load import open_study
-from invariance_probe.study.run import RunResult
 
 STUDIES = ("learning", "sleep", "reach")
 LEVEL = 0.05

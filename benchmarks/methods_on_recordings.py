@@ -23,10 +23,10 @@ from scipy import stats
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
+from invariance_probe.plan.plan import BESIDE, Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure
-from invariance_probe.study.plan import BESIDE, Plan
-from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
 ENCODER = {"kind": "mlp", "widths": [64, 64, 32]}

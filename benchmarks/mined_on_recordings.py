@@ -22,11 +22,11 @@ from invariance_probe.inference.estimands import Effect, SessionLosses, at, read
 from invariance_probe.inference.findings import Findings, HypothesisFinding
 from invariance_probe.inference.infer import infer
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, measure, read_results
 from invariance_probe.study.load import open_study
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.study import Study
 
 STUDIES = {"A night of CA1": "studies/mined_sleep.yaml", "Reaches of M1": "studies/mined_reach.yaml"}

@@ -16,10 +16,10 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.inference.contrasts import AGAINST, contrast_claims, decide_contrast
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.plan.plan import BESIDE, Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.hypotheses import CONTROLS
-from invariance_probe.study.plan import BESIDE, Plan
 from invariance_probe.study.study import Study
 
 STUDY, SHARE, SEED, BANKS = 6, 0.5, 9700, 20

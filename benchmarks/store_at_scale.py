@@ -19,14 +19,14 @@ from pathlib import Path
 
 import numpy as np
 
+from invariance_probe.plan.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, read_statuses
 from invariance_probe.results.store import Store
 from invariance_probe.runner import report_study
 from invariance_probe.study.baselines import Code
-from invariance_probe.study.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
 from invariance_probe.study.load import StudyFile, open_study
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
 
 UNITS = 30
 DOSES = {False: [0, 0.4], True: [0, 0.1, 0.2, 0.4, 0.6, 0.8]}

@@ -13,15 +13,15 @@ import torch
 from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.adversaries.damage import MODES
 from invariance_probe.probing.adversaries.halves import features_of, moments_of
 from invariance_probe.probing.adversaries.switching import FEWEST_BLOCKS, MEMORIES, blocks_of, memory_bins, switching
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import MessengerRecording
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Window
 
 LEVEL = 0.05
 PERMUTATIONS = 99

@@ -23,15 +23,15 @@ from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import ArrayError, StoreError, StudyError, TrainingError
 from invariance_probe.methods import METHODS
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.diagnostics import rank_me
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.probing.trained import freeze, train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.encoder_file import INPUT_INVERSE_SD, INPUT_MEAN, EncoderFile, EncoderHeader
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.methods import Method, SimCLR
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise
 from invariance_probe.study.views import NoSplitting, Views

@@ -7,10 +7,10 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, plant_sessions
 from invariance_probe.errors import StudyError
 from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import panel_problems
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import panel_problems
 from invariance_probe.study.study import Study
 
 

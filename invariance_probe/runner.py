@@ -22,15 +22,8 @@ from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.inference.stopping import beyond
-from invariance_probe.planning import make_plan, stored_plan, with_kernels
-from invariance_probe.reporting import render
-from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
-from invariance_probe.results.store import Store
-from invariance_probe.results.tables import code_sums, tidy
-from invariance_probe.study.load import StudyFile
-from invariance_probe.study.methods import TrainedMethod
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.registration import (
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.registration import (
     deviations,
     new_registration,
     read_registration,
@@ -38,7 +31,14 @@ from invariance_probe.study.registration import (
     seen_before,
     write_registration,
 )
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.reporting import render
+from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
+from invariance_probe.results.store import Store
+from invariance_probe.results.tables import code_sums, tidy
+from invariance_probe.study.load import StudyFile
+from invariance_probe.study.methods import TrainedMethod
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
 IDENTITY_DOSE = "identity"

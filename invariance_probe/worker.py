@@ -26,6 +26,7 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, InvarianceProbeError, WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
+from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.baselines import failed
 from invariance_probe.probing.examination import examine
@@ -35,7 +36,6 @@ from invariance_probe.probing.trained import TARGET_FREE, probe_stored
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
-from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import at_identity
 from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
 

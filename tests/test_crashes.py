@@ -14,12 +14,12 @@ import pytest
 from conftest import tiny_study
 from test_cli import PROGRAM, call, children, without_times, write
 
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import train_key_of
 from invariance_probe.results.faults import FAULT, POINTS
 from invariance_probe.results.index import SUFFIX
 from invariance_probe.results.store import Store
 from invariance_probe.results.upkeep import delete, find_rubbish, verify
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import train_key_of
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
@@ -32,7 +32,7 @@ import json
 from pathlib import Path
 import numpy as np
 from invariance_probe.results import store as store_module
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.plan.run import Run, RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
 chosen = [Run.model_validate(run) for run in json.loads({runs!r})]
 store = store_module.Store(Path({root!r}))

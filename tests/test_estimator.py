@@ -29,18 +29,19 @@ from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import ArrayError, DataError, StoreError, StudyError, TrainingError
 from invariance_probe.estimator import SSLTransformer
 from invariance_probe.methods.base import Method
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.probing.trained import measure_ssl, train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.results.encoder_file import EncoderFile
 from invariance_probe.results.store import Store
 from invariance_probe.runner import export_encoder
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.load import open_study
 from invariance_probe.study.methods import SimCLR
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Study, Window
+from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 

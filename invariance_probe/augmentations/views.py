@@ -23,8 +23,8 @@ from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
 from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import draws
+from invariance_probe.plan.run import Run
 from invariance_probe.study.adversaries import Adversary
-from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import Transform, at_identity, cuts_bins, is_idle
 from invariance_probe.study.views import Views
 

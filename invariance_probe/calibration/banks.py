@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from invariance_probe.study.plan import BESIDE
-from invariance_probe.study.run import Run
+from invariance_probe.plan.plan import BESIDE
+from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 DROPOUT, DOSE, MARGIN = "unit_dropout.rate", 0.4, 0.1

@@ -15,9 +15,9 @@ from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import run_local
-from invariance_probe.study.code_figures import CodeFigures
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
+from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 AT_ONCE = 200

@@ -17,7 +17,7 @@ from invariance_probe.calibration.row import Row, met
 from invariance_probe.inference.estimands import IDENTITY
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import p_over_units
-from invariance_probe.study.run import Run
+from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 SHARE, DOSE = "mined.share", 0.5

@@ -13,10 +13,10 @@ from invariance_probe.inference.code import CODE, SessionCode
 from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store
 from invariance_probe.runner import measure
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.study import Study
 
 

@@ -12,9 +12,9 @@ from typing import Any
 from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN, SEED
 from invariance_probe.calibration.phase_map import CELLS as CODES
 from invariance_probe.calibration.phase_map import Cell
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
 from invariance_probe.study.study import Study
 
 NAMES = (

@@ -20,8 +20,8 @@ from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import PValues, p_over_units
 from invariance_probe.inference.spreads import marked
 from invariance_probe.inference.verdicts import decide_many, learning_p, undertrained_p, word_p
+from invariance_probe.plan.recipes import label_of
 from invariance_probe.study.panel import DECLARED
-from invariance_probe.study.recipes import label_of
 
 ARMED = ("D", "H", "delta")
 RECIPES = (*PANEL, *(held_out.name for held_out in HELD_OUT))

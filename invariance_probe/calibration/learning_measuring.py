@@ -10,7 +10,7 @@ from invariance_probe.calibration.learning_counting import LearningBank, learnin
 from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.local import run_local
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.plan import Plan
 
 
 def measured_learning(

@@ -12,9 +12,9 @@ import pandas as pd
 
 from invariance_probe.calibration.ground import measured
 from invariance_probe.calibration.learning_counting import session_values
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
 
 DIGITS = 7
 """Significant digits of a value."""

@@ -12,8 +12,8 @@ from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.calibration.worlds import CARRIERS, COMMON, DOSE, LABEL_GAINS, LAGS, SHARES, SPREAD, Measured
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.looks import ALPHA
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 
 Worlds = Mapping[str, Sequence[Measured]]
 

@@ -16,11 +16,11 @@ from invariance_probe.calibration.banks import SEED
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store
 from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
 from invariance_probe.study.methods import AnyMethod
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

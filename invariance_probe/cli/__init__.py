@@ -14,11 +14,11 @@ from invariance_probe.errors import InvarianceProbeError, WriteError
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
+    from invariance_probe.plan.plan import Plan
+    from invariance_probe.plan.recipes import PlannedPanel, PlannedRecipe
     from invariance_probe.planning import Stock
     from invariance_probe.runner import Outcome
     from invariance_probe.study.load import StudyFile
-    from invariance_probe.study.plan import Plan
-    from invariance_probe.study.recipes import PlannedPanel, PlannedRecipe
 
 BYTES_A_RUN = 60_000
 SPREAD_HELP = (
@@ -106,8 +106,8 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 @OVERRIDE
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
+    from invariance_probe.plan.cautions import cautions
     from invariance_probe.planning import make_plan
-    from invariance_probe.study.cautions import cautions
 
     file = _open(study, overrides)
     plan = make_plan(file)
@@ -125,9 +125,9 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_code, D, H; delta for a jitter.")
 def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
+    from invariance_probe.plan.price import core_seconds, seconds_of_codes
     from invariance_probe.planning import make_plan, stock, with_kernels
     from invariance_probe.results.store import Store
-    from invariance_probe.study.price import core_seconds, seconds_of_codes
 
     file, note = with_kernels(_open(study, overrides), Store(runs))
     if note:
@@ -321,9 +321,9 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
     from invariance_probe.inference.pilot import pilot_spreads
     from invariance_probe.inference.power import may_assume, study_power
     from invariance_probe.inference.spreads import LEVELS, read_numbers, stated_spreads
+    from invariance_probe.plan.price import core_seconds
     from invariance_probe.reporting.power_text import power_text
     from invariance_probe.runner import read_results
-    from invariance_probe.study.price import core_seconds
 
     if (pilot is None) == (sd is None):
         raise InferenceError("power needs one of --pilot STUDY and --sd NAME=SD,...; " + ("got both" if pilot else "got neither"))

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from invariance_probe.errors import DataError
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import Dealt
 
 EPOCH = "epoch"

@@ -12,8 +12,8 @@ import numpy as np
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import DataError
-from invariance_probe.streams import generator
-from invariance_probe.study.study import Folds
+from invariance_probe.randomness import generator
+from invariance_probe.study.design import Folds
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,8 +6,8 @@ import numpy as np
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
-from invariance_probe.streams import generator
-from invariance_probe.study.plan import PLANTED
+from invariance_probe.plan.plan import PLANTED
+from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import Planted
 
 

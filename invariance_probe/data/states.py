@@ -10,7 +10,7 @@ import numpy as np
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
-from invariance_probe.study.study import Window, Within
+from invariance_probe.study.design import Window, Within
 
 TERTILES = 3
 """Groups of units of like rate, inside which units change places."""

@@ -19,8 +19,8 @@ from invariance_probe.errors import ExecutionError, WriteError
 from invariance_probe.executors.jobs import Event, Handed, Jobs, Place, Task
 from invariance_probe.executors.local import WORKER, WorkerProcess
 from invariance_probe.executors.stacks import make_stacks
+from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
-from invariance_probe.study.run import Run
 from invariance_probe.study.session import Session
 
 LOCAL = "local"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from invariance_probe.executors.stacks import Stack
-from invariance_probe.study.run import Run
+from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 TRIES = 3

@@ -17,7 +17,7 @@ from typing import Any
 from invariance_probe.errors import WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Handed, Jobs, Place, Task
 from invariance_probe.executors.stacks import make_stacks
-from invariance_probe.study.run import Run
+from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 WORKER = (sys.executable, "-m", "invariance_probe.worker")

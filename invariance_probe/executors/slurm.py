@@ -19,9 +19,9 @@ from pathlib import Path
 from invariance_probe.errors import ExecutionError, WriteError
 from invariance_probe.executors.jobs import ONE_THREAD, Event, Handed, Jobs, Place, Task
 from invariance_probe.executors.stacks import Stack, make_stacks
+from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
 from invariance_probe.study.cluster import SlurmProfile
-from invariance_probe.study.run import Run
 from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"

@@ -4,9 +4,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from invariance_probe.plan.price import updates
+from invariance_probe.plan.run import Run
 from invariance_probe.study.methods import Reliance
-from invariance_probe.study.price import updates
-from invariance_probe.study.run import Run
 
 STACK = 16
 """Most trained models in one stack: more no longer gains speed on a CPU, and less is lost when a worker dies."""

@@ -18,7 +18,7 @@ from invariance_probe.inference.findings import CodeFinding, NamedUnit, Quantity
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.verdicts import CARRIERS_WORDS, carriers_p, decide
-from invariance_probe.study.code_figures import CodeFigures, HeldOutErrors
+from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors
 from invariance_probe.study.session import THESE_RECORDINGS
 
 CLEAR = 1.1

@@ -9,7 +9,7 @@ from invariance_probe.inference.findings import LEARNING, Gate
 from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import Question
-from invariance_probe.study.settings import A_THIRD, Setting, a_third_of
+from invariance_probe.plan.settings import A_THIRD, Setting, a_third_of
 
 ALARM = 0.01
 """Level at which two sets of seeds are shown to differ, two-sided. A contrast's margin may be 0, and any difference then counts: at .05

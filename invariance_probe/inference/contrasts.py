@@ -32,11 +32,11 @@ from invariance_probe.inference.judging import Judgement
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import CONTRASTS, Question
 from invariance_probe.inference.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED, decide, outcome
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.settings import A_THIRD, a_third_of
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.pairing import SHARE, MinedPairing
-from invariance_probe.study.recipes import use_of
-from invariance_probe.study.settings import A_THIRD, a_third_of
 
 AGAINST = {
     "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",

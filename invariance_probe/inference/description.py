@@ -10,9 +10,9 @@ from invariance_probe.inference.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
 from invariance_probe.inference.question import ARMS, CONTRASTS, CORRUPTION, Evidence
-from invariance_probe.study.code_figures import r2_of
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
+from invariance_probe.plan.code_figures import r2_of
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
 DROPPING = ("gained", "lost", "random")

@@ -8,11 +8,11 @@ from invariance_probe.inference.intervals import fixed_sessions
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.nulls import KINDS
 from invariance_probe.inference.points import SessionFinding
-from invariance_probe.study.code_figures import CodeFigures
+from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.methods import Reliance
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
 WHOLE_SESSION = {*KINDS, "test_lag"}

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.inference.blocks import Blocks
+from invariance_probe.plan.plan import BESIDE, Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption
-from invariance_probe.study.plan import BESIDE, Plan
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.session import Session
 
 Condition = tuple[str, str, float, str, float]

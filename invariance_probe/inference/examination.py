@@ -9,9 +9,9 @@ from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.points import ClassPoint, ExaminedPoint, MatrixPoint, SimilarityPoint
 from invariance_probe.inference.question import Evidence, Question
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.run import Run, RunResult
 
 CEILING = "another seed"
 """Against which two encoders at dose 0 are compared; what a dose changes is read against it."""

@@ -12,10 +12,10 @@ from invariance_probe.inference.intervals import Sample, p_in_words
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.points import SessionFinding
 from invariance_probe.inference.verdicts import undertrained_p
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+from invariance_probe.plan.settings import Setting
 from invariance_probe.study.hypotheses import AnyHypothesis
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
-from invariance_probe.study.settings import Setting
 from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5

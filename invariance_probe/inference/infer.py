@@ -16,9 +16,9 @@ from invariance_probe.inference.question import Question
 from invariance_probe.inference.reliance import reliance
 from invariance_probe.inference.scope import cannot_support, supports
 from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 
 UNREGISTERED = Standing(None)
 

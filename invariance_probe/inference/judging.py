@@ -29,9 +29,9 @@ from invariance_probe.inference.objectives import objectives
 from invariance_probe.inference.planted import planted_gates
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import INCONCLUSIVE, UNCALIBRATED, decide, outcome, word_p
+from invariance_probe.plan.licences import licensed_findings, unlicensed
+from invariance_probe.plan.recipes import use_of
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.licences import licensed_findings, unlicensed
-from invariance_probe.study.recipes import use_of
 
 
 @dataclass(frozen=True, eq=False)

@@ -30,8 +30,8 @@ from invariance_probe.inference.verdicts import (
     together,
 )
 from invariance_probe.inference.wording import learning_sentence
-from invariance_probe.study.recipes import PlannedRecipe
-from invariance_probe.study.settings import Setting, a_third_of
+from invariance_probe.plan.recipes import PlannedRecipe
+from invariance_probe.plan.settings import Setting, a_third_of
 
 ARMED = ("D", "H", "delta")
 """The estimands of a corruption under one recipe."""

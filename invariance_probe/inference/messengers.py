@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from invariance_probe.inference.messenger_points import BandedDamage, ChosenUnit, MessengerPoint, SwitchingPoint, UnitScore
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
 
 MODES = ("refit", "fixed")
 SOMETIMES = ("seed_stability", *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")))

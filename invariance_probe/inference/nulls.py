@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Mapping
 
 from invariance_probe.inference.points import NullFinding
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_OTHERS
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
 
 KINDS = {

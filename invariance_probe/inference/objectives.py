@@ -9,9 +9,9 @@ from invariance_probe.inference.learning import ARMED, recipe_claims
 from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.question import Question
 from invariance_probe.inference.verdicts import COSTLY, FREE, decide, together
-from invariance_probe.study.licences import unlicensed
-from invariance_probe.study.recipes import use_of
-from invariance_probe.study.settings import Setting
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.settings import Setting
 
 METHOD = "method"
 """The swept path that other objectives stand under."""

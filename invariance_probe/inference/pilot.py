@@ -22,12 +22,12 @@ from invariance_probe.inference.spreads import (
     marked,
     with_recipes,
 )
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+from invariance_probe.plan.settings import Setting, a_third_of
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.panel import DECLARED
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
-from invariance_probe.study.settings import Setting, a_third_of
 
 
 def pilot_spreads(pilot: Plan, results: Mapping[str, RunResult], planned: Plan) -> dict[str, Spread]:

@@ -22,12 +22,12 @@ from invariance_probe.inference.looks import ALPHA, looks_of
 from invariance_probe.inference.simulated import Design, claims, simulate, streams, unit_words, words
 from invariance_probe.inference.spreads import CODE, CODE_RANGE, NOISE, RANGE, UNITS, Spread, estimands, recipes_of
 from invariance_probe.inference.verdicts import SUPPORTED, decide_many
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import PlannedRecipe, panel_of, use_of
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.licences import unlicensed
 from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.panel import DECLARED
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import PlannedRecipe, panel_of, use_of
 from invariance_probe.study.session import covers
 
 STUDIES = 2000

@@ -10,11 +10,11 @@ from invariance_probe.inference.findings import Estimand, Standing
 from invariance_probe.inference.intervals import Sample
 from invariance_probe.inference.looks import Look
 from invariance_probe.inference.points import SessionFinding
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+from invariance_probe.plan.settings import a_third_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers, scope_of
-from invariance_probe.study.settings import a_third_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
 """The estimands of a corruption: of the code, then of learning."""

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.inference.messenger_points import ChosenUnit, RelianceDamage, ReliancePoint
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run, RunResult
 
 RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
 """Where what each target can lose stands."""

@@ -15,7 +15,7 @@ from invariance_probe.inference.looks import ALPHA
 from invariance_probe.inference.many_studies import Means, PValues, p_values
 from invariance_probe.inference.spreads import CODE, CODE_RANGE, NOISE, RANGE, UNITS, Spread, estimands
 from invariance_probe.inference.verdicts import carriers_p, learning_p, word_p
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.session import scope_of
 
 PARTS = ("subject", "session", "within", "seeds", "blocks")

@@ -14,11 +14,11 @@ from difflib import get_close_matches
 import numpy as np
 
 from invariance_probe.errors import InferenceError
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import panel_of
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.panel import DECLARED
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import panel_of
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
 """What a spread is over; `rest` is what a single seed has in a single block."""

@@ -17,9 +17,9 @@ from invariance_probe.inference.findings import HypothesisFinding, LookTaken, St
 from invariance_probe.inference.judging import Judgement, judge_dose
 from invariance_probe.inference.looks import ALPHA, Look, looks_of
 from invariance_probe.inference.question import Evidence, Question
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import covers
 
 

@@ -18,7 +18,7 @@ from scipy.linalg import eigh
 from invariance_probe.augmentations.mining import Distant
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
-from invariance_probe.study.run import Arm
+from invariance_probe.plan.run import Arm
 from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, Transform, UnitDropout, is_idle
 from invariance_probe.study.views import Views
 

@@ -15,7 +15,7 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import Offline
 from invariance_probe.data.windows import Windows
-from invariance_probe.study.run import Run
+from invariance_probe.plan.run import Run
 from invariance_probe.study.state_pairing import StatePairing, StateSource, state_source_of
 
 

@@ -10,12 +10,12 @@ from invariance_probe.augmentations.views import Scaling
 from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
+from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.diagnostics import rank_me
 from invariance_probe.probing.mining import distant_pairs
 from invariance_probe.probing.readout import Measured, probe_scored, result_of, selection_losses
 from invariance_probe.probing.trained import COLLAPSED, Progress, freeze
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run, RunResult, Status
 
 
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:

@@ -12,8 +12,8 @@ import torch
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.methods.base import Batch, Method, Timeline
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
 

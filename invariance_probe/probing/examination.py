@@ -8,6 +8,7 @@ import torch
 
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.detection import MOST_FITTED, detectability
 from invariance_probe.probing.invariance import invariance, moved, row_space
 from invariance_probe.probing.readout import Measured, block_means
@@ -16,7 +17,6 @@ from invariance_probe.probing.stored import Encoders, Weights
 from invariance_probe.probing.trained import EVALUATION_STEP
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.examinations import Corruption, Detection
-from invariance_probe.study.run import Run, RunResult
 
 
 @torch.no_grad()

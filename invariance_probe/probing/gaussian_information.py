@@ -7,7 +7,7 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import key_tensor, normal, position
 from invariance_probe.methods.mutual_information import Bound
 from invariance_probe.probing.information import train_critics
-from invariance_probe.streams import generator, stream_key
+from invariance_probe.randomness import generator, stream_key
 from invariance_probe.study.training import Optimisation
 
 TRUTHS = (0.5, 1.0, 2.0, 4.0, 6.0, 8.0, 10.0)

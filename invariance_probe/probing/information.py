@@ -10,7 +10,7 @@ from torch import Tensor
 from invariance_probe.errors import DataError
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.mutual_information import BOUNDS, Bound, Critics, FrozenCritics
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.training import Optimisation
 from invariance_probe.training.ensemble import train
 

@@ -12,13 +12,13 @@ import numpy as np
 import torch
 from scipy import stats
 
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.ridge import fit_ridge
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench, inner_folds
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.probes import RidgeProbe
-from invariance_probe.study.run import Run, RunResult
 
 PIECES = 40
 """Contiguous pieces of a session that the bootstrap draws."""

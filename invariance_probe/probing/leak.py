@@ -6,12 +6,12 @@ windows, its value can be read off its neighbours by way of the activity, so R2 
 
 import numpy as np
 
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.refitting import refit_all
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.randomness import generator
 
 
 def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:

@@ -20,6 +20,7 @@ import numpy as np
 from scipy import stats
 
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.adversaries.curve import curve
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
@@ -30,10 +31,9 @@ from invariance_probe.probing.adversaries.switching import blocks_of, memory_bin
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import most_messengers
-from invariance_probe.study.run import Run, RunResult
 
 CONFIDENCE = 0.95
 """Of the transfer ratio's interval."""

@@ -28,13 +28,13 @@ from invariance_probe.methods.linear_ssl import (
     pair_moments,
     standardised_directions,
 )
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.logistic import fit_logistic
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench, inner_folds
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import MinedPairs
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.views import TimeJitter
 
 KINDS = ("random", "mined", "oracle")

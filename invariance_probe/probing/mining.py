@@ -9,9 +9,9 @@ from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.pairing import TIME, MinedPairing
-from invariance_probe.study.run import Run
 from invariance_probe.study.state_pairing import StatePairing
 
 

@@ -17,16 +17,16 @@ from invariance_probe.data.sessions import open_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.refitting import Refitted, refit_all
 from invariance_probe.probing.stationarity import stationarity_p
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
+from invariance_probe.study.design import Window
 from invariance_probe.study.probes import Target
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.session import OtherSession
-from invariance_probe.study.study import Window
 
 FEWEST_USABLE = 19
 """The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""

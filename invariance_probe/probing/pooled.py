@@ -19,9 +19,9 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_other
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.methods.base import Timeline
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.losses import DecodedTarget
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run
 from invariance_probe.study.session import Companions, OtherSession
 
 

@@ -6,9 +6,9 @@ from torch import Tensor
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Method, PretextTask
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run
 from invariance_probe.training.examples import Examples
 
 BATCHES = 16

@@ -7,11 +7,11 @@ import torch
 from torch import Tensor
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.logistic import LogisticFit, fit_logistic
 from invariance_probe.probing.ridge import RidgeFit, fit_ridge
 from invariance_probe.probing.scores import class_scores, column_scores, direction_scores
 from invariance_probe.probing.workbench import Workbench, inner_folds, score_part
-from invariance_probe.study.run import Run, RunResult, Status
 
 
 @dataclass(frozen=True, eq=False)

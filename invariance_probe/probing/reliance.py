@@ -18,6 +18,7 @@ import numpy as np
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods import METHODS
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.adversaries import REFERENCE, SELECTORS
 from invariance_probe.probing.adversaries.acceptance import BAND
 from invariance_probe.probing.adversaries.attack import Attack
@@ -30,10 +31,9 @@ from invariance_probe.probing.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import EVALUATION_STEP, Progress, settings_of, train_ssl
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.budgets import most_messengers
 from invariance_probe.study.methods import Reliance
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.training.examples import Examples
 
 OBJECTIVE = "objective"

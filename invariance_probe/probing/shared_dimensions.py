@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.randomness import generator
 
 LEVEL = 0.05
 """Of the step-down test: a dimension that is not shared is counted in at most this part of sessions."""

@@ -8,8 +8,8 @@ import numpy as np
 from scipy.spatial import KDTree
 
 from invariance_probe.data.states import PERMUTED, RECORDED
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.run import Run
 from invariance_probe.study.state_pairing import StatePairing
 
 MOST = 400

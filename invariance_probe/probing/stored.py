@@ -9,12 +9,12 @@ import torch
 from torch import Tensor
 
 from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.logistic import LogisticFit
 from invariance_probe.probing.readout import fit_probe
 from invariance_probe.probing.ridge import RidgeFit
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.run import Run
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
 """Stored weights by train key; an encoder that the store lacks is not in it."""

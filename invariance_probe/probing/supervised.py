@@ -12,6 +12,7 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.supervised import Supervised, target_loss
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.readout import Measured, held_out_scores, result_of
 from invariance_probe.probing.trained import (
     EVALUATION_STEP,
@@ -22,7 +23,6 @@ from invariance_probe.probing.trained import (
     standardised_targets,
 )
 from invariance_probe.probing.workbench import Workbench, score_part
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.order import Order
 

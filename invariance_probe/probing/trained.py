@@ -15,6 +15,7 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
+from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing import diagnostics
 from invariance_probe.probing.batches import batch_of
 from invariance_probe.probing.mining import distant_pairs, found_by_mining
@@ -25,7 +26,6 @@ from invariance_probe.probing.sleep_distance import few, sleep_distances, sleepi
 from invariance_probe.probing.stored import Stored
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.encoders import Encoder
-from invariance_probe.study.run import Run, RunResult, Status
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary

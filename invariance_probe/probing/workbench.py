@@ -18,12 +18,12 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import Offline, restricted
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.methods.base import Timeline
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.asleep import Asleep
 from invariance_probe.probing.losses import DecodedTarget
-from invariance_probe.streams import StreamName, generator, stream_key
+from invariance_probe.randomness import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.probes import Target
-from invariance_probe.study.run import Run
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.checkpoints import Checkpoints

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.study.baselines import Code, Messengers
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import Reliance, TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import PlannedRecipe
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training

@@ -5,8 +5,8 @@ from dataclasses import asdict
 from typing import Any
 
 from invariance_probe.inference.findings import Findings
-from invariance_probe.study.cautions import cautions
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.cautions import cautions
+from invariance_probe.plan.plan import Plan
 
 SCHEMA_VERSION = 2
 """Version 2 has `code`, `learning` and `dropping`; `C_info` is now `C_blind`, the word `recoverable` is

@@ -12,6 +12,7 @@ import jinja2
 import pandas as pd
 
 from invariance_probe.inference.findings import Findings
+from invariance_probe.plan.plan import Plan
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
 from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
@@ -19,7 +20,6 @@ from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.parts import Parts, parts_of
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
-from invariance_probe.study.plan import Plan
 
 
 def render(

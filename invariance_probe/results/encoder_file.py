@@ -20,9 +20,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from invariance_probe.errors import StoreError
+from invariance_probe.plan.run import ALGORITHM_VERSION
 from invariance_probe.study.declaration import Declaration, canonical_json
 from invariance_probe.study.methods import Method
-from invariance_probe.study.run import ALGORITHM_VERSION
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 

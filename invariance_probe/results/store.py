@@ -18,11 +18,11 @@ from typing import Any, Literal, TypeVar
 import numpy as np
 
 from invariance_probe.errors import DamagedError, StoreError, WriteError
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results import faults
 from invariance_probe.results.index import Index, Line, read_tags
 from invariance_probe.results.private import private_name
 from invariance_probe.study.declaration import canonical_json
-from invariance_probe.study.run import Run, RunResult
 
 Family = Literal["results", "encoders"]
 T = TypeVar("T")

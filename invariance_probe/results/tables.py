@@ -5,9 +5,9 @@ from typing import Any
 
 import pandas as pd
 
-from invariance_probe.study.code_figures import CodeFigures
+from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
-from invariance_probe.study.run import Run, RunResult
 
 COLUMNS = [
     "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_axis",

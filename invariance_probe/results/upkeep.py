@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from invariance_probe.errors import DamagedError, StoreError, WriteError
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult, key_of, train_key_of
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Family, Store
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult, key_of, train_key_of
 
 _PROVENANCE = ("seconds", "registration", "measured_at")
 """What two measurements of one run may differ in."""

@@ -7,7 +7,7 @@ from test_cli import call
 
 from invariance_probe.calibration.contrasts import NEEDED, contrast_study, needed_of_contrasts
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.plan import Plan
 
 
 def test_only_what_a_contrast_rests_on_is_trained(tmp_path):

@@ -24,10 +24,10 @@ from invariance_probe.calibration.learning_rows import learning_rows
 from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.inference.spreads import marked
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import use_of
 from invariance_probe.results.store import Store
-from invariance_probe.study.licences import unlicensed
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.recipes import use_of
 from invariance_probe.study.study import Study
 
 SESSIONS = 60

@@ -3,8 +3,8 @@
 import pytest
 from conftest import tiny_study
 
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.declaration import sha256_of
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

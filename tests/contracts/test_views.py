@@ -9,7 +9,7 @@ from declared_transforms import DECLARED, FIELD
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.errors import TrainingError
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import GainModulation, SpikeThinning, WaveformDrift

@@ -10,9 +10,10 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.design import Folds
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import NpzRecording
-from invariance_probe.study.study import Folds, Study
+from invariance_probe.study.study import Study
 
 
 def test_whole_trials_exchange_their_courses_cut_or_with_the_last_window_repeated():

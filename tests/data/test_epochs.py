@@ -13,8 +13,9 @@ from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.design import Folds
 from invariance_probe.study.recordings import CatalogRecording, Dealt, NpzRecording
-from invariance_probe.study.study import Folds, Study
+from invariance_probe.study.study import Study
 
 PER_RUN, CONDITIONS, UNITS = 24, 3, 5
 STEPS = PER_RUN * CONDITIONS

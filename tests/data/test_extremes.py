@@ -7,8 +7,8 @@ from conftest import tiny_study
 
 from invariance_probe.data.extremes import extreme_units
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.study.cautions import cautions
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.cautions import cautions
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.study import Study
 
 

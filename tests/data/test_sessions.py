@@ -11,9 +11,10 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.study.design import Folds
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import CatalogRecording, RedundancyRecording, SmoothnessRecording
-from invariance_probe.study.study import Folds, Study
+from invariance_probe.study.study import Study
 
 
 def recording(bins=200, units=4, trials=None, segments=None, **more):

@@ -17,8 +17,8 @@ from invariance_probe.errors import ExecutionError
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK
+from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -14,8 +14,8 @@ from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK, make_stacks
+from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
@@ -23,7 +23,7 @@ WORKER = """
 import json, os, signal, sys
 from pathlib import Path
 from invariance_probe.results.store import Store
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.plan.run import Run, RunResult
 poison, once = sys.argv[1], Path(sys.argv[2])
 for line in sys.stdin:
     job = json.loads(line)

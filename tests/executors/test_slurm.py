@@ -20,11 +20,11 @@ from invariance_probe.errors import ExecutionError, StudyError, WriteError
 from invariance_probe.executors.jobs import GO_ON_LATER, Jobs, Place
 from invariance_probe.executors.slurm import PREFIX, SETTLED, Slurm
 from invariance_probe.executors.stacks import STACK, make_stacks
+from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
 from invariance_probe.runner import read_results
 from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.load import load_profile, open_study
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -5,11 +5,11 @@ from conftest import tiny_study
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+from invariance_probe.plan.settings import A_THIRD
 from invariance_probe.study.recordings import Planted
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
-from invariance_probe.study.settings import A_THIRD
 from invariance_probe.study.study import Study
 
 from .code import made_code

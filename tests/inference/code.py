@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from invariance_probe.study.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
+from invariance_probe.plan.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
 
 BLOCKS = 8
 WINDOWS = 100

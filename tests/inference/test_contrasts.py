@@ -18,9 +18,9 @@ from invariance_probe.inference.contrasts import (
 )
 from invariance_probe.inference.estimands import Effect
 from invariance_probe.inference.intervals import Sample
+from invariance_probe.plan.settings import A_THIRD
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
-from invariance_probe.study.settings import A_THIRD
 
 from .builder import LICENSED, REGISTERED, make_plan, planted
 

@@ -4,9 +4,9 @@ import pytest
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.nulls import null_findings
+from invariance_probe.plan.run import RunResult
 from invariance_probe.reporting.figures import study_charts
 from invariance_probe.reporting.model import report_model
-from invariance_probe.study.run import RunResult
 
 from .builder import make_plan, planted
 

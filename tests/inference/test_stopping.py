@@ -15,12 +15,12 @@ from invariance_probe.inference.pilot import pilot_spreads
 from invariance_probe.inference.power import study_power
 from invariance_probe.inference.spreads import marked, stated_spreads
 from invariance_probe.inference.stopping import beyond
+from invariance_probe.plan.registration import deviations, new_registration
+from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan as plan_of
 from invariance_probe.results.store import Store
 from invariance_probe.runner import report_study, run_study
 from invariance_probe.study.load import open_study
-from invariance_probe.study.registration import deviations, new_registration
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.study import Study
 
 from .builder import JITTER, REGISTERED, make_plan, planted

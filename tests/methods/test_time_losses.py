@@ -16,11 +16,11 @@ from invariance_probe.methods.masked_sequence import MaskedSequence, distractor_
 from invariance_probe.methods.pbl import PBL, other_view, prediction_loss
 from invariance_probe.methods.relative_positioning import RelativePositioning, logistic_loss, right_answers
 from invariance_probe.methods.temporal_shuffling import TemporalShuffling, signed_steps, unsigned_steps
+from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study import methods as declared
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
 ENCODER = MLPEncoder(widths=(16, 4))

@@ -11,6 +11,7 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.adversaries.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.adversaries.greedy import choose
@@ -20,10 +21,9 @@ from invariance_probe.probing.messengers import ratio_interval
 from invariance_probe.probing.ridge import UNIT
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import MessengerRecording
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Window
 
 UNITS, BLOCKS = 7, 8
 

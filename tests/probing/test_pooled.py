@@ -14,12 +14,12 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
+from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.pooled import training_bench
 from invariance_probe.probing.trained import freeze, train_ssl
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.methods import Negatives, SimCLR
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.study import Study
 
 WORLD = {"kind": "simulated", "generator": "redundancy", "units": 10, "carriers": 10, "bins": 400, "information": 3}

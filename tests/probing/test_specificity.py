@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
-from invariance_probe.study.plan import Plan
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.specificity import as_strong_as
 from invariance_probe.study.study import Study

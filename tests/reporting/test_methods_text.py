@@ -4,8 +4,8 @@ import pytest
 from conftest import tiny_study
 from inference.builder import JITTER, make_plan
 
+from invariance_probe.plan.plan import Plan
 from invariance_probe.reporting.methods_text import methods_paragraph
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -138,7 +138,7 @@ READER = """
 import sys
 from pathlib import Path
 from invariance_probe.results import store as store_module
-from invariance_probe.study.run import Run, RunResult
+from invariance_probe.plan.run import Run, RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
 base = Run.model_validate_json({base!r})
 asked = [base.model_copy(update={{"seed": i}}) for i in range(60)]

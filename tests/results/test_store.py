@@ -10,9 +10,9 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.errors import StoreError
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
 from invariance_probe.results.store import Store
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import RunResult
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -13,10 +13,10 @@ from test_store import result, runs
 
 from invariance_probe.cli import main
 from invariance_probe.errors import StoreError
+from invariance_probe.plan.plan import Plan
 from invariance_probe.results.private import left_behind, machine, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Store
 from invariance_probe.results.upkeep import delete, find_rubbish, merge, repair, verify
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

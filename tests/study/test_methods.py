@@ -4,9 +4,9 @@ import pytest
 from conftest import tiny_study
 from pydantic import TypeAdapter, ValidationError
 
-from invariance_probe.study.cautions import cautions
+from invariance_probe.plan.cautions import cautions
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.methods import BYOL, CPC, MYOW, Method, SimCLR
-from invariance_probe.study.plan import Plan
 from invariance_probe.study.presets import PRESETS
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study

@@ -8,12 +8,12 @@ from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from invariance_probe.errors import StudyError
+from invariance_probe.plan.cautions import cautions
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.registration import deviations, new_registration
 from invariance_probe.study.baselines import CircularNull, Leak, PseudoNull, ShiftNull
-from invariance_probe.study.cautions import cautions
 from invariance_probe.study.load import load_study
 from invariance_probe.study.nulls import CircularShift, LinearShift, OtherSessions, PseudoSession, cuts_of
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.registration import deviations, new_registration
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -16,11 +16,12 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED, permuted_units, restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.study.plan import Plan
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.state_pairing import STATE_SOURCES, StatePairing
-from invariance_probe.study.study import Folds, Study, Window
+from invariance_probe.study.study import Study
 from invariance_probe.training.examples import EXAMPLES, Material
 
 WORLD = {

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 
 from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.plan.run import Run
 from invariance_probe.probing.code.classes import log_losses
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.inputs import chunks, rooted
@@ -21,7 +22,6 @@ from invariance_probe.probing.trained import EVALUATION_STEP
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
-from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import CutMix
 
 

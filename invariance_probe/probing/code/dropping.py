@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from invariance_probe.plan.code_figures import CurveName, information
 from invariance_probe.probing.code.moments import Tested
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import Sweep, errors_gained, errors_lost, greedy, in_order, round_up, unit_gains
-from invariance_probe.study.code_figures import CurveName, information
 
 LOST: tuple[CurveName, ...] = ("lost: most harm now", "lost: by own R2", "lost: in order of gain")
 WHOLE = 200

@@ -7,8 +7,8 @@ import torch
 
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
-from invariance_probe.streams import stream_key
-from invariance_probe.study.run import Run
+from invariance_probe.plan.run import Run
+from invariance_probe.randomness import stream_key
 from invariance_probe.study.transforms import (
     ProgressiveUnitLoss,
     StratifiedDropout,

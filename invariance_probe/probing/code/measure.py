@@ -9,6 +9,8 @@ from dataclasses import replace
 
 import numpy as np
 
+from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors, information
+from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.code.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.copies import find_repeated
@@ -19,10 +21,8 @@ from invariance_probe.probing.code.scored import Scored, held_out, measure_parts
 from invariance_probe.probing.readout import Measured
 from invariance_probe.probing.trained import Progress
 from invariance_probe.probing.workbench import Workbench
-from invariance_probe.streams import generator
+from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import Code
-from invariance_probe.study.code_figures import CodeFigures, HeldOutErrors, information
-from invariance_probe.study.run import Run, RunResult
 from invariance_probe.study.transforms import UnitDropout
 
 USUAL_RATE = 0.4

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from invariance_probe.plan.code_figures import CorruptionErrors, CurveName, DroppingCurve, HeldOutErrors, Scale
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
 from invariance_probe.probing.code.dropping import LOST, Wanted
@@ -16,7 +17,6 @@ from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.parts import PartErrors, part_errors, pooled
 from invariance_probe.probing.code.penalties import Part, choose_penalties
 from invariance_probe.study.baselines import Code
-from invariance_probe.study.code_figures import CorruptionErrors, CurveName, DroppingCurve, HeldOutErrors, Scale
 from invariance_probe.study.probes import RidgeProbe
 
 Held = tuple[int, Part, int]

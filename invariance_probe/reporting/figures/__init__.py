@@ -14,7 +14,7 @@ from invariance_probe.reporting.figures.nulls import null_panel
 from invariance_probe.reporting.figures.plane import carriers_plane
 from invariance_probe.reporting.figures.recipes import specification_curve
 from invariance_probe.reporting.figures.reliance import reliance_curves
-from invariance_probe.study.study import Folds
+from invariance_probe.study.design import Folds
 
 __all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_charts"]
 

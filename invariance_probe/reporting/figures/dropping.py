@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
+from invariance_probe.plan.code_figures import information, r2_of
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 from invariance_probe.reporting.words import sessions_of
-from invariance_probe.study.code_figures import information, r2_of
 
 STYLE = {
     "gained": (BLUE, "-", "kept, most useful first"),

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.adversaries import REFERENCE, SELECTORS
 from invariance_probe.probing.adversaries.attack import Attack
@@ -17,10 +18,9 @@ from invariance_probe.probing.adversaries.random_sets import OF_A_BAND, matched_
 from invariance_probe.probing.adversaries.stability import chosen_table, mean_jaccard, stability
 from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.recordings import MessengerRecording
-from invariance_probe.study.run import Run
-from invariance_probe.study.study import Folds, Window
 
 
 def test_stability_at_equal_sizes_is_the_mean_of_kunchevas_index():

@@ -11,12 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from invariance_probe.plan.licences import LICENCES, Use, other_methods, unlicensed
+from invariance_probe.plan.settings import Setting
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.hypotheses import Hypothesis
-from invariance_probe.study.licences import LICENCES, Use, other_methods, unlicensed
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
-from invariance_probe.study.settings import Setting
 from invariance_probe.study.study import Study
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4

@@ -1,20 +1,18 @@
 """What methods and measurements need of the rest of a study."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from invariance_probe.study.agreement.pairings import pools
-from invariance_probe.study.agreement.words import repeated
+from invariance_probe.study.consistency.pairings import pools
+from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Design
 from invariance_probe.study.methods import LinearSSL, Method, Reliance
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
-if TYPE_CHECKING:
-    from invariance_probe.study.study import Study
 
-
-def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+def method_problems(study: Design, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
     """Yield why a method cannot be used in this study."""
     if isinstance(method, LinearSSL):
         for kind in _without_closed_form(study):
@@ -38,7 +36,7 @@ def method_problems(study: "Study", place: Place, method: Method) -> Iterator[tu
         yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
 
 
-def recipe_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def recipe_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield recipes of a study's own panel that cannot be trained in it."""
     for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
         place = ("panel", "recipes", i, "method")
@@ -49,11 +47,11 @@ def recipe_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
             yield from method_problems(study, place, recipe.method)
 
 
-def _is_swept(study: "Study", kind: str) -> bool:
+def _is_swept(study: Design, kind: str) -> bool:
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
-def _negatives_problems(study: "Study", place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
         yield (
@@ -63,14 +61,14 @@ def _negatives_problems(study: "Study", place: Place, method: Method) -> Iterato
         )
 
 
-def _without_closed_form(study: "Study") -> list[str]:
+def _without_closed_form(study: Design) -> list[str]:
     """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
     swept = {path.split(".")[0] for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))}
     without = (stage for stage in study.views.corruptions if not stage.has_closed_form)
     return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
 
 
-def measurement_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what is measured beside the verdicts and cannot be."""
     yield from repeated((("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements))
     for i, asked in enumerate(study.measurements):
@@ -84,7 +82,7 @@ def measurement_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
             yield from _reliance_problems(study, ("measurements", i), asked)
 
 
-def _reliance_problems(study: "Study", place: Place, asked: Reliance) -> Iterator[tuple[Place, Any, str]]:
+def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator[tuple[Place, Any, str]]:
     if pools(study):
         alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
         yield (*place, "kind"), asked.kind, alone
@@ -95,7 +93,7 @@ def _reliance_problems(study: "Study", place: Place, asked: Reliance) -> Iterato
     yield from _negatives_problems(study, (*place, "of"), asked.of)
 
 
-def closed_form_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def closed_form_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what a method without training cannot do."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (

@@ -4,10 +4,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from invariance_probe.plan.plan import Plan
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
-from invariance_probe.study.plan import Plan
 
 LANES = 8
 """Widths that are multiples of this give a run the same numbers to the last bit whatever is stacked with it, in single precision on a CPU."""

@@ -13,9 +13,9 @@ from typing import Any
 from pydantic import ValidationError
 
 from invariance_probe.errors import StudyError
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import ALGORITHM_VERSION, RunResult
 from invariance_probe.study.declaration import canonical_json, sha256_of
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import ALGORITHM_VERSION, RunResult
 from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from invariance_probe.study.licences import LICENCES, Use, unlicensed
+from invariance_probe.plan.licences import LICENCES, Use, unlicensed
 from invariance_probe.study.training import Optimisation
 
 SIMCLR, MOCO = LICENCES["simclr"].example, LICENCES["moco"].example

@@ -4,8 +4,8 @@ import pytest
 from conftest import tiny_study
 from pydantic import ValidationError
 
-from invariance_probe.study.recipes import panel_problems
-from invariance_probe.study.run import Run
+from invariance_probe.plan.recipes import panel_problems
+from invariance_probe.plan.run import Run
 
 from .test_plan import plan_of
 

@@ -8,12 +8,12 @@ import math
 from itertools import pairwise
 from typing import Any
 
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder, TransformerEncoder
 from invariance_probe.study.methods import Reliance
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
 from invariance_probe.study.transforms import is_idle
 
 FIXED_S = 2.4e-4

@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, field
 from hashlib import sha256
 from typing import Any, Literal
 
-from invariance_probe.study.code_figures import CodeFigures
+from invariance_probe.plan.code_figures import CodeFigures
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
+from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.probes import Probe, Target
 from invariance_probe.study.session import Companions
-from invariance_probe.study.study import Folds, Window
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 

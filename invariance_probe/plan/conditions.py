@@ -6,8 +6,8 @@ alone, which the code is measured under, hold nothing of a setting but the swept
 
 from dataclasses import dataclass
 
-from invariance_probe.study.run import Arm
-from invariance_probe.study.settings import Setting
+from invariance_probe.plan.run import Arm
+from invariance_probe.plan.settings import Setting
 from invariance_probe.study.specificity import as_strong_as
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views

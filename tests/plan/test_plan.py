@@ -4,9 +4,9 @@ import pytest
 from conftest import tiny_study
 from pydantic import ValidationError
 
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 from invariance_probe.study.baselines import Raw
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import Run
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -6,9 +6,9 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.price import code_seconds, core_seconds, encoder_products, step_seconds, updates
 from invariance_probe.study.baselines import Code, CodeCorruption
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.price import code_seconds, core_seconds, encoder_products, step_seconds, updates
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import Views
 

@@ -1,15 +1,13 @@
 """What pairs of views, states and pools of sessions need of the rest of a study."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Design
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.views import POOL, Views
-
-if TYPE_CHECKING:
-    from invariance_probe.study.study import Study
 
 ACROSS_UNITS = (
     "cutmix",
@@ -26,7 +24,7 @@ OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_sh
 """Methods that need one session's units, or take two windows' distance in time."""
 
 
-def pairing_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what is wrong with pairs that are mined or guided."""
     pairing = study.views.pairing
     if isinstance(pairing, MinedPairing) and pairing.share and SHARE not in [axis.path for axis in study.axes]:
@@ -47,7 +45,7 @@ def pairing_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
         )
 
 
-def state_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what is wrong with pairs across states."""
     pairing, within = study.views.pairing, study.window.within
     if not isinstance(pairing, StatePairing):
@@ -83,7 +81,7 @@ def state_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
             )
 
 
-def pool_problems(study: "Study", place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
+def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
     """Yield why models cannot train on several sessions under these views."""
     if views.pool is None:
         return
@@ -102,6 +100,6 @@ def pool_problems(study: "Study", place: Place, views: Views) -> Iterator[tuple[
             yield place, views.pool, f"{method.kind} reads windows of one session; use another method, or leave the pool out"
 
 
-def pools(study: "Study") -> bool:
+def pools(study: Design) -> bool:
     """Say whether models train on several sessions in some setting."""
     return study.views.pool is not None or any(sweep.path == POOL for sweep in study.sweeps)

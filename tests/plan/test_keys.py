@@ -5,10 +5,10 @@ import json
 import pytest
 from conftest import tiny_study
 
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import key_of, train_key_of
 from invariance_probe.study.declaration import canonical_field, canonical_json, sha256_of
 from invariance_probe.study.examinations import Comparison
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.run import key_of, train_key_of
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import GaussianNoise

@@ -13,6 +13,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
+from invariance_probe.plan.conditions import Condition, conditions_of, controls_beside, corruptions_of, uncorrupted
+from invariance_probe.plan.recipes import PlannedPanel, panel_of
+from invariance_probe.plan.run import Run
+from invariance_probe.plan.settings import Setting, a_third_of, settings_of
 from invariance_probe.study.baselines import (
     PCA,
     CircularNull,
@@ -30,18 +34,15 @@ from invariance_probe.study.baselines import (
     TestLag,
     Untrained,
 )
-from invariance_probe.study.conditions import Condition, conditions_of, controls_beside, corruptions_of, uncorrupted
+from invariance_probe.study.design import Window
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.recipes import PlannedPanel, panel_of
-from invariance_probe.study.run import Run
 from invariance_probe.study.session import THESE_RECORDINGS, OtherSession, Session, companions_of, covers, scope_of
-from invariance_probe.study.settings import Setting, a_third_of, settings_of
-from invariance_probe.study.study import Study, Window
+from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from invariance_probe.study.code_figures import (
+from invariance_probe.plan.code_figures import (
     CodeFigures,
     CorruptionErrors,
     DroppingCurve,
     HeldOutErrors,
     information,
 )
-from invariance_probe.study.run import RunResult
+from invariance_probe.plan.run import RunResult
 
 
 def errors(**changes):

@@ -1,17 +1,15 @@
 """What a hypothesis needs of the axes, arms and sessions of its study."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from invariance_probe.study.agreement.words import unknown
+from invariance_probe.study.consistency.words import unknown
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Design
 from invariance_probe.study.hypotheses import CONTROLS, Contrast
 
-if TYPE_CHECKING:
-    from invariance_probe.study.study import Study
 
-
-def hypothesis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield hypotheses about what is not swept, not there, or not compared."""
     axes = {axis.path: axis for axis in study.axes}
     groups = {source.group for source in study.recordings if source.group}
@@ -46,7 +44,7 @@ def hypothesis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
                 )
 
 
-def _contrast_problems(study: "Study", i: int, hypothesis: Contrast) -> Iterator[tuple[Place, Any, str]]:
+def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[tuple[Place, Any, str]]:
     missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
     if missing:
         needed = f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; name them too"

@@ -8,9 +8,9 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.errors import StudyError
-from invariance_probe.study.plan import Plan
-from invariance_probe.study.registration import deviations, new_registration, read_registration, seen_before, write_registration
-from invariance_probe.study.run import RunResult
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.registration import deviations, new_registration, read_registration, seen_before, write_registration
+from invariance_probe.plan.run import RunResult
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

@@ -1,24 +1,22 @@
 """What axes, sweeps and specificity controls need of the rest of a study."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.study.agreement.hypotheses import hypothesis_problems
-from invariance_probe.study.agreement.methods import method_problems
-from invariance_probe.study.agreement.pairings import pool_problems
-from invariance_probe.study.agreement.words import unknown
+from invariance_probe.study.consistency.hypotheses import hypothesis_problems
+from invariance_probe.study.consistency.methods import method_problems
+from invariance_probe.study.consistency.pairings import pool_problems
+from invariance_probe.study.consistency.words import unknown
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Design
 from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import POOL, Views
 
-if TYPE_CHECKING:
-    from invariance_probe.study.study import Study
 
-
-def axis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield axes that a study does not have, or whose doses are not possible."""
     known = study.views.doses()
     for i, axis in enumerate(study.axes):
@@ -41,7 +39,7 @@ def axis_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
                 yield ("axes", i, "doses", j), dose, f"{axis.path}: {error.errors()[0]['msg']}"
 
 
-def control_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield specificity controls that no hypothesis can have."""
     if not study.controls or any(axis_problems(study)) or any(hypothesis_problems(study)):
         return  # of which nothing can be as strong
@@ -66,7 +64,7 @@ def control_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
                 yield ("controls", i), control, f"{two}; declare the same `value` for both"
 
 
-def sweep_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def sweep_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield swept settings that a study does not have, or that cannot be."""
     for i, sweep in enumerate(study.sweeps):
         for j, value in enumerate(sweep.values):

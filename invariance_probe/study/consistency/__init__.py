@@ -1,21 +1,24 @@
 """What the fields of a study must agree on, each disagreement with its own place in the study."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from invariance_probe.study.agreement.doses import axis_problems, control_problems, sweep_problems
-from invariance_probe.study.agreement.hypotheses import hypothesis_problems
-from invariance_probe.study.agreement.methods import closed_form_problems, measurement_problems, method_problems, recipe_problems
-from invariance_probe.study.agreement.pairings import pairing_problems, pool_problems, state_problems
-from invariance_probe.study.agreement.words import repeated
+from invariance_probe.study.consistency.doses import axis_problems, control_problems, sweep_problems
+from invariance_probe.study.consistency.hypotheses import hypothesis_problems
+from invariance_probe.study.consistency.methods import (
+    closed_form_problems,
+    measurement_problems,
+    method_problems,
+    recipe_problems,
+)
+from invariance_probe.study.consistency.pairings import pairing_problems, pool_problems, state_problems
+from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Design
 from invariance_probe.study.transforms import cuts_bins
 
-if TYPE_CHECKING:
-    from invariance_probe.study.study import Study
 
-
-def disagreements(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield everything in a study that contradicts something else in it: its place, the value got, and why with what to do."""
     yield from _named_twice(study)
     yield from _transform_problems(study)
@@ -33,7 +36,7 @@ def disagreements(study: "Study") -> Iterator[tuple[Place, Any, str]]:
     yield from _decoding_problems(study)
 
 
-def _named_twice(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
     names = [source.session or source.name if source.kind == "catalog" else source.session for source in study.recordings]
     yield from repeated((("recordings", i, "session"), name) for i, name in enumerate(names))
     yield from repeated((("hypotheses", i, "id"), hypothesis.id) for i, hypothesis in enumerate(study.hypotheses))
@@ -42,7 +45,7 @@ def _named_twice(study: "Study") -> Iterator[tuple[Place, Any, str]]:
     yield from repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
 
 
-def _transform_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (
@@ -51,7 +54,7 @@ def _transform_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
             yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
 
 
-def _decoding_problems(study: "Study") -> Iterator[tuple[Place, Any, str]]:
+def _decoding_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     if study.folds.scheme == "shuffled" and study.folds.embargo_s > 0:
         yield (
             ("folds", "embargo_s"),
