@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, Judged, World, fixed, judge, simulate
-from invariance_probe.inference.looks import Look
+from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.study.session import POPULATION
 
 SEEDS = (2, 3, 5)

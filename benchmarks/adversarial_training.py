@@ -25,8 +25,8 @@ from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods.base import Batch, Method
 from invariance_probe.plan.plan import Plan
-from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
 from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.study import Study
 from invariance_probe.training.adversaries import make_adversary

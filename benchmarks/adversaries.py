@@ -21,13 +21,13 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.adversaries import BASELINES, EQUAL, REFERENCE, SELECTORS
-from invariance_probe.probing.adversaries.acceptance import DRAWS, judge
-from invariance_probe.probing.adversaries.attack import GRADIENT, Attack
-from invariance_probe.probing.adversaries.damage import MODES, decodable_range, losses_without
-from invariance_probe.probing.adversaries.halves import Halves
-from invariance_probe.probing.adversaries.moments import BlockMoments, Part
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.selectors import BASELINES, EQUAL, REFERENCE, SELECTORS
+from invariance_probe.probing.selectors.acceptance import DRAWS, judge
+from invariance_probe.probing.selectors.attack import GRADIENT, Attack
+from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without
+from invariance_probe.probing.selectors.halves import Halves
+from invariance_probe.probing.selectors.moments import BlockMoments, Part
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target

@@ -11,7 +11,7 @@ import torch
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
-from invariance_probe.probing.ridge import UNIT, fit_ridge
+from invariance_probe.probing.decoders.ridge import UNIT, fit_ridge
 from invariance_probe.study.probes import RidgeProbe
 
 RUNS, ROWS, DIM, FOLDS, ROUNDS = 16, 900, 16, 4, 5

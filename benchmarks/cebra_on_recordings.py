@@ -24,9 +24,9 @@ from training_speed import Size, tuned_loop
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.readout import probe_scored
-from invariance_probe.probing.trained import train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import probe_scored
+from invariance_probe.probing.measurements.trained import train_ssl
 
 NAME = "CEBRA, time (one seed)"
 ITERATIONS, BATCH, STACK, ROUNDS, STEPS = 1000, 128, 16, 3, 100

@@ -17,9 +17,9 @@ import torch
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
 from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code import measure
 from invariance_probe.probing.code.blind import BlindLosses
-from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target

@@ -14,8 +14,8 @@ import torch
 from training_speed import SIZES, STACK, stacked, timed, tuned_loop
 
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.trained import train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import train_ssl
 
 STEPS = 100
 ROUNDS = 5

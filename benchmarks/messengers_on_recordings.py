@@ -15,11 +15,11 @@ from typing import Any
 import torch
 
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.inference.messengers import messengers, switching
+from invariance_probe.inference.description.messengers import messengers, switching
 from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.reporting.figures.messengers import damage_curves
 from invariance_probe.reporting.messengers import NOTE, messenger_tables
 from invariance_probe.reporting.model import finite

@@ -18,10 +18,10 @@ import numpy as np
 
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
-from invariance_probe.inference.estimands import Effect, SessionLosses, at, read_losses
+from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, at, read_losses
 from invariance_probe.inference.findings import Findings, HypothesisFinding
 from invariance_probe.inference.infer import infer
-from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store

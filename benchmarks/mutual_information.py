@@ -12,7 +12,7 @@ import torch
 from matplotlib.figure import Figure
 
 from invariance_probe.methods.mutual_information import BOUNDS
-from invariance_probe.probing.gaussian_information import READ, SEEDS, SETTINGS, TRUTHS, WIDTH, bound_on_gaussians
+from invariance_probe.probing.measurements.gaussian_information import READ, SEEDS, SETTINGS, TRUTHS, WIDTH, bound_on_gaussians
 
 OPENING = f"""# Bounds on mutual information
 

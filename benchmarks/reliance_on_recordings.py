@@ -15,8 +15,8 @@ from messengers_on_recordings import written
 
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
+from invariance_probe.inference.description.reliance import reliance
 from invariance_probe.inference.entry import session_findings
-from invariance_probe.inference.reliance import reliance
 from invariance_probe.planning import make_plan
 from invariance_probe.reporting.figures.reliance import reliance_curves
 from invariance_probe.reporting.model import finite

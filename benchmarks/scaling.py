@@ -20,7 +20,7 @@ from training_speed import SIZES, computed, stacked, timed
 
 from invariance_probe.executors.local import Place, run_local
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.trained import train_ssl
+from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.runner import cores
 from invariance_probe.study.session import Session
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.inference.contrasts import AGAINST, contrast_claims, decide_contrast
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses.contrast.judging import AGAINST, contrast_claims, decide_contrast
+from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import BESIDE, Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.hypotheses import CONTROLS
 from invariance_probe.study.study import Study
 

@@ -14,10 +14,10 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.adversaries.damage import MODES
-from invariance_probe.probing.adversaries.halves import features_of, moments_of
-from invariance_probe.probing.adversaries.switching import FEWEST_BLOCKS, MEMORIES, blocks_of, memory_bins, switching
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.selectors.damage import MODES
+from invariance_probe.probing.selectors.halves import features_of, moments_of
+from invariance_probe.probing.selectors.switching import FEWEST_BLOCKS, MEMORIES, blocks_of, memory_bins, switching
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target

@@ -19,9 +19,9 @@ _HOMES = {
     "report_study": "invariance_probe.runner",
     "read_results": "invariance_probe.runner",
     "infer": "invariance_probe.inference",
-    "study_power": "invariance_probe.inference.power",
-    "stated_spreads": "invariance_probe.inference.spreads",
-    "pilot_spreads": "invariance_probe.inference.pilot",
+    "study_power": "invariance_probe.inference.power.power",
+    "stated_spreads": "invariance_probe.inference.power.spreads",
+    "pilot_spreads": "invariance_probe.inference.power.pilot",
     "render": "invariance_probe.reporting",
     "SSLTransformer": "invariance_probe.estimator",
 }

@@ -1,7 +1,8 @@
 """SSL methods as scikit-learn transformers of arrays, for work beyond a study.
 
-Arrays (time, unit) go in, a representation (time, dim) comes out. Training is the same as a study's (`probing.trained.train_ssl`), on all
-windows of one array; nothing is judged here. Parameters of the methods are their declarations.
+Arrays (time, unit) go in, a representation (time, dim) comes out. Training is the same as a
+study's (`probing.measurements.trained.train_ssl`), on all windows of one array; nothing is judged
+here. Parameters of the methods are their declarations.
 """
 
 import math
@@ -24,10 +25,10 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.errors import ArrayError, StoreError, StudyError, TrainingError
 from invariance_probe.methods import METHODS
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.diagnostics import rank_me
-from invariance_probe.probing.losses import DecodedTarget
-from invariance_probe.probing.trained import freeze, train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.losses import DecodedTarget
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import freeze, train_ssl
+from invariance_probe.probing.representation.diagnostics import rank_me
 from invariance_probe.results.encoder_file import INPUT_INVERSE_SD, INPUT_MEAN, EncoderFile, EncoderHeader
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.methods import Method, SimCLR

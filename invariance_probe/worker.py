@@ -28,12 +28,12 @@ from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.baselines import failed
-from invariance_probe.probing.examination import examine
-from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.stored import NOTHING_STORED, Stored
-from invariance_probe.probing.trained import TARGET_FREE, probe_stored
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.measurements.baselines import failed
+from invariance_probe.probing.measurements.examination import examine
+from invariance_probe.probing.measurements.trained import TARGET_FREE, probe_stored
 from invariance_probe.results.store import Store
 from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.transforms import at_identity

@@ -31,9 +31,9 @@ from invariance_probe.estimator import SSLTransformer
 from invariance_probe.methods.base import Method
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
-from invariance_probe.probing.losses import DecodedTarget
-from invariance_probe.probing.trained import measure_ssl, train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.losses import DecodedTarget
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import measure_ssl, train_ssl
 from invariance_probe.results.encoder_file import EncoderFile
 from invariance_probe.results.store import Store
 from invariance_probe.runner import export_encoder

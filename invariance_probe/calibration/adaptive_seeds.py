@@ -11,11 +11,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.looks import ALPHA, Look
-from invariance_probe.inference.many_studies import Means, PValues, p_values
-from invariance_probe.inference.simulated import words
-from invariance_probe.inference.spreads import marked
-from invariance_probe.inference.verdicts import decide_many
+from invariance_probe.inference.power.simulated import words
+from invariance_probe.inference.power.spreads import marked
+from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
+from invariance_probe.inference.rules.many_studies import Means, PValues, p_values
+from invariance_probe.inference.rules.verdicts import decide_many
 from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import POPULATION
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, bound, draw
-from invariance_probe.inference.code import CLEAR, REDUNDANT
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import p_over_units
+from invariance_probe.inference.hypotheses.code import CLEAR, REDUNDANT
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.many_studies import p_over_units
 
 SHARE = 0.25
 """Which part of the units is few."""

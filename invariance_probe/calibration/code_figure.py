@@ -11,7 +11,7 @@ from matplotlib.ticker import FuncFormatter
 
 from invariance_probe.calibration.code_counting import SHARE, WORDS
 from invariance_probe.calibration.reading import Bias, Counted
-from invariance_probe.inference.code import CLEAR, REDUNDANT
+from invariance_probe.inference.hypotheses.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
 _WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))

@@ -13,7 +13,7 @@ from invariance_probe.calibration.code_rows import SESSIONS, SHOWN
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.page import by_sessions, number, section, table
 from invariance_probe.calibration.reading import biases, coverages, sizes, wrong_words
-from invariance_probe.inference.code import CLEAR, REDUNDANT
+from invariance_probe.inference.hypotheses.code import CLEAR, REDUNDANT
 from invariance_probe.reporting.figures.chart import Chart
 
 _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")

@@ -14,9 +14,9 @@ from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, B
 from invariance_probe.calibration.dropout import COUNTS, SESSIONS, coverage_row, size_row
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row, met
-from invariance_probe.inference.estimands import IDENTITY
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import p_over_units
+from invariance_probe.inference.evidence.estimands import IDENTITY
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.many_studies import p_over_units
 from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.gates import RETAINED
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import PValues, p_over_units
-from invariance_probe.inference.verdicts import decide_many, learning_p, word_p
+from invariance_probe.inference.hypotheses.gates import RETAINED
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.many_studies import PValues, p_over_units
+from invariance_probe.inference.rules.verdicts import decide_many, learning_p, word_p
 
 STUDIES = 5000
 CLAIMS = 20_000

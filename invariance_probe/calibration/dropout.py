@@ -10,7 +10,7 @@ from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
 from invariance_probe.calibration.counting import ASKED, STUDIES, Bank, accepted, draw, naive, sizes, verdicts
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
-from invariance_probe.inference.estimands import IDENTITY, at
+from invariance_probe.inference.evidence.estimands import IDENTITY, at
 
 SESSIONS = 6
 """Sessions of the studies whose whole verdicts are counted."""

@@ -15,9 +15,9 @@ from invariance_probe.calibration.counting import BOOTSTRAPS, CLAIMS, STUDIES, b
 from invariance_probe.calibration.dropout import coverage_row, size_row
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import Means, p_values
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.many_studies import Means, p_values
 
 SESSIONS, SEEDS, BLOCKS = 3, 5, 8
 LEARNED = ("D", "H", "delta")

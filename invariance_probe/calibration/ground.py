@@ -9,10 +9,10 @@ import numpy as np
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
-from invariance_probe.inference.code import CODE, SessionCode
 from invariance_probe.inference.entry import read_codes, session_findings
-from invariance_probe.inference.estimands import Effect, SessionLosses, read_losses
-from invariance_probe.inference.points import SessionFinding
+from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, read_losses
+from invariance_probe.inference.evidence.points import SessionFinding
+from invariance_probe.inference.hypotheses.code import CODE, SessionCode
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store

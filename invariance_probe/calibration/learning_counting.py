@@ -14,12 +14,12 @@ from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
 from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, bound, draw
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.learning_banks import HELD_OUT, LONGER_OF, PANEL
-from invariance_probe.inference.estimands import Effect, SessionLosses, at
-from invariance_probe.inference.gates import RETAINED
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.many_studies import PValues, p_over_units
-from invariance_probe.inference.spreads import marked
-from invariance_probe.inference.verdicts import decide_many, learning_p, undertrained_p, word_p
+from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, at
+from invariance_probe.inference.hypotheses.gates import RETAINED
+from invariance_probe.inference.power.spreads import marked
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.many_studies import PValues, p_over_units
+from invariance_probe.inference.rules.verdicts import decide_many, learning_p, undertrained_p, word_p
 from invariance_probe.plan.recipes import label_of
 from invariance_probe.study.panel import DECLARED
 

@@ -23,7 +23,7 @@ from invariance_probe.calibration.learning_counting import (
     words,
 )
 from invariance_probe.calibration.row import Row
-from invariance_probe.inference.spreads import marked
+from invariance_probe.inference.power.spreads import marked
 from invariance_probe.study.panel import DECLARED
 
 SESSIONS = 6

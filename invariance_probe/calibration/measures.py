@@ -8,7 +8,7 @@ from invariance_probe.calibration.row import Row, median_row, rate_row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Event, Place
 from invariance_probe.executors.local import run_local
-from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study

@@ -10,8 +10,8 @@ from invariance_probe.calibration.ground import Measured as Known
 from invariance_probe.calibration.ground import measured
 from invariance_probe.calibration.row import Row, median_row, met, rate_row
 from invariance_probe.calibration.worlds import CARRIERS, COMMON, DOSE, LABEL_GAINS, LAGS, SHARES, SPREAD, Measured
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.looks import ALPHA
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 

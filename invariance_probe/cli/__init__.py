@@ -318,9 +318,9 @@ def _reused(looks: "list[Stock]") -> str:
 
 def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> str:
     from invariance_probe.errors import InferenceError
-    from invariance_probe.inference.pilot import pilot_spreads
-    from invariance_probe.inference.power import may_assume, study_power
-    from invariance_probe.inference.spreads import LEVELS, read_numbers, stated_spreads
+    from invariance_probe.inference.power.pilot import pilot_spreads
+    from invariance_probe.inference.power.power import may_assume, study_power
+    from invariance_probe.inference.power.spreads import LEVELS, read_numbers, stated_spreads
     from invariance_probe.plan.price import core_seconds
     from invariance_probe.reporting.power_text import power_text
     from invariance_probe.runner import read_results

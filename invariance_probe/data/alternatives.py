@@ -1,6 +1,6 @@
 """Targets that a session's activity cannot have caused: other trials', other sessions', other draws of the experimenter.
 
-What comes out are courses over windows, (window, column) each; refitting decoders on them is `probing.nulls`.
+What comes out are courses over windows, (window, column) each; refitting decoders on them is `probing.measurements.nulls`.
 """
 
 import hashlib

@@ -3,11 +3,11 @@
 import math
 from collections.abc import Mapping
 
-from invariance_probe.inference.estimands import SessionLosses, read_losses, read_planted
-from invariance_probe.inference.intervals import fixed_sessions
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.nulls import KINDS
-from invariance_probe.inference.points import SessionFinding
+from invariance_probe.inference.description.nulls import KINDS
+from invariance_probe.inference.evidence.estimands import SessionLosses, read_losses, read_planted
+from invariance_probe.inference.evidence.points import SessionFinding
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import fixed_sessions
 from invariance_probe.plan.code_figures import CodeFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult

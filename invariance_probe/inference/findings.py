@@ -7,8 +7,8 @@ so 0.1 means a tenth of what can be decoded at all.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from invariance_probe.inference.messenger_points import MessengerPoint, ReliancePoint, SwitchingPoint, UnitScore
-from invariance_probe.inference.points import (
+from invariance_probe.inference.description.messenger_points import MessengerPoint, ReliancePoint, SwitchingPoint, UnitScore
+from invariance_probe.inference.evidence.points import (
     Baseline,
     ClassPoint,
     CodePoint,

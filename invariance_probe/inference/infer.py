@@ -5,16 +5,17 @@ from dataclasses import replace
 
 from statsmodels.stats.multitest import multipletests
 
-from invariance_probe.inference import description, examination
-from invariance_probe.inference.contrast_words import contrast_limits, contrast_supports
+from invariance_probe.inference.description import examination
+from invariance_probe.inference.description import overview as description
+from invariance_probe.inference.description.messengers import messengers, switching, unit_scores
+from invariance_probe.inference.description.nulls import null_findings
+from invariance_probe.inference.description.reliance import reliance
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
-from invariance_probe.inference.judging import Judgement
-from invariance_probe.inference.looks import ALPHA
-from invariance_probe.inference.messengers import messengers, switching, unit_scores
-from invariance_probe.inference.nulls import null_findings
-from invariance_probe.inference.question import Question
-from invariance_probe.inference.reliance import reliance
-from invariance_probe.inference.scope import cannot_support, supports
+from invariance_probe.inference.hypotheses.contrast.words import contrast_limits, contrast_supports
+from invariance_probe.inference.hypotheses.dose.judging import Judgement
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.scope import cannot_support, supports
+from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult

@@ -8,15 +8,15 @@ are never chosen here.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from invariance_probe.inference import wording
-from invariance_probe.inference.code import SessionCode
-from invariance_probe.inference.contrasts import judge_contrast
 from invariance_probe.inference.entry import planted_findings, read_codes, session_findings
-from invariance_probe.inference.estimands import read_losses, read_planted
+from invariance_probe.inference.evidence.estimands import read_losses, read_planted
 from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
-from invariance_probe.inference.judging import Judgement, judge_dose
-from invariance_probe.inference.looks import ALPHA, Look, looks_of
-from invariance_probe.inference.question import Evidence, Question
+from invariance_probe.inference.hypotheses import wording
+from invariance_probe.inference.hypotheses.code import SessionCode
+from invariance_probe.inference.hypotheses.contrast.judging import judge_contrast
+from invariance_probe.inference.hypotheses.dose.judging import Judgement, judge_dose
+from invariance_probe.inference.hypotheses.question import Evidence, Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA, Look, looks_of
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast

@@ -1,7 +1,8 @@
 """Runs to run results: train or compute a representation, probe it, describe it."""
 
 from invariance_probe.methods import METHODS
-from invariance_probe.probing import (
+from invariance_probe.probing.code import measure
+from invariance_probe.probing.measurements import (
     baselines,
     lag_curve,
     leak,
@@ -13,7 +14,6 @@ from invariance_probe.probing import (
     supervised,
     trained,
 )
-from invariance_probe.probing.code import measure
 
 MEASURES = {
     **dict.fromkeys(METHODS, trained.measure_ssl),

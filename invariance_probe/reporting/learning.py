@@ -5,7 +5,7 @@ In: a hypothesis of report.json with its finding of learning. No word of the cod
 
 from typing import Any
 
-from invariance_probe.inference.estimands import CORRUPTED_TWICE
+from invariance_probe.inference.evidence.estimands import CORRUPTED_TWICE
 from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import two_decimals
 

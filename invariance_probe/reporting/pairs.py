@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from invariance_probe.inference.contrasts import NUISANCE, NUISANCE_SHIFTED, PURITY, PURITY_SHIFTED
+from invariance_probe.inference.hypotheses.contrast.judging import NUISANCE, NUISANCE_SHIFTED, PURITY, PURITY_SHIFTED
 from invariance_probe.reporting.table import Table
 from invariance_probe.study.session import POPULATION
 from invariance_probe.study.state_pairing import STATE_SHARE

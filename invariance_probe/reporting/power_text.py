@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
-from invariance_probe.inference.power import THESE, WANTED, HypothesisPower, Power
-from invariance_probe.inference.spreads import LEVELS
+from invariance_probe.inference.power.power import THESE, WANTED, HypothesisPower, Power
+from invariance_probe.inference.power.spreads import LEVELS
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:

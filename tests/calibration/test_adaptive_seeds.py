@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, World, fixed, judge, simulate
-from invariance_probe.inference.looks import Look
+from invariance_probe.inference.rules.interim_analyses import Look
 
 SEEDS, STUDIES = (2, 3, 5), 3000
 NULL = {"C_code": MARGIN, "D": MARGIN, "H": 0.0}

@@ -17,10 +17,10 @@ from invariance_probe.calibration.code_counting import (
 from invariance_probe.calibration.counting import draw
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Sizes, turns
 from invariance_probe.data.sessions import session_names
-from invariance_probe.inference.code import CLEAR
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.verdicts import carriers_p, decide
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses.code import CLEAR
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import carriers_p, decide
 
 
 def bank(k_s, k_n, redundancy=1.0, units=60, sd=0.05, sessions=500, seed=0):

@@ -14,7 +14,7 @@ from invariance_probe.calibration.few_sessions import _shares
 from invariance_probe.calibration.ground import measured as known
 from invariance_probe.calibration.without_ssl import addition_table
 from invariance_probe.cli import CALIBRATED, main
-from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.plan.plan import Plan
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study

@@ -23,7 +23,7 @@ from invariance_probe.calibration.learning_page import write_learning_page
 from invariance_probe.calibration.learning_rows import learning_rows
 from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.inference.spreads import marked
+from invariance_probe.inference.power.spreads import marked
 from invariance_probe.plan.licences import unlicensed
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import use_of

@@ -16,13 +16,13 @@ from conftest import tiny_study
 
 from invariance_probe.calibration.ground import measured
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.learning import recipe_claims
-from invariance_probe.inference.verdicts import decide, learning_p, word_p
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses.dose.learning import recipe_claims
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import decide, learning_p, word_p
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.study import Study
 
 BANK, STUDIES, SESSIONS = 160, 2000, 6

@@ -17,7 +17,7 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.methods.base import Batch
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
 from invariance_probe.study.study import Study
 from invariance_probe.training.adversaries import SEARCHES, make_adversary

@@ -8,7 +8,7 @@ from declared_methods import METHODS
 from safetensors.torch import save
 from test_ensemble import bench_and_runs
 
-from invariance_probe.probing.trained import measure_ssl, train_ssl
+from invariance_probe.probing.measurements.trained import measure_ssl, train_ssl
 from invariance_probe.training.checkpoints import HEADER, Checkpoints, Stopped
 
 STEPS = 20

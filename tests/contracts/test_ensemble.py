@@ -13,8 +13,8 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.trained import train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation

@@ -6,9 +6,9 @@ import torch
 from declared_methods import METHODS
 from test_ensemble import bench_and_runs
 
-from invariance_probe.probing.adversaries.objective import ObjectiveLoss, forward_path
-from invariance_probe.probing.batches import batch_of, examples_of, stacked
-from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
+from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
+from invariance_probe.probing.selectors.objective import ObjectiveLoss, forward_path
 from invariance_probe.training.checkpoints import Stopped
 
 REFUSED = ("supcon", "y_aware", "swap_vae")

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from test_ensemble import bench_and_runs
 
-from invariance_probe.probing.examination import examine
-from invariance_probe.probing.trained import measure_ssl, train_ssl
+from invariance_probe.probing.measurements.examination import examine
+from invariance_probe.probing.measurements.trained import measure_ssl, train_ssl
 from invariance_probe.study.examinations import Comparison, Corruption, Detection
 from invariance_probe.study.transforms import UnitDropout
 from invariance_probe.study.views import NoSplitting, Views

@@ -7,10 +7,10 @@ import pytest
 
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
 from invariance_probe.inference import infer
-from invariance_probe.inference.blocks import AUTOCORRELATION_TIMES, FEWEST_BLOCKS, Blocks, merged
-from invariance_probe.inference.code import SessionCode
-from invariance_probe.inference.estimands import read_losses
-from invariance_probe.inference.intervals import fixed_sessions, tail
+from invariance_probe.inference.evidence.blocks import AUTOCORRELATION_TIMES, FEWEST_BLOCKS, Blocks, merged
+from invariance_probe.inference.evidence.estimands import read_losses
+from invariance_probe.inference.hypotheses.code import SessionCode
+from invariance_probe.inference.rules.intervals import fixed_sessions, tail
 
 from .builder import make_plan, planted
 

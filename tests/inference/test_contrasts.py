@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.contrasts import (
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses.contrast.judging import (
     NUISANCE,
     NUISANCE_SHIFTED,
     PURITY,
@@ -16,8 +17,7 @@ from invariance_probe.inference.contrasts import (
     contrast_claims,
     decide_contrast,
 )
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.settings import A_THIRD
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy

@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import DescrStatsW
 
-from invariance_probe.inference.dose_response import dose_interval
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample, fixed_sessions, skew_guard
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses.dose.interval import dose_interval
+from invariance_probe.inference.rules.intervals import Sample, fixed_sessions, skew_guard
 
 
 def sample(means, ranges=None, subjects=None):

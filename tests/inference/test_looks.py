@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.looks import ALPHA, Look, looks_of, nominal_levels
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.rules.interim_analyses import ALPHA, Look, looks_of, nominal_levels
+from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.study.training import AdaptiveSeeds, Training
 
 SEEDS = (2, 3, 5)

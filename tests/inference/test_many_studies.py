@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from invariance_probe.inference import gates
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.learning import recipe_claims
-from invariance_probe.inference.many_studies import Means, p_over_units, p_values
-from invariance_probe.inference.simulated import Design, claims, simulate, streams, words
-from invariance_probe.inference.spreads import LEVELS, Spread, estimands
-from invariance_probe.inference.verdicts import INCONCLUSIVE, JITTER_WORDS, WORDS, decide, decide_many, learning_p, word_p
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.hypotheses import gates
+from invariance_probe.inference.hypotheses.dose.learning import recipe_claims
+from invariance_probe.inference.power.simulated import Design, claims, simulate, streams, words
+from invariance_probe.inference.power.spreads import LEVELS, Spread, estimands
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.many_studies import Means, p_over_units, p_values
+from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, JITTER_WORDS, WORDS, decide, decide_many, learning_p, word_p
 
 STUDIES, MARGIN = 50, 0.1
 PANEL = ("declared", "longer")

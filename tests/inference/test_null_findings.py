@@ -3,7 +3,7 @@
 import pytest
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.nulls import null_findings
+from invariance_probe.inference.description.nulls import null_findings
 from invariance_probe.plan.run import RunResult
 from invariance_probe.reporting.figures import study_charts
 from invariance_probe.reporting.model import report_model

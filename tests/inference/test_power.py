@@ -10,12 +10,11 @@ import pytest
 from conftest import MARGIN, tiny_study
 from scipy import stats
 
-from invariance_probe.inference.estimands import Effect
-from invariance_probe.inference.intervals import Sample
-from invariance_probe.inference.pilot import pilot_spreads
-from invariance_probe.inference.power import SEEDS, SESSIONS, assumed_truth, may_assume, study_power
-from invariance_probe.inference.simulated import Design, claims, simulate, streams, unit_words, words
-from invariance_probe.inference.spreads import (
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.power.pilot import pilot_spreads
+from invariance_probe.inference.power.power import SEEDS, SESSIONS, assumed_truth, may_assume, study_power
+from invariance_probe.inference.power.simulated import Design, claims, simulate, streams, unit_words, words
+from invariance_probe.inference.power.spreads import (
     LEVELS,
     UNITS,
     Spread,
@@ -24,7 +23,8 @@ from invariance_probe.inference.spreads import (
     stated_unit_spread,
     with_recipes,
 )
-from invariance_probe.inference.verdicts import decide_many
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import decide_many
 from invariance_probe.reporting.power_text import power_text
 
 from .builder import JITTER, make_plan, planted

@@ -9,8 +9,8 @@ import pytest
 from pydantic import ValidationError
 
 from invariance_probe.inference import infer
+from invariance_probe.inference.description.reliance import chance_overlap
 from invariance_probe.inference.entry import pointless
-from invariance_probe.inference.reliance import chance_overlap
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.methods import Reliance

@@ -11,16 +11,9 @@ from statsmodels.formula.api import ols
 from statsmodels.stats.anova import anova_lm
 
 from invariance_probe.errors import InferenceError
-from invariance_probe.inference.pilot import components, nonnegative, pilot_spreads
-from invariance_probe.inference.simulated import Design, simulate, streams
-from invariance_probe.inference.spreads import (
-    CORRELATION,
-    LEVELS,
-    Spread,
-    read_numbers,
-    stated_spread,
-    with_recipes,
-)
+from invariance_probe.inference.power.pilot import components, nonnegative, pilot_spreads
+from invariance_probe.inference.power.simulated import Design, simulate, streams
+from invariance_probe.inference.power.spreads import CORRELATION, LEVELS, Spread, read_numbers, stated_spread, with_recipes
 
 from .builder import JITTER, make_plan, planted
 

@@ -5,10 +5,10 @@ import pytest
 from pydantic import ValidationError
 
 from invariance_probe.inference import infer
-from invariance_probe.inference.contrasts import AGAINST, contrast_claims, decide_contrast
-from invariance_probe.inference.estimands import Effect
+from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.findings import Standing
-from invariance_probe.inference.intervals import Sample
+from invariance_probe.inference.hypotheses.contrast.judging import AGAINST, contrast_claims, decide_contrast
+from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.hypotheses import CONTROLS

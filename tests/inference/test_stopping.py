@@ -10,10 +10,10 @@ from pydantic import ValidationError
 from invariance_probe.calibration.adaptive_seeds import World, judge, simulate
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
-from invariance_probe.inference.looks import looks_of
-from invariance_probe.inference.pilot import pilot_spreads
-from invariance_probe.inference.power import study_power
-from invariance_probe.inference.spreads import marked, stated_spreads
+from invariance_probe.inference.power.pilot import pilot_spreads
+from invariance_probe.inference.power.power import study_power
+from invariance_probe.inference.power.spreads import marked, stated_spreads
+from invariance_probe.inference.rules.interim_analyses import looks_of
 from invariance_probe.inference.stopping import beyond
 from invariance_probe.plan.registration import deviations, new_registration
 from invariance_probe.plan.run import RunResult

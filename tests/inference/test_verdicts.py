@@ -9,7 +9,7 @@ from conftest import tiny_study
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.infer import holm_levels
-from invariance_probe.inference.verdicts import carriers_p, decide, learning_p, outcome, word_p
+from invariance_probe.inference.rules.verdicts import carriers_p, decide, learning_p, outcome, word_p
 
 from .builder import JITTER, REGISTERED, ROWS, judged, make_plan, planted
 

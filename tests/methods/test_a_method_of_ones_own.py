@@ -11,9 +11,9 @@ from conftest import tiny_study
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods import METHODS
 from invariance_probe.plan.plan import Plan
-from invariance_probe.probing.baselines import measure_raw
-from invariance_probe.probing.trained import measure_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.baselines import measure_raw
+from invariance_probe.probing.measurements.trained import measure_ssl
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.study import Study
 

@@ -16,8 +16,8 @@ from invariance_probe.methods.mutual_information import (
     nwj,
     tuba,
 )
-from invariance_probe.probing.gaussian_information import TRUTHS, bound_on_gaussians, correlation
-from invariance_probe.probing.information import estimate_information
+from invariance_probe.probing.measurements.gaussian_information import TRUTHS, bound_on_gaussians, correlation
+from invariance_probe.probing.measurements.information import estimate_information
 from invariance_probe.study.training import Optimisation
 
 NATS, WIDTH = 1.0, 2

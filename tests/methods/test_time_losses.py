@@ -18,7 +18,7 @@ from invariance_probe.methods.relative_positioning import RelativePositioning, l
 from invariance_probe.methods.temporal_shuffling import TemporalShuffling, signed_steps, unsigned_steps
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study import methods as declared
 from invariance_probe.study.encoders import MLPEncoder
 from invariance_probe.study.study import Study

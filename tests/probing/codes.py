@@ -9,8 +9,8 @@ from conftest import tiny_study
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
 from invariance_probe.plan.plan import Plan
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.measure import measure_code
-from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 

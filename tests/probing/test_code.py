@@ -12,13 +12,13 @@ from conftest import tiny_study
 
 from invariance_probe.augmentations import TRANSFORMS
 from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import Corrupted, blind_losses
 from invariance_probe.probing.code.dropping import Wanted
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.masks import balanced_masks, declared_masks, halves
 from invariance_probe.probing.code.measure import _masks
 from invariance_probe.probing.code.scored import held_out, measure_parts
-from invariance_probe.probing.workbench import Workbench
 from invariance_probe.study.transforms import (
     ProgressiveUnitLoss,
     StratifiedDropout,

@@ -11,7 +11,7 @@ from invariance_probe.probing.code.classes import Discriminants, inverse_tempera
 from invariance_probe.probing.code.inputs import Inputs
 from invariance_probe.probing.code.moments import Moments, forbidden_by
 from invariance_probe.probing.code.penalties import choose_penalties
-from invariance_probe.probing.ridge import UNIT
+from invariance_probe.probing.decoders.ridge import UNIT
 
 CLASSES, UNITS, WINDOWS = 3, 8, 480
 NONE = np.zeros((0, UNITS), dtype=bool)

@@ -11,8 +11,8 @@ from scipy.signal import lfilter
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.lag_curve import crossing, increment_kurtosis, lag_curve
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.lag_curve import crossing, increment_kurtosis, lag_curve
 from invariance_probe.study.study import Study
 
 

@@ -14,7 +14,7 @@ from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import choose_penalties
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import errors_gained, errors_lost, features_of, greedy, in_order
-from invariance_probe.probing.ridge import UNIT
+from invariance_probe.probing.decoders.ridge import UNIT
 
 PENALTY, PENALTIES = 0.3, (1e-3, 0.1, 1.0, 10.0)
 

@@ -9,8 +9,8 @@ from conftest import tiny_study
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.examination import examine
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.examination import examine
 from invariance_probe.study.study import Study
 
 HARSH = {

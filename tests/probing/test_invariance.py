@@ -7,8 +7,8 @@ import pytest
 import torch
 from scipy import stats
 
-from invariance_probe.probing.detection import detectability
-from invariance_probe.probing.invariance import invariance, moved, row_space
+from invariance_probe.probing.representation.detection import detectability
+from invariance_probe.probing.representation.invariance import invariance, moved, row_space
 
 
 def by_pairs(clean, corrupted, pairs):

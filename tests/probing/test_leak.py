@@ -13,11 +13,11 @@ from nothing import measured, plan_of
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import DataError
-from invariance_probe.inference.gates import leak
+from invariance_probe.inference.hypotheses.gates import leak
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.study import Study
 
 SLOW = {"generator": "nothing", "case": "independent", "label_tau_s": 20.0, "bins": 1000, "units": 30}

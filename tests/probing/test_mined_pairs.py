@@ -13,8 +13,8 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import matched_moments, mixed_moments, pair_moments, standardised_directions
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.mined_pairs import Pairs, drawn_pairs, nearest_pairs
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.mined_pairs import Pairs, drawn_pairs, nearest_pairs
 from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import LogisticProbe, Target

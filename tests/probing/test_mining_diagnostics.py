@@ -9,8 +9,8 @@ from conftest import tiny_study
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.mining import found_by_mining
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.mining import found_by_mining
 from invariance_probe.study.study import Study
 
 RECURRING = {"kind": "simulated", "generator": "recurring", "session": "bouts", "units": 30, "bins": 640, "behaviours": 3}

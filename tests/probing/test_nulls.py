@@ -17,13 +17,13 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck
 from invariance_probe.errors import DataError
-from invariance_probe.inference.nulls import NOT_STATIONARY
+from invariance_probe.inference.description.nulls import NOT_STATIONARY
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.nulls import rank_p
-from invariance_probe.probing.refitting import refit_all
-from invariance_probe.probing.stationarity import stationarity_p
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.refitting import refit_all
+from invariance_probe.probing.measurements.nulls import rank_p
+from invariance_probe.probing.measurements.stationarity import stationarity_p
 from invariance_probe.study.baselines import ShiftNull
 from invariance_probe.study.study import Study
 from invariance_probe.worker import work

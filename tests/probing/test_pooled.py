@@ -16,9 +16,9 @@ from invariance_probe.methods.base import Batch
 from invariance_probe.methods.negatives import admissible
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.pooled import training_bench
-from invariance_probe.probing.trained import freeze, train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.pooled import training_bench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.trained import freeze, train_ssl
 from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.study import Study
 

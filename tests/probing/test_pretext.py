@@ -11,9 +11,9 @@ from conftest import tiny_study
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.pretext import _test_examples, pretext_accuracy
-from invariance_probe.probing.trained import EVALUATION_STEP, train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.pretext import _test_examples, pretext_accuracy
+from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
 from invariance_probe.study.study import Study
 
 ENCODER = {"kind": "mlp", "widths": [16, 8]}

@@ -14,10 +14,10 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DataError, TrainingError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.diagnostics import invariance, rank_me
-from invariance_probe.probing.logistic import fit_logistic
-from invariance_probe.probing.ridge import fit_ridge
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.logistic import fit_logistic
+from invariance_probe.probing.decoders.ridge import fit_ridge
+from invariance_probe.probing.representation.diagnostics import invariance, rank_me
 from invariance_probe.study.recordings import CatalogRecording
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study

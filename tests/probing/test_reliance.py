@@ -10,10 +10,11 @@ import torch
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.plan import Plan
-from invariance_probe.probing import MEASURES, reliance
-from invariance_probe.probing.reliance import halves_of_test
-from invariance_probe.probing.trained import train_ssl
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing import MEASURES
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements import reliance
+from invariance_probe.probing.measurements.reliance import halves_of_test
+from invariance_probe.probing.measurements.trained import train_ssl
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.study import Study
 

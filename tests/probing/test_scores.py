@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn import metrics
 
-from invariance_probe.probing.scores import class_scores, column_scores, direction_scores
+from invariance_probe.probing.decoders.scores import class_scores, column_scores, direction_scores
 
 
 def test_directions_count_within_half_and_three_quarters_of_a_sector():

@@ -11,8 +11,8 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.shared_dimensions import Whitened, drawn_shifts, held_out_correlations, step_down
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.shared_dimensions import Whitened, drawn_shifts, held_out_correlations, step_down
 from invariance_probe.study.baselines import SharedDimensions
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target

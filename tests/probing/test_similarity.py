@@ -6,7 +6,7 @@ import torch
 from scipy.spatial import procrustes
 from scipy.stats import ortho_group
 
-from invariance_probe.probing.similarity import debiased_cka, shape_distance, unbiased_hsic
+from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance, unbiased_hsic
 
 
 def rows(count, dim, seed=0):

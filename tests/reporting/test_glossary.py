@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from invariance_probe.inference.verdicts import CARRIERS_WORDS, INCONCLUSIVE, JITTER_WORDS, UNCALIBRATED, WORDS
+from invariance_probe.inference.rules.verdicts import CARRIERS_WORDS, INCONCLUSIVE, JITTER_WORDS, UNCALIBRATED, WORDS
 from invariance_probe.reporting.glossary import CODE, LEARNING, glossary
 
 

@@ -16,7 +16,7 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import train_key_of
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import SOURCES, MinedPairing
 from invariance_probe.study.study import Study
 from invariance_probe.training.examples import EXAMPLES, Material

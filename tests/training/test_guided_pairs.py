@@ -11,8 +11,8 @@ from test_cli import call, write
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.pooled import training_bench
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.pooled import training_bench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import SOURCES
 from invariance_probe.study.study import Study
 

@@ -10,8 +10,8 @@ import torch
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import DataError
 from invariance_probe.plan.plan import Plan
-from invariance_probe.probing.mining import distant_pairs
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.measurements.mining import distant_pairs
 from invariance_probe.study.load import open_study
 
 STUDIES = Path(__file__).parents[2] / "studies"

@@ -18,7 +18,7 @@ from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.state_pairing import STATE_SOURCES, StatePairing
 from invariance_probe.study.study import Study

@@ -13,13 +13,13 @@ import torch
 
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.classes import log_losses
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.inputs import chunks, rooted
 from invariance_probe.probing.code.moments import Moments, System
 from invariance_probe.probing.code.penalties import Part, choose_penalties, solve
-from invariance_probe.probing.trained import EVALUATION_STEP
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.measurements.trained import EVALUATION_STEP
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.probes import RidgeProbe
 from invariance_probe.study.transforms import CutMix

@@ -7,9 +7,9 @@ import numpy as np
 
 from invariance_probe.data.folds import Fold, make_folds
 from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.inputs import Inputs, mean_square, rooted
 from invariance_probe.probing.code.moments import Moments
-from invariance_probe.probing.workbench import Workbench
 
 
 @dataclass(frozen=True, eq=False)

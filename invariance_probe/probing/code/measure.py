@@ -11,6 +11,7 @@ import numpy as np
 
 from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors, information
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.copies import find_repeated
@@ -18,9 +19,8 @@ from invariance_probe.probing.code.dropping import WHOLE, Wanted
 from invariance_probe.probing.code.ground import Ground
 from invariance_probe.probing.code.masks import declared_masks, halves, masking
 from invariance_probe.probing.code.scored import Scored, held_out, measure_parts, tested_blocks
-from invariance_probe.probing.readout import Measured
-from invariance_probe.probing.trained import Progress
-from invariance_probe.probing.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.transforms import UnitDropout

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.data.folds import Fold
-from invariance_probe.probing.ridge import UNIT
+from invariance_probe.probing.decoders.ridge import UNIT
 
 SMALLEST_VARIANCE = 1e-12
 """Columns that vary less than this part of the largest variance of a training part get no weight."""

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invariance_probe.inference.code import CLEAR
+from invariance_probe.inference.hypotheses.code import CLEAR
 from invariance_probe.reporting.figures.chart import BLUE, GREY, Chart, chart
 from invariance_probe.reporting.figures.worlds import EQUAL, EQUAL_LOW, OTHER, WORLDS
 

@@ -1,0 +1,124 @@
+"""What a report shows beside its verdicts: baselines, codes, sessions and seeds at every dose, and the runs."""
+
+import math
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+
+from invariance_probe.inference.evidence.estimands import IDENTITY, SessionLosses
+from invariance_probe.inference.evidence.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
+from invariance_probe.inference.findings import RunCounts
+from invariance_probe.inference.hypotheses.code import CODE, SessionCode
+from invariance_probe.inference.hypotheses.question import ARMS, CONTRASTS, CORRUPTION, Evidence
+from invariance_probe.plan.code_figures import r2_of
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+
+_Ranks = dict[tuple[str, str, float, str], dict[int, float]]
+DROPPING = ("gained", "lost", "random")
+"""The dropping curves that a report shows; the orders that `lost` was chosen from are in a file."""
+BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
+
+
+def baselines(evidence: Evidence) -> Iterator[Baseline]:
+    """Return the floor, every baseline and SSL at dose 0, of every session that has its range."""
+    for name, losses in evidence.losses.items():
+        named = {"floor": losses.floor[None], **{role: losses.array(role, IDENTITY) for role in BASELINES}}
+        named["ssl at dose 0"] = evidence.losses_on(name, "").ssl(IDENTITY)
+        for role, values in named.items():
+            if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
+                yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
+
+
+def codes(evidence: Evidence) -> Iterator[CodePoint]:
+    """Yield what decoders without SSL found in every session whose code was measured."""
+    for name, finding in evidence.sessions.items():
+        if (code := evidence.codes.get(name)) is None:
+            continue
+        found, whole = code.figures, code.figures.whole
+        known = whole.decodable
+        yield CodePoint(
+            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s, K_n=found.k_n,
+            carriers=found.carriers, redundancy=found.redundancy,
+            K_s_of_information=whole.k_s_of_information if known else None,
+            K_n_of_information=whole.k_n_of_information if known else None,
+            R_code=whole.range, R_code_se=whole.range_se, r2=whole.r2, loss=found.loss,
+            autocorrelation_s=found.autocorrelation_s, copies=found.copies, sums=found.sums,
+        )  # fmt: skip
+
+
+def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
+    """Yield the dropping curves of every session that has a K."""
+    for name, finding in evidence.sessions.items():
+        code = evidence.codes.get(name)
+        if code is None or not code.figures.whole.decodable:
+            continue
+        whole = code.figures.whole
+        for curve in whole.curves:
+            if curve.name in DROPPING and whole.information:
+                for units, found in enumerate(whole.along(curve.name)):
+                    r2 = r2_of(found)
+                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / r2_of(whole.information))
+
+
+def curve(evidence: Evidence) -> Iterator[CurvePoint]:
+    """Return every decodable session's estimands at every dose, by seed and averaged."""
+    study, ranks = evidence.plan.study, _ranks(evidence)
+    for name in evidence.losses:
+        if not evidence.sessions[name].decodable:
+            continue
+        for axis in study.axes:
+            losses, code = evidence.losses_on(name, axis.path), evidence.codes.get(name)
+            paired = ("delta_paired",) if "paired" in study.arms else ()
+            wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
+            if code is None:
+                wanted = tuple(name for name in wanted if name not in CODE)
+            for dose in axis.doses:
+                for estimand in wanted if dose != study.identity(axis.path) else ():
+                    yield from _points(ranks, losses, code, estimand, axis.path, dose)
+
+
+def _points(
+    ranks: _Ranks, losses: SessionLosses, code: SessionCode | None, estimand: str, axis: str, dose: float
+) -> Iterator[CurvePoint]:
+    effect = code.effect(estimand, axis, dose) if code is not None and estimand in CODE else losses.effect(estimand, axis, dose)
+    if not effect.complete:
+        return
+    session, arm = losses.session, ARMS.get(estimand, "independent")
+    own = (session.name, session.group, "", axis, dose, arm, estimand)
+    yield CurvePoint(*own, None, effect.ratio)
+    if estimand not in CODE:
+        of_seed, scale = ranks.get((session.name, axis, dose, arm), {}), float(effect.range.mean())
+        for seed, row in enumerate(effect.values):
+            yield CurvePoint(*own, seed, float(row.mean()) / scale, of_seed.get(seed))
+
+
+def _ranks(evidence: Evidence) -> _Ranks:
+    """Return the smallest RankMe over folds of every seed, by session, axis, dose and arm."""
+    ranks: _Ranks = {}
+    for run in evidence.plan.grid:
+        result = evidence.results.get(run.key()) if run.fraction == 1 else None
+        if result is not None and "rank_me" in result.diagnostics:
+            of_seed = ranks.setdefault((run.session, run.axis, run.dose, run.arm), {})
+            of_seed[run.seed] = min(of_seed.get(run.seed, math.inf), result.diagnostics["rank_me"])
+    return ranks
+
+
+def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
+    """Return the test-lag curve of every session that has one."""
+    for run in plan.baselines:
+        if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
+            found = result.diagnostics
+            for name, value in found.items():
+                kind, _, lag = name.partition("@")
+                if kind == "r":
+                    yield LagPoint(run.session, run.group, float(lag), value, found[f"rho@{lag}"])
+
+
+def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> RunCounts:
+    """Count the runs of a plan by what became of them."""
+    keys = dict.fromkeys(run.key() for run in plan.runs)
+    states = [results[key].status for key in keys if key in results]
+    skipped = sum(key in left_out and key not in results for key in keys)
+    missing = len(keys) - len(states) - skipped
+    return RunCounts(len(keys), states.count("done"), states.count("failed"), states.count("collapsed"), skipped, missing)

@@ -1,0 +1,1 @@
+"""From run results to the quantities of a hypothesis, session by session."""

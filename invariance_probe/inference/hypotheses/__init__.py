@@ -1,0 +1,1 @@
+"""How each kind of hypothesis is judged, and its words."""

@@ -1,0 +1,53 @@
+"""What is known of a code without SSL, over sessions: how many units carry it, how redundantly, and its time constant."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.inference.evidence.points import SessionFinding
+from invariance_probe.inference.findings import CodeMeasure
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import p_in_words
+from invariance_probe.study.session import POPULATION
+
+LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
+"""The measures, and whether they are averaged as logarithms."""
+
+
+def code_measures(sessions: Sequence[SessionFinding]) -> tuple[CodeMeasure, ...]:
+    """Return each measure that every session has, averaged over subjects when there are several, else over sessions."""
+    found = []
+    for name, logarithmic in LOGARITHMIC.items():
+        values = [getattr(session, name) for session in sessions]
+        if values and all(value is not None and math.isfinite(value) and (value > 0 or not logarithmic) for value in values):
+            found.append(_pooled(name, np.array(values), [session.subject for session in sessions], logarithmic))
+    return tuple(found)
+
+
+def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: bool) -> CodeMeasure:
+    scaled = np.log(values) if logarithmic else values
+    several = sorted(set(subjects))
+    units = scaled if len(several) == 1 else np.array([scaled[[s == one for s in subjects]].mean() for one in several])
+    back = np.exp if logarithmic else float
+    if len(units) < POPULATION:
+        return CodeMeasure(name, float(back(scaled.mean())), None, None, None, len(values))
+    error = units.std(ddof=1) / math.sqrt(len(units))
+    half = stats.t.ppf(1 - ALPHA, len(units) - 1) * error
+    p_value = float(stats.t.sf(units.mean() / error, len(units) - 1)) if name == "red_idx" and error > 0 else None
+    return CodeMeasure(
+        name, float(back(units.mean())), float(back(units.mean() - half)), float(back(units.mean() + half)), p_value, len(values)
+    )
+
+
+def in_words(measure: CodeMeasure) -> str:
+    """Return a measure as a short statement."""
+    said = {"n_eff": "N_eff", "red_idx": "RedIdx", "tau_s": "tau"}[measure.name]
+    unit = " s" if measure.name == "tau_s" else ""
+    digits = ".2f" if measure.name == "red_idx" else ".3g"
+    text = f"{said} = {measure.estimate:{digits}}{unit}"
+    if measure.ci_low is None or measure.ci_high is None:
+        return text
+    p = f", > 0: {p_in_words(measure.p_value)}" if measure.p_value is not None else ""
+    return f"{text} [{measure.ci_low:{digits}}, {measure.ci_high:{digits}}]{p}"

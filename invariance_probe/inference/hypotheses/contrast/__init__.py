@@ -1,0 +1,1 @@
+"""Hypotheses that distant pairs help."""

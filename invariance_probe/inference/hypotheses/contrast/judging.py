@@ -1,0 +1,314 @@
+"""Whether distant pairs help: contrasts with a superiority sign against every control (science.md 3.3), and what the pairs are.
+
+In units of the decodable range R, at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
+M_shift = [L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same q. M_oracle stands beside, in no
+verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982), pairs that share the target more often than random
+and than shifted ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+
+Pairs are held against `shifted` because a partner that is everybody's neighbour, near the mean of activity, has the commonest class and a
+middling or an extreme nuisance: purity and distance then say whose partners are taken, and nothing of their anchors. A shifted index has
+the same anchors and the same partners as often, so that over shifts its purity and its distance are those of independent draws from
+both marginals (`pair_agreement_expected` and `nuisance_distance_expected` of the runs, which stand beside). The claims are made against the
+arm and not against these, because it keeps the gap too: under a target or nuisance that lasts longer than the gap, distant windows are
+less alike than independent draws.
+
+Pairs across states have the controls local, other_state, time_shuffled and unit_permuted (M_loc, M_other, M_shuffled, M_permuted), all of
+which a benefit has to beat. They are experimental: the verdict says so, and counts as exploratory.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from invariance_probe.inference.evidence.estimands import Effect
+from invariance_probe.inference.findings import Claim, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL, PairMeasure
+from invariance_probe.inference.hypotheses import gates
+from invariance_probe.inference.hypotheses.code_measures import code_measures
+from invariance_probe.inference.hypotheses.contrast import checks as contrast_checks
+from invariance_probe.inference.hypotheses.contrast.words import contrast_sentence
+from invariance_probe.inference.hypotheses.dose.judging import Judgement
+from invariance_probe.inference.hypotheses.question import CONTRASTS, Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED, decide, outcome
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.settings import A_THIRD, a_third_of
+from invariance_probe.study.hypotheses import Contrast
+from invariance_probe.study.pairing import SHARE, MinedPairing
+
+AGAINST = {
+    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
+    "unit_permuted": "M_permuted",
+}  # fmt: skip
+"""The contrast against each control."""
+UNRELATED = 0.8
+"""Nuisance distance that has to be exceeded. Windows t apart under a nuisance with the time constant tau have 1 - exp(-t / tau): pairs
+whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
+barely exceed in a short recording, where few windows are many tau apart."""
+PURITY, PURITY_SHIFTED = "purity > random", "purity > shifted"
+NUISANCE, NUISANCE_SHIFTED = f"nuisance distance > {UNRELATED:g}", f"nuisance distance > {UNRELATED:g} of shifted"
+"""Claims about pairs that a benefit needs, those about the nuisance where one is named."""
+MEASURES = {
+    "pair_agreement": "purity",
+    "pair_agreement_expected": "purity by chance",
+    "nuisance_distance": "nuisance distance",
+    "nuisance_distance_expected": "nuisance distance by chance",
+    "pair_distance_s": "distance in s",
+    "pair_share": "share",
+    "pair_partners": "windows asleep in use",
+    "sleep_distance": "distance of partners' state from waking",
+    "sleep_distance_other": "distance of the other state from waking",
+    "sleep_distance_permuted": "distance of unit-permuted sleep from waking",
+}
+"""What runs say of their distant pairs, and its name in a report."""
+
+NAIVE = {
+    "mined.share": "mined pairs beat random pairs, so they help",
+    "state.share": "pairs with sleep beat local pairs, so sleep replays",
+}
+"""What is concluded of one control alone, by axis."""
+
+
+@dataclass(frozen=True, eq=False)
+class ContrastJudgement(Judgement):
+    """A contrast with its claims and gates.
+
+    Attributes
+    ----------
+    draft
+        What is found but for the word.
+    claims
+        Every claim by name; empty where runs are missing or no session can be decoded.
+    """
+
+    draft: HypothesisFinding
+    claims: Mapping[str, Claim]
+
+    @property
+    def words(self) -> dict[str, float]:
+        """The p values of `beneficial` and `harmful`; empty where a gate leaves no word."""
+        if not self.claims or any(gate.outcome == "failed" for gate in self.draft.gates):
+            return {}
+        needed = [claim.p_value for name, claim in self.claims.items() if name != HARM]
+        return {"beneficial": max(needed), "harmful": self.claims[HARM].p_value}
+
+    @property
+    def p_value(self) -> float | None:
+        """The smaller p value of the two words; None where no word can be shown."""
+        return min(self.words.values(), default=None)
+
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
+        word = decide(self.words, level, NOT_SHOWN) if self.words else self._without_words()
+        verdict = word
+        if word == NOT_SHOWN and self.words and (unadjusted := decide(self.words, ALPHA, NOT_SHOWN)) != NOT_SHOWN:
+            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
+        experimental = EXPERIMENTAL if getattr(self.question.hypothesis, "experimental", False) and self.claims else ""
+        finding = replace(
+            self.draft,
+            verdict=f"{experimental}{verdict}",
+            outcome=outcome(self.draft.predicts, word),
+            p_value=self.p_value,
+        )
+        return replace(finding, sentence=contrast_sentence(self.question, finding))
+
+    def _without_words(self) -> str:
+        failed = [gate.name for gate in self.draft.gates if gate.outcome == "failed"]
+        if "decodable" in failed:
+            return "untestable: too few sessions can be decoded"
+        blocking = [name for name in failed if name not in ("licence", A_THIRD)]
+        if blocking:
+            return f"invalid: {', '.join(blocking)}"
+        return UNCALIBRATED if "licence" in failed else NOT_SHOWN
+
+
+NOT_SHOWN = "not shown"
+"""The word of a contrast that shows neither benefit nor harm."""
+
+
+def judge_contrast(question: Question) -> ContrastJudgement:
+    """Judge a contrast on the evidence of a question, at its look where there are several looks."""
+    hypothesis = question.hypothesis
+    assert isinstance(hypothesis, Contrast)
+    blank = _blank(question, hypothesis)
+    entry = gates.decodable(question.covered)
+    if entry.outcome == "failed":
+        return ContrastJudgement(question, replace(blank, gates=(entry,)), {})
+    samples = {AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls}
+    measured = replace(blank, scope=samples["M_loc"].scope, estimands=tuple(_estimands(question)), pairs=tuple(_pairs(question)))
+    missing = [name for name, sample in samples.items() if not sample.complete]
+    if missing:
+        note = f"runs are missing or failed for {', '.join(missing)}"
+        return ContrastJudgement(question, replace(measured, gates=(entry,), notes=(note,)), {})
+    claims = contrast_claims(samples, question.margin, claimed_of_pairs(question))
+    draft = replace(
+        measured,
+        swept=tuple(_swept(question, hypothesis)),
+        claims=tuple(claims.values()),
+        gates=(entry, *_gates(question, decide_contrast(claims))),
+    )
+    return ContrastJudgement(question, draft, claims)
+
+
+HARM = "M_loc < -m"
+"""The claim of harm, which no benefit needs."""
+
+
+def contrast_claims(samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]) -> dict[str, Claim]:
+    """Return what a benefit needs, all of it together, and the claim of harm.
+
+    Parameters
+    ----------
+    samples
+        The contrast against every control that the hypothesis names.
+    margin
+        How much each has to exceed, in units of the range.
+    pairs
+        What is claimed of mined pairs, by the claim's name: a measure, and the bound that it has to exceed.
+    """
+    p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
+    p_values |= {name: _of_pairs(measure, bound) for name, (measure, bound) in pairs.items()}
+    p_values[HARM] = samples["M_loc"].p_at_most(-margin)
+    return {name: Claim(name, p <= ALPHA, p) for name, p in p_values.items()}
+
+
+def _of_pairs(measure: Sample, at: float) -> float:
+    """Return the p value of a claim about pairs over a population, and 1 where sessions stand for themselves.
+
+    Pairs are of training windows, which the folds of one session share, and their table is the same for all seeds: a session's
+    values hardly vary, and say nothing of how far its own measure lies from the truth.
+    """
+    return measure.p_more_than(at) if measure.complete and measure.scope != "these recordings" else 1.0
+
+
+def decide_contrast(claims: dict[str, Claim]) -> str:
+    """Return `beneficial`, `harmful` or `not shown`."""
+    if all(claim.shown for name, claim in claims.items() if name != HARM):
+        return "beneficial"
+    return "harmful" if claims[HARM].shown else "not shown"
+
+
+def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
+    """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed.
+
+    Windows asleep have neither target nor nuisance, so that of pairs across states nothing is claimed but what they do to the loss.
+    """
+    if question.hypothesis.axis != SHARE:
+        return {}
+    found = {PURITY: (purity_above(question, "random"), 0.0), PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0)}
+    if _nuisance(question):
+        found[NUISANCE] = pair_sample(question, "nuisance_distance", "mined"), UNRELATED
+        found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
+    return found
+
+
+def purity_above(question: Question, arm: str) -> Sample:
+    """Return by how much mined pairs agree in the target more often than those of another arm, whose gap is the same."""
+    return pair_sample(question, "pair_agreement", "mined", arm)
+
+
+def nuisance_of_shifted(question: Question) -> Sample:
+    """Return the nuisance distance of mined pairs in units of that of shifted ones, which have the same marginals."""
+    mined, shifted = (_diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose) for arm in ("mined", "shifted"))
+    return question.over([Effect(mined[name], shifted[name]) for name in question.names])
+
+
+def pair_sample(question: Question, diagnostic: str, arm: str, minus: str | None = None, dose: float | None = None) -> Sample:
+    """Return a diagnostic of an arm's distant pairs in every session, minus that of another arm where one is given.
+
+    Values are (seed, fold), which stand for seed and test block where sessions stand for themselves.
+    """
+    at_dose = question.hypothesis.dose if dose is None else dose
+    own = _diagnostics(question, diagnostic, arm, at_dose)
+    other = None if minus is None else _diagnostics(question, diagnostic, minus, at_dose)
+    values = [own[name] - (0.0 if other is None else other[name]) for name in question.names]
+    return question.over([Effect(each, np.ones_like(each)) for each in values])
+
+
+def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[str, np.ndarray]:
+    """Return a diagnostic of the study's own setting by session (seed, fold); NaN where it is missing."""
+    evidence, hypothesis = question.evidence, question.hypothesis
+    shape = (evidence.seeds, question.plan.study.folds.count)
+    found = {session: np.full(shape, np.nan) for session in question.names}
+    for run in question.plan.grid:
+        if (run.axis, run.arm, run.dose, run.setting) != (hypothesis.axis, arm, dose, "") or run.session not in found:
+            continue
+        result = evidence.results.get(run.key())
+        if result is not None and run.fold is not None and run.seed < shape[0]:
+            found[run.session][run.seed, run.fold] = result.diagnostics.get(name, math.nan)
+    return found
+
+
+def _nuisance(question: Question) -> str:
+    pairing = question.plan.study.views.pairing
+    return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
+
+
+def _gates(question: Question, word: str) -> list[Gate]:
+    """Return the gates of a contrast, at one look; those about a margin of equivalence (steps, reference, planted) do not apply to it."""
+    plan, results, hypothesis, single = question.plan, question.evidence.results, question.hypothesis, question.single
+    assert isinstance(hypothesis, Contrast)
+    names = [AGAINST[control] for control in hypothesis.controls]
+    own, use = plan.settings[0], use_of(plan.study, hypothesis, len(question.names))
+    return [
+        gates.retention(question.losses, hypothesis, plan.settings[0], jitter=True),
+        gates.collapse(plan, results, question.names, plan.settings[0]),
+        contrast_checks.noise(single.noise(), question.margin),
+        gates.leak(plan, results, question.names),
+        contrast_checks.third(single, word, names),
+        gates.licence(plan, unlicensed(own.method, own.optimisation, use), hypothesis.axis),
+    ]
+
+
+def _estimands(question: Question) -> Iterator[Estimand]:
+    for dose in question.doses:
+        for name in CONTRASTS[question.hypothesis.axis]:
+            sample = question.sample(name, dose)
+            if sample.complete:
+                yield question.estimand(name, sample, dose)
+    noise = question.noise()
+    if noise.complete:
+        yield question.estimand("A/A", noise, question.hypothesis.dose)
+
+
+def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
+    """Yield the contrasts at the primary dose under every swept setting and check."""
+    third = () if question.plan.study.quick else (a_third_of(question.plan.settings[0]),)
+    for setting in (*question.plan.settings[1:], *third):
+        for control in hypothesis.controls:
+            sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
+            if sample.complete:
+                yield replace(question.estimand(AGAINST[control], sample, hypothesis.dose), setting=setting.label)
+
+
+def _pairs(question: Question) -> Iterator[PairMeasure]:
+    """Yield what the distant pairs of every arm are at the primary dose, and how mined ones differ from random and shifted ones."""
+    for diagnostic, name in MEASURES.items():
+        for arm in question.plan.study.arms_of(question.hypothesis.axis):
+            sample = pair_sample(question, diagnostic, arm)
+            if sample.complete:
+                yield PairMeasure(name, arm, sample.estimate, *sample.interval(), len(sample.effects))
+    if question.hypothesis.axis != SHARE:
+        return
+    against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
+    if _nuisance(question):
+        against["nuisance distance over shifted"] = nuisance_of_shifted(question)
+    for name, sample in against.items():
+        if sample.complete:
+            yield PairMeasure(name, "mined", sample.estimate, *sample.interval(), len(sample.effects))
+
+
+def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
+    """Return what a finding repeats of its contrast, with nothing found."""
+    measures = code_measures([question.evidence.sessions[name] for name in question.names])
+    return HypothesisFinding(
+        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts, status=question.status,
+        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
+        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict=NOT_SHOWN, flags=(),
+        outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
+        naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
+        estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
+    )  # fmt: skip

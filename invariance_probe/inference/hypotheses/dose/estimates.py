@@ -1,0 +1,119 @@
+"""What stands beside a verdict on a dose: every estimand at every dose, under every recipe."""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from invariance_probe.inference.entry import persistence
+from invariance_probe.inference.evidence.estimands import CORRUPTED_TWICE
+from invariance_probe.inference.findings import CodeFinding, DoseInterval, Estimand, NaiveRule, NoSSL
+from invariance_probe.inference.hypotheses.code_measures import code_measures, in_words
+from invariance_probe.inference.hypotheses.dose.interval import dose_interval
+from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import FREE, together
+
+NAIVE = "delta <= m, so invariant (point estimate, dose 0 as reference)"
+NO_SSL = {"kept": "information kept", "lost": "information lost", "undecided": "inconclusive"}
+"""The finding of the code in the words of earlier versions of report.json."""
+
+
+def estimands_of(question: Question) -> tuple[Estimand, ...]:
+    """Return every estimand of the declared recipe at every dose; T and L(d, d) at the primary one."""
+    found = []
+    for dose in question.doses:
+        samples = question.samples(dose)
+        if not question.jitter and "paired" in question.plan.study.arms:
+            samples["delta_paired"] = question.sample("delta_paired", dose)
+        if dose == question.hypothesis.dose and not question.jitter:
+            samples |= {name: question.sample(name, dose) for name in ("T", CORRUPTED_TWICE)}
+        found += [question.estimand(name, sample, dose) for name, sample in samples.items() if sample.complete]
+    return tuple(found)
+
+
+def swept_of(question: Question) -> tuple[Estimand, ...]:
+    """Return the estimands at the primary dose under every recipe, swept setting and control."""
+    names = ("delta",) if question.jitter else ("delta", "D", "H")
+    recipes = [recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]]
+    found = []
+    for setting in (*question.plan.settings[1:], *recipes):
+        assert setting is not None
+        at_setting = [(name, question.sample(name, None, setting.label, setting.fraction)) for name in names]
+        changes = [(f"change of {name}", question.change(name, setting.label, setting.fraction)) for name in names]
+        found += [
+            replace(question.estimand(name, sample, question.hypothesis.dose), setting=setting.label)
+            for name, sample in (*at_setting, *changes)
+            if sample.complete
+        ]
+    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)):
+        of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
+        found += [
+            replace(question.estimand(name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
+            for name, sample in of_control
+            if sample.complete
+        ]
+    return tuple(found)
+
+
+def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
+    """Return the doses up to which training is free, and from which code and learning both lose.
+
+    Parameters
+    ----------
+    at_most
+        Whether the declared recipe may claim `<= m`.
+    """
+    kept, lost = {}, {}
+    for dose in question.doses:
+        names = ("delta",) if question.jitter else ARMED
+        samples = {name: question.sample(name, dose) for name in names}
+        code = None if question.jitter else question.sample("C_code", dose)
+        if not all(sample.complete for sample in samples.values()) or (code is not None and not code.complete):
+            return None
+        claims = recipe_claims(samples, question.margin, at_most)
+        kept[dose] = claims["delta <= m"] if code is None else together(claims, FREE)
+        lost[dose] = claims["delta > m"] if code is None else max(claims["D > m"], code.p_more_than(question.margin))
+    return dose_interval(question.plan.study.identity(question.hypothesis.axis), kept, lost)
+
+
+def flags_of(question: Question) -> tuple[str, ...]:
+    """Return `regularised` where in some arm the corruption lowered the loss by more than m."""
+    names = ("delta",) if question.jitter else ("delta", "H", "delta_paired")
+    arms = [sample for name in names if (sample := question.sample(name)).complete]
+    return ("regularised",) if any(sample.p_at_most(-question.margin) <= ALPHA for sample in arms) else ()
+
+
+def naive_of(question: Question | None) -> NaiveRule:
+    """Return what the naive rule says, with independent and with paired draws."""
+    if question is None or not question.sample("delta").complete:
+        return NaiveRule(NAIVE, "not measured", "not measured", None)
+
+    def says(sample: Sample) -> str:
+        return "invariant" if sample.estimate <= question.margin else "not invariant"
+
+    independent = says(question.sample("delta"))
+    paired = None if question.jitter else question.sample("delta_paired")
+    with_paired = says(paired) if paired is not None and paired.complete else None
+    return NaiveRule(NAIVE, with_paired or independent, independent, with_paired)
+
+
+def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
+    """Return the finding of the code as earlier versions of report.json had it."""
+    evidence, hypothesis = question.evidence, question.hypothesis
+    measures = code_measures([evidence.sessions[name] for name in question.names])
+    more = "".join(f"; {in_words(measure)}" for measure in measures)
+    if question.jitter:
+        rhos = [persistence(question.plan, evidence.results, n, hypothesis.axis, hypothesis.dose) for n in question.names]
+        known = [rho for rho in rhos if rho is not None]
+        cost = 1 - float(np.mean(known)) ** 2 if known else math.nan
+        return NoSSL(
+            "label persistence", f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter{more}", measures
+        )
+    if code is None or code.C_code is None:
+        return NoSSL("not measured", more.removeprefix("; "), measures)
+    low, high = code.C_code.ci_low, code.C_code.ci_high
+    detail = f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin {question.margin:g}{more}"
+    return NoSSL(NO_SSL[code.finding], detail, measures)

@@ -1,0 +1,31 @@
+"""The doses up to which invariance is shown and from which sensitivity is, without assuming a monotone curve."""
+
+from collections.abc import Mapping
+
+from statsmodels.stats.multitest import multipletests
+
+from invariance_probe.inference.findings import DoseInterval
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+
+
+def dose_interval(identity: float, kept: Mapping[float, float], lost: Mapping[float, float]) -> DoseInterval:
+    """Return [d_L, d_U).
+
+    Parameters
+    ----------
+    identity
+        The dose that changes nothing.
+    kept
+        For every dose the p value that all `<= m` claims hold together; tested upward until one fails.
+    lost
+        For every dose the p value that all `> m` claims hold together; Holm over the doses (Holm 1979).
+    """
+    lower = identity
+    for dose in sorted(kept):
+        if kept[dose] > ALPHA:
+            break
+        lower = dose
+    doses = sorted(lost)
+    shown = multipletests([lost[d] for d in doses], ALPHA, "holm")[0] if doses else []
+    sensitive = [dose for dose, is_shown in zip(doses, shown, strict=True) if is_shown]
+    return DoseInterval(lower, min(sensitive) if sensitive else None)

@@ -1,0 +1,300 @@
+"""One hypothesis on a dose in its evidence: gates, the code's finding, learning's, and the word.
+
+What is gathered here depends on no level: the word is read from p values at the level that
+Holm's procedure leaves to the hypothesis, once all hypotheses of the study are known.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from invariance_probe.inference.findings import (
+    AXIS,
+    CARRIERS,
+    EVERYTHING,
+    LEARNING,
+    Claim,
+    CodeFinding,
+    Gate,
+    HypothesisFinding,
+    LearningFinding,
+)
+from invariance_probe.inference.hypotheses import gates, wording
+from invariance_probe.inference.hypotheses.code import Code, code_finding
+from invariance_probe.inference.hypotheses.dose.estimates import (
+    dose_interval_of,
+    estimands_of,
+    flags_of,
+    naive_of,
+    no_ssl_of,
+    swept_of,
+)
+from invariance_probe.inference.hypotheses.dose.learning import Learning, learning_finding, learning_of, undertraining
+from invariance_probe.inference.hypotheses.dose.objectives import objectives
+from invariance_probe.inference.hypotheses.dose.planted import planted_gates
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, UNCALIBRATED, decide, outcome, word_p
+from invariance_probe.plan.licences import licensed_findings, unlicensed
+from invariance_probe.plan.recipes import use_of
+from invariance_probe.study.hypotheses import Hypothesis
+
+
+@dataclass(frozen=True, eq=False)
+class Judgement(ABC):
+    """A hypothesis with everything that its word rests on, before a level is known."""
+
+    question: Question
+
+    @property
+    @abstractmethod
+    def p_value(self) -> float | None:
+        """The smallest p value of its possible words; None where no word can be shown."""
+
+    @abstractmethod
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
+
+
+@dataclass(frozen=True, eq=False)
+class DoseJudgement(Judgement):
+    """A hypothesis on a corruption or a jitter.
+
+    Attributes
+    ----------
+    gates
+        All that were judged.
+    learning
+        None where an earlier gate leaves nothing to ask.
+    """
+
+    gates: tuple[Gate, ...]
+    learning: Learning | None = None
+
+    @property
+    def code(self) -> Code | None:
+        """The code in the hypothesis's sessions; None where it was not measured."""
+        code = self.question.code
+        return code if code is not None and code.complete else None
+
+    @cached_property
+    def shown(self) -> dict[str, float]:
+        """The p value of every word that the prediction is about, before gates take single words away."""
+        code = self.code
+        if self._stopped(EVERYTHING):
+            return {}
+        if self._about_units:
+            return {} if code is None or self._stopped(CARRIERS) else code.carriers_p()
+        if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
+            return {}
+        p_values = word_p(code.p_values() if code else {}, self.learning.p_values, self.question.jitter)
+        return {word: float(p) for word, p in p_values.items()}
+
+    @property
+    def words(self) -> dict[str, float]:
+        """The same, with p = 1 for every word that a failed gate takes away."""
+        return {word: 1.0 if word in self._taken else p for word, p in self.shown.items()}
+
+    @property
+    def p_value(self) -> float | None:
+        """The smallest p value of its possible words; None where no word can be shown.
+
+        Of a prediction about units that of `few` and of `spread`, which alone can support or
+        contradict it.
+        """
+        counted = {name: p for name, p in self.words.items() if not (self._about_units and name == "between")}
+        return min(counted.values(), default=None)
+
+    def finding(self, level: float = ALPHA) -> HypothesisFinding:
+        """Return what is found at a level."""
+        question = self.question
+        word = self._word(level)
+        verdict = word
+        if word == INCONCLUSIVE and self.words and (unadjusted := decide(self.words)) != INCONCLUSIVE:
+            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
+        code, learning = self._code_finding(level), self._learning_finding(level)
+        found = replace(
+            _blank(question),
+            verdict=verdict,
+            status="exploratory" if self.question.status == "exploratory" or self._open_about(word) else "confirmatory",
+            outcome=outcome(question.hypothesis.predicts, word),
+            scope=question.scope,
+            no_ssl=no_ssl_of(question, code),
+            gates=self.gates,
+            p_value=self.p_value,
+            code=code,
+            learning=learning,
+            notes=self._notes(),
+        )
+        if learning is not None and not self._missing:
+            assert self.learning is not None
+            found = replace(
+                found,
+                flags=flags_of(question),
+                dose_interval=dose_interval_of(question, self.learning.declared.at_most),
+                naive=naive_of(question),
+                estimands=estimands_of(question),
+                swept=swept_of(question),
+                objectives=objectives(question),
+                claims=self._claims(),
+            )
+        return replace(found, sentence=wording.sentence(question, found, self._missing, self._open_about(word)))
+
+    def _word(self, level: float) -> str:
+        """Return the word at a level, or why there is none."""
+        ends = (EVERYTHING, AXIS) if self._about_units else (EVERYTHING, AXIS, LEARNING)
+        for what in ends:
+            if failed := [gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits]:
+                return _without_word(self.question, failed)
+        word = decide(self.shown, level) if self.shown else INCONCLUSIVE
+        failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
+        return _without_word(self.question, failed) if failed else word
+
+    @property
+    def _about_units(self) -> bool:
+        hypothesis = self.question.hypothesis
+        return isinstance(hypothesis, Hypothesis) and hypothesis.about_units
+
+    @property
+    def _taken(self) -> set[str]:
+        """What failed gates limit: single words, and whole findings."""
+        return {limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits}
+
+    def _stopped(self, what: str) -> bool:
+        return bool({what, EVERYTHING} & self._taken)
+
+    @property
+    def _missing(self) -> list[str]:
+        """The estimands of the declared recipe, and C_code, whose runs are missing or failed."""
+        if self.learning is None:
+            return []
+        declared = self.learning.declared
+        missing = [name for name, sample in declared.samples.items() if not sample.complete]
+        return missing + ([] if self.question.jitter or self.code else ["C_code"])
+
+    def _notes(self) -> tuple[str, ...]:
+        if self._missing:
+            return (wording.without_runs(self._missing),)
+        if self.learning is None:
+            return ()
+        return (*wording.notes(self.question.samples(), self.question.margin), *self._in_its_own_range())
+
+    def _in_its_own_range(self) -> tuple[str, ...]:
+        """Return the effects in units of what dose 0 itself decodes, where that is more than R."""
+        assert self.learning is not None
+        declared = self.learning.declared
+        if declared.retention is None or declared.retention <= gates.TOO_MUCH:
+            return ()
+        each = ", ".join(f"{name} = {sample.estimate / declared.retention:+.2f}" for name, sample in declared.samples.items())
+        return (f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",)
+
+    def _open_about(self, word: str) -> tuple[str, ...]:
+        """Return what leaves a word exploratory: gates that are not shown or not computed, and missing recipes."""
+        limited = {word, EVERYTHING, AXIS, CARRIERS} if self._about_units else {word, EVERYTHING, AXIS, LEARNING}
+        open_gates = [
+            f"{gate.name} was {gate.outcome}"
+            for gate in self.gates
+            if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
+        ]
+        panel = () if self._about_units else self.question.plan.panels[self.question.hypothesis.id].missing
+        return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
+
+    def _code_finding(self, level: float) -> CodeFinding | None:
+        if self.code is None or self._stopped(EVERYTHING):
+            return None
+        question = self.question
+        ranges = [float(losses.range.mean()) for losses in question.losses]
+        found = code_finding(self.code, question.names, level, not self._stopped(CARRIERS), ranges)
+        if found.carriers_word in self._taken:
+            found = replace(found, carriers_word="undecided")
+        return replace(found, sentence=wording.code_sentence(question, found))
+
+    def _learning_finding(self, level: float) -> LearningFinding | None:
+        if self.learning is None:
+            return None
+        failed = [gate for gate in self.gates if gate.outcome == "failed" and {LEARNING, EVERYTHING} & set(gate.limits)]
+        withheld = "; ".join(f"{gate.name} failed ({gate.detail})" for gate in failed)
+        return learning_finding(self.learning, level, withheld)
+
+    def _claims(self) -> tuple[Claim, ...]:
+        """Return every claim with its p value: of the code, then of each recipe."""
+        assert self.learning is not None
+        found = {} if self.code is None else self.code.p_values()
+        for recipe in self.learning.recipes:
+            mark = "" if recipe is self.learning.declared else f" [{recipe.planned.name}]"
+            found |= {f"{name}{mark}": p for name, p in recipe.p_values.items()}
+        return tuple(Claim(name, p <= ALPHA, float(p)) for name, p in found.items())
+
+
+def judge_dose(question: Question) -> DoseJudgement:
+    """Judge a hypothesis on a dose on the evidence of a question, at its look where there are several."""
+    entry = gates.decodable(question.covered)
+    if entry.outcome == "failed":
+        return DoseJudgement(question, (entry,))
+    code = question.code
+    changes = code.input_changes if code is not None else ()
+    moves = gates.movement(question.plan, question.evidence.results, question.hypothesis, question.names, changes)
+    if moves.outcome == "failed" and question.jitter:
+        return DoseJudgement(question, (entry, moves))
+    contrast = question.noise()
+    equivalent = gates.equivalent_noise(contrast, question.margin)
+    plan, hypothesis = question.plan, question.hypothesis
+    use = use_of(plan.study, hypothesis, len(question.names))
+    own = plan.settings[0]
+    reasons = unlicensed(own.method, own.optimisation, use)
+    learning = learning_of(question, licensed_findings(own.method, use), equivalent)
+    checked = [
+        entry,
+        moves,
+        gates.leak(plan, question.evidence.results, question.names),
+        *_of_carriers(code),
+        *learning.declared.gates,
+        *_of_training(learning),
+        gates.noise(contrast, question.margin),
+        *planted_gates(question.single, contrast.single),
+        gates.licence(plan, reasons, hypothesis.axis),
+    ]
+    return DoseJudgement(question, tuple(checked), learning)
+
+
+def _of_carriers(code: Code | None) -> list[Gate]:
+    if code is None:
+        return []
+    copies = code.copies
+    return [gates.distinct(code.carriers_word(), code.without_copies().carriers_word() if copies else "", copies)]
+
+
+def _of_training(learning: Learning) -> list[Gate]:
+    """Return the gate `trained`, where a panel is trained at all."""
+    question = learning.question
+    if question.plan.study.quick:
+        return [gates.trained({}, question.margin, "left out: the study is quick")]
+    if len(learning.recipes) == 1 and not question.plan.panels[question.hypothesis.id].missing:
+        return []  # no panel is needed, or none is licensed
+    changes, why_not = undertraining(learning)
+    return [gates.trained(changes, question.margin, why_not)]
+
+
+def _without_word(question: Question, failed: Sequence[Gate]) -> str:
+    """Return the word in place of a verdict that gates took away."""
+    names = [gate.name for gate in failed]
+    if names == ["decodable"]:
+        return "untestable: too few sessions can be decoded"
+    if "movement" in names and question.jitter:
+        return "untestable: the target does not move on the axis"
+    if names == ["licence"]:
+        return UNCALIBRATED
+    return f"invalid: {', '.join(name for name in names if name != 'licence')}"
+
+
+def _blank(question: Question) -> HypothesisFinding:
+    """Return what a finding repeats of its hypothesis, with nothing found."""
+    hypothesis = question.hypothesis
+    return HypothesisFinding(
+        id=hypothesis.id, kind="jitter" if question.jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
+        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
+        margin=question.margin, because=hypothesis.margin.because, scope=question.scope, sessions=tuple(question.names),
+        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None, no_ssl=no_ssl_of(question, None),
+        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
+    )  # fmt: skip

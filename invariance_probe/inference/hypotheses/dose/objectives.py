@@ -1,0 +1,92 @@
+"""Whether what training costs depends on the objective: the finding under every method that a study sweeps."""
+
+import numpy as np
+
+from invariance_probe.inference.evidence.estimands import at
+from invariance_probe.inference.findings import Objective, Objectives
+from invariance_probe.inference.hypotheses import gates
+from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.verdicts import COSTLY, FREE, decide, together
+from invariance_probe.plan.licences import unlicensed
+from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.settings import Setting
+
+METHOD = "method"
+"""The swept path that other objectives stand under."""
+OPEN = "undecided"
+
+
+def objectives(question: Question) -> Objectives | None:
+    """Return the finding under the study's own and every swept method, and whether they agree.
+
+    Returns
+    -------
+    Objectives or None
+        None where no method is swept.
+    """
+    own, *swept = question.plan.settings
+    others = [setting for setting in swept if setting.path == METHOD]
+    if not others:
+        return None
+    equivalent = gates.equivalent_noise(question.noise(), question.margin)
+    rows = [_objective(question, own, _finding(question, own, equivalent))]
+    rows += [_objective(question, setting, _finding(question, setting, equivalent)) for setting in others]
+    return Objectives(_sentence(rows), tuple(rows))
+
+
+def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
+    """Return `free`, `costly` or `undecided` under a setting; None where runs are missing.
+
+    A jitter is judged here with all of the data alone.
+    """
+    samples = {
+        name: question.sample(name, None, setting.label, setting.fraction) for name in (("delta",) if question.jitter else ARMED)
+    }
+    if not all(sample.complete for sample in samples.values()):
+        return None
+    claims = recipe_claims(samples, question.margin, equivalent)
+    free, costly = (("delta <= m",), ("delta > m",)) if question.jitter else (FREE, COSTLY)
+    return decide({"free": together(claims, free), "costly": together(claims, costly)}, ALPHA, OPEN)
+
+
+def _objective(question: Question, setting: Setting, word: str | None) -> Objective:
+    hypothesis = question.hypothesis
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
+    arms = (clean,) if question.jitter else (clean, shared)
+    kept = [max((x.retention(losses) for arm in arms if (losses := x.ssl(arm)).size), default=np.nan) for x in question.losses]
+    found = {name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED}
+    estimates = {name: sample.estimate for name, sample in found.items() if sample.complete}
+    label = setting.label.removeprefix(f"{METHOD}=") or setting.method.kind
+    retention = float(np.median(kept)) if kept and np.isfinite(kept).all() else None
+    use = use_of(question.plan.study, hypothesis, len(question.names))
+    return Objective(
+        label, word, not unlicensed(setting.method, setting.optimisation, use), retention,
+        estimates.get("delta"), estimates.get("D"), estimates.get("H"),
+    )  # fmt: skip
+
+
+def _sentence(rows: list[Objective]) -> str:
+    able = [row for row in rows if row.word is not None and row.retention is not None and row.retention >= gates.RETAINED]
+    words = list(dict.fromkeys(row.word for row in able if row.word is not None))
+    definite = [word for word in words if word != OPEN]
+    by_word = "; ".join(f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words)
+    if len(able) < 2:
+        said = "Fewer than two objectives keep half of the range and have all their runs, so this cannot be told."
+    elif len(words) == 1:
+        said = f"The finding does not depend on the objective: {by_word}."
+    elif len(definite) > 1:
+        said = f"The finding depends on the objective: {by_word}. No claim about learning may rest on one of them alone."
+    else:
+        said = f"No objective contradicts another, but not all can tell: {by_word}."
+    unable = [row.method for row in rows if row not in able]
+    free = [row.method for row in able if not row.licensed]
+    said += f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}." if unable else ""
+    said += f" Not licensed by the calibration, so that what they find is a description: {_listed(free)}." if free else ""
+    return said
+
+
+def _listed(names: object) -> str:
+    return ", ".join(names)  # type: ignore[arg-type]

@@ -1,0 +1,75 @@
+"""Targets that were planted in a hypothesis's own sessions, judged as if they were its target.
+
+One unit: half-counts of the unit whose halves agree best, with the other halves as inputs. That
+it is spread, or that training to ignore its loss is free, would be wrong. All units: the leading
+component of standardised half-counts, for which `sensitive` would be wrong. Planted targets are
+judged under the declared recipe: under a whole panel a wrong word would be found less often.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from invariance_probe.inference.evidence.estimands import IDENTITY, SessionLosses, at
+from invariance_probe.inference.findings import Gate
+from invariance_probe.inference.hypotheses import gates
+from invariance_probe.inference.hypotheses.code import Code
+from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import decide, learning_p, word_p
+from invariance_probe.study.session import PLANT
+
+ONE_UNIT, ALL_UNITS = "one_unit", "projection"
+"""The kinds of targets that are planted in a session."""
+WRONG = {ONE_UNIT: ("spread", "invariant", "tolerated"), ALL_UNITS: ("sensitive",)}
+"""The words that are wrong for each, and that its failure takes away."""
+NAMES = {ONE_UNIT: "planted targets: one unit", ALL_UNITS: "planted targets: all units"}
+
+
+def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
+    """Judge both kinds of planted targets."""
+    if question.jitter:
+        return []  # a planted target says nothing about time
+    if not question.plan.planted:
+        why = "left out: the study is quick, or its sessions hold no spike counts"
+        return [Gate(NAMES[kind], "not computed", WRONG[kind], why) for kind in WRONG]
+    return [_gate(question, kind, contrast) for kind in WRONG]
+
+
+def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
+    controls = question.evidence.planted
+    found = {
+        session: controls[name] for session in question.names if (name := f"{session}{PLANT}{kind}") in controls
+    }  # fmt: skip
+    if not found:
+        return Gate(NAMES[kind], "not computed", WRONG[kind], "no planted target can be decoded")
+    code = question.code_of(list(found), f"{PLANT}{kind}")
+    carriers = code.carriers_word() if code and kind == ONE_UNIT else ""
+    word, why = _word(question, list(found.values()), code, contrast)
+    said = "; ".join(part for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}") if part)
+    if len(found) < len(question.names):
+        said += f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded in the others"
+    if word in WRONG[kind] or carriers in WRONG[kind]:
+        return Gate(NAMES[kind], "failed", WRONG[kind], said)
+    if kind == ONE_UNIT and carriers and carriers != "few":
+        return Gate(NAMES[kind], "not shown", WRONG[kind], f"{said}; one unit is not shown to be few")
+    return Gate(NAMES[kind], "passed" if word else "not computed", WRONG[kind], said)
+
+
+def _word(question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample) -> tuple[str | None, str]:
+    """Return the word about the dose, or why there is none."""
+    hypothesis = question.hypothesis
+    subjects = tuple(found.session.subject for found in losses)
+    samples = {
+        name: Sample(tuple(found.effect(name, hypothesis.axis, hypothesis.dose) for found in losses), subjects) for name in ARMED
+    }
+    if code is None or not code.complete or not all(sample.complete for sample in samples.values()):
+        return None, "runs are missing or failed"
+    shared = at(hypothesis.axis, hypothesis.dose, "shared")
+    kept = [max(found.retention(found.ssl(IDENTITY)), found.retention(found.ssl(shared))) for found in losses]
+    if np.median(kept) < gates.RETAINED:
+        return None, f"the method keeps only {np.median(kept):.2f} of the planted target's range"
+    claims = recipe_claims(samples, question.margin, gates.equivalent_noise(contrast, question.margin))
+    return decide(word_p(code.p_values(), learning_p([claims], jitter=False), jitter=False), ALPHA), ""

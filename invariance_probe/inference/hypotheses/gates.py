@@ -1,0 +1,243 @@
+"""The preconditions of a finding and what each of them limits (science.md 3.4)."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.inference.entry import still
+from invariance_probe.inference.evidence.estimands import SessionLosses, at
+from invariance_probe.inference.evidence.points import SessionFinding
+from invariance_probe.inference.findings import AXIS, CARRIERS, EVERYTHING, LEARNING, Gate
+from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.intervals import Sample, p_in_words
+from invariance_probe.inference.rules.verdicts import undertrained_p
+from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import RunResult
+from invariance_probe.plan.settings import Setting
+from invariance_probe.study.hypotheses import AnyHypothesis
+from invariance_probe.study.transforms import is_idle
+
+RETAINED = 0.5
+"""Part of the decodable range that a method must keep at dose 0."""
+TOO_MUCH = 1.1
+"""Retention above this is told: the representation is better than every decoder without SSL."""
+MAY_COLLAPSE = 0.1
+"""Part of the dose-0 runs that may collapse or fail."""
+FEWEST_SESSIONS = 3
+"""Sessions that must stay, or all of fewer."""
+
+
+def decodable(findings: Sequence[SessionFinding]) -> Gate:
+    """Check that enough sessions can be decoded; the others leave before any SSL result is seen."""
+    out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
+    kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
+    detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
+    detail += "; left out: " + "; ".join(out) if out else ""
+    return Gate("decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail)
+
+
+def movement(
+    plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, sessions: Sequence[str], changes: Sequence[float]
+) -> Gate:
+    """Check that the target moves on the axis (jitter), or that the corruption changed the inputs.
+
+    Parameters
+    ----------
+    changes
+        By how much the corruption changed the inputs of each session, in units of their variance.
+    """
+    if plan.study.is_jitter(hypothesis.axis):
+        stuck = [f"{name}: {reason}" for name in sessions if (reason := still(plan, results, hypothesis, name))]
+        moved = "the target moves by more than the margin over the primary jitter"
+        return Gate("movement", "failed" if stuck else "passed", (AXIS,), "; ".join(stuck) or moved)
+    if not changes:
+        return Gate("movement", "not computed", (AXIS,), "the change of the inputs was not measured")
+    least = min(changes)
+    detail = f"the corruption changed the inputs by {least:.2f} of their variance or more"
+    return Gate("movement", "passed" if least > 0 else "failed", (AXIS,), detail)
+
+
+def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool) -> Gate:
+    """Check that representations keep half of R in every session (one exception above four).
+
+    A `D > m` claim may rest on the shared arm where dose 0 keeps less; then the gate passes, and
+    `dose_zero_keeps` says that no other claim is made.
+    """
+    kept = _kept(losses, hypothesis, setting, jitter)
+    alone = {name: value for name, (value, _) in kept.items()}
+    enough = _enough(alone)
+    detail = f"dose 0 keeps {_range_of(list(alone.values()))} of the range"
+    if not enough and not jitter and _enough({name: best for name, (_, best) in kept.items()}):
+        return Gate("retention", "passed", (LEARNING,), f"{detail}; the shared arm keeps half of it, so only `D > m` is claimed")
+    below = [f"{name} {value:.2f}" for name, value in alone.items() if not value >= RETAINED]
+    detail += f"; below {RETAINED:g}: {', '.join(below)}" if below else ""
+    if above := [f"{name} {value:.2f}" for name, value in alone.items() if value > TOO_MUCH]:
+        detail += f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so R is too small there"
+    return Gate("retention", "passed" if enough else "failed", (LEARNING,), detail)
+
+
+def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
+    """Say whether dose 0 alone keeps half of the range in enough sessions."""
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    return _enough({one.session.name: one.retention(one.ssl(clean)) for one in losses})
+
+
+def _kept(
+    losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
+) -> dict[str, tuple[float, float]]:
+    """Return what dose 0 keeps, and the better of dose 0 and the shared arm, by session."""
+    clean = at("", 0.0, "none", setting.label, setting.fraction)
+    shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
+    found = {}
+    for session in losses:
+        alone = session.retention(session.ssl(clean))
+        found[session.session.name] = alone, alone if jitter else max(alone, session.retention(session.ssl(shared)))
+    return found
+
+
+def _enough(kept: Mapping[str, float]) -> bool:
+    below = sum(not value >= RETAINED for value in kept.values())
+    return bool(kept) and below <= (1 if len(kept) > 4 else 0)
+
+
+def _range_of(values: Sequence[float]) -> str:
+    return f"{min(values):.2f} to {max(values):.2f}" if values else "nothing"
+
+
+def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting) -> Gate:
+    """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed."""
+    clean = [
+        run
+        for run in plan.grid
+        if (run.setting, run.axis, run.fraction) == (setting.label, "", setting.fraction)
+        and run.session in sessions
+        and run.method.kind == setting.method.kind
+    ]
+    states = [result.status for run in clean if (result := results.get(run.key())) is not None]
+    bad = sum(state != "done" for state in states)
+    passed = bool(states) and bad <= MAY_COLLAPSE * len(states)
+    detail = f"{bad} of {len(states)} runs at dose 0 failed or collapsed"
+    return Gate("collapse", "passed" if passed else "failed", (LEARNING,), detail)
+
+
+def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
+    """Check that longer training does not show the declared recipe undertrained (`verdicts.undertrained_p`).
+
+    Parameters
+    ----------
+    changes
+        How much more the declared recipe loses than `longer`, in units of R: at dose 0, and of
+        H and delta.
+    why_not
+        Why there is nothing to compare with; empty where there is.
+    """
+    if why_not or not changes or not all(sample.complete for sample in changes.values()):
+        return Gate("trained", "not computed", (LEARNING,), why_not or "runs of the longer recipe are missing")
+    said = ", ".join(f"{name} by {-sample.estimate:+.2f}" for name, sample in changes.items())
+    harm = "H" if "H" in changes else "delta"
+    p = undertrained_p({
+        "L(0) > 0": changes["L(0)"].p_more_than(0.0), "L(0) > m": changes["L(0)"].p_more_than(margin),
+        "harm > 0": changes[harm].p_more_than(0.0),
+    })  # fmt: skip
+    detail = f"longer training changes {said}"
+    if p <= ALPHA:
+        detail += (
+            f": it is shown to lower the loss at dose 0 by more than the margin, or that loss and {harm} both, so the declared recipe is "
+            "undertrained"
+        )
+    return Gate("trained", "failed" if p <= ALPHA else "passed", (LEARNING,), detail)
+
+
+def noise(contrast: Sample, margin: float) -> Gate:
+    """Compare dose 0 with dose 0 under other seeds (A/A).
+
+    Shown different by more than m fails; not shown equivalent leaves no `<= m` claim.
+    """
+    limits = ("invariant", "tolerated", "competition")
+    if not contrast.complete:
+        why = "there is no second set of seeds (a method without randomness has none)"
+        return Gate("noise", "not computed", limits, why)
+    above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
+    estimate = f"dose 0 with other seeds differs by {contrast.estimate:+.3f}"
+    if min(above, below) <= ALPHA:
+        return Gate("noise", "failed", (LEARNING,), f"{estimate}: shown to be more than the margin")
+    p = max(contrast.p_at_most(margin), contrast.p_more_than(-margin))
+    if p <= ALPHA:
+        return Gate("noise", "passed", limits, f"{estimate}: shown equivalent ({p_in_words(p)})")
+    return Gate(
+        "noise", "not shown", limits, f"{estimate}: not shown equivalent ({p_in_words(p)}), so nothing is claimed to be <= m"
+    )
+
+
+def equivalent_noise(contrast: Sample, margin: float) -> bool:
+    """Say whether the A/A contrast leaves room for `<= m` claims."""
+    return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+
+
+def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
+    """Check that random walks, which no activity can know, are not decoded in the study's folds.
+
+    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep
+    stretches of time whole, R2 about the session's mean is mostly below 0. It does not pass
+    while a session's walks are missing.
+    """
+    limits = (EVERYTHING,)
+    if plan.study.quick:
+        return Gate("leak", "not computed", limits, "left out: the study is quick")
+    walks = {name: r2 for name in sessions if (r2 := _walks(plan, results, name, "leak@"))}
+    if len(walks) < len(sessions):
+        lacking = ", ".join(name for name in sessions if name not in walks)
+        return Gate(
+            "leak", "failed", limits, f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}"
+        )
+    decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
+    p_values = {name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue for name, r2 in walks.items()}
+    leaking = [f"{name} ({decoded[name]} of {len(walks[name])})" for name, p in p_values.items() if p * len(walks) <= ALPHA]
+    said = f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time"
+    medians = [np.median(r2) for r2 in walks.values()]
+    beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
+    detail = (
+        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of {len(next(iter(walks.values())))} random walks of "
+        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} to "
+        f"{max(beyond):+.2f})"
+    )
+    return Gate("leak", "failed" if leaking else "passed", limits, detail)
+
+
+def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
+    """Return the R2 of every random walk of a session, of one kind; empty if not measured."""
+    for run in plan.baselines:
+        if run.method.kind == "leak" and run.session == session and (result := results.get(run.key())) is not None:
+            return [value for address, value in result.diagnostics.items() if address.startswith(name)]
+    return []
+
+
+def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
+    """Check that a word about carriers is the same without units that repeat others.
+
+    Parameters
+    ----------
+    word, without
+        The word with all units, and without those that are copies or sums of others.
+    named
+        The pairs of units, by session.
+    """
+    if not named:
+        return Gate("distinct", "passed", (CARRIERS,), "no unit is a copy or a sum of others")
+    many = "1 copy or sum of units" if len(named) == 1 else f"{len(named)} copies or sums of units"
+    said = f"{many} ({'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''})"
+    if word == without:
+        return Gate("distinct", "passed", (CARRIERS,), f"{said}; the word is the same without them")
+    return Gate("distinct", "failed", (CARRIERS,), f"{said}; without them the word would be {without!r}")
+
+
+def licence(plan: Plan, reasons: Sequence[str], axis: str) -> Gate:
+    """Check that the declared recipe was calibrated for such a claim; no adversary or pool was."""
+    found, adversary = list(reasons), plan.study.views.adversary
+    if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
+        found.append(f"training against {adversary.kind} has not been calibrated")
+    if plan.study.views.pool is not None:
+        found.append("models that train on several sessions have not been calibrated")
+    detail = "; ".join(found) or f"{plan.study.method.kind} passed the calibration at such settings"
+    return Gate("licence", "failed" if found else "passed", (LEARNING,), detail)

@@ -1,0 +1,331 @@
+"""A finding in words that do not outrun its evidence."""
+
+import math
+from collections.abc import Sequence
+
+from invariance_probe.inference.findings import CodeFinding, HypothesisFinding, LearningFinding, Quantity, RecipeFinding
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.rules.interim_analyses import Look
+from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
+from invariance_probe.study.hypotheses import Hypothesis
+from invariance_probe.study.panel import DECLARED, LONGER, WIDER
+
+DOSES = {
+    "unit_dropout.rate": "with {percent:g} % of the units dropped",
+    "spike_thinning.rate": "with {percent:g} % of the spikes deleted",
+    "gaussian_noise.sigma": "with noise of {dose:g} SD added",
+    "stratified_dropout.rate": "with {percent:g} % of the units of every rate dropped",
+    "gain_modulation.sigma": "with a random gain of {dose:g} SD of its logarithm",
+    "progressive_unit_loss.rate": "with up to {percent:g} % of the units lost in one order",
+    "unit_permutation.rate": "with {percent:g} % of the units exchanged with neighbours",
+    "waveform_drift.mix": "with {percent:g} % of each unit's activity given to its neighbour",
+    "pepper.rate": "with a constant added to {percent:g} % of the values",
+    "time_cutout.fraction": "with a block of {percent:g} % of a window's bins lost",
+    "unit_cutout.fraction": "with a block of {percent:g} % of the units lost",
+    "cutmix.fraction": "with a block of {percent:g} % of the view from another window",
+    "time_jitter.window_s": "with windows {apart} made alike",
+    "state.share": "with {percent:g} % of the pairs of a waking window and one of mined sleep",
+    "mined.share": "with {percent:g} % of the pairs mined across time",
+}
+"""A dose in plain words, by the path that is swept."""
+
+
+MEANINGS = {
+    "invariant": "what remains decodes the target within the margin of all, and learning to ignore the loss costs no more than the margin",
+    "tolerated": "the lost inputs carried information that nothing replaces, yet training to ignore such losses costs the intact "
+    "representation no more than the margin",
+    "sensitive": "information is lost, and being made invariant costs more than the margin beyond the same corruption shared",
+    "competition": "the information survives and the objective discards it, which is about the method and not the code",
+    RECIPE_DEPENDENT: "whether being made invariant costs more than the margin depends on the recipe, so neither word can be said",
+    INCONCLUSIVE: "the data do not settle it",
+}
+"""What each word about a corruption says."""
+JITTER_MEANINGS = {
+    "tolerated": "training that makes such windows alike costs no more than the margin, with all and with a third of the data",
+    "sensitive": "training that makes such windows alike costs more than the margin, with all and with a third of the data",
+    RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
+    INCONCLUSIVE: "the data do not settle it",
+}
+CARRIERS_MEANINGS = {
+    "few": "few of the recorded units carry the target",
+    "between": "the target is carried neither by few of the recorded units nor by most of them",
+    "spread": "the target is spread over the recorded units",
+    INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
+}
+"""What each word about units says."""
+NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
+
+
+def sentence(question: Question, finding: HypothesisFinding, missing: Sequence[str], open_about: Sequence[str]) -> str:
+    """Return the verdict as one sentence: where it holds, the figures, the word, and what it says.
+
+    Parameters
+    ----------
+    missing
+        Estimands whose runs are missing or failed.
+    open_about
+        What leaves the word exploratory, in words.
+    """
+    place = where(finding) if _about_units(question) else f"{where(finding)}, {at_dose(question)}"
+    word = finding.verdict
+    if word.startswith("untestable"):
+        reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
+        start = at_dose(question)
+        return f"{start[0].upper()}{start[1:]}, there is no verdict ({word}): {reason}."
+    if word == UNCALIBRATED:
+        return no_licence(question, place)
+    if word.startswith("invalid"):
+        return f"{place}, {why_invalid(finding, word)}"
+    if missing and word == INCONCLUSIVE:
+        return f"{place}, there is no verdict: {without_runs(missing)}."
+    figures = _figures(question, finding)
+    said = f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
+    return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
+
+
+def _figures(question: Question, finding: HypothesisFinding) -> str:
+    """Return the figures that a word rests on: of the code, then of every recipe."""
+    if _about_units(question):
+        return units_in_words(finding.code) if finding.code else "the code was not measured"
+    parts = []
+    if finding.code is not None and finding.code.C_code is not None:
+        parts.append(f"C_code = {interval(finding.code.C_code)} of what linear decoders reach")
+    recipes = finding.learning.panel.recipes if finding.learning else ()
+    name = "delta" if question.jitter else "D"
+    costs = [(recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None]
+    if costs:
+        each = listed([f"{signed(found.estimate)} ({recipe})" for recipe, found in costs])
+        parts.append(f"{name} = {each} of the decodable range")
+    return f"{' and '.join(parts)} (margin {finding.margin:g})" if parts else "nothing was measured"
+
+
+def _meaning(question: Question, finding: HypothesisFinding) -> str:
+    word = finding.verdict
+    if _about_units(question):
+        redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
+        return CARRIERS_MEANINGS[word] + redundant
+    if word == INCONCLUSIVE:
+        return _unsettled(question, finding)
+    if question.jitter:
+        return JITTER_MEANINGS[word]
+    if word != "sensitive":
+        return MEANINGS[word]
+    dearer = any(claim.name == "delta > m" for claim in finding.claims) and all(
+        claim.shown for claim in finding.claims if claim.name.startswith("delta > m")
+    )
+    return MEANINGS[word] + ("" if dearer else NOT_DEARER)
+
+
+def _unsettled(question: Question, finding: HypothesisFinding) -> str:
+    """Say which of the findings that a word rests on is open."""
+    code, learning = finding.code, finding.learning
+    parts = []
+    if not question.jitter and code is not None and code.finding == "undecided":
+        parts.append("C_code exceeds the margin")
+    if learning is not None and learning.finding == "undecided":
+        every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
+        parts.append(f"training costs more than the margin{every}")
+    return f"it is not settled whether {' and whether '.join(parts)}" if parts else MEANINGS[INCONCLUSIVE]
+
+
+def fallen(word: str) -> str:
+    """Say that a word did not stand once all hypotheses of the study were counted."""
+    unadjusted = word.partition("unadjusted: ")[2].rstrip(")")
+    return (
+        f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's only hypothesis, but not at the level "
+        "that Holm's correction leaves to it"
+    )
+
+
+def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
+    """Say what leaves the word exploratory, which recipes do not count, and where it rests on one of them."""
+    if question.plan.study.quick:
+        return " (a quick study: judged under the declared recipe alone, without the gates that cost most)"
+    panel = finding.learning.panel if finding.learning and not _about_units(question) else None
+    recipes = panel.recipes if panel else ()
+    said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
+    said += [*open_about, *(f"the recipe {recipe.name} does not count: {recipe.reason}" for recipe in recipes if _is_out(recipe))]
+    said += [panel.one_method] if panel and panel.one_method and len(recipes) > 1 else []
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _is_out(recipe: RecipeFinding) -> bool:
+    """Say whether a recipe was trained and still cannot be judged."""
+    return recipe.computed and bool(recipe.reason)
+
+
+def without_runs(missing: Sequence[str]) -> str:
+    """Say which estimands cannot be computed."""
+    return f"runs are missing or failed for {', '.join(missing)}"
+
+
+def _about_units(question: Question) -> bool:
+    return isinstance(question.hypothesis, Hypothesis) and question.hypothesis.about_units
+
+
+def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
+    """Return the finding of learning in words: the figures of every recipe first.
+
+    Parameters
+    ----------
+    withheld
+        Why there is no finding, where a gate or a missing licence takes it away.
+    """
+    if withheld:
+        return f"Nothing is claimed about learning: {withheld}."
+    name = "delta" if question.jitter else "D"
+    shown = [recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None]
+    if not shown:
+        return "Nothing is claimed about learning: runs are missing or failed."
+    each = listed([f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown])
+    margin = f"the margin of {question.margin:g}"
+    what = (
+        "training that makes windows alike" if question.jitter else "training to be invariant, beyond the same corruption shared,"
+    )
+    start = f"In units of R, {what} costs {name} = {each}"
+    ends = {
+        "free": f"nothing that exceeds {margin}",
+        "costly": f"more than {margin}",
+        RECIPE_DEPENDENT: f"at most {margin} under some recipes and more under others",
+        "undecided": f"it is not settled whether that exceeds {margin}",
+    }
+    many = f" under all {len(shown)} recipes" if len(shown) > 1 and finding.finding in ("free", "costly") else ""
+    missing = [recipe.name for recipe in finding.panel.recipes if not recipe.computed]
+    beside = f"; not computed: {listed(missing)}" if missing else ""
+    only = f"; {finding.panel.one_method}" if finding.panel.one_method else ""
+    return f"{start}: {ends[finding.finding]}{many} ({finding.finding}){beside}{only}."
+
+
+def _named(recipe: RecipeFinding) -> str:
+    """Return a recipe's name, with its method where it is another."""
+    return f"{recipe.name}, {recipe.method}" if recipe.name not in (DECLARED, LONGER, WIDER) else recipe.name
+
+
+def _signed_interval(found: Quantity | None) -> str:
+    return "not measured" if found is None else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+
+
+def code_sentence(question: Question, found: CodeFinding) -> str:
+    """Return the finding of the code in words, the numbers first."""
+    said = [_capital(units_in_words(found))] if found.carriers is not None else []
+    if found.C_code is not None:
+        said.append(_lost_in_words(question, found))
+    return " ".join(f"{part}." for part in said)
+
+
+def units_in_words(found: CodeFinding) -> str:
+    """Say how many units suffice and are needed, and what that is like."""
+    if found.K_s is None or found.K_n is None or found.carriers is None:
+        return "too little is decoded to say how many units carry the target"
+    n = f"{found.n_units[0]}" if len(set(found.n_units)) == 1 else f"{min(found.n_units)} to {max(found.n_units)}"
+    suffice, needed = math.ceil(found.K_s.estimate), math.ceil(found.K_n.estimate)
+    like = f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
+    text = (
+        f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of what all decode, and it takes the loss of "
+        f"{needed} to bring it below half: like about {like} equal carriers"
+    )
+    word = found.carriers_word
+    if word:
+        text += f" ({word}{', redundant' if found.redundant else ''})"
+    if found.redundancy is not None:
+        text += f"; two random halves of the units together hold {found.redundancy.estimate:.1f} times the information of all"
+    return text
+
+
+def _lost_in_words(question: Question, found: CodeFinding) -> str:
+    assert found.C_code is not None
+    how = "a decoder refitted on what survives" if found.known_masks else "a decoder that cannot see the corruption"
+    ends = {
+        "kept": "at most the margin, so what remains decodes the target (kept)",
+        "lost": "more than the margin (lost)",
+        "undecided": "it is not settled whether that exceeds the margin",
+    }
+    lost = f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of linear decoders, R_code: {ends[found.finding]}"
+    if found.known_masks and found.independent is not None:
+        lost += f". An independent code of the same R2 would lose {found.independent:.2f}"
+    return lost + ("; this is said for linear decoders, which reach less than 0.8 of R" if found.linear else "")
+
+
+def no_licence(question: Question, place: str) -> str:
+    """Say that the method carries no verdict, as one sentence."""
+    method = question.plan.study.method.kind
+    return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
+
+
+def why_invalid(finding: HypothesisFinding, word: str) -> str:
+    """Say which gates took the verdict away."""
+    blocking = word.removeprefix("invalid: ").split(", ")
+    details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
+    rest = " What is found of the code without SSL stands." if finding.code is not None else ""
+    return f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: {details}.{rest}"
+
+
+def interval(found: Quantity) -> str:
+    """Write an estimate with its 90 % interval."""
+    return f"{found.estimate:.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+
+
+def listed(words: Sequence[str]) -> str:
+    """Write words as a list: `a, b and c`."""
+    return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
+
+
+def _capital(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}"
+
+
+def signed(value: float) -> str:
+    """Write two decimals and a sign, but no sign before nothing."""
+    return "0" if round(value, 2) == 0 else f"{value:+.2f}"
+
+
+def at_look(look: Look, enough: bool) -> str:
+    """Return where a hypothesis stopped, and at which level its claims were judged there, as one sentence."""
+    seeds = look.planned[-1]
+    where = f"look {look.number} of {len(look.planned)}"
+    spending = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}[look.spending]
+    if not enough:
+        earlier = " and ".join(f"{count}" for count in look.planned[:-1])
+        said = f"not settled after {earlier} seeds, so all {seeds} were looked at ({where})"
+    else:
+        said = f"settled at {where}, after {look.seeds} of {seeds} seeds"
+    return (
+        f"Seeds were adaptive: {said}. Every claim was judged there at a nominal {look.level:.4f} ({spending} spending), so that all looks "
+        "together keep .05; p values are repeated p values, and intervals are as wide."
+    )
+
+
+def at_dose(question: Question) -> str:
+    """Return the primary dose in plain words."""
+    axis, dose = question.hypothesis.axis, question.hypothesis.dose
+    return DOSES.get(axis, f"at {axis} = {dose:g}").format(dose=dose, percent=100 * dose, apart=apart(question))
+
+
+def apart(question: Question) -> str:
+    """Return how far apart the paired windows of a jitter are."""
+    exactly = question.plan.study.views.jitter.shape == "annulus"
+    return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
+
+
+def where(finding: HypothesisFinding) -> str:
+    """Return where a finding holds, in plain words."""
+    if len(finding.sessions) == 1:
+        return "In this one recording"
+    if finding.scope == "these recordings":
+        return f"In these {len(finding.sessions)} recordings"
+    return f"Across {finding.scope.split()[-1]}"
+
+
+def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
+    """Return what a reader should know of the samples: skew, and the exact sign-flip test beside."""
+    found = []
+    skewed = [f"{name} {sample.skew():+.1f}" for name, sample in samples.items() if abs(sample.skew()) > 1]
+    if skewed and samples["delta"].scope != "these recordings":
+        found.append(f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their p values")
+    flip = samples["delta"].sign_flip(margin)
+    if not math.isnan(flip):
+        least = 2.0 ** -len(samples["delta"].effects)
+        alone = "" if samples["delta"].look is None else ", for this look alone"
+        found.append(f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below {least:.3g} here{alone}")
+    return tuple(found)

@@ -1,0 +1,1 @@
+"""How often a study would show what it predicts, from the spreads that a pilot shows."""

@@ -1,0 +1,1 @@
+"""The statistics and the verdict tables, which know of no study."""

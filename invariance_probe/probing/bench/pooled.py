@@ -1,0 +1,90 @@
+"""The sessions that one SSL model trains on: the run's own, whose windows come first, and its companions.
+
+Only training sees companions. Decoders, folds, baselines and examinations are of the run's own session, which reads the trained encoder
+through its own input layer: the rows of the first weight that belong to its units.
+"""
+
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from invariance_probe.augmentations.presence import Presence
+from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.data.folds import part_of
+from invariance_probe.data.joined import Joined, join
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.sessions import open_other
+from invariance_probe.data.windows import cut_windows
+from invariance_probe.methods.base import Timeline
+from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.losses import DecodedTarget
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.study.session import Companions, OtherSession
+
+
+def training_bench(bench: Workbench, run: Run) -> Workbench:
+    """Return what a run's SSL model is trained on: its session's bench, or one with its companions, whose first windows are the session's."""
+    if run.companions is None:
+        return bench
+    return bench.kept(run.companions.canonical(), lambda: _pooled(bench, run, run.companions))  # type: ignore[arg-type]
+
+
+def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
+    joined = join([bench.recording, *(_companion(other, bench.base) for other in companions.sessions)])
+    windows = cut_windows(joined.recording, bench.windows.length)
+    others = np.arange(len(bench.windows.starts), len(windows.starts))
+    folds = tuple(replace(fold, train=np.concatenate([fold.train, others])) for fold in bench.folds)
+    values = joined.recording.target(run.target)[windows.centres]
+    target = DecodedTarget.of(run.target, values, bench.device)
+    return PooledBench(joined.recording, windows, folds, target, bench.device, bench.base, bench.checkpoints, joined=joined)
+
+
+@lru_cache(maxsize=64)
+def _companion(other: OtherSession, base: Path) -> Recording:
+    return replace(open_other(other, base), session=other.name)
+
+
+@dataclass(frozen=True, eq=False)
+class PooledBench(Workbench):
+    """A session and its companions as one recording; folds train on all windows of the companions."""
+
+    joined: Joined = field(kw_only=True)
+
+    @cached_property
+    def session_of(self) -> np.ndarray:
+        """Number of every window's session (window,)."""
+        return self.joined.session[self.windows.starts]
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Where the windows lie, and whose they are."""
+        sessions = torch.from_numpy(self.session_of).to(self.device)
+        subjects = torch.from_numpy(self.joined.subject[self.session_of]).to(self.device)
+        return replace(super().timeline, sessions=sessions, subjects=subjects)
+
+    def train_windows(self, run: Run) -> np.ndarray:
+        """Return the training windows of a run's fold, of every session the run's fraction."""
+        assert run.fold is not None
+        train = self.folds[run.fold].train
+        of = self.session_of[train]
+        return np.concatenate([part_of(train[of == session], run.fraction) for session in np.unique(of)])
+
+    def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
+        """Measure each run's standardisation of a session's units over the bins of its own windows."""
+        each = []
+        for session, present in enumerate(self.joined.present):
+            own = [part[self.session_of[part] == session] for part in parts]
+            each.append((present, super().scaling(own, dtype)))
+        mean, inverse = (torch.zeros_like(each[0][1].mean) for _ in range(2))
+        for present, scaling in each:
+            mean[..., present], inverse[..., present] = scaling.mean[..., present], scaling.inverse_sd[..., present]
+        return Scaling(mean, inverse)
+
+    def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
+        """Return the view maker of stacked runs; units that a window's session lacks stay at zero."""
+        where = torch.from_numpy(self.session_of).to(self.device)
+        presence = Presence.of(where, torch.from_numpy(self.joined.present).to(self.device), dtype)
+        return self.view_maker(runs, parts, dtype, presence)

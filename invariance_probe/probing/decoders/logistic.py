@@ -1,0 +1,159 @@
+"""Multinomial logistic regression for stacked runs, by damped Newton steps with warm starts over the penalties.
+
+References
+----------
+Hastie, Tibshirani & Friedman 2009, The elements of statistical learning, section 4.4 (Newton steps of the
+multinomial likelihood).
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from invariance_probe.probing.decoders.ridge import LANES, UNIT
+
+MOST_STEPS = 50
+TOLERANCE = 1e-7
+"""Newton stops where no gradient entry exceeds this, in nats a row."""
+
+
+@dataclass(frozen=True, eq=False)
+class LogisticFit:
+    """Coefficients of standardised features, then of filled-up ones, with a last row of intercepts (run, filled + 1, class)."""
+
+    coefficients: Tensor
+    mean: Tensor
+    inverse_sd: Tensor
+    penalties: Tensor
+    features: int
+    """How many features there are; those that were filled up have weight 0."""
+
+    def predict(self, x: Tensor) -> Tensor:
+        """Return log-probabilities (run, row, class) for features (run, row, dim)."""
+        design = _design(_filled(x.to(torch.float64)), self.mean, self.inverse_sd)
+        return torch.log_softmax(torch.bmm(design, self.coefficients), dim=2)[:, : x.shape[1]]
+
+    def weights(self) -> Tensor:
+        """Return what is read of raw features (run, dim, class), less what all classes share: that moves no probability."""
+        read = (self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2))[:, : self.features]
+        return read - read.mean(2, keepdim=True)
+
+    def chosen(self, runs: list[int]) -> "LogisticFit":
+        """Return the fits of some of the runs, one again as often as it is named."""
+        return LogisticFit(self.coefficients[runs], self.mean[runs], self.inverse_sd[runs], self.penalties[runs], self.features)
+
+
+def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int) -> LogisticFit:
+    """Fit multinomial regressions, each with the penalty that does best over its inner folds.
+
+    Parameters
+    ----------
+    x
+        Features (run, row, dim).
+    classes
+        Class of each row (run, row), 0 .. count - 1.
+    inner
+        Inner fold of each row (run, row); -1 for rows that are not used.
+    penalties
+        Candidates, on half the squared coefficients, in units of `UNIT` times the number of training rows.
+    count
+        Number of classes.
+    """
+    features = x.shape[2]
+    x, more = _filled(x.to(torch.float64)), -x.shape[1] % LANES
+    classes, inner = functional.pad(classes, (0, more)), functional.pad(inner, (0, more), value=-1)
+    used = (inner >= 0).to(torch.float64)
+    rows = used.sum(1)[:, None, None]
+    mean = (x * used.unsqueeze(2)).sum(1, keepdim=True) / rows
+    variance = ((x - mean).square() * used.unsqueeze(2)).sum(1, keepdim=True) / rows
+    inverse_sd = torch.where(variance > 1e-20, variance.clamp_min(1e-300).rsqrt(), 0.0)
+    design = _design(x, mean, inverse_sd)
+    labels = functional.one_hot(classes, count).to(torch.float64)
+    ordered = sorted(penalties, reverse=True)
+    best = _best_penalty(design, labels, inner, ordered)
+    coefficients = design.new_zeros(len(x), design.shape[2], count)
+    result = coefficients.clone()
+    for i, penalty in enumerate(ordered):
+        coefficients = _newton(design, labels, used, penalty, coefficients)
+        result = torch.where((best == i)[:, None, None], coefficients, result)
+    return LogisticFit(result, mean, inverse_sd, torch.tensor(ordered, dtype=torch.float64, device=x.device)[best], features)
+
+
+def _filled(x: Tensor) -> Tensor:
+    """Fill up rows, and features with the intercept, to multiples of `LANES` by zeros, so that every run lies alike in memory."""
+    return functional.pad(x, (0, -(x.shape[2] + 1) % LANES, 0, -x.shape[1] % LANES))
+
+
+def _design(x: Tensor, mean: Tensor, inverse_sd: Tensor) -> Tensor:
+    standardised = (x.to(torch.float64) - mean) * inverse_sd
+    return torch.cat([standardised, torch.ones_like(standardised[..., :1])], dim=2)
+
+
+def _best_penalty(design: Tensor, labels: Tensor, inner: Tensor, penalties: list[float]) -> Tensor:
+    losses = design.new_zeros(len(penalties), len(design))
+    for fold in range(int(inner.max()) + 1):
+        training = ((inner >= 0) & (inner != fold)).to(torch.float64)
+        held_out = (inner == fold).to(torch.float64)
+        coefficients = design.new_zeros(len(design), design.shape[2], labels.shape[2])
+        for i, penalty in enumerate(penalties):
+            coefficients = _newton(design, labels, training, penalty, coefficients)
+            losses[i] += _row_losses(design, labels, coefficients).mul(held_out).sum(1)
+    return losses.argmin(0)
+
+
+def _row_losses(design: Tensor, labels: Tensor, coefficients: Tensor) -> Tensor:
+    return -(torch.log_softmax(torch.bmm(design, coefficients), dim=2) * labels).sum(2)
+
+
+def _newton(design: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor) -> Tensor:
+    """Minimise the mean penalised loss from a start (run, dim, class); a run that has converged is not touched again."""
+    runs, dim, count = start.shape
+    rows = weights.sum(1)
+    ridge = torch.full((dim, 1), UNIT * penalty, dtype=design.dtype, device=design.device)
+    ridge[-1] = 1e-9  # the intercepts are free but for their common level
+    share = weights / rows.unsqueeze(1)
+
+    def objective(b: Tensor) -> Tensor:
+        return (_row_losses(design, labels, b) * share).sum(1) + 0.5 * (ridge * b.square()).sum((1, 2))
+
+    current, loss = start, objective(start)
+    for _ in range(MOST_STEPS):
+        probability = torch.softmax(torch.bmm(design, current), dim=2)
+        gradient = torch.bmm(design.transpose(1, 2), (probability - labels) * share.unsqueeze(2)) + ridge * current
+        going = gradient.abs().amax((1, 2)) > TOLERANCE
+        if not going.any():
+            break
+        hessian = _hessian(design, probability, share, ridge)
+        flat = gradient.transpose(1, 2).reshape(runs, count * dim, 1)
+        direction = torch.linalg.solve(hessian, flat).view(runs, count, dim).transpose(1, 2)
+        length = torch.ones_like(loss)
+        for _ in range(12):
+            proposal = current - length[:, None, None] * direction
+            proposed = objective(proposal)
+            worse = proposed > loss + 1e-12
+            if not (worse & going).any():
+                break
+            length = torch.where(worse, length / 2, length)
+        accept = going & ~(proposed > loss + 1e-12)
+        current = torch.where(accept[:, None, None], proposal, current)
+        loss = torch.where(accept, proposed, loss)
+        if not accept.any():
+            break
+    return current
+
+
+def _hessian(design: Tensor, probability: Tensor, share: Tensor, ridge: Tensor) -> Tensor:
+    """Return the Hessian (run, class dim, class dim) of the mean penalised loss, class by class."""
+    runs, _, dim = design.shape
+    count = probability.shape[2]
+    hessian = design.new_zeros(runs, count, dim, count, dim)
+    for a in range(count):
+        for b in range(a, count):
+            curvature = share * probability[..., a] * (float(a == b) - probability[..., b])
+            block = torch.bmm(design.transpose(1, 2), design * curvature.unsqueeze(2))
+            hessian[:, a, :, b] = block
+            hessian[:, b, :, a] = block
+        hessian[:, a, :, a] += torch.diag(ridge.squeeze(1))
+    return hessian.view(runs, count * dim, count * dim)

@@ -1,0 +1,80 @@
+"""Refitting the raw decoder on many courses of a target at once, fold by fold, penalty and all."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.probing.bench.workbench import Workbench, inner_folds
+from invariance_probe.probing.decoders.ridge import fit_ridge
+from invariance_probe.study.probes import RidgeProbe
+
+COLUMNS_AT_ONCE = 200
+"""Target columns that are fitted together; more would only fill the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Refitted:
+    """Held-out squared errors of every course (draw,): of the decoder, and of the training parts' means."""
+
+    errors: np.ndarray
+    floors: np.ndarray
+
+    @property
+    def fractions(self) -> np.ndarray:
+        """The decoder's error as a part of the best constant's (draw,): 1 is chance."""
+        return self.errors / self.floors
+
+
+def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
+    """Return standardised activity of chosen windows, all their bins (1, window, feature)."""
+    bins = bench.starts[torch.from_numpy(windows)].unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
+    return bench.scaling([windows], torch.float64).apply(bench.activity[bins].unsqueeze(0)).flatten(2)
+
+
+def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
+    """Refit the decoder on every course (draw, window, column) over chosen windows, a part of them at a time."""
+    x = inputs_of(bench, windows)
+    draws, _, columns = courses.shape
+    at_once = max(1, COLUMNS_AT_ONCE // columns)
+    parts = []
+    for first in range(0, draws, at_once):
+        part = torch.from_numpy(courses[first : first + at_once]).to(bench.device)
+        parts.append(refit(bench, windows, x, part.transpose(0, 1).flatten(1), len(part)))
+    return Refitted(np.concatenate([part.errors for part in parts]), np.concatenate([part.floors for part in parts]))
+
+
+def refit(bench: Workbench, windows: np.ndarray, x: Tensor, courses: Tensor, draws: int) -> Refitted:
+    """Refit the decoder on courses that stand side by side.
+
+    Parameters
+    ----------
+    windows
+        Which windows of the session are used (window,), ascending; folds are cut down to them.
+    x
+        Their inputs (1, window, feature).
+    courses
+        (window, draw x column).
+    draws
+        How many courses; each has a penalty of its own.
+    """
+    probe = RidgeProbe()
+    place = np.full(len(bench.windows.starts), -1)
+    place[windows] = np.arange(len(windows))
+    errors, floors = np.zeros(draws), np.zeros(draws)
+    for fold in bench.folds:
+        train, test = (kept[kept >= 0] for kept in (place[fold.train], place[fold.test]))
+        if len(train) < 2 * probe.inner_folds or not len(test):
+            continue
+        inner = inner_folds([train], len(windows), probe.inner_folds, bench.device)
+        predictions = fit_ridge(x, courses[None], inner, probe.penalties, draws).predict(x)[0]
+        held_out = torch.from_numpy(test).to(bench.device)
+        mean = courses[torch.from_numpy(train).to(bench.device)].mean(0)
+        errors += _by_draw((predictions - courses)[held_out], draws)
+        floors += _by_draw((mean - courses)[held_out], draws)
+    return Refitted(errors, floors)
+
+
+def _by_draw(residuals: Tensor, draws: int) -> np.ndarray:
+    return residuals.square().view(len(residuals), draws, -1).sum((0, 2)).cpu().numpy()

@@ -1,0 +1,129 @@
+"""Runs without gradient: raw activity and its square roots, PCA, untrained encoders, and closed-form linear SSL."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.views import Scaling
+from invariance_probe.encoders import build_encoder
+from invariance_probe.errors import TrainingError
+from invariance_probe.methods.linear_ssl import fit_directions
+from invariance_probe.plan.run import Run, RunResult, Status
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured, probe_scored, result_of, selection_losses
+from invariance_probe.probing.measurements.mining import distant_pairs
+from invariance_probe.probing.measurements.trained import COLLAPSED, Progress, freeze
+from invariance_probe.probing.representation.diagnostics import rank_me
+
+
+def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe standardised activity itself; these runs also carry the floor."""
+    parts = [bench.train_windows(run) for run in runs]
+    return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
+
+
+def measure_square_roots(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe standardised square roots of counts, sqrt(n + 1/4).
+
+    Raises
+    ------
+    TrainingError
+        When activity is a signal, whose values may be negative.
+    """
+    if bench.recording.activity_kind != "counts":
+        raise TrainingError(
+            f"session {bench.recording.session!r}: square_roots reads counts; activity_kind is {bench.recording.activity_kind!r}"
+        )
+    parts = [bench.train_windows(run) for run in runs]
+    roots = np.sqrt(bench.recording.activity + 0.25)
+    scaling = Scaling.of(roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device)
+    windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
+    return _ceilings(bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False)
+
+
+def _ceilings(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool) -> list[Measured]:
+    """Probe features (run, 1, window, feature) of decoders that may be the ceiling, and score them for that choice."""
+    losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
+    selected = selection_losses(bench, runs, features, parts)
+    return [
+        Measured(run, result_of(bench, run, losses[i], with_floor=with_floor, selection_loss=selected[i], diagnostics=scores[i]))
+        for i, run in enumerate(runs)
+    ]
+
+
+def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe the leading principal components of the standardised training activity."""
+    parts = [bench.train_windows(run) for run in runs]
+    features = _clean(bench, runs, parts)
+    bases = []
+    for i, (run, part) in enumerate(zip(runs, parts, strict=True)):
+        rows = features[i, 0, torch.from_numpy(part)]
+        _, vectors = torch.linalg.eigh(rows.T @ rows)
+        bases.append(vectors[:, -min(run.method.dimensions, vectors.shape[1]) :])  # type: ignore[union-attr]
+    return _linear(bench, runs, parts, features, bases)
+
+
+def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe the closed-form linear SSL representation."""
+    if bench.windows.length != 1:
+        raise TrainingError(f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}")
+    shown, timeline = bench.shown(runs)
+    activity = shown[timeline.starts.cpu().numpy()]
+    parts = [bench.train_windows(run) for run in runs]
+    features = _clean(bench, runs, parts)
+    bases = []
+    for run, part in zip(runs, parts, strict=True):
+        assert run.views is not None
+        partners, sd = bench.partners(run, part), activity[part].std(axis=0, dtype=np.float64)
+        method = run.method
+        distant = bench.distant(run, part)
+        found = fit_directions(
+            activity, partners, run.views, run.axis, run.arm, sd, method.dimensions, method.ridge, distant  # type: ignore[union-attr]
+        )  # fmt: skip
+        bases.append(torch.from_numpy(found).to(bench.device))
+    return _linear(bench, runs, parts, features, bases)
+
+
+def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, bases: list[Tensor]) -> list[Measured]:
+    """Probe linear maps (feature, dim) of the features, one a run."""
+    representation = torch.bmm(features.squeeze(1), torch.stack(bases))
+    losses, scores = probe_scored(bench, runs, representation, parts)
+    ranks = rank_me(representation)
+    measured = []
+    for i, run in enumerate(runs):
+        status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
+        found = {"rank_me": float(ranks[i]), **scores[i], **distant_pairs(bench, run)}
+        result = result_of(bench, run, losses[i], status, diagnostics=found)
+        measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
+    return measured
+
+
+def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Probe encoders as they are initialised, normalised by clean training windows like trained ones."""
+    parts = [bench.train_windows(run) for run in runs]
+    rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
+    declared: Any = runs[0].method
+    network = build_encoder(declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)).to(bench.device)
+    representation = freeze(bench, network, declared.encoder, rows, parts)(rows)
+    losses, scores = probe_scored(bench, runs, representation, parts)
+    ranks = rank_me(representation)
+    return [
+        Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}))
+        for i, run in enumerate(runs)
+    ]
+
+
+def failed(runs: list[Run], error: Exception) -> list[Measured]:
+    """Record that runs could not be measured, with the reason."""
+    return [Measured(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
+
+
+def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
+    """Return clean standardised inputs in double precision (run, 1, window, feature)."""
+    return bench.scaling(parts, torch.float64).apply(bench.activity[_bins(bench)].unsqueeze(0)).flatten(2).unsqueeze(1)
+
+
+def _bins(bench: Workbench) -> Tensor:
+    return bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)

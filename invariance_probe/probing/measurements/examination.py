@@ -1,0 +1,162 @@
+"""What is measured on stored encoders (study/examinations.py): nothing is trained, and no verdict rests on it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+
+from invariance_probe.augmentations.views import ViewMaker
+from invariance_probe.data.folds import Fold
+from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.stored import Encoders, Weights
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured, block_means
+from invariance_probe.probing.measurements.trained import EVALUATION_STEP
+from invariance_probe.probing.representation.detection import MOST_FITTED, detectability
+from invariance_probe.probing.representation.invariance import invariance, moved, row_space
+from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance
+from invariance_probe.study.examinations import Corruption, Detection
+
+
+@torch.no_grad()
+def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measured]:
+    """Measure examinations of stored encoders of one session and architecture.
+
+    Parameters
+    ----------
+    weights
+        What the store has of the encoders that the runs need; a run that lacks one fails, and says so.
+    """
+    found = {run.key(): RunResult(run.key(), "failed", message=why) for run in runs if (why := _missing(run, weights))}
+    asked: dict[bool, dict[str, list[Run]]] = {True: {}, False: {}}
+    for run in runs:
+        if run.key() not in found:
+            kind = _examination(run).kind
+            asked[kind in PROBED].setdefault(kind, []).append(run)
+    for kinds in asked.values():  # apart, so that no probe is fitted for an encoder that none is asked of
+        encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
+        for kind, same in kinds.items():
+            found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
+    return [Measured(run, found[run.key()]) for run in runs]
+
+
+def _missing(run: Run, weights: Weights) -> str:
+    """Return which encoder a run lacks, and what to do; nothing where it lacks none."""
+    reference = run.reference()
+    needed = [(run.train_key(), "the encoder")]
+    if reference is not None:
+        needed.append((reference.train_key(), "the encoder that it is compared with"))
+    gone = [name for key, name in needed if key not in weights]
+    if not gone:
+        return ""
+    return (
+        f"session {run.session}: {' and '.join(gone)} is not in the store: its training failed, or its folder was deleted; "
+        "to examine it, delete the result of its training and this one (their keys are in results.csv) and run the study again"
+    )
+
+
+def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+    """Test the clean probe on corrupted inputs, L(d, e), and measure how far the representation moves, S(e)."""
+    together: dict[tuple[Corruption, Fold], list[Run]] = {}
+    for run in runs:  # runs of one fold have the same test windows, so none has rows for the sake of its partners
+        together.setdefault((_examination(run), _fold(encoders.bench, run)), []).append(run)
+    for (examination, fold), same in together.items():
+        yield from _corrupted(encoders, same, examination, fold)
+
+
+def _corrupted(encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold) -> Iterator[RunResult]:
+    target, slots = encoders.bench.target, encoders.slots_of(runs)
+    frozen, probe = encoders.frozen.chosen(slots), encoders.probe.chosen(slots)
+    test = torch.from_numpy(fold.test).to(encoders.bench.device)
+    windows = test.expand(len(runs), -1)
+    clean, rows = encoders.representation[slots][:, test], row_space(probe.weights())
+    losses = torch.zeros(windows.shape, dtype=torch.float64, device=test.device)
+    moves = (losses.clone(), losses.clone())
+    views = _views(encoders, runs, examination)
+    for draw in range(examination.draws):
+        shown = frozen(views.single(EVALUATION_STEP + draw, windows))
+        losses += target.losses(probe.predict(shown), windows) / examination.draws
+        for total, move in zip(moves, moved(shown - clean, rows), strict=True):
+            total += move / examination.draws
+    classes = target.values[test] if target.classes else None
+    for i, run in enumerate(runs):
+        blocks, means = block_means(fold, losses[i].cpu().numpy())
+        s = invariance(clean[i], rows[i], (moves[0][i], moves[1][i]), classes)
+        yield RunResult(run.key(), "done", blocks, means, diagnostics=s)
+
+
+def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+    """Tell which of two representations is of the corrupted input: fitted on training windows, scored on test windows."""
+    for run in runs:
+        examination = _examination(run)
+        assert isinstance(examination, Detection)
+        slot = encoders.slots_of([run])[0]
+        part, test = encoders.parts[slot], _fold(encoders.bench, run).test
+        fitted = part[np.linspace(0, len(part) - 1, min(MOST_FITTED, len(part))).round().astype(np.int64)]
+        views = _views(encoders, [run], examination)
+        draws = [_pair(encoders, slot, views, EVALUATION_STEP + 1 + draw, test) for draw in range(examination.draws)]
+        scored = np.concatenate([clean for clean, _ in draws]), np.concatenate([shown for _, shown in draws])
+        found = detectability(_pair(encoders, slot, views, EVALUATION_STEP, fitted), scored)
+        yield RunResult(run.key(), "done", diagnostics={"detection": found})
+
+
+def _pair(encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return one encoder's representations of clean and of corrupted windows, both (row, dim)."""
+    index = torch.from_numpy(windows).to(encoders.bench.device)
+    shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
+    return encoders.representation[slot, index].cpu().numpy(), shown.cpu().numpy()
+
+
+def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+    """Compare clean representations of test windows with those of an encoder at dose 0."""
+    references = [reference for run in runs if (reference := run.reference()) is not None]
+    others = Encoders.of(encoders.bench, references, encoders.weights)
+    for run, own, other in zip(runs, encoders.slots_of(runs), others.slots_of(references), strict=True):
+        test = torch.from_numpy(_fold(encoders.bench, run).test).to(encoders.bench.device)
+        x, y = encoders.representation[own, test], others.representation[other, test]
+        yield RunResult(run.key(), "done", diagnostics={"cka": debiased_cka(x, y), "shape_distance": shape_distance(x, y)})
+
+
+def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
+    """Average the clean decoding loss over the test windows of each class, block by block."""
+    bench = encoders.bench
+    losses = bench.target.losses(encoders.probe.predict(encoders.representation)).cpu().numpy()
+    classes = bench.target.values.cpu().numpy()
+    for run, slot in zip(runs, encoders.slots_of(runs), strict=True):
+        fold, found = _fold(bench, run), {}
+        for label, name in enumerate(class_names(bench, run)):
+            for block in np.unique(fold.test_blocks):
+                windows = fold.test[(fold.test_blocks == block) & (classes[fold.test] == label)]
+                found[f"class_windows@{name}@{block}"] = float(len(windows))
+                if len(windows):
+                    found[f"class_loss@{name}@{block}"] = float(losses[slot, windows].mean())
+        yield RunResult(run.key(), "done", diagnostics=found)
+
+
+EXAMINATIONS = {"corruption": corrupted, "detection": detected, "comparison": compared, "by_class": by_class}
+"""How stored encoders are examined, by the kind of what is asked."""
+PROBED = {"corruption", "by_class"}
+"""Those that read the fitted probe."""
+
+
+def class_names(bench: Workbench, run: Run) -> list[str]:
+    """Return the names of a categorical target's classes, in the order of their numbers."""
+    return [str(name) for name in np.unique(bench.recording.targets[run.target.name])]
+
+
+def _examination(run: Run) -> Any:
+    assert run.examination is not None
+    return run.examination
+
+
+def _fold(bench: Workbench, run: Run) -> Fold:
+    assert run.fold is not None
+    return bench.folds[run.fold]
+
+
+def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detection) -> ViewMaker:
+    """Return what corrupts inputs as an examination says, scaled as each encoder was trained, with draws that all train doses share."""
+    put = {"views": examination.inputs, "axis": examination.axis, "dose": examination.dose, "arm": "independent"}
+    shown = [run.model_copy(update=put) for run in runs]
+    return encoders.bench.views(shown, [encoders.parts[slot] for slot in encoders.slots_of(runs)], encoders.dtype)

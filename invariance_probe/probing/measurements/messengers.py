@@ -1,0 +1,227 @@
+"""Messengers: the few units whose removal harms decoding most, and whether they are the same ones later in the session.
+
+In: counts (their square roots are decoded) or signals of one bin a window, and the target. Each of two epochs A and B (halves of
+the session, or what an array of the recording says) is cut into blocks that in turn choose and score. A set is chosen on the
+choosing blocks only and scored on the scoring blocks only, by decoders that are fitted and tested within them, so that neither
+the set nor a decoder profits from how it was chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratios
+T_AB = G(set of A in B) / G(set of B in B) and T_BA. Where a study names several budgets, also the curve of the whole session over
+them (`adversaries/curve.py`), and the test of whether units switch between epochs, of which there may then be more than two
+(`adversaries/switching.py`).
+
+Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
+reliance of this decoder). All comes from Gram matrices. Not a statement about causes.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import asdict
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.errors import TrainingError
+from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.measurements.trained import Progress
+from invariance_probe.probing.selectors.curve import curve
+from invariance_probe.probing.selectors.damage import MODES, decodable_range, harm, losses_without
+from invariance_probe.probing.selectors.greedy import choose
+from invariance_probe.probing.selectors.halves import Halves, features_of, moments_of
+from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.random_sets import matched_sets
+from invariance_probe.probing.selectors.switching import blocks_of, memory_bins, switching
+from invariance_probe.randomness import generator
+from invariance_probe.study.baselines import Messengers
+from invariance_probe.study.budgets import most_messengers
+
+CONFIDENCE = 0.95
+"""Of the transfer ratio's interval."""
+LEVEL = 0.05
+"""Of the test that a set carries more than the margin, without which there is no transfer ratio."""
+
+
+SHARED = ("jaccard",)
+"""Figures of the transfer that `curve` has too, of other sets: over blocks, not between halves."""
+
+
+def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Choose each half's messengers, score them, and transfer those of the first half to the second."""
+    if bench.windows.length != 1:
+        raise TrainingError(f"messengers reads windows of one bin; window.length_bins is {bench.windows.length}")
+    return [Measured(run, _measure(bench, run)) for run in runs]
+
+
+def _measure(bench: Workbench, run: Run) -> RunResult:
+    method, units = run.method, bench.activity.shape[1]
+    assert isinstance(method, Messengers)
+    budgets = method.budgets or (method.budget,)
+    if max(budgets) > most_messengers(units):
+        raise TrainingError(
+            f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only {units} units; "
+            f"at most {most_messengers(units)} leave enough others to compare with"
+        )
+    windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
+    named = _named_epochs(bench, method.epochs)
+    parts = (named[0], named[-1]) if named else (windows[: len(windows) // 2], windows[len(windows) // 2 :])
+    epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in parts]
+    rates = bench.recording.activity.mean(axis=0)
+    found: dict[str, float] = {}
+    for budget in budgets:
+        asked = method.model_copy(update={"budget": budget})
+        place = f"b{budget}_" if method.budgets else ""
+        for mode in MODES:
+            measured = transfer(epochs, mode, asked, rates, generator("probe", run.study_seed, run.session))
+            found |= {
+                f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value for name, value in measured.items()
+            }
+    if method.budgets:
+        whole = Halves.of(bench, windows, method.blocks, embargo)
+        found |= curve(whole, method, rates, generator("probe", run.study_seed, run.session))
+    if method.switching is not None:
+        found |= _switching(bench, run, method, named)
+    return RunResult(run.key(), "done", diagnostics=found)
+
+
+def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
+    """Return the windows of every value of an array, in order of appearance; none where no array is named."""
+    if not array:
+        return []
+    values = np.asarray(bench.recording.targets[array])[bench.windows.centres]
+    _, first, of = np.unique(values, return_index=True, return_inverse=True)
+    return [np.flatnonzero(of == kind) for kind in np.argsort(first)]
+
+
+def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]) -> dict[str, float]:
+    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
+
+    Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
+    """
+    assert method.switching is not None
+    rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
+    apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
+    memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
+    blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
+    about = {
+        "switching_epochs": float(len(rows)),
+        "switching_blocks": float(blocks),
+        "switching_memory_s": memory * bench.recording.bin_s,
+    }
+    if not blocks:
+        return about
+    block = [number * blocks + np.arange(len(own)) * blocks // len(own) for number, own in enumerate(rows)]
+    moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block), apart)
+    epoch = np.repeat(np.arange(len(rows)), blocks)
+    rng = generator("null", run.study_seed, run.session)
+    tested = switching(moments, epoch, penalty, method.switching.permutations, rng)
+    found = {f"{mode}_switching_{name}": value for mode, one in tested.items() for name, value in asdict(one).items()}
+    return found | about
+
+
+def transfer(
+    epochs: Sequence[Halves], mode: str, method: Messengers, rates: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
+    """Choose a set in each epoch, score both, and say how well that of A serves in B.
+
+    Parameters
+    ----------
+    epochs
+        A and B.
+    mode
+        `refit` or `fixed`.
+    method
+        Budget, random sets, resamples and margin.
+    rates
+        Mean count of every unit (unit,), for the random sets.
+    """
+    units = len(rates)
+    chosen = [choose(harm(e.choosing.parts(e.choosing_penalty), mode), units, method.budget) for e in epochs]
+    scoring = [e.scoring.parts(e.scoring_penalty) for e in epochs]
+    others = [u for u in range(units) if u not in {*chosen[0], *chosen[1]}]
+    key = int(rng.integers(2**63))
+
+    def gain(units_chosen: Sequence[int], epoch: int) -> np.ndarray:
+        """G(b) times the range, by block: the loss without the set less the mean loss without random sets like it."""
+        sets = matched_sets(units_chosen, others, rates, method.masks, np.random.default_rng(key))
+        random = np.mean([losses_without(scoring[epoch], removed, mode) for removed in sets], axis=0)
+        return losses_without(scoring[epoch], units_chosen, mode) - random
+
+    own_a, crossed, own_b, back = gain(chosen[0], 0), gain(chosen[0], 1), gain(chosen[1], 1), gain(chosen[1], 0)
+    ranges = [decodable_range(parts) for parts in scoring]
+    found = {f"{name}@{i + 1}": float(unit) for name, one in zip("ab", chosen, strict=True) for i, unit in enumerate(one)}
+    found |= {
+        "jaccard": len(set(chosen[0]) & set(chosen[1])) / len(set(chosen[0]) | set(chosen[1])),
+        "gain_a": float(own_a.mean() / ranges[0].mean()),
+        "gain_b": float(own_b.mean() / ranges[1].mean()),
+        "gain_a_in_b": float(crossed.mean() / ranges[1].mean()),
+        "gain_b_p": _carries(own_b, ranges[1], method.margin),
+        "gain_a_p": _carries(own_a, ranges[0], method.margin),
+    }
+    shown = [kind for kind, p in (("transfer", "gain_b_p"), ("transfer_back", "gain_a_p")) if found[p] <= LEVEL]
+    if not shown:
+        return found
+    forth, turned = _choice_covariances(epochs, scoring, mode, method, rng)
+    ratios = {"transfer": (crossed, own_b, forth), "transfer_back": (back, own_a, turned)}
+    for kind in shown:
+        there, own, choice = ratios[kind]
+        low, high = ratio_interval(there, own, CONFIDENCE, choice)
+        found |= {kind: float(there.mean() / own.mean()), f"{kind}_low": low, f"{kind}_high": high}
+    return found
+
+
+def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
+    """Return p of the claim that a set carries more than the margin of its epoch's range (block,), (block,)."""
+    return float(stats.ttest_1samp(gain - margin * ranges, 0.0, alternative="greater").pvalue)
+
+
+def _choice_covariances(
+    epochs: Sequence[Halves], scoring: Sequence[Sequence[Part]], mode: str, method: Messengers, rng: np.random.Generator
+) -> list[np.ndarray]:
+    """Return the covariances (2, 2) of the mean losses without the other epoch's and without its own set, in B and in A.
+
+    Sets are chosen by reweighted blocks.
+
+    Blocks are weighted by standard exponential numbers, so that none stands on both sides of a fold.
+
+    References
+    ----------
+    Rubin 1981, doi:10.1214/aos/1176345338 (Bayesian bootstrap).
+    """
+    units, found = len(scoring[0][0].with_target), np.empty((method.resamples, 2, 2))  # (resample, scored in, chosen in)
+    for i in range(method.resamples):
+        for number, epoch in enumerate(epochs):
+            weights = rng.exponential(size=len(epoch.choosing.rows))
+            again = choose(harm(epoch.choosing.parts(epoch.choosing_penalty, weights), mode), units, method.budget)
+            found[i, :, number] = [losses_without(parts, again, mode).mean() for parts in scoring]
+    return [np.cov(found[:, 1].T), np.cov(found[:, 0, ::-1].T)]
+
+
+def ratio_interval(
+    numerator: np.ndarray, denominator: np.ndarray, confidence: float, more: np.ndarray | None = None
+) -> tuple[float, float]:
+    """Return Fieller's interval of mean(numerator) / mean(denominator) over paired blocks; infinite where it is not bounded.
+
+    Parameters
+    ----------
+    numerator, denominator
+        By block (block,).
+    confidence
+        Two-sided, in (0, 1).
+    more
+        Covariance (2, 2) that the two means have beyond that of their blocks.
+
+    References
+    ----------
+    Fieller 1954, J R Stat Soc B 16:175.
+    """
+    blocks = len(numerator)
+    square = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) ** 2
+    covariance = square * (np.cov(numerator, denominator) / blocks + (0.0 if more is None else more))
+    mean_n, mean_d = float(numerator.mean()), float(denominator.mean())
+    a = mean_d * mean_d - float(covariance[1, 1])
+    b = mean_n * mean_d - float(covariance[0, 1])
+    c = mean_n * mean_n - float(covariance[0, 0])
+    if a <= 0:
+        return -math.inf, math.inf
+    reach = math.sqrt(max(b * b - a * c, 0.0))
+    return (b - reach) / a, (b + reach) / a

@@ -1,0 +1,145 @@
+"""What a method or a pairing mined, held against the target that it did not see, and against a nuisance.
+
+Nuisance distance is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of the nuisance, 0 for pairs alike in it.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.mining import Distant
+from invariance_probe.errors import TrainingError
+from invariance_probe.plan.run import Run
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.study.pairing import TIME, MinedPairing
+from invariance_probe.study.state_pairing import StatePairing
+
+
+def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
+    """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
+
+    `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
+    `mined_elsewhere` is the part of pairs in two sessions, where a model sees several.
+    `mined_agreement` is the part of pairs with one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that know
+    nothing of the target, 1 for pairs alike in it, with the variance over the anchors. `mined_nuisance_distance` stands there where the
+    run's pairing names a nuisance; each `_expected` is what independent draws from the marginals of anchors and of found windows would have.
+
+    Parameters
+    ----------
+    mined
+        Windows of anchors and of what was mined for them (run, pair), -1 where nothing was.
+    """
+    return [] if mined is None else [_mined_pairs(bench, run, *pairs) for run, *pairs in zip(runs, *mined, strict=True)]
+
+
+def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> dict[str, float]:
+    first, second = anchors[others >= 0], others[others >= 0]
+    if not len(first):
+        return {}
+    found = _distances(bench, first, second)
+    found |= {"agreement": _agreement(bench, first, second), "agreement_expected": _agreement_expected(bench, first, second)}
+    nuisance = getattr(run.views.pairing, "nuisance", "") if run.views else ""
+    found |= _nuisance_distances(bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy())
+    return {f"mined_{name}": value for name, value in found.items()}
+
+
+def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
+    """Return the diagnostics of a run's distant pairs; nothing where all its pairs are local.
+
+    `pair_agreement` and `pair_distance_s` are what `mined_agreement` and `mined_distance_s` are, over all distant pairs that training
+    draws from. `pair_share` is the part of all pairs that is distant: less than declared where windows have no distant partner.
+    `nuisance_distance` stands there where the pairing names a nuisance that varies over the training windows. Each `_expected` is what
+    independent draws from the marginals of anchors and partners would have.
+
+    Raises
+    ------
+    TrainingError
+        When the recording lacks the nuisance.
+    """
+    train = bench.train_windows(run)
+    distant = bench.distant(run, train)
+    if distant is None:
+        return {}
+    if run.views is not None and isinstance(run.views.pairing, StatePairing):
+        return _asleep(distant)
+    assert run.views is not None and isinstance(run.views.pairing, MinedPairing)
+    first, second = (torch.from_numpy(windows).to(bench.device) for windows in distant.pairs(train))
+    found = {"pair_share": distant.share * float((distant.count > 0).mean())}
+    if len(first):
+        found |= {f"pair_{name}": value for name, value in _distances(bench, first, second).items()}
+        found["pair_agreement"] = _agreement(bench, first, second)
+        found["pair_agreement_expected"] = _agreement_expected(bench, first, second)
+        found |= _nuisance_distances(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
+    return found
+
+
+def _asleep(distant: Distant) -> dict[str, float]:
+    """Return the share of pairs across states, and how many windows asleep serve, weighed by how often (exp of the entropy)."""
+    used = distant.partners[distant.partners >= 0]
+    often = np.unique(used, return_counts=True)[1] / max(len(used), 1)
+    share = distant.share * float((distant.count > 0).mean())
+    return {"pair_share": share, "pair_partners": float(np.exp(-(often * np.log(often)).sum()))}
+
+
+def _nuisance_distances(
+    bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> dict[str, float]:
+    """Return the nuisance distance of pairs, and the one that independent draws from both marginals would have."""
+    if not name:
+        return {}
+    values = _nuisance(bench, name)
+    spread = float(values[train].var(axis=0).sum())
+    if not spread > 0:
+        return {}
+    a, b = values[first], values[second]
+    apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
+    return {"nuisance_distance": apart / (2 * spread), "nuisance_distance_expected": unrelated / (2 * spread)}
+
+
+def _nuisance(bench: Workbench, name: str) -> np.ndarray:
+    """Return a nuisance at every window's centre (window, column): an array of the recording, or its recorded time in seconds."""
+    targets = bench.recording.targets
+    if name not in targets and name != TIME:
+        raise TrainingError(
+            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
+            f"{', '.join(map(repr, sorted({*targets, TIME})))}"
+        )
+    bins = len(bench.recording.activity)
+    values = np.asarray(targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s, dtype=np.float64)
+    return values.reshape(bins, -1)[bench.windows.centres]
+
+
+def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
+    """Return E|a - b|^2 of independent draws from the rows of both (draw, column): Var a + Var b + |E a - E b|^2."""
+    return float(a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
+
+
+def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
+    """Return the mean distance in seconds of pairs in one session, and how many pairs are in two, where windows are of several."""
+    sessions, found = bench.timeline.sessions, {}
+    if sessions is not None:
+        together = sessions[first] == sessions[second]
+        found["elsewhere"] = 1 - float(together.to(torch.float64).mean())
+        first, second = first[together], second[together]
+    if len(first):
+        apart = (bench.starts[first] - bench.starts[second]).abs().to(torch.float64)
+        found["distance_s"] = float(apart.mean() * bench.recording.bin_s)
+    return found
+
+
+def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
+    y, z = bench.target.values[first], bench.target.values[second]
+    if bench.target.classes:
+        return float((y == z).to(torch.float64).mean())
+    spread = (y - y.mean(0)).square().sum(1).mean().clamp_min(1e-30)
+    return float(1 - (y - z).square().sum(1).mean() / (2 * spread))
+
+
+def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> float:
+    """Return `_agreement` of independent draws from the marginals of anchors and of partners."""
+    y, z = (bench.target.values[windows].cpu().numpy() for windows in (first, second))
+    if bench.target.classes:
+        often = [np.bincount(values, minlength=bench.target.classes) / len(values) for values in (y, z)]
+        return float(often[0] @ often[1])
+    spread = max(float(y.var(axis=0).sum()), 1e-30)
+    return 1 - _unrelated(y, z) / (2 * spread)

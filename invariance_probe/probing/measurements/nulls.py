@@ -1,0 +1,208 @@
+"""Is anything decodable, and does the target move: measurements of a whole session that come before any SSL.
+
+References
+----------
+Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions, pseudo-sessions).
+"""
+
+import math
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from invariance_probe.augmentations.pairing import find_partners
+from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
+from invariance_probe.data.sessions import open_other
+from invariance_probe.data.states import restricted
+from invariance_probe.data.windows import cut_windows
+from invariance_probe.errors import DataError
+from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.decoders.readout import Measured
+from invariance_probe.probing.decoders.refitting import Refitted, refit_all
+from invariance_probe.probing.measurements.stationarity import stationarity_p
+from invariance_probe.probing.measurements.trained import Progress
+from invariance_probe.randomness import generator
+from invariance_probe.study.design import Window
+from invariance_probe.study.probes import Target
+from invariance_probe.study.session import OtherSession
+
+FEWEST_USABLE = 19
+"""The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""
+
+
+def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on linearly shifted targets.
+
+    Activity is taken from the middle half of the windows; the target is read up to a quarter of the session
+    earlier or later, so every alignment uses as much data. A least-squares decoder (of one column a class for
+    classes) is refitted, penalty and all, for every shift, and judged by what it leaves of that stretch's own floor.
+    """
+    return [Measured(run, _shift_null(bench, run)) for run in runs]
+
+
+def measure_circular_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on circularly shifted targets, and test whether the target is stationary.
+
+    The shifts are the multiples of the session's length over their number: with the unshifted target they are a group
+    (but for rounding), so the rank is exact for a target that is stationary and joins at its ends.
+    """
+    return [Measured(run, _circular_null(bench, run)) for run in runs]
+
+
+def measure_session_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on the targets of other sessions, cut to one length."""
+    return [Measured(run, _session_null(bench, run)) for run in runs]
+
+
+def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Hold the raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
+    return [Measured(run, _pseudo_null(bench, run)) for run in runs]
+
+
+def rank_p(observed: float, null: np.ndarray) -> float:
+    """Rank of a loss among null losses as a p value: (1 + those not above it) / (1 + all).
+
+    Examples
+    --------
+    >>> rank_p(0.5, np.array([0.9, 0.5, 1.0, 1.1]))
+    0.4
+    """
+    return (1 + int((null <= observed).sum())) / (1 + len(null))
+
+
+def _shift_null(bench: Workbench, run: Run) -> RunResult:
+    each_way = -(-run.method.shifts // 2)  # type: ignore[union-attr]
+    columns = bench.target.columns().cpu().numpy()
+    count = len(columns)
+    spacing = max(1, count // 4 // each_way)
+    margin = spacing * each_way
+    middle = np.arange(margin, count - margin)
+    lags = [0, *(sign * spacing * i for i in range(1, each_way + 1) for sign in (-1, 1))]
+    found = {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
+    return _ranked(bench, run, refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags])), found)
+
+
+def _circular_null(bench: Workbench, run: Run) -> RunResult:
+    shifts = run.method.shifts  # type: ignore[union-attr]
+    columns = bench.target.columns().cpu().numpy()
+    count = len(columns)
+    courses = [np.roll(columns, round(i * count / (shifts + 1)), axis=0) for i in range(shifts + 1)]
+    found = {"shift_s": count / (shifts + 1) * bench.recording.bin_s, "stationarity_p": stationarity_p(columns)}
+    return _ranked(bench, run, refit_all(bench, np.arange(count), np.stack(courses)), found)
+
+
+def _session_null(bench: Workbench, run: Run) -> RunResult:
+    others, cuts = run.method.others, run.method.cuts  # type: ignore[union-attr]
+    raw = [_course(other, bench.base, run.target, run.window) for other in others]
+    own_course = bench.recording.targets[run.target.name][bench.windows.centres]
+    own, *courses = columns_of(run.target.kind, [own_course, *raw])
+    for other, course in zip(others, courses, strict=True):
+        if course.shape[1] != own.shape[1]:
+            raise DataError(
+                f"session {run.session!r}: target {run.target.name!r} has {own.shape[1]} columns, and {course.shape[1]} in session "
+                f"{other.name!r}; targets of other sessions must have the same columns"
+            )
+    length, start, places = cut_sessions(len(own), [len(course) for course in courses], cuts)
+    drawn = [own[start : start + length], *(courses[which][first : first + length] for which, first in places)]
+    refitted = refit_all(bench, np.arange(start, start + length), np.stack(drawn))
+    return _ranked(bench, run, refitted, {"others": float(len(others)), "cuts": float(cuts), "windows": float(length)})
+
+
+def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
+    array, draws = run.method.array, run.method.draws  # type: ignore[union-attr]
+    centres = bench.windows.centres
+    if array is not None:
+        own = bench.recording.targets[run.target.name]
+        alternatives = alternative_courses(bench.recording, array, run.target)
+        courses = columns_of(run.target.kind, [own[centres], *alternatives[:, centres]])
+    else:
+        rng = generator("null", run.study_seed, run.session)
+        columns = bench.target.columns().cpu().numpy()
+        trial = bench.recording.whole_trials[bench.windows.starts]
+        courses = [columns, *(columns[exchange_trials(trial, rng)] for _ in range(draws))]
+    return _ranked(bench, run, refit_all(bench, np.arange(len(centres)), np.stack(courses)), {})
+
+
+@lru_cache(maxsize=256)
+def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
+    """Return another session's target at its windows' centres."""
+    recording = open_other(other, base)
+    recording = restricted(recording, window)
+    recording.target(target)
+    return np.asarray(recording.targets[target.name])[cut_windows(recording, window.length_bins).centres]
+
+
+def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
+    """Rank the first course among the others by its loss as a fraction of its own best constant's.
+
+    Courses differ in variance, most of all where a target has heavy tails or rests for part of the session, so raw errors
+    would rank variances. Courses that do not vary have nothing to decode and are left out.
+
+    Raises
+    ------
+    DataError
+        When the target itself does not vary, or too few of the others do.
+    """
+    varies = refitted.floors > 1e-12 * refitted.floors.max()
+    drawn = int(varies[1:].sum())
+    if not varies[0]:
+        raise DataError(
+            f"session {run.session!r}: target {run.target.name!r} does not vary in the windows that its null decodes it "
+            "from, or too few of them are in training parts; use a longer recording, or another null"
+        )
+    if drawn < FEWEST_USABLE:
+        raise DataError(
+            f"session {run.session!r}: the null has {drawn} draws in which target {run.target.name!r} varies; at least "
+            f"{FEWEST_USABLE} are needed: use another null"
+        )
+    losses = refitted.fractions[varies]
+    found = {"p_value": rank_p(losses[0], losses[1:]), **_draws(bench, losses), **found}
+    return RunResult(run.key(), "done", diagnostics=found)
+
+
+def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
+    """Return the observed and the null losses, each a fraction of its own best constant's, and the number of trials."""
+    trials = 0 if bench.recording.trials is None else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
+    found = {"trials": float(trials), "observed": float(losses[0])}
+    return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}
+
+
+def _target_time(bench: Workbench) -> float:
+    """Return the time in seconds at which the target's autocorrelation first falls below 1/e, inside stretches."""
+    values = bench.target.columns().cpu().numpy()
+    values = values - values.mean(axis=0)
+    variance = float((values**2).mean())
+    stretch = bench.windows.stretch
+    for lag in range(1, len(values) // 4):
+        same = stretch[lag:] == stretch[:-lag]
+        if not same.any():
+            break
+        if float((values[lag:] * values[:-lag])[same].mean()) < variance / math.e:
+            return lag * bench.recording.bin_s
+    return lag * bench.recording.bin_s
+
+
+def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Correlate the target with itself over the lags of a run's pairing (classes: agreement beyond chance)."""
+    return [Measured(run, RunResult(run.key(), "done", diagnostics={"rho": _persistence(bench, run)})) for run in runs]
+
+
+def _persistence(bench: Workbench, run: Run) -> float:
+    assert run.views is not None
+    everything = np.arange(len(bench.windows.starts))
+    partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s)
+    if not len(partners.anchors):
+        return 1.0
+    values = bench.target.columns().cpu().numpy()
+    centred = values - values.mean(axis=0)
+    total = partners.first_count + partners.second_count
+    covariance = 0.0
+    for low, count in ((partners.first, partners.first_count), (partners.second, partners.second_count)):
+        for lag in range(int(low.min()), int((low + count).max())):
+            has = (low <= lag) & (lag < low + count)
+            anchors = partners.anchors[has]
+            covariance += float(((centred[anchors] * centred[anchors + lag]).sum(axis=1) / total[has]).sum())
+    variance = float((centred[partners.anchors] ** 2).sum())
+    return covariance / variance if variance > 0 else 1.0

@@ -1,0 +1,121 @@
+"""Networks that are trained on the target itself, one of the two families of ceilings."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.augmentations.random_bits import key_tensor
+from invariance_probe.augmentations.views import ViewMaker
+from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.kernels.arithmetic import storage
+from invariance_probe.methods.base import Batch
+from invariance_probe.methods.supervised import Supervised, target_loss
+from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.workbench import Workbench, score_part
+from invariance_probe.probing.decoders.readout import Measured, held_out_scores, result_of
+from invariance_probe.probing.measurements.trained import (
+    EVALUATION_STEP,
+    Progress,
+    freeze,
+    scaling_arrays,
+    settings_of,
+    standardised_targets,
+)
+from invariance_probe.training.ensemble import Training, train
+from invariance_probe.training.order import Order
+
+CHECKS = 10
+"""How often a supervised network is held against its validation part."""
+
+
+def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+    """Train stacked supervised networks, and score their own predictions."""
+    settings = settings_of(runs)
+    dtype = storage(settings.precision)
+    cuts = [bench.validation(bench.train_windows(run), run) for run in runs]
+    fitted = [fit for fit, _ in cuts]
+    views = bench.views(runs, fitted, dtype)
+    targets, centre, spread = standardised_targets(bench, fitted, dtype)
+    windows = [torch.from_numpy(fit).to(bench.device) for fit in fitted]
+    batch_size = min(settings.batch_size, *(len(fit) for fit in fitted))
+    lengths = torch.tensor([len(fit) for fit in fitted], device=bench.device)
+    order = Order(key_tensor(bench.keys("order", runs), bench.device), lengths, batch_size)
+    padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
+    outputs = bench.target.classes or bench.target.values.shape[1]
+    declared: Any = runs[0].method
+    method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(bench.device, dtype)
+    rows = views.clean(bench.all_windows)
+    seen = _Best(len(runs))
+
+    def validate() -> None:
+        frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
+        losses = _prediction_losses(bench, views, frozen, targets)
+        seen.offer(
+            frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)])
+        )
+
+    every = max(1, settings.steps // CHECKS)
+
+    def batch_at(step: int) -> Batch:
+        if step % every == 0 and step > 0:
+            validate()
+        chosen = padded.gather(1, order.batch(step))
+        run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
+        return Batch(views.single(step, chosen), targets=targets[run_index, chosen])
+
+    training = train(method, batch_at, settings, on_progress)
+    validate()
+    frozen = seen.frozen()
+    losses, mean = _final_losses(bench, views, frozen, centre, spread)
+    return [
+        _supervised_result(bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1]) for i, run in enumerate(runs)
+    ]
+
+
+def _supervised_result(
+    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor, frozen: Frozen, views: ViewMaker,
+    held: np.ndarray,
+) -> Measured:  # fmt: skip
+    assert run.optimisation is not None
+    steps = run.optimisation.steps
+    if training.failed_at[i] >= 0 or not losses.isfinite().all():
+        message = f"the loss was not finite at step {int(training.failed_at[i])}"
+        return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+    selection = float(losses[torch.from_numpy(score_part(held))].mean())
+    scores = held_out_scores(bench, run, mean)
+    result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps, diagnostics=scores)
+    return Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i))
+
+
+class _Best:
+    """The weights of each run that did best on its validation part so far."""
+
+    def __init__(self, runs: int) -> None:
+        self.loss = torch.full((runs,), torch.inf, dtype=torch.float64)
+        self._kept: Frozen | None = None
+
+    def offer(self, frozen: Frozen, loss: Tensor) -> None:
+        better = loss.cpu() < self.loss
+        self.loss = torch.where(better, loss.cpu(), self.loss)
+        self._kept = frozen if self._kept is None else frozen.where(better.to(loss.device), self._kept)
+
+    def frozen(self) -> Frozen:
+        assert self._kept is not None
+        return self._kept
+
+
+@torch.no_grad()
+def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor) -> Tensor:
+    windows = bench.all_windows.expand(len(targets), -1)
+    return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
+
+
+@torch.no_grad()
+def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+    """Return decoding losses (run, window) and predictions (run, window, column)."""
+    windows = bench.all_windows.expand(frozen.runs, -1)
+    outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
+    predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
+    return bench.target.losses(predictions), predictions

@@ -1,0 +1,127 @@
+"""The acceptance rule: a set counts only where a decoder that relies on it and one that is fitted again both show it.
+
+In: the moments of the scoring half, a set chosen on the other half, and rates. Out: both damages in units of the decodable
+range, each with the band of random sets of like rates.
+
+A fixed decoder alone can be exploited: without enough ridge two near copies get large opposite weights, and the removal of one
+is a disaster for this decoder and nothing to the code. A refitted decoder alone says of either copy that it is not needed.
+A set is accepted where both damages lie above the 95 % band of random sets of other units with like rates; of any other units where
+those are fewer than a band needs.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without, set_losses
+from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
+
+DRAWS = 200
+"""The fewest random sets that a band may rest on."""
+BAND = (0.025, 0.975)
+"""Quantiles of the random sets' damages."""
+LEVEL = 0.05
+"""Of the test that there is a decodable range."""
+CONFIDENCE = 0.95
+"""Of G's interval over blocks."""
+
+
+@dataclass(frozen=True)
+class Damage:
+    """What the removal of a set costs one decoder, in units of the decodable range.
+
+    Attributes
+    ----------
+    chosen
+        L(without the set) - L(all units).
+    random, low, high
+        Mean and 95 % band of the same over random sets.
+    gain, gain_low, gain_high
+        G(b) = L(without the set) - mean L(without random sets), with its 95 % interval over blocks (t; the range held fixed).
+    p_value
+        Rank of the chosen set among the random ones.
+    """
+
+    chosen: float
+    random: float
+    low: float
+    high: float
+    gain: float
+    gain_low: float
+    gain_high: float
+    p_value: float
+
+    @property
+    def exceeds(self) -> bool:
+        """Whether the set harms more than the band of random ones."""
+        return self.chosen > self.high
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """Both damages of one set."""
+
+    refit: Damage
+    fixed: Damage
+    decodable: bool
+    """Whether the scoring blocks show a decodable range at all (t over blocks, .05); without one no damage means anything."""
+
+    @property
+    def accepted(self) -> bool:
+        """Whether both exceed their bands, of a range that is there."""
+        return self.decodable and self.refit.exceeds and self.fixed.exceeds
+
+
+def judge(
+    scoring: Sequence[Part], chosen: Sequence[int], rates: np.ndarray, draws: int, rng: np.random.Generator,
+    others: Sequence[int] | None = None,
+) -> Judgement:  # fmt: skip
+    """Score a set on the half that did not choose it, against random sets of like rates.
+
+    Parameters
+    ----------
+    scoring
+        Moments of the scoring half.
+    chosen
+        The set.
+    rates
+        Of every unit (unit,), that random sets are matched by.
+    draws
+        How many random sets, at least `DRAWS`.
+    others
+        Units that random sets are drawn from; all that were not chosen when left out.
+    """
+    if draws < DRAWS:
+        raise ValueError(f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws")
+    others = [u for u in range(len(rates)) if u not in set(chosen)] if others is None else others
+    sets = np.array(matched_sets(chosen, others, rates, draws, rng, OF_A_BAND))
+    refit, fixed = (_damage(scoring, mode, chosen, sets) for mode in MODES)
+    decodable = stats.ttest_1samp(decodable_range(scoring), 0.0, alternative="greater").pvalue <= LEVEL
+    return Judgement(refit, fixed, bool(decodable))
+
+
+def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
+    everything, without = losses_without(scoring, (), mode), losses_without(scoring, chosen, mode)
+    scale = float(decodable_range(scoring).mean())
+    random = np.stack([set_losses([part], mode)(sets) for part in _single(scoring)], axis=1)  # (set, block)
+    gain = (without - random.mean(axis=0)) / scale
+    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain)))
+    damages = (random.mean(axis=1) - everything.mean()) / scale
+    low, high = np.quantile(damages, BAND)
+    own = float((without - everything).mean()) / scale
+    return Damage(
+        own, float(damages.mean()), float(low), float(high), float(gain.mean()), float(gain.mean()) - half,
+        float(gain.mean()) + half, float((1 + (damages >= own).sum()) / (1 + len(damages))),
+    )  # fmt: skip
+
+
+def _single(parts: Sequence[Part]) -> list[Part]:
+    """Return the parts with one test block each, in the order of their losses."""
+    return [
+        replace(part, grams=part.grams[[i]], products=part.products[[i]], powers=part.powers[[i]], weights=np.ones(1))
+        for part in parts
+        for i in range(len(part.powers))
+    ]

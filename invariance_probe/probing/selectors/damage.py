@@ -1,0 +1,144 @@
+"""Damage: the held-out loss of a decoder without some units, exactly, for sets of one size at once, and unit by unit.
+
+In: the moments of `moments.py`, a mode, and the units that are removed. Out: losses in units of the target's variance.
+
+Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
+reliance of this decoder). A removed unit is at its training mean, so that a mask shifts no rate.
+"""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from invariance_probe.probing.selectors.moments import Part
+
+MODES = ("refit", "fixed")
+
+Harm = Callable[[Sequence[int]], np.ndarray]
+"""From a set of removed units to the loss (unit,) when each other unit is removed too."""
+Relief = Callable[[Sequence[int]], np.ndarray]
+"""From a set of kept units to the loss (unit,) when each other unit is kept too."""
+Loss = Callable[[np.ndarray], np.ndarray]
+"""From removed units (set, unit of the set) to the loss of every set (set,)."""
+
+
+def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> np.ndarray:
+    """Return the held-out loss of every block (block,) without some units, in units of the target's variance."""
+    kept = np.ones(len(parts[0].with_target), dtype=bool)
+    kept[list(removed)] = False
+    if mode == "refit":
+        return np.concatenate([part.losses(part.decoder(kept)) for part in parts])
+    return np.concatenate([part.losses(part.decoder(np.ones_like(kept)) * kept[:, None]) for part in parts])
+
+
+def decodable_range(parts: Sequence[Part]) -> np.ndarray:
+    """Return the loss of the training means minus that of the decoder of all units, by block (block,)."""
+    return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
+
+
+def harm(parts: Sequence[Part], mode: str) -> Harm:
+    """Return the function that says what the removal of one more unit costs, averaged over the blocks by their weights.
+
+    With P the inverse of the kept units' penalised covariance and w the decoder, leaving unit u out moves the decoder by
+    -P[:, u] w[u] / P[u, u] when it is fitted again, and by -w[u] at u when it is not.
+    """
+    whole = [pooled(part) for part in parts]
+    everything = np.ones(len(parts[0].with_target), dtype=bool)
+    decoders = [part.decoder(everything) for part in parts]
+
+    def fixed(removed: Sequence[int]) -> np.ndarray:
+        total = np.zeros(len(everything))
+        for (gram, product, power), decoder in zip(whole, decoders, strict=True):
+            w = decoder.copy()
+            w[list(removed)] = 0
+            slope = gram @ w - product
+            total += (w * (slope - product)).sum() + power - 2 * (w * slope).sum(axis=1) + np.diag(gram) * (w**2).sum(axis=1)
+        return total / len(parts)
+
+    def refit(removed: Sequence[int]) -> np.ndarray:
+        kept = everything.copy()
+        kept[list(removed)] = False
+        total = np.zeros(len(everything))
+        for part, (gram, product, power) in zip(parts, whole, strict=True):
+            inverse = np.linalg.inv(part.penalised[np.ix_(kept, kept)])
+            w = inverse @ part.with_target[kept]
+            inner, target = gram[np.ix_(kept, kept)], product[kept]
+            slope = inner @ w - target
+            step = w / np.diag(inverse)[:, None]
+            curvature = (inverse * (inner @ inverse)).sum(axis=0)
+            change = -2 * (step * (inverse @ slope)).sum(axis=1) + curvature * (step**2).sum(axis=1)
+            total[kept] += (w * (slope - target)).sum() + power + change
+        return total / len(parts)
+
+    return refit if mode == "refit" else fixed
+
+
+def relief(parts: Sequence[Part], mode: str) -> Relief:
+    """Return the function that says what is left to lose when one more unit is kept, averaged over the blocks by their weights.
+
+    With P the inverse of the kept units' penalised covariance and w their decoder, unit u joins along e = (-P a_u, 1), a_u being
+    its covariance with them, by the step that brings its own normal equation to zero.
+    """
+    whole = [pooled(part) for part in parts]
+    decoders = [part.decoder(np.ones(len(part.with_target), dtype=bool)) for part in parts]
+
+    def fixed(kept: Sequence[int]) -> np.ndarray:
+        total = np.zeros(len(decoders[0]))
+        for (gram, product, power), decoder in zip(whole, decoders, strict=True):
+            w = np.zeros_like(decoder)
+            w[list(kept)] = decoder[list(kept)]
+            slope = gram @ w - product
+            change = 2 * (decoder * slope).sum(axis=1) + np.diag(gram) * (decoder**2).sum(axis=1)
+            total += (w * (slope - product)).sum() + power + change
+        return total / len(parts)
+
+    def refit(kept: Sequence[int]) -> np.ndarray:
+        inside = list(kept)
+        total = np.zeros(len(decoders[0]))
+        for part, (gram, product, power) in zip(parts, whole, strict=True):
+            covariance = part.penalised[inside]  # (kept, unit)
+            reach = np.linalg.solve(covariance[:, inside], np.column_stack([covariance, part.with_target[inside]]))
+            direction, w = -reach[:, : len(part.penalised)], reach[:, len(part.penalised) :]
+            own = np.diag(part.penalised) + (direction * covariance).sum(axis=0)
+            own[inside] = 1.0  # a unit that is kept already moves nothing
+            step = (part.with_target - covariance.T @ w) / own[:, None]
+            slope = gram[:, inside] @ w - product
+            along = slope + direction.T @ slope[inside]
+            curvature = np.diag(gram) + (direction * (2 * gram[inside] + gram[np.ix_(inside, inside)] @ direction)).sum(axis=0)
+            loss = (w * (slope[inside] - product[inside])).sum() + power
+            total += loss + 2 * (step * along).sum(axis=1) + curvature * (step**2).sum(axis=1)
+        return total / len(parts)
+
+    return refit if mode == "refit" else fixed
+
+
+def set_losses(parts: Sequence[Part], mode: str) -> Loss:
+    """Return the function that says the loss without each of many sets of one size, averaged over the blocks by their weights.
+
+    Removing set S moves the decoder w by -M[:, S] t, with M the inverse P of the penalised covariance and P[S, S] t = w[S]
+    (`refit`), or M the identity and t = w[S] (`fixed`); the loss is quadratic in t, and its moments are taken once.
+    """
+    moved = []
+    for part in parts:
+        gram, product, power = pooled(part)
+        w = part.decoder(np.ones(len(gram), dtype=bool))
+        slope = gram @ w - product
+        inverse = np.linalg.inv(part.penalised) if mode == "refit" else np.eye(len(gram))
+        moved.append((w, inverse, inverse @ slope, inverse @ gram @ inverse, (w * (slope - product)).sum() + power))
+
+    def losses(removed: np.ndarray) -> np.ndarray:
+        pairs = removed[:, :, None], removed[:, None, :]
+        total = np.zeros(len(removed))
+        for w, inverse, slope, curvature, loss in moved:
+            step = np.linalg.solve(inverse[pairs], w[removed])
+            total += loss + (step * (curvature[pairs] @ step - 2 * slope[removed])).sum(axis=(1, 2))
+        return total / len(moved)
+
+    return losses
+
+
+def pooled(part: Part) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return X'X (unit, unit), X'Y (unit, column) and |Y|^2 of a part's test blocks, averaged by their weights."""
+    return (
+        np.tensordot(part.weights, part.grams, 1), np.tensordot(part.weights, part.products, 1), float(part.weights @ part.powers),
+    )  # fmt: skip

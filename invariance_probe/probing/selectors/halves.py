@@ -1,0 +1,73 @@
+"""A stretch of a session in two halves: blocks that choose and blocks that score, in turn, so that both see all of it.
+
+In: an opened session and the windows of the stretch. Out: the moments of each half and the ridge penalty of each one's decoder,
+so that neither a set of units nor a decoder profits from how it was chosen.
+"""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from invariance_probe.errors import TrainingError
+from invariance_probe.probing.bench.workbench import Workbench, inner_folds
+from invariance_probe.probing.decoders.ridge import fit_ridge
+from invariance_probe.probing.selectors.moments import BlockMoments
+from invariance_probe.study.probes import RidgeProbe
+
+
+@dataclass(frozen=True, eq=False)
+class Halves:
+    """The blocks that choose, those that score, and the penalty of each one's decoder."""
+
+    choosing: BlockMoments
+    scoring: BlockMoments
+    choosing_penalty: float
+    scoring_penalty: float
+
+    @classmethod
+    def of(cls, bench: Workbench, rows: np.ndarray, blocks: int, embargo: int) -> "Halves":
+        """Cut successive windows (row,) into `blocks` blocks of each half.
+
+        Scoring windows within `embargo` bins of a choosing one are left out, which also keeps apart the parts of one kind.
+        """
+        place = np.arange(len(rows)) * 2 * blocks // len(rows)
+        choosing, scoring = (np.where(place % 2 == kind, place // 2, -1) for kind in (0, 1))
+        edges = bench.windows.starts[rows[np.flatnonzero(np.diff(place) != 0)]] + 0.5
+        scoring[np.abs(bench.windows.starts[rows][:, None] - edges).min(axis=1) < embargo] = -1
+        if min(np.bincount(part[part >= 0], minlength=blocks).min() for part in (choosing, scoring)) < 1:
+            raise TrainingError(
+                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
+                f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
+            )
+        (first, one), (second, two) = (moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
+        return cls(first, second, one, two)
+
+
+def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = None) -> Tensor:
+    """Return what is decoded of windows of one bin (row, unit): the square roots of counts, or signals; centred in each part (row,) if given."""
+    activity = bench.activity[bench.starts[torch.from_numpy(rows)]].to(torch.float64)
+    x = activity.sqrt() if bench.recording.activity_kind == "counts" else activity
+    if apart is None:
+        return x
+    part = torch.from_numpy(apart)
+    means = torch.stack([x[part == k].mean(0) for k in range(int(part.max()) + 1)])
+    return x - means[part]
+
+
+def columns_of(bench: Workbench, rows: np.ndarray) -> Tensor:
+    """Return the target of windows (row, column), in units of its standard deviation."""
+    return bench.target.columns()[torch.from_numpy(rows)] / math.sqrt(bench.target.scale)
+
+
+def moments_of(
+    bench: Workbench, rows: np.ndarray, block: np.ndarray, apart: np.ndarray | None = None
+) -> tuple[BlockMoments, float]:
+    """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
+    x, y = features_of(bench, rows, apart), columns_of(bench, rows)
+    probe = RidgeProbe()
+    inner = inner_folds([np.arange(len(rows))], len(rows), probe.inner_folds, bench.device)
+    penalty = float(fit_ridge(x[None], y[None], inner, probe.penalties).penalties[0, 0])
+    return BlockMoments.of(x.cpu().numpy(), y.cpu().numpy(), block), penalty

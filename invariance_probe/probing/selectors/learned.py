@@ -1,0 +1,68 @@
+"""A learned mask: one logit a unit, sets of exactly the budget's size drawn from them, and straight-through gradients.
+
+Of ADIOS (Shi et al. 2022, arXiv:2201.13100) this has the adversary, with an exact budget in place of its sparsity penalty and with
+no network: one mask for the whole session. Gumbel noise on the logits draws without replacement (Kool et al. 2019,
+arXiv:1903.06059). The gradient is taken halfway between the drawn set and the relaxed shares: with a refitted decoder the
+gradient at a set says nothing of the units that it keeps (`relaxation.py`).
+"""
+
+import numpy as np
+
+from invariance_probe.probing.selectors.attack import GRADIENT, Attack
+from invariance_probe.probing.selectors.relaxation import lowest
+
+BISECTIONS = 60
+STEPS = 400
+RATE = 0.05
+"""Of Adam, in logits."""
+ENTROPY = 3.0
+"""Bonus on the shares' mean entropy over units at the start, against the largest gradient; it falls to 0 by the last step."""
+BETAS = (0.9, 0.99)
+
+
+def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
+    """Learn logits for `STEPS` steps, or while passes last, and return the most harmful set that was drawn."""
+    logits = np.zeros(attack.units)
+    first, second = np.zeros_like(logits), np.zeros_like(logits)
+    steps = STEPS if attack.limit is None else attack.limit // (GRADIENT + 1)
+    for step in range(steps):
+        noisy = logits + rng.gumbel(size=attack.units)
+        drawn = lowest(-noisy, attack.budget)
+        attack.losses(np.array([drawn]))
+        removed = removal(logits, attack.budget)
+        shares = 1 - removed
+        kept = np.ones(attack.units)
+        kept[list(drawn)] = 0.0
+        _, gradient = attack.slope((shares + kept) / 2)
+        wish = -gradient / max(float(np.abs(gradient).max()), 1e-300)
+        wish += ENTROPY * (1 - step / steps) * np.log(np.maximum(shares, 1e-12) / np.maximum(removed, 1e-12)) / attack.units
+        ascent = _through(wish, removed)
+        first = BETAS[0] * first + (1 - BETAS[0]) * ascent
+        second = BETAS[1] * second + (1 - BETAS[1]) * ascent**2
+        even = first / (1 - BETAS[0] ** (step + 1)), second / (1 - BETAS[1] ** (step + 1))
+        logits = logits + RATE * even[0] / (np.sqrt(even[1]) + 1e-8)
+    if attack.affords(1):
+        attack.losses(np.array([lowest(-logits, attack.budget)]))
+    return attack.best or lowest(rng.random(attack.units), attack.budget)
+
+
+def removal(logits: np.ndarray, budget: int) -> np.ndarray:
+    """Return probabilities (unit,) that sum to the budget: logistic in the logits less one threshold."""
+    low, high = logits.min() - 40.0, logits.max() + 40.0
+    for _ in range(BISECTIONS):
+        threshold = (low + high) / 2
+        if _logistic(logits - threshold).sum() > budget:
+            low = threshold
+        else:
+            high = threshold
+    return _logistic(logits - (low + high) / 2)
+
+
+def _through(wish: np.ndarray, removed: np.ndarray) -> np.ndarray:
+    """Return the gradient in the logits from that in the probabilities, with the threshold that moves along."""
+    spread = removed * (1 - removed)
+    return spread * (wish - (spread @ wish) / max(float(spread.sum()), 1e-300))
+
+
+def _logistic(x: np.ndarray) -> np.ndarray:
+    return (1 + np.tanh(x / 2)) / 2

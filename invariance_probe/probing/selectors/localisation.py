@@ -1,0 +1,60 @@
+"""Localisation: how many times as many random units as chosen ones must go before half of the decodable range is lost.
+
+In: the moments of both halves. Out: damage against the number of removed units, for sets chosen on the choosing half and for
+random ones, and the number at which it reaches half. A ratio of 1 says that it does not matter which units go.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.probing.selectors.attack import Attack
+from invariance_probe.probing.selectors.damage import decodable_range, losses_without, set_losses
+from invariance_probe.probing.selectors.greedy import backward_path, forward_path
+from invariance_probe.probing.selectors.moments import Part
+from invariance_probe.probing.selectors.random_sets import uniform_sets
+
+SIZES = 16
+"""Numbers of removed units at which damage is taken, geometrically spaced."""
+DRAWS = 40
+"""Random sets of every size."""
+HALF = 0.5
+
+
+@dataclass(frozen=True)
+class Localisation:
+    """Units that must go until half of the range is lost, chosen and at random, and their ratio."""
+
+    chosen: float
+    random: float
+
+    @property
+    def index(self) -> float:
+        """How many times as many random units it takes."""
+        return self.random / self.chosen
+
+
+def localisation(choosing: Sequence[Part], scoring: Sequence[Part], mode: str, rng: np.random.Generator) -> Localisation:
+    """Compare sets along the forward and the backward path, whichever harms more on the choosing half, with random sets."""
+    units = len(choosing[0].with_target)
+    attack = Attack(choosing, mode, units - 1)
+    paths = [np.array(path(attack)) for path in (forward_path, backward_path)]
+    sizes = np.unique(np.round(np.geomspace(1, units - 1, SIZES)).astype(np.int64))
+    scale, everything = decodable_range(scoring).mean(), losses_without(scoring, (), mode).mean()
+    score, worth = set_losses(scoring, mode), set_losses(choosing, mode)
+    chosen, random = [], []
+    for size in sizes:
+        nested = np.sort(np.array([path[:size] for path in paths]), axis=1)
+        chosen.append(score(nested[[worth(nested).argmax()]])[0])
+        random.append(score(uniform_sets(units, int(size), DRAWS, rng)).mean())
+    sizes = np.array([0, *sizes, units])
+    curves = [np.array([0.0, *((np.array(c) - everything) / scale), 1.0]) for c in (chosen, random)]
+    return Localisation(*(first_at(sizes, damage, HALF) for damage in curves))
+
+
+def first_at(sizes: np.ndarray, damage: np.ndarray, level: float) -> float:
+    """Return the number of removed units, ascending (size,), at which damage (size,) first reaches a level, in between linearly."""
+    reached = int(np.argmax(damage >= level))
+    before, after = damage[reached - 1], damage[reached]
+    return float(sizes[reached - 1] + (level - before) / (after - before) * (sizes[reached] - sizes[reached - 1]))

@@ -1,0 +1,121 @@
+"""Second moments of a session's blocks: all that choosing and scoring sets of units for a ridge decoder need.
+
+In: features and targets of numbered blocks. Out: for each fold of blocks the training moments of a decoder and the moments of
+the blocks that test it. It chooses and judges nothing.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from invariance_probe.probing.decoders.ridge import UNIT
+
+FOLDS = 4
+"""Parts of the choosing, and of the scoring, blocks: a decoder is fitted on three and tested on the fourth."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlockMoments:
+    """Sums over the rows of every block: all that choosing and scoring need.
+
+    Attributes
+    ----------
+    rows
+        Number of rows (block,).
+    x, y
+        Sums of features (block, unit) and targets (block, column).
+    xx, xy, yy
+        Sums of products (block, unit, unit), (block, unit, column), (block,).
+    """
+
+    rows: np.ndarray
+    x: np.ndarray
+    y: np.ndarray
+    xx: np.ndarray
+    xy: np.ndarray
+    yy: np.ndarray
+
+    @classmethod
+    def of(cls, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> "BlockMoments":
+        """Sum over features (row, unit) and targets (row, column) of numbered blocks (row,)."""
+        x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+        parts = [(x[block == k], y[block == k]) for k in range(int(block.max()) + 1)]
+        return cls(
+            np.array([len(a) for a, _ in parts], dtype=np.float64), np.stack([a.sum(axis=0) for a, _ in parts]),
+            np.stack([b.sum(axis=0) for _, b in parts]), np.stack([a.T @ a for a, _ in parts]),
+            np.stack([a.T @ b for a, b in parts]), np.array([(b**2).sum() for _, b in parts]),
+        )  # fmt: skip
+
+    def parts(self, penalty: float, weights: np.ndarray | None = None) -> list["Part"]:
+        """Return one decoder's moments a fold of successive blocks, fitted on the other folds.
+
+        Parameters
+        ----------
+        penalty
+            Of the ridge, in units of `UNIT` times the number of rows, on features of unit variance.
+        weights
+            Of every block (block,), in training and test; 1 when left out.
+        """
+        weights = np.ones(len(self.rows)) if weights is None else weights
+        fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)
+        return [self._part(penalty, np.where(fold == k, 0.0, weights), np.flatnonzero(fold == k), weights) for k in range(FOLDS)]
+
+    def held_out(self, penalty: float, test: np.ndarray) -> "Part":
+        """Return the moments of one decoder that is fitted on all blocks but those of `test` (block,), and tested on these."""
+        weights = np.ones(len(self.rows))
+        train = weights.copy()
+        train[test] = 0.0
+        return self._part(penalty, train, test, weights)
+
+    def _part(self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "Part":
+        total = float(train @ self.rows)
+        mean_x, mean_y = train @ self.x / total, train @ self.y / total
+        covariance = np.tensordot(train, self.xx, 1) / total - np.outer(mean_x, mean_x)
+        with_target = np.tensordot(train, self.xy, 1) / total - np.outer(mean_x, mean_y)
+        rows, x, y = self.rows[test, None], self.x[test], self.y[test]
+        shifted = x[:, :, None] * mean_x
+        grams = self.xx[test] - shifted - shifted.transpose(0, 2, 1) + rows[:, :, None] * np.outer(mean_x, mean_x)
+        products = self.xy[test] - x[:, :, None] * mean_y - mean_x[:, None] * (y - rows * mean_y)[:, None, :]
+        powers = self.yy[test] - 2 * y @ mean_y + self.rows[test] * (mean_y @ mean_y)
+        ridge = UNIT * penalty * np.maximum(np.diag(covariance), 1e-12)
+        return Part(
+            covariance + np.diag(ridge), with_target, grams / rows[:, :, None], products / rows[:, :, None],
+            powers / self.rows[test], weights[test] / weights[test].sum(), ridge,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A decoder's training moments and the moments of the blocks that test it, all about the training means.
+
+    Attributes
+    ----------
+    penalised
+        Covariance of the training rows with the ridge on its diagonal (unit, unit).
+    with_target
+        Covariance with the target (unit, column).
+    grams, products, powers
+        Of each test block, a row: X'X (block, unit, unit), X'Y (block, unit, column), |Y|^2 (block,).
+    weights
+        Share of each test block in the part's loss (block,).
+    ridge
+        What `penalised` has on its diagonal beyond the covariance (unit,).
+    """
+
+    penalised: np.ndarray
+    with_target: np.ndarray
+    grams: np.ndarray
+    products: np.ndarray
+    powers: np.ndarray
+    weights: np.ndarray
+    ridge: np.ndarray
+
+    def decoder(self, kept: np.ndarray) -> np.ndarray:
+        """Return the decoder (unit, column) of the kept units (unit,) alone."""
+        found = np.zeros_like(self.with_target)
+        found[kept] = np.linalg.solve(self.penalised[np.ix_(kept, kept)], self.with_target[kept])
+        return found
+
+    def losses(self, decoder: np.ndarray) -> np.ndarray:
+        """Return the squared error of a decoder (unit, column) in every test block (block,)."""
+        return (decoder * (self.grams @ decoder - 2 * self.products)).sum(axis=(1, 2)) + self.powers
