@@ -9,7 +9,15 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, Judged, World, fixed, judge, simulate
+from invariance_probe.calibration.adaptive_seeds import (
+    CLAIMS,
+    MARGIN,
+    Judged,
+    World,
+    fixed,
+    judge,
+    simulate,
+)
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.study.session import POPULATION
 
@@ -38,7 +46,10 @@ TRUTHS = {
     "inconclusive (D = m)": {"C_code": 0.4, "D": 0.1, "H": 0.0},
 }
 CLEAR = ("invariant", "tolerated", "sensitive")
-SPREADS = {"usual (.08, .04, .06, .03)": World(0.08, 0.04), "quiet (.03, .03, .04, .02)": World(0.03, 0.03, 0.04, 0.02)}
+SPREADS = {
+    "usual (.08, .04, .06, .03)": World(0.08, 0.04),
+    "quiet (.03, .03, .04, .02)": World(0.03, 0.03, 0.04, 0.02),
+}
 OPENING = """# Adaptive seeds: size, power and saving
 
 Made by `python benchmarks/adaptive_seeds.py --studies {studies}`: {studies} studies a row, on simulated losses (arms with session,
@@ -84,16 +95,32 @@ def size_rows(studies: int) -> Iterator[list[object]]:
             if world.skewed and sessions < POPULATION:  # such sessions stand for themselves
                 continue
             rng = np.random.default_rng(20)
-            nulls = [(simulate(world, truth, sessions, SEEDS[-1], studies, rng), about) for truth, about in NULLS.values()]
+            nulls = [
+                (simulate(world, truth, sessions, SEEDS[-1], studies, rng), about)
+                for truth, about in NULLS.values()
+            ]
             words = simulate(world, WORDS, sessions, SEEDS[-1], studies, rng)
             once = max(worst(fixed(losses, SEEDS[-1]).claims, about) for losses, about in nulls)
-            naive = max(worst(judge(losses, looks("pocock"), (0.05,) * 3).at_any_look, about) for losses, about in nulls)
+            naive = max(
+                worst(judge(losses, looks("pocock"), (0.05,) * 3).at_any_look, about)
+                for losses, about in nulls
+            )
             for spending in SPENDINGS:
                 found = [(judge(losses, looks(spending)), about) for losses, about in nulls]
                 stop = max(worst(judged.claims, about) for judged, about in found)
                 ever = max(worst(judged.at_any_look, about) for judged, about in found)
                 word = wrong_word(judge(words, looks(spending)))
-                yield [sessions, name, spending, stop, ever, word, once, wrong_word(fixed(words, SEEDS[-1])), naive]
+                yield [
+                    sessions,
+                    name,
+                    spending,
+                    stop,
+                    ever,
+                    word,
+                    once,
+                    wrong_word(fixed(words, SEEDS[-1])),
+                    naive,
+                ]
 
 
 def power_rows(studies: int) -> Iterator[list[object]]:
@@ -101,8 +128,15 @@ def power_rows(studies: int) -> Iterator[list[object]]:
     for sessions in (3, 6, 8):
         for spread, world in SPREADS.items():
             for word, truth in TRUTHS.items():
-                losses = simulate(world, truth, sessions, SEEDS[-1], studies, np.random.default_rng(21))
-                row: list[object] = [sessions, spread, word, reached(fixed(losses, SEEDS[-1]), word)]
+                losses = simulate(
+                    world, truth, sessions, SEEDS[-1], studies, np.random.default_rng(21)
+                )
+                row: list[object] = [
+                    sessions,
+                    spread,
+                    word,
+                    reached(fixed(losses, SEEDS[-1]), word),
+                ]
                 for spending in SPENDINGS:
                     judged = judge(losses, looks(spending))
                     row += [reached(judged, word), 1 - float(judged.seeds.mean()) / SEEDS[-1]]
@@ -112,7 +146,9 @@ def power_rows(studies: int) -> Iterator[list[object]]:
 def reached(judged: Judged, word: str) -> float:
     """Return the share of studies with the true word."""
     named = judged.verdicts == word.split(",")[0]
-    return float((named if not word.startswith("inconclusive") else judged.verdicts != "inconclusive").mean())
+    return float(
+        (named if not word.startswith("inconclusive") else judged.verdicts != "inconclusive").mean()
+    )
 
 
 def table(head: list[str], rows: list[list[object]]) -> str:
@@ -128,7 +164,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("reports/calibration/adaptive_seeds"))
     given = parser.parse_args()
     sizes, powers = list(size_rows(given.studies)), list(power_rows(given.studies))
-    largest = {skewed: max(row[3] for row in sizes if str(row[1]).startswith("skewed") == skewed) for skewed in (False, True)}
+    largest = {
+        skewed: max(row[3] for row in sizes if str(row[1]).startswith("skewed") == skewed)
+        for skewed in (False, True)
+    }
     added = max(row[3] - row[6] for row in sizes if str(row[1]).startswith("skewed"))
     late, even = (np.mean([row[i] for row in powers if row[2] in CLEAR]) for i in (5, 7))
     said = (
@@ -154,7 +193,16 @@ def main() -> None:
         ),
         POWER_NOTE,
         table(
-            ["sessions", "SD of session, seed, block, cell", "truth", "fixed", "O'Brien-Fleming", "saved", "Pocock", "saved"],
+            [
+                "sessions",
+                "SD of session, seed, block, cell",
+                "truth",
+                "fixed",
+                "O'Brien-Fleming",
+                "saved",
+                "Pocock",
+                "saved",
+            ],
             powers,
         ),
     ]

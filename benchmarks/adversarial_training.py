@@ -27,7 +27,13 @@ from invariance_probe.methods.base import Batch, Method
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import EVALUATION_STEP, train_ssl
-from invariance_probe.study.adversaries import Adversary, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
+from invariance_probe.study.adversaries import (
+    Adversary,
+    AscendedMask,
+    LearnedMask,
+    LearnedPolicy,
+    WorstOfMasks,
+)
 from invariance_probe.study.study import Study
 from invariance_probe.training.adversaries import make_adversary
 
@@ -43,11 +49,26 @@ HYPOTHESIS = {
     "id": "H", "claim": "never judged", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4,
     "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"},
 }  # fmt: skip
-SIMULATED = {"kind": "simulated", "generator": "messenger", "session": "g5", "units": 60, "carriers": 6, "bins": 4000}
+SIMULATED = {
+    "kind": "simulated",
+    "generator": "messenger",
+    "session": "g5",
+    "units": 60,
+    "carriers": 6,
+    "bins": 4000,
+}
 REACH = {"kind": "catalog", "name": "m1-reach/chewie-1"}
 SOURCES = {
-    "G5, 6 messengers of 60 units": (SIMULATED, {"name": "label"}, {"scheme": "blocks", "count": 5, "embargo_s": 1.0}),
-    "reach, Chewie 2013-10-03": (REACH, {"name": "hand_velocity"}, {"scheme": "trials", "count": 5, "embargo_s": 0.5}),
+    "G5, 6 messengers of 60 units": (
+        SIMULATED,
+        {"name": "label"},
+        {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+    ),
+    "reach, Chewie 2013-10-03": (
+        REACH,
+        {"name": "hand_velocity"},
+        {"scheme": "trials", "count": 5, "embargo_s": 0.5},
+    ),
 }
 ADVERSARIES: dict[str, Adversary] = {
     "worst of 12 random (MaxUp)": WorstOfMasks(tries=PASSES),
@@ -67,7 +88,13 @@ class Trained:
     clean: Callable[[Tensor], Tensor]
 
 
-def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, object], steps: int, batches: int) -> Trained:
+def trained(
+    source: dict[str, object],
+    target: dict[str, str],
+    folds: dict[str, object],
+    steps: int,
+    batches: int,
+) -> Trained:
     """Train SimCLR without an adversary, and draw batches from the held-out fold's clean views."""
     study = Study.model_validate({
         "name": "attacked", "question": "What raises the loss?", "recordings": [source], "target": target, "folds": folds,
@@ -78,24 +105,52 @@ def trained(source: dict[str, object], target: dict[str, str], folds: dict[str, 
     })  # fmt: skip
     plan = Plan(study, find_sessions(study, Path("studies")))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.arm == "none" and run.optimisation and run.fold == 0 and run.method.kind == "simclr"]
-    runs = [run for run in runs if run.optimisation.steps == steps and run.fraction == 1 and run.seed < 2][:2]  # type: ignore[union-attr]
-    bench = Workbench.of(open_recording(session.source, session.name, Path("studies")), runs[0], torch.device("cpu"))
+    runs = [
+        run
+        for run in plan.grid
+        if run.arm == "none" and run.optimisation and run.fold == 0 and run.method.kind == "simclr"
+    ]
+    runs = [
+        run
+        for run in runs
+        if run.optimisation.steps == steps and run.fraction == 1 and run.seed < 2
+    ][:2]  # type: ignore[union-attr]
+    bench = Workbench.of(
+        open_recording(session.source, session.name, Path("studies")), runs[0], torch.device("cpu")
+    )
     method, views, _ = train_ssl(bench, runs, lambda steps: None)
     held = bench.folds[0].test
     rng = np.random.default_rng(0)
     drawn = []
     for i in range(batches + LEARNING):
-        windows = torch.from_numpy(np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs]))
+        windows = torch.from_numpy(
+            np.stack([rng.choice(held, min(128, len(held)), replace=False) for _ in runs])
+        )
         made = views.pair(EVALUATION_STEP + i, windows, windows)
-        drawn.append(Batch(made, torch.cat([windows, windows], dim=1), bench.timeline, views.keys, EVALUATION_STEP + i))
+        drawn.append(
+            Batch(
+                made,
+                torch.cat([windows, windows], dim=1),
+                bench.timeline,
+                views.keys,
+                EVALUATION_STEP + i,
+            )
+        )
     return Trained(method, drawn, views.shape[1], views.clean_of)
 
 
 def rises(given: Trained, adversary: Adversary) -> np.ndarray:
     """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
     keys = given.batches[0].keys
-    attack = make_adversary([adversary] * 2, ["shared"] * 2, given.units, _no_modes, torch.device("cpu"), keys, given.clean)
+    attack = make_adversary(
+        [adversary] * 2,
+        ["shared"] * 2,
+        given.units,
+        _no_modes,
+        torch.device("cpu"),
+        keys,
+        given.clean,
+    )
     assert attack is not None
     found = []
     learns = adversary.kind in ("learned_mask", "learned_policy")
@@ -104,7 +159,9 @@ def rises(given: Trained, adversary: Adversary) -> np.ndarray:
             continue
         loss = attack.loss(given.method, batch)
         if i < LEARNING:
-            if loss.requires_grad and adversary.kind == "learned_mask":  # a policy moves without a gradient
+            if (
+                loss.requires_grad and adversary.kind == "learned_mask"
+            ):  # a policy moves without a gradient
                 loss.sum().backward()
             continue
         with torch.no_grad():
@@ -119,9 +176,17 @@ def _no_modes(count: int) -> Tensor:
 def table(given: Trained) -> list[str]:
     """Return the rows of one source: the mean rise by adversary and budget, in nats, and whether it works."""
     random = {b: rises(given, WorstOfMasks(budget=b, tries=1)) for b in BUDGETS}
-    found = {name: {b: rises(given, one.model_copy(update={"budget": b})) for b in BUDGETS} for name, one in ADVERSARIES.items()}
-    rows = ["| adversary | " + " | ".join(f"b = {b}" for b in BUDGETS) + " |", "|---" * (len(BUDGETS) + 1) + "|"]
-    band = [f"{random[b].mean():.3f} (95 % below {np.quantile(random[b], 0.95):.3f})" for b in BUDGETS]
+    found = {
+        name: {b: rises(given, one.model_copy(update={"budget": b})) for b in BUDGETS}
+        for name, one in ADVERSARIES.items()
+    }
+    rows = [
+        "| adversary | " + " | ".join(f"b = {b}" for b in BUDGETS) + " |",
+        "|---" * (len(BUDGETS) + 1) + "|",
+    ]
+    band = [
+        f"{random[b].mean():.3f} (95 % below {np.quantile(random[b], 0.95):.3f})" for b in BUDGETS
+    ]
     rows.append("| random | " + " | ".join(band) + " |")
     maxup = found["worst of 12 random (MaxUp)"]
     for name, by_budget in found.items():
@@ -133,10 +198,14 @@ def table(given: Trained) -> list[str]:
 def policy_table(given: Trained) -> list[str]:
     """Return the rows of one source for the learned policy: the mean rise by strength, beside policies that know nothing."""
     found = {s: {name: rise(given, s) for name, rise in POLICIES.items()} for s in STRENGTHS}
-    rows = ["| policy | " + " | ".join(f"strength {s:g}" for s in STRENGTHS) + " |", "|---" * (len(STRENGTHS) + 1) + "|"]
+    rows = [
+        "| policy | " + " | ".join(f"strength {s:g}" for s in STRENGTHS) + " |",
+        "|---" * (len(STRENGTHS) + 1) + "|",
+    ]
     for name in POLICIES:
         cells = [
-            f"{found[s][name].mean():.3f}{_mark(found[s][name], found[s]['worst of 4 random (MaxUp)'], name)}" for s in STRENGTHS
+            f"{found[s][name].mean():.3f}{_mark(found[s][name], found[s]['worst of 4 random (MaxUp)'], name)}"
+            for s in STRENGTHS
         ]
         rows.append(f"| {name} | " + " | ".join(cells) + " |")
     return rows
@@ -156,12 +225,17 @@ def random_rises(given: Trained, strength: float, worst: bool) -> np.ndarray:
         losses = []
         for draw in range(DRAWS):
             start = position(batch.keys, batch.step, 99, draw)  # type: ignore[arg-type]
-            choice = (uniform(position(start, 0), torch.zeros(runs, 1, dtype=torch.int64), 1).squeeze(2) * CHOICES).to(
-                torch.int64
+            choice = (
+                uniform(position(start, 0), torch.zeros(runs, 1, dtype=torch.int64), 1).squeeze(2)
+                * CHOICES
+            ).to(torch.int64)
+            shown = operate(
+                batch.views, choice.expand(-1, rows), torch.full((runs,), strength), start, at
             )
-            shown = operate(batch.views, choice.expand(-1, rows), torch.full((runs,), strength), start, at)
             with torch.no_grad():
-                losses.append(given.method.loss(replace(batch, views=shown)) - given.method.loss(batch))
+                losses.append(
+                    given.method.loss(replace(batch, views=shown)) - given.method.loss(batch)
+                )
         stacked = torch.stack(losses).double()
         found.append((stacked.max(0).values if worst else stacked.mean(0)).numpy())
     return np.stack(found)
@@ -194,7 +268,12 @@ def main() -> None:
     given = parser.parse_args()
     torch.set_num_threads(1)
     how = " ".join(__doc__.split("\n\n")[2].split())
-    lines = ["# Adversaries of the SSL loss, at equal passes", "", f"Mean rise of the SSL loss in nats. {how}", ""]
+    lines = [
+        "# Adversaries of the SSL loss, at equal passes",
+        "",
+        f"Mean rise of the SSL loss in nats. {how}",
+        "",
+    ]
     for title, (source, target, folds) in SOURCES.items():
         measured = trained(source, target, folds, given.steps, given.batches)
         lines += [f"## {title}", "", *table(measured), "", *policy_table(measured), ""]

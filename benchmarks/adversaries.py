@@ -86,13 +86,17 @@ def sessions(data: Path) -> Iterator[Session]:
     """Yield every session."""
     for world, carriers in WORLDS.items():
         for i in range(SESSIONS):
-            source = MessengerRecording(session=f"s{i}", carriers=carriers, units=60, bins=4000, seed=500 + i)
+            source = MessengerRecording(
+                session=f"s{i}", carriers=carriers, units=60, bins=4000, seed=500 + i
+            )
             yield opened(world, f"s{i}", source, Target(name="label"), 1.0)
     for i in range(SESSIONS):
         yield twins(i)
     for name, file in REACH.items():
         path = str((data / f"m1_reach/{file}-bin0.10-velthresh5.00.npz").resolve())
-        own = NpzRecording(path=path, session=name, activity="spike_count", bin_s="bin_s", trial="trial")
+        own = NpzRecording(
+            path=path, session=name, activity="spike_count", bin_s="bin_s", trial="trial"
+        )
         yield opened("reach", name, own, Target(name="hand_velocity"), 0.5)
 
 
@@ -104,8 +108,13 @@ def opened(world: str, name: str, source: AnySource, target: Target, embargo_s: 
         method=Messengers(), target=target, probe=RidgeProbe(),
     )  # fmt: skip
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    halves = Halves.of(bench, np.arange(len(bench.windows.starts)), BLOCKS, round(embargo_s / recording.bin_s))
-    choosing, scoring = halves.choosing.parts(halves.choosing_penalty), halves.scoring.parts(halves.scoring_penalty)
+    halves = Halves.of(
+        bench, np.arange(len(bench.windows.starts)), BLOCKS, round(embargo_s / recording.bin_s)
+    )
+    choosing, scoring = (
+        halves.choosing.parts(halves.choosing_penalty),
+        halves.scoring.parts(halves.scoring_penalty),
+    )
     return Session(world, name, choosing, scoring, recording.activity.mean(axis=0))
 
 
@@ -132,12 +141,29 @@ def measured(session: Session) -> tuple[list[Row], list[Band]]:
         for budget, limit, (name, select) in product(BUDGETS, LIMITS, SELECTORS.items()):
             attack = Attack(session.choosing, mode, budget, limit)
             chosen = select(attack, np.random.default_rng([1, budget]))
-            damage = float((losses_without(session.scoring, chosen, mode).mean() - everything) / scale)
-            rows.append(Row(session.world, session.name, mode, budget, limit, name, attack.passes, damage))
+            damage = float(
+                (losses_without(session.scoring, chosen, mode).mean() - everything) / scale
+            )
+            rows.append(
+                Row(session.world, session.name, mode, budget, limit, name, attack.passes, damage)
+            )
             if name == REFERENCE and limit == LIMITS[-1]:
-                found = judge(session.scoring, chosen, session.rates, DRAWS, np.random.default_rng(2))
+                found = judge(
+                    session.scoring, chosen, session.rates, DRAWS, np.random.default_rng(2)
+                )
                 own = found.refit if mode == "refit" else found.fixed
-                bands.append(Band(session.world, session.name, mode, budget, own.random, own.low, own.high, found.accepted))
+                bands.append(
+                    Band(
+                        session.world,
+                        session.name,
+                        mode,
+                        budget,
+                        own.random,
+                        own.low,
+                        own.high,
+                        found.accepted,
+                    )
+                )
     return rows, bands
 
 
@@ -148,16 +174,37 @@ def table(rows: list[Row], bands: list[Band], world: str, mode: str, limit: int)
         "|---" * (len(BUDGETS) + 3) + "|",
     ]
     for name in SELECTORS:
-        own = [r for r in rows if (r.world, r.mode, r.limit, r.selector) == (world, mode, limit, name)]
+        own = [
+            r for r in rows if (r.world, r.mode, r.limit, r.selector) == (world, mode, limit, name)
+        ]
         cells = [f"{np.mean([r.damage for r in own if r.budget == b]):.3f}" for b in BUDGETS]
-        works = "-" if name in (*BASELINES, EQUAL) else ", ".join(map(str, works_at(rows, world, mode, limit, name))) or "no"
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {np.mean([r.passes for r in own]):.0f} | {works} |")
+        works = (
+            "-"
+            if name in (*BASELINES, EQUAL)
+            else ", ".join(map(str, works_at(rows, world, mode, limit, name))) or "no"
+        )
+        lines.append(
+            f"| {name} | "
+            + " | ".join(cells)
+            + f" | {np.mean([r.passes for r in own]):.0f} | {works} |"
+        )
     here = [b for b in bands if (b.world, b.mode) == (world, mode)]
-    for what, field in (("rate-matched random, mean", "random"), ("97.5 % of rate-matched random", "high")):
-        cells = [f"{np.mean([getattr(b, field) for b in here if b.budget == k]):.3f}" for k in BUDGETS]
+    for what, field in (
+        ("rate-matched random, mean", "random"),
+        ("97.5 % of rate-matched random", "high"),
+    ):
+        cells = [
+            f"{np.mean([getattr(b, field) for b in here if b.budget == k]):.3f}" for k in BUDGETS
+        ]
         lines.append(f"| {what} | " + " | ".join(cells) + " | | |")
-    taken = [f"{sum(b.accepted for b in here if b.budget == k)} of {sum(b.budget == k for b in here)}" for k in BUDGETS]
-    return [*lines, f"| sets of {REFERENCE} at {LIMITS[-1]} passes accepted | " + " | ".join(taken) + " | | |"]
+    taken = [
+        f"{sum(b.accepted for b in here if b.budget == k)} of {sum(b.budget == k for b in here)}"
+        for k in BUDGETS
+    ]
+    return [
+        *lines,
+        f"| sets of {REFERENCE} at {LIMITS[-1]} passes accepted | " + " | ".join(taken) + " | | |",
+    ]
 
 
 def works_at(rows: list[Row], world: str, mode: str, limit: int, name: str) -> list[int]:
@@ -168,13 +215,18 @@ def works_at(rows: list[Row], world: str, mode: str, limit: int, name: str) -> l
             who: {
                 r.session: r.damage
                 for r in rows
-                if (r.world, r.mode, r.limit, r.budget, r.selector) == (world, mode, limit, budget, who)
+                if (r.world, r.mode, r.limit, r.budget, r.selector)
+                == (world, mode, limit, budget, who)
             }
             for who in (name, EQUAL)
         }
         difference = np.array([of[name][s] - of[EQUAL][s] for s in of[EQUAL]])
         same = np.ptp(difference) == 0
-        p = float(difference[0] <= 0) if same else stats.ttest_1samp(difference, 0.0, alternative="greater").pvalue
+        p = (
+            float(difference[0] <= 0)
+            if same
+            else stats.ttest_1samp(difference, 0.0, alternative="greater").pvalue
+        )
         shown += [budget] if p <= LEVEL else []
     return shown
 
@@ -185,9 +237,17 @@ def summary(rows: list[Row]) -> list[str]:
     heads = [f"{world}, {mode}" for world in worlds for mode in MODES]
     lines = ["| search | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]
     for name in (n for n in SELECTORS if n not in (*BASELINES, EQUAL)):
-        shown = [[works_at(rows, world, mode, limit, name) for limit in LIMITS] for world in worlds for mode in MODES]
+        shown = [
+            [works_at(rows, world, mode, limit, name) for limit in LIMITS]
+            for world in worlds
+            for mode in MODES
+        ]
         lines.append(
-            f"| {name} | " + " | ".join(f"{sum(map(len, cells))} of {len(LIMITS) * len(BUDGETS)}" for cells in shown) + " |"
+            f"| {name} | "
+            + " | ".join(
+                f"{sum(map(len, cells))} of {len(LIMITS) * len(BUDGETS)}" for cells in shown
+            )
+            + " |"
         )
     return [*lines, ""]
 
@@ -217,7 +277,11 @@ and numbers of passes. Made by `python benchmarks/adversaries.py`.
     for world in dict.fromkeys(r.world for r in rows):
         for mode in MODES:
             for limit in LIMITS:
-                lines += [f"## {world}, {mode}, {limit} passes\n", *table(rows, bands, world, mode, limit), ""]
+                lines += [
+                    f"## {world}, {mode}, {limit} passes\n",
+                    *table(rows, bands, world, mode, limit),
+                    "",
+                ]
     return "\n".join(lines)
 
 
@@ -237,8 +301,12 @@ def main(data: Path, out: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, default=Path(os.environ.get("INVARIANCE_PROBE_DATA", "data")))
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data", type=Path, default=Path(os.environ.get("INVARIANCE_PROBE_DATA", "data"))
+    )
     parser.add_argument("--out", type=Path, default=Path("reports/adversaries"))
     arguments = parser.parse_args()
     main(arguments.data, arguments.out)

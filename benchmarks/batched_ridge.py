@@ -17,7 +17,9 @@ from invariance_probe.study.probes import RidgeProbe
 RUNS, ROWS, DIM, FOLDS, ROUNDS = 16, 900, 16, 4, 5
 
 
-def scikit_learn_loop(x: np.ndarray, y: np.ndarray, inner: np.ndarray, penalties: tuple[float, ...]) -> np.ndarray:
+def scikit_learn_loop(
+    x: np.ndarray, y: np.ndarray, inner: np.ndarray, penalties: tuple[float, ...]
+) -> np.ndarray:
     """Fit every run by plain loops over inner folds and penalties; return predictions."""
     predictions = []
     for features in x:
@@ -27,13 +29,17 @@ def scikit_learn_loop(x: np.ndarray, y: np.ndarray, inner: np.ndarray, penalties
             for g in range(FOLDS):
                 kept = inner != g
                 scaler = StandardScaler().fit(features[kept])
-                model = Ridge(alpha=penalty * UNIT * kept.sum()).fit(scaler.transform(features[kept]), y[kept])
+                model = Ridge(alpha=penalty * UNIT * kept.sum()).fit(
+                    scaler.transform(features[kept]), y[kept]
+                )
                 error += ((model.predict(scaler.transform(features[~kept])) - y[~kept]) ** 2).sum()
             errors.append(error)
         scaler = StandardScaler().fit(features)
         best = penalties[int(np.argmin(errors))]
         predictions.append(
-            Ridge(alpha=best * UNIT * len(features)).fit(scaler.transform(features), y).predict(scaler.transform(features))
+            Ridge(alpha=best * UNIT * len(features))
+            .fit(scaler.transform(features), y)
+            .predict(scaler.transform(features))
         )
     return np.stack(predictions)
 
@@ -46,7 +52,11 @@ def main() -> None:
     y = x[0] @ gen.standard_normal((DIM, 2)) + 2 * gen.standard_normal((ROWS, 2))
     inner = np.arange(ROWS) * FOLDS // ROWS
     penalties = RidgeProbe().penalties
-    tx, ty, ti = torch.from_numpy(x), torch.from_numpy(y).expand(RUNS, -1, -1), torch.from_numpy(inner).expand(RUNS, -1)
+    tx, ty, ti = (
+        torch.from_numpy(x),
+        torch.from_numpy(y).expand(RUNS, -1, -1),
+        torch.from_numpy(inner).expand(RUNS, -1),
+    )
     ratios = []
     for _ in range(ROUNDS):
         started = time.perf_counter()
@@ -56,7 +66,9 @@ def main() -> None:
         found = fit_ridge(tx, ty, ti, penalties).predict(tx).numpy()
         ratios.append(loop / (time.perf_counter() - started))
     print(f"largest difference of predictions {np.abs(found - expected).max():.1e}")
-    print(f"ratio {statistics.median(ratios):.0f} ({ROUNDS} rounds: {min(ratios):.0f} to {max(ratios):.0f})")
+    print(
+        f"ratio {statistics.median(ratios):.0f} ({ROUNDS} rounds: {min(ratios):.0f} to {max(ratios):.0f})"
+    )
 
 
 if __name__ == "__main__":

@@ -42,13 +42,19 @@ def model(iterations: int) -> CEBRA:
 
 def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:
     """Return each session of a task opened, with the raw runs of its folds and the SimCLR runs at dose 0."""
-    study = study_of(TASKS[name], 5, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve())
+    study = study_of(
+        TASKS[name], 5, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve()
+    )
     plan = Plan(study, find_sessions(study, Path.cwd()))
     found = []
     for session in plan.sessions:
         own = [run for run in plan.runs if run.session == session.name]
         raw = [run for run in own if run.method.kind == "raw"]
-        ssl = [run for run in plan.grid if run.session == session.name and run.axis == "" and run.setting == ""]
+        ssl = [
+            run
+            for run in plan.grid
+            if run.session == session.name and run.axis == "" and run.setting == ""
+        ]
         recording = open_recording(session.source, session.name, Path.cwd())
         found.append((Workbench.of(recording, raw[0], torch.device("cpu")), raw, ssl))
     return found
@@ -59,7 +65,9 @@ def scored(bench: Workbench, run: Run) -> dict[str, float]:
     part = bench.train_windows(run)
     bins = bench.windows.starts
     scaling = bench.scaling([part], torch.float32)
-    x = scaling.apply(torch.from_numpy(bench.recording.activity[bins])[None, :, None])[0, :, 0].numpy()
+    x = scaling.apply(torch.from_numpy(bench.recording.activity[bins])[None, :, None])[
+        0, :, 0
+    ].numpy()
     torch.manual_seed(run.seed)
     np.random.seed(run.seed)  # noqa: NPY002 - CEBRA draws from the global generators
     fitted = model(ITERATIONS).fit(x[part])
@@ -72,23 +80,39 @@ def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
     """Return steps a second of CEBRA, of a plain loop and of the stacked ensemble, interleaved, at batches of 128 and 64 hidden units."""
     part = bench.train_windows(ssl[0])
     counts = torch.from_numpy(bench.recording.activity[bench.windows.starts[part]]).float()
-    runs = [run.model_copy(update={"optimisation": run.optimisation.model_copy(update={"steps": STEPS})}) for run in ssl[:STACK]]
-    rates: dict[str, list[float]] = {"CEBRA": [], "plain loop (SimCLR)": [], f"stacked SimCLR, K = {STACK}": []}
+    runs = [
+        run.model_copy(
+            update={"optimisation": run.optimisation.model_copy(update={"steps": STEPS})}
+        )
+        for run in ssl[:STACK]
+    ]
+    rates: dict[str, list[float]] = {
+        "CEBRA": [],
+        "plain loop (SimCLR)": [],
+        f"stacked SimCLR, K = {STACK}": [],
+    }
     for _ in range(ROUNDS):
         for name, steps, call in (
             ("CEBRA", STEPS, lambda: model(STEPS).fit(counts.numpy())),
             (
                 "plain loop (SimCLR)",
                 STEPS,
-                lambda: tuned_loop(counts, Size(counts.shape[1], (64, 64, 32), (64, 32), BATCH), STEPS),
+                lambda: tuned_loop(
+                    counts, Size(counts.shape[1], (64, 64, 32), (64, 32), BATCH), STEPS
+                ),
             ),
-            (f"stacked SimCLR, K = {STACK}", STEPS * len(runs), lambda: train_ssl(bench, runs, lambda done: None)),
+            (
+                f"stacked SimCLR, K = {STACK}",
+                STEPS * len(runs),
+                lambda: train_ssl(bench, runs, lambda done: None),
+            ),
         ):
             started = time.perf_counter()
             call()
             rates[name].append(steps / (time.perf_counter() - started))
     return [
-        f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} to {max(values):.0f} |" for name, values in rates.items()
+        f"| {name} | {statistics.median(values):.0f} | {min(values):.0f} to {max(values):.0f} |"
+        for name, values in rates.items()
     ]
 
 
@@ -105,11 +129,19 @@ def main() -> None:
         for bench, raw, _ in benches(name):
             values = {(run.fold, 0): scored(bench, run) for run in raw}
             row = row_of(name, TASKS[name], NAME, bench.recording.session, values)
-            rows = [r for r in rows if (r["task"], r["method"], r["session"]) != (name, NAME, row["session"])] + [row]
+            rows = [
+                r
+                for r in rows
+                if (r["task"], r["method"], r["session"]) != (name, NAME, row["session"])
+            ] + [row]
             print(row, flush=True)
             path.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
     bench, _, ssl = benches(next(iter(TASKS)))[0]
-    table = ["| one core, batches of 128, 64 hidden units | model-steps/s | over rounds |", "|---|---|---|", *speed(bench, ssl)]
+    table = [
+        "| one core, batches of 128, 64 hidden units | model-steps/s | over rounds |",
+        "|---|---|---|",
+        *speed(bench, ssl),
+    ]
     (given.out / "speed.md").write_text("\n".join([*table, ""]), encoding="utf-8")
     print("\n".join(table))
     write_tables(rows, given.out)

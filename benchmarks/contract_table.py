@@ -49,8 +49,14 @@ def outcomes() -> dict[str, bool]:
     """Run the tests, and return whether each passed by its name with its parameter."""
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "tests.xml"
-        paths = ["tests/contracts/test_ensemble.py", *map(str, sorted(Path("tests/methods").glob("test_*losses.py")))]
-        subprocess.run([sys.executable, "-m", "pytest", "-q", "-n", "0", f"--junitxml={report}", *paths], check=False)
+        paths = [
+            "tests/contracts/test_ensemble.py",
+            *map(str, sorted(Path("tests/methods").glob("test_*losses.py"))),
+        ]
+        subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-n", "0", f"--junitxml={report}", *paths],
+            check=False,
+        )
         return {case.attrib["name"]: len(case) == 0 for case in ET.parse(report).iter("testcase")}
 
 
@@ -63,12 +69,20 @@ def passed(found: dict[str, bool], begins: str, kind: str = "") -> str:
 def keeps(rows: list[dict], kind: str, tasks: tuple[str, ...]) -> str:
     """Return the part of the range that a method keeps, the mean over a task's sessions."""
     for task in tasks:
-        found = {(row["method"], row["session"]): row for row in rows if row["task"] == task and "loss" in row}
+        found = {
+            (row["method"], row["session"]): row
+            for row in rows
+            if row["task"] == task and "loss" in row
+        }
         kept = []
         for (method, session), row in found.items():
             if method == kind:
                 floor = found[ROLES["raw"], session]["floor"]
-                ceiling = min(found[ROLES[role], session]["loss"] for role in CEILINGS if (ROLES[role], session) in found)
+                ceiling = min(
+                    found[ROLES[role], session]["loss"]
+                    for role in CEILINGS
+                    if (ROLES[role], session) in found
+                )
                 kept.append((floor - row["loss"]) / (floor - ceiling))
         if kept:
             return f"{sum(kept) / len(kept):.2f}"
@@ -80,7 +94,8 @@ def licence(kind: str) -> str:
     if kind not in LICENCES:
         return "no"
     return "; ".join(
-        one.axis + (f", from {one.fewest_sessions} sessions" if one.fewest_sessions > 1 else "") for one in LICENCES[kind].counted
+        one.axis + (f", from {one.fewest_sessions} sessions" if one.fewest_sessions > 1 else "")
+        for one in LICENCES[kind].counted
     )
 
 

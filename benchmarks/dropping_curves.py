@@ -66,7 +66,10 @@ def session(size: Size) -> Recording:
 def run_of(size: Size) -> Run:
     """The measurement with dropout at .4."""
     views = Views(base=NoSplitting(), transforms=(UnitDropout(rate=0.4),))
-    method = Code(corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=views),), jackknife=size.jackknife)
+    method = Code(
+        corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=views),),
+        jackknife=size.jackknife,
+    )
     return Run(
         fingerprint="", session="s", window=Window(length_bins=size.bins), folds=Folds(embargo_s=1), fold=None, seed=0,
         study_seed=0, method=method, target=Target(name="label"), probe=RidgeProbe(),
@@ -76,14 +79,18 @@ def run_of(size: Size) -> Run:
 def not_blind(*values: object) -> BlindLosses:
     """Stands for blind decoders where they are not timed."""
     folds = range(8)
-    return BlindLosses({(frozenset(pair), f): 0.0 for f in folds for pair in ([f], *([f, g] for g in folds))}, 0.0)
+    return BlindLosses(
+        {(frozenset(pair), f): 0.0 for f in folds for pair in ([f], *([f, g] for g in folds))}, 0.0
+    )
 
 
 def main() -> None:
     """Time every size that is named."""
     torch.set_num_threads(1)
     blind = measure.blind_losses
-    print(f"{'size':18} {'units':>6} {'windows':>8} {'bins':>5} {'jackknife':>10} {'blind':>6} {'s':>8} {'MB':>7}")
+    print(
+        f"{'size':18} {'units':>6} {'windows':>8} {'bins':>5} {'jackknife':>10} {'blind':>6} {'s':>8} {'MB':>7}"
+    )
     for name in sys.argv[1:] or SIZES:
         size = SIZES[name]
         run, made = run_of(size), session(size)

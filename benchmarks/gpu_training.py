@@ -26,7 +26,9 @@ def copies(runs: list[Run], count: int) -> list[Run]:
     optimisation = runs[0].optimisation
     assert optimisation is not None
     longer = optimisation.model_copy(update={"steps": STEPS})
-    return [runs[i % STACK].model_copy(update={"seed": i, "optimisation": longer}) for i in range(count)]
+    return [
+        runs[i % STACK].model_copy(update={"seed": i, "optimisation": longer}) for i in range(count)
+    ]
 
 
 def rates(device: torch.device, models: list[int]) -> dict[str, list[float]]:
@@ -46,7 +48,9 @@ def rates(device: torch.device, models: list[int]) -> dict[str, list[float]]:
             found["plain loop"].append(2 * STEPS / seconds)
         for k in models:
             own = copies(runs, k)
-            seconds = timed(lambda own=own: finished(device, lambda: train_ssl(bench, own, lambda steps: None)))
+            seconds = timed(
+                lambda own=own: finished(device, lambda: train_ssl(bench, own, lambda steps: None))
+            )
             if turn:
                 found[f"stacked, K = {k}"].append(STEPS * k / seconds)
     return found
@@ -70,12 +74,19 @@ def main() -> None:
         raise SystemExit("no CUDA device here: nothing was measured")
     device = torch.device(given.device)
     name = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
-    lines = [f"# Model-steps a second, {name}", "", "| | model-steps/s | x plain loop (rounds) |", "|---|---|---|"]
+    lines = [
+        f"# Model-steps a second, {name}",
+        "",
+        "| | model-steps/s | x plain loop (rounds) |",
+        "|---|---|---|",
+    ]
     found = rates(device, given.models)
     for contender, values in found.items():
         ratios = [value / base for value, base in zip(values, found["plain loop"], strict=True)]
         median = statistics.median
-        lines.append(f"| {contender} | {median(values):.0f} | {median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |")
+        lines.append(
+            f"| {contender} | {median(values):.0f} | {median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |"
+        )
     print("\n".join(lines))
     if given.out:
         given.out.mkdir(parents=True, exist_ok=True)

@@ -49,11 +49,17 @@ def found_in(name: str, folder: Path, keep: Path) -> Found:
     for run in (run for run in plan.baselines if isinstance(run.method, Messengers)):
         stored = keep / f"{run.key()}.json"
         if not stored.exists():
-            bench = Workbench.of(open_recording(sources[run.session], run.session, file.base), run, torch.device("cpu"))
+            bench = Workbench.of(
+                open_recording(sources[run.session], run.session, file.base),
+                run,
+                torch.device("cpu"),
+            )
             measured = MEASURES["messengers"](bench, [run], lambda steps: None)[0].result
             keep.mkdir(parents=True, exist_ok=True)
             stored.write_text(json.dumps(measured.diagnostics), encoding="utf-8")
-        results[run.key()] = RunResult(run.key(), "done", diagnostics=json.loads(stored.read_text(encoding="utf-8")))
+        results[run.key()] = RunResult(
+            run.key(), "done", diagnostics=json.loads(stored.read_text(encoding="utf-8"))
+        )
         print(f"{name}: {run.session}", flush=True)
     report = {
         "messengers": [asdict(point) for point in messengers(plan, results)],
@@ -68,9 +74,13 @@ def in_words(found: Found) -> list[str]:
     lines = []
     for session in dict.fromkeys(p["session"] for p in found.report["messengers"]):
         points = [p for p in found.report["messengers"] if p["session"] == session]
-        taken = sorted({p["budget"] for p in points if p["chosen_with"] == "refit" and p["accepted"]})
+        taken = sorted(
+            {p["budget"] for p in points if p["chosen_with"] == "refit" and p["accepted"]}
+        )
         budgets = sorted({p["budget"] for p in points})
-        largest = next(p for p in points if (p["budget"], p["chosen_with"]) == (budgets[-1], "refit"))
+        largest = next(
+            p for p in points if (p["budget"], p["chosen_with"]) == (budgets[-1], "refit")
+        )
         said = (
             f"sets of {_and(taken)} units cost more than random ones, by both decoders"
             if taken
@@ -78,7 +88,9 @@ def in_words(found: Found) -> list[str]:
         )
         said += f"; the best {budgets[-1]} cost {largest['refit']['chosen']:.2f} of the range when the decoder is fitted again"
         said += f", and it takes {largest['localisation']:.1f} times as many random units as chosen ones to lose half"
-        lines.append(f"* **{session}**. {said[0].upper()}{said[1:]}. {_later(points)} {_moves(found, session)}")
+        lines.append(
+            f"* **{session}**. {said[0].upper()}{said[1:]}. {_later(points)} {_moves(found, session)}"
+        )
     return lines
 
 
@@ -105,14 +117,24 @@ def _moves(found: Found, session: str) -> str:
 
 
 def _and(numbers: list[int]) -> str:
-    return " and ".join([", ".join(map(str, numbers[:-1])), str(numbers[-1])]) if len(numbers) > 1 else str(numbers[0])
+    return (
+        " and ".join([", ".join(map(str, numbers[:-1])), str(numbers[-1])])
+        if len(numbers) > 1
+        else str(numbers[0])
+    )
 
 
 def written(table: Table) -> list[str]:
     """Return a table in Markdown."""
     heads = ["| " + " | ".join(table.columns) + " |", "|---" * len(table.columns) + "|"]
     title = table.title if table.title.endswith("?") else f"{table.title}."
-    return [f"**{title}** {table.note}".rstrip(), "", *heads, *("| " + " | ".join(row) + " |" for row in table.rows), ""]
+    return [
+        f"**{title}** {table.note}".rstrip(),
+        "",
+        *heads,
+        *("| " + " | ".join(row) + " |" for row in table.rows),
+        "",
+    ]
 
 
 def page(all_found: list[Found], out: Path) -> str:
@@ -135,7 +157,14 @@ animals in general.
     for found in all_found:
         chart = damage_curves(found.report["messengers"])
         (out / f"{found.name}.svg").write_text(chart.svg, encoding="utf-8")
-        lines += [f"## {found.question}", "", *in_words(found), "", f"![{chart.alt}]({found.name}.svg)", ""]
+        lines += [
+            f"## {found.question}",
+            "",
+            *in_words(found),
+            "",
+            f"![{chart.alt}]({found.name}.svg)",
+            "",
+        ]
         for table in messenger_tables(found.report):
             lines += written(table)
     return "\n".join(lines)
@@ -150,7 +179,9 @@ def main(studies: Path, out: Path, keep: Path) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--studies", type=Path, default=Path("studies"))
     parser.add_argument("--out", type=Path, default=Path("reports/messengers"))
     parser.add_argument("--keep", type=Path, default=Path("runs/messengers"))

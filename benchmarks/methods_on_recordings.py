@@ -33,7 +33,10 @@ ENCODER = {"kind": "mlp", "widths": [64, 64, 32]}
 FASTER = {"target_decay": 0.5, "training": {"learning_rate": 1e-2}}
 """What BYOL's calibration was run at; at the common learning rate moving targets learn little in so few steps."""
 PAIRS: list[dict[str, Any]] = [
-    *({"kind": kind, "encoder": ENCODER} for kind in ("simclr", "moco", "simsiam", "barlow_twins", "vicreg", "swap_vae")),
+    *(
+        {"kind": kind, "encoder": ENCODER}
+        for kind in ("simclr", "moco", "simsiam", "barlow_twins", "vicreg", "swap_vae")
+    ),
     *({"kind": kind, "encoder": ENCODER, **FASTER} for kind in ("byol", "myow")),
 ]
 LABELLED = {"kind": "y_aware", "encoder": ENCODER}
@@ -42,10 +45,32 @@ REACH = [
      "activity": "spike_count", "bin_s": "bin_s", "trial": "trial"}
     for session, file in (("chewie-1", "chewie-10032013"), ("chewie-2", "chewie-12192013"), ("mihi-1", "mihi-03032014"))
 ]  # fmt: skip
-WHOLE = [{**REACH[0], "path": "m1_reach/chewie-10032013-bin0.10-velthresh0.00.npz", "session": "chewie-1-every-bin"}]
-SLEEP = [{"kind": "npz", "path": "sleep_ca1/mouse_ca1_12h_4s.npz", "session": "ca1", "activity": "spike_count", "bin_s": "bin_s"}]
+WHOLE = [
+    {
+        **REACH[0],
+        "path": "m1_reach/chewie-10032013-bin0.10-velthresh0.00.npz",
+        "session": "chewie-1-every-bin",
+    }
+]
+SLEEP = [
+    {
+        "kind": "npz",
+        "path": "sleep_ca1/mouse_ca1_12h_4s.npz",
+        "session": "ca1",
+        "activity": "spike_count",
+        "bin_s": "bin_s",
+    }
+]
 
-WORLD = {"kind": "simulated", "generator": "redundancy", "sessions": 2, "seed": 77, "units": 60, "information": 2.0, "bins": 1620}
+WORLD = {
+    "kind": "simulated",
+    "generator": "redundancy",
+    "sessions": 2,
+    "seed": 77,
+    "units": 60,
+    "information": 2.0,
+    "bins": 1620,
+}
 
 
 def in_time(near_s: float, far_s: float, **sequence: Any) -> list[dict[str, Any]]:
@@ -134,7 +159,10 @@ CEILINGS = ("raw", "square_roots", "supervised")
 
 def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
     """Return the study whose identity dose is the comparison: what its views lose and their jitter are part of every view."""
-    recordings = [{**source, "path": str(data / source["path"])} if "path" in source else source for source in task["recordings"]]
+    recordings = [
+        {**source, "path": str(data / source["path"])} if "path" in source else source
+        for source in task["recordings"]
+    ]
     dropout = {"kind": "unit_dropout", "rate": task.get("dropout", 0.2), "value": "silent"}
     views = task.get("views", {"transforms": [dropout, {"kind": "gaussian_noise"}]})
     axis = "spike_thinning.rate" if "views" in task else "gaussian_noise.sigma"
@@ -150,10 +178,14 @@ def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
     })  # fmt: skip
 
 
-def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers: int) -> list[dict[str, Any]]:
+def measured(
+    name: str, task: dict[str, Any], seeds: int, store: Store, workers: int
+) -> list[dict[str, Any]]:
     """Measure a task and return one row a method and session: the mean of every score, and an interval of the leading one."""
     seeds = task.get("seeds", seeds)
-    study = study_of(task, seeds, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve())
+    study = study_of(
+        task, seeds, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve()
+    )
     plan = Plan(study, find_sessions(study, Path.cwd()))
     kinds = {method["kind"] for method in task["methods"]}
 
@@ -163,20 +195,39 @@ def measured(name: str, task: dict[str, Any], seeds: int, store: Store, workers:
         return own or beside or run.method.kind == "shift_null"
 
     found = measure(
-        plan, store, Place(Path.cwd(), store.root.resolve()), partial(run_local, workers=workers), _tell(name), needed
+        plan,
+        store,
+        Place(Path.cwd(), store.root.resolve()),
+        partial(run_local, workers=workers),
+        _tell(name),
+        needed,
     ).results
     scores: dict[tuple[str, str], Scores] = {}
     for run in plan.runs:
-        if run.fold is not None and needed(run) and (result := found.get(run.key())) is not None and result.status != "failed":
+        if (
+            run.fold is not None
+            and needed(run)
+            and (result := found.get(run.key())) is not None
+            and result.status != "failed"
+        ):
             values = {**result.diagnostics, "loss": float(np.mean(result.block_losses))}
             values |= {"floor": float(np.mean(result.floor_losses))} if result.floor_losses else {}
-            scores.setdefault((ROLES.get(run.method.kind, run.method.kind), run.session), {})[run.fold, run.seed] = values
+            scores.setdefault((ROLES.get(run.method.kind, run.method.kind), run.session), {})[
+                run.fold, run.seed
+            ] = values
     return [row_of(name, task, *key, values) for key, values in scores.items()]
 
 
-def row_of(name: str, task: dict[str, Any], method: str, session: str, values: Scores) -> dict[str, Any]:
+def row_of(
+    name: str, task: dict[str, Any], method: str, session: str, values: Scores
+) -> dict[str, Any]:
     """Return means over folds and seeds of the scores, and the leading one by fold."""
-    row: dict[str, Any] = {"task": name, "method": method, "session": session, "models": len(values)}
+    row: dict[str, Any] = {
+        "task": name,
+        "method": method,
+        "session": session,
+        "models": len(values),
+    }
     for score in (task["score"], *task.get("beside", ()), "loss", "floor"):
         by_fold: dict[int, list[float]] = {}
         for (fold, _), scored in values.items():
@@ -208,7 +259,10 @@ def table(task: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
         return float(np.mean([row.get(what, np.nan) for row in by_method[method].values()]))
 
     known = [own for role in CEILINGS if (own := by_method.get(ROLES[role]))]
-    ceiling = {session: min(own[session]["loss"] for own in known if session in own) for session in sessions}
+    ceiling = {
+        session: min(own[session]["loss"] for own in known if session in own)
+        for session in sessions
+    }
     heads = [
         "method",
         *(f"{score}, {session}" for session in sessions),
@@ -219,10 +273,17 @@ def table(task: dict[str, Any], rows: list[dict[str, Any]]) -> list[str]:
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for method in sorted(by_method, key=lambda own: -np.nan_to_num(mean(own, score), nan=-9)):
         own = by_method[method]
-        kept = [(raw[s]["floor"] - row["loss"]) / (raw[s]["floor"] - ceiling[s]) for s, row in own.items() if "loss" in row]
+        kept = [
+            (raw[s]["floor"] - row["loss"]) / (raw[s]["floor"] - ceiling[s])
+            for s, row in own.items()
+            if "loss" in row
+        ]
         cells = [interval(own[session]) if session in own else "" for session in sessions]
         cells += [f"{mean(method, what):.3f}" for what in task.get("beside", ())]
-        cells += [f"{np.mean(kept):.2f}" if kept else "", "" if method == ROLES["raw"] else beats(own, raw)]
+        cells += [
+            f"{np.mean(kept):.2f}" if kept else "",
+            "" if method == ROLES["raw"] else beats(own, raw),
+        ]
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
     return [*lines, ""]
 
@@ -236,7 +297,13 @@ def interval(row: dict[str, Any]) -> str:
 
 def beats(own: dict[str, dict[str, Any]], raw: dict[str, dict[str, Any]]) -> str:
     """Say whether the leading score is above the raw decoder's, fold by fold: shown, shown not to be, or neither, at .05 two-sided."""
-    differences = np.array([value - raw[s]["by_fold"][fold] for s, row in own.items() for fold, value in row["by_fold"].items()])
+    differences = np.array(
+        [
+            value - raw[s]["by_fold"][fold]
+            for s, row in own.items()
+            for fold, value in row["by_fold"].items()
+        ]
+    )
     p = stats.ttest_1samp(differences, 0.0).pvalue if len(differences) > 1 else 1.0
     word = "not shown" if not p < 0.05 else ("yes" if differences.mean() > 0 else "no, below it")
     return f"{word} ({differences.mean():+.3f})"

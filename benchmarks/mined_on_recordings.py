@@ -29,7 +29,10 @@ from invariance_probe.runner import cores, measure, read_results
 from invariance_probe.study.load import open_study
 from invariance_probe.study.study import Study
 
-STUDIES = {"A night of CA1": "studies/mined_sleep.yaml", "Reaches of M1": "studies/mined_reach.yaml"}
+STUDIES = {
+    "A night of CA1": "studies/mined_sleep.yaml",
+    "Reaches of M1": "studies/mined_reach.yaml",
+}
 FEW = "two seeds; nothing is claimed of what pairs share, and no benefit can be"
 NOTES = {
     "A night of CA1": f"One recording, {FEW}.",
@@ -66,8 +69,13 @@ def contrast_lines(findings: Findings) -> list[str]:
     for found in findings.hypotheses:
         lines += [f"Verdict: **{found.verdict}** ({found.scope}). {found.sentence}", ""]
         lines += ["| contrast | estimate | 90 % interval |", "|---|---|---|"]
-        own = [(e.name, e) for e in found.estimands] + [(f"{e.name}, {e.setting}", e) for e in found.swept]
-        lines += [f"| {name} | {e.estimate:+.3f} | {e.ci_low:+.3f} to {e.ci_high:+.3f} |" for name, e in own]
+        own = [(e.name, e) for e in found.estimands] + [
+            (f"{e.name}, {e.setting}", e) for e in found.swept
+        ]
+        lines += [
+            f"| {name} | {e.estimate:+.3f} | {e.ci_low:+.3f} to {e.ci_high:+.3f} |"
+            for name, e in own
+        ]
         lines += ["", *_pair_lines(found), ""]
         lines += [f"- {gate.name}: {_PASSED[gate.passed]}, {gate.detail}" for gate in found.gates]
         lines += ["", f"Cannot support: {found.cannot_support}", ""]
@@ -82,7 +90,9 @@ def _pair_lines(found: HypothesisFinding) -> list[str]:
     lines = [f"| pairs | {' | '.join(arms)} |", "|---" * (len(arms) + 1) + "|"]
     for name in dict.fromkeys(pair.name for pair in found.pairs):
         by_arm = {pair.arm: pair.estimate for pair in found.pairs if pair.name == name}
-        lines.append(f"| {name} | {' | '.join(f'{by_arm[arm]:.3f}' if arm in by_arm else '' for arm in arms)} |")
+        lines.append(
+            f"| {name} | {' | '.join(f'{by_arm[arm]:.3f}' if arm in by_arm else '' for arm in arms)} |"
+        )
     return lines
 
 
@@ -90,23 +100,38 @@ def myow_lines(plan: Plan, results: dict[str, RunResult]) -> list[str]:
     """Return what MYOW keeps and gains, and what it mined, in Markdown."""
     losses = list(read_losses(plan, results).values())
     labels = {
-        name: next(setting.label for setting in plan.settings if setting.label.startswith(label)) if label else ""
+        name: next(setting.label for setting in plan.settings if setting.label.startswith(label))
+        if label
+        else ""
         for name, label in LABELS.items()
     }
     lines = ["| method | keeps of the range |", "|---|---|"]
     for name, label in labels.items():
         kept = [each.retention(each.ssl(at("", 0.0, "none", label))) for each in losses]
-        lines.append(f"| {name} | {np.mean(kept):.3f} ({', '.join(f'{value:.2f}' for value in kept)}) |")
+        lines.append(
+            f"| {name} | {np.mean(kept):.3f} ({', '.join(f'{value:.2f}' for value in kept)}) |"
+        )
     lines += ["", "| gain of MYOW over | R | 90 % interval |", "|---|---|---|"]
     for name in ("BYOL", "MYOW, random views"):
-        sample = Sample(tuple(_gain(each, labels["MYOW"], labels[name]) for each in losses), tuple(_subjects(losses)))
+        sample = Sample(
+            tuple(_gain(each, labels["MYOW"], labels[name]) for each in losses),
+            tuple(_subjects(losses)),
+        )
         low, high = sample.interval()
         lines.append(f"| {name} | {sample.estimate:+.3f} | {low:+.3f} to {high:+.3f} |")
-    lines += ["", f"| pairs of | session | {' | '.join(PURITY.values())} |", "|---|---|" + "---|" * len(PURITY)]
+    lines += [
+        "",
+        f"| pairs of | session | {' | '.join(PURITY.values())} |",
+        "|---|---|" + "---|" * len(PURITY),
+    ]
     for name in ("MYOW", "MYOW, random views"):
         for session in plan.sessions:
             figures = _mined(plan, results, session.name, labels[name])
-            lines.append(f"| {name} | {session.name} | " + " | ".join(f"{figures[own]:.3f}" for own in PURITY) + " |")
+            lines.append(
+                f"| {name} | {session.name} | "
+                + " | ".join(f"{figures[own]:.3f}" for own in PURITY)
+                + " |"
+            )
     return [*lines, ""]
 
 
@@ -121,7 +146,9 @@ def _subjects(losses: list[SessionLosses]) -> list[str]:
 
 def _mined(plan: Plan, results: dict[str, RunResult], session: str, label: str) -> dict[str, float]:
     """Return the means over seeds and folds of what a session's runs say of the pairs that they mined."""
-    own = [run for run in plan.grid if _needed(run) and (run.session, run.setting) == (session, label)]
+    own = [
+        run for run in plan.grid if _needed(run) and (run.session, run.setting) == (session, label)
+    ]
     found = [results[run.key()].diagnostics for run in own if run.key() in results]
     return {name: float(np.mean([each[name] for each in found])) for name in PURITY}
 
@@ -150,7 +177,9 @@ def _tell(event: dict[str, Any]) -> None:
 
 def main() -> None:
     """Read both studies, measure MYOW beside them, print the tables and write them."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("reports/mined"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int, default=cores())
@@ -168,7 +197,11 @@ def main() -> None:
             *contrast_lines(infer(plan, results, {})),
         ]
         beside = Plan(with_myow(plan.study), plan.sessions)
-        lines += ["### MYOW's own mining", "", *myow_lines(beside, measured(beside, store, given.workers))]
+        lines += [
+            "### MYOW's own mining",
+            "",
+            *myow_lines(beside, measured(beside, store, given.workers)),
+        ]
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "README.md").write_text("\n".join(lines), encoding="utf-8")
     print("\n".join(lines))

@@ -12,7 +12,14 @@ import torch
 from matplotlib.figure import Figure
 
 from invariance_probe.methods.mutual_information import BOUNDS
-from invariance_probe.probing.measurements.gaussian_information import READ, SEEDS, SETTINGS, TRUTHS, WIDTH, bound_on_gaussians
+from invariance_probe.probing.measurements.gaussian_information import (
+    READ,
+    SEEDS,
+    SETTINGS,
+    TRUTHS,
+    WIDTH,
+    bound_on_gaussians,
+)
 
 OPENING = f"""# Bounds on mutual information
 
@@ -30,12 +37,22 @@ def main(out: Path) -> None:
     """Train, print the table, and write page, figure and numbers."""
     torch.set_num_threads(1)
     found = {bound: bound_on_gaussians(bound, SETTINGS) for bound in BOUNDS}
-    cells = {bound: [f"{v.mean():.2f} ± {v.std(axis=1, ddof=1).mean():.2f}" for v in values] for bound, values in found.items()}
+    cells = {
+        bound: [f"{v.mean():.2f} ± {v.std(axis=1, ddof=1).mean():.2f}" for v in values]
+        for bound, values in found.items()
+    }
     table = ["| truth | " + " | ".join(BOUNDS) + " |", "|---" * (len(BOUNDS) + 1) + "|"]
-    table += [f"| {truth:g} | " + " | ".join(cells[bound][i] for bound in BOUNDS) + " |" for i, truth in enumerate(TRUTHS)]
+    table += [
+        f"| {truth:g} | " + " | ".join(cells[bound][i] for bound in BOUNDS) + " |"
+        for i, truth in enumerate(TRUTHS)
+    ]
     print("\n".join(table))
     out.mkdir(parents=True, exist_ok=True)
-    page = f"{OPENING}\n" + "\n".join(table) + "\n\n![What every bound says against the truth](mutual_information.svg)\n"
+    page = (
+        f"{OPENING}\n"
+        + "\n".join(table)
+        + "\n\n![What every bound says against the truth](mutual_information.svg)\n"
+    )
     (out / "mutual_information.md").write_text(page, encoding="utf-8")
     summary = {
         bound: [
@@ -44,7 +61,9 @@ def main(out: Path) -> None:
         ]
         for bound, values in found.items()
     }
-    (out / "mutual_information.json").write_text(json.dumps(summary, indent=1) + "\n", encoding="utf-8")
+    (out / "mutual_information.json").write_text(
+        json.dumps(summary, indent=1) + "\n", encoding="utf-8"
+    )
     draw(found).savefig(out / "mutual_information.svg", metadata={"Date": None})
 
 
@@ -55,7 +74,9 @@ def draw(found: dict[str, np.ndarray]) -> Figure:
     for axes, (bound, values) in zip(grid.flat, found.items(), strict=True):
         mean, spread = values.mean(axis=(1, 2)), values.std(axis=2, ddof=1).mean(axis=1)
         axes.plot(TRUTHS, TRUTHS, color="#888888", linestyle="--", linewidth=1)
-        axes.fill_between(TRUTHS, mean - spread, mean + spread, color="#0072B2", alpha=0.2, linewidth=0)
+        axes.fill_between(
+            TRUTHS, mean - spread, mean + spread, color="#0072B2", alpha=0.2, linewidth=0
+        )
         axes.plot(TRUTHS, mean, color="#0072B2", marker="o", markersize=3)
         axes.set_title(bound, fontsize=10, loc="left")
         axes.set_ylim(-1, 14)

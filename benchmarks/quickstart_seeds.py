@@ -16,7 +16,11 @@ from invariance_probe.runner import run_study
 from invariance_probe.study.load import open_study
 
 STUDY = Path(__file__).parent.parent / "studies" / "quickstart.yaml"
-TRUTH = {"one-neuron": ("sensitive", "few"), "distributed": ("tolerated", "spread"), "redundant": ("invariant", "spread")}
+TRUTH = {
+    "one-neuron": ("sensitive", "few"),
+    "distributed": ("tolerated", "spread"),
+    "redundant": ("invariant", "spread"),
+}
 """Verdict and word about the number of units of each hypothesis."""
 
 
@@ -29,12 +33,16 @@ def found(seed: int, runs: Path, out: Path, workers: int | None) -> Mapping[str,
     """Run the quickstart with worlds and training of one seed, and return its findings by hypothesis."""
     worlds = [f"recordings.{number}.seed={seed}" for number in range(len(TRUTH))]
     file = open_study(STUDY, [f"training.study_seed={seed}", *worlds])
-    return {finding.id: finding for finding in run_study(file, runs, out, workers).findings.hypotheses}
+    return {
+        finding.id: finding for finding in run_study(file, runs, out, workers).findings.hypotheses
+    }
 
 
 def main() -> None:
     """Run the studies one after another, and count."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=20)
     parser.add_argument("--runs", type=Path, default=Path("runs/quickstart-seeds"))
     parser.add_argument("--workers", type=int, default=None)
@@ -44,7 +52,11 @@ def main() -> None:
         findings = found(seed, asked.runs, asked.runs / "reports" / str(seed), asked.workers)
         for name, truth in TRUTH.items():
             right[name] += worded(findings[name]) == truth
-        print(f"seed {seed}: " + "; ".join(f"{name} {', '.join(worded(findings[name]))}" for name in TRUTH), flush=True)
+        print(
+            f"seed {seed}: "
+            + "; ".join(f"{name} {', '.join(worded(findings[name]))}" for name in TRUTH),
+            flush=True,
+        )
     for name, count in right.items():
         print(f"{name}: right in {count} of {asked.seeds}")
 

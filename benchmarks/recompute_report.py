@@ -30,13 +30,19 @@ def recompute(study: Path, folder: Path) -> int:
     """Compare a report with what its tables give; returns the number of figures that differ."""
     tables = Tables.read(study, folder)
     if "adaptive" in tables.study.get("training", {}):
-        sys.exit("several looks at the seeds (training.adaptive) are not recomputed; use a study with a fixed number")
+        sys.exit(
+            "several looks at the seeds (training.adaptive) are not recomputed; use a study with a fixed number"
+        )
     declared = [h for h in tables.study["hypotheses"] if h.get("kind") != "contrast"]
     for h in tables.study["hypotheses"]:
         if h.get("kind") == "contrast":
-            print(f"{h['id']}: a contrast; not recomputed, its p value enters Holm's procedure as reported")
+            print(
+                f"{h['id']}: a contrast; not recomputed, its p value enters Holm's procedure as reported"
+            )
     worst: dict[str, list[tuple[float, str, Any, Any]]] = {}
-    for kind, where, reported, found in rows_of(tables, [Judgement(Hypothesis(tables, h)) for h in declared]):
+    for kind, where, reported, found in rows_of(
+        tables, [Judgement(Hypothesis(tables, h)) for h in declared]
+    ):
         worst.setdefault(kind, []).append((difference(reported, found), where, reported, found))
     wrong = 0
     print(f"{'figures':45} {'number':>6} {'largest difference':>18}")
@@ -51,5 +57,7 @@ def recompute(study: Path, folder: Path) -> int:
 
 if __name__ == "__main__":
     if len(sys.argv) != 3:
-        sys.exit(f"usage: {sys.argv[0]} STUDY.yaml REPORT_FOLDER, got {len(sys.argv) - 1} arguments")
+        sys.exit(
+            f"usage: {sys.argv[0]} STUDY.yaml REPORT_FOLDER, got {len(sys.argv) - 1} arguments"
+        )
     sys.exit(1 if recompute(Path(sys.argv[1]), Path(sys.argv[2])) else 0)

@@ -43,11 +43,17 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
         place,
         partial(run_local, workers=workers),
         lambda event: None,
-        lambda run: isinstance(run.method, Reliance | Raw | Code | ShiftNull),  # the latter say whether a session can be decoded
+        lambda run: isinstance(
+            run.method, Reliance | Raw | Code | ShiftNull
+        ),  # the latter say whether a session can be decoded
     )
     report = {
-        "reliance": [asdict(point) for point in reliance(plan, measured.results, measured.left_out)],
-        "sessions": [asdict(finding) for finding in session_findings(plan, measured.results).values()],
+        "reliance": [
+            asdict(point) for point in reliance(plan, measured.results, measured.left_out)
+        ],
+        "sessions": [
+            asdict(finding) for finding in session_findings(plan, measured.results).values()
+        ],
         "settings": plan.study.model_dump(mode="json"),
     }
     return plan.study.question, finite(report)
@@ -58,8 +64,13 @@ def in_words(points: list[dict[str, Any]]) -> list[str]:
     lines = []
     for session in dict.fromkeys(p["session"] for p in points):
         largest = max(p["budget"] for p in points)
-        of = {p["chosen_for"]: p for p in points if (p["session"], p["budget"]) == (session, largest)}
-        said = [_cost(of["refit"], "refit", "objective"), _cost(of["objective"], "objective", "refit")]
+        of = {
+            p["chosen_for"]: p for p in points if (p["session"], p["budget"]) == (session, largest)
+        }
+        said = [
+            _cost(of["refit"], "refit", "objective"),
+            _cost(of["objective"], "objective", "refit"),
+        ]
         overlap = f"{of['refit']['overlap']:.2f} of their units are common ({of['refit']['overlap_chance']:.2f} by chance)"
         lines.append(f"* **{session}**. {said[0]} {said[1]} By Jaccard index {overlap}.")
     return lines
@@ -78,7 +89,9 @@ def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
 
 def main() -> None:
     """Measure, and write the page and its figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--out", type=Path, default=Path("reports/messengers"))
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     parser.add_argument("--workers", type=int, default=cores())
@@ -92,7 +105,14 @@ def main() -> None:
         question, report = found_in(name, given.runs, given.workers)
         chart = reliance_curves(report["reliance"])
         (given.out / f"objective-{name}.svg").write_text(chart.svg, encoding="utf-8")
-        lines += [f"## {question}", "", *in_words(report["reliance"]), "", f"![{chart.alt}](objective-{name}.svg)", ""]
+        lines += [
+            f"## {question}",
+            "",
+            *in_words(report["reliance"]),
+            "",
+            f"![{chart.alt}](objective-{name}.svg)",
+            "",
+        ]
         for table in reliance_tables(report):
             lines += written(table)
     (given.out / "objective.md").write_text("\n".join(lines), encoding="utf-8")

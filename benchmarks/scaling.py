@@ -66,7 +66,12 @@ def main() -> None:
         for _ in range(given.rounds):
             for workers, own in rates.items():
                 own.append(by_workers(many, session, workers))
-        lines += [f"## {kernels}", "", "| workers | model-steps/s | x one worker (rounds) |", "|---|---|---|"]
+        lines += [
+            f"## {kernels}",
+            "",
+            "| workers | model-steps/s | x one worker (rounds) |",
+            "|---|---|---|",
+        ]
         for workers, own in rates.items():
             ratios = [rate / base for rate, base in zip(own, rates[1], strict=True)]
             spread = f"{statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
@@ -74,7 +79,10 @@ def main() -> None:
         lines += ["", "| models K | model-steps/s | memory so far, MB |", "|---|---|---|"]
         for k in MODELS:
             some = copies(runs, k, kernels, STEPS)
-            seconds = [timed(lambda some=some: train_ssl(bench, some, lambda steps: None)) for _ in range(given.rounds + 1)][1:]
+            seconds = [
+                timed(lambda some=some: train_ssl(bench, some, lambda steps: None))
+                for _ in range(given.rounds + 1)
+            ][1:]
             memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
             lines.append(f"| {k} | {STEPS * k / statistics.median(seconds):.0f} | {memory:.0f} |")
         lines.append("")

@@ -34,13 +34,22 @@ def night(folder: Path) -> dict[str, np.ndarray]:
 def track(folder: Path, name: str) -> dict[str, np.ndarray]:
     """Return a session on a track with its states."""
     with np.load(folder / "hippocampus_track" / f"{name}.npz") as file:
-        counts, time, place = file["spike_count_100ms"], file["time_100ms"], file["xy_pix_100ms"].astype(np.float64)
+        counts, time, place = (
+            file["spike_count_100ms"],
+            file["time_100ms"],
+            file["xy_pix_100ms"].astype(np.float64),
+        )
     smooth = gaussian_filter1d(place, SMOOTHING_S / BIN_S, axis=0)
     speed = np.linalg.norm(np.gradient(smooth, axis=0), axis=1) / BIN_S
     resting = np.logical_or.reduce([(time >= start) & (time < end) for start, end in RESTS[name]])
     state = np.where(resting, 2, np.where(speed > MOVING, 0, 1))
     keep = np.setdiff1d(np.arange(counts.shape[1]), NOISE[name])
-    return {"spike_count": counts[:, keep], "position": place, "state": state.astype(np.int64), "bin_s": np.float64(BIN_S)}
+    return {
+        "spike_count": counts[:, keep],
+        "position": place,
+        "state": state.astype(np.int64),
+        "bin_s": np.float64(BIN_S),
+    }
 
 
 def main() -> None:
@@ -54,7 +63,9 @@ def main() -> None:
     for name, arrays in made.items():
         np.savez_compressed(asked.out / f"{name}.npz", **arrays)  # type: ignore[arg-type]
         counts = np.bincount(arrays["state"])
-        print(f"{asked.out / name}.npz: {arrays['spike_count'].shape[1]} units; bins in states 0, 1, 2: {counts.tolist()}")
+        print(
+            f"{asked.out / name}.npz: {arrays['spike_count'].shape[1]} units; bins in states 0, 1, 2: {counts.tolist()}"
+        )
 
 
 if __name__ == "__main__":

@@ -14,7 +14,11 @@ import torch
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.hypotheses.contrast.judging import AGAINST, contrast_claims, decide_contrast
+from invariance_probe.inference.hypotheses.contrast.judging import (
+    AGAINST,
+    contrast_claims,
+    decide_contrast,
+)
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import BESIDE, Plan
 from invariance_probe.probing import MEASURES
@@ -72,14 +76,20 @@ def judged(study: Bank) -> str:
     scale = study.ranges.reshape(-1, 1, 1)
     samples = {
         AGAINST[control]: Sample(
-            tuple(Effect(np.full((1, 1), x), r) for x, r in zip(study.contrasts[:, i], scale, strict=True)), subjects
+            tuple(
+                Effect(np.full((1, 1), x), r)
+                for x, r in zip(study.contrasts[:, i], scale, strict=True)
+            ),
+            subjects,
         )
         for i, control in enumerate(FOUR)
     }
     return decide_contrast(contrast_claims(samples, 0.0, {}))
 
 
-def study_of(world: Mapping[str, Any], pairing: Mapping[str, Any], dimensions: int, sessions: int, bins: int) -> Study:
+def study_of(
+    world: Mapping[str, Any], pairing: Mapping[str, Any], dimensions: int, sessions: int, bins: int
+) -> Study:
     """Return the study whose sessions are a bank's."""
     recording = {
         "kind": "simulated", "generator": "replay", "session": "g7", "sessions": sessions, "seed": SEED, "units": 40, "bins": bins,
@@ -101,15 +111,28 @@ def measured(study: Study) -> Bank:
     contrasts, ranges = [], []
     for session in plan.sessions:
         own = [run for run in plan.runs if run.session == session.name and run.setting != BESIDE]
-        runs = {kind: [run for run in own if run.method.kind == kind] for kind in ("linear_ssl", "raw")}
-        bench = Workbench.of(open_recording(session.source, session.name, Path()), runs["raw"][0], torch.device("cpu"))
-        found = {kind: [m.result for m in MEASURES[kind](bench, runs[kind], lambda _: None)] for kind in runs}
-        scale = np.mean([r.floor_losses for r in found["raw"]]) - np.mean([r.block_losses for r in found["raw"]])
+        runs = {
+            kind: [run for run in own if run.method.kind == kind] for kind in ("linear_ssl", "raw")
+        }
+        bench = Workbench.of(
+            open_recording(session.source, session.name, Path()),
+            runs["raw"][0],
+            torch.device("cpu"),
+        )
+        found = {
+            kind: [m.result for m in MEASURES[kind](bench, runs[kind], lambda _: None)]
+            for kind in runs
+        }
+        scale = np.mean([r.floor_losses for r in found["raw"]]) - np.mean(
+            [r.block_losses for r in found["raw"]]
+        )
         losses: dict[str, list[float]] = {}
         for run, result in zip(runs["linear_ssl"], found["linear_ssl"], strict=True):
             losses.setdefault(run.arm, []).append(float(np.mean(result.block_losses)))
         mean = {arm: float(np.mean(values)) for arm, values in losses.items()}
-        contrasts.append([mean["none" if control == "local" else control] - mean["mined"] for control in FOUR])
+        contrasts.append(
+            [mean["none" if control == "local" else control] - mean["mined"] for control in FOUR]
+        )
         ranges.append(scale)
     return Bank(np.array(contrasts), np.array(ranges))
 
@@ -120,8 +143,14 @@ def line(name: str, fraction: float, bank: Bank, studies: int) -> str:
     words = bank.words(rng, studies)
     again = [bank.drawn(rng, len(bank.ranges)).words(rng, 50) for _ in range(BANKS)]
     low, high = np.quantile([own["beneficial"] for own in again], [0.025, 0.975])
-    mean, error = bank.contrasts.mean(axis=0), bank.contrasts.std(axis=0, ddof=1) / len(bank.ranges) ** 0.5
-    means = " | ".join(f"{m:+.3f} ± {e:.3f}" for m, e in zip(mean / bank.ranges.mean(), error / bank.ranges.mean(), strict=True))
+    mean, error = (
+        bank.contrasts.mean(axis=0),
+        bank.contrasts.std(axis=0, ddof=1) / len(bank.ranges) ** 0.5,
+    )
+    means = " | ".join(
+        f"{m:+.3f} ± {e:.3f}"
+        for m, e in zip(mean / bank.ranges.mean(), error / bank.ranges.mean(), strict=True)
+    )
     return f"| {name} | {fraction:g} | {words['beneficial']:.3f} [{low:.2f}, {high:.2f}] | {words['harmful']:.3f} | {means} |"
 
 
@@ -137,7 +166,11 @@ def main() -> None:
     lines = []
     for name, (world, pairing, dimensions) in WORLDS.items():
         for fraction in FRACTIONS:
-            bank = measured(study_of({**world, "fraction": fraction}, pairing, dimensions, asked.sessions, asked.bins))
+            bank = measured(
+                study_of(
+                    {**world, "fraction": fraction}, pairing, dimensions, asked.sessions, asked.bins
+                )
+            )
             lines.append(line(name, fraction, bank, asked.studies))
             print(lines[-1], flush=True)
     opening = OPENING.format(

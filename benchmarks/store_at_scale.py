@@ -19,7 +19,12 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
+from invariance_probe.plan.code_figures import (
+    CodeFigures,
+    CorruptionErrors,
+    DroppingCurve,
+    HeldOutErrors,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, read_statuses
@@ -67,7 +72,11 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
         if isinstance(run.method, Code):
             return RunResult(run.key(), "done", code=code_of(run.method, rng))
         found = {"p_value": 0.001}
-        walks = {f"{kind}@{i}": -0.1 for kind in ("leak", "beyond") for i in range(20)} if run.method.kind == "leak" else {}
+        walks = (
+            {f"{kind}@{i}": -0.1 for kind in ("leak", "beyond") for i in range(20)}
+            if run.method.kind == "leak"
+            else {}
+        )
         return RunResult(run.key(), "done", diagnostics=walks or found)
     per_fold = plan.study.folds.blocks_per_fold
     blocks = tuple(range(run.fold * per_fold, (run.fold + 1) * per_fold))
@@ -76,22 +85,38 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
     if kind == "detection":
         return RunResult(run.key(), "done", diagnostics={"detection": 0.6 + float(noise[0])})
     if kind == "comparison":
-        return RunResult(run.key(), "done", diagnostics={"cka": 0.9 + float(noise[0]), "shape_distance": 0.2})
+        return RunResult(
+            run.key(), "done", diagnostics={"cka": 0.9 + float(noise[0]), "shape_distance": 0.2}
+        )
     measured = {"rank_me": 6.0 + float(noise[1]), "alignment": 0.3, "uniformity": -1.2, "input_change": 0.4,
         "invariance": 0.7 + float(noise[2]), "invariance_row_space": 0.6, "invariance_within_class": 0.5,
     }  # fmt: skip
     floors = (1.0,) * per_fold if run.method.kind == "raw" else ()
-    return RunResult(run.key(), "done", blocks, losses, floors, losses[0], measured, model_steps=run.steps, seconds=0.1)
+    return RunResult(
+        run.key(),
+        "done",
+        blocks,
+        losses,
+        floors,
+        losses[0],
+        measured,
+        model_steps=run.steps,
+        seconds=0.1,
+    )
 
 
 def code_of(asked: Code, rng: np.random.Generator) -> CodeFigures:
     """Return held-out sums of a made-up code of 30 equal units with an R2 of .75."""
     folds = tuple(range(8))
     whole = sums_of(asked, folds, rng)
-    deleted = [sums_of(asked, tuple(f for f in folds if f != out), rng) for out in folds if asked.jackknife]
+    deleted = [
+        sums_of(asked, tuple(f for f in folds if f != out), rng) for out in folds if asked.jackknife
+    ]
     units = tuple(map(str, range(UNITS)))
     chosen = (len(folds),) * UNITS
-    return CodeFigures(units, 640, 1, 0.1, "squared error", whole, tuple(deleted), chosen, chosen, 0.2)
+    return CodeFigures(
+        units, 640, 1, 0.1, "squared error", whole, tuple(deleted), chosen, chosen, 0.2
+    )
 
 
 def sums_of(asked: Code, folds: tuple[int, ...], rng: np.random.Generator) -> HeldOutErrors:
@@ -127,7 +152,12 @@ def stage(name: str, study: Path, runs: Path, flush: bool) -> dict[str, float]:
     else:
         count = report_study(file, runs, runs.parent / "report").findings.runs.done
     seconds, used = time.perf_counter() - started, time.process_time() - cpu
-    return {"runs": count, "seconds": seconds, "cpu": used, "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {
+        "runs": count,
+        "seconds": seconds,
+        "cpu": used,
+        "mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
 
 
 def measure(runs: int, flush: bool, folder: Path) -> dict[str, dict[str, float]]:
@@ -136,8 +166,22 @@ def measure(runs: int, flush: bool, folder: Path) -> dict[str, dict[str, float]]
     study.write_text(study_text(runs))
     figures = {}
     for name in STAGES:
-        command = [sys.executable, __file__, "--stage", name, "--study", str(study), "--runs", str(folder / str(runs))]
-        done = subprocess.run([*command, *(() if flush else ("--no-flush",))], capture_output=True, text=True, check=False)
+        command = [
+            sys.executable,
+            __file__,
+            "--stage",
+            name,
+            "--study",
+            str(study),
+            "--runs",
+            str(folder / str(runs)),
+        ]
+        done = subprocess.run(
+            [*command, *(() if flush else ("--no-flush",))],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode:
             sys.exit(done.stderr)
         figures[name] = json.loads(done.stdout)
@@ -151,14 +195,25 @@ def measure(runs: int, flush: bool, folder: Path) -> dict[str, dict[str, float]]
 
 def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
     """Return a Markdown table: seconds, peak memory, and how both grow from size to size."""
-    lines = ["| stage | runs | s | CPU s | ms a run | peak MB | growth: runs | time | memory | target |", "|---|" + "---:|" * 9]
+    lines = [
+        "| stage | runs | s | CPU s | ms a run | peak MB | growth: runs | time | memory | target |",
+        "|---|" + "---:|" * 9,
+    ]
     for name in STAGES:
         last = None
         for size, figures in found.items():
             now = figures[name]
-            grown = [f"x{now[what] / last[what]:.1f}" for what in ("runs", "seconds", "mb")] if last else ["", "", ""]
+            grown = (
+                [f"x{now[what] / last[what]:.1f}" for what in ("runs", "seconds", "mb")]
+                if last
+                else ["", "", ""]
+            )
             asked = TARGETS.get((name, size))
-            met = "" if asked is None else f"{'met' if now['seconds'] < asked else 'MISSED'} (< {asked:g} s)"
+            met = (
+                ""
+                if asked is None
+                else f"{'met' if now['seconds'] < asked else 'MISSED'} (< {asked:g} s)"
+            )
             own = f"{now['seconds']:.2f} | {now['cpu']:.2f} | {1000 * now['seconds'] / now['runs']:.3f} | {now['mb']:.0f}"
             lines.append(f"| {name} | {now['runs']:.0f} | {own} | {' | '.join(grown)} | {met} |")
             last = now
@@ -169,7 +224,9 @@ def main() -> None:
     """Measure every size and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--sizes", type=int, nargs="+", default=[100, 1000, 10_000, 100_000])
-    parser.add_argument("--no-flush", action="store_true", help="commit without waiting for the disk")
+    parser.add_argument(
+        "--no-flush", action="store_true", help="commit without waiting for the disk"
+    )
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--study", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--runs", type=Path, help=argparse.SUPPRESS)

@@ -17,7 +17,13 @@ from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.selectors.damage import MODES
 from invariance_probe.probing.selectors.halves import features_of, moments_of
-from invariance_probe.probing.selectors.switching import FEWEST_BLOCKS, MEMORIES, blocks_of, memory_bins, switching
+from invariance_probe.probing.selectors.switching import (
+    FEWEST_BLOCKS,
+    MEMORIES,
+    blocks_of,
+    memory_bins,
+    switching,
+)
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -29,7 +35,11 @@ BLOCKS = 12
 STAYS: dict[str, dict[str, Any]] = {
     "six of 60 carry": {"carriers": 6},
     "all 60 carry": {"carriers": 60},
-    "all 60 carry, counts overdispersed (.5), shared gain (.3)": {"carriers": 60, "overdispersion": 0.5, "shared_gain": 0.3},
+    "all 60 carry, counts overdispersed (.5), shared gain (.3)": {
+        "carriers": 60,
+        "overdispersion": 0.5,
+        "shared_gain": 0.3,
+    },
     "six carry, nuisances of 10 s": {"carriers": 6, "nuisance_tau_s": 10.0},
     "all 60 carry, a quarter of the bins": {"carriers": 60, "bins": 1000},
 }
@@ -59,22 +69,32 @@ def counted(sessions: int, parts: int, seed: int, **world: Any) -> dict[str, Cou
     """Test so many sessions of one world, cut in so many epochs."""
     found: dict[str, list[tuple[float, float]]] = {mode: [] for mode in MODES}
     for i in range(sessions):
-        source = MessengerRecording(**{"session": "s", "units": 60, "bins": 4000, "seed": seed + i, **world})
+        source = MessengerRecording(
+            **{"session": "s", "units": 60, "bins": 4000, "seed": seed + i, **world}
+        )
         run = Run(
             fingerprint="", session="s", window=Window(), folds=Folds(), fold=None, seed=0, study_seed=1, method=Messengers(),
             target=Target(name="label"), probe=RidgeProbe(),
         )  # fmt: skip
         bench = Workbench.of(open_recording(source, "s", Path()), run, torch.device("cpu"))
         rows = np.arange(len(bench.windows.starts))
-        blocks = blocks_of(len(rows) // parts, memory_bins(features_of(bench, rows).numpy()), BLOCKS)
+        blocks = blocks_of(
+            len(rows) // parts, memory_bins(features_of(bench, rows).numpy()), BLOCKS
+        )
         if not blocks:
             continue
         moments, penalty = moments_of(bench, rows, rows * parts * blocks // len(rows))
         epoch = np.repeat(np.arange(parts), blocks)
-        for mode, one in switching(moments, epoch, penalty, PERMUTATIONS, np.random.default_rng([seed, i])).items():
+        for mode, one in switching(
+            moments, epoch, penalty, PERMUTATIONS, np.random.default_rng([seed, i])
+        ).items():
             found[mode].append((one.p_value, one.overlap))
     return {
-        mode: Count(sum(p <= LEVEL for p, _ in own), len(own), float(np.mean([o for _, o in own] or [np.nan])))
+        mode: Count(
+            sum(p <= LEVEL for p, _ in own),
+            len(own),
+            float(np.mean([o for _, o in own] or [np.nan])),
+        )
         for mode, own in found.items()
     }
 
@@ -97,7 +117,9 @@ Made by `python benchmarks/switching.py`.
     for stays, worlds in ((True, STAYS), (False, SWITCHES)):
         for name, world in worlds.items():
             for parts in (2, 4):
-                count = counted(sessions, parts, 7000 if stays else 9000, switches=not stays, **world)
+                count = counted(
+                    sessions, parts, 7000 if stays else 9000, switches=not stays, **world
+                )
                 lines.append(
                     f"| {'stays' if stays else 'SWITCHES'}: {name} | {parts} | "
                     + " | ".join(count[m].written() for m in MODES)
@@ -108,7 +130,9 @@ Made by `python benchmarks/switching.py`.
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sessions", type=int, default=200)
     parser.add_argument("--out", type=Path, default=Path("reports/messengers/switching.md"))
     arguments = parser.parse_args()

@@ -84,10 +84,16 @@ def network(size: Size) -> nn.Sequential:
     def blocks(widths: list[int]) -> list[nn.Module]:
         layers: list[nn.Module] = []
         for a, b in pairwise(widths[:-1]):
-            layers += [nn.Linear(a, b, bias=False), nn.BatchNorm1d(b, track_running_stats=False), nn.ReLU()]
+            layers += [
+                nn.Linear(a, b, bias=False),
+                nn.BatchNorm1d(b, track_running_stats=False),
+                nn.ReLU(),
+            ]
         return [*layers, nn.Linear(widths[-2], widths[-1])]
 
-    return nn.Sequential(*blocks([size.units, *size.widths]), *blocks([size.widths[-1], *size.projector]))
+    return nn.Sequential(
+        *blocks([size.units, *size.widths]), *blocks([size.widths[-1], *size.projector])
+    )
 
 
 def contrast(z: Tensor) -> Tensor:
@@ -101,7 +107,11 @@ def contrast(z: Tensor) -> Tensor:
 def views_of(first: Tensor, second: Tensor, mean: Tensor, sd: Tensor) -> Tensor:
     """Return corrupted standardised views (2 batch, unit) of the counts of both windows."""
     half = torch.binomial(first, torch.full_like(first, 0.5))
-    other = first - half if second is first else second - torch.binomial(second, torch.full_like(second, 0.5))
+    other = (
+        first - half
+        if second is first
+        else second - torch.binomial(second, torch.full_like(second, 0.5))
+    )
     views = torch.cat([half, other])
     return (views * (torch.rand_like(views) >= DROPOUT) * 2 - mean) / sd
 
@@ -117,7 +127,9 @@ def naive_loop(counts: Tensor, size: Size, steps: int) -> None:
     model = network(size)
     optimizer = torch.optim.AdamW(model.parameters(), lr=RATE)
     windows = torch.arange(len(counts))
-    loader = DataLoader(TensorDataset(counts, windows), batch_size=size.batch, shuffle=True, drop_last=True)
+    loader = DataLoader(
+        TensorDataset(counts, windows), batch_size=size.batch, shuffle=True, drop_last=True
+    )
     done = 0
     while done < steps:
         for x, at in loader:
@@ -144,7 +156,13 @@ def tuned_loop(counts: Tensor, size: Size, steps: int) -> None:
             order = torch.randperm(len(counts))
         at = order[start : start + size.batch]
         x = counts[at]
-        loss = contrast(model(views_of(x, counts[partners(at, size, len(counts))] if size.jitter_s else x, mean, sd)))
+        loss = contrast(
+            model(
+                views_of(
+                    x, counts[partners(at, size, len(counts))] if size.jitter_s else x, mean, sd
+                )
+            )
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -167,7 +185,12 @@ def vmapped(counts: Tensor, size: Size, steps: int) -> None:
         at = torch.randint(0, len(counts), (VMAPPED, size.batch))
         x = counts[at].flatten(0, 1)
         other = counts[partners(at, size, len(counts))].flatten(0, 1) if size.jitter_s else x
-        views = views_of(x, other, mean, sd).unflatten(0, (2, VMAPPED, size.batch)).transpose(0, 1).flatten(1, 2)
+        views = (
+            views_of(x, other, mean, sd)
+            .unflatten(0, (2, VMAPPED, size.batch))
+            .transpose(0, 1)
+            .flatten(1, 2)
+        )
         found = gradient({name: p.detach() for name, p in learned.items()}, buffers, views)
         for name, p in learned.items():
             p.grad = found[name]
@@ -192,14 +215,26 @@ def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], 
     })  # fmt: skip
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.arm == "independent"][:STACK]
+    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.arm == "independent"][
+        :STACK
+    ]
     assert len(runs) == STACK
-    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs, session
+    return (
+        Workbench.of(
+            open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+        ),
+        runs,
+        session,
+    )
 
 
 def computed(runs: list[Run], arithmetic: dict[str, str]) -> list[Run]:
     """Return runs whose steps are computed in another way."""
-    return [r.model_copy(update={"optimisation": r.optimisation.model_copy(update=arithmetic)}) for r in runs if r.optimisation]
+    return [
+        r.model_copy(update={"optimisation": r.optimisation.model_copy(update=arithmetic)})
+        for r in runs
+        if r.optimisation
+    ]
 
 
 def cebra(size: Size) -> Callable[[np.ndarray], Any] | None:
@@ -233,14 +268,26 @@ def measured(size: Size, rounds: int) -> dict[str, list[float]]:
     bench, runs, _ = stacked(size)
     counts = torch.from_numpy(bench.recording.activity[bench.folds[0].train]).float()
     contenders: dict[str, tuple[int, Callable[[], Any]]] = {
-        "naive loop": (MODEL_STEPS["naive loop"], lambda: naive_loop(counts, size, MODEL_STEPS["naive loop"])),
-        "tuned loop": (MODEL_STEPS["tuned loop"], lambda: tuned_loop(counts, size, MODEL_STEPS["tuned loop"])),
-        f"vmap, {VMAPPED} models": (MODEL_STEPS["vmap"], lambda: vmapped(counts, size, MODEL_STEPS["vmap"])),
+        "naive loop": (
+            MODEL_STEPS["naive loop"],
+            lambda: naive_loop(counts, size, MODEL_STEPS["naive loop"]),
+        ),
+        "tuned loop": (
+            MODEL_STEPS["tuned loop"],
+            lambda: tuned_loop(counts, size, MODEL_STEPS["tuned loop"]),
+        ),
+        f"vmap, {VMAPPED} models": (
+            MODEL_STEPS["vmap"],
+            lambda: vmapped(counts, size, MODEL_STEPS["vmap"]),
+        ),
     }
     for name, arithmetic in ARITHMETIC.items():
         if "native" not in name or not why_unavailable():
             own = computed(runs, arithmetic)
-            contenders[name] = (STACKED_STEPS * STACK, lambda own=own: train_ssl(bench, own, lambda steps: None))
+            contenders[name] = (
+                STACKED_STEPS * STACK,
+                lambda own=own: train_ssl(bench, own, lambda steps: None),
+            )
     fit = cebra(size)
     if fit is not None:
         contenders["CEBRA, offset10"] = (MODEL_STEPS["CEBRA"], lambda: fit(counts.numpy()))
@@ -255,7 +302,12 @@ def measured(size: Size, rounds: int) -> dict[str, list[float]]:
 
 def table(name: str, size: Size, rates: dict[str, list[float]], peak: float) -> list[str]:
     """Return a size's table, in Markdown."""
-    shape = f"{size.units}-" + "-".join(map(str, size.widths)) + ", projector " + "-".join(map(str, size.projector))
+    shape = (
+        f"{size.units}-"
+        + "-".join(map(str, size.widths))
+        + ", projector "
+        + "-".join(map(str, size.projector))
+    )
     lines = [
         f"## {name}: {shape}, batches of {size.batch}",
         "",
@@ -264,7 +316,11 @@ def table(name: str, size: Size, rates: dict[str, list[float]], peak: float) -> 
     ]
     for contender, values in rates.items():
         ratios = [value / base for value, base in zip(values, rates["tuned loop"], strict=True)]
-        share = "" if contender.startswith("CEBRA") else f"{statistics.median(values) * size.products() / peak:.2f}"
+        share = (
+            ""
+            if contender.startswith("CEBRA")
+            else f"{statistics.median(values) * size.products() / peak:.2f}"
+        )
         lines.append(
             f"| {contender} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
             f"| {share} |"
@@ -281,7 +337,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     peak = single_peak()
-    lines = ["# Model-steps a second, one core", "", str(__doc__), f"Peak in single precision: {peak / 1e9:.0f} GFLOP/s.", ""]
+    lines = [
+        "# Model-steps a second, one core",
+        "",
+        str(__doc__),
+        f"Peak in single precision: {peak / 1e9:.0f} GFLOP/s.",
+        "",
+    ]
     for name in given.sizes:
         own = table(name, SIZES[name], measured(SIZES[name], given.rounds), peak)
         print("\n".join(own), flush=True)

@@ -18,7 +18,12 @@ CODES = {"one": "one unit of 60 carries the label", "sixty": "all 60 units carry
 def main(report: Path, out: Path) -> None:
     """Read a report.json and write an SVG."""
     hypotheses = json.loads(report.read_text())["hypotheses"]
-    style = {"svg.hashsalt": "invariance_probe", "font.size": 9, "axes.spines.top": False, "axes.spines.right": False}
+    style = {
+        "svg.hashsalt": "invariance_probe",
+        "font.size": 9,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+    }
     with matplotlib.rc_context(style):
         figure = Figure(figsize=(8.4, 3.5), layout="constrained")
         axes = figure.subplots(1, 2, sharey=True)
@@ -41,13 +46,23 @@ def main(report: Path, out: Path) -> None:
                     [max(0.0, e["ci_high"] - e["estimate"]) for _, e in points],
                 ]
                 axis.errorbar(
-                    n, value, yerr=ends, color=colour, marker=marker, markersize=5, linewidth=1.6, capsize=3, label=label
+                    n,
+                    value,
+                    yerr=ends,
+                    color=colour,
+                    marker=marker,
+                    markersize=5,
+                    linewidth=1.6,
+                    capsize=3,
+                    label=label,
                 )
             axis.set_xscale("log", base=2)
             axis.set_xticks([400, 800, 1600, 3200], ["400", "800", "1600", "3200"])
             axis.set_xlabel("training windows")
             axis.set_title(title, fontsize=10)
-        axes[0].set_ylabel("change of decoding loss at 40 % dropout\n(units of the decodable range)")
+        axes[0].set_ylabel(
+            "change of decoding loss at 40 % dropout\n(units of the decodable range)"
+        )
         axes[1].legend(frameon=False, fontsize=8, loc="upper right")
         figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
 

@@ -29,7 +29,12 @@ from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.measurements.trained import freeze, train_ssl
 from invariance_probe.probing.representation.diagnostics import rank_me
-from invariance_probe.results.encoder_file import INPUT_INVERSE_SD, INPUT_MEAN, EncoderFile, EncoderHeader
+from invariance_probe.results.encoder_file import (
+    INPUT_INVERSE_SD,
+    INPUT_MEAN,
+    EncoderFile,
+    EncoderHeader,
+)
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.methods import Method, SimCLR
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -148,13 +153,17 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             When a batch is larger than the array, or the loss stops being finite.
         """
         _check_choice("activity_kind", self.activity_kind, ("auto", "counts", "signal"))
-        _check_choice("target_kind", self.target_kind, ("auto", "continuous", "categorical", "circular"))
+        _check_choice(
+            "target_kind", self.target_kind, ("auto", "continuous", "categorical", "circular")
+        )
         window = _declared("window_bins", Window, {"length_bins": self.window_bins})
         X = validate_data(self, X, ensure_min_samples=window.length_bins + FEWEST_WINDOWS - 1)
         kind = _kind_of(X) if self.activity_kind == "auto" else self.activity_kind
         method = _method(SimCLR() if self.method is None else self.method)
         target = Target(name="y", kind=self._kind_of_target(y))
-        recording = _recording(X, kind, self.bin_s, trials, {"y": np.asarray(y)} if _reads_target(method.kind) else {})
+        recording = _recording(
+            X, kind, self.bin_s, trials, {"y": np.asarray(y)} if _reads_target(method.kind) else {}
+        )
         windows = cut_windows(recording, window.length_bins)
         views = self._views(kind)
         for place, _, reason in view_problems(views, recording):
@@ -165,7 +174,13 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             optimisation=method.optimisation(self._optimisation(len(windows.starts))),
         )  # fmt: skip
         device = torch.device(self.device)
-        bench = Workbench(recording, windows, _everything(windows), _target(recording, windows, target, device), device)
+        bench = Workbench(
+            recording,
+            windows,
+            _everything(windows),
+            _target(recording, windows, target, device),
+            device,
+        )
         return self._take(_train(bench, run))
 
     def transform(self, X: Any, trials: Any = None) -> np.ndarray:
@@ -185,7 +200,9 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         starts = _starts(recording.stretches, length)
         once, row_of = np.unique(starts, return_inverse=True)
         parts = np.array_split(once, max(1, math.ceil(len(once) * length * X.shape[1] / PASS)))
-        return np.concatenate([self._encode(recording.activity, part, length) for part in parts])[row_of]
+        return np.concatenate([self._encode(recording.activity, part, length) for part in parts])[
+            row_of
+        ]
 
     def fit_transform(self, X: Any, y: Any = None, trials: Any = None) -> np.ndarray:
         """Train on an array and return its representation; see `fit` and `transform`."""
@@ -225,7 +242,11 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def __sklearn_tags__(self) -> Any:
         """Say that some methods need labels."""
         tags = super().__sklearn_tags__()
-        kind = self.method.get("kind", "") if isinstance(self.method, dict) else getattr(self.method, "kind", "simclr")
+        kind = (
+            self.method.get("kind", "")
+            if isinstance(self.method, dict)
+            else getattr(self.method, "kind", "simclr")
+        )
         tags.target_tags.required = _reads_target(kind)
         return tags
 
@@ -236,7 +257,9 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _take(self, file: EncoderFile) -> Self:
         """Hold an encoder, trained or loaded."""
         self.header_ = header = file.header
-        weights = {name: np.asarray(value, dtype=np.float64) for name, value in file.weights.items()}
+        weights = {
+            name: np.asarray(value, dtype=np.float64) for name, value in file.weights.items()
+        }
         self.scaling_ = np.stack([weights[INPUT_MEAN], weights[INPUT_INVERSE_SD]])
         self.encoder_ = Frozen.of(header.method.encoder, [weights], CPU)  # type: ignore[union-attr]
         if not hasattr(self, "n_features_in_"):
@@ -256,7 +279,11 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def _views(self, kind: str) -> Views:
         if self.views is not None:
             return _declared("views", Views, self.views)
-        return Views() if kind == "counts" else Views(base=NoSplitting(), transforms=(GaussianNoise(sigma=NOISE),))
+        return (
+            Views()
+            if kind == "counts"
+            else Views(base=NoSplitting(), transforms=(GaussianNoise(sigma=NOISE),))
+        )
 
     def _optimisation(self, windows: int) -> Optimisation:
         if self.training is not None:
@@ -275,7 +302,10 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
     try:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
-        said = [f"{'.'.join(map(str, (name, *item['loc'])))}: {item['msg']}, got {item['input']!r}" for item in error.errors()]
+        said = [
+            f"{'.'.join(map(str, (name, *item['loc'])))}: {item['msg']}, got {item['input']!r}"
+            for item in error.errors()
+        ]
         raise StudyError("\n".join(said)) from None
 
 
@@ -283,7 +313,9 @@ def _method(given: Any) -> Any:
     method = _declared("method", Method, given)
     if method.kind not in METHODS:
         allowed = ", ".join(repr(kind) for kind in METHODS)
-        raise StudyError(f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}")
+        raise StudyError(
+            f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}"
+        )
     return method
 
 
@@ -302,16 +334,24 @@ def _kind_of(X: np.ndarray) -> str:
     return "counts" if (X >= 0).all() and (np.round(X) == X).all() else "signal"
 
 
-def _recording(X: np.ndarray, kind: Any, bin_s: float, trials: Any, targets: dict[str, np.ndarray]) -> Recording:
+def _recording(
+    X: np.ndarray, kind: Any, bin_s: float, trials: Any, targets: dict[str, np.ndarray]
+) -> Recording:
     """Return an array as a recording, with trials numbered."""
     for name, values in {"trials": trials, **targets}.items():
         if values is not None and (np.ndim(values) == 0 or len(values) != len(X)):
-            got = "None" if np.ndim(values) == 0 and np.asarray(values).item() is None else f"shape {np.shape(values)}"
+            got = (
+                "None"
+                if np.ndim(values) == 0 and np.asarray(values).item() is None
+                else f"shape {np.shape(values)}"
+            )
             why = "; this method learns from y" if name == "y" else ""
             raise ArrayError(f"{name} is {got}, and X has {len(X)} bins; give one value a bin{why}")
     numbered = None if trials is None else np.unique(np.asarray(trials), return_inverse=True)[1]
     names = tuple(str(unit) for unit in range(X.shape[1]))
-    return Recording(ARRAY, "", "", X, kind, bin_s, names, targets, numbered, np.zeros(len(X), dtype=np.int64))
+    return Recording(
+        ARRAY, "", "", X, kind, bin_s, names, targets, numbered, np.zeros(len(X), dtype=np.int64)
+    )
 
 
 def _everything(windows: Windows) -> tuple[Fold]:
@@ -320,7 +360,9 @@ def _everything(windows: Windows) -> tuple[Fold]:
     return (Fold(np.arange(len(windows.starts)), nothing, nothing),)
 
 
-def _target(recording: Recording, windows: Windows, declared: Target, device: torch.device) -> DecodedTarget:
+def _target(
+    recording: Recording, windows: Windows, declared: Target, device: torch.device
+) -> DecodedTarget:
     """Return the target at the windows' centres; where a method reads none, the time, which nothing looks at."""
     if not recording.targets:
         return DecodedTarget.of(Target(name="time"), windows.centres, device)
@@ -332,19 +374,28 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
     method, views, training = train_ssl(bench, [run], lambda steps: None)
     if training.failed_at[0] >= 0:
         step = int(training.failed_at[0])
-        raise TrainingError(f"the loss was not finite at step {step}; use a lower training.learning_rate, or weaker views")
+        raise TrainingError(
+            f"the loss was not finite at step {step}; use a lower training.learning_rate, or weaker views"
+        )
     declared: Any = run.method
     rows = views.clean(bench.all_windows)
     frozen = freeze(bench, method.encoder, declared.encoder, rows, [bench.train_windows(run)])
     described = {"ssl_loss": float(training.loss[0]), "rank_me": float(rank_me(frozen(rows))[0])}
-    scaled: dict[str, Tensor] = {INPUT_MEAN: views.scaling.mean, INPUT_INVERSE_SD: views.scaling.inverse_sd}
+    scaled: dict[str, Tensor] = {
+        INPUT_MEAN: views.scaling.mean,
+        INPUT_INVERSE_SD: views.scaling.inverse_sd,
+    }
     assert run.views is not None and run.optimisation is not None
     recording = bench.recording
     header = EncoderHeader(
         method=declared, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins, bin_s=recording.bin_s,
         activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed, diagnostics=described,
     )  # fmt: skip
-    return EncoderFile(header, frozen.arrays(0) | {name: value[0].flatten().cpu().numpy() for name, value in scaled.items()})
+    return EncoderFile(
+        header,
+        frozen.arrays(0)
+        | {name: value[0].flatten().cpu().numpy() for name, value in scaled.items()},
+    )
 
 
 def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
@@ -356,7 +407,11 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
         raise ArrayError(
             f"the trial from bin {first[short]} on has {lengths[short]} bins, and a window has {length}; leave such trials out"
         )
-    return np.clip(np.arange(len(stretches)) - length // 2, first[stretches], (first + lengths - length)[stretches])
+    return np.clip(
+        np.arange(len(stretches)) - length // 2,
+        first[stretches],
+        (first + lengths - length)[stretches],
+    )
 
 
 def _check_weights(file: EncoderFile, path: str | Path) -> None:
@@ -369,12 +424,17 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
         shape = (header.window_bins, units)
         empty = build_encoder(declared, shape, [np.random.default_rng(0)])
         built = Frozen.freeze(
-            empty, declared, torch.zeros(1, 1, *shape, dtype=torch.float64), torch.ones(1, 1, dtype=torch.float64)
+            empty,
+            declared,
+            torch.zeros(1, 1, *shape, dtype=torch.float64),
+            torch.ones(1, 1, dtype=torch.float64),
         )
         expected |= {name: value.shape for name, value in built.arrays(0).items()}
     found = {name: value.shape for name, value in file.weights.items()}
     if found != expected or not all(np.isfinite(value).all() for value in file.weights.values()):
-        wrong = sorted(name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name))
+        wrong = sorted(
+            name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
+        )
         raise StoreError(
             f"{path} is damaged: its weights are not those of the {header.method.kind} encoder of {units} units that its header names"
             + (f" (wrong: {', '.join(wrong)})" if wrong else " (not all are finite)")

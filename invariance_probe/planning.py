@@ -43,10 +43,16 @@ def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[St
     if file.study.training.kernels != "native":
         return file, ""
     unbuilt = why_unavailable() if device == "cpu" else ""
-    reason = f"the kernels cannot be built here ({unbuilt})" if unbuilt else f"they are for the CPU, and the device is {device!r}"
+    reason = (
+        f"the kernels cannot be built here ({unbuilt})"
+        if unbuilt
+        else f"they are for the CPU, and the device is {device!r}"
+    )
     if (device == "cpu" and not unbuilt) or _begun(make_plan(file), store):
         return file, ""
-    return replace(file, study=_by_torch(file.study)), f"training.kernels is 'native', but {reason}: torch computes instead"
+    return replace(
+        file, study=_by_torch(file.study)
+    ), f"training.kernels is 'native', but {reason}: torch computes instead"
 
 
 def stored_plan(file: StudyFile, store: Store) -> Plan:
@@ -64,7 +70,9 @@ def _begun(plan: Plan, store: Store) -> bool:
 
 
 def _by_torch(study: Study) -> Study:
-    return study.model_copy(update={"training": study.training.model_copy(update={"kernels": "torch"})})
+    return study.model_copy(
+        update={"training": study.training.model_copy(update={"kernels": "torch"})}
+    )
 
 
 @dataclass(frozen=True)
@@ -95,10 +103,18 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
     missing = {key for key in steps if not store.has(key)}
     found = []
     for seeds in plan.looks:
-        keys = [key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds]
+        keys = [
+            key for key in steps if key not in plan.seeded or plan.turn(plan.seeded[key]) < seeds
+        ]
         left = [key for key in keys if key in missing]
         found.append(
-            Stock(seeds, len(keys), len(keys) - len(left), sum(steps[key] for key in keys), sum(steps[key] for key in left))
+            Stock(
+                seeds,
+                len(keys),
+                len(keys) - len(left),
+                sum(steps[key] for key in keys),
+                sum(steps[key] for key in left),
+            )
         )
     return found
 

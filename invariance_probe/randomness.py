@@ -17,7 +17,9 @@ StreamName = Literal[
 ]  # fmt: skip
 
 
-def stream_key(name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None) -> int:
+def stream_key(
+    name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
+) -> int:
     """Return the 64-bit key of a stream.
 
     Examples
@@ -31,6 +33,8 @@ def stream_key(name: StreamName, study_seed: int, session: str, seed: int = 0, f
     return int.from_bytes(hashlib.sha256(address.encode()).digest()[:8], "big")
 
 
-def generator(name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None) -> np.random.Generator:
+def generator(
+    name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
+) -> np.random.Generator:
     """Return a fresh NumPy generator at the start of a stream."""
     return np.random.Generator(np.random.Philox(stream_key(name, study_seed, session, seed, fold)))

@@ -100,7 +100,9 @@ def run_study(
     if note:
         on_event({"event": "note", "message": note})
     registration = read_registration(registration_path(file.path))
-    place = Place(file.base, store.root.resolve(), device, registration["sha256"] if registration else "")
+    place = Place(
+        file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
+    )
     measured = measure(plan, store, place, execute or partial(run_local, workers=workers), on_event)
     seconds = time.monotonic() - started
     settings = {
@@ -150,7 +152,13 @@ def measure(
         missing = [run for key, run in wanted.items() if key not in results]
         steps = sum(run.steps for run in missing)
         on_event(
-            {"event": "stage", "stage": stage, "runs": len(missing), "reused": len(wanted) - len(missing), "model_steps": steps}
+            {
+                "event": "stage",
+                "stage": stage,
+                "runs": len(missing),
+                "reused": len(wanted) - len(missing),
+                "model_steps": steps,
+            }
         )
         remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
         lost |= execute(remade, plan.sessions, place, on_event=on_event)
@@ -164,28 +172,50 @@ def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
     """Yield the parts of a plan in the order in which they are measured; the grid look by look where seeds are adaptive."""
     yield "baselines", plan.baselines
     for earlier, seeds in pairwise((0, *plan.looks)):
-        yield f"grid after {earlier} seeds" if earlier else "grid", [run for run in plan.grid if plan.turn(run) < seeds]
+        yield (
+            f"grid after {earlier} seeds" if earlier else "grid",
+            [run for run in plan.grid if plan.turn(run) < seeds],
+        )
     yield "examined", plan.examined
 
 
-def _sound(store: Store, runs: Iterable[Run], on_event: Callable[[Event], None]) -> dict[str, RunResult]:
+def _sound(
+    store: Store, runs: Iterable[Run], on_event: Callable[[Event], None]
+) -> dict[str, RunResult]:
     """Return the stored results of runs by key; damaged ones are moved aside, so that they are made again."""
     found, damaged = store.read(runs)
     for key, why in damaged.items():
-        on_event({"event": "damaged", "message": f"{why}. It is in {store.set_aside('results', key)} now"})
+        on_event(
+            {
+                "event": "damaged",
+                "message": f"{why}. It is in {store.set_aside('results', key)} now",
+            }
+        )
     return found
 
 
-def _damaged_encoders(store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]) -> list[Run]:
+def _damaged_encoders(
+    store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]
+) -> list[Run]:
     """Return the runs whose encoders are to be looked at and are damaged, moved aside with their results to be trained again."""
     looked = [run for run in examinations if run.examination is not None]
-    wanted = {run.train_key(): run for one in looked for run in (one.trained(), one.reference()) if run is not None}
+    wanted = {
+        run.train_key(): run
+        for one in looked
+        for run in (one.trained(), one.reference())
+        if run is not None
+    }
     broken = []
     for key, run in wanted.items():
         try:
             store.files("encoders", key)
         except DamagedError as error:
-            on_event({"event": "damaged", "message": f"{error}. It is in {store.set_aside('encoders', key)} now"})
+            on_event(
+                {
+                    "event": "damaged",
+                    "message": f"{error}. It is in {store.set_aside('encoders', key)} now",
+                }
+            )
             store.set_aside("results", run.key(), check=False)
             broken.append(run)
     return broken
@@ -223,7 +253,9 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
     found = deviations(registration, plan)
     before = sum(seen_before(registration, result) for result in results.values())
     if before:
-        found += (("", f"{before} of {len(results)} results were measured before this registration"),)
+        found += (
+            ("", f"{before} of {len(results)} results were measured before this registration"),
+        )
     return Standing(registration["sha256"], found)
 
 
@@ -279,7 +311,11 @@ def export_encoder(
         )
     source = next(one.source for one in plan.sessions if one.name == session)
     recording = open_recording(source, session, file.base)
-    assert isinstance(run.method, TrainedMethod) and run.optimisation is not None and run.views is not None
+    assert (
+        isinstance(run.method, TrainedMethod)
+        and run.optimisation is not None
+        and run.views is not None
+    )
     header = EncoderHeader(
         method=run.method, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins,
         bin_s=recording.bin_s, activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed,
@@ -300,12 +336,18 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
     found = [
         run
         for run in plan.grid
-        if run.setting == "" and run.method.kind == plan.study.method.kind and run.session in _names(plan)
+        if run.setting == ""
+        and run.method.kind == plan.study.method.kind
+        and run.session in _names(plan)
     ]
     path, _, dose = condition.partition("=")
     for what, got, of in (
         ("session", session, lambda run: run.session),
-        ("condition", condition if condition == IDENTITY_DOSE else f"{path}={_number(dose)}", _condition),
+        (
+            "condition",
+            condition if condition == IDENTITY_DOSE else f"{path}={_number(dose)}",
+            _condition,
+        ),
         ("arm", arm if condition != IDENTITY_DOSE else "none", lambda run: run.arm),
         ("seed", seed, lambda run: run.seed),
         ("fold", fold, lambda run: run.fold),
@@ -313,7 +355,9 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
         allowed = list(dict.fromkeys(of(run) for run in found))
         found = [run for run in found if of(run) == got]
         if not found:
-            raise StudyError(f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: {', '.join(map(repr, allowed))}")
+            raise StudyError(
+                f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: {', '.join(map(repr, allowed))}"
+            )
     return found[0]
 
 
@@ -343,8 +387,15 @@ def _conclude(
 ) -> Outcome:
     findings = infer(plan, results, left_out, standing_of(file, plan, results))
     runs = _once(plan.runs)
-    failures = sorted({f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values()))
-    provenance = {"versions": versions(), "machine": platform.platform(), **settings, "failures": failures}
+    failures = sorted(
+        {f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values())
+    )
+    provenance = {
+        "versions": versions(),
+        "machine": platform.platform(),
+        **settings,
+        "failures": failures,
+    }
     index = render(plan, findings, tidy(runs, results), provenance, out, code_sums(runs, results))
     return Outcome(findings, index, lost, settings["trained"], settings.get("seconds", 0.0))
 

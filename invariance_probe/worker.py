@@ -41,7 +41,10 @@ from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
 
 
 def measure(
-    bench: Workbench, runs: list[Run], on_progress: Any = lambda steps: None, stored: Stored = NOTHING_STORED
+    bench: Workbench,
+    runs: list[Run],
+    on_progress: Any = lambda steps: None,
+    stored: Stored = NOTHING_STORED,
 ) -> list[Measured]:
     """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message.
 
@@ -53,7 +56,11 @@ def measure(
     new = [run for run in runs if run not in known]
     return [
         *(_timed(known, lambda: probe_stored(bench, known, stored)) if known else ()),
-        *(_timed(new, lambda: MEASURES[new[0].method.kind](bench, new, on_progress)) if new else ()),
+        *(
+            _timed(new, lambda: MEASURES[new[0].method.kind](bench, new, on_progress))
+            if new
+            else ()
+        ),
     ]
 
 
@@ -86,12 +93,26 @@ def _structure(run: Run) -> str:
     views = run.views
     options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
-    shared = [run.method.model_dump(), run.optimisation.model_dump() if run.optimisation else None, base, run.window.model_dump()]
+    shared = [
+        run.method.model_dump(),
+        run.optimisation.model_dump() if run.optimisation else None,
+        base,
+        run.window.model_dump(),
+    ]
     companions = "" if run.companions is None else run.companions.canonical()
-    return json.dumps([shared, options if run.method.kind != "supervised" else None, run.examination is not None, companions])
+    return json.dumps(
+        [
+            shared,
+            options if run.method.kind != "supervised" else None,
+            run.examination is not None,
+            companions,
+        ]
+    )
 
 
-def stored_encoders(store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None) -> Stored:
+def stored_encoders(
+    store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None
+) -> Stored:
     """Return what the store has of the encoders that runs look at, or of their own; one that is damaged is moved aside, and told."""
 
     def sound(run: Run) -> dict[str, np.ndarray] | None:
@@ -101,13 +122,19 @@ def stored_encoders(store: Store, runs: list[Run], tell: Callable[[str], None] =
             tell(f"{error}. It is in {store.set_aside('encoders', run.train_key())} now")
             return None
 
-    wanted = {run.train_key(): run for run in runs if run.examination is not None or run.method.kind in TARGET_FREE}
+    wanted = {
+        run.train_key(): run
+        for run in runs
+        if run.examination is not None or run.method.kind in TARGET_FREE
+    }
     wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
     weights = {key: found for key, run in wanted.items() if (found := sound(run)) is not None}
     return Stored(weights, {key: store.training(wanted[key]) for key in weights})
 
 
-def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False) -> None:
+def work(
+    job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False
+) -> None:
     """Measure and commit what the store lacks of the runs of one job; trainings go on where they were kept.
 
     Raises
@@ -123,19 +150,31 @@ def work(job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], 
     missing = [run for run in runs if run.key() not in known]
     device = torch.device(job.get("device", "cpu"))
     if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
-        require_native(device)  # where they cannot compute that is this machine's fault, and no run is recorded as failed
-    checkpoints = Checkpoints(store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S))
+        require_native(
+            device
+        )  # where they cannot compute that is this machine's fault, and no run is recorded as failed
+    checkpoints = Checkpoints(
+        store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S)
+    )
     for stack in stacks(missing, checkpoints.step):
         if stop():
             raise Stopped("stopped between two stacks")
         recording = _open(json.dumps(job["source"]), job["session"], job["base"])
         bench = Workbench.of(recording, stack[0], device, Path(job["base"]), checkpoints)
-        stored = stored_encoders(store, stack, lambda said: emit({"event": "damaged", "message": said}))
-        for m in measure(bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored):
+        stored = stored_encoders(
+            store, stack, lambda said: emit({"event": "damaged", "message": said})
+        )
+        for m in measure(
+            bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored
+        ):
             if m.weights:
-                store.commit_encoder(m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics})
+                store.commit_encoder(
+                    m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics}
+                )
             now = datetime.now(UTC).isoformat()
-            store.commit_result(m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now))
+            store.commit_result(
+                m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now)
+            )
             checkpoints.remove(m.run.train_key())
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
 
@@ -165,7 +204,13 @@ def main() -> None:
             try:
                 work(json.loads(line), emit, lambda: bool(asked))
             except InvarianceProbeError as error:
-                emit({"event": "error", "message": str(error), "fatal": isinstance(error, WriteError)})
+                emit(
+                    {
+                        "event": "error",
+                        "message": str(error),
+                        "fatal": isinstance(error, WriteError),
+                    }
+                )
             except Stopped as stopped:
                 emit({"event": "stopped", "message": str(stopped)})
                 sys.exit(GO_ON_LATER)

@@ -27,7 +27,11 @@ def tiny_study(**changes):
         "recordings": [{**world, "sessions": 4}],
         "target": {"name": "label"},
         "folds": {"scheme": "blocks", "count": 2, "embargo_s": 0.5},
-        "method": {"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
+        "method": {
+            "kind": "simclr",
+            "encoder": {"kind": "mlp", "widths": [16, 8]},
+            "projector": [8, 8],
+        },
         "training": {"steps": 20, "batch_size": 64, "seeds": 2},
         "views": {"transforms": [{"kind": "unit_dropout"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],

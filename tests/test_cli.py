@@ -19,7 +19,14 @@ PROGRAM = [sys.executable, "-c", "from invariance_probe.cli import main; main()"
 
 
 def call(*arguments, cwd, check=None):
-    done = subprocess.run([*PROGRAM, *map(str, arguments)], cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(
+        [*PROGRAM, *map(str, arguments)],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
     if check is not None:
         assert done.returncode == check, done.stderr + done.stdout
     return done
@@ -32,7 +39,9 @@ def study(tmp_path):
 
 
 def small_study(**changes):
-    return tiny_study(**{"recordings": [{**tiny_study()["recordings"][0], "sessions": 2}], **changes})
+    return tiny_study(
+        **{"recordings": [{**tiny_study()["recordings"][0], "sessions": 2}], **changes}
+    )
 
 
 def write(folder, data, name="study.yaml"):
@@ -64,7 +73,9 @@ try:
 except SystemExit as end:
     assert end.code in (0, None), end.code
 sys.exit(3 if 'torch' in sys.modules else 0)"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -72,7 +83,10 @@ def test_run_measures_everything_once_and_reports_again_without_training(study, 
     first = call("run", study, "--workers", 2, cwd=tmp_path, check=0)
     assert "H1:" in first.stdout and "report: reports/tiny/index.html" in first.stdout
     report = without_times(tmp_path / "reports" / "tiny")
-    assert report["runs"]["done"] + report["runs"]["collapsed"] + report["runs"]["left_out"] == report["runs"]["planned"]
+    assert (
+        report["runs"]["done"] + report["runs"]["collapsed"] + report["runs"]["left_out"]
+        == report["runs"]["planned"]
+    )
     again = call("run", study, cwd=tmp_path, check=0)
     assert all(f"{stage}: 0/0 runs" in again.stderr for stage in ("baselines", "grid", "examined"))
     assert without_times(tmp_path / "reports" / "tiny") == report
@@ -83,22 +97,35 @@ def test_run_measures_everything_once_and_reports_again_without_training(study, 
 
 def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(tmp_path):
     world = {**tiny_study()["recordings"][0], "sessions": 1}
-    study = write(tmp_path, tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}))
+    study = write(
+        tmp_path,
+        tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}),
+    )
     call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     report = without_times(tmp_path / "r")
     assert all(report[name] for name in ("matrix", "examined", "similarity"))
     t = next(e for e in report["hypotheses"][0]["estimands"] if e["name"] == "T")
     assert t["estimate"] == next(
-        p["value"] for p in report["matrix"] if p["hypothesis"] and (p["train_dose"], p["test_dose"]) == (0, 0.4)
+        p["value"]
+        for p in report["matrix"]
+        if p["hypothesis"] and (p["train_dose"], p["test_dose"]) == (0, 0.4)
     )
     table = pd.read_csv(tmp_path / "r" / "results.csv")
     tested = table[table.test == "corruption"]
-    assert set(tested.test_dose) == {0.4} and set(tested.dose) == {0, 0.4} and tested.loss.notna().all()
+    assert (
+        set(tested.test_dose) == {0.4}
+        and set(tested.dose) == {0, 0.4}
+        and tested.loss.notna().all()
+    )
 
     code = "import sys; from invariance_probe.runner import report_study; from invariance_probe.study.load import open_study; "
     code += "from pathlib import Path; found = report_study(open_study(Path('study.yaml')), Path('a'), Path('r2')).findings; "
     done = subprocess.run(
-        [sys.executable, "-c", code + "sys.exit(3 if 'torch' in sys.modules or not found.matrix else 0)"],
+        [
+            sys.executable,
+            "-c",
+            code + "sys.exit(3 if 'torch' in sys.modules or not found.matrix else 0)",
+        ],
         cwd=tmp_path,
         check=False,
     )
@@ -142,12 +169,17 @@ def test_a_killed_study_goes_on_where_it_was_and_ends_the_same(tmp_path, victim)
     data = small_study(training={"steps": 200, "batch_size": 64, "seeds": 2}, quick=True)
     path = write(tmp_path, data)
     running = subprocess.Popen(
-        [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
     results = tmp_path / "a" / "results"
     deadline = time.monotonic() + 120
     while len(list(results.glob("*/*"))) < 40:
-        assert running.poll() is None and time.monotonic() < deadline, "ended before it could be killed"
+        assert running.poll() is None and time.monotonic() < deadline, (
+            "ended before it could be killed"
+        )
         time.sleep(0.02)
     os.kill(children(running.pid)[0] if victim == "worker" else running.pid, signal.SIGKILL)
     running.communicate(timeout=200)
@@ -155,22 +187,41 @@ def test_a_killed_study_goes_on_where_it_was_and_ends_the_same(tmp_path, victim)
     time.sleep(1.0)  # orphaned workers end when their input does
     before = {p: p.stat().st_mtime_ns for p in results.glob("*/*/result.json")}
     call("run", path, "--runs", "a", "--out", "ra", cwd=tmp_path, check=0)
-    assert all(p.stat().st_mtime_ns == t for p, t in before.items())  # nothing that was committed was made again
+    assert all(
+        p.stat().st_mtime_ns == t for p, t in before.items()
+    )  # nothing that was committed was made again
     call("run", path, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
     assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")
 
 
 def npz(folder, **arrays):
     gen = np.random.default_rng(0)
-    base = {"counts": gen.poisson(3, (600, 8)), "y": gen.standard_normal(600), "trial": np.repeat(np.arange(60), 10)}
+    base = {
+        "counts": gen.poisson(3, (600, 8)),
+        "y": gen.standard_normal(600),
+        "trial": np.repeat(np.arange(60), 10),
+    }
     np.savez(folder / "s.npz", **{**base, **arrays})
-    return [{"kind": "npz", "path": "s.npz", "session": "s", "activity": "counts", "bin_s": 0.1, "trial": "trial"}]
+    return [
+        {
+            "kind": "npz",
+            "path": "s.npz",
+            "session": "s",
+            "activity": "counts",
+            "bin_s": 0.1,
+            "trial": "trial",
+        }
+    ]
 
 
 WRONG = {
     "unknown key": ({"windw": {"length_bins": 1}}, "unknown key 'windw'. Did you mean 'window'?"),
     "bad path": (
-        {"recordings": [{"kind": "npz", "path": "gone.npz", "session": "s", "activity": "x", "bin_s": 0.1}]},
+        {
+            "recordings": [
+                {"kind": "npz", "path": "gone.npz", "session": "s", "activity": "x", "bin_s": 0.1}
+            ]
+        },
         "no such file",
     ),
     "long embargo": ({"folds": {"count": 2, "embargo_s": 1000}}, "use a shorter embargo"),
@@ -185,7 +236,11 @@ def test_a_wrong_study_trains_nothing(tmp_path, name):
     done = call("run", path, cwd=tmp_path, check=2)
     lines = done.stderr.strip().splitlines()
     assert len(lines) == 1 and said in lines[0], done.stderr
-    assert lines[0].startswith(f"{path}:") and lines[0].split(":")[1].isdigit() and lines[0].split(":")[2].isdigit()
+    assert (
+        lines[0].startswith(f"{path}:")
+        and lines[0].split(":")[1].isdigit()
+        and lines[0].split(":")[2].isdigit()
+    )
     assert not (tmp_path / "runs").exists()
 
 
@@ -194,14 +249,22 @@ def test_nan_in_the_data_is_one_line_and_trains_nothing(tmp_path):
     bad[17, 3] = np.nan
     path = write(tmp_path, tiny_study(recordings=npz(tmp_path, counts=bad), target={"name": "y"}))
     done = call("run", path, cwd=tmp_path, check=2)
-    assert "NaN or infinite value, first at bin 17, unit 3" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert (
+        "NaN or infinite value, first at bin 17, unit 3" in done.stderr
+        and len(done.stderr.strip().splitlines()) == 1
+    )
 
 
 def test_a_label_constant_within_trials_is_untestable_and_trains_no_ssl(tmp_path):
     gen = np.random.default_rng(1)
     direction = np.repeat(gen.integers(0, 2, 60), 10)
     counts = gen.poisson(1 + 4 * direction[:, None] * np.ones(8))
-    jitter = {**tiny_study()["hypotheses"][0], "predicts": "tolerated", "axis": "time_jitter.window_s", "dose": 0.2}
+    jitter = {
+        **tiny_study()["hypotheses"][0],
+        "predicts": "tolerated",
+        "axis": "time_jitter.window_s",
+        "dose": 0.2,
+    }
     data = tiny_study(
         recordings=npz(tmp_path, counts=counts, y=direction), target={"name": "y", "kind": "categorical"}, hypotheses=[jitter],
         folds={"scheme": "trials", "count": 2}, axes=[{"path": "time_jitter.window_s", "doses": [0, 0.2]}], views={},
@@ -234,15 +297,24 @@ def test_registered_studies_say_so_and_an_edited_margin_makes_the_claim_explorat
     write(tmp_path, edited)
     call("report", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert report["registration"]["status"] == "exploratory" and report["hypotheses"][0]["status"] == "exploratory"
-    assert "margin.fraction_of_range was registered as 0.1, now 0.3" in report["registration"]["deviations"][0]
+    assert (
+        report["registration"]["status"] == "exploratory"
+        and report["hypotheses"][0]["status"] == "exploratory"
+    )
+    assert (
+        "margin.fraction_of_range was registered as 0.1, now 0.3"
+        in report["registration"]["deviations"][0]
+    )
     assert "departs from its registration" in (tmp_path / "r" / "index.html").read_text()
 
 
 def test_results_from_before_the_registration_make_every_claim_exploratory(study, tmp_path):
     call("run", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert report["registration"]["sha256"] is None and report["hypotheses"][0]["status"] == "exploratory"
+    assert (
+        report["registration"]["sha256"] is None
+        and report["hypotheses"][0]["status"] == "exploratory"
+    )
     call("register", study, cwd=tmp_path, check=0)
     call("report", study, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "r" / "report.json").read_text())
@@ -251,7 +323,9 @@ def test_results_from_before_the_registration_make_every_claim_exploratory(study
 
 
 def test_a_simulated_world_is_written_for_others_and_read_back(tmp_path):
-    (tmp_path / "world.yaml").write_text("generator: nothing\ncase: trial_constant\nunits: 12\nbins: 400\n")
+    (tmp_path / "world.yaml").write_text(
+        "generator: nothing\ncase: trial_constant\nunits: 12\nbins: 400\n"
+    )
     said = call("simulate", "world.yaml", "--out", "w.npz", cwd=tmp_path, check=0).stdout
     entry = YAML(typ="safe").load(said.splitlines()[-1])[0]
     path = write(tmp_path, tiny_study(recordings=[entry], folds={"scheme": "trials", "count": 2}))
@@ -259,4 +333,7 @@ def test_a_simulated_world_is_written_for_others_and_read_back(tmp_path):
     with np.load(tmp_path / "w.npz") as archive:
         assert json.loads(str(archive["truth"]))["case"] == "trial_constant"
     (tmp_path / "world.yaml").write_text("generator: redundancy\ncarriers: 0\n")
-    assert "carriers" in call("simulate", "world.yaml", "--out", "w2.npz", cwd=tmp_path, check=2).stderr
+    assert (
+        "carriers"
+        in call("simulate", "world.yaml", "--out", "w2.npz", cwd=tmp_path, check=2).stderr
+    )

@@ -29,15 +29,19 @@ def said(path, runs):
 def test_plan_says_what_the_store_has(tmp_path):
     path, store = study(tmp_path), Store(tmp_path / "runs")
     plan = make_plan(open_study(path, ()))
-    assert f"0 of {len(plan.runs)} runs are in the store already; {plan.model_steps():,} model-steps are left" in said(
-        path, store.root
+    assert (
+        f"0 of {len(plan.runs)} runs are in the store already; {plan.model_steps():,} model-steps are left"
+        in said(path, store.root)
     )
     results = planted(plan)
     for run in plan.baselines:
         store.commit_result(run, results[run.key()])
     left = sum(run.steps for run in plan.grid)
     text = said(path, store.root)
-    assert f"{len(plan.baselines)} of {len(plan.runs)} runs are in the store already; {left:,} model-steps" in text
+    assert (
+        f"{len(plan.baselines)} of {len(plan.runs)} runs are in the store already; {left:,} model-steps"
+        in text
+    )
     assert "adaptive" not in text
 
 
@@ -47,11 +51,17 @@ def test_plan_counts_the_runs_of_the_first_look_and_of_all(tmp_path):
     first, whole = stock(plan, runs)
     seeded = [*plan.grid, *plan.examined]
     later = [run for run in seeded if run.seed % 3 == 2]
-    assert (whole.runs - first.runs, whole.model_steps - first.model_steps) == (len(later), sum(run.steps for run in later))
+    assert (whole.runs - first.runs, whole.model_steps - first.model_steps) == (
+        len(later),
+        sum(run.steps for run in later),
+    )
     assert 3 * len(later) == len(seeded) and whole.runs == len(plan.runs)
     saved = 1 - first.model_steps / whole.model_steps
     text = said(path, runs)
-    assert f"{first.runs} runs (0 stored), {first.model_steps:,} model-steps" in text and f"{saved:.0%} less" in text
+    assert (
+        f"{first.runs} runs (0 stored), {first.model_steps:,} model-steps" in text
+        and f"{saved:.0%} less" in text
+    )
 
 
 @pytest.mark.parametrize("looks", [[2, 4], [1, 3]])

@@ -15,12 +15,22 @@ from invariance_probe.study.load import open_study
 
 
 def tiny(folder, file="study.yaml", **changes):
-    return write(folder, tiny_study(**{"training": {"steps": 400, "batch_size": 64, "seeds": 2}, **changes}), file)
+    return write(
+        folder,
+        tiny_study(**{"training": {"steps": 400, "batch_size": 64, "seeds": 2}, **changes}),
+        file,
+    )
 
 
 def test_stated_spreads_give_a_table_a_price_and_warnings(tmp_path):
-    said = call("plan", tiny(tmp_path), "--sd", "session=.03,seed=.02", cwd=tmp_path, check=0).stdout
-    assert "model-steps" in said and "Power of H1" in said and "fewest sessions with a power of 0.8" in said
+    said = call(
+        "plan", tiny(tmp_path), "--sd", "session=.03,seed=.02", cwd=tmp_path, check=0
+    ).stdout
+    assert (
+        "model-steps" in said
+        and "Power of H1" in said
+        and "fewest sessions with a power of 0.8" in said
+    )
     assert "core-hours" in said and "2^-4 = 0.0625" in said and "4 sessions x 2 seeds" in said
 
 
@@ -29,7 +39,9 @@ def test_without_options_there_is_no_word_of_power(tmp_path):
 
 
 def test_given_effects_replace_the_assumed_truth(tmp_path):
-    said = call("plan", tiny(tmp_path), "--sd", "session=.03", "--effect", "D=.2", cwd=tmp_path, check=0).stdout
+    said = call(
+        "plan", tiny(tmp_path), "--sd", "session=.03", "--effect", "D=.2", cwd=tmp_path, check=0
+    ).stdout
     assert (
         "D as given, else twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0.2, H = 0, delta = 0.2)"
         in said
@@ -38,7 +50,13 @@ def test_given_effects_replace_the_assumed_truth(tmp_path):
 
 
 def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
-    pilot = tiny(tmp_path, "pilot.yaml", name="pilot", quick=True, training={"steps": 400, "batch_size": 64, "seeds": 3})
+    pilot = tiny(
+        tmp_path,
+        "pilot.yaml",
+        name="pilot",
+        quick=True,
+        training={"steps": 400, "batch_size": 64, "seeds": 3},
+    )
     file = open_study(pilot)
     plan, store = make_plan(file), Store(tmp_path / "runs")
     results = planted(plan, delta=0.05, H=0.01, C_code=0.2)
@@ -53,16 +71,24 @@ def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
     assert "not a pilot" not in said
     own = call("plan", pilot, "--pilot", pilot, cwd=tmp_path, check=0).stdout
     assert "not a pilot: spread-1, spread-2, spread-3, spread-4 will be tested too" in own
-    elsewhere = call("plan", study, "--pilot", "pilot.yaml", "--runs", "nowhere", cwd=tmp_path, check=2).stderr
+    elsewhere = call(
+        "plan", study, "--pilot", "pilot.yaml", "--runs", "nowhere", cwd=tmp_path, check=2
+    ).stderr
     assert "0 usable sessions" in elsewhere and len(elsewhere.strip().splitlines()) == 1
 
 
 WRONG = {
     "unknown name": (["--sd", "sesion=.1"], "--sd: unknown name 'sesion'. Did you mean 'session'?"),
     "negative": (["--sd", "seed=-1"], "seed = '-1'; it must be a number of at least 0"),
-    "both": (["--sd", "seed=.1", "--pilot", "study.yaml"], "one of --pilot STUDY and --sd NAME=SD,...; got both"),
+    "both": (
+        ["--sd", "seed=.1", "--pilot", "study.yaml"],
+        "one of --pilot STUDY and --sd NAME=SD,...; got both",
+    ),
     "effects alone": (["--effect", "D=.1"], "got neither"),
-    "no such effect": (["--sd", "seed=.1", "--effect", "delta=.1"], "--effect: unknown name 'delta'. Allowed: C_code, D, H."),
+    "no such effect": (
+        ["--sd", "seed=.1", "--effect", "delta=.1"],
+        "--effect: unknown name 'delta'. Allowed: C_code, D, H.",
+    ),
     "no pilot": (["--pilot", "gone.yaml"], "gone.yaml: cannot read the study"),
 }
 
@@ -83,5 +109,7 @@ try:
 except SystemExit as end:
     assert end.code in (0, None), end.code
 sys.exit(3 if 'torch' in sys.modules else 0)"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr

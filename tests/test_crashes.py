@@ -46,19 +46,31 @@ READ = "print(len(store.results(chosen)))\n"
 def python(code, fault="", cwd=None):
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path)), FAULT: fault}
     return subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=cwd, env=env, check=False, timeout=120
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=env,
+        check=False,
+        timeout=120,
     )
 
 
 def committing(root):
     study = Study.model_validate(tiny_study())
     trained = [
-        run for run in Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid if run.optimisation is not None
+        run
+        for run in Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid
+        if run.optimisation is not None
     ]
-    return COMMIT.format(runs=json.dumps([run.model_dump(mode="json") for run in trained[:3]]), root=str(root))
+    return COMMIT.format(
+        runs=json.dumps([run.model_dump(mode="json") for run in trained[:3]]), root=str(root)
+    )
 
 
-@pytest.mark.parametrize("point, nth", [(point, n) for point in WRITES for n in {1, 2, TIMES.get(point, 3)}])
+@pytest.mark.parametrize(
+    "point, nth", [(point, n) for point in WRITES for n in {1, 2, TIMES.get(point, 3)}]
+)
 def test_killed_at_any_write_the_store_is_whole_and_goes_on(tmp_path, point, nth):
     done = python(committing(tmp_path), f"{point}:{nth}:kill")
     assert done.returncode == -signal.SIGKILL, done.stderr
@@ -74,8 +86,12 @@ def test_killed_at_any_write_the_store_is_whole_and_goes_on(tmp_path, point, nth
 
 @pytest.mark.parametrize("point", [point for point in POINTS if point.startswith("index.")])
 def test_killed_while_it_indexes_a_reader_changes_no_answer(tmp_path, point):
-    shrink = "from invariance_probe.results import index\nindex.MANY = 1\nstore.results(chosen[:1])\n"
-    done = python(committing(tmp_path) + shrink + READ, f"{point}:{1 if point == 'index.remove' else 2}:kill")
+    shrink = (
+        "from invariance_probe.results import index\nindex.MANY = 1\nstore.results(chosen[:1])\n"
+    )
+    done = python(
+        committing(tmp_path) + shrink + READ, f"{point}:{1 if point == 'index.remove' else 2}:kill"
+    )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert python(committing(tmp_path) + READ).stdout == "2\n"
     assert len(list((tmp_path / "index").glob(f"*{SUFFIX}"))) >= 1
@@ -87,16 +103,27 @@ def test_killed_while_it_moves_something_aside_nothing_is_gone(tmp_path):
     python(committing(tmp_path))
     (file,) = Path(tmp_path).glob("encoders/*/*/weights.npz")
     file.write_bytes(file.read_bytes()[:-1])
-    done = python(committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n", "store.aside:1:kill")
+    done = python(
+        committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n",
+        "store.aside:1:kill",
+    )
     assert done.returncode == -signal.SIGKILL and file.exists()
-    assert python(committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n").returncode == 0
+    assert (
+        python(
+            committing(tmp_path) + "store.set_aside('encoders', chosen[0].train_key())\n"
+        ).returncode
+        == 0
+    )
     assert not file.exists() and len(list(tmp_path.glob("damaged/*/weights.npz"))) == 1
 
 
 @pytest.mark.parametrize("point", WRITES[:-1])
 def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path, point):
     done = python(committing(tmp_path), f"{point}:2:ENOSPC")
-    assert f"WriteError: the store {tmp_path} cannot be written (No space left on device" in done.stderr
+    assert (
+        f"WriteError: the store {tmp_path} cannot be written (No space left on device"
+        in done.stderr
+    )
     assert "Nothing that was committed is lost" in done.stderr
     assert verify(Store(tmp_path))[1] == [] and not list((tmp_path / "private").iterdir())
     assert python(committing(tmp_path) + READ).stdout == "2\n"
@@ -107,7 +134,12 @@ def whole(tmp_path_factory):
     """A study of a few seconds that was run without a fault: its file, its report and how long it took."""
     folder = tmp_path_factory.mktemp("whole")
     world = {**tiny_study()["recordings"][0], "sessions": 1}
-    path = write(folder, tiny_study(recordings=[world], training={"steps": 60, "batch_size": 64, "seeds": 1}, quick=True))
+    path = write(
+        folder,
+        tiny_study(
+            recordings=[world], training={"steps": 60, "batch_size": 64, "seeds": 1}, quick=True
+        ),
+    )
     started = time.monotonic()
     call("run", path, "--runs", "whole", "--out", "report", "--workers", 1, cwd=folder, check=0)
     return path, without_times(folder / "report"), time.monotonic() - started
@@ -132,7 +164,15 @@ def test_a_study_on_a_full_disk_stops_at_once_and_goes_on_when_there_is_room(who
     )
     said = done.stderr.splitlines()
     assert done.returncode == 1 and "Traceback" not in done.stderr and not (tmp_path / "r").exists()
-    assert sum("the store" in line and "No space left on device" in line and "goes on where it was" in line for line in said) == 1
+    assert (
+        sum(
+            "the store" in line
+            and "No space left on device" in line
+            and "goes on where it was" in line
+            for line in said
+        )
+        == 1
+    )
     assert len(Store(tmp_path / "a").keys("results")) > 5
     same_as_uninterrupted(whole, tmp_path, "a", "r")
 
@@ -144,7 +184,9 @@ def mounted(folder, kilobytes):
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         return "there is no mount command"
-    return "" if done.returncode == 0 else f"may not mount a small file system: {done.stderr.strip()}"
+    return (
+        "" if done.returncode == 0 else f"may not mount a small file system: {done.stderr.strip()}"
+    )
 
 
 def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
@@ -153,10 +195,16 @@ def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
         pytest.skip(why)
     try:
         done = call("run", whole[0], "--runs", small / "runs", "--out", "r", cwd=tmp_path)
-        assert done.returncode == 1 and "Traceback" not in done.stderr and "No space left on device" in done.stderr
+        assert (
+            done.returncode == 1
+            and "Traceback" not in done.stderr
+            and "No space left on device" in done.stderr
+        )
         stored = Store(small / "runs")
         assert len(stored.keys("results")) > 5 and verify(stored)[1] == []
-        call("status", whole[0], "--runs", small / "runs", cwd=tmp_path, check=0)  # a full disk can be read
+        call(
+            "status", whole[0], "--runs", small / "runs", cwd=tmp_path, check=0
+        )  # a full disk can be read
         subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
         same_as_uninterrupted(whole, tmp_path, small / "runs", "r")
     finally:
@@ -165,15 +213,28 @@ def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
 
 def test_damaged_files_are_named_moved_aside_and_made_again(tmp_path):
     world = {**tiny_study()["recordings"][0], "sessions": 1}
-    path = write(tmp_path, tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}))
+    path = write(
+        tmp_path,
+        tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}),
+    )
     call("run", path, "--runs", "a", "--out", "r", "--workers", 1, cwd=tmp_path, check=0)
     report, store = without_times(tmp_path / "r"), Store(tmp_path / "a")
-    specs = {key: json.loads((store.folder("results", key) / "spec.json").read_text()) for key in store.keys("results")}
-    own = [key for key, spec in specs.items() if spec["method"]["kind"] == "simclr" and "examination" not in spec]
+    specs = {
+        key: json.loads((store.folder("results", key) / "spec.json").read_text())
+        for key in store.keys("results")
+    }
+    own = [
+        key
+        for key, spec in specs.items()
+        if spec["method"]["kind"] == "simclr" and "examination" not in spec
+    ]
     torn, changed = (store.folder("results", key) / "result.json" for key in own[:2])
     torn.write_bytes(torn.read_bytes()[:-9])
     changed.write_bytes(changed.read_bytes().replace(b'"done"', b'"dome"'))
-    for key, spec in specs.items():  # what looks at encoders is to be measured again, and one encoder is bad
+    for (
+        key,
+        spec,
+    ) in specs.items():  # what looks at encoders is to be measured again, and one encoder is bad
         if "examination" in spec:
             shutil.rmtree(store.folder("results", key))
     looked_at = next(train_key_of(spec) for spec in specs.values() if "examination" in spec)
@@ -181,25 +242,39 @@ def test_damaged_files_are_named_moved_aside_and_made_again(tmp_path):
     encoder.write_bytes(encoder.read_bytes()[:-1] + b"x")
     bad = [torn.parent, changed.parent, encoder.parent]
 
-    assert "2 of them damaged" in (said := call("status", path, "--runs", "a", cwd=tmp_path, check=0)).stdout
+    assert (
+        "2 of them damaged"
+        in (said := call("status", path, "--runs", "a", cwd=tmp_path, check=0)).stdout
+    )
     assert all(folder.name in said.stderr for folder in bad[:2])
     said = call("report", path, "--runs", "a", "--out", "half", cwd=tmp_path, check=0)
-    assert all(folder.name in said.stderr for folder in bad[:2]) and without_times(tmp_path / "half")["runs"]["missing"] > 2
+    assert (
+        all(folder.name in said.stderr for folder in bad[:2])
+        and without_times(tmp_path / "half")["runs"]["missing"] > 2
+    )
     said = call("store", "verify", "--runs", "a", cwd=tmp_path, check=1)
     assert "3 damaged" in said.stdout and all(folder.name in said.stdout for folder in bad)
 
     said = call("run", path, "--runs", "a", "--out", "r", "--workers", 1, cwd=tmp_path, check=0)
     lines = [line for line in said.stderr.splitlines() if line.startswith("damaged: ")]
-    assert len(lines) == 3 and all(any(folder.name in line and "a/damaged/" in line for line in lines) for folder in bad)
+    assert len(lines) == 3 and all(
+        any(folder.name in line and "a/damaged/" in line for line in lines) for folder in bad
+    )
     assert without_times(tmp_path / "r") == report
-    assert {path.name.split("-")[1] for path in (store.root / "damaged").iterdir()} >= {folder.name for folder in bad}
+    assert {path.name.split("-")[1] for path in (store.root / "damaged").iterdir()} >= {
+        folder.name for folder in bad
+    }
     assert verify(store)[1] == []
 
 
 def test_two_parents_on_one_store_end_alike_and_count_nothing_twice(whole, tmp_path):
     path, report, _ = whole
     parents = [
-        subprocess.Popen([*PROGRAM, "run", str(path), "--runs", "a", "--out", f"r{i}"], cwd=tmp_path, stderr=subprocess.PIPE)
+        subprocess.Popen(
+            [*PROGRAM, "run", str(path), "--runs", "a", "--out", f"r{i}"],
+            cwd=tmp_path,
+            stderr=subprocess.PIPE,
+        )
         for i in range(2)
     ]
     for parent in parents:
@@ -225,8 +300,12 @@ def strike(running, generator):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
-@pytest.mark.parametrize("seed, kills", [*((seed, 5) for seed in range(4)), pytest.param(4, 200, marks=pytest.mark.slow)])
-def test_killed_at_random_the_report_is_that_of_the_uninterrupted_study(whole, tmp_path, seed, kills):
+@pytest.mark.parametrize(
+    "seed, kills", [*((seed, 5) for seed in range(4)), pytest.param(4, 200, marks=pytest.mark.slow)]
+)
+def test_killed_at_random_the_report_is_that_of_the_uninterrupted_study(
+    whole, tmp_path, seed, kills
+):
     path, report, seconds = whole
     generator, struck, stores = random.Random(seed), 0, 0
     while struck < kills:

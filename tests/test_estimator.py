@@ -52,7 +52,9 @@ QUICK = {"steps": 10, "batch_size": 32}
 
 def recorded(seed=0, bins=400, units=20):
     gen = np.random.default_rng(seed)
-    angle = np.repeat(gen.uniform(0, 2 * np.pi, bins // 20), 20) + np.tile(np.linspace(0, 1, 20), bins // 20)
+    angle = np.repeat(gen.uniform(0, 2 * np.pi, bins // 20), 20) + np.tile(
+        np.linspace(0, 1, 20), bins // 20
+    )
     counts = gen.poisson(np.exp(0.5 + np.cos(angle[:, None] - gen.uniform(0, 2 * np.pi, units))))
     return counts, np.column_stack([np.cos(angle), np.sin(angle)])
 
@@ -74,17 +76,31 @@ def test_parameters_are_only_stored_and_clones_are_unfitted_equals():
     assert copy.get_params() == made.get_params() and not hasattr(copy, "encoder_")
     again = copy.fit(COUNTS)
     assert np.array_equal(again.transform(COUNTS), made.transform(COUNTS))  # the seed says all
-    assert not np.allclose(clone(made).set_params(seed=5).fit(COUNTS).transform(COUNTS), made.transform(COUNTS))
+    assert not np.allclose(
+        clone(made).set_params(seed=5).fit(COUNTS).transform(COUNTS), made.transform(COUNTS)
+    )
 
 
 def test_training_is_that_of_a_study_on_all_windows():
-    fitted = SSLTransformer(METHOD, training=QUICK, bin_s=0.1, window_bins=3, seed=2).fit(COUNTS, trials=TRIALS)
+    fitted = SSLTransformer(METHOD, training=QUICK, bin_s=0.1, window_bins=3, seed=2).fit(
+        COUNTS, trials=TRIALS
+    )
     names = tuple(str(unit) for unit in range(20))
-    recording = Recording("X", "", "", COUNTS, "counts", 0.1, names, {}, TRIALS, np.zeros(400, dtype=int))
+    recording = Recording(
+        "X", "", "", COUNTS, "counts", 0.1, names, {}, TRIALS, np.zeros(400, dtype=int)
+    )
     windows = cut_windows(recording, 3)
-    everything = Fold(np.arange(len(windows.starts)), np.zeros(0, dtype=int), np.zeros(0, dtype=int))
+    everything = Fold(
+        np.arange(len(windows.starts)), np.zeros(0, dtype=int), np.zeros(0, dtype=int)
+    )
     cpu = torch.device("cpu")
-    bench = Workbench(recording, windows, (everything,), DecodedTarget.of(Target(name="t"), windows.starts, cpu), cpu)
+    bench = Workbench(
+        recording,
+        windows,
+        (everything,),
+        DecodedTarget.of(Target(name="t"), windows.starts, cpu),
+        cpu,
+    )
     run = Run(
         fingerprint="", session="X", window=Window(length_bins=3), folds=Folds(), fold=0, seed=2, study_seed=0, views=Views(),
         method=SimCLR.model_validate(METHOD), optimisation=Optimisation(**QUICK), target=Target(name="t"), probe=RidgeProbe(),
@@ -98,13 +114,28 @@ def test_training_is_that_of_a_study_on_all_windows():
 def test_a_pipeline_decodes_and_pandas_goes_through():
     made = SSLTransformer(METHOD, training={"steps": 150, "batch_size": 64})
     scores = cross_val_score(make_pipeline(made, Ridge()), COUNTS, POSITION, cv=3)
-    shuffled = cross_val_score(make_pipeline(made, Ridge()), COUNTS, np.random.default_rng(0).permutation(POSITION), cv=3)
+    shuffled = cross_val_score(
+        make_pipeline(made, Ridge()), COUNTS, np.random.default_rng(0).permutation(POSITION), cv=3
+    )
     assert scores.min() > 0.4 and shuffled.max() < 0.1
-    table = pd.DataFrame(COUNTS, columns=[f"unit {i}" for i in range(20)], index=np.arange(400) * 0.1)
-    out = clone(made).set_params(training=QUICK).set_output(transform="pandas").fit(table).transform(table)
-    assert list(out.columns) == [f"ssltransformer{i}" for i in range(8)] and (out.index == table.index).all()
+    table = pd.DataFrame(
+        COUNTS, columns=[f"unit {i}" for i in range(20)], index=np.arange(400) * 0.1
+    )
+    out = (
+        clone(made)
+        .set_params(training=QUICK)
+        .set_output(transform="pandas")
+        .fit(table)
+        .transform(table)
+    )
+    assert (
+        list(out.columns) == [f"ssltransformer{i}" for i in range(8)]
+        and (out.index == table.index).all()
+    )
     with pytest.raises(ValueError, match="feature names should match"):
-        clone(made).set_params(training=QUICK).fit(table).transform(table.rename(columns={"unit 0": "other"}))
+        clone(made).set_params(training=QUICK).fit(table).transform(
+            table.rename(columns={"unit 0": "other"})
+        )
 
 
 def test_trials_go_through_a_pipeline_where_they_are_routed():
@@ -133,7 +164,9 @@ def test_rows_are_bins_and_windows_are_centred_on_them(length):
         assert np.allclose(own, made.transform(COUNTS[own_trial]), atol=1e-12)
         first, last = length // 2, 20 - length + length // 2
         assert (own[:first] == own[first]).all() and (own[last:] == own[last]).all()
-    assert not np.allclose(made.transform(COUNTS), rows)  # without trials, windows cross their borders
+    assert not np.allclose(
+        made.transform(COUNTS), rows
+    )  # without trials, windows cross their borders
     with pytest.raises(ArrayError, match=f"bin 380 on has 1 bins, and a window has {length}"):
         made.transform(COUNTS[:381], trials=TRIALS[:381])
     assert np.array_equal(made.fit_transform(COUNTS, trials=TRIALS), rows)
@@ -153,9 +186,14 @@ def test_global_generators_are_untouched_and_counts_are_recognised():
     whole = SSLTransformer(METHOD, training=QUICK, activity_kind="signal").fit(COUNTS)
     assert torch.equal(before[0], torch.get_rng_state())
     assert (before[1] == np.random.get_state()[1]).all()  # noqa: NPY002
-    assert counts.header_.activity_kind == "counts" and counts.header_.views.base.kind == "count_splitting"
+    assert (
+        counts.header_.activity_kind == "counts"
+        and counts.header_.views.base.kind == "count_splitting"
+    )
     assert {made.header_.activity_kind for made in (rates, whole)} == {"signal"}
-    assert whole.header_.views.base.kind == "none" and whole.header_.views.transforms[0].sigma == 0.5
+    assert (
+        whole.header_.views.base.kind == "none" and whole.header_.views.transforms[0].sigma == 0.5
+    )
 
 
 class Labelled(Method):
@@ -181,7 +219,10 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
     y = np.array(["a", "b", "c", "d"])[classes] if labels == "names" else POSITION
     made = SSLTransformer({**METHOD, "kind": "supcon"}, training=QUICK, window_bins=3)
     assert made.__sklearn_tags__().target_tags.required
-    with pytest.raises(ArrayError, match="y is None, and X has 400 bins; give one value a bin; this method learns from y"):
+    with pytest.raises(
+        ArrayError,
+        match="y is None, and X has 400 bins; give one value a bin; this method learns from y",
+    ):
         made.fit(COUNTS)
     with pytest.raises(ArrayError, match="y is shape"):
         made.fit(COUNTS, y[:-1])
@@ -191,7 +232,9 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
         assert torch.equal(targets, torch.from_numpy(classes)[windows + 1])
     else:
         expected = torch.from_numpy(POSITION)[windows + 1].float()
-        correlation = torch.corrcoef(torch.stack([targets[..., 0].flatten(), expected[..., 0].flatten()]))[0, 1]
+        correlation = torch.corrcoef(
+            torch.stack([targets[..., 0].flatten(), expected[..., 0].flatten()])
+        )[0, 1]
         assert float(correlation) == pytest.approx(1, abs=1e-5)
 
 
@@ -218,12 +261,18 @@ WRONG = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("kind", ["cutmix", "gain_modulation", "unit_permutation", "waveform_drift", "pepper"])
+@pytest.mark.parametrize(
+    "kind", ["cutmix", "gain_modulation", "unit_permutation", "waveform_drift", "pepper"]
+)
 def test_encoders_learn_from_corrupted_arrays_of_counts_and_of_signals(kind):
-    dose = {"cutmix": "fraction", "gain_modulation": "sigma", "waveform_drift": "mix"}.get(kind, "rate")
+    dose = {"cutmix": "fraction", "gain_modulation": "sigma", "waveform_drift": "mix"}.get(
+        kind, "rate"
+    )
     for array, base in ((COUNTS, "count_splitting"), (COUNTS + 0.5, "none")):
         views = {"base": {"kind": base}, "transforms": [{"kind": kind, dose: 0.3}]}
-        assert np.isfinite(SSLTransformer(METHOD, training=QUICK, views=views).fit_transform(array)).all()
+        assert np.isfinite(
+            SSLTransformer(METHOD, training=QUICK, views=views).fit_transform(array)
+        ).all()
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -247,19 +296,29 @@ def test_wrong_arrays_are_named():
     with pytest.raises(DataError, match="not all values are whole numbers"):
         made.fit(COUNTS).transform(COUNTS + 0.5)
     with pytest.raises(DataError, match="no trial or gap-free stretch is longer than 2 bins"):
-        SSLTransformer(METHOD, training=QUICK, window_bins=3).fit(COUNTS, trials=np.arange(400) // 2)
+        SSLTransformer(METHOD, training=QUICK, window_bins=3).fit(
+            COUNTS, trials=np.arange(400) // 2
+        )
     assert issubclass(ArrayError, ValueError) and issubclass(ArrayError, DataError)
 
 
 def test_a_saved_encoder_comes_back_the_same(tmp_path):
     table = pd.DataFrame(COUNTS, columns=[f"unit {i}" for i in range(20)])
     for method, length in ((METHOD, 1), (GRU, 4)):
-        made = SSLTransformer(method, training=QUICK, window_bins=length, bin_s=0.1, seed=3).fit(table, trials=TRIALS)
+        made = SSLTransformer(method, training=QUICK, window_bins=length, bin_s=0.1, seed=3).fit(
+            table, trials=TRIALS
+        )
         again = SSLTransformer.load(made.save(tmp_path / "e.safetensors"))
         assert np.array_equal(again.transform(table, TRIALS), made.transform(table, TRIALS))
-        assert again.header_ == made.header_ and list(again.feature_names_in_) == list(table.columns)
-        assert np.array_equal(clone(again).fit(table, trials=TRIALS).transform(table), made.transform(table))
-        assert np.array_equal(pickle.loads(pickle.dumps(again)).transform(table), made.transform(table))
+        assert again.header_ == made.header_ and list(again.feature_names_in_) == list(
+            table.columns
+        )
+        assert np.array_equal(
+            clone(again).fit(table, trials=TRIALS).transform(table), made.transform(table)
+        )
+        assert np.array_equal(
+            pickle.loads(pickle.dumps(again)).transform(table), made.transform(table)
+        )
     assert [path.name for path in tmp_path.iterdir()] == ["e.safetensors"]
 
 
@@ -274,7 +333,9 @@ def damaged(path, how):
     path.write_bytes(content)
 
 
-@pytest.mark.parametrize("how", ["one bit", "cut off", "text", "foreign", "header", "version", "another network", "gone"])
+@pytest.mark.parametrize(
+    "how", ["one bit", "cut off", "text", "foreign", "header", "version", "another network", "gone"]
+)
 def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
     path = SSLTransformer(METHOD, training=QUICK).fit(COUNTS).save(tmp_path / "e.safetensors")
     if how == "foreign":
@@ -283,7 +344,10 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
         save_file(load_file(path), path, {"invariance_probe": "{}"})
     elif how == "version":
         file = EncoderFile.load(path)
-        newer = {"header": {**file.header.model_dump(mode="json"), "format_version": 2}, "sha256": ""}
+        newer = {
+            "header": {**file.header.model_dump(mode="json"), "format_version": 2},
+            "sha256": "",
+        }
         save_file(load_file(path), path, {"invariance_probe": json.dumps(newer)})
     elif how == "another network":
         file = EncoderFile.load(path)
@@ -321,7 +385,11 @@ def stored(tmp_path_factory):
     YAML(typ="safe").dump(data, folder / "study.yaml")
     study = Study.model_validate(data)
     plan = Plan(study, find_sessions(study, Path()))
-    wanted = [run for run in plan.grid if run.method.kind == "simclr" and run.setting == "" and (run.seed, run.fold) == (1, 1)]
+    wanted = [
+        run
+        for run in plan.grid
+        if run.method.kind == "simclr" and run.setting == "" and (run.seed, run.fold) == (1, 1)
+    ]
     runs = [next(run for run in wanted if run.arm == arm) for arm in ("none", "shared")]
     recording = open_recording(plan.sessions[0].source, "spread", Path())
     bench = Workbench.of(recording, runs[0], torch.device("cpu"))
@@ -332,10 +400,21 @@ def stored(tmp_path_factory):
 
 
 @pytest.mark.parametrize(("condition", "which"), [("identity", 0), ("unit_dropout.rate=0.40", 1)])
-def test_an_exported_encoder_represents_activity_as_it_did_in_its_study(stored, tmp_path, condition, which):
+def test_an_exported_encoder_represents_activity_as_it_did_in_its_study(
+    stored, tmp_path, condition, which
+):
     folder, bench, runs = stored
     file = open_study(folder / "study.yaml")
-    path = export_encoder(file, folder / "runs", tmp_path / "e.safetensors", "spread", condition, "shared", seed=1, fold=1)
+    path = export_encoder(
+        file,
+        folder / "runs",
+        tmp_path / "e.safetensors",
+        "spread",
+        condition,
+        "shared",
+        seed=1,
+        fold=1,
+    )
     loaded = SSLTransformer.load(path)
     weights = Store(folder / "runs").encoder(runs[which])
     views = bench.views(runs[which : which + 1], [bench.train_windows(runs[which])], torch.float32)
@@ -345,13 +424,24 @@ def test_an_exported_encoder_represents_activity_as_it_did_in_its_study(stored, 
     assert found[bench.windows.centres] == pytest.approx(expected, abs=1e-4)
     origin = loaded.header_.origin
     assert (origin["session"], origin["fold"], origin["dose"]) == ("spread", 1, 0.4 * which)
-    assert origin["train_key"] == runs[which].train_key() and loaded.header_.bin_s == bench.recording.bin_s
+    assert (
+        origin["train_key"] == runs[which].train_key()
+        and loaded.header_.bin_s == bench.recording.bin_s
+    )
 
 
 NONE_SUCH = {
     "session": ({"session": "other"}, StudyError, "session 'other'; allowed: 'spread'"),
-    "condition": ({"condition": "unit_dropout.rate=0.5"}, StudyError, "allowed: 'identity', 'unit_dropout.rate=0.4'"),
-    "arm": ({"condition": "unit_dropout.rate=0.4", "arm": "paired"}, StudyError, "allowed: 'independent', 'shared'"),
+    "condition": (
+        {"condition": "unit_dropout.rate=0.5"},
+        StudyError,
+        "allowed: 'identity', 'unit_dropout.rate=0.4'",
+    ),
+    "arm": (
+        {"condition": "unit_dropout.rate=0.4", "arm": "paired"},
+        StudyError,
+        "allowed: 'independent', 'shared'",
+    ),
     "fold": ({"fold": 7}, StudyError, "fold 7; allowed: 0, 1"),
     "not stored": (
         {"seed": 0},
@@ -367,7 +457,9 @@ def test_an_encoder_that_is_not_there_is_named(stored, tmp_path, name):
     changes, error, said = NONE_SUCH[name]
     asked = {"session": "spread", "seed": 1, "fold": 1, **changes}
     with pytest.raises(error, match=said):
-        export_encoder(open_study(folder / "study.yaml"), folder / "runs", tmp_path / "e.safetensors", **asked)
+        export_encoder(
+            open_study(folder / "study.yaml"), folder / "runs", tmp_path / "e.safetensors", **asked
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -382,14 +474,18 @@ main({arguments!r}, standalone_mode=False)
 assert 'torch' not in sys.modules
 invariance_probe.SSLTransformer.load({str(tmp_path / "e.safetensors")!r})
 assert 'torch' in sys.modules"""
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0 and "SSLTransformer.load" in done.stdout, done.stderr
 
 
 def test_closed_form_methods_export_nothing(tmp_path):
     YAML(typ="safe").dump(tiny_study(method={"kind": "linear_ssl"}), tmp_path / "study.yaml")
     with pytest.raises(StudyError, match="'linear_ssl' has a closed form"):
-        export_encoder(open_study(tmp_path / "study.yaml"), tmp_path, tmp_path / "e.safetensors", "spread-1")
+        export_encoder(
+            open_study(tmp_path / "study.yaml"), tmp_path, tmp_path / "e.safetensors", "spread-1"
+        )
 
 
 def test_the_page_on_representations_says_what_is_so(tmp_path, monkeypatch):

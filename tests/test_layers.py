@@ -9,10 +9,20 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "invariance_probe"
 BASE = [{"errors"}, {"randomness", "study"}, {"plan"}]
-MEASURING = [{"data"}, {"kernels"}, {"augmentations"}, {"encoders"}, {"methods"}, {"training"}, {"probing"}]
+MEASURING = [
+    {"data"},
+    {"kernels"},
+    {"augmentations"},
+    {"encoders"},
+    {"methods"},
+    {"training"},
+    {"probing"},
+]
 JUDGING = [{"results"}, {"inference"}, {"reporting"}]
 TOP = {"runner", "planning", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
-TORCH_FREE = {"data", "executors", "runner", "planning", "calibration", "cli", "__init__"}.union(*BASE, *JUDGING)
+TORCH_FREE = {"data", "executors", "runner", "planning", "calibration", "cli", "__init__"}.union(
+    *BASE, *JUDGING
+)
 FILES = sorted(ROOT.rglob("*.py"))
 
 
@@ -24,7 +34,12 @@ def room(path):
 def imports(path):
     """(module, is inside a function) for every import of a file; a name that is a file of its own counts as one."""
     tree = ast.parse(path.read_text())
-    inside = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef) for node in ast.walk(f)}
+    inside = {
+        id(node)
+        for f in ast.walk(tree)
+        if isinstance(f, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(f)
+    }
     found = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -32,7 +47,9 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: relative import"
             whole = [f"{node.module}.{alias.name}" for alias in node.names]
-            found += [(name if file_of(name) else node.module, id(node) in inside) for name in whole]
+            found += [
+                (name if file_of(name) else node.module, id(node) in inside) for name in whole
+            ]
     return found
 
 
@@ -44,7 +61,11 @@ def file_of(module):
 
 
 def rooms_imported(path):
-    return {module.split(".")[1] for module, _ in imports(path) if module.startswith("invariance_probe.")}
+    return {
+        module.split(".")[1]
+        for module, _ in imports(path)
+        if module.startswith("invariance_probe.")
+    }
 
 
 def test_imports_point_down():
@@ -52,24 +73,36 @@ def test_imports_point_down():
     for layers in (BASE + MEASURING, BASE + JUDGING):
         order = {name: level for level, names in enumerate(layers) for name in names}
         for path in FILES:
-            above = {name for name in rooms_imported(path) if order.get(name, 99) > order.get(room(path), 99)}
+            above = {
+                name
+                for name in rooms_imported(path)
+                if order.get(name, 99) > order.get(room(path), 99)
+            }
             wrong += [(str(path), above)] if room(path) in order and above else []
     assert not wrong
 
 
 def test_measuring_and_judging_never_import_each_other():
     measuring, judging = set().union(*MEASURING), set().union(*JUDGING)
-    assert not [path for path in FILES if room(path) in measuring and rooms_imported(path) & judging]
-    assert not [path for path in FILES if room(path) in judging and rooms_imported(path) & measuring]
+    assert not [
+        path for path in FILES if room(path) in measuring and rooms_imported(path) & judging
+    ]
+    assert not [
+        path for path in FILES if room(path) in judging and rooms_imported(path) & measuring
+    ]
 
 
 def test_no_file_takes_part_in_a_cycle_of_imports():
     """Imports for types alone count as well."""
-    graph = {path: {file_of(module) for module, _ in imports(path)} - {None, path} for path in FILES}
+    graph = {
+        path: {file_of(module) for module, _ in imports(path)} - {None, path} for path in FILES
+    }
     try:
         TopologicalSorter(graph).prepare()
     except CycleError as error:
-        raise AssertionError(" -> ".join(str(path.relative_to(ROOT)) for path in error.args[1])) from None
+        raise AssertionError(
+            " -> ".join(str(path.relative_to(ROOT)) for path in error.args[1])
+        ) from None
 
 
 def test_torch_free_rooms_import_no_torch():
@@ -81,7 +114,9 @@ def test_torch_free_rooms_import_no_torch():
 
 
 def test_no_import_hides_in_a_function():
-    assert not [path for path in FILES if room(path) != "cli" and any(inside for _, inside in imports(path))]
+    assert not [
+        path for path in FILES if room(path) != "cli" and any(inside for _, inside in imports(path))
+    ]
 
 
 def test_nothing_below_imports_the_top():
@@ -89,7 +124,15 @@ def test_nothing_below_imports_the_top():
 
 
 def test_torch_is_not_loaded():
-    modules = ("cli", "runner", "inference", "reporting", "data.sessions", "kernels.build", "executors.local")
+    modules = (
+        "cli",
+        "runner",
+        "inference",
+        "reporting",
+        "data.sessions",
+        "kernels.build",
+        "executors.local",
+    )
     names = ", ".join(f"invariance_probe.{module}" for module in modules)
     code = f"import sys, {names}; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -10,7 +10,13 @@ WORLD = {
     "kind": "simulated", "generator": "recurring", "session": "bouts", "sessions": 2, "units": 24, "bins": 1200, "behaviours": 3,
     "bout_s": 2.0, "behaviour_gain": 1.0,
 }  # fmt: skip
-CONTRAST = {"kind": "contrast", "id": "M", "claim": "behaviours recur across the drift", "axis": "mined.share", "dose": 0.5}
+CONTRAST = {
+    "kind": "contrast",
+    "id": "M",
+    "claim": "behaviours recur across the drift",
+    "axis": "mined.share",
+    "dose": 0.5,
+}
 MINED = {
     "recordings": [WORLD],
     "target": {"name": "behaviour", "kind": "categorical"},
@@ -26,12 +32,30 @@ def test_a_study_of_mined_pairs_runs_to_its_report_and_trains_nothing_twice(tmp_
     report = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     (found,) = report["hypotheses"]
     assert report["runs"]["failed"] == report["runs"]["missing"] == 0
-    assert found["kind"] == "contrast" and found["verdict"] == "invalid: retention"  # 20 steps are too few for a verdict
-    assert {e["name"] for e in found["estimands"]} == {"M_loc", "M_rand", "M_shift", "M_oracle", "A/A"}
+    assert (
+        found["kind"] == "contrast" and found["verdict"] == "invalid: retention"
+    )  # 20 steps are too few for a verdict
+    assert {e["name"] for e in found["estimands"]} == {
+        "M_loc",
+        "M_rand",
+        "M_shift",
+        "M_oracle",
+        "A/A",
+    }
     pairs = {(row["name"], row["arm"]): row["estimate"] for row in found["pairs"]}
-    assert pairs["purity", "oracle"] == 1 and pairs["purity", "mined"] > pairs["purity", "random"] + 0.1
-    assert {arm for name, arm in pairs if name == "nuisance distance"} == {"mined", "random", "shifted", "oracle"}
-    assert "What the distant pairs are" in (tmp_path / "reports" / "tiny" / "index.html").read_text()
+    assert (
+        pairs["purity", "oracle"] == 1
+        and pairs["purity", "mined"] > pairs["purity", "random"] + 0.1
+    )
+    assert {arm for name, arm in pairs if name == "nuisance distance"} == {
+        "mined",
+        "random",
+        "shifted",
+        "oracle",
+    }
+    assert (
+        "What the distant pairs are" in (tmp_path / "reports" / "tiny" / "index.html").read_text()
+    )
     call("run", study, cwd=tmp_path, check=0)
     again = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     assert again["provenance"]["trained"] == 0 and again["hypotheses"] == report["hypotheses"]
@@ -70,10 +94,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_judged_is_refused_with_its_reason(tmp_path, case):
     changes, reason = REFUSED[case]
-    done = call("validate", write(tmp_path, tiny_study(**{**MINED, **changes})), cwd=tmp_path, check=2)
+    done = call(
+        "validate", write(tmp_path, tiny_study(**{**MINED, **changes})), cwd=tmp_path, check=2
+    )
     assert reason in done.stderr
 
 
 def test_power_is_not_worked_out_for_contrasts(tmp_path):
-    done = call("plan", write(tmp_path, tiny_study(**MINED)), "--sd", "session=0.1", cwd=tmp_path, check=2)
+    done = call(
+        "plan", write(tmp_path, tiny_study(**MINED)), "--sd", "session=0.1", cwd=tmp_path, check=2
+    )
     assert "its hypotheses are contrasts" in done.stderr

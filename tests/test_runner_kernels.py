@@ -13,12 +13,16 @@ from invariance_probe.results.store import Store
 from invariance_probe.study.load import open_study
 
 NATIVE = {**tiny_study()["training"], "kernels": "native"}
-needs_kernels = pytest.mark.skipif(bool(why_unavailable()), reason=f"no native kernels here: {why_unavailable()}")
+needs_kernels = pytest.mark.skipif(
+    bool(why_unavailable()), reason=f"no native kernels here: {why_unavailable()}"
+)
 
 
 def small(tmp_path, **training):
     recordings = [{**tiny_study()["recordings"][0], "sessions": 2}]
-    return write(tmp_path, tiny_study(recordings=recordings, quick=True, training={**NATIVE, **training}))
+    return write(
+        tmp_path, tiny_study(recordings=recordings, quick=True, training={**NATIVE, **training})
+    )
 
 
 def provenance(tmp_path):
@@ -36,10 +40,16 @@ def test_native_kernels_measure_their_own_runs_and_come_to_much_the_same(tmp_pat
     assert torchs["provenance"]["trained"] > 0 and torchs["provenance"]["reused"] > 0
     pairs = [
         (a["estimate"], b["estimate"])
-        for a, b in zip(native["hypotheses"][0]["estimands"], torchs["hypotheses"][0]["estimands"], strict=True)
+        for a, b in zip(
+            native["hypotheses"][0]["estimands"], torchs["hypotheses"][0]["estimands"], strict=True
+        )
         if a["estimate"] is not None
     ]
-    assert len(pairs) > 3 and max(abs(a - b) for a, b in pairs) < 0.02 and any(a != b for a, b in pairs)
+    assert (
+        len(pairs) > 3
+        and max(abs(a - b) for a, b in pairs) < 0.02
+        and any(a != b for a, b in pairs)
+    )
 
 
 def test_without_a_compiler_torch_computes_the_whole_study_and_says_so(tmp_path, monkeypatch):
@@ -62,7 +72,9 @@ def said_of_the_store_is_that_nothing_is_missing(study, tmp_path):
 
 
 @needs_kernels
-def test_what_torch_computed_for_want_of_a_compiler_is_read_where_there_is_one(tmp_path, monkeypatch):
+def test_what_torch_computed_for_want_of_a_compiler_is_read_where_there_is_one(
+    tmp_path, monkeypatch
+):
     study = small(tmp_path)
     monkeypatch.setenv("CXX", "no-such-compiler")
     call("run", study, cwd=tmp_path, check=0)
@@ -75,7 +87,10 @@ def test_native_kernels_compute_on_a_cpu_only(tmp_path):
     file, store = open_study(small(tmp_path), ()), Store(tmp_path / "runs")
     assert with_kernels(file, store) == (file, "")
     changed, note = with_kernels(file, store, "cuda")
-    assert changed.study.training.kernels == "torch" and "the device is 'cuda': torch computes instead" in note
+    assert (
+        changed.study.training.kernels == "torch"
+        and "the device is 'cuda': torch computes instead" in note
+    )
 
 
 @needs_kernels
@@ -83,10 +98,20 @@ def test_a_study_begun_by_native_kernels_is_not_gone_on_with_by_torch(tmp_path, 
     study = small(tmp_path)
     call("run", study, cwd=tmp_path, check=0)
     specs = (tmp_path / "runs" / "results").glob("*/*/spec.json")
-    shutil.rmtree(next(path.parent for path in specs if '"native"' in path.read_text() and '"simclr"' in path.read_text()))
+    shutil.rmtree(
+        next(
+            path.parent
+            for path in specs
+            if '"native"' in path.read_text() and '"simclr"' in path.read_text()
+        )
+    )
     shutil.rmtree(tmp_path / "runs" / "encoders")
     monkeypatch.setenv("CXX", "no-such-compiler")
     done = call("run", study, cwd=tmp_path, check=1)
-    assert "kernels cannot be built here" in done.stderr and "1 missing" in done.stdout and "0 failed" in done.stdout
+    assert (
+        "kernels cannot be built here" in done.stderr
+        and "1 missing" in done.stdout
+        and "0 failed" in done.stdout
+    )
     monkeypatch.undo()
     assert "0 missing" in call("run", study, cwd=tmp_path, check=0).stdout

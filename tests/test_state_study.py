@@ -6,9 +6,29 @@ import pytest
 from conftest import tiny_study
 from test_cli import call, write
 
-WORLD = {"kind": "simulated", "generator": "head_direction", "session": "ring", "sessions": 2, "units": 20, "bins": 4000}
-CONTRAST = {"kind": "contrast", "id": "S", "claim": "REM runs along the ring", "axis": "state.share", "dose": 0.5}
-PAIRING = {"kind": "state", "window_s": 0.2, "partners": [2], "others": [1], "gap_s": 2.0, "span_s": 1.0}
+WORLD = {
+    "kind": "simulated",
+    "generator": "head_direction",
+    "session": "ring",
+    "sessions": 2,
+    "units": 20,
+    "bins": 4000,
+}
+CONTRAST = {
+    "kind": "contrast",
+    "id": "S",
+    "claim": "REM runs along the ring",
+    "axis": "state.share",
+    "dose": 0.5,
+}
+PAIRING = {
+    "kind": "state",
+    "window_s": 0.2,
+    "partners": [2],
+    "others": [1],
+    "gap_s": 2.0,
+    "span_s": 1.0,
+}
 STATES = {
     "recordings": [WORLD], "target": {"name": "head_direction", "kind": "circular"},
     "window": {"length_bins": 1, "within": {"array": "state", "values": [0]}}, "views": {"pairing": PAIRING},
@@ -23,11 +43,25 @@ def test_a_study_of_sleep_runs_to_its_report(tmp_path):
     (found,) = report["hypotheses"]
     assert report["runs"]["failed"] == report["runs"]["missing"] == 0
     assert found["status"] == "exploratory" and found["verdict"].startswith("experimental: ")
-    assert {e["name"] for e in found["estimands"]} == {"M_loc", "M_other", "M_shuffled", "M_permuted", "A/A"}
+    assert {e["name"] for e in found["estimands"]} == {
+        "M_loc",
+        "M_other",
+        "M_shuffled",
+        "M_permuted",
+        "A/A",
+    }
     pairs = {(row["name"], row["arm"]) for row in found["pairs"]}
-    assert {arm for name, arm in pairs if name == "share"} == {"mined", "other_state", "time_shuffled", "unit_permuted"}
+    assert {arm for name, arm in pairs if name == "share"} == {
+        "mined",
+        "other_state",
+        "time_shuffled",
+        "unit_permuted",
+    }
     assert ("distance of partners' state from waking", "mined") in pairs
-    assert "each unit standardised within its state" in (tmp_path / "reports" / "tiny" / "index.html").read_text()
+    assert (
+        "each unit standardised within its state"
+        in (tmp_path / "reports" / "tiny" / "index.html").read_text()
+    )
 
 
 REFUSED = {
@@ -48,5 +82,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_judged_is_refused_with_its_reason(tmp_path, case):
     changes, reason = REFUSED[case]
-    done = call("validate", write(tmp_path, tiny_study(**{**STATES, **changes})), cwd=tmp_path, check=2)
+    done = call(
+        "validate", write(tmp_path, tiny_study(**{**STATES, **changes})), cwd=tmp_path, check=2
+    )
     assert reason in done.stderr

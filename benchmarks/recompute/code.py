@@ -58,7 +58,11 @@ class Sums:
 
     def crossing(self, curve: str) -> float:
         """Units at which a dropping curve crosses half of R2, interpolated in J; NaN where none."""
-        errors = {float(step): v for (what, name, step), v in self.totals.items() if (what, name) == ("curve", curve)}
+        errors = {
+            float(step): v
+            for (what, name, step), v in self.totals.items()
+            if (what, name) == ("curve", curve)
+        }
         js = [information(self.r2(errors[step])) for step in sorted(errors)]
         half = information(self.r2(self["linear"]) / 2)
         for n in range(1, len(js)) if half else ():
@@ -70,7 +74,11 @@ class Sums:
     def redundancy(self) -> float:
         """J of each half over J of all, mean over splits; NaN where nothing is decoded."""
         whole = information(self.r2(self["linear"]))
-        halves = [information(self.r2(v)) for (what, _, _), v in self.totals.items() if what in ("a half", "the other half")]
+        halves = [
+            information(self.r2(v))
+            for (what, _, _), v in self.totals.items()
+            if what in ("a half", "the other half")
+        ]
         return sum(halves) / (len(halves) / 2) / whole if whole and halves else math.nan
 
     def units(self, name: str) -> float:

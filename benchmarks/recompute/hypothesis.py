@@ -87,10 +87,14 @@ class Hypothesis:
     def over(self, make: Callable[[Losses], np.ndarray]) -> Sample:
         """An effect in every decodable session, over R."""
         effects = [make(losses) for losses in self.losses]
-        ranges = [losses.ranges_of(effect) for losses, effect in zip(self.losses, effects, strict=True)]
+        ranges = [
+            losses.ranges_of(effect) for losses, effect in zip(self.losses, effects, strict=True)
+        ]
         return Sample(effects, ranges, self.subjects)
 
-    def learned(self, name: str, dose: float | None = None, setting: str = "", axis: str = "") -> Sample:
+    def learned(
+        self, name: str, dose: float | None = None, setting: str = "", axis: str = ""
+    ) -> Sample:
         """D, H, delta or delta_paired under a setting."""
         at = self.dose if dose is None else dose
         return self.over(lambda losses: losses.difference(name, axis or self.axis, at, setting))
@@ -102,18 +106,26 @@ class Hypothesis:
             minus(losses.difference(name, self.axis, self.dose, setting), effect)
             for losses, effect in zip(self.losses, own, strict=True)
         ]
-        return Sample(effects, [losses.ranges_of(effect) for losses, effect in zip(self.losses, own, strict=True)], self.subjects)
+        return Sample(
+            effects,
+            [losses.ranges_of(effect) for losses, effect in zip(self.losses, own, strict=True)],
+            self.subjects,
+        )
 
     def excess(self, train: float, test: float) -> Sample:
         """(L(d, e) - L(0, 0)) / R."""
-        return self.over(lambda losses: losses.excess(self.axis, train, test, self.tables.identity(self.axis)))
+        return self.over(
+            lambda losses: losses.excess(self.axis, train, test, self.tables.identity(self.axis))
+        )
 
     @cached_property
     def noise(self) -> Sample:
         """Dose 0 with other seeds less dose 0."""
 
         def contrast(losses: Losses) -> np.ndarray:
-            others = losses.array(("ssl", "", "", 0.0, "none", None), range(losses.seeds, 2 * losses.seeds))
+            others = losses.array(
+                ("ssl", "", "", 0.0, "none", None), range(losses.seeds, 2 * losses.seeds)
+            )
             return minus(others, losses.ssl("", 0.0, "none"))
 
         return self.over(contrast)
@@ -130,13 +142,19 @@ class Hypothesis:
         """C_code or C_blind, or the log of a share (K_s, K_n, carriers) or of redundancy."""
         at = self.dose if dose is None else dose
         if name in ("C_code", "C_blind"):
-            effects = [code.values(lambda sums: sums.lost(name, self.axis, at)) for code in self.codes]
+            effects = [
+                code.values(lambda sums: sums.lost(name, self.axis, at)) for code in self.codes
+            ]
             ranges = [code.values(lambda sums: sums.range) for code in self.codes]
         else:
             effects = [code.logarithm(name) for code in self.codes]
             ranges = [np.ones_like(effect) for effect in effects]
-        if scope(self.subjects) == "these recordings" and any(effect.shape[1] < 2 for effect in effects):
-            effects = [np.full((1, 1), math.nan) for _ in effects]  # no variance without a jackknife
+        if scope(self.subjects) == "these recordings" and any(
+            effect.shape[1] < 2 for effect in effects
+        ):
+            effects = [
+                np.full((1, 1), math.nan) for _ in effects
+            ]  # no variance without a jackknife
         return Sample(effects, ranges, self.subjects)
 
     @cached_property
@@ -150,19 +168,30 @@ class Hypothesis:
         if not self.has_code:
             return {}
         sample = self.code_sample("C_code")
-        return {"C_code <= m": sample.at_most(self.margin), "C_code > m": sample.more_than(self.margin)}
+        return {
+            "C_code <= m": sample.at_most(self.margin),
+            "C_code > m": sample.more_than(self.margin),
+        }
 
     @cached_property
     def names_carriers(self) -> bool:
         """Whether a word about carriers is allowed."""
-        return self.has_code and min(c.n_units for c in self.codes) >= FEWEST_UNITS and self.code_sample("carriers").complete
+        return (
+            self.has_code
+            and min(c.n_units for c in self.codes) >= FEWEST_UNITS
+            and self.code_sample("carriers").complete
+        )
 
     @cached_property
     def carriers(self) -> dict[str, float]:
         """The p values of few, between and spread."""
         if not self.names_carriers:
             return {"few": 1.0, "between": 1.0, "spread": 1.0}
-        share, both, k_n = float(self.declared.get("share", 0.25)), self.code_sample("carriers"), self.code_sample("K_n")
+        share, both, k_n = (
+            float(self.declared.get("share", 0.25)),
+            self.code_sample("carriers"),
+            self.code_sample("K_n"),
+        )
         low, high = math.log(share / CLEAR), math.log(share * CLEAR)
         return {
             "few": both.at_most(low),

@@ -39,7 +39,10 @@ class Recipe:
     @property
     def passes(self) -> bool:
         """Whether its runs are there and no gate of its own failed."""
-        return all(sample.complete for sample in self.samples.values()) and "failed" not in self.gates.values()
+        return (
+            all(sample.complete for sample in self.samples.values())
+            and "failed" not in self.gates.values()
+        )
 
 
 @dataclass(eq=False)
@@ -63,9 +66,21 @@ class Judgement:
         """A/A: shown different fails; not shown equivalent leaves no `<= m` claim."""
         if not self.about.noise.complete:
             return "not computed"
-        if min(self.about.noise.more_than(self.about.margin), self.about.noise.at_most(-self.about.margin)) <= ALPHA:
+        if (
+            min(
+                self.about.noise.more_than(self.about.margin),
+                self.about.noise.at_most(-self.about.margin),
+            )
+            <= ALPHA
+        ):
             return "failed"
-        equivalent = max(self.about.noise.at_most(self.about.margin), self.about.noise.more_than(-self.about.margin)) <= ALPHA
+        equivalent = (
+            max(
+                self.about.noise.at_most(self.about.margin),
+                self.about.noise.more_than(-self.about.margin),
+            )
+            <= ALPHA
+        )
         return "passed" if equivalent else "not shown"
 
     @property
@@ -73,7 +88,13 @@ class Judgement:
         """Whether the A/A contrast leaves room for `<= m` claims."""
         if not self.about.noise.complete:
             return True
-        return max(self.about.noise.at_most(self.about.margin), self.about.noise.more_than(-self.about.margin)) <= ALPHA
+        return (
+            max(
+                self.about.noise.at_most(self.about.margin),
+                self.about.noise.more_than(-self.about.margin),
+            )
+            <= ALPHA
+        )
 
     @cached_property
     def panel(self) -> pd.DataFrame:
@@ -84,7 +105,9 @@ class Judgement:
     @cached_property
     def recipes(self) -> list[Recipe]:
         """The recipes that were trained, the declared one first."""
-        return [self._recipe(str(row.name_), str(row.method)) for row in self._computed().itertuples()]
+        return [
+            self._recipe(str(row.name_), str(row.method)) for row in self._computed().itertuples()
+        ]
 
     def _computed(self) -> pd.DataFrame:
         rows = self.panel.rename(columns={"name": "name_"})
@@ -99,17 +122,30 @@ class Judgement:
                 "delta(n/3)": self.about.learned("delta", setting=third),
             }
         else:
-            samples = {estimand: self.about.learned(estimand, setting=setting) for estimand in ("D", "H", "delta")}
+            samples = {
+                estimand: self.about.learned(estimand, setting=setting)
+                for estimand in ("D", "H", "delta")
+            }
         if not all(sample.complete for sample in samples.values()):
             return Recipe(name, samples, {}, math.nan, {})
-        clean = [losses.retention(losses.ssl("", 0.0, "none", setting)) for losses in self.about.losses]
-        shared = [
-            losses.retention(losses.ssl(self.about.axis, self.about.dose, "shared", setting)) for losses in self.about.losses
+        clean = [
+            losses.retention(losses.ssl("", 0.0, "none", setting)) for losses in self.about.losses
         ]
-        best = clean if self.about.jitter else [max(pair) for pair in zip(clean, shared, strict=True)]
+        shared = [
+            losses.retention(losses.ssl(self.about.axis, self.about.dose, "shared", setting))
+            for losses in self.about.losses
+        ]
+        best = (
+            clean if self.about.jitter else [max(pair) for pair in zip(clean, shared, strict=True)]
+        )
         at_most = self.equivalent and enough(clean)
-        outcomes = {"retention": "passed" if enough(best) else "failed", "collapse": self._collapse(setting, method)}
-        return Recipe(name, samples, self.claims_of(samples, at_most), float(np.median(clean)), outcomes)
+        outcomes = {
+            "retention": "passed" if enough(best) else "failed",
+            "collapse": self._collapse(setting, method),
+        }
+        return Recipe(
+            name, samples, self.claims_of(samples, at_most), float(np.median(clean)), outcomes
+        )
 
     def claims_of(self, samples: Mapping[str, Sample], at_most: bool) -> dict[str, float]:
         """Both claims about every estimand; without a dose 0 to rely on, only those above m."""
@@ -121,9 +157,20 @@ class Judgement:
 
     def _collapse(self, setting: str, method: str) -> str:
         rows = self.about.tables.results
-        rows = rows[(rows.setting == setting) & (rows.axis == "") & (rows.test == "") & (rows.method == method)]
-        runs = rows[rows.session.isin(self.about.names)].drop_duplicates(["session", "seed", "fold"])
-        return "passed" if len(runs) and (runs.status != "done").sum() <= MAY_COLLAPSE * len(runs) else "failed"
+        rows = rows[
+            (rows.setting == setting)
+            & (rows.axis == "")
+            & (rows.test == "")
+            & (rows.method == method)
+        ]
+        runs = rows[rows.session.isin(self.about.names)].drop_duplicates(
+            ["session", "seed", "fold"]
+        )
+        return (
+            "passed"
+            if len(runs) and (runs.status != "done").sum() <= MAY_COLLAPSE * len(runs)
+            else "failed"
+        )
 
     @cached_property
     def trained_outcome(self) -> str:
@@ -138,11 +185,23 @@ class Judgement:
         if not len(longer):
             return "not computed"
         setting = f"recipe: {longer.loc[longer.steps.idxmax()].name_}"
-        clean = self.about.over(lambda losses: minus(losses.ssl("", 0.0, "none"), losses.ssl("", 0.0, "none", setting)))
-        samples = [clean, *(self._more(name, setting) for name in (("delta",) if self.about.jitter else ("H", "delta")))]
+        clean = self.about.over(
+            lambda losses: minus(losses.ssl("", 0.0, "none"), losses.ssl("", 0.0, "none", setting))
+        )
+        samples = [
+            clean,
+            *(
+                self._more(name, setting)
+                for name in (("delta",) if self.about.jitter else ("H", "delta"))
+            ),
+        ]
         if not all(sample.complete for sample in samples):
             return "not computed"
-        return "failed" if min(sample.more_than(self.about.margin) for sample in samples) <= ALPHA else "passed"
+        return (
+            "failed"
+            if min(sample.more_than(self.about.margin) for sample in samples) <= ALPHA
+            else "passed"
+        )
 
     def _more(self, name: str, setting: str) -> Sample:
         change = self.about.change(name, setting)
@@ -155,18 +214,31 @@ class Judgement:
         needed = min(3, len(self.about.covered))
         computed = {"decodable": "passed" if len(self.about.names) >= max(1, needed) else "failed"}
         if "noise" in limits:
-            computed |= {"noise": self.noise_outcome, **(self.recipes[0].gates if self.recipes else {})}
+            computed |= {
+                "noise": self.noise_outcome,
+                **(self.recipes[0].gates if self.recipes else {}),
+            }
             computed |= {"trained": self.trained_outcome} if self.trained_outcome else {}
-        found = {name: (computed.get(name, self.taken(name)), set(what.split("; "))) for name, what in limits.items()}
+        found = {
+            name: (computed.get(name, self.taken(name)), set(what.split("; ")))
+            for name, what in limits.items()
+        }
         if "noise" in found:  # what it limits depends on its outcome
             everything = found["noise"][0] == "failed"
-            found["noise"] = found["noise"][0], {"learning"} if everything else {"invariant", "tolerated", "competition"}
+            found["noise"] = (
+                found["noise"][0],
+                {"learning"} if everything else {"invariant", "tolerated", "competition"},
+            )
         return found
 
     def failed(self, what: str, everything: bool = False) -> list[str]:
         """Gates that failed and limit something."""
         limited = {what, "everything"} if everything else {what}
-        return [name for name, (outcome, limits) in self.outcomes.items() if outcome == "failed" and limited & limits]
+        return [
+            name
+            for name, (outcome, limits) in self.outcomes.items()
+            if outcome == "failed" and limited & limits
+        ]
 
     @cached_property
     def learning(self) -> dict[str, float]:
@@ -189,7 +261,11 @@ class Judgement:
     def missing(self) -> bool:
         """Whether runs of the declared recipe, or of the code, are missing."""
         declared = self.recipes[0].samples.values() if self.recipes else ()
-        return not declared or not all(s.complete for s in declared) or not (self.about.jitter or self.about.has_code)
+        return (
+            not declared
+            or not all(s.complete for s in declared)
+            or not (self.about.jitter or self.about.has_code)
+        )
 
     @cached_property
     def shown(self) -> dict[str, float]:
@@ -197,8 +273,17 @@ class Judgement:
         if self.failed("everything"):
             return {}
         if self.about.about_units:
-            return self.about.carriers if self.about.has_code and not self.failed("carriers", True) else {}
-        if not self.recipes or self.failed("learning", True) or self.failed("the axis", True) or self.missing:
+            return (
+                self.about.carriers
+                if self.about.has_code and not self.failed("carriers", True)
+                else {}
+            )
+        if (
+            not self.recipes
+            or self.failed("learning", True)
+            or self.failed("the axis", True)
+            or self.missing
+        ):
             return {}
         free, costly = self.learning["free"], self.learning["costly"]
         if self.about.jitter:
@@ -218,7 +303,12 @@ class Judgement:
     @property
     def words(self) -> dict[str, float]:
         """The same, with p = 1 for words that a failed gate takes away."""
-        taken = {word for outcome, limits in self.outcomes.values() if outcome == "failed" for word in limits}
+        taken = {
+            word
+            for outcome, limits in self.outcomes.values()
+            if outcome == "failed"
+            for word in limits
+        }
         return {word: 1.0 if word in taken else p for word, p in self.shown.items()}
 
     @property
@@ -228,7 +318,11 @@ class Judgement:
 
     def word(self, level: float) -> str:
         """The word at a level, or what stands in its place."""
-        for what in ("everything", "the axis") if self.about.about_units else ("everything", "the axis", "learning"):
+        for what in (
+            ("everything", "the axis")
+            if self.about.about_units
+            else ("everything", "the axis", "learning")
+        ):
             if failed := self.failed(what):
                 return self._without_word(failed)
         word = decide(self.shown, level) if self.shown else "inconclusive"
@@ -254,7 +348,13 @@ class Judgement:
     def outcome(self, level: float) -> str:
         """Whether the word supports or contradicts the prediction."""
         word, predicts = self.word(level), self.about.declared["predicts"]
-        return "supported" if word in SUPPORTED[predicts] else "contradicted" if word in CONTRADICTED[predicts] else "open"
+        return (
+            "supported"
+            if word in SUPPORTED[predicts]
+            else "contradicted"
+            if word in CONTRADICTED[predicts]
+            else "open"
+        )
 
     @property
     def member(self) -> bool:
@@ -262,7 +362,8 @@ class Judgement:
         standing = self.about.tables.report["registration"]
         known = [h["id"] for h in self.about.tables.study["hypotheses"]]
         departs = any(
-            text.startswith(f"{self.about.id}: ") or not any(text.startswith(f"{one}: ") for one in known)
+            text.startswith(f"{self.about.id}: ")
+            or not any(text.startswith(f"{one}: ") for one in known)
             for text in standing["deviations"]
         )
         registered = standing["sha256"] is not None and not departs and not self.about.tables.quick
@@ -271,9 +372,21 @@ class Judgement:
     def status(self, level: float) -> str:
         """`confirmatory`, unless a gate or a recipe that the word needs is open."""
         word = self.word(level)
-        limited = {word, "everything", "the axis", "carriers" if self.about.about_units else "learning"}
-        is_open = any(o in ("not shown", "not computed") and limits & limited for o, limits in self.outcomes.values())
-        gaps = not self.about.about_units and len(self.panel) and not (self.panel.computed == "True").all()
+        limited = {
+            word,
+            "everything",
+            "the axis",
+            "carriers" if self.about.about_units else "learning",
+        }
+        is_open = any(
+            o in ("not shown", "not computed") and limits & limited
+            for o, limits in self.outcomes.values()
+        )
+        gaps = (
+            not self.about.about_units
+            and len(self.panel)
+            and not (self.panel.computed == "True").all()
+        )
         return "confirmatory" if self.member and not is_open and not gaps else "exploratory"
 
     def dose_interval(self) -> dict[str, float | None] | None:
@@ -283,11 +396,17 @@ class Judgement:
         for dose in self.about.tables.doses(self.about.axis):
             samples = {name: self.about.learned(name, dose) for name in names}
             code = None if self.about.jitter else self.about.code_sample("C_code", dose)
-            if not all(s.complete for s in samples.values()) or (code is not None and not code.complete):
+            if not all(s.complete for s in samples.values()) or (
+                code is not None and not code.complete
+            ):
                 return None
             claims = self.claims_of(samples, self.equivalent and enough(clean))
             kept[dose] = max(claims[f"{name} <= m"] for name in names)
-            lost[str(dose)] = claims["delta > m"] if code is None else max(claims["D > m"], code.more_than(self.about.margin))
+            lost[str(dose)] = (
+                claims["delta > m"]
+                if code is None
+                else max(claims["D > m"], code.more_than(self.about.margin))
+            )
         lower = self.about.tables.identity(self.about.axis)
         for dose in sorted(kept):
             if kept[dose] > ALPHA:

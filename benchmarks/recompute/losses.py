@@ -36,7 +36,14 @@ class Losses:
         found = [rows[seed] for seed in seeds if seed in rows]
         return self.merge(np.array(found).reshape(len(found), self.planned))
 
-    def ssl(self, axis: str, dose: float, arm: str, setting: str = "", test: tuple[str, float] | None = None) -> np.ndarray:
+    def ssl(
+        self,
+        axis: str,
+        dose: float,
+        arm: str,
+        setting: str = "",
+        test: tuple[str, float] | None = None,
+    ) -> np.ndarray:
         """Losses of the study's own seeds; at the identity dose `arm` is `none`."""
         place = ("", 0.0) if arm == "none" else (axis, dose)
         return self.array(("ssl", setting, *place, arm, test), range(self.seeds))
@@ -44,11 +51,17 @@ class Losses:
     @property
     def range(self) -> np.ndarray:
         """R: the floor less the ceiling (seed, block)."""
-        return self.floor - self.array((self.ceiling_family, "", "", 0.0, "none", None), range(self.seeds))
+        return self.floor - self.array(
+            (self.ceiling_family, "", "", 0.0, "none", None), range(self.seeds)
+        )
 
     def ranges_of(self, effect: np.ndarray) -> np.ndarray:
         """R for each seed of an effect, or averaged over the ceiling's own seeds."""
-        return self.range if self.range.shape == effect.shape else self.range.mean(axis=0, keepdims=True)
+        return (
+            self.range
+            if self.range.shape == effect.shape
+            else self.range.mean(axis=0, keepdims=True)
+        )
 
     def difference(self, name: str, axis: str, dose: float, setting: str = "") -> np.ndarray:
         """D, H, delta or delta_paired before it is divided by R (seed, block)."""
@@ -70,11 +83,15 @@ def minus(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return first - second if first.shape == second.shape else first[:0]
 
 
-def merger(planned: int, duration_s: float, autocorrelation_s: float | None) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
+def merger(
+    planned: int, duration_s: float, autocorrelation_s: float | None
+) -> tuple[int, Callable[[np.ndarray], np.ndarray]]:
     """How many merged blocks last five autocorrelation times, and the function that merges."""
     together = 1
     if autocorrelation_s is not None:
-        together = max(1, math.ceil(BLOCK_TIMES * autocorrelation_s / (duration_s / planned) - 1e-9))
+        together = max(
+            1, math.ceil(BLOCK_TIMES * autocorrelation_s / (duration_s / planned) - 1e-9)
+        )
     long_enough = planned // together
     count = long_enough if long_enough >= FEWEST_BLOCKS else planned
     sizes = np.full(count, planned // count) + (np.arange(count) < planned % count)

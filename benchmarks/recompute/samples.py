@@ -26,7 +26,8 @@ class Sample:
     def complete(self) -> bool:
         """Whether there is a session and nothing is missing."""
         return bool(self.effects) and all(
-            e.size and np.isfinite(e).all() and np.isfinite(r).all() for e, r in zip(self.effects, self.ranges, strict=True)
+            e.size and np.isfinite(e).all() and np.isfinite(r).all()
+            for e, r in zip(self.effects, self.ranges, strict=True)
         )
 
     @property
@@ -43,7 +44,10 @@ class Sample:
     @property
     def estimate(self) -> float:
         """Mean effect over mean range."""
-        effect, scale = (self.by_unit([part.mean() for part in parts]).mean() for parts in (self.effects, self.ranges))
+        effect, scale = (
+            self.by_unit([part.mean() for part in parts]).mean()
+            for parts in (self.effects, self.ranges)
+        )
         return float(effect / scale)
 
     @property
@@ -55,7 +59,11 @@ class Sample:
     def p(self, margin: float, more: bool) -> float:
         """The p value of `effect > margin range`, or of `effect <= margin range`."""
         q = [e - margin * r for e, r in zip(self.effects, self.ranges, strict=True)]
-        mean, error, df, guard = over_fixed_sessions(q) if self.fixed else _over_units(self.by_unit([one.mean() for one in q]))
+        mean, error, df, guard = (
+            over_fixed_sessions(q)
+            if self.fixed
+            else _over_units(self.by_unit([one.mean() for one in q]))
+        )
         if error == 0 or not math.isfinite(error):
             return 0.0 if (mean > 0 if more else mean < 0) else 1.0
         t = (mean if more else -mean) / error
@@ -86,7 +94,9 @@ class Sample:
         near = 0.0
         for far in np.geomspace(1e-5, 500.0, 120):
             if above(far) < 0:
-                return start + side * float(optimize.brentq(above, near, far, xtol=1e-15, rtol=1e-14))
+                return start + side * float(
+                    optimize.brentq(above, near, far, xtol=1e-15, rtol=1e-14)
+                )
             near = far
         return side * math.inf
 
@@ -96,7 +106,11 @@ def _over_units(q: np.ndarray) -> tuple[float, float, float, float]:
     n = len(q)
     error = float(q.std(ddof=1)) / math.sqrt(n)
     apart = q - q.mean()
-    skew = n / ((n - 1) * (n - 2)) * float(((apart / q.std(ddof=1)) ** 3).sum()) if np.ptp(q) > 0 else 0.0
+    skew = (
+        n / ((n - 1) * (n - 2)) * float(((apart / q.std(ddof=1)) ** 3).sum())
+        if np.ptp(q) > 0
+        else 0.0
+    )
     bound = special.stdtrit(n - 1, 1 - ALPHA)
     return float(q.mean()), error, n - 1, skew * (2 * bound**2 + 1) / (6 * math.sqrt(n))
 
@@ -104,18 +118,30 @@ def _over_units(q: np.ndarray) -> tuple[float, float, float, float]:
 def over_fixed_sessions(cells: Sequence[np.ndarray]) -> tuple[float, float, float, float]:
     """Mean over fixed sessions with V_s = s2_seed / K + s2_block / B, and Satterthwaite's df."""
     parts = [
-        (means.var(ddof=1) / len(means), len(means) - 1) for q in cells for means in (q.mean(1), q.mean(0)) if len(means) > 1
+        (means.var(ddof=1) / len(means), len(means) - 1)
+        for q in cells
+        for means in (q.mean(1), q.mean(0))
+        if len(means) > 1
     ]
     total, below = sum(v for v, _ in parts), sum(v**2 / df for v, df in parts)
     error = math.sqrt(total) / len(cells)
-    return float(np.mean([q.mean() for q in cells])), error, total**2 / below if below > 0 else 1.0, 0.0
+    return (
+        float(np.mean([q.mean() for q in cells])),
+        error,
+        total**2 / below if below > 0 else 1.0,
+        0.0,
+    )
 
 
 def scope(subjects: Sequence[str]) -> str:
     """What claims are about: subjects where there are several, else the sessions of one."""
     several = len(set(subjects)) > 1
     count = len(set(subjects)) if several else len(subjects)
-    return "these recordings" if count < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+    return (
+        "these recordings"
+        if count < POPULATION
+        else f"population of {'subjects' if several else 'sessions'}"
+    )
 
 
 def holm_levels(p_values: Mapping[str, float]) -> dict[str, float]:

@@ -30,13 +30,17 @@ def whitened(z: Tensor) -> Tensor:
     covariance = torch.bmm(centred.transpose(1, 2), centred) / (z.shape[1] - 1)
     ridge = 1e-3 * torch.eye(z.shape[2], dtype=z.dtype, device=z.device)
     factor = torch.linalg.cholesky(covariance + ridge)
-    return torch.linalg.solve_triangular(factor, centred.transpose(1, 2), upper=False).transpose(1, 2)
+    return torch.linalg.solve_triangular(factor, centred.transpose(1, 2), upper=False).transpose(
+        1, 2
+    )
 
 
 class StackedWhitenedMSE(Method):
     """What the training loop runs. Its line in `methods.METHODS` is the second."""
 
-    def __init__(self, declared: WhitenedMSE, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self, declared: WhitenedMSE, shape: tuple[int, int], generators: list[np.random.Generator]
+    ) -> None:
         super().__init__()
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)

@@ -63,7 +63,11 @@ class AnyOperation:
         """Draw for windows of shape (time, unit)."""
         start = draws.start(self.PURPOSE)
         number = uniform(position(start, 0), draws.rows, 1).squeeze(2)
-        return position(start, 1), draws.rows, (number * CHOICES).to(torch.int64).clamp_max(CHOICES - 1)
+        return (
+            position(start, 1),
+            draws.rows,
+            (number * CHOICES).to(torch.int64).clamp_max(CHOICES - 1),
+        )
 
     def apply(self, windows: Tensor, draw: tuple[Tensor, Tensor, Tensor]) -> Tensor:
         """Return standardised windows (run, batch, time, unit), each with its operation done to it."""
@@ -76,7 +80,9 @@ def smallest(numbers: Tensor, count: Tensor) -> Tensor:
     return numbers.argsort(dim=2, stable=True).argsort(dim=2) < count.view(-1, 1, 1)
 
 
-def random_counterpart(adversaries: list[Adversary], device: torch.device) -> LoseBudget | SignNoise | AnyOperation:
+def random_counterpart(
+    adversaries: list[Adversary], device: torch.device
+) -> LoseBudget | SignNoise | AnyOperation:
     """Return the random corruption that is as strong as the adversaries of K runs."""
     if isinstance(adversaries[0], LearnedPolicy):
         return AnyOperation(torch.tensor([a.strength for a in adversaries], device=device))  # type: ignore[union-attr]

@@ -5,7 +5,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from invariance_probe.augmentations.random_bits import Draws, normal, position, threshold16, uniform16
+from invariance_probe.augmentations.random_bits import (
+    Draws,
+    normal,
+    position,
+    threshold16,
+    uniform16,
+)
 from invariance_probe.study.transforms import GainModulation, GaussianNoise, Pepper
 
 
@@ -77,7 +83,9 @@ class ModulateGain:
         """Draw u, and the couplings, for windows of shape (time, unit)."""
         u = normal(draws.start(self.PURPOSE), draws.rows, 1).unsqueeze(3)
         always = torch.zeros_like(draws.rows[:, :1])
-        c = normal(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]).unsqueeze(2)  # at no step and in no view
+        c = normal(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]).unsqueeze(
+            2
+        )  # at no step and in no view
         return u, c if self.varied else torch.ones_like(c[..., :1])
 
     def apply(self, windows: Tensor, draw: tuple[Tensor, Tensor]) -> Tensor:
@@ -105,7 +113,10 @@ class AddPepper:
     @classmethod
     def of(cls, declared: list[Pepper], rates: Tensor) -> "AddPepper":
         """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
-        return cls(torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64), declared[0].amplitude)
+        return cls(
+            torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64),
+            declared[0].amplitude,
+        )
 
     @property
     def idle(self) -> bool:

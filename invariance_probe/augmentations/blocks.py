@@ -51,7 +51,9 @@ class CutTime:
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
         """Draw the lost bins of windows of shape (time, unit)."""
-        return block_mask(self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[0]).unsqueeze(3)
+        return block_mask(
+            self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[0]
+        ).unsqueeze(3)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
         """Return windows (run, batch, time, unit) without the lost bins."""
@@ -80,7 +82,9 @@ class CutUnits:
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
         """Draw the lost units of windows of shape (time, unit)."""
-        return block_mask(self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[1]).unsqueeze(2)
+        return block_mask(
+            self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[1]
+        ).unsqueeze(2)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
         """Return windows (run, batch, time, unit) without the lost units."""
@@ -124,5 +128,7 @@ class MixWindows:
         return torch.where(block, others.to(windows.dtype), windows)
 
 
-def _fractions(declared: list[TimeCutout] | list[UnitCutout] | list[CutMix], rates: Tensor) -> Tensor:
+def _fractions(
+    declared: list[TimeCutout] | list[UnitCutout] | list[CutMix], rates: Tensor
+) -> Tensor:
     return torch.tensor([d.fraction for d in declared], device=rates.device, dtype=torch.float64)

@@ -25,10 +25,15 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
     Tensors (..., word) with `ceil(unit / 4)` words.
     """
     units = counts.shape[-1]
-    padded = torch.zeros(*counts.shape[:-1], -(-units // LANES) * LANES, dtype=torch.int32, device=counts.device)
+    padded = torch.zeros(
+        *counts.shape[:-1], -(-units // LANES) * LANES, dtype=torch.int32, device=counts.device
+    )
     padded[..., :units] = counts
     largest = int(counts.max()) if counts.numel() else 0
-    chunks = [(padded - LANE_BITS * i).clamp_(0, LANE_BITS) for i in range(max(1, -(-largest // LANE_BITS)))]
+    chunks = [
+        (padded - LANE_BITS * i).clamp_(0, LANE_BITS)
+        for i in range(max(1, -(-largest // LANE_BITS)))
+    ]
     return [((1 << chunk) - 1).to(torch.int16).view(torch.int64) for chunk in chunks]
 
 
@@ -53,7 +58,9 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
     """
     words = ones[0].shape[-1]
     bits = words_at(start, rows, words * len(ones))
-    parts = [lane_popcount(bits[..., i * words : (i + 1) * words] & one) for i, one in enumerate(ones)]
+    parts = [
+        lane_popcount(bits[..., i * words : (i + 1) * words] & one) for i, one in enumerate(ones)
+    ]
     return sum(parts[1:], parts[0])[..., :units]
 
 
@@ -66,7 +73,9 @@ def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) ->
     digits = (probability * 65536.0).round().to(torch.int64).view(-1, *[1] * rows.dim())
     fair = words_at(start, rows, words * LANE_BITS)
     below = torch.zeros(*rows.shape, words, dtype=torch.int64, device=rows.device)
-    for i in range(LANE_BITS):  # from the least digit: below = digit ? (~bit | below) : (~bit & below)
+    for i in range(
+        LANE_BITS
+    ):  # from the least digit: below = digit ? (~bit | below) : (~bit & below)
         flipped = ~fair[..., i * words : (i + 1) * words]
         digit = -((digits >> i) & 1)
         below = (flipped & below) | ((flipped | below) & digit)

@@ -86,7 +86,9 @@ class Ground:
     guide: np.ndarray | None = None
     labelled: np.ndarray | None = None
 
-    def among_labelled(self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]) -> "Pairs":
+    def among_labelled(
+        self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]
+    ) -> "Pairs":
         """Return the pairs that `find` makes, of values (window, ...) and times, among the windows whose guide is known."""
         if self.labelled is None:
             return find(values, self.times)
@@ -129,15 +131,23 @@ def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
     if ground.guide is not None:
         if ground.guide.ndim == 1:
             return np.full((len(ground.train), size), -1, dtype=np.int64)
-        near = ground.among_labelled(ground.guide, lambda guide, times: nearest_pairs(guide, times, ground.gap, size))
+        near = ground.among_labelled(
+            ground.guide, lambda guide, times: nearest_pairs(guide, times, ground.gap, size)
+        )
         return _table(near, len(ground.train), size)
     sigma = declared.smoothing_s / ground.bin_s
-    features = neighbour_features(ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components)
+    features = neighbour_features(
+        ground.activity, ground.counts, ground.train, ground.stretch, sigma, declared.components
+    )
     return _table(nearest_pairs(features, ground.times, ground.gap, size), len(ground.train), size)
 
 
 def distant_partners(
-    declared: MinedPairing, source: Source, ground: Ground, mined: np.ndarray, rng: np.random.Generator
+    declared: MinedPairing,
+    source: Source,
+    ground: Ground,
+    mined: np.ndarray,
+    rng: np.random.Generator,
 ) -> Distant:
     """Return the distant partners of one source.
 
@@ -159,7 +169,9 @@ def distant_partners(
     count, size = len(ground.train), declared.neighbours
 
     def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
-        pairs = ground.among_labelled(groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by))
+        pairs = ground.among_labelled(
+            groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by)
+        )
         return _table(pairs, count, size)
 
     if ground.guide is not None and ground.guide.ndim == 1:
@@ -177,10 +189,14 @@ def distant_partners(
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
-    return Distant(np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share)
+    return Distant(
+        np.where(places >= 0, ground.train[places], -1), (places >= 0).sum(axis=1), declared.share
+    )
 
 
-def _shifted(mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.Generator) -> np.ndarray:
+def _shifted(
+    mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.Generator
+) -> np.ndarray:
     """Return the partners that were mined for the window a random shift away on the circle of training windows; none within the gap.
 
     The shift keeps which windows are partners, how often, and how they follow each other, and breaks what they have to do with the
@@ -218,7 +234,12 @@ def _table(pairs: Pairs, anchors: int, count: int) -> np.ndarray:
 
 
 def neighbour_features(
-    activity: np.ndarray, counts: bool, train: np.ndarray, stretch: np.ndarray, sigma: float, components: int
+    activity: np.ndarray,
+    counts: bool,
+    train: np.ndarray,
+    stretch: np.ndarray,
+    sigma: float,
+    components: int,
 ) -> np.ndarray:
     """Return principal components (window, component) of activity, smoothed inside each piece of successive windows.
 
@@ -234,11 +255,17 @@ def neighbour_features(
     x = activity.astype(np.float64)
     x = np.sqrt(x) if counts else x
     breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch) != 0)) + 1
-    smooth = np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, breaks)]) if sigma else x
+    smooth = (
+        np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, breaks)])
+        if sigma
+        else x
+    )
     return PCA(min(components, *smooth.shape), svd_solver="full").fit_transform(smooth)
 
 
-def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
+def drawn_pairs(
+    times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator
+) -> Pairs:
     """Draw `count` partners of the same group for every window, uniformly among those at least the gap away.
 
     Parameters
@@ -256,7 +283,9 @@ def drawn_pairs(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int,
     return _checked(_drawn(times, groups, gap_s, count, rng), gap_s)
 
 
-def _drawn(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator) -> Pairs:
+def _drawn(
+    times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator
+) -> Pairs:
     first, second = [], []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
@@ -265,7 +294,9 @@ def _drawn(times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng:
         allowed = before + len(members) - after
         has = np.flatnonzero(allowed > 0)
         drawn = rng.integers(0, allowed[has, None], (len(has), count))
-        place = np.where(drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None])
+        place = np.where(
+            drawn < before[has, None], drawn, drawn - before[has, None] + after[has, None]
+        )
         first.append(np.repeat(members[has], count))
         second.append(members[place].ravel())
     return Pairs(np.concatenate(first), np.concatenate(second))
@@ -309,7 +340,12 @@ def _by_distances(
 
 
 def _by_tree(
-    tree: KDTree, features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
+    tree: KDTree,
+    features: np.ndarray,
+    times: np.ndarray,
+    gap_s: float,
+    count: int,
+    rows: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return the rows that a tree does not pay for, and anchors (pair,) among the others with their nearest windows (pair,).
 
@@ -331,5 +367,7 @@ def _by_tree(
 
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:
     if not len(pairs.first):
-        raise TrainingError(f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap")
+        raise TrainingError(
+            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap"
+        )
     return pairs

@@ -41,10 +41,14 @@ class SwapNeighbours:
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, 2 * units)
         places = torch.arange(units, device=numbers.device)
         block = places // self.neighbourhood
-        order = (numbers[..., :units] + block).argsort(dim=-1)  # at random within each neighbourhood, one after the other
+        order = (numbers[..., :units] + block).argsort(
+            dim=-1
+        )  # at random within each neighbourhood, one after the other
         begin = block * self.neighbourhood
         partner = begin + ((places - begin) ^ 1)
-        partner = torch.where((partner < begin + self.neighbourhood) & (partner < units), partner, places)
+        partner = torch.where(
+            (partner < begin + self.neighbourhood) & (partner < units), partner, places
+        )
         swaps = numbers[..., units:][..., torch.minimum(places, partner)] < self.rate.view(-1, 1, 1)
         shown = torch.where(swaps, order[..., partner], order)
         return torch.empty_like(order).scatter_(-1, order, shown).unsqueeze(2)
@@ -69,7 +73,9 @@ class MixNeighbours:
     @classmethod
     def of(cls, declared: list[WaveformDrift], rates: Tensor) -> "MixNeighbours":
         """Build from the declarations of K runs; `rates` (run, unit) is the mean activity."""
-        return cls(torch.tensor([d.mix for d in declared], device=rates.device, dtype=torch.float64))
+        return cls(
+            torch.tensor([d.mix for d in declared], device=rates.device, dtype=torch.float64)
+        )
 
     @property
     def idle(self) -> bool:

@@ -19,7 +19,9 @@ FAR = 3.0
 HIDE, NOISE, GAIN, PEPPER = range(len(CAPS))
 
 
-def operate(windows: Tensor, choice: Tensor, strength: Tensor, start: Tensor, rows: Tensor) -> Tensor:
+def operate(
+    windows: Tensor, choice: Tensor, strength: Tensor, start: Tensor, rows: Tensor
+) -> Tensor:
     """Return windows (run, row, time, unit) with each one's chosen operation done to it.
 
     Parameters
@@ -38,12 +40,17 @@ def operate(windows: Tensor, choice: Tensor, strength: Tensor, start: Tensor, ro
     magnitude = strength.view(-1, 1) * level
 
     def size(which: int, cap: float) -> Tensor:
-        return torch.where(operation == which, cap * magnitude, 0.0)[..., None, None].to(windows.dtype)
+        return torch.where(operation == which, cap * magnitude, 0.0)[..., None, None].to(
+            windows.dtype
+        )
 
     hide, noise, gain, pepper = (size(which, cap) for which, cap in enumerate(CAPS.values()))
     starts = [position(start, which) for which in range(len(CAPS))]
     hidden = uniform(starts[HIDE], rows, units).unsqueeze(2) < hide
-    scaled = windows.masked_fill(hidden, 0) * (gain * normal(starts[GAIN], rows, 1).unsqueeze(3).to(windows.dtype)).exp()
+    scaled = (
+        windows.masked_fill(hidden, 0)
+        * (gain * normal(starts[GAIN], rows, 1).unsqueeze(3).to(windows.dtype)).exp()
+    )
     shape = (*rows.shape, time, units)
     moved = scaled + noise * normal(starts[NOISE], rows, time * units).view(shape).to(windows.dtype)
     return moved.masked_fill(uniform(starts[PEPPER], rows, time * units).view(shape) < pepper, FAR)

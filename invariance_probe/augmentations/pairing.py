@@ -42,7 +42,9 @@ class Partners:
         return Partners(*(column[chosen] for column in columns))
 
 
-def find_partners(train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bin_s: float) -> Partners:
+def find_partners(
+    train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bin_s: float
+) -> Partners:
     """Find the admissible lags of every training window.
 
     Parameters
@@ -62,7 +64,12 @@ def find_partners(train: np.ndarray, stretch: np.ndarray, jitter: TimeJitter, bi
         low = -np.minimum(before, reach)
         return Partners(train, low, np.minimum(after, reach) - low + 1, none, none)
     has = (before >= reach) | (after >= reach)
-    table = (none - reach, (before >= reach).astype(np.int64), none + reach, (after >= reach).astype(np.int64))
+    table = (
+        none - reach,
+        (before >= reach).astype(np.int64),
+        none + reach,
+        (after >= reach).astype(np.int64),
+    )
     return Partners(train[has], *(column[has] for column in table))
 
 
@@ -91,15 +98,30 @@ class StackedPartners:
         most = max(len(p.anchors) for p in partners)
         padded = np.zeros((5, len(partners), most), dtype=np.int64)
         for i, p in enumerate(partners):
-            padded[:, i, : len(p.anchors)] = (p.anchors, p.first, p.first_count, p.second, p.second_count)
-        jittered = any(((p.first_count + p.second_count) > 1).any() or p.first.any() for p in partners)
+            padded[:, i, : len(p.anchors)] = (
+                p.anchors,
+                p.first,
+                p.first_count,
+                p.second,
+                p.second_count,
+            )
+        jittered = any(
+            ((p.first_count + p.second_count) > 1).any() or p.first.any() for p in partners
+        )
         table = torch.from_numpy(padded).to(device)
-        return cls(table[0], table[1:], torch.tensor([len(p.anchors) for p in partners], device=device), jittered)
+        return cls(
+            table[0],
+            table[1:],
+            torch.tensor([len(p.anchors) for p in partners], device=device),
+            jittered,
+        )
 
     def partner_of(self, places: Tensor, number: Tensor) -> Tensor:
         """Return the partners (run, batch) of the anchors at `places` (run, batch), by numbers uniform on (0, 1)."""
         anchors = self.anchors.gather(1, places)
-        first, first_count, second, second_count = (column.gather(1, places) for column in self.intervals)
+        first, first_count, second, second_count = (
+            column.gather(1, places) for column in self.intervals
+        )
         total = first_count + second_count
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
         lag = torch.where(chosen < first_count, first + chosen, second + chosen - first_count)
@@ -125,19 +147,30 @@ class StackedDistant:
     share: Tensor
 
     @classmethod
-    def of(cls, found: Sequence[Distant | None], anchors: int, device: torch.device) -> "StackedDistant | None":
+    def of(
+        cls, found: Sequence[Distant | None], anchors: int, device: torch.device
+    ) -> "StackedDistant | None":
         """Stack the distant partners of K runs with at most so many anchors, None for a run without; None where no run has any."""
         known = [one for one in found if one is not None]
         if not known:
             return None
         most = max(one.partners.shape[1] for one in known)
-        partners, count = np.zeros((len(found), anchors, most), dtype=np.int64), np.zeros((len(found), anchors), dtype=np.int64)
+        partners, count = (
+            np.zeros((len(found), anchors, most), dtype=np.int64),
+            np.zeros((len(found), anchors), dtype=np.int64),
+        )
         for i, one in enumerate(found):
             if one is not None:
                 partners[i, : one.partners.shape[0], : one.partners.shape[1]] = one.partners
                 count[i, : len(one.count)] = one.count
-        share = torch.tensor([0.0 if one is None else one.share for one in found], dtype=torch.float64, device=device)
-        return cls(torch.from_numpy(partners).to(device), torch.from_numpy(count).to(device), share.unsqueeze(1))
+        share = torch.tensor(
+            [0.0 if one is None else one.share for one in found], dtype=torch.float64, device=device
+        )
+        return cls(
+            torch.from_numpy(partners).to(device),
+            torch.from_numpy(count).to(device),
+            share.unsqueeze(1),
+        )
 
     def instead_of(self, local: Tensor, places: Tensor, numbers: Tensor) -> Tensor:
         """Return partners (run, batch): distant where the first of two numbers (run, batch, 2) is below the share, else the local ones."""

@@ -6,9 +6,20 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.counts import thin
-from invariance_probe.augmentations.random_bits import Draws, position, threshold16, uniform, uniform16
+from invariance_probe.augmentations.random_bits import (
+    Draws,
+    position,
+    threshold16,
+    uniform,
+    uniform16,
+)
 from invariance_probe.kernels.draws import lose_units
-from invariance_probe.study.transforms import ProgressiveUnitLoss, SpikeThinning, StratifiedDropout, UnitDropout
+from invariance_probe.study.transforms import (
+    ProgressiveUnitLoss,
+    SpikeThinning,
+    StratifiedDropout,
+    UnitDropout,
+)
 
 STRATUM = 10
 """Units of a stratum, or a few more."""
@@ -133,7 +144,9 @@ class LoseInOrder:
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
         """Draw the lost units for windows of shape (time, unit)."""
         always = torch.zeros_like(draws.rows[:, :1])
-        numbers = uniform(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1])  # at no step and in no view
+        numbers = uniform(
+            position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]
+        )  # at no step and in no view
         place = (numbers.argsort(dim=2).argsort(dim=2) + 0.5) / shape[1]
         reached = self.rate.view(-1, 1, 1) * uniform(draws.start(self.PURPOSE), draws.rows, 1)
         return (place < reached).unsqueeze(2)
@@ -157,7 +170,9 @@ class ThinSpikes:
     @classmethod
     def of(cls, declared: list[SpikeThinning], rates: Tensor) -> "ThinSpikes":
         """Build from the declarations of K runs; `rates` (run, unit) is the mean activity."""
-        return cls(torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64))
+        return cls(
+            torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
+        )
 
     @property
     def idle(self) -> bool:

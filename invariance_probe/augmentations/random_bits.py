@@ -36,7 +36,9 @@ def position(keys: Tensor, *address: int | Tensor) -> Tensor:
     """Hash stream keys (run,) and an address (integers, or tensors (run,)) into start positions (run,)."""
     start = keys.clone()
     for part in address:
-        start = mix(start.add_(part * _GAMMA if isinstance(part, Tensor) else _signed(part * _GAMMA)))
+        start = mix(
+            start.add_(part * _GAMMA if isinstance(part, Tensor) else _signed(part * _GAMMA))
+        )
     return start
 
 
@@ -66,8 +68,18 @@ def uniform(start: Tensor, rows: Tensor, count: int) -> Tensor:
 def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
     """Return `count` standard normal float32 numbers for each row (Box & Muller 1958, from 32-bit halves)."""
     pairs = -(-count // 2)
-    halves = words_at(start, rows, pairs).view(torch.int32).to(torch.float32).view(*rows.shape, pairs, 2)
-    radius = halves[..., 0].mul(2.0**-32).add_(0.5 + 2.0**-25).clamp_(2.0**-33, 1.0).log_().mul_(-2.0).sqrt_()
+    halves = (
+        words_at(start, rows, pairs).view(torch.int32).to(torch.float32).view(*rows.shape, pairs, 2)
+    )
+    radius = (
+        halves[..., 0]
+        .mul(2.0**-32)
+        .add_(0.5 + 2.0**-25)
+        .clamp_(2.0**-33, 1.0)
+        .log_()
+        .mul_(-2.0)
+        .sqrt_()
+    )
     angle = halves[..., 1].mul(torch.pi * 2.0**-31)
     return torch.cat([radius * angle.cos(), radius * angle.sin()], dim=-1)[..., :count]
 

@@ -44,7 +44,9 @@ class CountHalves:
     """What a half is multiplied with before standardisation, so that it has a whole count's mean."""
 
     @classmethod
-    def of(cls, counts: Tensor, native: bool = False, laid_out_by: int | None = None) -> "CountHalves":
+    def of(
+        cls, counts: Tensor, native: bool = False, laid_out_by: int | None = None
+    ) -> "CountHalves":
         """Prepare the counts (time, unit) of a recording; native kernels draw the same halves, sooner.
 
         Where bits are read depends on the largest count among the first `laid_out_by` bins, of all when left out: the halves of
@@ -52,7 +54,9 @@ class CountHalves:
         """
         ones = torch.stack(packed_ones(counts))
         own = max(1, -(-int(counts[:laid_out_by].max()) // LANE_BITS))
-        return cls(counts.to(torch.int16), ones[:own], native, ones[own:] if own < len(ones) else None)
+        return cls(
+            counts.to(torch.int16), ones[:own], native, ones[own:] if own < len(ones) else None
+        )
 
     def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
         """Return the first halves at `bins[0]` and the second halves at `bins[1]`, both (run, batch, time, unit)."""
@@ -63,7 +67,11 @@ class CountHalves:
 
     def _first_half(self, start: Tensor, bins: Tensor) -> Tensor:
         half = self._drawn(self.ones, start, bins)
-        return half if self.more is None else half + self._drawn(self.more, position(start, MORE), bins)
+        return (
+            half
+            if self.more is None
+            else half + self._drawn(self.more, position(start, MORE), bins)
+        )
 
     def _drawn(self, ones: Tensor, start: Tensor, bins: Tensor) -> Tensor:
         units = self.counts.shape[-1]

@@ -46,10 +46,19 @@ class Course:
 
     def smoothed(self, sigma: float, counts: bool) -> np.ndarray:
         """Return the activity (window, unit), of counts the roots, smoothed inside each stretch."""
-        x = np.sqrt(self.activity.astype(np.float64)) if counts else self.activity.astype(np.float64)
+        x = (
+            np.sqrt(self.activity.astype(np.float64))
+            if counts
+            else self.activity.astype(np.float64)
+        )
         if not sigma:
             return x
-        return np.concatenate([gaussian_filter1d(piece, sigma, axis=0) for piece in np.split(x, _breaks(self.stretch))])
+        return np.concatenate(
+            [
+                gaussian_filter1d(piece, sigma, axis=0)
+                for piece in np.split(x, _breaks(self.stretch))
+            ]
+        )
 
     def holds(self, offsets: tuple[int, ...]) -> np.ndarray:
         """Say of which windows the whole trajectory lies in their stretch (window,)."""
@@ -81,7 +90,9 @@ def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
     [21, 22, 23, 26, 27]
     """
     smallest = min(pools, key=len)
-    lengths = np.array([len(run) for run in np.split(smallest, np.flatnonzero(np.diff(smallest) != 1) + 1)])
+    lengths = np.array(
+        [len(run) for run in np.split(smallest, np.flatnonzero(np.diff(smallest) != 1) + 1)]
+    )
     before, number = np.cumsum(lengths) - lengths, np.arange(len(lengths))
     cut = []
     for pool in pools:
@@ -92,7 +103,12 @@ def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
 
 
 def alike_asleep(
-    declared: StatePairing, awake: Course, asleep: Course, pool: np.ndarray, counts: bool, bin_s: float
+    declared: StatePairing,
+    awake: Course,
+    asleep: Course,
+    pool: np.ndarray,
+    counts: bool,
+    bin_s: float,
 ) -> np.ndarray:
     """Return the places asleep (anchor, neighbour) whose trajectories are nearest to that of each waking window; -1 without any.
 
@@ -105,16 +121,22 @@ def alike_asleep(
     """
     about, beside = declared.offsets(bin_s)
     sigma = declared.smoothing_s / bin_s
-    slept = _standardised(asleep.smoothed(sigma / declared.compression, counts), np.arange(len(asleep.activity)))
+    slept = _standardised(
+        asleep.smoothed(sigma / declared.compression, counts), np.arange(len(asleep.activity))
+    )
     count = min(declared.neighbours, len(pool))
     table = np.full((len(awake.stretch), declared.neighbours), -1, dtype=np.int64)
     late = np.arange(len(awake.stretch)) >= len(awake.stretch) // 2
-    course = Course(awake.activity, 2 * awake.stretch + late)  # so that no trajectory or smoothing crosses from half to half
+    course = Course(
+        awake.activity, 2 * awake.stretch + late
+    )  # so that no trajectory or smoothing crosses from half to half
     smooth, whole = course.smoothed(sigma, counts), course.holds(about)
     for half in (late, ~late):
         fitted, served = np.flatnonzero(~half), np.flatnonzero(half & whole)
         waking = _standardised(smooth, fitted)
-        components = PCA(min(declared.components, len(fitted), waking.shape[1]), svd_solver="full").fit(waking[fitted])
+        components = PCA(
+            min(declared.components, len(fitted), waking.shape[1]), svd_solver="full"
+        ).fit(waking[fitted])
         score, scores = components.transform(waking), components.transform(slept)
         candidates = _trajectories(scores, pool, beside)
         lengths = (candidates**2).sum(axis=1)
@@ -155,7 +177,12 @@ class Sleep:
 
 
 def find_sleep(
-    declared: StatePairing, state: np.ndarray, stretch: np.ndarray, allowed: np.ndarray, bin_s: float, session: str
+    declared: StatePairing,
+    state: np.ndarray,
+    stretch: np.ndarray,
+    allowed: np.ndarray,
+    bin_s: float,
+    session: str,
 ) -> Sleep:
     """Return where partners may be looked for.
 

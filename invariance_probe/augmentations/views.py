@@ -40,19 +40,25 @@ class Scaling:
     """Whether square roots, sqrt(x + 1/4), are what is standardised."""
 
     @classmethod
-    def of(cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device) -> "Scaling":
+    def of(
+        cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device
+    ) -> "Scaling":
         """Measure mean and standard deviation of activity (time, unit) over each run's training bins."""
         means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
         sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
         inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=sds > 1e-9)
         shape = (len(bins), 1, 1, -1)
-        mean, inverse_sd = (torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse))
+        mean, inverse_sd = (
+            torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)
+        )
         return cls(mean, inverse_sd)
 
     def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
         """Standardise windows (run, batch, time, unit), multiplied with `scale` first; native kernels do so to the same bits."""
         if self.square_roots:
-            return ((windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean) * self.inverse_sd
+            return (
+                (windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean
+            ) * self.inverse_sd
         if native and windows.dtype == torch.int16 and self.mean.dtype == torch.float32:
             return draws.standardise(windows, scale, self.mean, self.inverse_sd)
         return (windows.to(self.mean.dtype) * scale - self.mean) * self.inverse_sd
@@ -102,13 +108,27 @@ class ViewMaker:
         self.native = _native(runs, activity)
         _check_lengths(views, length_bins)
         halved = views[0].base.kind == "count_splitting"
-        self.base: CountHalves | Whole = CountHalves.of(activity, self.native, labelled) if halved else Whole(activity)
+        self.base: CountHalves | Whole = (
+            CountHalves.of(activity, self.native, labelled) if halved else Whole(activity)
+        )
         self.whole = Whole(activity)
-        transforms = [transform for kind in _kinds(views) if not (transform := _stacked(kind, views, scaling.mean)).idle]
-        self.transforms = sorted(transforms, key=lambda transform: isinstance(transform, ModulateGain))  # after what reads counts
-        self.pool = _pool(parts, device) if any(isinstance(transform, MixWindows) for transform in transforms) else None
+        transforms = [
+            transform
+            for kind in _kinds(views)
+            if not (transform := _stacked(kind, views, scaling.mean)).idle
+        ]
+        self.transforms = sorted(
+            transforms, key=lambda transform: isinstance(transform, ModulateGain)
+        )  # after what reads counts
+        self.pool = (
+            _pool(parts, device)
+            if any(isinstance(transform, MixWindows) for transform in transforms)
+            else None
+        )
         self.adversaries = _adversaries(views)
-        self.counterpart: Any = random_counterpart(self.adversaries, device) if self.adversaries else None
+        self.counterpart: Any = (
+            random_counterpart(self.adversaries, device) if self.adversaries else None
+        )
         self.idle = torch.tensor([_idle(view) for view in views], device=device)
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
@@ -117,7 +137,11 @@ class ViewMaker:
         halves = self.halves(step, first, second)
         shown = zip(halves, (first, second), strict=True)
         return torch.cat(
-            [self._finish(half, windows, step, view, self.base) for view, (half, windows) in enumerate(shown)], dim=1
+            [
+                self._finish(half, windows, step, view, self.base)
+                for view, (half, windows) in enumerate(shown)
+            ],
+            dim=1,
         )
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -142,7 +166,11 @@ class ViewMaker:
     def clean(self, windows: Tensor) -> Tensor:
         """Return standardised whole activity (run, batch, time, unit) of windows (batch,), the same for every run."""
         activity = self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
-        return activity if self.presence is None else self.presence.keep(activity, windows.unsqueeze(0))
+        return (
+            activity
+            if self.presence is None
+            else self.presence.keep(activity, windows.unsqueeze(0))
+        )
 
     def clean_of(self, windows: Tensor) -> Tensor:
         """Return standardised whole activity (run, batch, time, unit) of each run's own windows (run, batch)."""
@@ -150,9 +178,13 @@ class ViewMaker:
         return activity if self.presence is None else self.presence.keep(activity, windows)
 
     def _bins(self, windows: Tensor) -> Tensor:
-        return self.starts[windows].unsqueeze(-1) + torch.arange(self.shape[0], device=windows.device)
+        return self.starts[windows].unsqueeze(-1) + torch.arange(
+            self.shape[0], device=windows.device
+        )
 
-    def _finish(self, activity: Tensor, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
+    def _finish(
+        self, activity: Tensor, windows: Tensor, step: int, view: int, base: CountHalves | Whole
+    ) -> Tensor:
         for transform in self.transforms:
             if not transform.standardised:
                 activity = self._corrupt(transform, activity, step, view, base)
@@ -162,10 +194,14 @@ class ViewMaker:
                 activity = self._corrupt(transform, activity, step, view, base)
         return activity if self.presence is None else self.presence.keep(activity, windows)
 
-    def _corrupt(self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
+    def _corrupt(
+        self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole
+    ) -> Tensor:
         shared, common = self.arms[id(transform)]
         rows = torch.arange(windows.shape[1], device=windows.device)
-        address = Draws(self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows))
+        address = Draws(
+            self.keys, step, torch.where(common, 0, view), torch.where(shared.unsqueeze(1), 0, rows)
+        )
         if self.native and isinstance(transform, DropUnits) and windows.dtype == torch.int16:
             return transform.lose(windows, address)
         draw = transform.draw(address, self.shape)
@@ -186,7 +222,9 @@ def _check_lengths(views: list[Views], length_bins: int) -> None:
     """Refuse to take some bins of windows that have one."""
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
-        raise TrainingError(f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use longer windows")
+        raise TrainingError(
+            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use longer windows"
+        )
 
 
 def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor, Tensor]:
@@ -203,7 +241,11 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
 def _native(runs: list[Run], activity: Tensor) -> bool:
     """Say whether native kernels draw the views of stacked runs."""
     optimisation = runs[0].optimisation
-    return optimisation is not None and optimisation.kernels == "native" and activity.device.type == "cpu"
+    return (
+        optimisation is not None
+        and optimisation.kernels == "native"
+        and activity.device.type == "cpu"
+    )
 
 
 def _kinds(views: list[Views]) -> list[str]:
@@ -212,7 +254,9 @@ def _kinds(views: list[Views]) -> list[str]:
 
 def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
     """Build a transform from the K declarations; a run that does not declare it has its identity dose."""
-    declared: list[Transform | None] = [next((t for t in view.transforms if t.kind == kind), None) for view in views]
+    declared: list[Transform | None] = [
+        next((t for t in view.transforms if t.kind == kind), None) for view in views
+    ]
     example = next(t for t in declared if t is not None)
     identity = at_identity(example)
     return TRANSFORMS[kind].of([t or identity for t in declared], rates.flatten(1))  # type: ignore[attr-defined]
@@ -233,7 +277,9 @@ def _adversaries(views: list[Views]) -> list[Adversary]:
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:
     """Return which runs share one draw over the batch, and which use one draw for both views (run,)."""
-    kind = next(kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation))
+    kind = next(
+        kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation)
+    )
     arms = [run.arm if run.axis.split(".")[0] == kind else "independent" for run in runs]
     shared = [arm == "shared" for arm in arms]
     common = [arm in ("shared", "paired") for arm in arms]

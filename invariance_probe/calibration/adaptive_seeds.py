@@ -70,10 +70,14 @@ def simulate(
         return sd * (drawn - drawn.mean(axis=1, keepdims=True) if sessions < POPULATION else drawn)
 
     def stays() -> np.ndarray:
-        return of_sessions(world.session / np.sqrt(2)) + part(world.block, sessions, 1, world.blocks)
+        return of_sessions(world.session / np.sqrt(2)) + part(
+            world.block, sessions, 1, world.blocks
+        )
 
     def moves() -> np.ndarray:
-        return part(world.seed, sessions, seeds, 1) + part(world.cell, sessions, seeds, world.blocks)
+        return part(world.seed, sessions, seeds, 1) + part(
+            world.cell, sessions, seeds, world.blocks
+        )
 
     def arms() -> dict[str, np.ndarray]:
         clean = stays()
@@ -102,7 +106,9 @@ def effects(losses: Losses, seeds: int) -> dict[str, np.ndarray]:
     first = {arm: values[:, :, :seeds] for arm, values in losses.items()}
     found = {"C_code": first["C_code"], "noise": first["again"] - first["clean"]}
     for recipe in recipes_of(losses):
-        clean, independent, shared = (first[marked(arm, recipe)] for arm in ("clean", "independent", "shared"))
+        clean, independent, shared = (
+            first[marked(arm, recipe)] for arm in ("clean", "independent", "shared")
+        )
         found |= {
             marked("D", recipe): independent - shared,
             marked("H", recipe): shared - clean,
@@ -113,7 +119,9 @@ def effects(losses: Losses, seeds: int) -> dict[str, np.ndarray]:
 
 def _tested(effect: np.ndarray, margin: float) -> PValues:
     q = effect - margin
-    return p_values(Means(q.mean(axis=(2, 3)), q.mean(axis=3), q.mean(axis=2)), ("one",) * q.shape[1])
+    return p_values(
+        Means(q.mean(axis=(2, 3)), q.mean(axis=3), q.mean(axis=2)), ("one",) * q.shape[1]
+    )
 
 
 def claims_at(losses: Losses, seeds: int, level: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
@@ -146,12 +154,18 @@ class Judged:
     seeds: np.ndarray
 
 
-def judge(losses: Losses, looks: tuple[Look, ...], levels: tuple[float, ...] | None = None) -> Judged:
+def judge(
+    losses: Losses, looks: tuple[Look, ...], levels: tuple[float, ...] | None = None
+) -> Judged:
     """Judge studies look by look, each until its word is one of `ENOUGH`, at the levels of the looks or at others."""
     studies, recipes = len(losses["clean"]), recipes_of(losses)
     claims = {name: np.zeros(studies, bool) for name in CLAIMS}
     ever = {name: np.zeros(studies, bool) for name in CLAIMS}
-    verdicts, seeds, going = np.full(studies, "", dtype=object), np.zeros(studies, int), np.ones(studies, bool)
+    verdicts, seeds, going = (
+        np.full(studies, "", dtype=object),
+        np.zeros(studies, int),
+        np.ones(studies, bool),
+    )
     for i, look in enumerate(looks):
         p, blocked = claims_at(losses, look.seeds, levels[i] if levels else look.level)
         found = decide_many(words(p, recipes, jitter=False))

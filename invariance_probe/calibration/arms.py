@@ -23,13 +23,24 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
         for dose in ARM_DOSES:
-            found = {name: _ratios(measured, case, name, dose) for name in (*ARMS.values(), "D", "C_code", "C_blind")}
+            found = {
+                name: _ratios(measured, case, name, dose)
+                for name in (*ARMS.values(), "D", "C_code", "C_blind")
+            }
             if any(len(values) < 2 for values in found.values()):
                 continue
-            figures = {name: (float(values.mean()), float(values.std(ddof=1))) for name, values in found.items()}
+            figures = {
+                name: (float(values.mean()), float(values.std(ddof=1)))
+                for name, values in found.items()
+            }
             paired_reference = found["delta"] - found["delta_paired"]
-            figures["D against paired"] = (float(paired_reference.mean()), float(paired_reference.std(ddof=1)))
-            tables["arms"].append({"case": case, "dose": dose, "sessions": len(found["D"]), "figures": figures})
+            figures["D against paired"] = (
+                float(paired_reference.mean()),
+                float(paired_reference.std(ddof=1)),
+            )
+            tables["arms"].append(
+                {"case": case, "dose": dose, "sessions": len(found["D"]), "figures": figures}
+            )
             if case == "distributed" and dose == max(ARM_DOSES):
                 rows += [
                     Row(f"arms, {case}, p = {dose:g}", f"harm of {arm} draws to a spread code", "printed",

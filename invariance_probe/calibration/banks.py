@@ -23,7 +23,14 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 """What differs between the sessions of a bank: the number of units, the count noise, a gain that all units share."""
 
-_WORLD = {"kind": "simulated", "generator": "redundancy", "information": 2.0, "bins": 1620, "units": 60, "seed": SEED}
+_WORLD = {
+    "kind": "simulated",
+    "generator": "redundancy",
+    "information": 2.0,
+    "bins": 1620,
+    "units": 60,
+    "seed": SEED,
+}
 _MARGIN = {"fraction_of_range": 0.1, "because": "the margin of the quickstart study"}
 SIZES: dict[str, dict[str, int]] = {
     "full": {"one-neuron": 116, "distributed": 16, "redundant": 16},
@@ -55,13 +62,27 @@ def codes(case: str, sessions: int) -> list[dict[str, Any]]:
         own, variants = {}, VARIANTS
     found = []
     for name, changes in variants.items():
-        world = {**_WORLD, **own, **changes, "session": f"{case}-{name}", "group": case, "sessions": sessions}
-        carriers = {"one-neuron": {"carriers": 1, "carrier_counts": 2.0}, "distributed": {"carriers": world["units"]}}
+        world = {
+            **_WORLD,
+            **own,
+            **changes,
+            "session": f"{case}-{name}",
+            "group": case,
+            "sessions": sessions,
+        }
+        carriers = {
+            "one-neuron": {"carriers": 1, "carrier_counts": 2.0},
+            "distributed": {"carriers": world["units"]},
+        }
         found.append({**world, **carriers.get(case, {})})
     return found
 
 
-def dropout_study(method: dict[str, Any], sizes: dict[str, int], arithmetic: Mapping[str, str] = MappingProxyType({})) -> Study:
+def dropout_study(
+    method: dict[str, Any],
+    sizes: dict[str, int],
+    arithmetic: Mapping[str, str] = MappingProxyType({}),
+) -> Study:
     """Return the study whose sessions are the bank of every case; `arithmetic` says how its training steps are computed."""
     cases = [case for case, count in sizes.items() if count]
     return Study.model_validate({
@@ -103,7 +124,9 @@ def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
 def needed_for_claims(run: Run) -> bool:
     """Say whether a run bears on C_code, D, H or delta: no controls, and one supervised network for the choice of the ceiling."""
     return (
-        run.method.kind not in BESIDE_THE_POINT and run.setting != BESIDE and (run.method.kind != "supervised" or run.seed == 0)
+        run.method.kind not in BESIDE_THE_POINT
+        and run.setting != BESIDE
+        and (run.method.kind != "supervised" or run.seed == 0)
     )
 
 
@@ -114,14 +137,27 @@ def needed_of_crossed(run: Run) -> bool:
 
 def needed_of_jitter(run: Run) -> bool:
     """Say whether a run bears on delta under jitter, or on the test-lag curve beside it."""
-    return run.method.kind == "test_lag" or (needed_for_claims(run) and run.seed == 0 and run.fraction == 1)
+    return run.method.kind == "test_lag" or (
+        needed_for_claims(run) and run.seed == 0 and run.fraction == 1
+    )
 
 
-def _plain(method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1) -> Study:
-    study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(mode="json")
+def _plain(
+    method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1
+) -> Study:
+    study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(
+        mode="json"
+    )
     worlds = [world for world in study["recordings"] if world["session"].endswith("-plain")]
     axes = [{"path": DROPOUT, "doses": list(doses)}]
-    return Study.model_validate({**study, "recordings": worlds, "axes": axes, "training": {**study["training"], "seeds": seeds}})
+    return Study.model_validate(
+        {
+            **study,
+            "recordings": worlds,
+            "axes": axes,
+            "training": {**study["training"], "seeds": seeds},
+        }
+    )
 
 
 def jitter_study(method: dict[str, Any], sessions: int) -> Study:
@@ -143,7 +179,13 @@ def jitter_study(method: dict[str, Any], sessions: int) -> Study:
 def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
     common = {"kind": "simulated", "seed": SEED, "bins": 9000}
     return [
-        {**common, "generator": generator, "label_tau_s": tau, "session": f"{generator}-{tau:g}", "sessions": sessions}
+        {
+            **common,
+            "generator": generator,
+            "label_tau_s": tau,
+            "session": f"{generator}-{tau:g}",
+            "sessions": sessions,
+        }
         for tau in (0.2, 0.8, 3.2)
         for generator, sessions in (("smoothness", smooth), ("switching", switching))
         if sessions
@@ -158,7 +200,15 @@ def measures_study(sessions: int) -> Study:
     common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
     worlds = _time_worlds(3 * sessions, sessions)
     for case in ("independent", "constant_rates", "common_trend", "trial_constant"):
-        worlds.append({**common, "generator": "nothing", "case": case, "bins": 2000, "session": f"nothing-{case}"})
+        worlds.append(
+            {
+                **common,
+                "generator": "nothing",
+                "case": case,
+                "bins": 2000,
+                "session": f"nothing-{case}",
+            }
+        )
     return Study.model_validate({
         "name": "calibration-measures", "question": "Do the measures without SSL recover what worlds were made with?",
         "recordings": [{**world, "group": world["session"]} for world in worlds],

@@ -30,7 +30,11 @@ from invariance_probe.calibration.code_banks import measured_codes
 from invariance_probe.calibration.code_page import write_code_page
 from invariance_probe.calibration.code_rows import code_rows
 from invariance_probe.calibration.contrasts import BANKS as CONTRASTS
-from invariance_probe.calibration.contrasts import contrast_rows, contrast_study, needed_of_contrasts
+from invariance_probe.calibration.contrasts import (
+    contrast_rows,
+    contrast_study,
+    needed_of_contrasts,
+)
 from invariance_probe.calibration.dropout import dropout_rows
 from invariance_probe.calibration.few_sessions import few_session_rows
 from invariance_probe.calibration.ground import Ground
@@ -60,13 +64,29 @@ SESSION_TABLE = "sessions.csv"
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
     "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
-    "vicreg": {"kind": "vicreg", "invariance": 40.0, "covariance": 50.0, "encoder": _ENCODER, "projector": [64, 16]},
-    "byol": {"kind": "byol", "target_decay": 0.5, "encoder": _ENCODER, "training": {"learning_rate": 1e-2}},
+    "vicreg": {
+        "kind": "vicreg",
+        "invariance": 40.0,
+        "covariance": 50.0,
+        "encoder": _ENCODER,
+        "projector": [64, 16],
+    },
+    "byol": {
+        "kind": "byol",
+        "target_decay": 0.5,
+        "encoder": _ENCODER,
+        "training": {"learning_rate": 1e-2},
+    },
     "moco": {"kind": "moco", "encoder": _ENCODER},
     "simsiam": {"kind": "simsiam", "encoder": _ENCODER},
     "barlow_twins": {"kind": "barlow_twins", "encoder": _ENCODER},
     "swap_vae": {"kind": "swap_vae", "encoder": _ENCODER},
-    "myow": {"kind": "myow", "target_decay": 0.5, "encoder": _ENCODER, "training": {"learning_rate": 1e-2}},
+    "myow": {
+        "kind": "myow",
+        "target_decay": 0.5,
+        "encoder": _ENCODER,
+        "training": {"learning_rate": 1e-2},
+    },
 }
 """What each method is calibrated at: the first three tuned on worlds of other seeds, the others as on the recordings of reports/methods."""
 
@@ -112,7 +132,9 @@ def calibrate(
     started = time.monotonic()
     store = Store(runs)
     store.root.mkdir(parents=True, exist_ok=True)
-    ground = Ground(store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event)
+    ground = Ground(
+        store, Place(Path.cwd(), store.root.resolve()), workers or cores(), train, on_event
+    )
     tables: dict[str, Any] = {"sizes": [], "verdicts": {}}
     rows = [
         row
@@ -120,7 +142,11 @@ def calibrate(
         for row in _part(name, ground, size, method, tables, arithmetic, out)
     ]
     by_contrast = part == "contrasts" and CONTRASTS[size]
-    study = contrast_study(SSL[method], size) if by_contrast else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
+    study = (
+        contrast_study(SSL[method], size)
+        if by_contrast
+        else dropout_study(SSL[method], SIZES[size], ARITHMETIC[arithmetic])
+    )
     settings = {
         "method": study.method.model_dump(mode="json"),
         "training": study.training.model_dump(mode="json"),
@@ -147,29 +173,55 @@ def _commit() -> str:
         return "unknown"
 
 
-def _part(name: str, ground: Ground, size: str, method: str, tables: dict[str, Any], arithmetic: str, out: Path) -> list[Row]:
+def _part(
+    name: str,
+    ground: Ground,
+    size: str,
+    method: str,
+    tables: dict[str, Any],
+    arithmetic: str,
+    out: Path,
+) -> list[Row]:
     """Measure one part and return its figures."""
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":
-        measured = ground.sessions(dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed)
+        measured = ground.sessions(
+            dropout_study(declared, SIZES[size], ARITHMETIC[arithmetic]), needed
+        )
         tables["ssl_contribution"] = addition_table(measured, np.random.default_rng(2))
         return dropout_rows(measured, rng, tables)
     if name == "few" and plain["crossed"]:
-        return few_session_rows(ground.sessions(crossed_study(declared, plain["crossed"], CROSSED_SEEDS), needed_of_crossed), rng)
+        return few_session_rows(
+            ground.sessions(
+                crossed_study(declared, plain["crossed"], CROSSED_SEEDS), needed_of_crossed
+            ),
+            rng,
+        )
     if name == "arms" and plain["arms"]:
-        return arm_rows(ground.sessions(arms_study(declared, plain["arms"]), needed_for_claims), tables)
+        return arm_rows(
+            ground.sessions(arms_study(declared, plain["arms"]), needed_for_claims), tables
+        )
     if name == "time" and plain["jitter"]:
-        return training_dose_rows(ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables)
+        return training_dose_rows(
+            ground.sessions(jitter_study(declared, plain["jitter"]), needed_of_jitter), tables
+        )
     if name == "contrasts" and CONTRASTS[size]:
-        return contrast_rows(ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables)
+        return contrast_rows(
+            ground.sessions(contrast_study(declared, size), needed_of_contrasts), rng, tables
+        )
     if name == "learning":
-        return learning_rows(measured_learning(ground, size, declared, SSL["moco"], out / SESSION_TABLE), tables)
+        return learning_rows(
+            measured_learning(ground, size, declared, SSL["moco"], out / SESSION_TABLE), tables
+        )
     if name == "code":
         return code_rows(measured_codes(ground, size), tables)
     where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)
     if name == "measures" and MEASURED[size]:
         return measure_rows(measured_sessions(measures_study(MEASURED[size]), *where))
     if name == "worlds" and WORLDS[size]:
-        return [*world_rows(measured_worlds(size, *where)), *turnover_rows(*measured_turnover(size, *where))]
+        return [
+            *world_rows(measured_worlds(size, *where)),
+            *turnover_rows(*measured_turnover(size, *where)),
+        ]
     return []

@@ -85,7 +85,10 @@ def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> 
     Cells without two sessions are left out.
     """
     planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
-    banks = [CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True)) for cell in cells]
+    banks = [
+        CellBanks(cell, _bank(ground, planned, cell, False), _bank(ground, planned, cell, True))
+        for cell in cells
+    ]
     return [found for found in banks if len(found.short) > 1]
 
 
@@ -121,8 +124,12 @@ def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
 def _planned(ground: Ground, turn: Turn) -> _Planned:
     study = turn.cell.study(turn.part, turn.long)
     plan = Plan(study, find_sessions(study, ground.place.base))
-    code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(update={"jackknife": False})
-    return _Planned(turn, plan.sessions, tuple(plan.measurement(session, code) for session in plan.sessions))
+    code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(
+        update={"jackknife": False}
+    )
+    return _Planned(
+        turn, plan.sessions, tuple(plan.measurement(session, code) for session in plan.sessions)
+    )
 
 
 def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
@@ -131,10 +138,20 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
     Short and long recordings are measured apart, since they have the same names.
     """
     for long in (False, True):
-        asked = [pair for each in waiting if each.turn.long == long for pair in zip(each.runs, each.sessions, strict=True)]
+        asked = [
+            pair
+            for each in waiting
+            if each.turn.long == long
+            for pair in zip(each.runs, each.sessions, strict=True)
+        ]
         missing = [(run, session) for run, session in asked if not ground.store.has(run.key())]
         if missing:
-            event = {"event": "stage", "stage": "codes", "runs": len(missing), "reused": len(asked) - len(missing)}
+            event = {
+                "event": "stage",
+                "stage": "codes",
+                "runs": len(missing),
+                "reused": len(asked) - len(missing),
+            }
             ground.on_event({**event, "model_steps": 0})
             runs, sessions = zip(*missing, strict=True)
             run_local(runs, sessions, ground.place, ground.workers, ground.on_event)
@@ -146,7 +163,9 @@ def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -
     numbered = [pair for each in of_cell for pair in zip(each.turn.part, each.runs, strict=True)]
     results = ground.store.results(run for _, run in numbered)
     measured = [(i, results[run.key()].code) for i, run in numbered if run.key() in results]
-    return bank_of(sorted(((i, code) for i, code in measured if code is not None), key=itemgetter(0)))
+    return bank_of(
+        sorted(((i, code) for i, code in measured if code is not None), key=itemgetter(0))
+    )
 
 
 def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
@@ -164,7 +183,14 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
     cost = _column(code.c_code(DROPOUT, DOSE) for _, code in kept) * ranges
     numbers = np.array([i for i, _ in kept], dtype=int)
     return CodeBank(
-        numbers, units, logs, distinct, cost, ranges, _column(code.whole.r2 for _, code in kept), len(measured) - len(kept)
+        numbers,
+        units,
+        logs,
+        distinct,
+        cost,
+        ranges,
+        _column(code.whole.r2 for _, code in kept),
+        len(measured) - len(kept),
     )
 
 

@@ -89,7 +89,9 @@ def shares(logs: Logs, distinct: Logs, sessions: int, rng: np.random.Generator) 
     return {**found, "redundant": float(redundant(logs, studies).mean())}
 
 
-def rate(bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.ndarray], np.ndarray]) -> Rate:
+def rate(
+    bank: int, sessions: int, rng: np.random.Generator, hit: Callable[[np.ndarray], np.ndarray]
+) -> Rate:
     """How often studies of so many sessions hit, with the bound of a bank of this size.
 
     Parameters
@@ -138,5 +140,7 @@ def long_mean(bank: np.ndarray, paired: np.ndarray, long: np.ndarray) -> LongMea
     slope = float(spread @ (long - long.mean()) / max(float(spread @ spread), 1e-12))
     slope = min(max(slope, 0.0), 1.0)
     left = long - long.mean() - slope * spread
-    error = np.sqrt(left @ left / (len(long) - 2) / len(long) + slope**2 * bank.var(ddof=1) / len(bank))
+    error = np.sqrt(
+        left @ left / (len(long) - 2) / len(long) + slope**2 * bank.var(ddof=1) / len(bank)
+    )
     return LongMean(float(long.mean() + slope * (bank.mean() - paired.mean())), float(error))

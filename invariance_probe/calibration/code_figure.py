@@ -33,7 +33,9 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
     """Draw what studies say in every cell, beside K_s, K_n, redundancy and C_code."""
 
     def draw(figure: Figure) -> None:
-        said, needed, copied, lost = figure.subplots(1, 4, sharey=True, width_ratios=[1.35, 1.5, 0.8, 0.8])
+        said, needed, copied, lost = figure.subplots(
+            1, 4, sharey=True, width_ratios=[1.35, 1.5, 0.8, 0.8]
+        )
         _draw_words(said, cells, sessions)
         _draw_units(needed, cells)
         _draw_means(copied, cells, "redundancy", "redundancy", (1.0, REDUNDANT))
@@ -50,11 +52,29 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
         "needed, the redundancy, and what decoding loses without "
         f"two fifths of the units. {_in_words(cells, sessions)}"
     )
-    columns = ("code", *WORDS, "redundant", "K_s", "K_n", "redundancy", "C_code", "sessions in the bank")
-    return chart("The phase map of the code's finding", alt, draw, (10.2, 1.4 + _ROW * len(cells)), columns, rows)
+    columns = (
+        "code",
+        *WORDS,
+        "redundant",
+        "K_s",
+        "K_n",
+        "redundancy",
+        "C_code",
+        "sessions in the bank",
+    )
+    return chart(
+        "The phase map of the code's finding",
+        alt,
+        draw,
+        (10.2, 1.4 + _ROW * len(cells)),
+        columns,
+        rows,
+    )
 
 
-def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int) -> Chart:
+def trust_chart(
+    cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int
+) -> Chart:
     """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings."""
     titles = [cell["title"] for cell in cells]
     covered = [x for x in coverages if x.sessions == sessions]
@@ -87,7 +107,9 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
         for name, (colour, marker) in _QUANTITY_MARKS.items():
             left.plot([], [], marker, color=colour, markersize=4, label=name)
         handles, labels = left.get_legend_handles_labels()
-        figure.legend(handles, labels, frameon=False, fontsize=8, ncols=5, loc="outside lower center")
+        figure.legend(
+            handles, labels, frameon=False, fontsize=8, ncols=5, loc="outside lower center"
+        )
 
     rows = [(x.case, x.of, "coverage", x.reached) for x in covered]
     rows += [(x.case, x.of, "bias", x.reached) for x in biased]
@@ -97,7 +119,9 @@ def trust_chart(cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bia
         f"against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} outside), by code."
     )
     columns = ("code", "quantity", "figure", "value")
-    return chart("Coverage and bias", alt, draw, (9.0, 1.6 + 1.25 * _ROW * len(cells)), columns, tuple(rows))
+    return chart(
+        "Coverage and bias", alt, draw, (9.0, 1.6 + 1.25 * _ROW * len(cells)), columns, tuple(rows)
+    )
 
 
 def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
@@ -109,14 +133,47 @@ def _draw_words(axis: Axes, cells: Cells, sessions: int) -> None:
         left, shares = 0.0, cell["words"][str(sessions)]
         for word in WORDS:
             wrong = word in (cell["wrong"] or ())
-            axis.barh(y, shares[word], 0.8, left=left, color=_WORD_COLOURS[word], hatch="xxx" if wrong else "", edgecolor="white")
+            axis.barh(
+                y,
+                shares[word],
+                0.8,
+                left=left,
+                color=_WORD_COLOURS[word],
+                hatch="xxx" if wrong else "",
+                edgecolor="white",
+            )
             if shares[word] >= 0.12:
-                axis.text(left + shares[word] / 2, y, f"{shares[word]:.2f}", ha="center", va="center", fontsize=7)
+                axis.text(
+                    left + shares[word] / 2,
+                    y,
+                    f"{shares[word]:.2f}",
+                    ha="center",
+                    va="center",
+                    fontsize=7,
+                )
             left += shares[word]
-        axis.plot(shares["redundant"], y, "D", color=PINK, markeredgecolor="black", markersize=4, clip_on=False, zorder=3)
+        axis.plot(
+            shares["redundant"],
+            y,
+            "D",
+            color=PINK,
+            markeredgecolor="black",
+            markersize=4,
+            clip_on=False,
+            zorder=3,
+        )
     for word in WORDS:
         axis.bar(0, 0, color=_WORD_COLOURS[word], label=word)
-    axis.plot([], [], "D", color=PINK, markeredgecolor="black", markersize=4, linewidth=0, label="redundant")
+    axis.plot(
+        [],
+        [],
+        "D",
+        color=PINK,
+        markeredgecolor="black",
+        markersize=4,
+        linewidth=0,
+        label="redundant",
+    )
     axis.set_xlim(0, 1)
     axis.set_xlabel(f"share of studies of {sessions} sessions")
     handles, labels = axis.get_legend_handles_labels()
@@ -137,10 +194,27 @@ def _draw_units(axis: Axes, cells: Cells) -> None:
             axis.plot(middle, y, marker, color=colour, markersize=5)
             if name in cell["long_means"]:
                 at_length = cell["long_means"][name][0] / cell["units"]
-                axis.plot(at_length, y, marker, color="none", markeredgecolor="black", markeredgewidth=0.7, markersize=7)
+                axis.plot(
+                    at_length,
+                    y,
+                    marker,
+                    color="none",
+                    markeredgecolor="black",
+                    markeredgewidth=0.7,
+                    markersize=7,
+                )
     for name, label in _LABELS.items():
-        axis.plot([], [], _QUANTITY_MARKS[name][1], color=_QUANTITY_MARKS[name][0], markersize=5, label=label)
-    axis.plot([], [], "s", color="none", markeredgecolor="black", markersize=6, label="at n = 30,000")
+        axis.plot(
+            [],
+            [],
+            _QUANTITY_MARKS[name][1],
+            color=_QUANTITY_MARKS[name][0],
+            markersize=5,
+            label=label,
+        )
+    axis.plot(
+        [], [], "s", color="none", markeredgecolor="black", markersize=6, label="at n = 30,000"
+    )
     axis.set_xscale("log")
     axis.set_xlim(0.002, 1)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:g}"))
@@ -166,7 +240,10 @@ def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> 
 
 def _rule_groups(axis: Axes, cells: Cells) -> None:
     """Rule a line between equal carriers at J = 8, at J = 2, and other codes."""
-    kinds = [cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else "" for cell in cells]
+    kinds = [
+        cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else ""
+        for cell in cells
+    ]
     for y in np.flatnonzero([a != b for a, b in pairwise(kinds)]):
         axis.axhline(y + 0.5, color="#777777", linewidth=0.6)
 
@@ -174,10 +251,18 @@ def _rule_groups(axis: Axes, cells: Cells) -> None:
 def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
     shares, means = cell["words"][str(sessions)], cell["means"]
     said = (shares[word] for word in (*WORDS, "redundant"))
-    return (cell["title"], *said, *(means[name][0] for name in ("K_s", "K_n", "redundancy", "C_code")), cell["sessions"])
+    return (
+        cell["title"],
+        *said,
+        *(means[name][0] for name in ("K_s", "K_n", "redundancy", "C_code")),
+        cell["sessions"],
+    )
 
 
 def _in_words(cells: Cells, sessions: int) -> str:
     """Say which word is the most common one of each code."""
-    most = ((cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word])) for cell in cells)
+    most = (
+        (cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word]))
+        for cell in cells
+    )
     return "The most common word: " + "; ".join(f"{title}: {word}" for title, word in most) + "."

@@ -101,7 +101,9 @@ def _summary(content: Mapping[str, Any]) -> str:
         "sizes": [x.met for x in sizes(content)],
         "biases": [x.met for x in biases(content) if x.met is not None],
     }
-    said = [f"**{sum(map(bool, met))} of {len(met)}** {name}" for name, met in counts.items() if met]
+    said = [
+        f"**{sum(map(bool, met))} of {len(met)}** {name}" for name, met in counts.items() if met
+    ]
     return f"Kept: {'; '.join(said)}." if said else "Nothing was measured yet."
 
 
@@ -130,7 +132,14 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
         shares = cell["words"][str(SHOWN)]
         most = max(WORDS[:-1], key=lambda word: shares[word])
         grown = (f"{cell['words'][str(count)][most]:.2f}" for count in others)
-        rows.append([cell["title"], *(f"{shares[word]:.2f}" for word in (*WORDS, "redundant")), f"`{most}`", *grown])
+        rows.append(
+            [
+                cell["title"],
+                *(f"{shares[word]:.2f}" for word in (*WORDS, "redundant")),
+                f"`{most}`",
+                *grown,
+            ]
+        )
     head = [
         "code",
         *(f"`{word}`" for word in (*WORDS, "redundant")),
@@ -144,7 +153,13 @@ def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = []
     for cell in cells:
         said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
-        rows.append([cell["title"], *said, *(f"{cell['means'][name][0]:.3f}" for name in ("C_code", "independent"))])
+        rows.append(
+            [
+                cell["title"],
+                *said,
+                *(f"{cell['means'][name][0]:.3f}" for name in ("C_code", "independent")),
+            ]
+        )
     return table(["code", "`kept`", "`lost`", "C_code(.4)", "of an independent code"], rows)
 
 
@@ -157,7 +172,11 @@ def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> l
             mean, sd = cell["means"].get(name, (np.nan, np.nan))
             texts += [f"{mean:.1f}", f"{sd / mean:.2f}", bias.get((cell["title"], name), "")]
         rows.append([cell["title"], *texts])
-    head = [f"{what}{scale}" for scale in ("", ", half of J") for what in ("carriers", "variation", "bias")]
+    head = [
+        f"{what}{scale}"
+        for scale in ("", ", half of J")
+        for what in ("carriers", "variation", "bias")
+    ]
     return table(["code", *head], rows)
 
 

@@ -51,13 +51,30 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
         if truth:
             rows.append(_wrong_row(banks, wrong_words(truth), sessions, rng))
         for name in QUANTITIES:
-            rows.append(_coverage_row(banks, name, sessions, covered(short.logs[name], sessions, rng)))
+            rows.append(
+                _coverage_row(banks, name, sessions, covered(short.logs[name], sessions, rng))
+            )
         rows += _cost_rows(banks, sessions, rng)
     verdicts = _kept_or_lost(short, rng)
     for word in banks.cell.powers:
         reached = verdicts["kept"] if word == "kept" else said[SHOWN][word]
-        rows.append(Row(title, f"`{word}` said, {SHOWN} sessions", ">= 0.8", reached, None, None, len(short), reached >= 0.8))
-    rows += [_never_redundant_row(banks, said[SHOWN]["redundant"])] if banks.cell.name.startswith("lognormal") else []
+        rows.append(
+            Row(
+                title,
+                f"`{word}` said, {SHOWN} sessions",
+                ">= 0.8",
+                reached,
+                None,
+                None,
+                len(short),
+                reached >= 0.8,
+            )
+        )
+    rows += (
+        [_never_redundant_row(banks, said[SHOWN]["redundant"])]
+        if banks.cell.name.startswith("lognormal")
+        else []
+    )
     table.append({**_line(banks, said, lengths), "code": verdicts})
     return rows
 
@@ -86,14 +103,29 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
         values = values[np.isfinite(values)]
         difference = values.mean() - at_length.mean
         error = 1.96 * np.hypot(at_length.error, values.std(ddof=1) / np.sqrt(len(values)))
-        reached, low, high = (float(np.exp(x) - 1) for x in (difference, difference - error, difference + error))
+        reached, low, high = (
+            float(np.exp(x) - 1) for x in (difference, difference - error, difference + error)
+        )
         asked = "printed" if name not in ("K_s", "K_n", "carriers") else "-0.1 to 0.1"
         figure = f"bias of {name} against n = 30,000"
-        rows.append(Row(banks.cell.title, figure, asked, reached, low, high, len(banks.long), met(asked, reached)))
+        rows.append(
+            Row(
+                banks.cell.title,
+                figure,
+                asked,
+                reached,
+                low,
+                high,
+                len(banks.long),
+                met(asked, reached),
+            )
+        )
     return rows
 
 
-def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator) -> Row:
+def _wrong_row(
+    banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator
+) -> Row:
     """How often a wrong word is said, with its bound."""
     short = banks.short
 
@@ -104,16 +136,36 @@ def _wrong_row(banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.
     kept = counted.reached <= 0.05 and counted.upper <= 0.1
     figure = f"wrong word about carriers, {sessions} sessions"
     asked = "<= 0.05, bound <= 0.10"
-    return Row(banks.cell.title, figure, asked, counted.reached, None, counted.upper, len(banks.short), kept)
+    return Row(
+        banks.cell.title,
+        figure,
+        asked,
+        counted.reached,
+        None,
+        counted.upper,
+        len(banks.short),
+        kept,
+    )
 
 
 def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -> Row:
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
-    return Row(banks.cell.title, figure, COVERED, coverage, None, None, len(banks.short), met(COVERED, coverage))
+    return Row(
+        banks.cell.title,
+        figure,
+        COVERED,
+        coverage,
+        None,
+        None,
+        len(banks.short),
+        met(COVERED, coverage),
+    )
 
 
 def _costs(bank: CodeBank) -> Bank:
-    return Bank({"C_code": bank.cost}, {"C_code": bank.range}, np.ones(len(bank)), np.ones(len(bank)))
+    return Bank(
+        {"C_code": bank.cost}, {"C_code": bank.range}, np.ones(len(bank)), np.ones(len(bank))
+    )
 
 
 def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
@@ -127,7 +179,15 @@ def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> lis
     short = banks.short
     at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
     found = [
-        size_row(banks.cell.title, "C_code", counted.claim, sessions, counted.rate, counted.upper, len(short))
+        size_row(
+            banks.cell.title,
+            "C_code",
+            counted.claim,
+            sessions,
+            counted.rate,
+            counted.upper,
+            len(short),
+        )
         for counted in (at_most, more)
     ]
     return [*found, _coverage_row(banks, "C_code", sessions, coverage)]
@@ -136,20 +196,36 @@ def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> lis
 def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
     """How often unequal shares of independent information are called redundant."""
     figure = f"`redundant` said, {SHOWN} sessions"
-    return Row(banks.cell.title, figure, "<= 0.05", reached, None, None, len(banks.short), met("<= 0.05", reached))
+    return Row(
+        banks.cell.title,
+        figure,
+        "<= 0.05",
+        reached,
+        None,
+        None,
+        len(banks.short),
+        met("<= 0.05", reached),
+    )
 
 
 def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
     """Mean and SD over sessions of every quantity that is known in two or more."""
-    plain = {name: np.exp(logs) * (1 if name == "redundancy" else bank.units) for name, logs in bank.logs.items()}
+    plain = {
+        name: np.exp(logs) * (1 if name == "redundancy" else bank.units)
+        for name, logs in bank.logs.items()
+    }
     information = bank.r2 / (1 - bank.r2)
     independent = DOSE / (1 + (1 - DOSE) * information)
     plain |= {"C_code": bank.cost / bank.range, "R2": bank.r2, "independent": independent}
     known = {name: values[np.isfinite(values)] for name, values in plain.items()}
-    return {name: (float(x.mean()), float(x.std(ddof=1))) for name, x in known.items() if len(x) > 1}
+    return {
+        name: (float(x.mean()), float(x.std(ddof=1))) for name, x in known.items() if len(x) > 1
+    }
 
 
-def _line(banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]) -> dict[str, Any]:
+def _line(
+    banks: CellBanks, said: dict[int, dict[str, float]], lengths: dict[str, LongMean]
+) -> dict[str, Any]:
     """What the phase map shows of a cell."""
     short = banks.short
     truth = {name: float(np.exp(at.mean)) for name, at in lengths.items()}

@@ -51,31 +51,59 @@ def contrast_study(method: dict[str, Any], size: str) -> Study:
 
 def needed_of_contrasts(run: Run) -> bool:
     """Say whether a run bears on a contrast at its own setting: its arms, and what the decodable range is measured by."""
-    baseline = run.method.kind in ("raw", "square_roots", "shift_null") or (run.method.kind == "supervised" and run.seed == 0)
-    own = run.axis in ("", SHARE) and run.seed == 0 and run.optimisation is not None and run.method.kind != "supervised"
+    baseline = run.method.kind in ("raw", "square_roots", "shift_null") or (
+        run.method.kind == "supervised" and run.seed == 0
+    )
+    own = (
+        run.axis in ("", SHARE)
+        and run.seed == 0
+        and run.optimisation is not None
+        and run.method.kind != "supervised"
+    )
     return run.examination is None and run.setting == "" and run.fraction == 1 and (baseline or own)
 
 
-def contrast_rows(measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+def contrast_rows(
+    measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
+) -> list[Row]:
     """Return the size of every contrast and of a benefit, its power, and the oracle's; means of the bank go to the tables."""
     bank = _bank(measured)
     if len(bank) < SESSIONS:
         return []
     tables.setdefault("means", {})[CASE] = {
-        name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in bank.effects
+        name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1)))
+        for name in bank.effects
     }
     rows = []
     for sessions in (SESSIONS, *COUNTS[1:]):
         for name in NEEDED:
             _, more, coverage = sizes(bank, name, sessions, rng)
-            rows.append(size_row(CASE, name, more.claim, sessions, more.rate, more.upper, len(bank)))
+            rows.append(
+                size_row(CASE, name, more.claim, sessions, more.rate, more.upper, len(bank))
+            )
             rows.append(coverage_row(CASE, name, sessions, coverage, len(bank)))
     for name in NEEDED:
         figure = f"every contrast shown where {name} is exactly 0, {SESSIONS} sessions"
         rows.append(_row(figure, "<= .07", bank, (name,), NEEDED, rng))
-    rows.append(_row(f"every contrast of mined pairs shown, {SESSIONS} sessions", "printed", bank, (), NEEDED, rng))
     rows.append(
-        _row(f"oracle better than local and random, {SESSIONS} sessions", ">= .80", bank, (), ("M_oracle", "oracle_rand"), rng)
+        _row(
+            f"every contrast of mined pairs shown, {SESSIONS} sessions",
+            "printed",
+            bank,
+            (),
+            NEEDED,
+            rng,
+        )
+    )
+    rows.append(
+        _row(
+            f"oracle better than local and random, {SESSIONS} sessions",
+            ">= .80",
+            bank,
+            (),
+            ("M_oracle", "oracle_rand"),
+            rng,
+        )
     )
     return rows
 
@@ -86,25 +114,42 @@ def _bank(measured: Sequence[Measured]) -> Bank:
         found = {name: m.losses.effect(name, SHARE, DOSE) for name in (*NEEDED, "M_oracle")}
         if all(effect.complete for effect in found.values()):
             kept.append((m.losses, found))
-    effects = {name: np.array([found[name].values.mean() for _, found in kept]) for name in (*NEEDED, "M_oracle")}
+    effects = {
+        name: np.array([found[name].values.mean() for _, found in kept])
+        for name in (*NEEDED, "M_oracle")
+    }
     effects["oracle_rand"] = effects["M_oracle"] - effects["M_loc"] + effects["M_rand"]
     ranges = np.array([found["M_loc"].range.mean() for _, found in kept])
     retained = np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept])
     return Bank(effects, dict.fromkeys(effects, ranges), retained, retained)
 
 
-def _row(figure: str, asked: str, bank: Bank, off: Sequence[str], names: Sequence[str], rng: np.random.Generator) -> Row:
+def _row(
+    figure: str,
+    asked: str,
+    bank: Bank,
+    off: Sequence[str],
+    names: Sequence[str],
+    rng: np.random.Generator,
+) -> Row:
     """Count studies that show every named contrast above 0, with some means taken off; the interval is over resampled banks."""
 
     def share(sessions: np.ndarray, studies: int) -> float:
         drawn = sessions[draw(rng, len(sessions), SESSIONS, studies)]
-        means = {name: float(bank.effects[name][sessions].mean() / bank.ranges[name][sessions].mean()) for name in off}
+        means = {
+            name: float(bank.effects[name][sessions].mean() / bank.ranges[name][sessions].mean())
+            for name in off
+        }
         shown = [
-            p_over_units((bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn])[1] <= ALPHA for name in names
+            p_over_units((bank.effects[name] - means.get(name, 0.0) * bank.ranges[name])[drawn])[1]
+            <= ALPHA
+            for name in names
         ]
         return float(np.all(shown, axis=0).mean())
 
     reached = share(np.arange(len(bank)), CLAIMS)
     again = [share(rng.integers(0, len(bank), len(bank)), STUDIES // 5) for _ in range(BOOTSTRAPS)]
     low, high = np.quantile(again, [0.025, 0.975])
-    return Row(CASE, figure, asked, reached, float(low), float(high), len(bank), met(asked, reached))
+    return Row(
+        CASE, figure, asked, reached, float(low), float(high), len(bank), met(asked, reached)
+    )

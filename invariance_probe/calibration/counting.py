@@ -49,7 +49,9 @@ class Bank:
         """Return the bank's own ratio of effect to range."""
         return float(self.effects[name].mean() / self.ranges[name].mean())
 
-    def shown(self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA) -> tuple[np.ndarray, np.ndarray]:
+    def shown(
+        self, name: str, studies: np.ndarray, margin: float, alpha: float = ALPHA
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return which studies (study, session) show `<= margin`, and which show `> margin`, by the rule of `intervals`."""
         at_most, more = self.p_values(name, studies, margin)
         return at_most <= alpha, more <= alpha
@@ -75,7 +77,9 @@ class Size:
     upper: float
 
 
-def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tuple[Size, Size, float]:
+def sizes(
+    bank: Bank, name: str, sessions: int, rng: np.random.Generator
+) -> tuple[Size, Size, float]:
     """Return the sizes of both claims at the bank's mean, and the coverage of the 90 % interval.
 
     The upper bound resamples the bank, puts the null at each resampled bank's own mean, and draws studies from that.
@@ -86,12 +90,18 @@ def sizes(bank: Bank, name: str, sessions: int, rng: np.random.Generator) -> tup
     for i in range(BOOTSTRAPS):
         chosen = rng.integers(0, len(bank), len(bank))
         resampled = Bank(
-            {name: bank.effects[name][chosen]}, {name: bank.ranges[name][chosen]}, bank.retained, bank.retained_shared
+            {name: bank.effects[name][chosen]},
+            {name: bank.ranges[name][chosen]},
+            bank.retained,
+            bank.retained_shared,
         )
         drawn = draw(rng, len(bank), sessions, STUDIES // 5)
         again[i] = [x.mean() for x in resampled.shown(name, drawn, resampled.mean(name))]
     upper = [bound(float(found), sessions, len(bank)) for found in np.quantile(again, 0.95, axis=0)]
-    claims = (Size(name, "<= m", sessions, low, upper[0]), Size(name, "> m", sessions, high, upper[1]))
+    claims = (
+        Size(name, "<= m", sessions, low, upper[0]),
+        Size(name, "> m", sessions, high, upper[1]),
+    )
     return *claims, 1 - low - high
 
 
@@ -130,14 +140,18 @@ def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
     weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
     best = np.maximum(bank.retained, bank.retained_shared)
     weak_at_best = (best[studies] < RETAINED).sum(axis=1) > allowed
-    relies = (np.maximum(below, not_low) <= ALPHA) & ~weak  # on dose 0: equivalent to itself, and it keeps the target
+    relies = (
+        np.maximum(below, not_low) <= ALPHA
+    ) & ~weak  # on dose 0: equivalent to itself, and it keeps the target
     claims = {}
     for name in ("D", "H", "delta"):
         at_most, more = bank.p_values(name, studies, margin)
         claims[f"{name} <= m"] = np.where(relies, at_most, 1.0)
         claims[f"{name} > m"] = np.where(relies, more, 1.0) if name == "delta" else more
     kept, lost = bank.p_values("C_code", studies, margin)
-    found = decide_many(word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p([claims], False), False))
+    found = decide_many(
+        word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p([claims], False), False)
+    )
     found[weak_at_best] = "invalid: retention"
     found[different] = "invalid: noise"
     return found

@@ -7,7 +7,16 @@ from typing import Any
 import numpy as np
 
 from invariance_probe.calibration.banks import DOSE, DROPOUT, MARGIN
-from invariance_probe.calibration.counting import ASKED, STUDIES, Bank, accepted, draw, naive, sizes, verdicts
+from invariance_probe.calibration.counting import (
+    ASKED,
+    STUDIES,
+    Bank,
+    accepted,
+    draw,
+    naive,
+    sizes,
+    verdicts,
+)
 from invariance_probe.calibration.ground import Measured
 from invariance_probe.calibration.row import Row
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
@@ -21,14 +30,30 @@ BANKED = (*CLAIMED, "C_blind", "delta_paired")
 """Whose means are printed."""
 JUDGED = (*BANKED, "noise")
 """What a session needs for whole verdicts."""
-WRONG = {"one-neuron": ("invariant", "tolerated"), "distributed": ("sensitive",), "redundant": ("sensitive",)}
-RIGHT = {"one-neuron": ("sensitive",), "distributed": ("tolerated", "invariant"), "redundant": ("invariant",)}
+WRONG = {
+    "one-neuron": ("invariant", "tolerated"),
+    "distributed": ("sensitive",),
+    "redundant": ("sensitive",),
+}
+RIGHT = {
+    "one-neuron": ("sensitive",),
+    "distributed": ("tolerated", "invariant"),
+    "redundant": ("invariant",),
+}
 
 
 def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
     """Return the bank of a case: its sessions that have all the named effects."""
-    effects = [(m.losses, {name: m.effect(name, DROPOUT, DOSE) for name in names}) for m in measured if m.case == case]
-    kept = [(losses, found) for losses, found in effects if all(effect.complete for effect in found.values())]
+    effects = [
+        (m.losses, {name: m.effect(name, DROPOUT, DOSE) for name in names})
+        for m in measured
+        if m.case == case
+    ]
+    kept = [
+        (losses, found)
+        for losses, found in effects
+        if all(effect.complete for effect in found.values())
+    ]
     return Bank(
         {name: np.array([found[name].values.mean() for _, found in kept]) for name in names},
         {name: np.array([found[name].range.mean() for _, found in kept]) for name in names},
@@ -37,22 +62,35 @@ def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Ba
     )
 
 
-def dropout_rows(measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+def dropout_rows(
+    measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
+) -> list[Row]:
     """Return every figure about verdicts and claims on dropout; shares of verdicts and means of banks go to the tables."""
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
         judged, claimed = bank_of(measured, case, JUDGED), bank_of(measured, case, CLAIMED)
         if len(judged) >= SESSIONS:
-            rows += [*_verdict_rows(case, judged, rng, tables), *_claim_rows(case, claimed, rng, tables)]
+            rows += [
+                *_verdict_rows(case, judged, rng, tables),
+                *_claim_rows(case, claimed, rng, tables),
+            ]
     return rows
 
 
-def _verdict_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+def _verdict_rows(
+    case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
+) -> list[Row]:
     studies = draw(rng, len(bank), SESSIONS)
     share = verdicts(bank, studies, MARGIN)
     tables["verdicts"][case] = share
     tables.setdefault("means", {})[case] = {
-        **{name: (bank.mean(name), float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1))) for name in BANKED},
+        **{
+            name: (
+                bank.mean(name),
+                float((bank.effects[name] / bank.ranges[name].mean()).std(ddof=1)),
+            )
+            for name in BANKED
+        },
         "retention": (float(bank.retained.mean()), float(bank.retained.std(ddof=1))),
     }
     asked = [(WRONG[case], "<= .05"), (RIGHT[case], ">= .80")]
@@ -60,33 +98,74 @@ def _verdict_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[
     for words, bound in asked:
         reached = sum(share.get(word, 0.0) for word in words)
         kept = reached <= 0.05 if bound.startswith("<=") else reached >= 0.8
-        rows.append(Row(case, " or ".join(words), bound, reached, *_spread(bank, words, rng), len(bank), kept))
+        rows.append(
+            Row(
+                case,
+                " or ".join(words),
+                bound,
+                reached,
+                *_spread(bank, words, rng),
+                len(bank),
+                kept,
+            )
+        )
     if case == "one-neuron":
-        paired, independent = (naive(bank, studies, MARGIN, arm) for arm in ("delta_paired", "delta"))
+        paired, independent = (
+            naive(bank, studies, MARGIN, arm) for arm in ("delta_paired", "delta")
+        )
         spread = _spread(bank, (), rng)
-        rows.append(Row(case, "naive rule, paired draws: invariant", ">= .80", paired, *spread, len(bank), paired >= 0.8))
-        rows.append(Row(case, "naive rule, independent draws: invariant", "printed", independent, None, None, len(bank), None))
+        rows.append(
+            Row(
+                case,
+                "naive rule, paired draws: invariant",
+                ">= .80",
+                paired,
+                *spread,
+                len(bank),
+                paired >= 0.8,
+            )
+        )
+        rows.append(
+            Row(
+                case,
+                "naive rule, independent draws: invariant",
+                "printed",
+                independent,
+                None,
+                None,
+                len(bank),
+                None,
+            )
+        )
     return rows
 
 
-def _claim_rows(case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]) -> list[Row]:
+def _claim_rows(
+    case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
+) -> list[Row]:
     rows = []
     for sessions in COUNTS:
         for name in CLAIMED:
             at_most, more, coverage = sizes(bank, name, sessions, rng)
             tables["sizes"] += [{"case": case, **asdict(at_most)}, {"case": case, **asdict(more)}]
             rows += [
-                size_row(case, name, counted.claim, sessions, counted.rate, counted.upper, len(bank))
+                size_row(
+                    case, name, counted.claim, sessions, counted.rate, counted.upper, len(bank)
+                )
                 for counted in (at_most, more)
             ]
             rows.append(coverage_row(case, name, sessions, coverage, len(bank)))
     return rows
 
 
-def size_row(case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int) -> Row:
+def size_row(
+    case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int
+) -> Row:
     """Return how often a false claim is made."""
     kept = accepted(rate, upper)
-    return Row(case, f"false '{name} {claim}', {sessions} sessions", ASKED, rate, None, upper, bank, kept)
+    return Row(
+        case, f"false '{name} {claim}', {sessions} sessions", ASKED, rate, None, upper, bank, kept
+    )
 
 
 def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int) -> Row:
@@ -104,6 +183,10 @@ def _spread(bank: Bank, words: Sequence[str], rng: np.random.Generator) -> tuple
                      bank.retained[chosen], bank.retained_shared[chosen])  # fmt: skip
         studies = draw(rng, len(bank), SESSIONS, STUDIES // 10)
         share = verdicts(again, studies, MARGIN) if words else {}
-        found.append(sum(share.get(v, 0.0) for v in words) if words else naive(again, studies, MARGIN, "delta_paired"))
+        found.append(
+            sum(share.get(v, 0.0) for v in words)
+            if words
+            else naive(again, studies, MARGIN, "delta_paired")
+        )
     low, high = np.quantile(found, [0.025, 0.975])
     return float(low), float(high)

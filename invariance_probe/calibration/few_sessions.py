@@ -34,20 +34,31 @@ def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> 
                 continue
             low, high = _shares(complete, rng, CLAIMS)
             again = [
-                _shares([complete[i] for i in rng.integers(0, len(complete), len(complete))], rng, STUDIES // 10)
+                _shares(
+                    [complete[i] for i in rng.integers(0, len(complete), len(complete))],
+                    rng,
+                    STUDIES // 10,
+                )
                 for _ in range(BOOTSTRAPS // 4)
             ]
-            upper = [bound(float(found), SESSIONS, len(complete)) for found in np.quantile(again, 0.95, axis=0)]
+            upper = [
+                bound(float(found), SESSIONS, len(complete))
+                for found in np.quantile(again, 0.95, axis=0)
+            ]
             rows.append(size_row(case, name, "<= m", SESSIONS, low, upper[0], len(complete)))
             rows.append(size_row(case, name, "> m", SESSIONS, high, upper[1], len(complete)))
             rows.append(coverage_row(case, name, SESSIONS, 1 - low - high, len(complete)))
     return rows
 
 
-def _shares(effects: Sequence[Effect], rng: np.random.Generator, studies: int) -> tuple[float, float]:
+def _shares(
+    effects: Sequence[Effect], rng: np.random.Generator, studies: int
+) -> tuple[float, float]:
     """Return how often `<= m` and `> m` are claimed with m at each study's own truth."""
     values = np.stack([effect.values for effect in effects])
-    ranges = np.stack([np.broadcast_to(effect.range.mean(axis=0), effect.values.shape) for effect in effects])
+    ranges = np.stack(
+        [np.broadcast_to(effect.range.mean(axis=0), effect.values.shape) for effect in effects]
+    )
     seeds, blocks = values.shape[1:]
     chosen = np.stack([rng.permutation(len(effects))[:SESSIONS] for _ in range(studies)])
     margin = values[chosen].mean(axis=(1, 2, 3)) / ranges[chosen].mean(axis=(1, 2, 3))
@@ -55,5 +66,7 @@ def _shares(effects: Sequence[Effect], rng: np.random.Generator, studies: int) -
     which_blocks = rng.integers(0, blocks, (studies, SESSIONS, BLOCKS))
     place = (chosen[:, :, None, None], which_seeds[:, :, :, None], which_blocks[:, :, None, :])
     q = values[place] - margin[:, None, None, None] * ranges[place]
-    p_at_most, p_more = p_values(Means(q.mean(axis=(2, 3)), q.mean(axis=3), q.mean(axis=2)), ("one",) * SESSIONS)
+    p_at_most, p_more = p_values(
+        Means(q.mean(axis=(2, 3)), q.mean(axis=3), q.mean(axis=2)), ("one",) * SESSIONS
+    )
     return float((p_at_most <= ALPHA).mean()), float((p_more <= ALPHA).mean())

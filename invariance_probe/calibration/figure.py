@@ -42,7 +42,10 @@ def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
     """Draw the share of every verdict by case, stacked to 1."""
-    cases, words = list(verdicts), [w for w in verdict_words(verdicts) if any(s.get(w, 0) > 0 for s in verdicts.values())]
+    cases, words = (
+        list(verdicts),
+        [w for w in verdict_words(verdicts) if any(s.get(w, 0) > 0 for s in verdicts.values())],
+    )
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
@@ -51,21 +54,47 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
             found = [verdicts[case].get(word, 0.0) for case in cases]
             known = EARLIER.get(word, word)
             style = VERDICTS.index(known) if known in VERDICTS else len(VERDICTS) - 1
-            axis.barh(cases, found, left=left, color=_COLOURS[style], hatch=_HATCHES[style], edgecolor="white", label=word)
+            axis.barh(
+                cases,
+                found,
+                left=left,
+                color=_COLOURS[style],
+                hatch=_HATCHES[style],
+                edgecolor="white",
+                label=word,
+            )
             for y, (start, share) in enumerate(zip(left, found, strict=True)):
                 if share >= 0.06:
                     box = {"facecolor": "white", "edgecolor": "none", "pad": 1.2}
-                    axis.text(start + share / 2, y, f"{share:.2f}", ha="center", va="center", fontsize=8, bbox=box)
+                    axis.text(
+                        start + share / 2,
+                        y,
+                        f"{share:.2f}",
+                        ha="center",
+                        va="center",
+                        fontsize=8,
+                        bbox=box,
+                    )
             left = [a + b for a, b in zip(left, found, strict=True)]
         axis.invert_yaxis()
         axis.set_xlim(0, 1)
         axis.set_xlabel("share of studies")
-        axis.legend(frameon=False, fontsize=8, ncols=min(4, len(words)), loc="upper left", bbox_to_anchor=(0, -0.35))
+        axis.legend(
+            frameon=False,
+            fontsize=8,
+            ncols=min(4, len(words)),
+            loc="upper left",
+            bbox_to_anchor=(0, -0.35),
+        )
 
     rows = tuple((case, *(verdicts[case].get(word, 0.0) for word in words)) for case in cases)
-    most = "; ".join(f"{case}: {max(words, key=lambda w: verdicts[case].get(w, 0.0))}" for case in cases)
+    most = "; ".join(
+        f"{case}: {max(words, key=lambda w: verdicts[case].get(w, 0.0))}" for case in cases
+    )
     alt = f"Share of every verdict by case, stacked. The most common verdict of each: {most}."
-    return chart("Verdicts by case", alt, draw, (7.2, 1.3 + 0.38 * len(cases)), ("case", *words), rows)
+    return chart(
+        "Verdicts by case", alt, draw, (7.2, 1.3 + 0.38 * len(cases)), ("case", *words), rows
+    )
 
 
 def size_chart(found: Sequence[Counted]) -> Chart:
@@ -91,14 +120,22 @@ def size_chart(found: Sequence[Counted]) -> Chart:
         f"{worst.of!r} in {worst.case}, {worst.sessions} sessions, {worst.reached:.3f}."
     )
     return chart(
-        "Size of every claim", alt, draw, _size(cases, claims), ("case", "claim", "sessions", "size", "upper bound"), rows
+        "Size of every claim",
+        alt,
+        draw,
+        _size(cases, claims),
+        ("case", "claim", "sessions", "size", "upper bound"),
+        rows,
     )
 
 
 def coverage_chart(found: Sequence[Counted]) -> Chart:
     """Draw how often every estimand's 90 % interval holds the truth, a panel a case."""
     cases, names = _names(x.case for x in found), _names(x.of for x in found)
-    low, high = min(0.86, *(x.reached - 0.005 for x in found)), max(0.94, *(x.reached + 0.005 for x in found))
+    low, high = (
+        min(0.86, *(x.reached - 0.005 for x in found)),
+        max(0.94, *(x.reached + 0.005 for x in found)),
+    )
 
     def draw(figure: Figure) -> None:
         for axis, case in zip(_panels(figure, len(cases)), cases, strict=False):
@@ -114,7 +151,14 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
     rows = tuple((x.case, x.of, x.sessions, x.reached) for x in found)
     outside = sum(x.met is False for x in found)
     alt = f"Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. {outside} of {len(found)} lie outside."
-    return chart("Coverage", alt, draw, _size(cases, names), ("case", "estimand", "sessions", "coverage"), rows)
+    return chart(
+        "Coverage",
+        alt,
+        draw,
+        _size(cases, names),
+        ("case", "estimand", "sessions", "coverage"),
+        rows,
+    )
 
 
 def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
@@ -128,12 +172,17 @@ def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
             colour = ORANGE if row["met"] is False else BLUE if row["met"] else GREY
             ends = [row["reached"] if row[end] is None else row[end] for end in ("low", "high")]
             axis.plot(ends, [y, y], color=colour, linewidth=1.4)
-            axis.plot(row["reached"], y, "X" if row["met"] is False else "o", color=colour, markersize=6)
+            axis.plot(
+                row["reached"], y, "X" if row["met"] is False else "o", color=colour, markersize=6
+            )
         axis.set_yticks(range(len(taus)), [row["about"] for row in taus])
         axis.invert_yaxis()
         axis.set_xlabel("tau: measured / true, median")
 
-    rows = tuple((r["figure"], r["about"], r["asked"], r["reached"], r["low"], r["high"], r["bank"]) for r in taus)
+    rows = tuple(
+        (r["figure"], r["about"], r["asked"], r["reached"], r["low"], r["high"], r["bank"])
+        for r in taus
+    )
     missed = [row["about"] for row in taus if row["met"] is False]
     alt = (
         "Measured over true value, medians over sessions with 95 % intervals; the band is what is asked; crosses miss it, grey is only printed. "
@@ -155,7 +204,11 @@ def _size(cases: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
 def _panels(figure: Figure, count: int) -> list[Axes]:
     """Return a panel for each of `count` cases, and take the empty ones of the last line away."""
     columns = min(PANELS_A_LINE, count)
-    axes = figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False).ravel().tolist()
+    axes = (
+        figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False)
+        .ravel()
+        .tolist()
+    )
     for empty in axes[count:]:
         empty.set_axis_off()
     return axes
@@ -181,4 +234,10 @@ def _legend(figure: Figure, found: Sequence[Counted]) -> None:
     for place, count in enumerate(counts):
         colour, marker = _MARKS[place % len(_MARKS)]
         axis.plot([], [], marker, color=colour, markersize=4, label=f"{count} sessions")
-    figure.legend(*axis.get_legend_handles_labels(), frameon=False, fontsize=8, ncols=len(counts), loc="outside lower center")
+    figure.legend(
+        *axis.get_legend_handles_labels(),
+        frameon=False,
+        fontsize=8,
+        ncols=len(counts),
+        loc="outside lower center",
+    )

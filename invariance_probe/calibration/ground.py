@@ -41,7 +41,11 @@ class Measured:
         if name not in CODE:
             return self.losses.effect(name, axis, dose)
         known = self.code is not None and self.code.measures(axis, dose)
-        return self.code.effect(name, axis, dose) if self.code and known else Effect(np.zeros((0, 1)), np.zeros((0, 1)))
+        return (
+            self.code.effect(name, axis, dose)
+            if self.code and known
+            else Effect(np.zeros((0, 1)), np.zeros((0, 1)))
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +63,12 @@ class Ground:
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
             results = measure(
-                plan, self.store, self.place, partial(run_local, workers=self.workers), self.on_event, needed
+                plan,
+                self.store,
+                self.place,
+                partial(run_local, workers=self.workers),
+                self.on_event,
+                needed,
             ).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))

@@ -21,11 +21,23 @@ NAMES = (
     "weak-15", "strong-15", "weak-6", "strong-6", "weak-30", "strong-30",
     "weak-1", "strong-1", "weak-60", "strong-60", "copies", "common-noise",
 )  # fmt: skip
-REDUNDANT = Cell("redundant", "120 of 120, J = 16", {"units": 120, "carriers": 120, "information": 16.0, "carrier_counts": None})
+REDUNDANT = Cell(
+    "redundant",
+    "120 of 120, J = 16",
+    {"units": 120, "carriers": 120, "information": 16.0, "carrier_counts": None},
+)
 """A code of which much is kept: the one of science.md 6 that has to be called `invariant`."""
-CELLS: tuple[Cell, ...] = (*(next(cell for cell in CODES if cell.name == name) for name in NAMES), REDUNDANT)
+CELLS: tuple[Cell, ...] = (
+    *(next(cell for cell in CODES if cell.name == name) for name in NAMES),
+    REDUNDANT,
+)
 """The cells in the order in which each round measures them: first those where words change."""
-POWERS = {"weak-1": ("sensitive",), "strong-1": ("sensitive",), "weak-60": ("tolerated",), "redundant": ("invariant",)}
+POWERS = {
+    "weak-1": ("sensitive",),
+    "strong-1": ("sensitive",),
+    "weak-60": ("tolerated",),
+    "redundant": ("invariant",),
+}
 """Words that six sessions must find in at least .8 of studies."""
 PANEL = (DECLARED, LONGER, WIDER, OTHER)
 """The recipes that a verdict rests on."""
@@ -57,26 +69,44 @@ class HeldOut:
 
     def recipe(self, method: Mapping[str, Any]) -> dict[str, Any]:
         """Declare it as a recipe of a study's own panel."""
-        own = {"method": {**method, "encoder": {"kind": "mlp", "widths": list(self.widths)}}} if self.widths else {}
+        own = (
+            {"method": {**method, "encoder": {"kind": "mlp", "widths": list(self.widths)}}}
+            if self.widths
+            else {}
+        )
         return {"name": self.name, "training": dict(self.changes), **own}
 
 
 HELD_OUT: tuple[HeldOut, ...] = (
     HeldOut("batch-512", "batches of 512", {"batch_size": 512}),
-    HeldOut("larger", "128-128-32, lr 6e-3, 700 steps", {"learning_rate": 6e-3, "steps": 700}, (128, 128, 32)),
+    HeldOut(
+        "larger",
+        "128-128-32, lr 6e-3, 700 steps",
+        {"learning_rate": 6e-3, "steps": 700},
+        (128, 128, 32),
+    ),
     HeldOut("faster", "lr 9e-3, 500 steps", {"learning_rate": 9e-3, "steps": 500}),
     HeldOut("shorter", "lr 3e-3, 250 steps", {"steps": 250}),
-    HeldOut("undertrained", "lr 1e-3, 250 steps", {"learning_rate": 1e-3, "steps": 250}, judges=False),
+    HeldOut(
+        "undertrained", "lr 1e-3, 250 steps", {"learning_rate": 1e-3, "steps": 250}, judges=False
+    ),
     HeldOut("undertrained-longer", "lr 3e-3, 625 steps", {"steps": 625}, judges=False),
 )
 """The recipes beside the panel; the last is what `longer` makes of the one before it."""
-LONGER_OF = {DECLARED: LONGER, "faster": LONGER, "shorter": "faster", "undertrained": "undertrained-longer"}
+LONGER_OF = {
+    DECLARED: LONGER,
+    "faster": LONGER,
+    "shorter": "faster",
+    "undertrained": "undertrained-longer",
+}
 """For each recipe that the gate `trained` is tried on, one that trains as much longer as its own panel's would, or nearly."""
 SIZES = {"full": 150, "licence": 40, "quick": 2}
 """Sessions of every cell."""
 
 
-def learning_study(cell: Cell, method: Mapping[str, Any], other: Mapping[str, Any], sessions: int) -> Study:
+def learning_study(
+    cell: Cell, method: Mapping[str, Any], other: Mapping[str, Any], sessions: int
+) -> Study:
     """Return the study whose sessions are the first ones of a cell's bank.
 
     Parameters
@@ -84,9 +114,22 @@ def learning_study(cell: Cell, method: Mapping[str, Any], other: Mapping[str, An
     method, other
         The declared method, and the one of the recipe `other`.
     """
-    world = {"kind": "simulated", "generator": "carriers", "seed": SEED, "session": cell.name, "group": cell.name}
+    world = {
+        "kind": "simulated",
+        "generator": "carriers",
+        "seed": SEED,
+        "session": cell.name,
+        "group": cell.name,
+    }
     margin = {"fraction_of_range": MARGIN, "because": "the margin of the quickstart study"}
-    hypothesis = {"id": cell.name, "claim": "none", "predicts": "sensitive", "axis": DROPOUT, "dose": DOSE, "margin": margin}
+    hypothesis = {
+        "id": cell.name,
+        "claim": "none",
+        "predicts": "sensitive",
+        "axis": DROPOUT,
+        "dose": DOSE,
+        "margin": margin,
+    }
     recipes = [
         {"name": LONGER, "training": {"steps": 1000, "learning_rate": 9e-3}},
         {"name": WIDER, "dimensions": 64},

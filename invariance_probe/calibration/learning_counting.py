@@ -19,7 +19,12 @@ from invariance_probe.inference.hypotheses.gates import RETAINED
 from invariance_probe.inference.power.spreads import marked
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import PValues, p_over_units
-from invariance_probe.inference.rules.verdicts import decide_many, learning_p, undertrained_p, word_p
+from invariance_probe.inference.rules.verdicts import (
+    decide_many,
+    learning_p,
+    undertrained_p,
+    word_p,
+)
 from invariance_probe.plan.recipes import label_of
 from invariance_probe.study.panel import DECLARED
 
@@ -58,7 +63,11 @@ class LearningBank:
 
     def sd(self, name: str) -> float:
         """Return the SD over sessions in units of the mean range."""
-        return float(self.values[name].std(ddof=1) / self._range_of(name).mean()) if len(self) > 1 else 0.0
+        return (
+            float(self.values[name].std(ddof=1) / self._range_of(name).mean())
+            if len(self) > 1
+            else 0.0
+        )
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
         """Return the p values (study,) of `<= margin` and of `> margin`."""
@@ -66,12 +75,18 @@ class LearningBank:
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
         """Return the bank of some of its sessions."""
-        return LearningBank({n: x[chosen] for n, x in self.values.items()}, self.range[chosen], self.code_range[chosen])
+        return LearningBank(
+            {n: x[chosen] for n, x in self.values.items()},
+            self.range[chosen],
+            self.code_range[chosen],
+        )
 
     def of(self, names: Sequence[str]) -> Bank:
         """Return some of its effects as a bank whose sizes are counted."""
         ones = np.ones(len(self))
-        return Bank({n: self.values[n] for n in names}, {n: self._range_of(n) for n in names}, ones, ones)
+        return Bank(
+            {n: self.values[n] for n in names}, {n: self._range_of(n) for n in names}, ones, ones
+        )
 
     def _range_of(self, name: str) -> np.ndarray:
         return self.code_range if name == CODE else self.range
@@ -90,7 +105,10 @@ def session_values(one: Measured) -> dict[str, float] | None:
     losses = one.losses
     effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
     for recipe in RECIPES:
-        effects |= {marked(name, recipe): losses.effect(name, DROPOUT, DOSE, 1.0, _setting(recipe)) for name in ARMED}
+        effects |= {
+            marked(name, recipe): losses.effect(name, DROPOUT, DOSE, 1.0, _setting(recipe))
+            for name in ARMED
+        }
     if not all(effect.complete for effect in effects.values()):
         return None
     found = {name: float(effect.values.mean()) for name, effect in effects.items()}
@@ -110,7 +128,9 @@ def _setting(recipe: str) -> str:
 
 def _arms(losses: SessionLosses, recipe: str) -> tuple[np.ndarray, np.ndarray]:
     setting = _setting(recipe)
-    return losses.ssl(at("", 0.0, "none", setting)), losses.ssl(at(DROPOUT, DOSE, "shared", setting))
+    return losses.ssl(at("", 0.0, "none", setting)), losses.ssl(
+        at(DROPOUT, DOSE, "shared", setting)
+    )
 
 
 def _mean_range(effect: Effect) -> float:
@@ -124,7 +144,9 @@ def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANE
     equivalent = np.maximum(below, not_low) <= ALPHA
     panel = [_claims(bank, studies, recipe, equivalent) for recipe in recipes]
     kept, lost = bank.p_values(CODE, studies, MARGIN)
-    found = decide_many(word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p(panel, False), False))
+    found = decide_many(
+        word_p({"C_code <= m": kept, "C_code > m": lost}, learning_p(panel, False), False)
+    )
     found[_weak(bank, studies, recipes[0], at_best=True)] = "invalid: retention"
     if len(recipes) > 1:
         found[undertrained(bank, studies, recipes[0])] = "invalid: trained"
@@ -132,7 +154,9 @@ def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANE
     return found
 
 
-def _claims(bank: LearningBank, studies: np.ndarray, recipe: str, equivalent: np.ndarray) -> dict[str, np.ndarray]:
+def _claims(
+    bank: LearningBank, studies: np.ndarray, recipe: str, equivalent: np.ndarray
+) -> dict[str, np.ndarray]:
     """Return the p values of all claims under a recipe; 1 for those that its gates take away."""
     fails = _weak(bank, studies, recipe, at_best=True)
     relies = equivalent & ~_weak(bank, studies, recipe, at_best=False)
@@ -163,12 +187,16 @@ def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.nda
     return undertrained_p(p) <= ALPHA
 
 
-def lowered(bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float) -> np.ndarray:
+def lowered(
+    bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
+) -> np.ndarray:
     """Say in which studies longer training is shown to lower `L(0)`, `H` or `delta` by more than a part of the range."""
     return lowered_p(bank, studies, recipe, what, by) <= ALPHA
 
 
-def lowered_p(bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float) -> np.ndarray:
+def lowered_p(
+    bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
+) -> np.ndarray:
     """Return the p value of that in every study (study,)."""
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
     return p_over_units((change - by * bank.range)[studies])[1]
@@ -194,7 +222,10 @@ class Rate:
 
 
 def rate(
-    bank: LearningBank, sessions: int, rng: np.random.Generator, hit: Callable[[LearningBank, np.ndarray], np.ndarray]
+    bank: LearningBank,
+    sessions: int,
+    rng: np.random.Generator,
+    hit: Callable[[LearningBank, np.ndarray], np.ndarray],
 ) -> Rate:
     """Return how often studies of so many sessions hit, with the bound of every size (`counting.bound`).
 

@@ -5,7 +5,13 @@ from pathlib import Path
 from typing import Any
 
 from invariance_probe.calibration.ground import Ground
-from invariance_probe.calibration.learning_banks import CELLS, SIZES, learning_study, needed_of_learning, rounds
+from invariance_probe.calibration.learning_banks import (
+    CELLS,
+    SIZES,
+    learning_study,
+    needed_of_learning,
+    rounds,
+)
 from invariance_probe.calibration.learning_counting import LearningBank, learning_bank
 from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
@@ -34,11 +40,16 @@ def measured_learning(
     values = {(each.cell, each.session): table.values_of(each, ground.store) for each in sessions}
     table.write(sessions)
     return {
-        cell.name: learning_bank([found for (name, _), found in values.items() if name == cell.name and found]) for cell in CELLS
+        cell.name: learning_bank(
+            [found for (name, _), found in values.items() if name == cell.name and found]
+        )
+        for cell in CELLS
     }
 
 
-def _sessions(ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]) -> list[SessionOfCell]:
+def _sessions(
+    ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]
+) -> list[SessionOfCell]:
     """Return every session of every cell, in the order in which they are trained."""
     plans = {}
     for cell in CELLS:
@@ -49,7 +60,10 @@ def _sessions(ground: Ground, size: str, method: Mapping[str, Any], other: Mappi
         for run in (*plan.baselines, *plan.grid):
             if needed_of_learning(run):
                 runs.setdefault((name, run.session), {})[run.key()] = run
-    return [SessionOfCell(name, session, plans[name], runs[name, session]) for name, session in rounds(plans)]
+    return [
+        SessionOfCell(name, session, plans[name], runs[name, session])
+        for name, session in rounds(plans)
+    ]
 
 
 def _train(ground: Ground, session: SessionOfCell) -> None:

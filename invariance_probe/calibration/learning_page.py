@@ -66,14 +66,23 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
          {True: "yes", False: "**no**", None: ""}[row["met"]]]
         for row in headline(content)
     ]  # fmt: skip
-    return table(["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows)
+    return table(
+        ["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows
+    )
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     def said(shares: Mapping[str, float]) -> str:
-        return ", ".join(f"{word} {share:.2f}" for word, share in sorted(shares.items(), key=lambda item: -item[1]))
+        return ", ".join(
+            f"{word} {share:.2f}"
+            for word, share in sorted(shares.items(), key=lambda item: -item[1])
+        )
 
-    rows = [[line["title"], line["sessions"], said(line["panel"]), said(line["alone"])] for line in lines if "panel" in line]
+    rows = [
+        [line["title"], line["sessions"], said(line["panel"]), said(line["alone"])]
+        for line in lines
+        if "panel" in line
+    ]
     return table(["cell", "sessions", "under the panel", "under the declared recipe alone"], rows)
 
 
@@ -89,7 +98,10 @@ def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     names = ("L(0)", "H", "L(0) and H", "delta")
-    rows = [[line["recipe"], line["sessions"], *(number(line[name]) for name in names)] for line in lines]
+    rows = [
+        [line["recipe"], line["sessions"], *(number(line[name]) for name in names)]
+        for line in lines
+    ]
     return table(["recipe", "sessions", *names], rows)
 
 

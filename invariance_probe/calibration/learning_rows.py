@@ -44,12 +44,20 @@ def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> 
         if bank is None or not len(bank):
             continue
         rng = np.random.default_rng(5)
-        line = {"cell": cell.name, "title": cell.title, "sessions": len(bank), "means": _means(bank)}
+        line = {
+            "cell": cell.name,
+            "title": cell.title,
+            "sessions": len(bank),
+            "means": _means(bank),
+        }
         tables["learning"].append(line)
         if len(bank) < SESSIONS:
             continue
         studies = draw(rng, len(bank), SESSIONS)
-        line |= {"panel": shares(bank, studies, PANEL_RECIPES), "alone": shares(bank, studies, alone())}
+        line |= {
+            "panel": shares(bank, studies, PANEL_RECIPES),
+            "alone": shares(bank, studies, alone()),
+        }
         rows += [
             *_contradicted(cell.title, bank, rng),
             *_powers(cell.name, cell.title, bank, line),
@@ -60,13 +68,17 @@ def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> 
     return rows
 
 
-PANEL_RECIPES = tuple(recipe for recipe in RECIPES if recipe not in {held_out.name for held_out in HELD_OUT})
+PANEL_RECIPES = tuple(
+    recipe for recipe in RECIPES if recipe not in {held_out.name for held_out in HELD_OUT}
+)
 
 
 def _means(bank: LearningBank) -> dict[str, Any]:
     """Return mean and SD of what every recipe costs, and of C_code."""
     of_recipes = {
-        recipe: {name: (bank.mean(marked(name, recipe)), bank.sd(marked(name, recipe))) for name in ARMED}
+        recipe: {
+            name: (bank.mean(marked(name, recipe)), bank.sd(marked(name, recipe))) for name in ARMED
+        }
         | {"kept": (float(bank.values[marked("kept", recipe)].mean()), 0.0)}
         for recipe in RECIPES
     }
@@ -79,9 +91,14 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
         for recipes, by in (*(((name,), _title(name)) for name in JUDGES), (JUDGES, "any of them")):
 
             def hit(
-                drawn: LearningBank, studies: np.ndarray, recipes: tuple[str, ...] = recipes, beyond: float = beyond
+                drawn: LearningBank,
+                studies: np.ndarray,
+                recipes: tuple[str, ...] = recipes,
+                beyond: float = beyond,
             ) -> np.ndarray:
-                wrong = {word for recipe in recipes for word in contradicted_by(drawn, recipe, beyond)}
+                wrong = {
+                    word for recipe in recipes for word in contradicted_by(drawn, recipe, beyond)
+                }
                 return np.isin(words(drawn, studies), sorted(wrong))
 
             if beyond and len(recipes) == 1:
@@ -92,7 +109,9 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
             asked = f"<= {LARGEST:g}, bound <= {LARGEST_BOUND:g}"
             asked, met = (asked, kept) if len(recipes) == 1 else ("printed", None)
             figure = f"a printed word is contradicted{said} by {by}, {SESSIONS} sessions"
-            rows.append(Row(title, figure, asked, counted.reached, None, counted.upper, len(bank), met))
+            rows.append(
+                Row(title, figure, asked, counted.reached, None, counted.upper, len(bank), met)
+            )
     return rows
 
 
@@ -102,7 +121,11 @@ def _single_sessions(banks: Mapping[str, LearningBank]) -> list[dict[str, Any]]:
     for recipe, longer in LONGER_OF.items():
         lower = {
             what: np.concatenate(
-                [b.values[marked(what, recipe)] > b.values[marked(what, longer)] for b in banks.values() if len(b)]
+                [
+                    b.values[marked(what, recipe)] > b.values[marked(what, longer)]
+                    for b in banks.values()
+                    if len(b)
+                ]
             )
             for what in CHANGES
             if any(len(bank) for bank in banks.values())
@@ -110,7 +133,9 @@ def _single_sessions(banks: Mapping[str, LearningBank]) -> list[dict[str, Any]]:
         if lower:
             parts = {what: float(values.mean()) for what, values in lower.items()}
             both = float((lower["L(0)"] & lower["H"]).mean())
-            found.append({"recipe": recipe, "sessions": len(lower["H"]), **parts, "L(0) and H": both})
+            found.append(
+                {"recipe": recipe, "sessions": len(lower["H"]), **parts, "L(0) and H": both}
+            )
     return found
 
 
@@ -121,10 +146,24 @@ def _title(name: str) -> str:
 def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) -> list[Row]:
     rows = []
     for word in POWERS.get(name, ()):
-        for judged, said in (("panel", "under the panel"), ("alone", "under the declared recipe alone")):
+        for judged, said in (
+            ("panel", "under the panel"),
+            ("alone", "under the declared recipe alone"),
+        ):
             reached = line[judged].get(word, 0.0)
             asked, met = (">= 0.8", reached >= 0.8) if judged == "panel" else ("printed", None)
-            rows.append(Row(title, f"`{word}` {said}, {SESSIONS} sessions", asked, reached, None, None, len(bank), met))
+            rows.append(
+                Row(
+                    title,
+                    f"`{word}` {said}, {SESSIONS} sessions",
+                    asked,
+                    reached,
+                    None,
+                    None,
+                    len(bank),
+                    met,
+                )
+            )
     return rows
 
 
@@ -133,7 +172,10 @@ def _sizes(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row
     rows = []
     for name in ("C_code", *ARMED):
         at_most, more, _ = sizes(bank.of([name]), name, SESSIONS, rng)
-        rows += [size_row(title, name, one.claim, SESSIONS, one.rate, one.upper, len(bank)) for one in (at_most, more)]
+        rows += [
+            size_row(title, name, one.claim, SESSIONS, one.rate, one.upper, len(bank))
+            for one in (at_most, more)
+        ]
     return rows
 
 

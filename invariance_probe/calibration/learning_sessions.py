@@ -49,7 +49,11 @@ class SessionOfCell:
         """Return its values; none of them where it cannot be decoded or a run failed, and None where runs are missing."""
         if not all(store.has(key) for key in self.runs):
             return None
-        found = [one for one in measured(self.plan, store.results(self.runs.values())) if one.losses.session.name == self.session]
+        found = [
+            one
+            for one in measured(self.plan, store.results(self.runs.values()))
+            if one.losses.session.name == self.session
+        ]
         values = (session_values(found[0]) if found else None) or {}
         return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items()}
 
@@ -65,7 +69,11 @@ class SessionTable:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        rows = pd.read_csv(path, dtype=dict.fromkeys(_INDEX, str)) if path.exists() else pd.DataFrame(columns=_INDEX)
+        rows = (
+            pd.read_csv(path, dtype=dict.fromkeys(_INDEX, str))
+            if path.exists()
+            else pd.DataFrame(columns=_INDEX)
+        )
         values = rows.drop(columns=_INDEX).to_dict("records")
         self._values = {
             str(runs): {str(name): float(x) for name, x in row.items() if pd.notna(x)}
@@ -87,9 +95,16 @@ class SessionTable:
     def write(self, sessions: list[SessionOfCell]) -> None:
         """Write the rows of sessions that are known; rows of no session among them are dropped."""
         rows = [
-            {"cell": each.cell, "session": each.session, "runs": each.digest, **self._values[each.digest]}
+            {
+                "cell": each.cell,
+                "session": each.session,
+                "runs": each.digest,
+                **self._values[each.digest],
+            }
             for each in sessions
             if each in self
         ]
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows, columns=None if rows else _INDEX).to_csv(self._path, index=False, float_format=f"%.{DIGITS}g")
+        pd.DataFrame(rows, columns=None if rows else _INDEX).to_csv(
+            self._path, index=False, float_format=f"%.{DIGITS}g"
+        )

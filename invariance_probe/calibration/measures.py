@@ -20,7 +20,12 @@ TAUS = (0.2, 0.8, 3.2)
 
 
 def measured_sessions(
-    study: Study, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
+    study: Study,
+    store: Store,
+    place: Place,
+    workers: int,
+    train: bool,
+    on_event: Callable[[Event], None],
 ) -> dict[str, list[dict[str, float]]]:
     """Measure every session's one measurement, where the store lacks it and `train` is true."""
     plan = Plan(study, find_sessions(study, place.base))
@@ -28,7 +33,15 @@ def measured_sessions(
     results = store.results(runs)
     missing = [run for run in runs if run.key() not in results]
     if train and missing:
-        on_event({"event": "stage", "stage": "measures", "runs": len(missing), "reused": len(results), "model_steps": 0})
+        on_event(
+            {
+                "event": "stage",
+                "stage": "measures",
+                "runs": len(missing),
+                "reused": len(results),
+                "model_steps": 0,
+            }
+        )
         run_local(missing, plan.sessions, place, workers, on_event)
         results |= store.results(missing)
     found: dict[str, list[dict[str, float]]] = {}
@@ -50,7 +63,13 @@ def measure_rows(found: Sessions) -> list[Row]:
 
 
 def _values(found: Sessions, group: str, name: str) -> np.ndarray:
-    return np.array([session[name] for session in found.get(group, []) if np.isfinite(session.get(name, np.nan))])
+    return np.array(
+        [
+            session[name]
+            for session in found.get(group, [])
+            if np.isfinite(session.get(name, np.nan))
+        ]
+    )
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
@@ -60,27 +79,60 @@ def _time_rows(found: Sessions) -> list[Row | None]:
         here, there = f"G1, tau {tau:g} s", f"G1b, tau {tau:g} s"
         low, high = _values(found, smooth, "tau_low_s"), _values(found, smooth, "tau_high_s")
         rows += [
-            median_row(here, "tau by test lag / tau, median", "0.9 to 1.1", _values(found, smooth, "tau_s") / tau),
+            median_row(
+                here,
+                "tau by test lag / tau, median",
+                "0.9 to 1.1",
+                _values(found, smooth, "tau_s") / tau,
+            ),
             rate_row(
                 here,
                 "90 % interval of one session covers tau",
                 "printed",
                 (low <= tau) & (tau <= high) if len(low) == len(high) else low,
             ),
-            rate_row(here, "jumps claimed, but it flows", "<= 0.07", _values(found, smooth, "kurtosis_p") <= ALPHA),
+            rate_row(
+                here,
+                "jumps claimed, but it flows",
+                "<= 0.07",
+                _values(found, smooth, "kurtosis_p") <= ALPHA,
+            ),
             rate_row(there, "jumps found", ">= 0.8", _values(found, jumpy, "kurtosis_p") <= ALPHA),
             median_row(
-                there, "tau by test lag / tau, median: the same curve", "0.9 to 1.1", _values(found, jumpy, "tau_s") / tau
+                there,
+                "tau by test lag / tau, median: the same curve",
+                "0.9 to 1.1",
+                _values(found, jumpy, "tau_s") / tau,
             ),
         ]
-    triples = list(zip(*(_values(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS), strict=False))
-    return [*rows, rate_row("G1", "three taus in the right order", ">= 0.95", np.array([a < b < c for a, b, c in triples]))]
+    triples = list(
+        zip(*(_values(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS), strict=False)
+    )
+    return [
+        *rows,
+        rate_row(
+            "G1",
+            "three taus in the right order",
+            ">= 0.95",
+            np.array([a < b < c for a, b, c in triples]),
+        ),
+    ]
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:
-    asked = {"independent": "<= 0.07", "constant_rates": "<= 0.07", "common_trend": "printed", "trial_constant": "printed"}
+    asked = {
+        "independent": "<= 0.07",
+        "constant_rates": "<= 0.07",
+        "common_trend": "printed",
+        "trial_constant": "printed",
+    }
     figure = "raw decoder beats its linear-shift null"
     return [
-        rate_row(f"G8, {case.replace('_', ' ')}", figure, bound, _values(found, f"nothing-{case}", "p_value") <= ALPHA)
+        rate_row(
+            f"G8, {case.replace('_', ' ')}",
+            figure,
+            bound,
+            _values(found, f"nothing-{case}", "p_value") <= ALPHA,
+        )
         for case, bound in asked.items()
     ]

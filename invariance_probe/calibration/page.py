@@ -6,7 +6,14 @@ from typing import Any
 
 from invariance_probe.calibration.counting import CLAIMS, STUDIES
 from invariance_probe.calibration.figure import charts_of, verdict_words
-from invariance_probe.calibration.reading import TAU, Counted, coverages, headline, recoveries, sizes
+from invariance_probe.calibration.reading import (
+    TAU,
+    Counted,
+    coverages,
+    headline,
+    recoveries,
+    sizes,
+)
 from invariance_probe.reporting.figures.chart import Chart
 
 _SIZE_NOTE = {
@@ -80,7 +87,13 @@ def _opening(settings: Mapping[str, Any]) -> str:
             f"{_SIZE_NOTE[size]}"
         )
     by = settings.get("arithmetic", "torch")
-    how = " --part contrasts" if part == "contrasts" else "" if by == "torch" else f" --part {part} --arithmetic {by}"
+    how = (
+        " --part contrasts"
+        if part == "contrasts"
+        else ""
+        if by == "torch"
+        else f" --part {part} --arithmetic {by}"
+    )
     return (
         f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
         f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
@@ -92,13 +105,17 @@ def _opening(settings: Mapping[str, Any]) -> str:
 
 
 def _is_earlier(content: Mapping[str, Any]) -> bool:
-    return any("C_info" in row["figure"] or "recoverable" in row["figure"] for row in content["rows"])
+    return any(
+        "C_info" in row["figure"] or "recoverable" in row["figure"] for row in content["rows"]
+    )
 
 
 def _summary(content: Mapping[str, Any]) -> str:
     """Say how much of what was asked was reached, worst first."""
     judged = [row for row in headline(content) if row["met"] is not None]
-    said = [f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table are reached"]
+    said = [
+        f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table are reached"
+    ]
     if found := sizes(content):
         worst = max(found, key=lambda x: x.reached)
         said.append(
@@ -107,7 +124,9 @@ def _summary(content: Mapping[str, Any]) -> str:
         )
     if found := coverages(content):
         low, high = min(x.reached for x in found), max(x.reached for x in found)
-        said.append(f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept ({low:.3f} to {high:.3f})")
+        said.append(
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept ({low:.3f} to {high:.3f})"
+        )
     return "; ".join(said) + "."
 
 
@@ -117,7 +136,21 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
          {True: "yes", False: "**no**", None: ""}[row["met"]]]
         for row in headline(content)
     ]  # fmt: skip
-    return [*table(["case", "figure", "asked", "reached", "95 % interval", "sessions in the bank", "reached?"], rows), ""]
+    return [
+        *table(
+            [
+                "case",
+                "figure",
+                "asked",
+                "reached",
+                "95 % interval",
+                "sessions in the bank",
+                "reached?",
+            ],
+            rows,
+        ),
+        "",
+    ]
 
 
 def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
@@ -127,13 +160,19 @@ def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
     for x in found:
         text = number(x.reached) + (f" ({number(x.upper)})" if x.upper is not None else "")
         cells.setdefault((x.case, x.of), {})[x.sessions] = f"**{text}**" if x.met is False else text
-    rows = [[case, f"`{name}`", *(by.get(count, "") for count in counts)] for (case, name), by in cells.items()]
+    rows = [
+        [case, f"`{name}`", *(by.get(count, "") for count in counts)]
+        for (case, name), by in cells.items()
+    ]
     return table(["case", of, *(f"{count} sessions" for count in counts)], rows)
 
 
 def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
     words = verdict_words(verdicts)
-    rows = [[case, *(number(share.get(word, 0.0)) for word in words)] for case, share in verdicts.items()]
+    rows = [
+        [case, *(number(share.get(word, 0.0)) for word in words)]
+        for case, share in verdicts.items()
+    ]
     return table(["case", *words], rows)
 
 
@@ -151,23 +190,49 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         ]
         for row in rows
     ]
-    head = ["case", "sessions", "the code, without SSL", "the verdict", "as guessed", "another word", "no word"]
+    head = [
+        "case",
+        "sessions",
+        "the code, without SSL",
+        "the verdict",
+        "as guessed",
+        "another word",
+        "no word",
+    ]
     return table(head, cells)
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     names = list(rows[0]["figures"]) if rows else []
-    cells = [[row["case"], row["dose"], row["sessions"], *(mean_sd(row["figures"][name]) for name in names)] for row in rows]
+    cells = [
+        [
+            row["case"],
+            row["dose"],
+            row["sessions"],
+            *(mean_sd(row["figures"][name]) for name in names),
+        ]
+        for row in rows
+    ]
     return table(["case", "p", "sessions", *(_ARM_NAMES.get(name, name) for name in names)], cells)
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
-        [row["tau_s"], row["sessions"], number(row["by_test_lag_s"]), *(mean_sd(row["delta"][dose]) for dose in doses)]
+        [
+            row["tau_s"],
+            row["sessions"],
+            number(row["by_test_lag_s"]),
+            *(mean_sd(row["delta"][dose]) for dose in doses),
+        ]
         for row in rows
     ]
-    head = ["tau (s)", "sessions", "tau by test lag (s), median", *(f"delta, jitter {dose} s" for dose in doses)]
+    head = [
+        "tau (s)",
+        "sessions",
+        "tau by test lag (s), median",
+        *(f"delta, jitter {dose} s" for dose in doses),
+    ]
     return table(head, cells)
 
 
@@ -178,11 +243,16 @@ def mean_sd(values: Sequence[float]) -> str:
 
 def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
     names = list(dict.fromkeys(name for values in means.values() for name in values))
-    rows = [[case, *(mean_sd(values[name]) if name in values else "" for name in names)] for case, values in means.items()]
+    rows = [
+        [case, *(mean_sd(values[name]) if name in values else "" for name in names)]
+        for case, values in means.items()
+    ]
     return table(["case", *names], rows)
 
 
-def section(title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()) -> list[str]:
+def section(
+    title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()
+) -> list[str]:
     """Return a section of a page, or nothing where its table has no rows."""
     return [f"## {title}", "", *([note, ""] if note else []), *figure, *rows, ""] if rows else []
 

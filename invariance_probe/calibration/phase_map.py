@@ -13,7 +13,10 @@ from invariance_probe.study.study import Study
 
 CARRIERS = (1, 3, 6, 10, 15, 20, 30, 60)
 """Equal carriers among 60 units."""
-STRONG, WEAK = {"information": 8.0, "carrier_counts": 10.0}, {"information": 2.0, "carrier_counts": 2.0}
+STRONG, WEAK = (
+    {"information": 8.0, "carrier_counts": 10.0},
+    {"information": 2.0, "carrier_counts": 2.0},
+)
 """Information and counts per bin of the carriers at J = 8 and at J = 2."""
 BINS, LONG_BINS = 1600, 30_000
 """Length of a session, and of the long recordings of the same code that show the bias."""
@@ -56,10 +59,24 @@ class Cell:
         Sessions are numbered from 0. Its hypothesis is never judged: it is there because every study has one.
         """
         source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
-        world = {**source, **self.world, "bins": self.long_bins if long else self.world.get("bins", BINS)}
-        target = {"name": self.target, "kind": "circular" if self.target == "direction" else "continuous"}
+        world = {
+            **source,
+            **self.world,
+            "bins": self.long_bins if long else self.world.get("bins", BINS),
+        }
+        target = {
+            "name": self.target,
+            "kind": "circular" if self.target == "direction" else "continuous",
+        }
         margin = {"fraction_of_range": 0.1, "because": "not judged"}
-        hypothesis = {"id": "none", "claim": "none", "predicts": "sensitive", "axis": DROPOUT, "dose": DOSE, "margin": margin}
+        hypothesis = {
+            "id": "none",
+            "claim": "none",
+            "predicts": "sensitive",
+            "axis": DROPOUT,
+            "dose": DOSE,
+            "margin": margin,
+        }
         return Study.model_validate({
             "name": f"phase-map-{self.name}", "question": "Is what is said of the code right?", "quick": True,
             "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
@@ -135,9 +152,13 @@ def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
     for cell in cells:
         pace = 2 if cell.middle else 1
         for first in range(0, size.sessions, AT_ONCE):
-            found.append((first / pace, Turn(cell, range(first, min(first + AT_ONCE, size.sessions)))))
+            found.append(
+                (first / pace, Turn(cell, range(first, min(first + AT_ONCE, size.sessions))))
+            )
         early = min(LONG_EARLY, size.long)
         found.append((AT_ONCE - 1, Turn(cell, range(early), long=True)))
         if size.long > early:
             found.append((size.sessions / 2, Turn(cell, range(early, size.long), long=True)))
-    return [turn for _, turn in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))]
+    return [
+        turn for _, turn in sorted(found, key=lambda placed: (placed[0], not placed[1].cell.middle))
+    ]

@@ -71,10 +71,21 @@ def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]
 
 def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the rows that are neither sizes nor coverages."""
-    return [row for row in content["rows"] if not SIZE.fullmatch(row["figure"]) and not COVERAGE.fullmatch(row["figure"])]
+    return [
+        row
+        for row in content["rows"]
+        if not SIZE.fullmatch(row["figure"]) and not COVERAGE.fullmatch(row["figure"])
+    ]
 
 
 def _counted(content: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Counted]:
     for row in content["rows"]:
         if found := pattern.fullmatch(row["figure"]):
-            yield Counted(row["about"], found["of"], int(found["sessions"]), row["reached"], row["high"], row["met"])
+            yield Counted(
+                row["about"],
+                found["of"],
+                int(found["sessions"]),
+                row["reached"],
+                row["high"],
+                row["met"],
+            )

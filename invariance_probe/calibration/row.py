@@ -35,9 +35,20 @@ def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row |
     """Return the median of a bank (session,) with its bootstrap interval, or None for fewer than three sessions."""
     if len(values) < 3:
         return None
-    spread = stats.bootstrap((values,), np.median, n_resamples=999, rng=np.random.default_rng(2), method="percentile")
+    spread = stats.bootstrap(
+        (values,), np.median, n_resamples=999, rng=np.random.default_rng(2), method="percentile"
+    )
     reached, interval = float(np.median(values)), spread.confidence_interval
-    return Row(about, figure, asked, reached, float(interval.low), float(interval.high), len(values), met(asked, reached))
+    return Row(
+        about,
+        figure,
+        asked,
+        reached,
+        float(interval.low),
+        float(interval.high),
+        len(values),
+        met(asked, reached),
+    )
 
 
 def rate_row(about: str, figure: str, asked: str, hits: np.ndarray) -> Row | None:
@@ -46,4 +57,13 @@ def rate_row(about: str, figure: str, asked: str, hits: np.ndarray) -> Row | Non
         return None
     interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci()
     reached = float(hits.mean())
-    return Row(about, figure, asked, reached, float(interval.low), float(interval.high), len(hits), met(asked, reached))
+    return Row(
+        about,
+        figure,
+        asked,
+        reached,
+        float(interval.low),
+        float(interval.high),
+        len(hits),
+        met(asked, reached),
+    )

@@ -24,14 +24,33 @@ def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> 
         if any(len(values) < 2 for values in curve.values()):
             continue
         means = {dose: float(values.mean()) for dose, values in curve.items()}
-        known = [m.finding.tau_s for m in measured if m.case == case and m.finding.tau_s is not None]
+        known = [
+            m.finding.tau_s for m in measured if m.case == case and m.finding.tau_s is not None
+        ]
         tables["training_dose"].append({
             "tau_s": tau, "sessions": len(next(iter(curve.values()))), "by_test_lag_s": float(np.median(known)) if known else None,
             "delta": {f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means},
         })  # fmt: skip
-        broken = [dose for dose, mean in means.items() if mean > MARGIN]  # empty where no dose breaks the code
+        broken = [
+            dose for dose, mean in means.items() if mean > MARGIN
+        ]  # empty where no dose breaks the code
         figure = "training dose at which delta first passes m / tau"
-        rows += [Row(f"G1, tau {tau:g} s", figure, "printed", min(broken) / tau, None, None, len(known), None)] if broken else []
+        rows += (
+            [
+                Row(
+                    f"G1, tau {tau:g} s",
+                    figure,
+                    "printed",
+                    min(broken) / tau,
+                    None,
+                    None,
+                    len(known),
+                    None,
+                )
+            ]
+            if broken
+            else []
+        )
     return rows
 
 

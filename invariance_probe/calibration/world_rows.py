@@ -9,7 +9,16 @@ from invariance_probe.calibration.counting import BOOTSTRAPS, STUDIES, Bank, cov
 from invariance_probe.calibration.ground import Measured as Known
 from invariance_probe.calibration.ground import measured
 from invariance_probe.calibration.row import Row, median_row, met, rate_row
-from invariance_probe.calibration.worlds import CARRIERS, COMMON, DOSE, LABEL_GAINS, LAGS, SHARES, SPREAD, Measured
+from invariance_probe.calibration.worlds import (
+    CARRIERS,
+    COMMON,
+    DOSE,
+    LABEL_GAINS,
+    LAGS,
+    SHARES,
+    SPREAD,
+    Measured,
+)
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.plan.plan import Plan
@@ -28,7 +37,12 @@ MODES = {"refit": "decoder refitted", "fixed": "decoder fixed"}
 
 def world_rows(worlds: Worlds) -> list[Row]:
     """Return the figures of G3, G4 and G5; those whose worlds were not measured are left out."""
-    rows = [*_mining_rows(worlds), *_dimension_rows(worlds), *_lag_rows(worlds), *_messenger_rows(worlds)]
+    rows = [
+        *_mining_rows(worlds),
+        *_dimension_rows(worlds),
+        *_lag_rows(worlds),
+        *_messenger_rows(worlds),
+    ]
     return [row for row in rows if row is not None]
 
 
@@ -45,7 +59,9 @@ def _dimension_rows(worlds: Worlds) -> list[Row | None]:
         rows.append(rate_row(f"G4, {common} common", figure, "printed", exact[-1]))
     nothing = _values(worlds.get("common-0", ()), "shared_dimensions")
     smallest = min(len(hits) for hits in exact)
-    over_all = np.concatenate([hits[:smallest] for hits in exact])  # as many sessions of each number
+    over_all = np.concatenate(
+        [hits[:smallest] for hits in exact]
+    )  # as many sessions of each number
     return [
         rate_row("G4, 0 to 4 common", f"{figure}, as many sessions of each", ">= 0.9", over_all),
         rate_row("G4, 0 common", "a false dimension is found", "<= 0.07", nothing > 0),
@@ -58,7 +74,11 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
     rows = []
     for lag, name in LAGS.items():
         off = np.abs(_values(worlds.get(name, ()), "lag_bins") - lag)
-        rows.append(rate_row(f"G4, modality {lag:+d} bins behind", "lag found within 1 bin", ">= 0.9", off <= 1))
+        rows.append(
+            rate_row(
+                f"G4, modality {lag:+d} bins behind", "lag found within 1 bin", ">= 0.9", off <= 1
+            )
+        )
     return rows
 
 
@@ -71,9 +91,23 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
             recall = np.array([_recall(session, mode) for session in sessions])
             rows.append(_mean_row(about, "recall of the carriers, mean", ">= 0.9", recall))
             covered = _covered(sessions, mode, truth)
-            rows.append(rate_row(about, f"95 % interval of T holds {truth:g}, of sessions that report T", ">= 0.9", covered))
+            rows.append(
+                rate_row(
+                    about,
+                    f"95 % interval of T holds {truth:g}, of sessions that report T",
+                    ">= 0.9",
+                    covered,
+                )
+            )
         switching = _values(worlds.get("switching", ()), f"{mode}_transfer_high") < SWITCHED
-        rows.append(rate_row(f"G5, {CARRIERS} carriers, switching, {said}", "switch claimed (T < .5)", "printed", switching))
+        rows.append(
+            rate_row(
+                f"G5, {CARRIERS} carriers, switching, {said}",
+                "switch claimed (T < .5)",
+                "printed",
+                switching,
+            )
+        )
         for name, about in (
             ("stable", f"G5, {CARRIERS} carriers, stable"),
             *((f"spread-{n}", f"G5, {n} carriers, stable") for n in SPREAD),
@@ -81,11 +115,22 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
             sessions = worlds.get(name, ())
             reported = np.isfinite(_values(sessions, f"{mode}_transfer"))
             claimed = _values(sessions, f"{mode}_transfer_high") < SWITCHED
-            rows.append(rate_row(f"{about}, {said}", "switch claimed (T < .5), of all sessions", "<= 0.07", claimed))
+            rows.append(
+                rate_row(
+                    f"{about}, {said}",
+                    "switch claimed (T < .5), of all sessions",
+                    "<= 0.07",
+                    claimed,
+                )
+            )
             if name != "stable":
-                rows.append(rate_row(f"{about}, {said}", "T reported (G_B > .1 shown)", "printed", reported))
+                rows.append(
+                    rate_row(f"{about}, {said}", "T reported (G_B > .1 shown)", "printed", reported)
+                )
                 figure = "95 % interval of T holds 1, of sessions that report T"
-                rows.append(rate_row(f"{about}, {said}", figure, "printed", _covered(sessions, mode, 1.0)))
+                rows.append(
+                    rate_row(f"{about}, {said}", figure, "printed", _covered(sessions, mode, 1.0))
+                )
     return rows
 
 
@@ -100,7 +145,10 @@ def _recall(session: Measured, mode: str) -> float:
 
 def _covered(sessions: Sequence[Measured], mode: str, truth: float) -> np.ndarray:
     """Say for every session that reports T whether its interval holds the truth."""
-    low, high = _values(sessions, f"{mode}_transfer_low"), _values(sessions, f"{mode}_transfer_high")
+    low, high = (
+        _values(sessions, f"{mode}_transfer_low"),
+        _values(sessions, f"{mode}_transfer_high"),
+    )
     return ((low <= truth) & (truth <= high))[~np.isnan(low)]
 
 
@@ -108,9 +156,13 @@ def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | 
     if not len(values):
         return None
     rng = np.random.default_rng(4)
-    low, high = np.quantile(values[rng.integers(0, len(values), (999, len(values)))].mean(axis=1), [0.025, 0.975])
+    low, high = np.quantile(
+        values[rng.integers(0, len(values), (999, len(values)))].mean(axis=1), [0.025, 0.975]
+    )
     reached = float(values.mean())
-    return Row(about, figure, asked, reached, float(low), float(high), len(values), met(asked, reached))
+    return Row(
+        about, figure, asked, reached, float(low), float(high), len(values), met(asked, reached)
+    )
 
 
 def _mining_rows(worlds: Worlds) -> list[Row | None]:
@@ -121,26 +173,62 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
     rows: list[Row | None] = []
     local = _values(sessions, "loss_local")
     for share in SHARES:
-        gain = {kind: local - _values(sessions, f"loss_{kind}@{share:g}") for kind in ("random", "mined", "oracle")}
+        gain = {
+            kind: local - _values(sessions, f"loss_{kind}@{share:g}")
+            for kind in ("random", "mined", "oracle")
+        }
         mean = float(gain["random"].mean())
-        where = f"null at the bank's own mean {mean:+.3f}" if mean > 0 else f"null at 0, bank's mean {mean:+.3f}"
+        where = (
+            f"null at the bank's own mean {mean:+.3f}"
+            if mean > 0
+            else f"null at 0, bank's mean {mean:+.3f}"
+        )
         about = f"G3, q = {share:g}"
-        rows.append(_claim_row(about, f"M_loc > 0 claimed of random pairs, {where}", "<= 0.07", gain["random"], max(mean, 0.0)))
+        rows.append(
+            _claim_row(
+                about,
+                f"M_loc > 0 claimed of random pairs, {where}",
+                "<= 0.07",
+                gain["random"],
+                max(mean, 0.0),
+            )
+        )
         # the design simulation's oracle arm has q = .9
         asked = ">= 0.8" if share == max(SHARES) else "printed"
-        rows.append(_claim_row(about, "M_loc > 0 claimed of oracle pairs", asked, gain["oracle"], 0.0))
-        rows.append(_claim_row(about, "M_loc > 0 claimed of nearest neighbours", "printed", gain["mined"], 0.0))
+        rows.append(
+            _claim_row(about, "M_loc > 0 claimed of oracle pairs", asked, gain["oracle"], 0.0)
+        )
+        rows.append(
+            _claim_row(
+                about, "M_loc > 0 claimed of nearest neighbours", "printed", gain["mined"], 0.0
+            )
+        )
         informative = gain["mined"] - gain["random"]
-        rows.append(_claim_row(about, "M_rand > 0 claimed of nearest neighbours", "printed", informative, 0.0))
+        rows.append(
+            _claim_row(
+                about, "M_rand > 0 claimed of nearest neighbours", "printed", informative, 0.0
+            )
+        )
         for kind, values in gain.items():
-            rows.append(median_row(about, f"M_loc of {kind} pairs in nats, median", "printed", values))
+            rows.append(
+                median_row(about, f"M_loc of {kind} pairs in nats, median", "printed", values)
+            )
         for kind in ("local", *(f"{kind}@{share:g}" for kind in gain)):
             figure = f"balanced accuracy, {kind.partition('@')[0]} pairs, median"
             rows.append(median_row(about, figure, "printed", _values(sessions, f"accuracy_{kind}")))
     for kind in ("random", "mined", "oracle"):
-        rows.append(median_row("G3", f"purity of {kind} pairs, median", "printed", _values(sessions, f"purity_{kind}")))
+        rows.append(
+            median_row(
+                "G3",
+                f"purity of {kind} pairs, median",
+                "printed",
+                _values(sessions, f"purity_{kind}"),
+            )
+        )
         figure = f"nuisance distance of {kind} pairs, median"
-        rows.append(median_row("G3", figure, "printed", _values(sessions, f"nuisance_distance_{kind}")))
+        rows.append(
+            median_row("G3", figure, "printed", _values(sessions, f"nuisance_distance_{kind}"))
+        )
     return rows
 
 
@@ -163,7 +251,16 @@ def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: flo
         again.append(claimed(bank, max(float(bank.mean()), 0.0) if null > 0 else 0.0, STUDIES // 5))
     low, high = np.quantile(again, [0.025, 0.975])
     reached = claimed(gains, null, STUDIES)
-    return Row(about, f"{figure}, {STUDY} sessions", asked, reached, float(low), float(high), len(gains), met(asked, reached))
+    return Row(
+        about,
+        f"{figure}, {STUDY} sessions",
+        asked,
+        reached,
+        float(low),
+        float(high),
+        len(gains),
+        met(asked, reached),
+    )
 
 
 def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
@@ -189,7 +286,11 @@ def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
     rng, rows = np.random.default_rng(6), []
     for name in EFFECTS:
         skew = float(stats.skew(bank.effects[name] - bank.mean(name) * bank.ranges[name]))
-        about = "G6" if world == "turnover" else f"G6, label gain {LABEL_GAINS[world]:g}, skew of {name} {skew:+.1f}"
+        about = (
+            "G6"
+            if world == "turnover"
+            else f"G6, label gain {LABEL_GAINS[world]:g}, skew of {name} {skew:+.1f}"
+        )
         for sessions in STUDIES_OF_TURNOVER:
             studies = draw(rng, len(bank), sessions)
             for level, asked in ((0.9, "0.88 to 0.92"), (0.95, "0.93 to 0.97")):
@@ -200,7 +301,9 @@ def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
             if len(successive):
                 figure = f"90 % interval of {name} holds the bank's mean, {sessions} successive sessions of one array"
                 reached = coverage(bank, name, successive, 0.9)
-                rows.append(Row(about, figure, "printed", reached, None, None, len(successive), None))
+                rows.append(
+                    Row(about, figure, "printed", reached, None, None, len(successive), None)
+                )
     return rows
 
 
@@ -209,19 +312,33 @@ def _effect(one: Known, name: str) -> Effect:
 
 
 def _coverage_row(
-    about: str, figure: str, asked: str, bank: Bank, name: str, studies: np.ndarray, level: float, rng: np.random.Generator
+    about: str,
+    figure: str,
+    asked: str,
+    bank: Bank,
+    name: str,
+    studies: np.ndarray,
+    level: float,
+    rng: np.random.Generator,
 ) -> Row:
     """Return the coverage over studies, with the 95 % interval over resampled banks, each with its own mean as the truth."""
     again = []
     for _ in range(BOOTSTRAPS):
         chosen = rng.integers(0, len(bank), len(bank))
         resampled = Bank(
-            {name: bank.effects[name][chosen]}, {name: bank.ranges[name][chosen]}, bank.retained, bank.retained_shared
+            {name: bank.effects[name][chosen]},
+            {name: bank.ranges[name][chosen]},
+            bank.retained,
+            bank.retained_shared,
         )
-        again.append(coverage(resampled, name, draw(rng, len(bank), studies.shape[1], STUDIES // 5), level))
+        again.append(
+            coverage(resampled, name, draw(rng, len(bank), studies.shape[1], STUDIES // 5), level)
+        )
     low, high = np.quantile(again, [0.025, 0.975])
     reached = coverage(bank, name, studies, level)
-    return Row(about, figure, asked, reached, float(low), float(high), len(bank), met(asked, reached))
+    return Row(
+        about, figure, asked, reached, float(low), float(high), len(bank), met(asked, reached)
+    )
 
 
 def _successive(arrays: np.ndarray, sessions: int) -> np.ndarray:
@@ -229,5 +346,7 @@ def _successive(arrays: np.ndarray, sessions: int) -> np.ndarray:
     found = []
     for name in np.unique(arrays):
         members = np.flatnonzero(arrays == name)
-        found += [members[i : i + sessions] for i in range(0, len(members) - sessions + 1, sessions)]
+        found += [
+            members[i : i + sessions] for i in range(0, len(members) - sessions + 1, sessions)
+        ]
     return np.array(found, dtype=np.int64).reshape(-1, sessions)

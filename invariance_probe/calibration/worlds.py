@@ -40,9 +40,25 @@ SUCCESSIVE = 12
 """Sessions of one array with turnover."""
 
 SIZES: dict[str, dict[str, int]] = {
-    "full": {"recurring": 80, "nothing-common": 200, "common": 40, "lag": 40, "messengers": 50, "turnover": 30, "skewed": 10},
+    "full": {
+        "recurring": 80,
+        "nothing-common": 200,
+        "common": 40,
+        "lag": 40,
+        "messengers": 50,
+        "turnover": 30,
+        "skewed": 10,
+    },
     "licence": {},
-    "quick": {"recurring": 6, "nothing-common": 3, "common": 3, "lag": 3, "messengers": 3, "turnover": 1, "skewed": 1},
+    "quick": {
+        "recurring": 6,
+        "nothing-common": 3,
+        "common": 3,
+        "lag": 3,
+        "messengers": 3,
+        "turnover": 1,
+        "skewed": 1,
+    },
 }
 """Sessions of every world; for turnover and its skewed variant, arrays of `SUCCESSIVE` sessions each."""
 
@@ -76,9 +92,18 @@ def families(size: str) -> tuple[Family, ...]:
     """Return the worlds of G3, G4 and G5, each with its measurement."""
     counts = SIZES[size]
     return (
-        Family(_study("recurring", _recurring(counts["recurring"]), "behaviour", 4, 10.0), mined_pairs()),
-        Family(_study("modalities", _modalities(counts), "modality", 5, 10.0), SharedDimensions(shifts=99)),
-        Family(_study("messengers", _messengers(counts["messengers"]), "label", 5, 1.0), Messengers(budget=CARRIERS)),
+        Family(
+            _study("recurring", _recurring(counts["recurring"]), "behaviour", 4, 10.0),
+            mined_pairs(),
+        ),
+        Family(
+            _study("modalities", _modalities(counts), "modality", 5, 10.0),
+            SharedDimensions(shifts=99),
+        ),
+        Family(
+            _study("messengers", _messengers(counts["messengers"]), "label", 5, 1.0),
+            Messengers(budget=CARRIERS),
+        ),
     )
 
 
@@ -94,7 +119,12 @@ def turnover_study(counts: Mapping[str, int]) -> Study:
     `turnover-i` and `skewed-i`.
     """
     worlds = [
-        {"generator": "turnover", "session": f"{name}-{i + 1}", "sessions": SUCCESSIVE, "label_gain": gain}
+        {
+            "generator": "turnover",
+            "session": f"{name}-{i + 1}",
+            "sessions": SUCCESSIVE,
+            "label_gain": gain,
+        }
         for name, gain in LABEL_GAINS.items()
         for i in range(counts[name])
     ]
@@ -109,11 +139,18 @@ def _recurring(count: int) -> list[dict[str, Any]]:
 def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
     own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
     common = [
-        {"common": k, "session": f"common-{k}", "sessions": counts["common"] if k else counts["nothing-common"], **own}
+        {
+            "common": k,
+            "session": f"common-{k}",
+            "sessions": counts["common"] if k else counts["nothing-common"],
+            **own,
+        }
         for k in COMMON
     ]
     lagged = [
-        {"common": 2, "lag_bins": lag, "session": name, "sessions": counts["lag"], **own} for lag, name in LAGS.items() if lag
+        {"common": 2, "lag_bins": lag, "session": name, "sessions": counts["lag"], **own}
+        for lag, name in LAGS.items()
+        if lag
     ]
     return [*common, *lagged]
 
@@ -128,11 +165,23 @@ def _messengers(count: int) -> list[dict[str, Any]]:
     return [{**own, **world} for world in (*sparse, *spread)]
 
 
-def _study(name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float) -> Study:
+def _study(
+    name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float
+) -> Study:
     kind = "categorical" if target == "behaviour" else "continuous"
-    probes = {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]} if kind == "categorical" else {}
+    probes = (
+        {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]}
+        if kind == "categorical"
+        else {}
+    )
     axis = "unit_dropout.rate"
-    unjudged = {"id": "none", "claim": "no claim", "predicts": "invariant", "axis": axis, "dose": DOSE}
+    unjudged = {
+        "id": "none",
+        "claim": "no claim",
+        "predicts": "invariant",
+        "axis": axis,
+        "dose": DOSE,
+    }
     return Study.model_validate({
         "name": f"calibration-{name}", "question": "Do estimators recover what worlds were made with?",
         "recordings": [{"kind": "simulated", "seed": SEED, "group": world["session"], **world} for world in worlds],
@@ -144,33 +193,49 @@ def _study(name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: i
 
 
 def measured_worlds(
-    size: str, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
+    size: str,
+    store: Store,
+    place: Place,
+    workers: int,
+    train: bool,
+    on_event: Callable[[Event], None],
 ) -> dict[str, list[Measured]]:
     """Measure every session of G3, G4 and G5 where the store lacks it and `train` is true; return what there is, by world."""
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
         plan = Plan(family.study, find_sessions(family.study, place.base))
         assert family.method is not None
-        planned += [(plan.measurement(session, family.method), session) for session in plan.sessions]
+        planned += [
+            (plan.measurement(session, family.method), session) for session in plan.sessions
+        ]
     results = fetched("worlds", planned, store, place, workers, train, on_event)
     worlds: dict[str, list[Measured]] = {}
     for run, session in planned:
         result = results.get(run.key())
         if result is not None and result.status == "done":
             truth = open_recording(session.source, session.name, place.base).truth
-            worlds.setdefault(session.group, []).append(Measured(session, result.diagnostics, truth))
+            worlds.setdefault(session.group, []).append(
+                Measured(session, result.diagnostics, truth)
+            )
     return worlds
 
 
 def measured_turnover(
-    size: str, store: Store, place: Place, workers: int, train: bool, on_event: Callable[[Event], None]
+    size: str,
+    store: Store,
+    place: Place,
+    workers: int,
+    train: bool,
+    on_event: Callable[[Event], None],
 ) -> tuple[Plan, dict[str, RunResult]]:
     """Measure raw decoders, the code and closed-form linear SSL of the sessions of G6."""
     study = turnover_study(SIZES[size])
     plan = Plan(study, find_sessions(study, place.base))
     sessions = {session.name: session for session in plan.sessions}
     wanted = {
-        run.key(): run for run in plan.runs if run.method.kind in ("raw", "square_roots", "shift_null", "code") or _own(run)
+        run.key(): run
+        for run in plan.runs
+        if run.method.kind in ("raw", "square_roots", "shift_null", "code") or _own(run)
     }
     planned = [(run, sessions[run.session]) for run in wanted.values()]
     return plan, fetched("turnover", planned, store, place, workers, train, on_event)
@@ -195,7 +260,21 @@ def fetched(
     results = store.results(runs)
     missing = [run for run in runs if run.key() not in results]
     if train and missing:
-        on_event({"event": "stage", "stage": stage, "runs": len(missing), "reused": len(results), "model_steps": 0})
-        run_local(missing, list({session.name: session for _, session in planned}.values()), place, workers, on_event)
+        on_event(
+            {
+                "event": "stage",
+                "stage": stage,
+                "runs": len(missing),
+                "reused": len(results),
+                "model_steps": 0,
+            }
+        )
+        run_local(
+            missing,
+            list({session.name: session for _, session in planned}.values()),
+            place,
+            workers,
+            on_event,
+        )
         results |= store.results(missing)
     return results

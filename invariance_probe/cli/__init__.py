@@ -21,9 +21,7 @@ if TYPE_CHECKING:
     from invariance_probe.study.load import StudyFile
 
 BYTES_A_RUN = 60_000
-SPREAD_HELP = (
-    "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
-)
+SPREAD_HELP = "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
 BYTES_AN_EXAMINATION = 16_000
 """Four small files, as blocks on disk."""
 CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
@@ -45,10 +43,15 @@ class _Friendly(click.Group):
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise
-            click.echo(f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was measured is kept", err=True)
+            click.echo(
+                f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was measured is kept",
+                err=True,
+            )
             sys.exit(1)
         except KeyboardInterrupt:
-            click.echo("Stopped. What was measured is kept; run the same command to go on.", err=True)
+            click.echo(
+                "Stopped. What was measured is kept; run the same command to go on.", err=True
+            )
             sys.exit(130)
 
 
@@ -66,10 +69,26 @@ main.add_command(store)
 @OVERRIDE
 @RUNS
 @OUT
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes, one thread each [default: one a core].")
-@click.option("--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True)
-@click.option("--on", type=click.Choice(["local", "slurm", "dask"]), default="local", show_default=True, help="Who measures.")
-@click.option("--profile", type=click.Path(path_type=Path), help="What the cluster asks of jobs, for --on slurm (YAML).")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    help="Worker processes, one thread each [default: one a core].",
+)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "cuda"]), default="cpu", show_default=True
+)
+@click.option(
+    "--on",
+    type=click.Choice(["local", "slurm", "dask"]),
+    default="local",
+    show_default=True,
+    help="Who measures.",
+)
+@click.option(
+    "--profile",
+    type=click.Path(path_type=Path),
+    help="What the cluster asks of jobs, for --on slurm (YAML).",
+)
 @click.option("--address", metavar="tcp://HOST:PORT|local", help="The scheduler, for --on dask.")
 def run(
     study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None, device: str, on: str,
@@ -82,7 +101,9 @@ def run(
     file = _open(study, overrides)
     chosen = _device() if device == "auto" else device
     with progress() as on_event:
-        outcome = run_study(file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute)
+        outcome = run_study(
+            file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute
+        )
     _say(outcome)
     bad = outcome.findings.runs
     sys.exit(1 if bad.failed or bad.missing else 0)
@@ -120,10 +141,25 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
 @STUDY
 @OVERRIDE
 @RUNS
-@click.option("--pilot", type=click.Path(path_type=Path), help="A pilot study whose stored runs show how much results vary.")
+@click.option(
+    "--pilot",
+    type=click.Path(path_type=Path),
+    help="A pilot study whose stored runs show how much results vary.",
+)
 @click.option("--sd", metavar="NAME=SD,...", help=f"How much results vary, stated: {SPREAD_HELP}.")
-@click.option("--effect", metavar="NAME=VALUE,...", help="True effects to assume: C_code, D, H; delta for a jitter.")
-def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> None:
+@click.option(
+    "--effect",
+    metavar="NAME=VALUE,...",
+    help="True effects to assume: C_code, D, H; delta for a jitter.",
+)
+def plan(
+    study: Path,
+    overrides: tuple[str, ...],
+    runs: Path,
+    pilot: Path | None,
+    sd: str | None,
+    effect: str | None,
+) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.plan.price import core_seconds, seconds_of_codes
     from invariance_probe.planning import make_plan, stock, with_kernels
@@ -133,23 +169,37 @@ def plan(study: Path, overrides: tuple[str, ...], runs: Path, pilot: Path | None
     if note:
         click.echo(note, err=True)
     made = make_plan(file)
-    click.echo(f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}")
+    click.echo(
+        f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}"
+    )
     click.echo(f"{len(made.conditions)} conditions:")
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
-    click.echo(f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps")
+    click.echo(
+        f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps"
+    )
     for hypothesis in made.study.dose_claims:
         click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
     click.echo(f"{len(made.looked)} examinations of stored encoders, which train nothing")
     if made.attacked:
-        click.echo(f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict")
+        click.echo(
+            f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict"
+        )
     seconds = core_seconds(made)
     rate = made.model_steps() / seconds if seconds else 0
-    click.echo(f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)")
+    click.echo(
+        f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)"
+    )
     plain, jackknife = seconds_of_codes(made)
-    more = f", and {jackknife / 60:.1f} for the jackknife of claims about these recordings only" if jackknife else ""
+    more = (
+        f", and {jackknife / 60:.1f} for the jackknife of claims about these recordings only"
+        if jackknife
+        else ""
+    )
     click.echo(f"about {plain / 60:.1f} core-minutes of decoders without SSL for the code{more}")
-    disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(made.examined) * BYTES_AN_EXAMINATION
+    disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(
+        made.examined
+    ) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
     click.echo(_reused(stock(made, runs)))
     if pilot or sd is not None or effect is not None:
@@ -172,8 +222,12 @@ def register(study: Path) -> None:
 
 @main.command()
 @click.argument("spec", type=click.Path(path_type=Path))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write.")
-@click.option("--session", default=None, help="Which session of a world of several [default: its first].")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The .npz file to write."
+)
+@click.option(
+    "--session", default=None, help="Which session of a world of several [default: its first]."
+)
 def simulate(spec: Path, out: Path, session: str | None) -> None:
     """Write a simulated recording, with its truth, to an .npz file that others can read."""
     from invariance_probe.data.simulate.export import export
@@ -183,13 +237,34 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
 
 @main.command()
 @click.option(
-    "--size", type=click.Choice(["full", "licence", "quick"]), default="full", show_default=True, help="How many sessions."
+    "--size",
+    type=click.Choice(["full", "licence", "quick"]),
+    default="full",
+    show_default=True,
+    help="How many sessions.",
 )
-@click.option("--quick", is_flag=True, help="The same as --size quick: minutes, whether it works, not how well.")
+@click.option(
+    "--quick",
+    is_flag=True,
+    help="The same as --size quick: minutes, whether it works, not how well.",
+)
 @click.option("--method", type=click.Choice(CALIBRATED), default="simclr", show_default=True)
 @click.option(
     "--part",
-    type=click.Choice(["all", "dropout", "few", "arms", "time", "contrasts", "measures", "worlds", "code", "learning"]),
+    type=click.Choice(
+        [
+            "all",
+            "dropout",
+            "few",
+            "arms",
+            "time",
+            "contrasts",
+            "measures",
+            "worlds",
+            "code",
+            "learning",
+        ]
+    ),
     default="all",
     show_default=True,
     help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
@@ -204,11 +279,21 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
     help="How training steps are computed; only with --part dropout.",
 )
 @click.option("--no-train", is_flag=True, help="Judge what the store has.")
-@click.option("--runs", default="runs/calibration", show_default=True, type=click.Path(path_type=Path), help="The run store.")
 @click.option(
-    "--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/calibration/METHOD, or PART]."
+    "--runs",
+    default="runs/calibration",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    help="The run store.",
 )
-@click.option("--workers", type=click.IntRange(min=1), help="Worker processes [default: one a core].")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Folder of the report [default: reports/calibration/METHOD, or PART].",
+)
+@click.option(
+    "--workers", type=click.IntRange(min=1), help="Worker processes [default: one a core]."
+)
 def calibrate(
     size: str,
     quick: bool,
@@ -224,13 +309,17 @@ def calibrate(
     from invariance_probe.calibration import calibrate as run_calibration
 
     if arithmetic != "torch" and part != "dropout":
-        raise click.UsageError(f"--arithmetic {arithmetic} is calibrated with --part dropout only, got --part {part}")
+        raise click.UsageError(
+            f"--arithmetic {arithmetic} is calibrated with --part dropout only, got --part {part}"
+        )
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
     name += "" if arithmetic == "torch" else f"-{arithmetic}"
     folder = out or Path("reports") / "calibration" / (f"{name}-quick" if size == "quick" else name)
     with progress() as on_event:
-        rows = run_calibration(runs, folder, size, method, not no_train, workers, on_event, part, arithmetic)
+        rows = run_calibration(
+            runs, folder, size, method, not no_train, workers, on_event, part, arithmetic
+        )
     missed = [row for row in rows if row.met is False]
     for row in missed:
         click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")
@@ -246,12 +335,20 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     from invariance_probe.planning import read_statuses
 
     made, statuses, damaged = read_statuses(_open(study, overrides), runs)
-    for name, planned in (("baselines", made.baselines), ("grid", made.grid), ("examined", made.examined)):
+    for name, planned in (
+        ("baselines", made.baselines),
+        ("grid", made.grid),
+        ("examined", made.examined),
+    ):
         keys = {run.key() for run in planned}
         states = [statuses[key] for key in keys if key in statuses]
-        counts = ", ".join(f"{states.count(state)} {state}" for state in ("done", "collapsed", "failed"))
+        counts = ", ".join(
+            f"{states.count(state)} {state}" for state in ("done", "collapsed", "failed")
+        )
         broken = sum(key in damaged for key in keys)
-        missing = f"{len(keys) - len(states)} missing" + (f", {broken} of them damaged" if broken else "")
+        missing = f"{len(keys) - len(states)} missing" + (
+            f", {broken} of them damaged" if broken else ""
+        )
         click.echo(f"{name}: {len(keys)} runs: {counts}, {missing}")
     for why in damaged.values():
         click.echo(f"damaged: {why}", err=True)
@@ -262,13 +359,40 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
 @OVERRIDE
 @RUNS
 @click.option("--session", required=True, help="Whose encoder.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="The .safetensors file to write.")
-@click.option("--condition", default="identity", show_default=True, metavar="identity|PATH=DOSE", help="At which swept dose.")
-@click.option("--arm", type=click.Choice(["independent", "shared", "paired"]), default="independent", show_default=True)
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="The .safetensors file to write."
+)
+@click.option(
+    "--condition",
+    default="identity",
+    show_default=True,
+    metavar="identity|PATH=DOSE",
+    help="At which swept dose.",
+)
+@click.option(
+    "--arm",
+    type=click.Choice(["independent", "shared", "paired"]),
+    default="independent",
+    show_default=True,
+)
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
-@click.option("--fold", type=click.IntRange(min=0), default=0, show_default=True, help="The fold that it was not trained on.")
+@click.option(
+    "--fold",
+    type=click.IntRange(min=0),
+    default=0,
+    show_default=True,
+    help="The fold that it was not trained on.",
+)
 def export(
-    study: Path, overrides: tuple[str, ...], runs: Path, session: str, out: Path, condition: str, arm: str, seed: int, fold: int
+    study: Path,
+    overrides: tuple[str, ...],
+    runs: Path,
+    session: str,
+    out: Path,
+    condition: str,
+    arm: str,
+    seed: int,
+    fold: int,
 ) -> None:
     """Write one stored encoder to a file that Python reads as a scikit-learn transformer."""
     from invariance_probe.runner import export_encoder
@@ -326,7 +450,10 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
     from invariance_probe.runner import read_results
 
     if (pilot is None) == (sd is None):
-        raise InferenceError("power needs one of --pilot STUDY and --sd NAME=SD,...; " + ("got both" if pilot else "got neither"))
+        raise InferenceError(
+            "power needs one of --pilot STUDY and --sd NAME=SD,...; "
+            + ("got both" if pilot else "got neither")
+        )
     if not made.study.dose_claims:
         raise InferenceError(
             "power is worked out for claims about what a dose costs, and this study has none: its hypotheses are contrasts"
@@ -336,10 +463,14 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
         spreads = pilot_spreads(*read_results(_open(pilot, ()), runs), made)
     else:
         spreads = stated_spreads(made, read_numbers("--sd", sd or "", LEVELS, lowest=0))
-    return power_text(study_power(made, spreads, effects), made.model_steps() / max(core_seconds(made), 1e-9))
+    return power_text(
+        study_power(made, spreads, effects), made.model_steps() / max(core_seconds(made), 1e-9)
+    )
 
 
-def _executor(on: str, profile: Path | None, address: str | None, workers: int | None) -> "Executor | None":
+def _executor(
+    on: str, profile: Path | None, address: str | None, workers: int | None
+) -> "Executor | None":
     """Return who measures; None for worker processes on this machine."""
     for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
         if given is not None and on != needs:
@@ -352,7 +483,9 @@ def _executor(on: str, profile: Path | None, address: str | None, workers: int |
         return Slurm(load_profile(profile) if profile is not None else SlurmProfile())
     if on == "dask":
         if address is None:
-            raise click.UsageError("--on dask needs --address: tcp://HOST:PORT of a scheduler, or local")
+            raise click.UsageError(
+                "--on dask needs --address: tcp://HOST:PORT of a scheduler, or local"
+            )
         try:
             from invariance_probe.executors.dask import Dask
         except ModuleNotFoundError as error:
@@ -373,8 +506,12 @@ def _device() -> str:
 
 def _recipes(hypothesis: str, panel: "PlannedPanel") -> str:
     """Say which recipes a hypothesis is judged under, and why others are missing."""
-    lines = [f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} ({panel.because})"]
-    lines += [f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing]
+    lines = [
+        f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} ({panel.because})"
+    ]
+    lines += [
+        f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing
+    ]
     lines += [f"  one method only: {panel.one_method}"] if panel.one_method else []
     return "\n".join(lines)
 
@@ -389,7 +526,9 @@ def _recipe(recipe: "PlannedRecipe") -> str:
 def _say(outcome: "Outcome") -> None:
     for finding in outcome.findings.hypotheses:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
-        click.echo(f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})")
+        click.echo(
+            f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})"
+        )
         click.echo(f"    {finding.sentence}")
         if finding.code is not None and finding.code.sentence:
             click.echo(f"    the code: {finding.code.sentence}")

@@ -20,10 +20,19 @@ def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-        columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[said]}"), TimeRemainingColumn())
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.fields[said]}"),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("starting", total=None, said="")
-            tally = _Tally(lambda t: bar.update(task, description=t.stage, total=t.work, completed=t.done, said=t.text()))
+            tally = _Tally(
+                lambda t: bar.update(
+                    task, description=t.stage, total=t.work, completed=t.done, said=t.text()
+                )
+            )
             yield _listener(tally, bar.console.print)
         return
     last = [0.0]
@@ -55,7 +64,14 @@ class _Tally:
     """Adds up progress events; work is counted in model-steps, and in runs where there are none."""
 
     def __init__(self, show: Callable[["_Tally"], None]) -> None:
-        self.show, self.stage, self.runs, self.finished, self.steps, self.stepped = show, "", 0, 0, 0, 0
+        self.show, self.stage, self.runs, self.finished, self.steps, self.stepped = (
+            show,
+            "",
+            0,
+            0,
+            0,
+            0,
+        )
         self.started, self.fresh = time.monotonic(), True
 
     @property
@@ -77,7 +93,9 @@ class _Tally:
 
     def text(self) -> str:
         rate = self.stepped / max(1e-9, time.monotonic() - self.started)
-        return f"{self.finished}/{self.runs} runs" + (f", {rate:.0f} model-steps/s" if self.stepped else "")
+        return f"{self.finished}/{self.runs} runs" + (
+            f", {rate:.0f} model-steps/s" if self.stepped else ""
+        )
 
     def left(self) -> str:
         if not self.done or self.done >= self.work:

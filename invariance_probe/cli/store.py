@@ -15,7 +15,12 @@ def store() -> None:
 
 @store.command()
 @RUNS
-@click.option("--repair", "mend", is_flag=True, help="Move what is damaged to RUNS/damaged, so that it is made again.")
+@click.option(
+    "--repair",
+    "mend",
+    is_flag=True,
+    help="Move what is damaged to RUNS/damaged, so that it is made again.",
+)
 def verify(runs: Path, mend: bool) -> None:
     """Read everything again and check it against its hashes; exits with 1 when something is damaged."""
     from invariance_probe.results.store import Store
@@ -41,12 +46,25 @@ def verify(runs: Path, mend: bool) -> None:
 @store.command()
 @RUNS
 @click.option(
-    "--keep", multiple=True, type=click.Path(path_type=Path), metavar="STUDY", help="A study whose runs stay; all else goes."
+    "--keep",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="STUDY",
+    help="A study whose runs stay; all else goes.",
 )
 @click.option(
-    "--grace", default=24.0, show_default=True, metavar="HOURS", help="How long other machines' unfinished writes are left alone."
+    "--grace",
+    default=24.0,
+    show_default=True,
+    metavar="HOURS",
+    help="How long other machines' unfinished writes are left alone.",
 )
-@click.option("--delete/--dry-run", "do_it", default=False, help="Delete, or only say what would go [default: --dry-run].")
+@click.option(
+    "--delete/--dry-run",
+    "do_it",
+    default=False,
+    help="Delete, or only say what would go [default: --dry-run].",
+)
 def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     """Say what can go, and delete it with --delete: what dead processes left and, with --keep, what no named study needs."""
     from invariance_probe.planning import make_plan
@@ -55,7 +73,9 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     from invariance_probe.study.load import open_study
 
     opened = Store(runs)
-    rubbish = find_rubbish(opened, [make_plan(open_study(study, ())) for study in keep], grace * 3600)
+    rubbish = find_rubbish(
+        opened, [make_plan(open_study(study, ())) for study in keep], grace * 3600
+    )
     size = rubbish.size
     for path in rubbish.paths:
         click.echo(path)

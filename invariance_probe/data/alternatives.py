@@ -36,7 +36,10 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
         names = np.unique(np.concatenate([np.unique(course) for course in courses]))
         return [(course[:, None] == names).astype(np.float64) for course in courses]
     if kind == "circular":
-        return [np.stack([np.cos(course), np.sin(course)], axis=1).astype(np.float64) for course in courses]
+        return [
+            np.stack([np.cos(course), np.sin(course)], axis=1).astype(np.float64)
+            for course in courses
+        ]
     return [np.asarray(course, dtype=np.float64).reshape(len(course), -1) for course in courses]
 
 
@@ -55,13 +58,17 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
     >>> exchange_trials(np.array([0, 0, 0, 1, 1]), np.random.default_rng(3)).tolist()
     [3, 4, 4, 0, 1]
     """
-    _, first, trial, lengths = np.unique(stretch, return_index=True, return_inverse=True, return_counts=True)
+    _, first, trial, lengths = np.unique(
+        stretch, return_index=True, return_inverse=True, return_counts=True
+    )
     giver = rng.permutation(len(first))[trial]
     place = np.arange(len(stretch)) - first[trial]
     return first[giver] + np.minimum(place, lengths[giver] - 1)
 
 
-def cut_sessions(own: int, others: Sequence[int], cuts: int) -> tuple[int, int, list[tuple[int, int]]]:
+def cut_sessions(
+    own: int, others: Sequence[int], cuts: int
+) -> tuple[int, int, list[tuple[int, int]]]:
     """Cut sessions to one length.
 
     Parameters
@@ -81,7 +88,11 @@ def cut_sessions(own: int, others: Sequence[int], cuts: int) -> tuple[int, int, 
     length = shortest if cuts == 1 else max(1, round(LENGTH_OF_CUTS * shortest))
     found = []
     for which, windows in enumerate(others):
-        starts = [(windows - length) // 2] if cuts == 1 else np.linspace(0, windows - length, cuts).round().astype(int).tolist()
+        starts = (
+            [(windows - length) // 2]
+            if cuts == 1
+            else np.linspace(0, windows - length, cuts).round().astype(int).tolist()
+        )
         found += [(which, start) for start in starts]
     return length, (own - length) // 2, found
 
@@ -97,20 +108,30 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
     where = f"session {recording.session!r}: array {name!r}"
     if name not in recording.alternatives:
         has = ", ".join(map(repr, sorted(recording.alternatives))) or "none"
-        raise DataError(f"{where} is no array of alternative targets (draw, time, ...); the recording has {has} of that shape")
+        raise DataError(
+            f"{where} is no array of alternative targets (draw, time, ...); the recording has {has} of that shape"
+        )
     values, own = recording.alternatives[name], np.asarray(recording.targets[target.name])
     if len(values) < FEWEST_DRAWS:
         raise DataError(f"{where} has {len(values)} draws; at least {FEWEST_DRAWS} are needed")
     if values[0].size != own.size:
-        raise DataError(f"{where} has draws of shape {values.shape[1:]}; the target {target.name!r} has shape {own.shape}")
+        raise DataError(
+            f"{where} has draws of shape {values.shape[1:]}; the target {target.name!r} has shape {own.shape}"
+        )
     if values.dtype.kind == "f" and not np.isfinite(values).all():
-        raise DataError(f"{where} has a NaN or infinite value in draw {int(np.argwhere(~np.isfinite(values))[0][0])}")
+        raise DataError(
+            f"{where} has a NaN or infinite value in draw {int(np.argwhere(~np.isfinite(values))[0][0])}"
+        )
     return values.reshape(len(values), *own.shape)
 
 
 def fingerprint_of(recording: Recording, study: Study) -> str:
     """Return the SHA-256 of the array of alternative targets that a study's null reads; empty where it reads none."""
-    if study.null.kind != "pseudo_session" or study.null.array is None or study.null.array not in recording.alternatives:
+    if (
+        study.null.kind != "pseudo_session"
+        or study.null.array is None
+        or study.null.array not in recording.alternatives
+    ):
         return ""
     values = recording.alternatives[study.null.array]
     digest = hashlib.sha256(f"{values.shape} {values.dtype.str}|".encode())
@@ -140,7 +161,9 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
         )
 
 
-def session_problems(study: Study, sessions: Sequence[Session]) -> Iterator[tuple[Place, object, str]]:
+def session_problems(
+    study: Study, sessions: Sequence[Session]
+) -> Iterator[tuple[Place, object, str]]:
     """Yield what keeps a study's null from being drawn from its other sessions."""
     if study.null.kind != "other_sessions":
         return

@@ -16,16 +16,32 @@ _REACH = {"activity": "spike_count", "bin_s": "bin_s", "trial": "trial"}
 
 CATALOG = {
     "m1-reach/chewie-1": NpzRecording(
-        path="m1_reach/chewie-10032013-bin0.10-velthresh5.00.npz", session="chewie-1", subject="chewie", group="reach", **_REACH
+        path="m1_reach/chewie-10032013-bin0.10-velthresh5.00.npz",
+        session="chewie-1",
+        subject="chewie",
+        group="reach",
+        **_REACH,
     ),
     "m1-reach/chewie-1-whole": NpzRecording(
-        path="m1_reach/chewie-10032013-bin0.10-velthresh0.00.npz", session="chewie-1", subject="chewie", group="reach", **_REACH
+        path="m1_reach/chewie-10032013-bin0.10-velthresh0.00.npz",
+        session="chewie-1",
+        subject="chewie",
+        group="reach",
+        **_REACH,
     ),
     "m1-reach/chewie-2": NpzRecording(
-        path="m1_reach/chewie-12192013-bin0.10-velthresh5.00.npz", session="chewie-2", subject="chewie", group="reach", **_REACH
+        path="m1_reach/chewie-12192013-bin0.10-velthresh5.00.npz",
+        session="chewie-2",
+        subject="chewie",
+        group="reach",
+        **_REACH,
     ),
     "m1-reach/mihi-1": NpzRecording(
-        path="m1_reach/mihi-03032014-bin0.10-velthresh5.00.npz", session="mihi-1", subject="mihi", group="reach", **_REACH
+        path="m1_reach/mihi-03032014-bin0.10-velthresh5.00.npz",
+        session="mihi-1",
+        subject="mihi",
+        group="reach",
+        **_REACH,
     ),
     "sleep-ca1/xyf06": NpzRecording(
         path="sleep_ca1/mouse_ca1_12h_4s.npz",
@@ -58,19 +74,29 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
         For an unknown name, or when the file is in none of the folders.
     """
     if source.name not in CATALOG:
-        raise DataError(f"the catalogue has no {source.name!r}; it has {', '.join(map(repr, CATALOG))}")
+        raise DataError(
+            f"the catalogue has no {source.name!r}; it has {', '.join(map(repr, CATALOG))}"
+        )
     entry = CATALOG[source.name]
     changed = {"session": source.session, "group": source.group}
-    entry = entry.model_copy(update={key: value for key, value in changed.items() if value is not None})
+    entry = entry.model_copy(
+        update={key: value for key, value in changed.items() if value is not None}
+    )
     for folder in search_path():
         if (folder / entry.path).is_file():
             return entry, folder
     looked = ", ".join(str(folder) for folder in search_path())
-    raise DataError(f"{source.name!r} is not on this machine: {entry.path} is in none of {looked}; set INVARIANCE_PROBE_DATA")
+    raise DataError(
+        f"{source.name!r} is not on this machine: {entry.path} is in none of {looked}; set INVARIANCE_PROBE_DATA"
+    )
 
 
 def search_path() -> list[Path]:
     """Return the folders where catalogued files are looked for, first choice first."""
     declared = os.environ.get("INVARIANCE_PROBE_DATA")
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
-    return [*([Path(declared)] if declared else []), beside, Path(pooch.os_cache("invariance-probe"))]
+    return [
+        *([Path(declared)] if declared else []),
+        beside,
+        Path(pooch.os_cache("invariance-probe")),
+    ]

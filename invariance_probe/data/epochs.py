@@ -16,7 +16,9 @@ EPOCH = "epoch"
 """Name of the array that says which epoch a bin is in."""
 
 
-def joined(arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: str, where: str) -> dict[str, np.ndarray]:
+def joined(
+    arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: str, where: str
+) -> dict[str, np.ndarray]:
     """Return the arrays that every epoch has, after each other, with `EPOCH` (time,), and the arrays that belong to no epoch.
 
     Parameters
@@ -34,7 +36,9 @@ def joined(arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: st
     lacking = [epoch for epoch in epochs if f"{epoch}{activity}" not in arrays]
     if lacking:
         has = ", ".join(map(repr, sorted(arrays)))
-        raise DataError(f"{where} has no array {lacking[0] + activity!r}, the activity of epoch {lacking[0]!r}; it has {has}")
+        raise DataError(
+            f"{where} has no array {lacking[0] + activity!r}, the activity of epoch {lacking[0]!r}; it has {has}"
+        )
     units = {epoch: arrays[f"{epoch}{activity}"].shape[1:] for epoch in epochs}
     if len(set(units.values())) > 1:
         raise DataError(
@@ -45,7 +49,9 @@ def joined(arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: st
     for name in (name.removeprefix(epochs[0]) for name in arrays if name.startswith(epochs[0])):
         parts = [arrays.get(f"{epoch}{name}") for epoch in epochs]
         whole = [
-            part for part, length in zip(parts, lengths, strict=True) if part is not None and part.ndim and len(part) == length
+            part
+            for part, length in zip(parts, lengths, strict=True)
+            if part is not None and part.ndim and len(part) == length
         ]
         if len(whole) == len(epochs) and len({part.shape[1:] for part in whole}) == 1:
             found[name] = np.concatenate(whole)

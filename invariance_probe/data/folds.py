@@ -57,7 +57,9 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
     return tuple(cut)
 
 
-def _forbidden(recording: Recording, windows: Windows, test: np.ndarray, embargo: int) -> np.ndarray:
+def _forbidden(
+    recording: Recording, windows: Windows, test: np.ndarray, embargo: int
+) -> np.ndarray:
     """Mark the bins of test windows and those within the embargo of one, in the same segment (time,)."""
     used = np.zeros(len(recording.activity), dtype=bool)
     used[(windows.starts[test][:, None] + np.arange(windows.length)).ravel()] = True
@@ -80,15 +82,24 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     if folds.scheme == "blocks":
         pieces, what = np.arange(len(windows.starts)), "windows"
     elif folds.scheme == "shuffled":
-        pieces, what = generator("folds", 0, recording.session).permutation(len(windows.starts)), "windows"
+        pieces, what = (
+            generator("folds", 0, recording.session).permutation(len(windows.starts)),
+            "windows",
+        )
     elif folds.scheme == "trials":
         if recording.trials is None:
             raise DataError(
                 f"session {recording.session!r}: folds.scheme is 'trials', but the recording has no trial array; declare it or use 'blocks'"
             )
-        pieces, what = np.unique(recording.whole_trials[windows.starts], return_inverse=True)[1], "trials"
+        pieces, what = (
+            np.unique(recording.whole_trials[windows.starts], return_inverse=True)[1],
+            "trials",
+        )
     else:
-        pieces, what = np.unique(recording.segments[windows.starts], return_inverse=True)[1], "recorded segments"
+        pieces, what = (
+            np.unique(recording.segments[windows.starts], return_inverse=True)[1],
+            "recorded segments",
+        )
     available = int(pieces.max()) + 1
     if available < count:
         raise DataError(
@@ -97,11 +108,15 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
         )
     if what == "windows":
         return pieces * count // available
-    ends = np.cumsum(np.bincount(pieces))  # windows up to the end of each piece: blocks are of near-equal length
+    ends = np.cumsum(
+        np.bincount(pieces)
+    )  # windows up to the end of each piece: blocks are of near-equal length
     middle = ends - np.bincount(pieces) / 2
     block = np.minimum((middle * count / ends[-1]).astype(np.int64), count - 1)
     block = (
-        np.unique(block, return_inverse=True)[1] if len(np.unique(block)) == count else np.arange(available) * count // available
+        np.unique(block, return_inverse=True)[1]
+        if len(np.unique(block)) == count
+        else np.arange(available) * count // available
     )
     return block[pieces]
 
@@ -111,7 +126,9 @@ def part_of(train: np.ndarray, fraction: float) -> np.ndarray:
     return train[: max(1, round(len(train) * fraction))]
 
 
-def validation_split(windows: Windows, train: np.ndarray, embargo_bins: int) -> tuple[np.ndarray, np.ndarray]:
+def validation_split(
+    windows: Windows, train: np.ndarray, embargo_bins: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Cut training windows in time: the last fifth validates, the rest fits but for those it overlaps or that are under embargo."""
     held = train[len(train) * 4 // 5 :]
     fitted = train[: len(train) * 4 // 5]
@@ -130,4 +147,6 @@ def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> 
     for i, fold in enumerate(folds):
         missing = sorted(set(np.unique(labels)) - set(np.unique(labels[fold.train])))
         if missing:
-            raise DataError(f"session {session!r}: fold {i} trains without class {missing[0]}; use fewer folds or another scheme")
+            raise DataError(
+                f"session {session!r}: fold {i} trains without class {missing[0]}; use fewer folds or another scheme"
+            )

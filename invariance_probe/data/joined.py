@@ -47,13 +47,18 @@ def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) 
     """
     own = recordings[0]
     for other in recordings[1:]:
-        if not np.isclose(other.bin_s, own.bin_s, rtol=1e-6) or other.activity_kind != own.activity_kind:
+        if (
+            not np.isclose(other.bin_s, own.bin_s, rtol=1e-6)
+            or other.activity_kind != own.activity_kind
+        ):
             raise DataError(
                 f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and {other.session!r} ({other.activity_kind}, "
                 f"bins of {other.bin_s:g} s) cannot train one model; use sessions of one kind, binned alike"
             )
         for name in arrays:
-            columns = [np.shape(r.targets[name])[1:] if name in r.targets else None for r in (own, other)]
+            columns = [
+                np.shape(r.targets[name])[1:] if name in r.targets else None for r in (own, other)
+            ]
             if None in columns or columns[0] != columns[1]:
                 raise DataError(
                     f"sessions {own.session!r} and {other.session!r} must both have the array {name!r} with the same columns to train one "
@@ -71,8 +76,12 @@ def join(recordings: Sequence[Recording]) -> Joined:
     """
     check_joinable(recordings)
     own = recordings[0]
-    session = np.repeat(np.arange(len(recordings)), [len(recording.activity) for recording in recordings])
-    of_unit = np.repeat(np.arange(len(recordings)), [recording.activity.shape[1] for recording in recordings])
+    session = np.repeat(
+        np.arange(len(recordings)), [len(recording.activity) for recording in recordings]
+    )
+    of_unit = np.repeat(
+        np.arange(len(recordings)), [recording.activity.shape[1] for recording in recordings]
+    )
     activity = np.zeros((len(session), len(of_unit)), dtype=own.activity.dtype)
     for i, recording in enumerate(recordings):
         activity[np.ix_(session == i, of_unit == i)] = recording.activity
@@ -88,20 +97,35 @@ def join(recordings: Sequence[Recording]) -> Joined:
         activity=activity,
         activity_kind=own.activity_kind,
         bin_s=own.bin_s,
-        unit_ids=tuple(f"{recording.session}/{name}" for recording in recordings for name in recording.unit_ids),
+        unit_ids=tuple(
+            f"{recording.session}/{name}" for recording in recordings for name in recording.unit_ids
+        ),
         targets=_common_arrays(recordings),
         trials=None,
         segments=np.cumsum(border),
     )
-    return Joined(joined, session, np.arange(len(recordings))[:, None] == of_unit, np.unique(subjects, return_inverse=True)[1])
+    return Joined(
+        joined,
+        session,
+        np.arange(len(recordings))[:, None] == of_unit,
+        np.unique(subjects, return_inverse=True)[1],
+    )
 
 
 def _common_arrays(recordings: Sequence[Recording]) -> dict[str, np.ndarray]:
     """Return the arrays that all recordings have with the same columns, one after the other."""
     found = {}
     for name, values in recordings[0].targets.items():
-        arrays = [np.asarray(recording.targets[name]) for recording in recordings if name in recording.targets]
+        arrays = [
+            np.asarray(recording.targets[name])
+            for recording in recordings
+            if name in recording.targets
+        ]
         numeric = {array.dtype.kind in "biuf" for array in arrays}
-        if len(arrays) == len(recordings) and len(numeric) == 1 and all(a.shape[1:] == np.shape(values)[1:] for a in arrays):
+        if (
+            len(arrays) == len(recordings)
+            and len(numeric) == 1
+            and all(a.shape[1:] == np.shape(values)[1:] for a in arrays)
+        ):
             found[name] = np.concatenate(arrays)
     return found

@@ -27,7 +27,9 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
         When the activity is not counts.
     """
     if recording.activity_kind != "counts":
-        raise DataError(f"session {recording.session!r}: a target can only be planted in spike counts, not in signals")
+        raise DataError(
+            f"session {recording.session!r}: a target can only be planted in spike counts, not in signals"
+        )
     first = generator("simulate", 0, session).binomial(recording.activity, 0.5)
     second = recording.activity - first
     if declared.plant == "one_unit":
@@ -36,7 +38,13 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
         values = np.roll(first[:, unit], shift).astype(np.float64)
     else:
         values = leading_component(first)
-    return replace(recording, session=session, group=f"planted {declared.plant}", activity=second, targets={PLANTED.name: values})
+    return replace(
+        recording,
+        session=session,
+        group=f"planted {declared.plant}",
+        activity=second,
+        targets={PLANTED.name: values},
+    )
 
 
 def carrier(counts: np.ndarray) -> int:
@@ -45,7 +53,9 @@ def carrier(counts: np.ndarray) -> int:
     That is the correlation of the binomial halves x1 and x2 = x - x1: Cov(x1, x2) = (variance - mean) / 4.
     """
     mean, variance = counts.mean(axis=0), counts.var(axis=0)
-    agreement = np.divide(variance - mean, variance + mean, out=np.full(len(mean), -np.inf), where=variance > 0)
+    agreement = np.divide(
+        variance - mean, variance + mean, out=np.full(len(mean), -np.inf), where=variance > 0
+    )
     often = mean >= np.quantile(mean, 0.75)
     return int(np.argmax(np.where(often, agreement, -np.inf)))
 

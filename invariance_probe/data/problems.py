@@ -53,13 +53,22 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                     )
                     problems.append((place, session.name, again))
                 if names[session.name] > 1:
-                    problems.append(((*place, "session"), session.name, f"two recordings have the session name {session.name!r}"))
+                    problems.append(
+                        (
+                            (*place, "session"),
+                            session.name,
+                            f"two recordings have the session name {session.name!r}",
+                        )
+                    )
                 problems += _dealt_problems(study, source, recording)
                 states = list(_state_problems(study, recording))
                 problems += states
                 if not states:
                     seen = restricted(recording, study.window)
-                    problems += [*_session_problems(study, seen, place), *null_problems(study, seen)]
+                    problems += [
+                        *_session_problems(study, seen, place),
+                        *null_problems(study, seen),
+                    ]
         except DataError as error:
             field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
@@ -69,10 +78,15 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     return _unique(problems)
 
 
-def _dealt_problems(study: Study, source: RecordingSource, recording: Recording) -> Iterator[Problem]:
+def _dealt_problems(
+    study: Study, source: RecordingSource, recording: Recording
+) -> Iterator[Problem]:
     """Yield why an embargo cannot keep training and test parts apart: dealt parts that follow each other in the file lie anywhere."""
     declared = resolve(source)[0] if source.kind == "catalog" else source
-    dealt, embargo = getattr(declared, "dealt", None), round(study.folds.embargo_s / recording.bin_s)
+    dealt, embargo = (
+        getattr(declared, "dealt", None),
+        round(study.folds.embargo_s / recording.bin_s),
+    )
     if dealt is not None and dealt.gap_bins < embargo:
         near = (
             f"the time steps of session {recording.session!r} are dealt in parts with gaps of {dealt.gap_bins} bins, so that steps that follow "
@@ -125,15 +139,17 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
                 continue
             companions = companions_of(session, tuple(sessions), pool)
             if companions is None:
-                alone = (
-                    f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
-                )
+                alone = f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
                 yield place, pool, alone
                 return
             known |= {other.name for other in companions.sessions}
             try:
-                others = [open_recording(other.source, other.name, base) for other in companions.sessions]
-                check_joinable([open_recording(session.source, session.name, base), *others], arrays)
+                others = [
+                    open_recording(other.source, other.name, base) for other in companions.sessions
+                ]
+                check_joinable(
+                    [open_recording(session.source, session.name, base), *others], arrays
+                )
             except DataError as error:
                 yield place, pool, str(error)
                 return
@@ -174,8 +190,12 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
     ]
     yield from view_problems(study.views, recording, swept)
     if isinstance(study.views.pairing, MinedPairing):
-        shortest = min(windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds)
-        yield from _mining_problems(study, study.views.pairing, recording, float(shortest) * recording.bin_s)
+        shortest = min(
+            windows.starts[fold.train[-1]] - windows.starts[fold.train[0]] for fold in folds
+        )
+        yield from _mining_problems(
+            study, study.views.pairing, recording, float(shortest) * recording.bin_s
+        )
 
 
 def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
@@ -185,14 +205,20 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         if not isinstance(asked, Messengers) or not asked.epochs:
             continue
         if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
-            has = ", ".join(repr(name) for name, values in sorted(recording.targets.items()) if np.ndim(values) == 1)
+            has = ", ".join(
+                repr(name)
+                for name, values in sorted(recording.targets.items())
+                if np.ndim(values) == 1
+            )
             yield (
                 place,
                 asked.epochs,
                 f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
             )
             continue
-        values, counts = np.unique(np.asarray(recording.targets[asked.epochs])[centres], return_counts=True)
+        values, counts = np.unique(
+            np.asarray(recording.targets[asked.epochs])[centres], return_counts=True
+        )
         if not 2 <= len(values) <= MOST_EPOCHS:
             what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
             yield place, asked.epochs, what
@@ -204,7 +230,9 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
             yield ("measurements", i, "blocks"), asked.blocks, reason
 
 
-def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, span_s: float) -> Iterator[Problem]:
+def _mining_problems(
+    study: Study, pairing: MinedPairing, recording: Recording, span_s: float
+) -> Iterator[Problem]:
     """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
     window_s = study.window.length_bins * recording.bin_s
     if pairing.gap_s < window_s - 1e-9:
@@ -214,7 +242,12 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
             f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
             f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
         )
-    elif not study.quick and study.contrasts and not pairing.elsewhere and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s:
+    elif (
+        not study.quick
+        and study.contrasts
+        and not pairing.elsewhere
+        and 4 * pairing.gap_s <= span_s < 6 * pairing.gap_s
+    ):
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
@@ -232,7 +265,11 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
         try:
             recording.target(pairing.guide)
         except DataError as error:
-            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error).replace(": target ", ": guide ")
+            yield (
+                ("views", "pairing", "guide", "name"),
+                pairing.guide.name,
+                str(error).replace(": target ", ": guide "),
+            )
     if pairing.nuisance == TIME and TIME not in recording.targets:
         return
     if pairing.nuisance and pairing.nuisance not in recording.targets:
@@ -242,7 +279,10 @@ def _mining_problems(study: Study, pairing: MinedPairing, recording: Recording, 
             pairing.nuisance,
             f"session {recording.session!r} has no array {pairing.nuisance!r}; it has {has}",
         )
-    elif pairing.nuisance and np.asarray(recording.targets[pairing.nuisance]).dtype.kind not in "biuf":
+    elif (
+        pairing.nuisance
+        and np.asarray(recording.targets[pairing.nuisance]).dtype.kind not in "biuf"
+    ):
         yield (
             ("views", "pairing", "nuisance"),
             pairing.nuisance,
@@ -270,7 +310,9 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
             )
 
 
-def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()) -> Iterator[Problem]:
+def view_problems(
+    views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()
+) -> Iterator[Problem]:
     """Yield what is wrong with views of a recording: jitters of broken bins, and what only counts can bear.
 
     Parameters
@@ -296,9 +338,17 @@ def view_problems(views: Views, recording: Recording, swept: Sequence[tuple[Plac
             )
         for i, transform in enumerate(views.transforms):
             if transform.kind == "spike_thinning":
-                yield ("views", "transforms", i, "kind"), transform.kind, f"spike_thinning needs spike counts, {advice}"
+                yield (
+                    ("views", "transforms", i, "kind"),
+                    transform.kind,
+                    f"spike_thinning needs spike counts, {advice}",
+                )
             if getattr(transform, "value", "") == "silent":
-                yield ("views", "transforms", i, "value"), "silent", f"a silent unit has zero counts, {advice}; use 'mean'"
+                yield (
+                    ("views", "transforms", i, "value"),
+                    "silent",
+                    f"a silent unit has zero counts, {advice}; use 'mean'",
+                )
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:

@@ -66,7 +66,9 @@ class Recording:
         where = f"session {self.session!r}"
         activity = np.asarray(self.activity)
         if activity.ndim != 2 or 0 in activity.shape:
-            raise DataError(f"{where}: activity has shape {activity.shape}; it must be (time, unit), both at least 1")
+            raise DataError(
+                f"{where}: activity has shape {activity.shape}; it must be (time, unit), both at least 1"
+            )
         if not np.isfinite(activity).all():
             time, unit = (int(x) for x in np.argwhere(~np.isfinite(activity))[0])
             raise DataError(
@@ -78,17 +80,27 @@ class Recording:
                     f"{where}: activity_kind is 'counts', but not all values are whole numbers >= 0; use 'signal' for rates"
                 )
             if activity.max() > 32767:
-                raise DataError(f"{where}: a bin holds {int(activity.max())} spikes; at most 32767 are allowed: use shorter bins")
+                raise DataError(
+                    f"{where}: a bin holds {int(activity.max())} spikes; at most 32767 are allowed: use shorter bins"
+                )
             object.__setattr__(self, "activity", activity.astype(np.int32))
         else:
             object.__setattr__(self, "activity", activity.astype(np.float32))
         if not (np.isfinite(self.bin_s) and self.bin_s > 0):
-            raise DataError(f"{where}: bin_s is {self.bin_s}; it must be a positive number of seconds")
+            raise DataError(
+                f"{where}: bin_s is {self.bin_s}; it must be a positive number of seconds"
+            )
         if len(self.unit_ids) != activity.shape[1]:
             raise DataError(f"{where}: {len(self.unit_ids)} unit ids for {activity.shape[1]} units")
-        for name, values in (("trial", self.trials), ("segment", self.segments), ("piece", self.pieces)):
+        for name, values in (
+            ("trial", self.trials),
+            ("segment", self.segments),
+            ("piece", self.pieces),
+        ):
             if values is not None and values.shape != (len(activity),):
-                raise DataError(f"{where}: the {name} array has shape {values.shape}; it must be ({len(activity)},)")
+                raise DataError(
+                    f"{where}: the {name} array has shape {values.shape}; it must be ({len(activity)},)"
+                )
 
     @cached_property
     def stretches(self) -> np.ndarray:
@@ -148,20 +160,30 @@ class Recording:
             )
         values = np.asarray(self.targets[declared.name])
         if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise DataError(f"{where} has a NaN or infinite value, first at bin {int(np.argwhere(~np.isfinite(values))[0][0])}")
+            raise DataError(
+                f"{where} has a NaN or infinite value, first at bin {int(np.argwhere(~np.isfinite(values))[0][0])}"
+            )
         if declared.kind == "categorical":
             if values.ndim != 1:
-                raise DataError(f"{where} has shape {values.shape}; a categorical target is (time,)")
+                raise DataError(
+                    f"{where} has shape {values.shape}; a categorical target is (time,)"
+                )
             names, classes = np.unique(values, return_inverse=True)
             if len(names) < 2:
                 raise DataError(f"{where} has the one class {names[0]!r}; at least two are needed")
             if len(names) > 100:
-                raise DataError(f"{where} has {len(names)} classes; at most 100 are allowed: is it continuous?")
+                raise DataError(
+                    f"{where} has {len(names)} classes; at most 100 are allowed: is it continuous?"
+                )
             return classes.astype(np.int64)
         values = values.astype(np.float64)
         if declared.kind == "circular" and values.ndim != 1:
-            raise DataError(f"{where} has shape {values.shape}; a circular target is (time,), in radians")
+            raise DataError(
+                f"{where} has shape {values.shape}; a circular target is (time,), in radians"
+            )
         columns = values.reshape(len(values), -1)
         if (columns.std(axis=0) == 0).any():
-            raise DataError(f"{where} is constant in column {int(np.argmin(columns.std(axis=0)))}; there is nothing to decode")
+            raise DataError(
+                f"{where} is constant in column {int(np.argmin(columns.std(axis=0)))}; there is nothing to decode"
+            )
         return values if declared.kind == "circular" else columns

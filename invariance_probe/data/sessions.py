@@ -49,7 +49,9 @@ def open_other(other: OtherSession, base: Path) -> Recording:
     """
     recording = open_recording(other.source, other.name, base)
     if recording.fingerprint != other.fingerprint:
-        raise DataError(f"the data of session {other.name!r} changed while the study ran; run it again")
+        raise DataError(
+            f"the data of session {other.name!r} changed while the study ran; run it again"
+        )
     return recording
 
 
@@ -71,7 +73,11 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         When a recording cannot be read.
     """
     return tuple(
-        replace(session, alternatives=fingerprint_of(recording, study), extremes=extreme_units(recording, study))
+        replace(
+            session,
+            alternatives=fingerprint_of(recording, study),
+            extremes=extreme_units(recording, study),
+        )
         for source in study.recordings
         for session, recording in opened(source, base)
     )
@@ -94,7 +100,17 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
             name = f"{session.name}{PLANT}{kind}"
             recording = open_recording(source, name, base)
             bins, units = recording.activity.shape
-            found.append(Session(name, session.subject, session.group, recording.fingerprint, source, units=units, bins=bins))
+            found.append(
+                Session(
+                    name,
+                    session.subject,
+                    session.group,
+                    recording.fingerprint,
+                    source,
+                    units=units,
+                    bins=bins,
+                )
+            )
     return tuple(found)
 
 

@@ -33,10 +33,14 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
         )
     values = np.asarray(recording.targets[within.array])
     if values.ndim != 1 or values.dtype.kind not in "biu":
-        raise DataError(f"{where} has shape {values.shape} and holds {values.dtype}; states are whole numbers (time,)")
+        raise DataError(
+            f"{where} has shape {values.shape} and holds {values.dtype}; states are whole numbers (time,)"
+        )
     states = values.astype(np.int64)
     if not np.isin(states, within.values).any():
-        raise DataError(f"{where} never takes {list(within.values)}; it takes {np.unique(states).tolist()[:20]}")
+        raise DataError(
+            f"{where} never takes {list(within.values)}; it takes {np.unique(states).tolist()[:20]}"
+        )
     return states
 
 
@@ -48,7 +52,9 @@ def restricted(recording: Recording, window: Window) -> Recording:
     if window.within is None:
         return recording
     inside = np.isin(states_of(recording, window.within), window.within.values)
-    pieces = recording.stretches + np.concatenate([[0], np.cumsum(np.diff(inside.astype(np.int8)) != 0)])
+    pieces = recording.stretches + np.concatenate(
+        [[0], np.cumsum(np.diff(inside.astype(np.int8)) != 0)]
+    )
     return replace(
         recording,
         activity=recording.activity[inside],
@@ -100,18 +106,36 @@ class Offline:
         states, length = states_of(recording, window.within), window.length_bins
         labelled = np.isin(states, window.within.values)
         outside, inside = np.flatnonzero(~labelled), np.flatnonzero(labelled)
-        broken = (np.diff(outside) != 1) | (np.diff(states[outside]) != 0) | (np.diff(recording.stretches[outside]) != 0)
+        broken = (
+            (np.diff(outside) != 1)
+            | (np.diff(states[outside]) != 0)
+            | (np.diff(recording.stretches[outside]) != 0)
+        )
         stretches = np.concatenate([[0], np.cumsum(broken)])[: len(outside)]
         activity = recording.activity[outside]
-        shuffled = np.lexsort((rng.random(len(outside)), stretches))  # each stretch's own bins, in another order
-        versions = np.stack([activity, activity[shuffled], activity[:, permuted_units(activity, rng)]])
+        shuffled = np.lexsort(
+            (rng.random(len(outside)), stretches)
+        )  # each stretch's own bins, in another order
+        versions = np.stack(
+            [activity, activity[shuffled], activity[:, permuted_units(activity, rng)]]
+        )
         starts = np.arange(max(len(outside) - length + 1, 0))
         starts = starts[stretches[starts] == stretches[starts + length - 1]]
         first, last = outside[starts], outside[starts] + length - 1
         after = np.searchsorted(inside, last)
-        ahead = np.where(after < len(inside), inside[np.minimum(after, len(inside) - 1)] - last, len(states))
+        ahead = np.where(
+            after < len(inside), inside[np.minimum(after, len(inside) - 1)] - last, len(states)
+        )
         behind = np.where(after > 0, first - inside[np.maximum(after - 1, 0)], len(states))
-        return cls(versions, starts, stretches[starts], states[first], first, np.minimum(ahead, behind) - 1, inside)
+        return cls(
+            versions,
+            starts,
+            stretches[starts],
+            states[first],
+            first,
+            np.minimum(ahead, behind) - 1,
+            inside,
+        )
 
 
 def permuted_units(activity: np.ndarray, rng: np.random.Generator) -> np.ndarray:

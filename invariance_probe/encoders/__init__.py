@@ -18,6 +18,8 @@ ENCODERS: dict[str, type[StackedEncoder]] = {
 """The stacked implementation of every encoder that a study can declare."""
 
 
-def build_encoder(declared: Encoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> StackedEncoder:
+def build_encoder(
+    declared: Encoder, shape: tuple[int, int], generators: list[np.random.Generator]
+) -> StackedEncoder:
     """Build stacked encoders of windows with the given bins and units, one a generator."""
     return ENCODERS[declared.kind].of(declared, shape, generators)

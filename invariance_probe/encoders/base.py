@@ -19,7 +19,9 @@ class StackedEncoder(nn.Module, ABC):
 
     @classmethod
     @abstractmethod
-    def of(cls, declared: Any, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+    def of(
+        cls, declared: Any, shape: tuple[int, int], generators: list[np.random.Generator]
+    ) -> Self:
         """Build the encoders.
 
         Parameters

@@ -32,15 +32,25 @@ class Frozen:
 
     @classmethod
     @torch.no_grad()
-    def freeze(cls, encoder: StackedEncoder, declared: Encoder, windows: Tensor, rows: Tensor) -> "Frozen":
+    def freeze(
+        cls, encoder: StackedEncoder, declared: Encoder, windows: Tensor, rows: Tensor
+    ) -> "Frozen":
         """Freeze encoders at the statistics of clean training rows: windows (run, row, time, unit), weights (run, row)."""
         return cls(declared, encoder.folded(windows, rows.unsqueeze(1)))
 
     @classmethod
-    def of(cls, declared: Encoder, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device) -> "Frozen":
+    def of(
+        cls, declared: Encoder, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device
+    ) -> "Frozen":
         """Stack what `arrays` returned for each run; names that the architecture does not know are left out."""
         names = [name for name in arrays[0] if not name.startswith("input_")]
-        return cls(declared, {name: torch.from_numpy(np.stack([named[name] for named in arrays])).to(device) for name in names})
+        return cls(
+            declared,
+            {
+                name: torch.from_numpy(np.stack([named[name] for named in arrays])).to(device)
+                for name in names
+            },
+        )
 
     @property
     def runs(self) -> int:
@@ -59,7 +69,10 @@ class Frozen:
         passes = -(-windows.numel() // PASS)
         if passes <= 1:
             return encode(self.declared, self.parameters, windows)
-        return torch.cat([encode(self.declared, self.parameters, part) for part in windows.chunk(passes, dim=1)], dim=1)
+        return torch.cat(
+            [encode(self.declared, self.parameters, part) for part in windows.chunk(passes, dim=1)],
+            dim=1,
+        )
 
     def of_units(self, units: int, total: int) -> "Frozen":
         """Return encoders that read only the first `units` of the `total` that these read, as where the others are zero."""
@@ -74,7 +87,9 @@ class Frozen:
     def where(self, better: Tensor, other: "Frozen") -> "Frozen":
         """Return these encoders where `better` (run,) is true, and the other ones elsewhere."""
         mixed = {
-            name: torch.where(better.view(-1, *[1] * (value.dim() - 1)), value, other.parameters[name])
+            name: torch.where(
+                better.view(-1, *[1] * (value.dim() - 1)), value, other.parameters[name]
+            )
             for name, value in self.parameters.items()
         }
         return Frozen(self.declared, mixed)

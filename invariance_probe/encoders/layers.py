@@ -25,7 +25,9 @@ class StackedLayer(nn.Module):
 
 class _LinearBatchNormReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, arithmetic: Arithmetic) -> Tensor:
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, arithmetic: Arithmetic
+    ) -> Tensor:
         hidden = arithmetic.product(x, weight)
         hidden.sub_(hidden.mean(1, keepdim=True))
         inverse = hidden.square().mean(1, keepdim=True).add_(EPSILON).rsqrt_()
@@ -42,9 +44,15 @@ class _LinearBatchNormReLU(torch.autograd.Function):
         grad_shift = grad.sum(1, keepdim=True)
         grad_scale = (grad * normed).sum(1, keepdim=True)
         rows = x.shape[1]
-        grad.sub_(grad_shift / rows).addcmul_(normed, grad_scale / rows, value=-1.0).mul_(scale * inverse)
+        grad.sub_(grad_shift / rows).addcmul_(normed, grad_scale / rows, value=-1.0).mul_(
+            scale * inverse
+        )
         grad_weight = ctx.arithmetic.product(x.transpose(1, 2), grad)
-        grad_x = ctx.arithmetic.product(grad, weight.transpose(1, 2)) if ctx.needs_input_grad[0] else None
+        grad_x = (
+            ctx.arithmetic.product(grad, weight.transpose(1, 2))
+            if ctx.needs_input_grad[0]
+            else None
+        )
         return grad_x, grad_weight, grad_scale, grad_shift, None
 
 
@@ -61,7 +69,9 @@ class LinearBatchNormReLU(StackedLayer):
     def forward(self, x: Tensor) -> Tensor:
         """Normalise by the batch's own statistics."""
         if self.arithmetic.native:
-            return normed_relu(x, self.weight, self.scale, self.shift, EPSILON, self.arithmetic.halves)
+            return normed_relu(
+                x, self.weight, self.scale, self.shift, EPSILON, self.arithmetic.halves
+            )
         return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift, self.arithmetic)
 
     def folded(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -129,7 +139,9 @@ def softplus(x: Tensor) -> Tensor:
     return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
 
-def initial_weight(generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0) -> Tensor:
+def initial_weight(
+    generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0
+) -> Tensor:
     """Draw weights (run, in, out), normal with variance gain / inputs (He et al. 2015, arXiv:1502.01852, Eq. 10)."""
     drawn = [generator.standard_normal((inputs, outputs)) for generator in generators]
     return torch.from_numpy(np.stack(drawn)) * (gain / inputs) ** 0.5

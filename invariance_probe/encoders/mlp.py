@@ -8,7 +8,12 @@ import torch
 from torch import Tensor, nn
 
 from invariance_probe.encoders.base import Parameters, StackedEncoder
-from invariance_probe.encoders.layers import LinearBatchNormReLU, StackedLinear, initial_weight, shifted_product
+from invariance_probe.encoders.layers import (
+    LinearBatchNormReLU,
+    StackedLinear,
+    initial_weight,
+    shifted_product,
+)
 from invariance_probe.study.encoders import MLPEncoder
 
 
@@ -27,7 +32,9 @@ class MLP(StackedEncoder):
         The `init` stream of every run; weights are drawn in the order of the layers.
     """
 
-    def __init__(self, inputs: int, widths: tuple[int, ...], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self, inputs: int, widths: tuple[int, ...], generators: list[np.random.Generator]
+    ) -> None:
         super().__init__()
         sizes = (inputs, *widths)
         hidden = [initial_weight(generators, a, b) for a, b in pairwise(sizes[:-1])]
@@ -35,7 +42,9 @@ class MLP(StackedEncoder):
         self.last = StackedLinear(initial_weight(generators, sizes[-2], sizes[-1], gain=1.0))
 
     @classmethod
-    def of(cls, declared: MLPEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+    def of(
+        cls, declared: MLPEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
+    ) -> Self:
         """Build encoders of windows of bins and units."""
         return cls(shape[0] * shape[1], declared.widths, generators)
 
@@ -56,7 +65,10 @@ class MLP(StackedEncoder):
             x = torch.baddbmm(bias, x, weight).relu_()
             named |= {f"weight{i}": weight, f"bias{i}": bias}
         last = len(self.hidden)
-        return named | {f"weight{last}": self.last.weight.detach().clone(), f"bias{last}": self.last.bias.detach().clone()}
+        return named | {
+            f"weight{last}": self.last.weight.detach().clone(),
+            f"bias{last}": self.last.bias.detach().clone(),
+        }
 
     @staticmethod
     def encode(declared: MLPEncoder, parameters: Parameters, x: Tensor) -> Tensor:

@@ -60,13 +60,19 @@ class GRU(StackedEncoder):
 
     reads_units = "units.inward_weight"
 
-    def __init__(self, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
+    ) -> None:
         super().__init__()
         self.units = StackedGRU(shape[1], declared.width, generators)
-        self.last = StackedLinear(initial_weight(generators, declared.width, declared.dimensions, gain=1.0))
+        self.last = StackedLinear(
+            initial_weight(generators, declared.width, declared.dimensions, gain=1.0)
+        )
 
     @classmethod
-    def of(cls, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+    def of(
+        cls, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
+    ) -> Self:
         """Build encoders of windows of bins and units."""
         return cls(declared, shape, generators)
 

@@ -38,13 +38,24 @@ def attend(x: Tensor, weights: Parameters, heads: int) -> Tensor:
     tokens = x.shape[2]
     flat = x.flatten(1, 2)
     normed = _normed(flat, weights["scale"], weights["shift"])
-    read = torch.baddbmm(weights["inward.bias"], normed, weights["inward.weight"]).unflatten(1, (-1, tokens))
-    query, key, value = (part.unflatten(3, (heads, -1)).transpose(2, 3) for part in read.chunk(3, dim=3))
-    attended = functional.scaled_dot_product_attention(query, key, value).transpose(2, 3).flatten(3).flatten(1, 2)
+    read = torch.baddbmm(weights["inward.bias"], normed, weights["inward.weight"]).unflatten(
+        1, (-1, tokens)
+    )
+    query, key, value = (
+        part.unflatten(3, (heads, -1)).transpose(2, 3) for part in read.chunk(3, dim=3)
+    )
+    attended = (
+        functional.scaled_dot_product_attention(query, key, value)
+        .transpose(2, 3)
+        .flatten(3)
+        .flatten(1, 2)
+    )
     flat = flat + torch.baddbmm(weights["outward.bias"], attended, weights["outward.weight"])
     normed = _normed(flat, weights["wide_scale"], weights["wide_shift"])
     hidden = torch.baddbmm(weights["wide.bias"], normed, weights["wide.weight"]).relu()
-    return (flat + torch.baddbmm(weights["narrow.bias"], hidden, weights["narrow.weight"])).unflatten(1, (-1, tokens))
+    return (
+        flat + torch.baddbmm(weights["narrow.bias"], hidden, weights["narrow.weight"])
+    ).unflatten(1, (-1, tokens))
 
 
 def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
@@ -63,7 +74,10 @@ class Block(nn.Module):
         self.narrow = StackedLinear(initial_weight(generators, EXPANSION * width, width, gain=1.0))
         ones = self.inward.weight.new_ones(len(generators), 1, width)
         self.scale, self.wide_scale = nn.Parameter(ones), nn.Parameter(ones.clone())
-        self.shift, self.wide_shift = nn.Parameter(torch.zeros_like(ones)), nn.Parameter(torch.zeros_like(ones))
+        self.shift, self.wide_shift = (
+            nn.Parameter(torch.zeros_like(ones)),
+            nn.Parameter(torch.zeros_like(ones)),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """Let every token of a row read the others."""
@@ -75,15 +89,31 @@ class Transformer(StackedEncoder):
 
     reads_units = "embedded.weight"
 
-    def __init__(self, declared: TransformerEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: TransformerEncoder,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.declared = declared
-        self.embedded = StackedLinear(initial_weight(generators, shape[1], declared.width, gain=1.0))
-        self.blocks = nn.ModuleList(Block(declared.width, declared.heads, generators) for _ in range(declared.layers))
-        self.last = StackedLinear(initial_weight(generators, declared.width, declared.dimensions, gain=1.0))
+        self.embedded = StackedLinear(
+            initial_weight(generators, shape[1], declared.width, gain=1.0)
+        )
+        self.blocks = nn.ModuleList(
+            Block(declared.width, declared.heads, generators) for _ in range(declared.layers)
+        )
+        self.last = StackedLinear(
+            initial_weight(generators, declared.width, declared.dimensions, gain=1.0)
+        )
 
     @classmethod
-    def of(cls, declared: TransformerEncoder, shape: tuple[int, int], generators: list[np.random.Generator]) -> Self:
+    def of(
+        cls,
+        declared: TransformerEncoder,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> Self:
         """Build encoders of windows of bins and units."""
         return cls(declared, shape, generators)
 
@@ -98,11 +128,17 @@ class Transformer(StackedEncoder):
     @staticmethod
     def encode(declared: TransformerEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
         """Map windows by the named weights."""
-        flat = torch.baddbmm(parameters["embedded.bias"], windows.flatten(1, 2), parameters["embedded.weight"])
+        flat = torch.baddbmm(
+            parameters["embedded.bias"], windows.flatten(1, 2), parameters["embedded.weight"]
+        )
         tokens = flat.unflatten(1, windows.shape[1:3])
         tokens = tokens + sinusoids(tokens.shape[2], tokens.shape[3], tokens)
         for i in range(declared.layers):
             prefix = f"blocks.{i}."
-            own = {name.removeprefix(prefix): value for name, value in parameters.items() if name.startswith(prefix)}
+            own = {
+                name.removeprefix(prefix): value
+                for name, value in parameters.items()
+                if name.startswith(prefix)
+            }
             tokens = attend(tokens, own, declared.heads)
         return shifted_product(parameters["last.bias"], tokens.mean(2), parameters["last.weight"])

@@ -51,7 +51,12 @@ class Dask:
         return "dask"
 
     def __call__(
-        self, runs: Sequence[Run], sessions: Sequence[Session], place: Place, *, on_event: Callable[[Event], None]
+        self,
+        runs: Sequence[Run],
+        sessions: Sequence[Session],
+        place: Place,
+        *,
+        on_event: Callable[[Event], None],
     ) -> dict[str, str]:
         """Measure runs and return why runs were lost, by key.
 
@@ -63,14 +68,25 @@ class Dask:
         if not runs:
             return {}
         with self._client() as client:
-            return _measured(client, make_stacks(runs), Jobs(sessions, place), Store(place.store), self.command, on_event)
+            return _measured(
+                client,
+                make_stacks(runs),
+                Jobs(sessions, place),
+                Store(place.store),
+                self.command,
+                on_event,
+            )
 
     @contextmanager
     def _client(self) -> Iterator[Client]:
         if self.address == LOCAL:
             with (
                 LocalCluster(
-                    n_workers=self.workers, threads_per_worker=1, processes=True, dashboard_address=None, memory_limit=None
+                    n_workers=self.workers,
+                    threads_per_worker=1,
+                    processes=True,
+                    dashboard_address=None,
+                    memory_limit=None,
                 ) as cluster,
                 Client(cluster) as client,
             ):
@@ -110,7 +126,9 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         while not self._free.empty():
             self._free.get().kill()
 
-    def measure(self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]) -> Handed:
+    def measure(
+        self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
+    ) -> Handed:
         """Hand a job to a process that is free."""
         try:
             process = self._free.get_nowait()
@@ -132,7 +150,11 @@ def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
 def _measured(
     client: Client, stacks: Sequence[Any], jobs: Jobs, store: Store, command: tuple[str, ...] | None, on_event: Callable[[Event], None]
 ) -> dict[str, str]:  # fmt: skip
-    name, said, lost = f"invariance-probe-{uuid.uuid4().hex[:12]}", threading.Lock(), dict[str, str]()
+    name, said, lost = (
+        f"invariance-probe-{uuid.uuid4().hex[:12]}",
+        threading.Lock(),
+        dict[str, str](),
+    )
 
     def tell(event: Event) -> None:
         with said:
@@ -145,7 +167,9 @@ def _measured(
 
     def submit(task: Task) -> None:
         job, keys = jobs.of(task.stack), [run.key() for run in task.stack.runs]
-        future = client.submit(measure_here, name, job, keys, pure=False, key=f"{name}-{uuid.uuid4().hex[:12]}")
+        future = client.submit(
+            measure_here, name, job, keys, pure=False, key=f"{name}-{uuid.uuid4().hex[:12]}"
+        )
         tasks[future] = task
         finished.add(future)
 
@@ -166,9 +190,15 @@ def _measured(
 def _came_of(future: Future, task: Task, store: Store) -> Handed:
     """Return what came of a future, also where dask gave up on its worker."""
     if future.cancelled():
-        raise ExecutionError("the dask scheduler went away; what was measured is kept, run the same command to go on")
+        raise ExecutionError(
+            "the dask scheduler went away; what was measured is kept, run the same command to go on"
+        )
     error = future.exception()
     if error is None:
         return future.result()  # type: ignore[no-any-return, unused-ignore]
     undone = [key for run in task.stack.runs if not store.has(key := run.key())]
-    return Handed(undone, f"its dask worker died or could not measure: {type(error).__name__}: {error}", stopped=False)
+    return Handed(
+        undone,
+        f"its dask worker died or could not measure: {type(error).__name__}: {error}",
+        stopped=False,
+    )

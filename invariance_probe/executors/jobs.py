@@ -37,7 +37,12 @@ class Executor(Protocol):
     """Measures runs somewhere and commits them to the store."""
 
     def __call__(
-        self, runs: Sequence[Run], sessions: Sequence[Session], place: Place, *, on_event: Callable[[Event], None]
+        self,
+        runs: Sequence[Run],
+        sessions: Sequence[Session],
+        place: Place,
+        *,
+        on_event: Callable[[Event], None],
     ) -> dict[str, str]:
         """Return why runs were lost, by key; `on_event` is called from one thread at a time."""
 
@@ -63,7 +68,9 @@ class Task:
         """Return the same task with what it has not done."""
         return Task(Stack(self.stack.session, tuple(undone)), self.tries)
 
-    def after(self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]) -> list["Task"]:
+    def after(
+        self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]
+    ) -> list["Task"]:
         """Return what is handed out next of a task that came back; what was tried often enough is noted as lost, and told."""
         if not handed.undone:
             return []
@@ -76,7 +83,9 @@ class Task:
 
     def again(self) -> list["Task"]:
         """Return what is handed out after a worker died on it: halves, so that a run that takes its worker down takes few others along."""
-        return [Task(half, self.tries - 1) for half in self.stack.halves()] if self.tries > 1 else []
+        return (
+            [Task(half, self.tries - 1) for half in self.stack.halves()] if self.tries > 1 else []
+        )
 
 
 class Jobs:
@@ -91,7 +100,9 @@ class Jobs:
     """
 
     def __init__(self, sessions: Sequence[Session], place: Place) -> None:
-        self._sources = {session.name: session.source.model_dump(mode="json") for session in sessions}
+        self._sources = {
+            session.name: session.source.model_dump(mode="json") for session in sessions
+        }
         self._place = place
 
     def of(self, stack: Stack) -> dict[str, Any]:

@@ -15,7 +15,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from invariance_probe.errors import WriteError
-from invariance_probe.executors.jobs import GO_ON_LATER, ONE_THREAD, Event, Handed, Jobs, Place, Task
+from invariance_probe.executors.jobs import (
+    GO_ON_LATER,
+    ONE_THREAD,
+    Event,
+    Handed,
+    Jobs,
+    Place,
+    Task,
+)
 from invariance_probe.executors.stacks import make_stacks
 from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
@@ -36,7 +44,9 @@ class WorkerProcess:
         self._command = list(command)
         self._process: subprocess.Popen[str] | None = None
 
-    def measure(self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]) -> Handed:
+    def measure(
+        self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
+    ) -> Handed:
         """Hand out a job; return which of the keys of its runs were not committed, and why."""
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
@@ -80,7 +90,9 @@ class WorkerProcess:
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, **ONE_THREAD}
             pipe = subprocess.PIPE
-            self._process = subprocess.Popen(self._command, stdin=pipe, stdout=pipe, text=True, env=environment)
+            self._process = subprocess.Popen(
+                self._command, stdin=pipe, stdout=pipe, text=True, env=environment
+            )
         return self._process
 
 
@@ -155,7 +167,10 @@ def run_local(
             except Exception as error:  # ours, and no worker's: raised below
                 tasks.broken = tasks.broken or error
 
-    threads = [threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True) for _ in range(workers)]
+    threads = [
+        threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True)
+        for _ in range(workers)
+    ]
     for thread in threads:
         thread.start()
     try:
@@ -173,7 +188,9 @@ def run_local(
     return tasks.lost
 
 
-def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
+def _serve(
+    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]
+) -> None:
     """Keep one worker process busy until the queue is empty; what goes wrong on this side ends the whole call."""
     try:
         _serve_all(tasks, jobs, workers, tell, command)
@@ -181,7 +198,9 @@ def _serve(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None
         tasks.broken = tasks.broken or error
 
 
-def _serve_all(tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]) -> None:
+def _serve_all(
+    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]
+) -> None:
     process = WorkerProcess(command)
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)

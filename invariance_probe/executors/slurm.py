@@ -67,7 +67,12 @@ class Slurm:
         return "slurm"
 
     def __call__(
-        self, runs: Sequence[Run], sessions: Sequence[Session], place: Place, *, on_event: Callable[[Event], None]
+        self,
+        runs: Sequence[Run],
+        sessions: Sequence[Session],
+        place: Place,
+        *,
+        on_event: Callable[[Event], None],
     ) -> dict[str, str]:
         """Measure runs and return why runs were lost, by key.
 
@@ -84,14 +89,24 @@ class Slurm:
         try:
             watch.adopt(runs)
             under_way = {key for one in watch.running for key in one.undone}
-            watch.submit([Task(stack) for stack in make_stacks(run for run in runs if run.key() not in under_way)])
+            watch.submit(
+                [
+                    Task(stack)
+                    for stack in make_stacks(run for run in runs if run.key() not in under_way)
+                ]
+            )
             while watch.running:
                 time.sleep(self.profile.poll_s)
                 watch.look()
             watch.wait_for_the_store()
         except (KeyboardInterrupt, WriteError):
             names = ",".join(sorted({one.folder.name for one in watch.running}))
-            on_event({"event": "note", "message": f"The jobs go on by themselves; to end them: scancel --name={names}"})
+            on_event(
+                {
+                    "event": "note",
+                    "message": f"The jobs go on by themselves; to end them: scancel --name={names}",
+                }
+            )
             raise
         return watch.lost
 
@@ -138,7 +153,11 @@ class _ArrayTask:
             log = (self.folder / f"{self.index}.err").read_text(errors="replace").strip()
         except OSError:
             log = ""
-        return f"its Slurm task died: {log[-LOG_TAIL:]}" if log else "its Slurm task died without a word"
+        return (
+            f"its Slurm task died: {log[-LOG_TAIL:]}"
+            if log
+            else "its Slurm task died without a word"
+        )
 
 
 @dataclass(eq=False)
@@ -172,10 +191,23 @@ class _Watch:
         self._sweep(queue)
         for name, index in sorted(queue):
             tasks = _read_tasks(folders[name] / f"{index}.jsonl")
-            undone = {key: wanted.pop(key) for task in tasks for run in task.stack.runs if (key := run.key()) in wanted}
+            undone = {
+                key: wanted.pop(key)
+                for task in tasks
+                for run in task.stack.runs
+                if (key := run.key()) in wanted
+            }
             if undone:
                 said = folders[name] / f"{index}.out"
-                self.running.append(_ArrayTask(folders[name], index, tasks, undone, said.stat().st_size if said.exists() else 0))
+                self.running.append(
+                    _ArrayTask(
+                        folders[name],
+                        index,
+                        tasks,
+                        undone,
+                        said.stat().st_size if said.exists() else 0,
+                    )
+                )
 
     def wait_for_the_store(self) -> None:
         """Wait until this machine, too, sees what tasks committed."""
@@ -191,7 +223,9 @@ class _Watch:
         name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
         folder = self.root / name
         folder.mkdir(parents=True)
-        shared = [list(tasks[i :: self.profile.tasks]) for i in range(min(self.profile.tasks, len(tasks)))]
+        shared = [
+            list(tasks[i :: self.profile.tasks]) for i in range(min(self.profile.tasks, len(tasks)))
+        ]
         for i, some in enumerate(shared):
             lines = [json.dumps({**self.jobs.of(task.stack), "tries": task.tries}) for task in some]
             (folder / f"{i}.jsonl").write_text("\n".join(lines) + "\n")
@@ -203,7 +237,9 @@ class _Watch:
             (folder / SETTLED).touch()
             raise
         self.running += [
-            _ArrayTask(folder, i, some, {run.key(): run for task in some for run in task.stack.runs})
+            _ArrayTask(
+                folder, i, some, {run.key(): run for task in some for run in task.stack.runs}
+            )
             for i, some in enumerate(shared)
         ]
 
@@ -227,7 +263,9 @@ class _Watch:
             self.running.remove(one)
             self._hear(one)
             again += self._settled(one)
-        for folder in {one.folder for one in over} - {one.folder for one in self.running} - self.kept:
+        for folder in (
+            {one.folder for one in over} - {one.folder for one in self.running} - self.kept
+        ):
             (folder / SETTLED).touch()
         self.submit(again)
 
@@ -283,14 +321,26 @@ def _read_tasks(path: Path) -> list[Task]:
     """Return the stacks of a job file; none where it cannot be read."""
     try:
         jobs = [json.loads(line) for line in path.read_text().splitlines()]
-        return [Task(Stack(job["session"], tuple(Run.model_validate(run) for run in job["runs"])), job["tries"]) for job in jobs]
+        return [
+            Task(
+                Stack(job["session"], tuple(Run.model_validate(run) for run in job["runs"])),
+                job["tries"],
+            )
+            for job in jobs
+        ]
     except (OSError, ValueError, KeyError):
         return []
 
 
 def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
     """Return the tasks of these arrays that are queued or running, with why they wait; None when the queue does not answer."""
-    asked = ["squeue", "--noheader", "--array", "--format=%j|%K|%r", f"--name={','.join(sorted(names))}"]
+    asked = [
+        "squeue",
+        "--noheader",
+        "--array",
+        "--format=%j|%K|%r",
+        f"--name={','.join(sorted(names))}",
+    ]
     done = _run(asked)
     if done.returncode != 0:
         return None
@@ -305,7 +355,11 @@ def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
         "ntasks": 1, "cpus-per-task": 1, "partition": profile.partition, "account": profile.account, "qos": profile.qos,
         "time": profile.time, "mem": profile.memory,
     }  # fmt: skip
-    options = ["--requeue", *(f"--{name}={value}" for name, value in named.items() if value != ""), *profile.options]
+    options = [
+        "--requeue",
+        *(f"--{name}={value}" for name, value in named.items() if value != ""),
+        *profile.options,
+    ]
     return SCRIPT.format(
         options="\n".join(f"#SBATCH {shlex.quote(option)}" for option in options),
         exports="export " + " ".join(f"{name}={value}" for name, value in ONE_THREAD.items()),
@@ -329,4 +383,6 @@ def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
-        raise ExecutionError(f"--on slurm needs the command {command[0]}, which is not here; run this on a login node") from None
+        raise ExecutionError(
+            f"--on slurm needs the command {command[0]}, which is not here; run this on a login node"
+        ) from None

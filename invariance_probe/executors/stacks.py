@@ -38,7 +38,9 @@ class Stack:
     def halves(self) -> tuple["Stack", ...]:
         """Split in two; a single run stays whole."""
         middle = (len(self.runs) + 1) // 2
-        return tuple(Stack(self.session, part) for part in (self.runs[:middle], self.runs[middle:]) if part)
+        return tuple(
+            Stack(self.session, part) for part in (self.runs[:middle], self.runs[middle:]) if part
+        )
 
 
 def make_stacks(runs: Iterable[Run], size: int = STACK) -> list[Stack]:
@@ -61,7 +63,9 @@ def _models(runs: list[Run]) -> list[list[Run]]:
     """Return runs that belong to one model together: trained runs alone, the examinations of one encoder in one list."""
     models: dict[str, list[Run]] = {}
     for i, run in enumerate(runs):
-        models.setdefault(run.train_key() if run.examination is not None else str(i), []).append(run)
+        models.setdefault(run.train_key() if run.examination is not None else str(i), []).append(
+            run
+        )
     return list(models.values())
 
 
@@ -74,7 +78,9 @@ def _architecture(run: Run) -> str:
     examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
         return examined + run.method.kind
-    return examined + json.dumps([run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction])
+    return examined + json.dumps(
+        [run.method.model_dump(mode="json"), run.optimisation.model_dump(mode="json"), run.fraction]
+    )
 
 
 def _cost(run: Run) -> float:

@@ -26,7 +26,11 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
     why_not: dict[str, str] = {}
     for run in plan.baselines:
-        if run.session in measured and run.method.kind in WHOLE_SESSION and (result := results.get(run.key())) is not None:
+        if (
+            run.session in measured
+            and run.method.kind in WHOLE_SESSION
+            and (result := results.get(run.key())) is not None
+        ):
             measured[run.session] |= result.diagnostics
             if run.method.kind in KINDS and result.status == "failed":
                 why_not[run.session] = result.message
@@ -42,14 +46,25 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     """Say for every planted control whether its target can be decoded."""
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.planted}
     for run in plan.baselines:
-        if run.session in measured and run.method.kind == "shift_null" and (result := results.get(run.key())) is not None:
+        if (
+            run.session in measured
+            and run.method.kind == "shift_null"
+            and (result := results.get(run.key())) is not None
+        ):
             measured[run.session] |= result.diagnostics
     null = KINDS["shift_null"]
-    return {name: _session(losses, measured[name], null, None) for name, losses in read_planted(plan, results).items()}
+    return {
+        name: _session(losses, measured[name], null, None)
+        for name, losses in read_planted(plan, results).items()
+    }
 
 
 def _session(
-    losses: SessionLosses, measured: Mapping[str, float], null: str, code: CodeFigures | None, why_no_null: str = ""
+    losses: SessionLosses,
+    measured: Mapping[str, float],
+    null: str,
+    code: CodeFigures | None,
+    why_no_null: str = "",
 ) -> SessionFinding:
     session, p_value = losses.session, measured.get("p_value", math.nan)
     mean, error, _ = fixed_sessions([losses.range])
@@ -64,7 +79,9 @@ def _session(
         if losses.blocks.too_short:
             reasons.append(losses.blocks.too_short)
         if not mean > RANGE_ERRORS * error:
-            reasons.append(f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)")
+            reasons.append(
+                f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)"
+            )
     return SessionFinding(
         session=session.name, subject=session.subject, group=session.group, floor=float(losses.floor.mean()),
         ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
@@ -81,20 +98,30 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
     return {
         run.session: result.code
         for run in plan.baselines
-        if run.method.kind == "code" and (result := results.get(run.key())) is not None and result.code is not None
+        if run.method.kind == "code"
+        and (result := results.get(run.key())) is not None
+        and result.code is not None
     }
 
 
-def persistence(plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float) -> float | None:
+def persistence(
+    plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float
+) -> float | None:
     """Return the target's correlation with itself over a jitter's lags, or None where it was not measured."""
     for run in plan.baselines:
-        if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (session, axis, dose):
+        if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (
+            session,
+            axis,
+            dose,
+        ):
             result = results.get(run.key())
             return result.diagnostics.get("rho") if result else None
     return None
 
 
-def still(plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str) -> str | None:
+def still(
+    plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str
+) -> str | None:
     """Return why a target does not move on a hypothesis's jitter axis at its primary dose, or None where it does."""
     if not plan.study.is_jitter(hypothesis.axis):
         return None
@@ -124,7 +151,11 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
             continue  # what serves no hypothesis is asked of every session that can be decoded
         place = (run.session, run.axis)
         if place not in verdicts:
-            served = [h for h in plan.study.hypotheses if covers(h, named[run.session]) and run.axis in ("", h.axis)]
+            served = [
+                h
+                for h in plan.study.hypotheses
+                if covers(h, named[run.session]) and run.axis in ("", h.axis)
+            ]
             why = [still(plan, results, h, run.session) for h in served]
             verdicts[place] = why[0] if why and all(why) else None
         if verdicts[place]:

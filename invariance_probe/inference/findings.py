@@ -7,7 +7,12 @@ so 0.1 means a tenth of what can be decoded at all.
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from invariance_probe.inference.description.messenger_points import MessengerPoint, ReliancePoint, SwitchingPoint, UnitScore
+from invariance_probe.inference.description.messenger_points import (
+    MessengerPoint,
+    ReliancePoint,
+    SwitchingPoint,
+    UnitScore,
+)
 from invariance_probe.inference.evidence.points import (
     Baseline,
     ClassPoint,
@@ -340,7 +345,9 @@ class Standing:
 
     def confirms(self, hypothesis: str) -> bool:
         """Say whether a hypothesis is judged as it was registered."""
-        return self.sha256 is not None and not any(about in ("", hypothesis) for about, _ in self.deviations)
+        return self.sha256 is not None and not any(
+            about in ("", hypothesis) for about, _ in self.deviations
+        )
 
 
 @dataclass(frozen=True)

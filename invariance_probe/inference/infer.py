@@ -25,7 +25,10 @@ UNREGISTERED = Standing(None)
 
 
 def infer(
-    plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str], standing: Standing = UNREGISTERED
+    plan: Plan,
+    results: Mapping[str, RunResult],
+    left_out: Mapping[str, str],
+    standing: Standing = UNREGISTERED,
 ) -> Findings:
     """Judge a study's hypotheses.
 
@@ -43,9 +46,15 @@ def infer(
     whole = evidence_of(plan, results, standing)
     judged = [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
     questions, evidence = [one.question for one in judged], seen(whole, judged)
-    found = [taken_at(one, finding) for one, finding in zip(judged, found_of([one.judgement for one in judged]), strict=True)]
+    found = [
+        taken_at(one, finding)
+        for one, finding in zip(judged, found_of([one.judgement for one in judged]), strict=True)
+    ]
     return Findings(
-        hypotheses=tuple(_spelt_out(question, finding) for question, finding in zip(questions, found, strict=True)),
+        hypotheses=tuple(
+            _spelt_out(question, finding)
+            for question, finding in zip(questions, found, strict=True)
+        ),
         sessions=tuple(evidence.sessions.values()),
         baselines=tuple(description.baselines(evidence)),
         curve=tuple(description.curve(evidence)),
@@ -69,8 +78,16 @@ def infer(
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
     """Say what a verdict can and cannot support."""
     if isinstance(question.hypothesis, Contrast):
-        return replace(finding, supports=contrast_supports(question, finding), cannot_support=contrast_limits(question, finding))
-    return replace(finding, supports=supports(question, finding), cannot_support=cannot_support(question, finding))
+        return replace(
+            finding,
+            supports=contrast_supports(question, finding),
+            cannot_support=contrast_limits(question, finding),
+        )
+    return replace(
+        finding,
+        supports=supports(question, finding),
+        cannot_support=cannot_support(question, finding),
+    )
 
 
 def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
@@ -84,10 +101,13 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
     exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
     p_values = [1.0 if one.p_value is None else one.p_value for one in judged]
     levels = dict(zip(confirmatory, holm_levels([p_values[i] for i in confirmatory]), strict=True))
-    adjusted = _adjusted(p_values, confirmatory, "holm") | _adjusted(p_values, exploratory, "fdr_bh")
+    adjusted = _adjusted(p_values, confirmatory, "holm") | _adjusted(
+        p_values, exploratory, "fdr_bh"
+    )
     found = [one.finding(levels.get(i, ALPHA)) for i, one in enumerate(judged)]
     return [
-        replace(finding, p_value_adjusted=None if finding.p_value is None else adjusted[i]) for i, finding in enumerate(found)
+        replace(finding, p_value_adjusted=None if finding.p_value is None else adjusted[i])
+        for i, finding in enumerate(found)
     ]
 
 

@@ -41,14 +41,28 @@ class Stopped:
 def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
     """Return what all hypotheses of a study draw on, with all seeds."""
     sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
-    planted = {name: losses for name, losses in read_planted(plan, results).items() if name in sound}
+    planted = {
+        name: losses for name, losses in read_planted(plan, results).items() if name in sound
+    }
     codes = {name: SessionCode(figures) for name, figures in read_codes(plan, results).items()}
-    return Evidence(plan, results, read_losses(plan, results), session_findings(plan, results), standing, codes, planted)
+    return Evidence(
+        plan,
+        results,
+        read_losses(plan, results),
+        session_findings(plan, results),
+        standing,
+        codes,
+        planted,
+    )
 
 
 def judge(question: Question) -> Judgement:
     """Judge a hypothesis on the evidence of a question."""
-    return judge_contrast(question) if isinstance(question.hypothesis, Contrast) else judge_dose(question)
+    return (
+        judge_contrast(question)
+        if isinstance(question.hypothesis, Contrast)
+        else judge_dose(question)
+    )
 
 
 def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
@@ -80,7 +94,12 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
     if look is None:
         return finding
     said = wording.at_look(look, stop.settled)
-    return replace(finding, look=LookTaken(look.number, look.seeds, look.planned, look.spending, look.level, stop.settled, said))
+    return replace(
+        finding,
+        look=LookTaken(
+            look.number, look.seeds, look.planned, look.spending, look.level, stop.settled, said
+        ),
+    )
 
 
 def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
@@ -89,7 +108,11 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
         return evidence
     plan, seeds = evidence.plan, _seeds_by_place(evidence.plan, judged)
     unseen = _beyond(plan, seeds)
-    return replace(evidence, reach=seeds, results={key: result for key, result in evidence.results.items() if key not in unseen})
+    return replace(
+        evidence,
+        reach=seeds,
+        results={key: result for key, result in evidence.results.items() if key not in unseen},
+    )
 
 
 def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
@@ -100,8 +123,13 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     if plan.study.training.adaptive is None:
         return {}
     whole = evidence_of(plan, results, Standing(None))
-    seeds = _seeds_by_place(plan, [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses])
-    said = {count: f"every hypothesis that it serves was decided after {count} seeds" for count in seeds.values()}
+    seeds = _seeds_by_place(
+        plan, [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
+    )
+    said = {
+        count: f"every hypothesis that it serves was decided after {count} seeds"
+        for count in seeds.values()
+    }
     return {key: said[count] for key, count in _beyond(plan, seeds).items()}
 
 
@@ -115,7 +143,9 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     found = {}
     for name, axis in sorted(places):
         about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
-        serving = [h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]]
+        serving = [
+            h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]
+        ]
         found[name, axis] = max((stops[h.id] for h in serving), default=max(stops.values()))
     return found
 

@@ -43,9 +43,15 @@ def why_unavailable() -> str:
 def library() -> ctypes.CDLL | str:
     """Return the compiled library, or why it cannot be built here; the first call on a machine compiles it."""
     given = os.environ.get("CXX")
-    compiler = next((path for name in ([given] if given else COMPILERS) if (path := shutil.which(name))), None)
+    compiler = next(
+        (path for name in ([given] if given else COMPILERS) if (path := shutil.which(name))), None
+    )
     if compiler is None:
-        return f"no compiler {given!r} (from CXX)" if given else f"none of {', '.join(COMPILERS)} is installed"
+        return (
+            f"no compiler {given!r} (from CXX)"
+            if given
+            else f"none of {', '.join(COMPILERS)} is installed"
+        )
     try:
         return ctypes.CDLL(str(_built(compiler)))
     except subprocess.CalledProcessError as error:
@@ -56,7 +62,10 @@ def library() -> ctypes.CDLL | str:
 
 def _built(compiler: str) -> Path:
     """Return the compiled library, from the cache where it is there."""
-    folder = Path(os.environ.get("INVARIANCE_PROBE_CACHE") or user_cache_path("invariance_probe")) / "native"
+    folder = (
+        Path(os.environ.get("INVARIANCE_PROBE_CACHE") or user_cache_path("invariance_probe"))
+        / "native"
+    )
     path = folder / f"{_identity(compiler)}.so"
     if path.exists():
         return path
@@ -71,10 +80,12 @@ def _built(compiler: str) -> Path:
 def _identity(compiler: str) -> str:
     """Hash the source, the flags, the compiler and the instructions that it may use."""
     known = _run(compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull)
-    return hashlib.sha256("\n".join([SOURCE.read_text(encoding="utf-8"), " ".join(FLAGS), compiler, known]).encode()).hexdigest()[
-        :32
-    ]
+    return hashlib.sha256(
+        "\n".join([SOURCE.read_text(encoding="utf-8"), " ".join(FLAGS), compiler, known]).encode()
+    ).hexdigest()[:32]
 
 
 def _run(*command: str) -> str:
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=BUILD_S).stdout
+    return subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=BUILD_S
+    ).stdout

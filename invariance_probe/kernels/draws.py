@@ -19,7 +19,17 @@ def fair_halves(ones: Tensor, start: Tensor, bins: Tensor, units: int) -> Tensor
         Bins (run, ...), which also address the bits.
     """
     half = torch.empty(*bins.shape, units, dtype=torch.int16)
-    native().call("fair_halves", ones, *ones.shape, start, bins.contiguous(), half, len(bins), bins[0].numel(), units)
+    native().call(
+        "fair_halves",
+        ones,
+        *ones.shape,
+        start,
+        bins.contiguous(),
+        half,
+        len(bins),
+        bins[0].numel(),
+        units,
+    )
     return half
 
 
@@ -28,7 +38,18 @@ def lose_units(windows: Tensor, start: Tensor, rows: Tensor, threshold: Tensor) 
     lost = windows.clone()
     runs, batch, times, units = windows.shape
     address = rows.expand(runs, batch).contiguous()
-    native().call("lose_units", lost, start, address, threshold, threshold.shape[1] > 1, runs, batch, times, units)
+    native().call(
+        "lose_units",
+        lost,
+        start,
+        address,
+        threshold,
+        threshold.shape[1] > 1,
+        runs,
+        batch,
+        times,
+        units,
+    )
     return lost
 
 
@@ -36,5 +57,15 @@ def standardise(windows: Tensor, scale: float, mean: Tensor, inverse_sd: Tensor)
     """Return (windows scale - mean) inverse_sd in float32: int16 windows (run, batch, time, unit), statistics (run, 1, 1, unit)."""
     out = torch.empty(windows.shape, dtype=torch.float32)
     runs, batch, times, units = windows.shape
-    native().call("standardise", windows.contiguous(), scale, mean, inverse_sd, out, runs, batch * times, units)
+    native().call(
+        "standardise",
+        windows.contiguous(),
+        scale,
+        mean,
+        inverse_sd,
+        out,
+        runs,
+        batch * times,
+        units,
+    )
     return out

@@ -22,21 +22,52 @@ class _Affine(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight = ctx.saved_tensors
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        grad_weight, grad_bias = torch.empty_like(weight), weight.new_empty(weight.shape[0], 1, weight.shape[2])
+        grad_weight, grad_bias = (
+            torch.empty_like(weight),
+            weight.new_empty(weight.shape[0], 1, weight.shape[2]),
+        )
         grad = gradients[0].contiguous()
-        native().call("affine_backward", grad, x, weight, grad_x, grad_weight, grad_bias, *_sizes(x, weight), ctx.halves)
+        native().call(
+            "affine_backward",
+            grad,
+            x,
+            weight,
+            grad_x,
+            grad_weight,
+            grad_bias,
+            *_sizes(x, weight),
+            ctx.halves,
+        )
         return grad_x, grad_weight, grad_bias, None
 
 
 class _NormedReLU(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool) -> Tensor:
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        scale: Tensor,
+        shift: Tensor,
+        epsilon: float,
+        halves: bool,
+    ) -> Tensor:
         x, weight = x.contiguous(), weight.contiguous()
         normed = x.new_empty(*x.shape[:2], weight.shape[2])
         out, inverse = torch.empty_like(normed), torch.empty_like(scale)
         sizes = _sizes(x, weight)
         native().call(
-            "normed_relu", x, weight, scale.contiguous(), shift.contiguous(), normed, inverse, out, *sizes, epsilon, halves
+            "normed_relu",
+            x,
+            weight,
+            scale.contiguous(),
+            shift.contiguous(),
+            normed,
+            inverse,
+            out,
+            *sizes,
+            epsilon,
+            halves,
         )
         ctx.save_for_backward(x, weight, scale, normed, inverse, out)
         ctx.halves = halves
@@ -46,7 +77,11 @@ class _NormedReLU(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, scale, normed, inverse, out = ctx.saved_tensors
         grad_x = torch.empty_like(x) if ctx.needs_input_grad[0] else None
-        grad_weight, grad_scale, grad_shift = torch.empty_like(weight), torch.empty_like(scale), torch.empty_like(scale)
+        grad_weight, grad_scale, grad_shift = (
+            torch.empty_like(weight),
+            torch.empty_like(scale),
+            torch.empty_like(scale),
+        )
         read = (gradients[0].contiguous(), x, weight, scale.contiguous(), normed, inverse, out)
         written = (grad_x, grad_weight, grad_scale, grad_shift)
         native().call("normed_relu_backward", *read, *written, *_sizes(x, weight), ctx.halves)
@@ -77,7 +112,9 @@ def affine(x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
     return _Affine.apply(x, weight, bias, halves)
 
 
-def normed_relu(x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool) -> Tensor:
+def normed_relu(
+    x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool
+) -> Tensor:
     """Return ReLU(scale BN(x weight) + shift) with batch norm over the rows of each run; scale and shift (run, 1, width)."""
     return _NormedReLU.apply(x, weight, scale, shift, epsilon, halves)
 

@@ -29,7 +29,9 @@ class Native:
         getattr(self._compiled, name)(*map(_passed, arguments))
 
 
-def _passed(argument: Tensor | int | float | None) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_float:
+def _passed(
+    argument: Tensor | int | float | None,
+) -> ctypes.c_void_p | ctypes.c_long | ctypes.c_float:
     if argument is None:
         return ctypes.c_void_p(None)
     if isinstance(argument, Tensor):

@@ -39,7 +39,12 @@ def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tenso
 class BarlowTwins(Method):
     """Encoder and projector under the loss of Eq. (1); keep the width at half the batch or less, or C has no full rank."""
 
-    def __init__(self, declared: BarlowTwinsDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: BarlowTwinsDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.redundancy = declared.redundancy
         self.encoder = build_encoder(declared.encoder, shape, generators)

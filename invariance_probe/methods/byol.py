@@ -49,8 +49,12 @@ class BYOL(Method):
         self.decay = declared.target_decay
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
-        self.predictor = MLP(declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators)
-        self.target = nn.Sequential(copy.deepcopy(self.encoder), copy.deepcopy(self.projector)).requires_grad_(False)
+        self.predictor = MLP(
+            declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators
+        )
+        self.target = nn.Sequential(
+            copy.deepcopy(self.encoder), copy.deepcopy(self.projector)
+        ).requires_grad_(False)
 
     def forward(self, views: Tensor) -> Seen:
         """Pass both views (run, 2 batch, time, unit) through both pairs of networks."""

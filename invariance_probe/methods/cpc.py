@@ -52,21 +52,32 @@ class CPC(Method, PretextTask):
 
     examples: ClassVar[str] = "sequences"
 
-    def __init__(self, declared: declared_methods.CPC, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: declared_methods.CPC,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.context_windows, self.negatives = declared.context_windows, declared.negatives
         self.horizons, self.dimensions = len(declared.horizons), declared.encoder.dimensions
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.context = StackedGRU(self.dimensions, declared.context_width, generators)
         self.horizon_weight = nn.Parameter(
-            initial_weight(generators, declared.context_width, self.horizons * self.dimensions, gain=1.0)
+            initial_weight(
+                generators, declared.context_width, self.horizons * self.dimensions, gain=1.0
+            )
         )
 
     def scores(self, batch: Batch) -> Tensor:
         """Return scores (run, direction and horizon, sequence, candidate): contexts of one view, candidates of the other, and back."""
         latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
         contexts = self.context(latents[:, :, : self.context_windows])[:, :, -1]
-        predicted = torch.bmm(contexts, self.horizon_weight).unflatten(2, (self.horizons, -1)).unflatten(1, (2, -1))
+        predicted = (
+            torch.bmm(contexts, self.horizon_weight)
+            .unflatten(2, (self.horizons, -1))
+            .unflatten(1, (2, -1))
+        )
         futures = latents[:, :, self.context_windows :].unflatten(1, (2, -1)).flip(1)
         scores = torch.matmul(predicted.transpose(2, 3), futures.permute(0, 1, 3, 4, 2))
         return scores.flatten(1, 2)

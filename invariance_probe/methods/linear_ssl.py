@@ -19,7 +19,13 @@ from invariance_probe.augmentations.mining import Distant
 from invariance_probe.augmentations.pairing import Partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.run import Arm
-from invariance_probe.study.transforms import GaussianNoise, SpikeThinning, Transform, UnitDropout, is_idle
+from invariance_probe.study.transforms import (
+    GaussianNoise,
+    SpikeThinning,
+    Transform,
+    UnitDropout,
+    is_idle,
+)
 from invariance_probe.study.views import Views
 
 
@@ -50,18 +56,25 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
     across = np.zeros((x.shape[1], x.shape[1]))
     zero_lag = 0.0
     total = partners.first_count + partners.second_count
-    for low, count in ((partners.first, partners.first_count), (partners.second, partners.second_count)):
+    for low, count in (
+        (partners.first, partners.first_count),
+        (partners.second, partners.second_count),
+    ):
         for lag in range(int(low.min()), int((low + count).max())):
             has = (low <= lag) & (lag < low + count)
             weight = 1 / total[has] / len(partners.anchors)
-            across += (centred[partners.anchors[has]] * weight[:, None]).T @ centred[partners.anchors[has] + lag]
+            across += (centred[partners.anchors[has]] * weight[:, None]).T @ centred[
+                partners.anchors[has] + lag
+            ]
             zero_lag += weight.sum() if lag == 0 else 0.0
     within = centred[partners.anchors].T @ centred[partners.anchors] / len(partners.anchors)
     poisson = np.diag(mean) if split else np.zeros_like(within)
     return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
 
 
-def matched_moments(activity: np.ndarray, first: np.ndarray, second: np.ndarray, split: bool) -> Moments:
+def matched_moments(
+    activity: np.ndarray, first: np.ndarray, second: np.ndarray, split: bool
+) -> Moments:
     """Return the moments of explicit pairs of windows of one bin, each pair in both orders.
 
     Parameters
@@ -80,7 +93,9 @@ def matched_moments(activity: np.ndarray, first: np.ndarray, second: np.ndarray,
     within = (centred * members[:, None]).T @ centred
     across = centred[first].T @ centred[second] / len(first)
     poisson = np.diag(mean) if split else np.zeros_like(within)
-    return Moments(mean, (across + across.T) / 2 - float((first == second).mean()) * poisson, within + poisson)
+    return Moments(
+        mean, (across + across.T) / 2 - float((first == second).mean()) * poisson, within + poisson
+    )
 
 
 def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
@@ -93,7 +108,9 @@ def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
     return Moments(mean, across, within)
 
 
-def with_distant(activity: np.ndarray, partners: Partners, distant: Distant, split: bool) -> Moments:
+def with_distant(
+    activity: np.ndarray, partners: Partners, distant: Distant, split: bool
+) -> Moments:
     """Return the moments of pairs of which a part is distant: of the anchors that have distant partners, the part `share`.
 
     Parameters
@@ -106,9 +123,17 @@ def with_distant(activity: np.ndarray, partners: Partners, distant: Distant, spl
     served = distant.count > 0
     first, second = distant.pairs(partners.anchors)
     own = mixed_moments(
-        pair_moments(activity, partners.of(served), split), matched_moments(activity, first, second, split), distant.share
+        pair_moments(activity, partners.of(served), split),
+        matched_moments(activity, first, second, split),
+        distant.share,
     )
-    return own if served.all() else mixed_moments(pair_moments(activity, partners.of(~served), split), own, float(served.mean()))
+    return (
+        own
+        if served.all()
+        else mixed_moments(
+            pair_moments(activity, partners.of(~served), split), own, float(served.mean())
+        )
+    )
 
 
 def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
@@ -137,11 +162,15 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
         )
     if isinstance(transform, SpikeThinning):
         if arm in ("shared", "paired") and transform.rate > 0:
-            raise TrainingError(f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another method or arm")
+            raise TrainingError(
+                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another method or arm"
+            )
         keep = 1 - transform.rate
         scale = 2.0
         extra = np.diag(scale * keep * (1 - keep) * moments.mean)
-        return Moments(keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra)
+        return Moments(
+            keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra
+        )
     assert isinstance(transform, UnitDropout)  # the one other that has a closed form
     return _dropped(moments, transform, arm)
 
@@ -167,9 +196,13 @@ def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
 
 def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.ndarray:
     """Return the leading directions (unit, dimension): across w = rho (within + ridge mean(diag within) I) w."""
-    regular = moments.within + ridge * np.trace(moments.within) / len(moments.within) * np.eye(len(moments.within))
+    regular = moments.within + ridge * np.trace(moments.within) / len(moments.within) * np.eye(
+        len(moments.within)
+    )
     dimensions = min(dimensions, len(regular))
-    _, vectors = eigh(moments.across, regular, subset_by_index=(len(regular) - dimensions, len(regular) - 1))
+    _, vectors = eigh(
+        moments.across, regular, subset_by_index=(len(regular) - dimensions, len(regular) - 1)
+    )
     return vectors[:, ::-1]
 
 
@@ -202,7 +235,9 @@ def fit_directions(
     return standardised_directions(moments, sd, dimensions, ridge)
 
 
-def standardised_directions(moments: Moments, sd: np.ndarray, dimensions: int, ridge: float) -> np.ndarray:
+def standardised_directions(
+    moments: Moments, sd: np.ndarray, dimensions: int, ridge: float
+) -> np.ndarray:
     """Return the leading directions (unit, dimension) of standardised activity from the moments of the units with sd > 0.
 
     Parameters
@@ -214,7 +249,11 @@ def standardised_directions(moments: Moments, sd: np.ndarray, dimensions: int, r
     """
     live = sd > 0
     scale = np.outer(sd[live], sd[live])
-    found = shared_directions(replace(moments, across=moments.across / scale, within=moments.within / scale), dimensions, ridge)
+    found = shared_directions(
+        replace(moments, across=moments.across / scale, within=moments.within / scale),
+        dimensions,
+        ridge,
+    )
     directions = np.zeros((len(sd), found.shape[1]))
     directions[live] = found
     return directions

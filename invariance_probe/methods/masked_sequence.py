@@ -81,7 +81,10 @@ class MaskedSequence(Method, PretextTask):
     examples: ClassVar[str] = "sequences"
 
     def __init__(
-        self, declared: MaskedSequenceDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]
+        self,
+        declared: MaskedSequenceDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
     ) -> None:
         super().__init__()
         self.declared = declared
@@ -89,16 +92,26 @@ class MaskedSequence(Method, PretextTask):
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.mask = nn.Parameter(initial_weight(generators, 1, dimensions, gain=1.0))
         self.inward = StackedLinear(initial_weight(generators, dimensions, width, gain=1.0))
-        self.beside = StackedLinear(initial_weight(generators, declared.position_windows * width, width))
-        self.blocks = nn.ModuleList(Block(width, declared.heads, generators) for _ in range(declared.layers))
+        self.beside = StackedLinear(
+            initial_weight(generators, declared.position_windows * width, width)
+        )
+        self.blocks = nn.ModuleList(
+            Block(width, declared.heads, generators) for _ in range(declared.layers)
+        )
         self.outward = StackedLinear(initial_weight(generators, width, dimensions, gain=1.0))
 
     def contexts(self, latents: Tensor, masked: Tensor) -> Tensor:
         """Read sequences of latents with masked ones hidden: (run, row, time, dim), (run, row, time) -> (run, row, time, dim)."""
         windows, reach = latents.shape[2], self.declared.position_windows // 2
-        seen = torch.where(masked.unsqueeze(3), self.mask.unsqueeze(1), functional.layer_norm(latents, latents.shape[3:]))
+        seen = torch.where(
+            masked.unsqueeze(3),
+            self.mask.unsqueeze(1),
+            functional.layer_norm(latents, latents.shape[3:]),
+        )
         tokens = self.inward(seen.flatten(1, 2)).unflatten(1, (-1, windows))
-        neighbours = taps(functional.pad(tokens, (0, 0, reach, reach)), self.declared.position_windows, 1)
+        neighbours = taps(
+            functional.pad(tokens, (0, 0, reach, reach)), self.declared.position_windows, 1
+        )
         tokens = tokens + self.beside(neighbours.flatten(1, 2)).relu().unflatten(1, (-1, windows))
         for block in self.blocks:
             tokens = block(tokens)
@@ -112,7 +125,9 @@ class MaskedSequence(Method, PretextTask):
         starts = batch.uniform(SPAN_START, rows, windows) < self.declared.span_start
         forced = (batch.uniform(SPAN_FORCED, rows, 1).squeeze(2) * windows).to(torch.int64)
         masked = masked_spans(starts, forced, self.declared.span_windows)
-        numbers = batch.uniform(DISTRACTOR, rows, windows * windows).unflatten(2, (windows, windows))
+        numbers = batch.uniform(DISTRACTOR, rows, windows * windows).unflatten(
+            2, (windows, windows)
+        )
         sought = functional.normalize(torch.roll(latents, latents.shape[1] // 2, dims=1), dim=3)
         found = functional.normalize(self.contexts(latents, masked), dim=3)
         similarity = torch.matmul(found, sought.transpose(2, 3)) / self.declared.temperature
@@ -121,10 +136,14 @@ class MaskedSequence(Method, PretextTask):
     def loss(self, batch: Batch) -> Tensor:
         """Find the latents behind the masks, and keep latents small."""
         similarity, distractors, masked, latents = self.tasks(batch)
-        return masked_info_nce(similarity, distractors, masked) + self.declared.activation * latents.square().mean((1, 2, 3))
+        return masked_info_nce(
+            similarity, distractors, masked
+        ) + self.declared.activation * latents.square().mean((1, 2, 3))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
         """Return the part of masked windows whose own latent is most similar (run,); chance is 1 / (distractors + 1)."""
         similarity, distractors, masked, _ = self.tasks(batch)
-        first = _held_against(similarity, distractors).argmax(3) == torch.arange(similarity.shape[3], device=similarity.device)
+        first = _held_against(similarity, distractors).argmax(3) == torch.arange(
+            similarity.shape[3], device=similarity.device
+        )
         return (first & masked).sum((1, 2)).double() / masked.sum((1, 2))

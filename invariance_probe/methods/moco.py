@@ -23,7 +23,9 @@ EMPTY = -1
 """Window of a place in the queue that nothing was put in yet."""
 
 
-def info_nce(queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float) -> Tensor:
+def info_nce(
+    queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
+) -> Tensor:
     """Return the cross entropy of telling each query's positive from its negatives, averaged over queries (run,); Eq. (1).
 
     A query without any negative has a term of 0.
@@ -40,7 +42,9 @@ def info_nce(queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Ten
         Positive; divides the cosine similarities.
     """
     positive = (queries * positives).sum(2, keepdim=True) / temperature
-    against = torch.bmm(queries / temperature, negatives.transpose(1, 2)).masked_fill(~allowed, -torch.inf)
+    against = torch.bmm(queries / temperature, negatives.transpose(1, 2)).masked_fill(
+        ~allowed, -torch.inf
+    )
     return (torch.cat([positive, against], dim=2).logsumexp(2) - positive.squeeze(2)).mean(1)
 
 
@@ -55,14 +59,27 @@ class MoCo(Method):
     queue: Tensor
     queued: Tensor
 
-    def __init__(self, declared: MoCoDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: MoCoDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
-        self.temperature, self.decay, self.negatives = declared.temperature, declared.key_decay, declared.negatives
+        self.temperature, self.decay, self.negatives = (
+            declared.temperature,
+            declared.key_decay,
+            declared.negatives,
+        )
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
-        self.keys = nn.Sequential(copy.deepcopy(self.encoder), copy.deepcopy(self.projector)).requires_grad_(False)
+        self.keys = nn.Sequential(
+            copy.deepcopy(self.encoder), copy.deepcopy(self.projector)
+        ).requires_grad_(False)
         places = (len(generators), declared.queue)
-        self.register_buffer("queue", torch.zeros(*places, declared.projector[-1], dtype=torch.float64))
+        self.register_buffer(
+            "queue", torch.zeros(*places, declared.projector[-1], dtype=torch.float64)
+        )
         self.register_buffer("queued", torch.full(places, EMPTY))
         self._fresh: tuple[Tensor, Tensor] | None = None
 
@@ -75,12 +92,18 @@ class MoCo(Method):
         known = admissible(self.negatives, batch.timeline, batch.windows, self.queued.clamp_min(0))
         self._fresh = (second, batch.windows.chunk(2, dim=1)[1])
         keys = torch.cat([second, first], dim=1)
-        return info_nce(queries, keys, self.queue, known & (self.queued != EMPTY).unsqueeze(1), self.temperature)
+        return info_nce(
+            queries, keys, self.queue, known & (self.queued != EMPTY).unsqueeze(1), self.temperature
+        )
 
     @torch.no_grad()
     def after_update(self, step: int, steps: int) -> None:
         """Move the key networks towards the query networks (Eq. 2), and put the step's keys in the place of the oldest."""
-        follow(self.keys.parameters(), [*self.encoder.parameters(), *self.projector.parameters()], self.decay)
+        follow(
+            self.keys.parameters(),
+            [*self.encoder.parameters(), *self.projector.parameters()],
+            self.decay,
+        )
         assert self._fresh is not None
         keys, windows = self._fresh
         size = self.queue.shape[1]

@@ -88,8 +88,12 @@ def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tens
     wide = scores.to(torch.float64)
     top = wide.amax(1, keepdim=True)
     raised = (wide - top).exp()
-    without = (raised.sum(1, keepdim=True) - raised).clamp_min(1e-300).log() + top - math.log(batch - 1)  # [i, j]: x_i left out
-    mixed = torch.logaddexp(without + math.log(share), baseline.to(torch.float64).unsqueeze(1) + math.log(1 - share))
+    without = (
+        (raised.sum(1, keepdim=True) - raised).clamp_min(1e-300).log() + top - math.log(batch - 1)
+    )  # [i, j]: x_i left out
+    mixed = torch.logaddexp(
+        without + math.log(share), baseline.to(torch.float64).unsqueeze(1) + math.log(1 - share)
+    )
     together = _strangers(_joint(wide).unsqueeze(1) - mixed).sum((1, 2)) / _pairs(scores)
     apart = (
         (_joint(without) - _joint(mixed)).exp().mean(1)
@@ -101,7 +105,9 @@ def log_mean_of_strangers(scores: Tensor) -> Tensor:
     """Return log of the mean of exp f over all pairs of strangers (run,)."""
     runs, batch, _ = scores.shape
     diagonal = torch.eye(batch, dtype=torch.bool, device=scores.device)
-    return scores.masked_fill(diagonal, -torch.inf).view(runs, -1).logsumexp(1) - math.log(batch * (batch - 1))
+    return scores.masked_fill(diagonal, -torch.inf).view(runs, -1).logsumexp(1) - math.log(
+        batch * (batch - 1)
+    )
 
 
 def _joint(scores: Tensor) -> Tensor:
@@ -109,7 +115,9 @@ def _joint(scores: Tensor) -> Tensor:
 
 
 def _strangers(values: Tensor) -> Tensor:
-    return values.masked_fill(torch.eye(values.shape[1], dtype=torch.bool, device=values.device), 0.0)
+    return values.masked_fill(
+        torch.eye(values.shape[1], dtype=torch.bool, device=values.device), 0.0
+    )
 
 
 def _pairs(scores: Tensor) -> int:
@@ -134,13 +142,21 @@ class Critics(Method):
     memory: Tensor
 
     def __init__(
-        self, bound: Bound, inputs: tuple[int, int], widths: tuple[int, ...], generators: list[np.random.Generator]
+        self,
+        bound: Bound,
+        inputs: tuple[int, int],
+        widths: tuple[int, ...],
+        generators: list[np.random.Generator],
     ) -> None:
         super().__init__()
         self.bound = bound
         self.first = MLP(inputs[0], widths, generators)
         self.second = MLP(inputs[1], widths, generators)
-        self.baseline = MLP(inputs[1], (*widths[:-1], 1), generators) if bound in ("tuba", "interpolated") else None
+        self.baseline = (
+            MLP(inputs[1], (*widths[:-1], 1), generators)
+            if bound in ("tuba", "interpolated")
+            else None
+        )
         self.register_buffer("memory", torch.zeros(len(generators), dtype=torch.float64))
 
     def loss(self, batch: Batch) -> Tensor:
@@ -151,7 +167,11 @@ class Critics(Method):
             return -self._corrected(scores)
         if self.bound == "js":
             return -jensen_shannon(scores)
-        return -bound_of(self.bound, scores, None if self.baseline is None else self.baseline(batch.targets).squeeze(2))
+        return -bound_of(
+            self.bound,
+            scores,
+            None if self.baseline is None else self.baseline(batch.targets).squeeze(2),
+        )
 
     def _corrected(self, scores: Tensor) -> Tensor:
         """Return a value with the gradient of the joint term minus that of the mean exp f over its moving average."""
@@ -167,7 +187,9 @@ class Critics(Method):
         """Return the critics normalised by the statistics of the given pairs (run, row, width)."""
         rows = x.new_full((len(x), 1, x.shape[1]), 1 / x.shape[1])
         baseline = None if self.baseline is None else self.baseline.folded(y, rows)
-        return FrozenCritics(self.bound, self.first.folded(x, rows), self.second.folded(y, rows), baseline)
+        return FrozenCritics(
+            self.bound, self.first.folded(x, rows), self.second.folded(y, rows), baseline
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +206,11 @@ class FrozenCritics:
         """Return the bound's value (run,) on a batch of pairs (run, batch, width)."""
         shape = MLPEncoder()
         scores = _products(MLP.encode(shape, self.first, x), MLP.encode(shape, self.second, y))
-        return bound_of(self.bound, scores, None if self.baseline is None else MLP.encode(shape, self.baseline, y).squeeze(2))
+        return bound_of(
+            self.bound,
+            scores,
+            None if self.baseline is None else MLP.encode(shape, self.baseline, y).squeeze(2),
+        )
 
 
 def _products(first: Tensor, second: Tensor) -> Tensor:

@@ -51,7 +51,9 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
     return torch.where(elsewhere.sum(2, keepdim=True) >= enough, elsewhere, apart)
 
 
-def picked_neighbours(anchors: Tensor, pool: Tensor, allowed: Tensor, count: int, number: Tensor) -> tuple[Tensor, Tensor]:
+def picked_neighbours(
+    anchors: Tensor, pool: Tensor, allowed: Tensor, count: int, number: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return the place of one of each anchor's `count` nearest in the pool (run, anchor), and where there is one, boolean.
 
     Parameters
@@ -65,8 +67,12 @@ def picked_neighbours(anchors: Tensor, pool: Tensor, allowed: Tensor, count: int
     number
         Uniform on (0, 1), to pick by (run, anchor).
     """
-    similarity = torch.bmm(functional.normalize(anchors, dim=2), functional.normalize(pool, dim=2).transpose(1, 2))
-    nearest = similarity.masked_fill(~allowed, -torch.inf).topk(min(count, pool.shape[1]), dim=2).indices
+    similarity = torch.bmm(
+        functional.normalize(anchors, dim=2), functional.normalize(pool, dim=2).transpose(1, 2)
+    )
+    nearest = (
+        similarity.masked_fill(~allowed, -torch.inf).topk(min(count, pool.shape[1]), dim=2).indices
+    )
     among = allowed.sum(2).clamp(1, nearest.shape[2])
     chosen = torch.minimum((number * among).to(torch.int64), among - 1)
     return nearest.gather(2, chosen.unsqueeze(2)).squeeze(2), allowed.any(2)
@@ -105,7 +111,12 @@ class MYOW(Method):
     rises to `mined_weight` over as many steps again. With random partners the mined view is any that may be mined.
     """
 
-    def __init__(self, declared: declared_methods.MYOW, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: declared_methods.MYOW,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.declared = declared
         self.byol = BYOL(declared, shape, generators)
@@ -134,7 +145,11 @@ class MYOW(Method):
 
     def more_state(self) -> dict[str, Tensor]:
         """Return the weight of mined views and the pairs that were last mined."""
-        pairs = {f"{i}.{name}": value for i, pair in enumerate(self._pairs) for name, value in zip(PAIR, pair, strict=True)}
+        pairs = {
+            f"{i}.{name}": value
+            for i, pair in enumerate(self._pairs)
+            for name, value in zip(PAIR, pair, strict=True)
+        }
         return {"weight": torch.tensor(self._weight, dtype=torch.float64), **pairs}
 
     def set_more_state(self, state: Mapping[str, Tensor]) -> None:
@@ -167,12 +182,18 @@ class MYOW(Method):
         """Return the places of the mined views in the pool (run, anchor), and which anchors have one; keep the pairs."""
         assert batch.timeline is not None and batch.windows is not None
         anchors = batch.windows.chunk(2, dim=1)[0]
-        allowed = minable(batch.timeline, anchors, batch.windows, self.declared.gap_s, self.declared.neighbours)
-        number = batch.uniform(PICK, torch.arange(anchors.shape[1], device=anchors.device).expand_as(anchors), 1).squeeze(2)
+        allowed = minable(
+            batch.timeline, anchors, batch.windows, self.declared.gap_s, self.declared.neighbours
+        )
+        number = batch.uniform(
+            PICK, torch.arange(anchors.shape[1], device=anchors.device).expand_as(anchors), 1
+        ).squeeze(2)
         first = seen.representation.chunk(2, dim=1)[0]
         if self.declared.partners == "random":
             places, found = picked_at_random(allowed, number)
         else:
-            places, found = picked_neighbours(first, seen.target_representation, allowed, self.declared.neighbours, number)
+            places, found = picked_neighbours(
+                first, seen.target_representation, allowed, self.declared.neighbours, number
+            )
         self._pairs.append((anchors, torch.where(found, batch.windows.gather(1, places), NOTHING)))
         return places, found

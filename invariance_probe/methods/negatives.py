@@ -12,7 +12,9 @@ from invariance_probe.methods.base import Timeline
 from invariance_probe.study.methods import Negatives
 
 
-def admissible(declared: Negatives, timeline: Timeline, anchors: Tensor, candidates: Tensor) -> Tensor:
+def admissible(
+    declared: Negatives, timeline: Timeline, anchors: Tensor, candidates: Tensor
+) -> Tensor:
     """Say which candidates may be negatives of which anchors (run, anchor, candidate), boolean.
 
     The anchor's own window never may, in whichever view. With `scope` trial only those of the anchor's own stretch may, with session and

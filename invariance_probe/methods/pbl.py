@@ -26,7 +26,9 @@ from invariance_probe.study import methods as declared_methods
 
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
     """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width). Targets get no gradient."""
-    return 2 - 2 * functional.cosine_similarity(predictions, standardised(targets.detach()), dim=-1).flatten(1).mean(1)
+    return 2 - 2 * functional.cosine_similarity(
+        predictions, standardised(targets.detach()), dim=-1
+    ).flatten(1).mean(1)
 
 
 class PBL(Method):
@@ -34,13 +36,20 @@ class PBL(Method):
 
     examples: ClassVar[str] = "sequences"
 
-    def __init__(self, declared: declared_methods.PBL, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: declared_methods.PBL,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.context_windows, self.horizons = declared.context_windows, len(declared.horizons)
         dimensions = declared.encoder.dimensions
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.belief = StackedGRU(dimensions, declared.context_width, generators)
-        self.forwards = MLP(declared.context_width, (*declared.predictor, self.horizons * dimensions), generators)
+        self.forwards = MLP(
+            declared.context_width, (*declared.predictor, self.horizons * dimensions), generators
+        )
         self.backwards = MLP(dimensions, (*declared.predictor, declared.context_width), generators)
 
     def loss(self, batch: Batch) -> Tensor:
@@ -49,7 +58,9 @@ class PBL(Method):
         beliefs = self.belief(latents[:, :, : self.context_windows])[:, :, -1]
         predicted = self.forwards(beliefs).unflatten(2, (self.horizons, -1))
         forward = prediction_loss(predicted, other_view(latents[:, :, self.context_windows :]))
-        reverse = prediction_loss(self.backwards(latents[:, :, self.context_windows - 1]), other_view(beliefs))
+        reverse = prediction_loss(
+            self.backwards(latents[:, :, self.context_windows - 1]), other_view(beliefs)
+        )
         return forward + reverse
 
 

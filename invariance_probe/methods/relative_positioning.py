@@ -39,7 +39,9 @@ class Readout(nn.Module):
 
     def __init__(self, inputs: int, generators: list[np.random.Generator]) -> None:
         super().__init__()
-        self.weight = nn.Parameter(initial_weight(generators, inputs, 1, gain=1.0).transpose(1, 2).contiguous())
+        self.weight = nn.Parameter(
+            initial_weight(generators, inputs, 1, gain=1.0).transpose(1, 2).contiguous()
+        )
         self.bias = nn.Parameter(self.weight.new_zeros(len(generators), 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -53,7 +55,10 @@ class RelativePositioning(Method, PretextTask):
     examples: ClassVar[str] = "positions"
 
     def __init__(
-        self, declared: RelativePositioningDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]
+        self,
+        declared: RelativePositioningDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(declared.encoder, shape, generators)

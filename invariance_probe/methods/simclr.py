@@ -67,7 +67,11 @@ def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLA
     True
     """
     z = functional.normalize(embeddings, dim=2)
-    return contrast(z, temperature, arithmetic.halves) if arithmetic.native else _NTXent.apply(z, temperature, arithmetic)
+    return (
+        contrast(z, temperature, arithmetic.halves)
+        if arithmetic.native
+        else _NTXent.apply(z, temperature, arithmetic)
+    )
 
 
 def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) -> Tensor:
@@ -91,7 +95,9 @@ def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) ->
     contrasted[:, rows, rows] = False
     contrasted[:, rows, partners] = True
     logits = torch.bmm(z / temperature, z.transpose(1, 2))
-    return (logits.masked_fill(~contrasted, -torch.inf).logsumexp(2) - logits[:, rows, partners]).mean(1)
+    return (
+        logits.masked_fill(~contrasted, -torch.inf).logsumexp(2) - logits[:, rows, partners]
+    ).mean(1)
 
 
 class SimCLR(Method):
@@ -101,7 +107,12 @@ class SimCLR(Method):
     window again, as other pairs' second views may when pairs are jittered. Where a model sees several sessions, the rule holds by default too.
     """
 
-    def __init__(self, declared: SimCLRDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: SimCLRDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.temperature = declared.temperature
         self.negatives = declared.negatives

@@ -34,11 +34,18 @@ def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
 class SimSiam(Method):
     """Encoder, a projector that ends in batch norm without scale and shift, and a predictor that is a bottleneck."""
 
-    def __init__(self, declared: SimSiamDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: SimSiamDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.encoder = build_encoder(declared.encoder, shape, generators)
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
-        self.predictor = MLP(declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators)
+        self.predictor = MLP(
+            declared.projector[-1], (*declared.predictor, declared.projector[-1]), generators
+        )
 
     def loss(self, batch: Batch) -> Tensor:
         """Predict the projection of each view from the other."""

@@ -54,7 +54,12 @@ class SupCon(Method):
 
     reads_target = True
 
-    def __init__(self, declared: SupConDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: SupConDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.temperature = declared.temperature
         self.encoder = build_encoder(declared.encoder, shape, generators)
@@ -68,4 +73,6 @@ class SupCon(Method):
                 "supcon contrasts classes, but the target is continuous or circular; use method.kind 'y_aware', which weighs "
                 "positives by how near their targets are, or a categorical target"
             )
-        return supervised_contrast(self.projector(self.encoder(batch.views)), batch.targets, self.temperature)
+        return supervised_contrast(
+            self.projector(self.encoder(batch.views)), batch.targets, self.temperature
+        )

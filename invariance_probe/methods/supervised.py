@@ -32,7 +32,11 @@ class Supervised(Method):
     """One MLP from windows to the target, its representation the last layer but one."""
 
     def __init__(
-        self, declared: SupervisedDeclaration, shape: tuple[int, int], outputs: int, generators: list[np.random.Generator]
+        self,
+        declared: SupervisedDeclaration,
+        shape: tuple[int, int],
+        outputs: int,
+        generators: list[np.random.Generator],
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(declared.encoder.before(outputs), shape, generators)

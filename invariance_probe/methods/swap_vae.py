@@ -50,18 +50,30 @@ class SwapVAE(Method):
 
     reads_counts = True
 
-    def __init__(self, declared: SwapVAEDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: SwapVAEDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
-        self.style, self.weights = declared.style_dimensions, (declared.style_divergence, declared.alignment)
+        self.style, self.weights = (
+            declared.style_dimensions,
+            (declared.style_divergence, declared.alignment),
+        )
         dimensions = declared.encoder.dimensions
         self.encoder = build_encoder(declared.encoder, shape, generators)
-        self.log_variance = StackedLinear(torch.zeros(len(generators), dimensions, self.style, dtype=torch.float64))
+        self.log_variance = StackedLinear(
+            torch.zeros(len(generators), dimensions, self.style, dtype=torch.float64)
+        )
         self.decoder = MLP(dimensions, (*declared.decoder, shape[0] * shape[1]), generators)
 
     def loss(self, batch: Batch) -> Tensor:
         """Weigh swapped and plain reconstructions, the style's divergence and the distance of the contents."""
         representation = self.encoder(batch.views)
-        content, mean = representation.split([representation.shape[2] - self.style, self.style], dim=2)
+        content, mean = representation.split(
+            [representation.shape[2] - self.style, self.style], dim=2
+        )
         log_variance = self.log_variance(representation)
         style = mean + (log_variance / 2).exp() * self._noise(batch, mean)
         first, second = content.chunk(2, dim=1)
@@ -71,7 +83,10 @@ class SwapVAE(Method):
         counts = self._counts(batch).to(rates.dtype).flatten(2)
         divergence, alignment = self.weights
         return (
-            2 * poisson_loss(rates, torch.cat([counts, counts], dim=1))  # the mean over four reconstructions of a pair, twice
+            2
+            * poisson_loss(
+                rates, torch.cat([counts, counts], dim=1)
+            )  # the mean over four reconstructions of a pair, twice
             + divergence * divergence_from_normal(mean, log_variance)
             + alignment * regression_loss(first, second)
         )

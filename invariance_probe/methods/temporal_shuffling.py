@@ -49,15 +49,21 @@ class UnsignedReadout(nn.Module):
 class SignedReadout(nn.Module):
     """A network of the signed steps less the same network of the reverse's steps, so that a reversed triplet has the opposite logit."""
 
-    def __init__(self, dimensions: int, widths: tuple[int, ...], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self, dimensions: int, widths: tuple[int, ...], generators: list[np.random.Generator]
+    ) -> None:
         super().__init__()
         sizes = (2 * dimensions, *widths)
-        self.hidden = nn.Sequential(*(LinearBatchNormReLU(initial_weight(generators, a, b)) for a, b in pairwise(sizes)))
+        self.hidden = nn.Sequential(
+            *(LinearBatchNormReLU(initial_weight(generators, a, b)) for a, b in pairwise(sizes))
+        )
         self.last = Readout(widths[-1], generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
         """Return logits of running forwards in time."""
-        forwards, backwards = self.last(self.hidden(torch.cat(signed_steps(triplets), dim=1))).chunk(2, dim=1)
+        forwards, backwards = self.last(
+            self.hidden(torch.cat(signed_steps(triplets), dim=1))
+        ).chunk(2, dim=1)
         return forwards - backwards
 
 
@@ -67,13 +73,18 @@ class TemporalShuffling(Method, PretextTask):
     examples: ClassVar[str] = "triplets"
 
     def __init__(
-        self, declared: TemporalShufflingDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]
+        self,
+        declared: TemporalShufflingDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
     ) -> None:
         super().__init__()
         self.encoder = build_encoder(declared.encoder, shape, generators)
         dimensions = declared.encoder.dimensions
         self.readout: nn.Module = (
-            SignedReadout(dimensions, declared.head, generators) if declared.signed else UnsignedReadout(dimensions, generators)
+            SignedReadout(dimensions, declared.head, generators)
+            if declared.signed
+            else UnsignedReadout(dimensions, generators)
         )
 
     def answers(self, batch: Batch) -> tuple[Tensor, Tensor]:

@@ -37,7 +37,12 @@ def covariance_loss(z: Tensor) -> Tensor:
 class VICReg(Method):
     """Encoder and expander under the three terms of Eq. (6)."""
 
-    def __init__(self, declared: VICRegDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: VICRegDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.weights = (declared.invariance, declared.variance, declared.covariance)
         self.encoder = build_encoder(declared.encoder, shape, generators)
@@ -48,7 +53,8 @@ class VICReg(Method):
         first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
         invariance, variance, covariance = self.weights
         return (
-            invariance * (first - second).square().mean((1, 2))  # Eq. (5), averaged over the width too
+            invariance
+            * (first - second).square().mean((1, 2))  # Eq. (5), averaged over the width too
             + variance * (variance_loss(first) + variance_loss(second)) / 2
             + covariance * (covariance_loss(first) + covariance_loss(second))
         )

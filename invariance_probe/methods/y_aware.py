@@ -26,7 +26,9 @@ def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
     return (distances / (-2 * bandwidth**2)).masked_fill(itself, -torch.inf).softmax(2)
 
 
-def y_aware_info_nce(embeddings: Tensor, targets: Tensor, temperature: float, bandwidth: float) -> Tensor:
+def y_aware_info_nce(
+    embeddings: Tensor, targets: Tensor, temperature: float, bandwidth: float
+) -> Tensor:
     """Return the y-aware InfoNCE of each run (run,), averaged over anchors; Eq. (3), without the constant log n.
 
     Anchors and what they are held against are all rows but the anchor itself, as in supervised contrast, which it equals for classes.
@@ -43,7 +45,9 @@ def y_aware_info_nce(embeddings: Tensor, targets: Tensor, temperature: float, ba
         Standard deviation of the Gaussian kernel, in standard deviations of the target.
     """
     classes = targets.dtype == torch.int64
-    weights = class_weights(targets, embeddings.dtype) if classes else kernel_weights(targets, bandwidth)
+    weights = (
+        class_weights(targets, embeddings.dtype) if classes else kernel_weights(targets, bandwidth)
+    )
     return weighted_contrast(embeddings, weights, temperature)
 
 
@@ -52,7 +56,12 @@ class YAware(Method):
 
     reads_target = True
 
-    def __init__(self, declared: YAwareDeclaration, shape: tuple[int, int], generators: list[np.random.Generator]) -> None:
+    def __init__(
+        self,
+        declared: YAwareDeclaration,
+        shape: tuple[int, int],
+        generators: list[np.random.Generator],
+    ) -> None:
         super().__init__()
         self.temperature, self.bandwidth = declared.temperature, declared.bandwidth
         self.encoder = build_encoder(declared.encoder, shape, generators)

@@ -69,4 +69,8 @@ def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
         if isinstance(value, dict):
             yield from _odd_widths(value)
         elif name in _WIDTHS:
-            yield from (width for width in (value if isinstance(value, tuple) else (value,)) if width % LANES)
+            yield from (
+                width
+                for width in (value if isinstance(value, tuple) else (value,))
+                if width % LANES
+            )

@@ -21,7 +21,9 @@ LARGEST_R2 = 0.999
 BEATS_FLOOR = 4.0
 """A session has a K where its decoder beats the floor by more than this many standard errors."""
 
-CurveName = Literal["gained", "lost", "lost: most harm now", "lost: by own R2", "lost: in order of gain", "random"]
+CurveName = Literal[
+    "gained", "lost", "lost: most harm now", "lost: by own R2", "lost: in order of gain", "random"
+]
 """Dropping curves: units gained most useful first; lost in the order that is scored in each fold; lost in each of the three
 orders; and lost at random."""
 Scale = Literal["r2", "information"]
@@ -382,7 +384,11 @@ class CodeFigures:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> "CodeFigures":
         """Read what `to_json` wrote."""
-        values = {name: _tuples(value) for name, value in data.items() if name not in ("whole", "deleted", "distinct")}
+        values = {
+            name: _tuples(value)
+            for name, value in data.items()
+            if name not in ("whole", "deleted", "distinct")
+        }
         distinct = data.get("distinct")
         return cls(
             **values,
@@ -410,9 +416,17 @@ def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
 
 
 def _errors(data: Mapping[str, Any]) -> HeldOutErrors:
-    values = {name: _tuples(value) for name, value in data.items() if name not in ("curves", "corruptions")}
-    curves = tuple(DroppingCurve(**{k: _tuples(v) for k, v in curve.items()}) for curve in data["curves"])
-    found = tuple(CorruptionErrors(**{k: _tuples(v) for k, v in one.items()}) for one in data["corruptions"])
+    values = {
+        name: _tuples(value)
+        for name, value in data.items()
+        if name not in ("curves", "corruptions")
+    }
+    curves = tuple(
+        DroppingCurve(**{k: _tuples(v) for k, v in curve.items()}) for curve in data["curves"]
+    )
+    found = tuple(
+        CorruptionErrors(**{k: _tuples(v) for k, v in one.items()}) for one in data["corruptions"]
+    )
     return HeldOutErrors(**values, curves=curves, corruptions=found)
 
 

@@ -48,7 +48,12 @@ def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Conditio
         for dose in sorted({h.dose for h in study.hypotheses if h.axis == axis})
         for name in study.controls
     ]
-    return tuple(Condition(found[2], found[0], found[1], arm) for found in strong if found for arm in ARMS_OF_A_CONTROL)
+    return tuple(
+        Condition(found[2], found[0], found[1], arm)
+        for found in strong
+        if found
+        for arm in ARMS_OF_A_CONTROL
+    )
 
 
 def corruptions_of(study: Study) -> tuple[Condition, ...]:
@@ -69,7 +74,11 @@ def uncorrupted() -> Condition:
 def _corruption(views: Views, path: str, dose: float) -> Views:
     """Return views with nothing but one swept transform or adversary: no pairing, no base, no other transform."""
     kind = path.split(".")[0]
-    adversary = views.adversary if views.adversary is not None and views.adversary.kind == kind else None
+    adversary = (
+        views.adversary if views.adversary is not None and views.adversary.kind == kind else None
+    )
     transforms = tuple(t for t in views.transforms if t.kind == kind)
-    alone = Views(pairing=TimeJitter(), base=NoSplitting(), transforms=transforms, adversary=adversary)
+    alone = Views(
+        pairing=TimeJitter(), base=NoSplitting(), transforms=transforms, adversary=adversary
+    )
     return alone.at(path, dose) if transforms or adversary else alone

@@ -75,11 +75,16 @@ class Counted:
         reasons = []
         if not low <= use.dose <= high:
             reasons.append(f"{self.axis} = {use.dose:g} (calibrated: {low:g} to {high:g})")
-        for name, got, known in (("targets", use.target, self.targets), ("the base", use.base, self.bases)):
+        for name, got, known in (
+            ("targets", use.target, self.targets),
+            ("the base", use.base, self.bases),
+        ):
             if got not in known:
                 reasons.append(f"{name} {got!r} (calibrated: {', '.join(map(repr, known))})")
         if use.sessions < self.fewest_sessions:
-            reasons.append(f"studies of {use.sessions} sessions (calibrated: from {self.fewest_sessions})")
+            reasons.append(
+                f"studies of {use.sessions} sessions (calibrated: from {self.fewest_sessions})"
+            )
         return reasons
 
 
@@ -158,7 +163,10 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
 def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
     """Return which settings of a method lie outside of its licence."""
     assert isinstance(licence.example, TrainedMethod)
-    used = [("method", name, getattr(method, name), getattr(licence.example, name)) for name in licence.fixed]
+    used = [
+        ("method", name, getattr(method, name), getattr(licence.example, name))
+        for name in licence.fixed
+    ]
     used.append(("encoder", "kind", method.encoder.kind, licence.example.encoder.kind))
     reasons = _departures(used)
     fewest, most = licence.dimensions
@@ -170,7 +178,12 @@ def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
 def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
     """Return which settings of the training lie outside of a licence."""
     default = Optimisation()
-    reasons = _departures([("training", name, getattr(optimisation, name), getattr(default, name)) for name in _AS_BY_DEFAULT])
+    reasons = _departures(
+        [
+            ("training", name, getattr(optimisation, name), getattr(default, name))
+            for name in _AS_BY_DEFAULT
+        ]
+    )
     reasons += [
         f"training.{name} = {getattr(optimisation, name):g} (calibrated: {low:g} to {high:g})"
         for name, (low, high) in licence.within.items()
@@ -179,22 +192,36 @@ def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
     used_by = (optimisation.kernels, optimisation.precision)
     if used_by not in licence.arithmetic:
         known = ", ".join(" ".join(pair) for pair in licence.arithmetic)
-        reasons.append(f"training.kernels {used_by[0]} with precision {used_by[1]} (calibrated: {known})")
+        reasons.append(
+            f"training.kernels {used_by[0]} with precision {used_by[1]} (calibrated: {known})"
+        )
     return reasons
 
 
 def _departures(used: list[tuple[str, str, Any, Any]]) -> list[str]:
-    return [f"{of}.{name} = {_said(got)} (calibrated: {_said(known)})" for of, name, got, known in used if got != known]
+    return [
+        f"{of}.{name} = {_said(got)} (calibrated: {_said(known)})"
+        for of, name, got, known in used
+        if got != known
+    ]
 
 
 def _said(value: Any) -> str:
-    return canonical_json(value.model_dump(mode="json")) if isinstance(value, Declaration) else str(value)
+    return (
+        canonical_json(value.model_dump(mode="json"))
+        if isinstance(value, Declaration)
+        else str(value)
+    )
 
 
 def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
     """Return the findings of learning that a licensed method may come to about a use."""
     licence = LICENCES.get(method.kind)
-    return () if licence is None else next((one.findings for one in licence.counted if one.axis == use.axis), ())
+    return (
+        ()
+        if licence is None
+        else next((one.findings for one in licence.counted if one.axis == use.axis), ())
+    )
 
 
 def other_methods(method: Method) -> list[tuple[Method, Optimisation]]:
@@ -204,5 +231,7 @@ def other_methods(method: Method) -> list[tuple[Method, Optimisation]]:
         if kind != method.kind:
             assert isinstance(licence.example, TrainedMethod)
             encoder = getattr(method, "encoder", licence.example.encoder)
-            found.append((licence.example.model_copy(update={"encoder": encoder}), licence.optimisation))
+            found.append(
+                (licence.example.model_copy(update={"encoder": encoder}), licence.optimisation)
+            )
     return found

@@ -13,7 +13,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 
-from invariance_probe.plan.conditions import Condition, conditions_of, controls_beside, corruptions_of, uncorrupted
+from invariance_probe.plan.conditions import (
+    Condition,
+    conditions_of,
+    controls_beside,
+    corruptions_of,
+    uncorrupted,
+)
 from invariance_probe.plan.recipes import PlannedPanel, panel_of
 from invariance_probe.plan.run import Run
 from invariance_probe.plan.settings import Setting, a_third_of, settings_of
@@ -36,12 +42,25 @@ from invariance_probe.study.baselines import (
 )
 from invariance_probe.study.design import Window
 from invariance_probe.study.encoders import MLPEncoder
-from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection, Examination
+from invariance_probe.study.examinations import (
+    ByClass,
+    Comparison,
+    Corruption,
+    Detection,
+    Examination,
+)
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
-from invariance_probe.study.session import THESE_RECORDINGS, OtherSession, Session, companions_of, covers, scope_of
+from invariance_probe.study.session import (
+    THESE_RECORDINGS,
+    OtherSession,
+    Session,
+    companions_of,
+    covers,
+    scope_of,
+)
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
@@ -73,7 +92,9 @@ class Plan:
     def panels(self) -> dict[str, PlannedPanel]:
         """The training recipes of every hypothesis on a dose, by its id."""
         own = self.settings[0]
-        return {h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims}
+        return {
+            h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims
+        }
 
     @cached_property
     def methods(self) -> frozenset[str]:
@@ -87,7 +108,9 @@ class Plan:
         for hypothesis in self.study.hypotheses:
             if covers(hypothesis, session):
                 for setting, conditions in self._beside[hypothesis.id]:
-                    wanted.setdefault(setting.label, (setting, {}))[1].update(dict.fromkeys(conditions))
+                    wanted.setdefault(setting.label, (setting, {}))[1].update(
+                        dict.fromkeys(conditions)
+                    )
         for setting, found in wanted.values():
             yield setting, tuple(found)
 
@@ -95,7 +118,10 @@ class Plan:
     def _beside(self) -> dict[str, tuple[tuple[Setting, tuple[Condition, ...]], ...]]:
         """The settings that every hypothesis is judged under beside the declared one, with their conditions, by its id."""
         return {
-            h.id: tuple((setting, tuple(self._conditions_at(h, setting))) for setting in self._settings_beside(h))
+            h.id: tuple(
+                (setting, tuple(self._conditions_at(h, setting)))
+                for setting in self._settings_beside(h)
+            )
             for h in self.study.hypotheses
         }
 
@@ -106,17 +132,26 @@ class Plan:
             if not self.study.quick:
                 yield a_third_of(own)
             return
-        recipes = [recipe.setting for recipe in self.panels[hypothesis.id].computed if recipe.setting is not None]
+        recipes = [
+            recipe.setting
+            for recipe in self.panels[hypothesis.id].computed
+            if recipe.setting is not None
+        ]
         yield from recipes[1:]
         if self.study.is_jitter(hypothesis.axis):
             yield from map(a_third_of, recipes)
 
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
         """Yield the identity dose, and the arms at the primary dose that a hypothesis compares."""
-        arms = ("mined", *hypothesis.controls) if isinstance(hypothesis, Contrast) else ("independent", "shared")
+        arms = (
+            ("mined", *hypothesis.controls)
+            if isinstance(hypothesis, Contrast)
+            else ("independent", "shared")
+        )
         for condition in conditions_of(self.study, setting):
             if not condition.axis or (
-                (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose) and condition.arm in arms
+                (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose)
+                and condition.arm in arms
             ):
                 yield condition
 
@@ -125,7 +160,9 @@ class Plan:
         """The identity dose, and the independent and shared arms of every hypothesis's primary dose."""
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
         return tuple(
-            c for c in self.conditions if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared"))
+            c
+            for c in self.conditions
+            if c.axis == "" or ((c.axis, c.dose) in wanted and c.arm in ("independent", "shared"))
         )
 
     @cached_property
@@ -146,13 +183,18 @@ class Plan:
     def controls(self) -> tuple[Condition, ...]:
         """The specificity controls of all hypotheses; they stand beside, in no verdict."""
         axes = dict.fromkeys(hypothesis.axis for hypothesis in self.study.hypotheses)
-        return tuple(dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis)))
+        return tuple(
+            dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis))
+        )
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
         """Runs that need no SSL, for every session."""
         own = [run for session in self.sessions for run in self._session_baselines(session)]
-        return (*own, *(run for session in self.planted for run in self._planted_baselines(session)))
+        return (
+            *own,
+            *(run for session in self.planted for run in self._planted_baselines(session)),
+        )
 
     @cached_property
     def grid(self) -> tuple[Run, ...]:
@@ -247,27 +289,52 @@ class Plan:
     def _session_baselines(self, session: Session) -> Iterator[Run]:
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
-        dimensions = study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
+        dimensions = (
+            study.method.dimensions if isinstance(study.method, LinearSSL) else encoder.dimensions
+        )
         clean = uncorrupted()
         messengers = (asked for asked in study.measurements if isinstance(asked, Messengers))
-        asked = (self._null(session), self._code(session), TestLag(), *(() if study.quick else (Leak(),)), *messengers)
+        asked = (
+            self._null(session),
+            self._code(session),
+            TestLag(),
+            *(() if study.quick else (Leak(),)),
+            *messengers,
+        )
         for measurement in asked:
             yield self._run(session, measurement, None)
         for axis in study.axes:
             if study.is_jitter(axis.path):
                 for dose in study.doses_of(axis.path):
-                    moved = Condition(Views(pairing=study.views.pairing).at(axis.path, dose), axis.path, dose)
+                    moved = Condition(
+                        Views(pairing=study.views.pairing).at(axis.path, dose), axis.path, dose
+                    )
                     yield self._run(session, Persistence(), None, condition=moved)
         for fold in range(study.folds.count):
             yield self._run(session, Raw(), fold)
             if session.activity_kind == "counts":
                 yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):  # linear SSL reads single bins
-                yield self._run(session, LinearSSL(dimensions=dimensions), fold, condition=self.conditions[0], setting=BESIDE)
+            if study.window.length_bins == 1 and has_closed_form(
+                self.conditions[0].views
+            ):  # linear SSL reads single bins
+                yield self._run(
+                    session,
+                    LinearSSL(dimensions=dimensions),
+                    fold,
+                    condition=self.conditions[0],
+                    setting=BESIDE,
+                )
             for seed in range(study.training.seeds):
                 yield self._run(session, Untrained(encoder=encoder), fold, seed)
-                yield self._run(session, Supervised(encoder=encoder), fold, seed, study.training.optimisation(), clean)
+                yield self._run(
+                    session,
+                    Supervised(encoder=encoder),
+                    fold,
+                    seed,
+                    study.training.optimisation(),
+                    clean,
+                )
 
     def _null(self, session: Session) -> AnyMethod:
         """Return the measurement of the study's null in one session."""
@@ -291,9 +358,15 @@ class Plan:
         Blocks are left out in turn only where some claim is about these recordings alone: over a
         population the sessions themselves say how much they vary.
         """
-        about = [h for h in self.study.hypotheses if session.source.kind == "planted" or covers(h, session)]
+        about = [
+            h
+            for h in self.study.hypotheses
+            if session.source.kind == "planted" or covers(h, session)
+        ]
         scopes = {scope_of([one.subject for one in self.covered(h)]) for h in about}
-        corruptions = tuple(CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self.corruptions)
+        corruptions = tuple(
+            CodeCorruption(axis=c.axis, dose=c.dose, views=c.views) for c in self.corruptions
+        )
         return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
     def _trained(self, session: Session) -> Iterator[Run]:
@@ -301,17 +374,27 @@ class Plan:
             yield from self._repeated(session, setting, conditions_of(self.study, setting))
         own = self.settings[0]
         yield from self._repeated(session, own, self.controls)
-        if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(own.method, LinearSSL):
-            yield from self._repeated(session, own, self.conditions[:1], offset=self.study.training.seeds)  # the A/A control
+        if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(
+            own.method, LinearSSL
+        ):
+            yield from self._repeated(
+                session, own, self.conditions[:1], offset=self.study.training.seeds
+            )  # the A/A control
         for setting, conditions in self.recipes_of(session):
             yield from self._repeated(session, setting, conditions)
 
-    def _repeated(self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0) -> Iterator[Run]:
+    def _repeated(
+        self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0
+    ) -> Iterator[Run]:
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
-            first = self._run(session, method, 0, offset, setting.optimisation, condition, setting.label)
+            first = self._run(
+                session, method, 0, offset, setting.optimisation, condition, setting.label
+            )
             if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
-                first = first.model_copy(update={"companions": companions_of(session, self.sessions, pool)})
+                first = first.model_copy(
+                    update={"companions": companions_of(session, self.sessions, pool)}
+                )
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):
                     yield first.model_copy(update={"seed": seed, "fold": fold})
@@ -325,7 +408,10 @@ class Plan:
         for condition in self.conditions if asked else ():
             if condition.arm not in ("none", "independent") or condition.axis not in ("", *asked):
                 continue
-            wanted = {seed: tuple(self._examinations(condition, seed, asked)) for seed in range(self.study.training.seeds)}
+            wanted = {
+                seed: tuple(self._examinations(condition, seed, asked))
+                for seed in range(self.study.training.seeds)
+            }
             for run in self._repeated(session, self.settings[0], (condition,)):
                 for examination in wanted[run.seed]:
                     yield run.model_copy(update={"examination": examination})
@@ -338,7 +424,9 @@ class Plan:
                 optimisation = asked.of.optimisation(training.optimisation())
                 for seed in range(training.seeds):
                     for fold in range(self.study.folds.count):
-                        yield self._run(session, asked, fold, seed, optimisation, self.conditions[0])
+                        yield self._run(
+                            session, asked, fold, seed, optimisation, self.conditions[0]
+                        )
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
@@ -350,10 +438,14 @@ class Plan:
             for c in self.corruptions
         }  # fmt: skip
 
-    def _examinations(self, condition: Condition, seed: int, asked: dict[str, set[float]]) -> Iterator[Examination]:
+    def _examinations(
+        self, condition: Condition, seed: int, asked: dict[str, set[float]]
+    ) -> Iterator[Examination]:
         """Yield what is asked of one encoder, given the primary doses of every axis; of a quick study what verdicts show."""
         study = self.study
-        for path in [path for path in asked if condition.axis in ("", path) and study.corrupts(path)]:
+        for path in [
+            path for path in asked if condition.axis in ("", path) and study.corrupts(path)
+        ]:
             for dose in study.doses_of(path):
                 corruption, detection = self._tests[path, dose]
                 primary = dose in asked[path] and (not condition.axis or condition.dose == dose)
@@ -365,9 +457,13 @@ class Plan:
             return
         if condition.axis:
             yield Comparison(seed=seed)
-        elif not isinstance(study.method, LinearSSL):  # the A/A control's encoders: how alike two seeds are
+        elif not isinstance(
+            study.method, LinearSSL
+        ):  # the A/A control's encoders: how alike two seeds are
             yield Comparison(seed=seed + study.training.seeds)
-        if study.target.kind == "categorical" and (not condition.axis or condition.dose in asked[condition.axis]):
+        if study.target.kind == "categorical" and (
+            not condition.axis or condition.dose in asked[condition.axis]
+        ):
             yield ByClass()
 
 
@@ -387,6 +483,8 @@ def _bare(method: AnyMethod) -> AnyMethod:
     """Return a method without what it changes of the training, which stands in the run's optimisation."""
     if isinstance(method, Reliance):
         return method.model_copy(update={"of": _bare(method.of)})
-    if isinstance(method, TrainedMethod) and not (method.training is None and method.preset is None):
+    if isinstance(method, TrainedMethod) and not (
+        method.training is None and method.preset is None
+    ):
         return method.model_copy(update={"training": None, "preset": None})
     return method

@@ -10,9 +10,20 @@ from typing import Any
 
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
-from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedPolicy, WorstOfMasks
+from invariance_probe.study.adversaries import (
+    AdversarialNoise,
+    AscendedMask,
+    LearnedPolicy,
+    WorstOfMasks,
+)
 from invariance_probe.study.baselines import Code
-from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder, TransformerEncoder
+from invariance_probe.study.encoders import (
+    ConvolutionEncoder,
+    Encoder,
+    GRUEncoder,
+    MLPEncoder,
+    TransformerEncoder,
+)
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.transforms import is_idle
 
@@ -46,7 +57,11 @@ PENALTIES_S = 9e-11
 def core_seconds(plan: Plan) -> float:
     """Return roughly how many seconds of one core all trainings of a plan take."""
     units = {session.name: session.units for session in (*plan.sessions, *plan.planted)}
-    return sum(updates(run, units[run.session]) * step_seconds(run, units[run.session]) for run in plan.runs if run.steps)
+    return sum(
+        updates(run, units[run.session]) * step_seconds(run, units[run.session])
+        for run in plan.runs
+        if run.steps
+    )
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
@@ -82,7 +97,10 @@ def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
     inner = pairs + (math.comb(asked.blocks, 3) if asked.jackknife else 0)
     masks = MASKS_S[0] + MASKS_S[1] * columns**3
     seconds = parts * (PART_S * columns**3 + UNIT_S * columns + masks * len(asked.corruptions))
-    blind = asked.draws * windows * columns * (DRAWN_S + MOMENT_S * columns) + inner * PENALTIES_S * columns**3
+    blind = (
+        asked.draws * windows * columns * (DRAWN_S + MOMENT_S * columns)
+        + inner * PENALTIES_S * columns**3
+    )
     return seconds + MOMENT_S * windows * columns**2 + blind * len(asked.corruptions)
 
 
@@ -94,11 +112,16 @@ def updates(run: Run, units: int) -> float:
 
 def step_seconds(run: Run, units: int) -> float:
     """Return roughly how many seconds of one core a training step of a run takes, on activity of so many units."""
-    optimisation, method = run.optimisation, run.method.of if isinstance(run.method, Reliance) else run.method
+    optimisation, method = (
+        run.optimisation,
+        run.method.of if isinstance(run.method, Reliance) else run.method,
+    )
     assert optimisation is not None
     rows = 2 * optimisation.batch_size
     others = 0 if run.companions is None else len(run.companions.sessions)
-    products = encoder_products(getattr(method, "encoder", MLPEncoder()), run.window.length_bins, units * (1 + others))
+    products = encoder_products(
+        getattr(method, "encoder", MLPEncoder()), run.window.length_bins, units * (1 + others)
+    )
     products += _products((_dimensions(method), *getattr(method, "projector", ())))
     seconds = FIXED_S + rows * products * PRODUCT_S + rows**2 * SIMILARITY_S
     faster = KERNELS.get((optimisation.kernels, optimisation.precision), 1.0)
@@ -118,7 +141,9 @@ def _passes(run: Run) -> float:
         return adversary.ascents
     if isinstance(adversary, LearnedPolicy):
         return adversary.draws
-    return 3.0 if adversary.sees == "window" else 1.0  # numbers and a network for every unit of every window
+    return (
+        3.0 if adversary.sees == "window" else 1.0
+    )  # numbers and a network for every unit of every window
 
 
 def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
@@ -132,7 +157,9 @@ def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
     if isinstance(encoder, ConvolutionEncoder):
         return _of_convolutions(encoder, bins, units)
     if isinstance(encoder, GRUEncoder):
-        return 3 * bins * encoder.width * (units + encoder.width) + encoder.width * encoder.dimensions
+        return (
+            3 * bins * encoder.width * (units + encoder.width) + encoder.width * encoder.dimensions
+        )
     if isinstance(encoder, TransformerEncoder):
         width = encoder.width
         block = (

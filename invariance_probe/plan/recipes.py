@@ -87,12 +87,22 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
     """
     declared = PlannedRecipe(DECLARED, own)
     if study.quick:
-        return PlannedPanel((declared,), "the study is quick, so only the declared recipe is judged", "the study is quick")
+        return PlannedPanel(
+            (declared,),
+            "the study is quick, so only the declared recipe is judged",
+            "the study is quick",
+        )
     if hypothesis.about_units:
-        return PlannedPanel((declared,), "a prediction about units needs no panel", "a prediction about units needs none")
+        return PlannedPanel(
+            (declared,),
+            "a prediction about units needs no panel",
+            "a prediction about units needs none",
+        )
     use = use_of(study, hypothesis, sessions)
     if reasons := unlicensed(own.method, own.optimisation, use):
-        return PlannedPanel((declared,), "the declared recipe has no licence, so no panel is trained", reasons[0])
+        return PlannedPanel(
+            (declared,), "the declared recipe has no licence, so no panel is trained", reasons[0]
+        )
     assert own.optimisation is not None
     second = second_method(own, use)
     one_method = "" if second else "no second method is licensed for this study"
@@ -100,7 +110,9 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
         chosen = [_own_recipe(study, own, recipe) for recipe in study.panel.recipes]
         return PlannedPanel((declared, *chosen), study.panel.because, one_method)
     others = [PlannedRecipe(OTHER, second)] if second else []
-    return PlannedPanel((declared, _longer(own), _wider(own), *others), "the default panel", one_method)
+    return PlannedPanel(
+        (declared, _longer(own), _wider(own), *others), "the default panel", one_method
+    )
 
 
 def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
@@ -137,9 +149,13 @@ def _wider(own: Setting) -> PlannedRecipe:
     now, most = own.method.encoder.dimensions, LICENCES[own.method.kind].dimensions[1]
     dimensions = min(DIMENSIONS * now, most)
     if dimensions < LEAST_DIMENSIONS * now:
-        reason = f"{most} dimensions are licensed, less than {LEAST_DIMENSIONS} times the declared {now}"
+        reason = (
+            f"{most} dimensions are licensed, less than {LEAST_DIMENSIONS} times the declared {now}"
+        )
         return PlannedRecipe(WIDER, None, reason)
-    return PlannedRecipe(WIDER, replace(own, label=label_of(WIDER), method=own.method.with_dimensions(dimensions)))
+    return PlannedRecipe(
+        WIDER, replace(own, label=label_of(WIDER), method=own.method.with_dimensions(dimensions))
+    )
 
 
 def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
@@ -153,13 +169,21 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     else:
         licence = LICENCES.get(method.kind)
         arithmetic = {"kernels": common.kernels, "precision": common.precision}
-        start = licence.optimisation.model_copy(update=arithmetic) if licence else method.optimisation(common)
+        start = (
+            licence.optimisation.model_copy(update=arithmetic)
+            if licence
+            else method.optimisation(common)
+        )
     assert start is not None
-    setting = replace(own, label=label_of(recipe.name), method=method, optimisation=recipe.training.applied(start))
+    setting = replace(
+        own, label=label_of(recipe.name), method=method, optimisation=recipe.training.applied(start)
+    )
     return PlannedRecipe(recipe.name, setting)
 
 
-def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iterator[tuple[Place, Any, str]]:
+def panel_problems(
+    study: Study, own: Setting, sessions: dict[str, int]
+) -> Iterator[tuple[Place, Any, str]]:
     """Yield what a study's own panel lacks, or may not hold, for a hypothesis.
 
     Parameters
@@ -182,12 +206,28 @@ def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iter
         yield from _lacking(own, chosen, use)
 
 
-def _lacking(own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use) -> Iterator[tuple[Place, Any, str]]:
+def _lacking(
+    own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use
+) -> Iterator[tuple[Place, Any, str]]:
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
-    settings = [recipe.setting for recipe in chosen if recipe.setting is not None and recipe.setting.optimisation]
-    if not any(one.method.kind == own.method.kind and one.optimisation.steps >= needed for one in settings):  # type: ignore[union-attr]
-        yield ("panel", "recipes"), len(chosen), f"no recipe of {own.method.kind} makes {needed} steps or more; add one"
+    settings = [
+        recipe.setting
+        for recipe in chosen
+        if recipe.setting is not None and recipe.setting.optimisation
+    ]
+    if not any(
+        one.method.kind == own.method.kind and one.optimisation.steps >= needed for one in settings
+    ):  # type: ignore[union-attr]
+        yield (
+            ("panel", "recipes"),
+            len(chosen),
+            f"no recipe of {own.method.kind} makes {needed} steps or more; add one",
+        )
     if second_method(own, use) and all(one.method.kind == own.method.kind for one in settings):
         names = ", ".join(method.kind for method, _ in other_methods(own.method))
-        yield ("panel", "recipes"), len(chosen), f"no recipe of another licensed method ({names}); add one"
+        yield (
+            ("panel", "recipes"),
+            len(chosen),
+            f"no recipe of another licensed method ({names}); add one",
+        )

@@ -82,7 +82,9 @@ def read_registration(path: Path) -> dict[str, Any] | None:
         ):
             raise TypeError("sha256, study or sessions is of another type")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise StudyError(f"{path} is not a registration ({error}); restore it, or delete it to go on unregistered") from None
+        raise StudyError(
+            f"{path} is not a registration ({error}); restore it, or delete it to go on unregistered"
+        ) from None
     return found
 
 
@@ -104,14 +106,23 @@ def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...
 def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
     frozen = {name: value for name, value in registration.items() if name != "sha256"}
     if sha256_of(frozen) != registration["sha256"]:
-        yield "", "the registration was changed after it was written: its hash does not fit its content"
+        yield (
+            "",
+            "the registration was changed after it was written: its hash does not fit its content",
+        )
     if registration.get("algorithm_version") != ALGORITHM_VERSION:
-        yield "", f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}"
+        yield (
+            "",
+            f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}",
+        )
     now = _normal(plan.study.model_dump(mode="json"))
     try:  # a setting that came later has its default in an older registration
         then = _normal(Study.model_validate(registration["study"]).model_dump(mode="json"))
     except ValidationError as error:
-        yield "", f"the registered study can no longer be read ({error.error_count()} errors): it was made for another version"
+        yield (
+            "",
+            f"the registered study can no longer be read ({error.error_count()} errors): it was made for another version",
+        )
         return
     for name in sorted((then.keys() | now.keys()) - _OF_EACH_CLAIM - _WORDS):
         for path, old, new in _differences(name, then.get(name), now.get(name)):
@@ -133,7 +144,10 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
             yield own, f"{path} was registered as {_said(old)}, now {_said(new)}"
         axis = claim["axis"]
         if sorted(old_doses.get(axis, [])) != sorted(new_doses.get(axis, [])):
-            yield own, f"the doses of {axis} were registered as {_said(old_doses.get(axis))}, now {_said(new_doses.get(axis))}"
+            yield (
+                own,
+                f"the doses of {axis} were registered as {_said(old_doses.get(axis))}, now {_said(new_doses.get(axis))}",
+            )
     for gone in sorted(registered.keys() - {claim["id"] for claim in now["hypotheses"]}):
         yield "", f"the registered hypothesis {gone} was left out"
     for axis in sorted(new_doses.keys() - old_doses.keys()):
@@ -143,7 +157,12 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
 def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
     frozen: dict[str, dict[str, Any]] = {}
     for s in plan.sessions:
-        frozen[s.name] = {"fingerprint": s.fingerprint, "subject": s.subject, "group": s.group, "pilot": s.source.pilot}
+        frozen[s.name] = {
+            "fingerprint": s.fingerprint,
+            "subject": s.subject,
+            "group": s.group,
+            "pilot": s.source.pilot,
+        }
         if s.alternatives:
             frozen[s.name]["alternatives"] = s.alternatives
     return frozen

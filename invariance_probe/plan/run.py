@@ -71,7 +71,11 @@ class Run(Declaration):
     @property
     def steps(self) -> int:
         """How many update steps are made for it."""
-        return 0 if self.optimisation is None or self.examination is not None else self.optimisation.steps
+        return (
+            0
+            if self.optimisation is None or self.examination is not None
+            else self.optimisation.steps
+        )
 
     def trained(self) -> "Run":
         """Return the run that trained the encoder which is examined; the run itself without an examination."""
@@ -83,7 +87,13 @@ class Run(Declaration):
             return None
         assert self.views is not None
         views = self.views.at(self.axis, self.views.doses()[self.axis]) if self.axis else self.views
-        clean = {"views": views, "axis": "", "dose": 0.0, "arm": "none", "seed": self.examination.seed}
+        clean = {
+            "views": views,
+            "axis": "",
+            "dose": 0.0,
+            "arm": "none",
+            "seed": self.examination.seed,
+        }
         return self.trained().model_copy(update=clean)
 
     def train_key(self) -> str:
@@ -114,7 +124,9 @@ class Run(Declaration):
             for name, hidden in _FIELDS
             if name not in left_out and not (hidden and values[name] is None)
         ]
-        return sha256(f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()).hexdigest()
+        return sha256(
+            f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()
+        ).hexdigest()
 
 
 def key_of(specification: dict[str, Any]) -> str:
@@ -184,4 +196,6 @@ class RunResult:
         """Read what `to_json` wrote."""
         listed = {name: tuple(data[name]) for name in ("blocks", "block_losses", "floor_losses")}
         code = data.get("code")
-        return cls(**{**data, **listed, "code": None if code is None else CodeFigures.from_json(code)})
+        return cls(
+            **{**data, **listed, "code": None if code is None else CodeFigures.from_json(code)}
+        )

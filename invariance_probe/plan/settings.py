@@ -32,9 +32,13 @@ class Setting:
 
 def settings_of(study: Study) -> tuple[Setting, ...]:
     """Return the study's own setting first, then each sweep value."""
-    own = Setting("", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views)
+    own = Setting(
+        "", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views
+    )
     swept = [
-        Setting(f"{sweep.path}={_in_words(value)}", *study.with_setting(sweep.path, value), sweep.path)
+        Setting(
+            f"{sweep.path}={_in_words(value)}", *study.with_setting(sweep.path, value), sweep.path
+        )
         for sweep in study.sweeps
         for value in sweep.values
     ]

@@ -36,13 +36,20 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         same = "C_code that independent units of the same R2 would have: a low C_code near this is saturation, not copies"
         rows.append(("independent code", two_decimals(code["independent"]), "", "", same))
     measures = [m for m in hypothesis["no_ssl"]["measures"] if m["name"] in EXPLORATORY]
-    rows += [(EXPLORATORY[m["name"]], *_ends(m, two_decimals), "in no verdict and no word") for m in measures]
+    rows += [
+        (EXPLORATORY[m["name"]], *_ends(m, two_decimals), "in no verdict and no word")
+        for m in measures
+    ]
     note = (
         f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
         "nothing here is trained by SSL."
     )
     return Table(
-        "How many units, and what is lost", note, ("quantity", "estimate", "low", "high", "reads"), tuple(rows), ("reads",)
+        "How many units, and what is lost",
+        note,
+        ("quantity", "estimate", "low", "high", "reads"),
+        tuple(rows),
+        ("reads",),
     )
 
 

@@ -15,12 +15,24 @@ LETTERS: tuple[Entry, ...] = (
         "R",
         "decodable range of a session: loss of the best constant less that of the best decoder without SSL; the unit of learning",
     ),
-    ("R_code", "the same for the linear decoders that are refitted to ask about the code; the unit of C_code and C_blind"),
+    (
+        "R_code",
+        "the same for the linear decoders that are refitted to ask about the code; the unit of C_code and C_blind",
+    ),
 )
 CODE: tuple[Entry, ...] = (
-    ("C_code", "loss added when the corrupted inputs are gone and the decoder is refitted on what survives; no SSL"),
-    ("C_blind", "loss added for one decoder that cannot see the corruption; no SSL (C_info in reports of earlier versions)"),
-    ("kept, lost, undecided", "the code: C_code is shown to be at most m; shown to be more than m; neither"),
+    (
+        "C_code",
+        "loss added when the corrupted inputs are gone and the decoder is refitted on what survives; no SSL",
+    ),
+    (
+        "C_blind",
+        "loss added for one decoder that cannot see the corruption; no SSL (C_info in reports of earlier versions)",
+    ),
+    (
+        "kept, lost, undecided",
+        "the code: C_code is shown to be at most m; shown to be more than m; neither",
+    ),
     (
         "K_s, K_n",
         "fewest units found that reach half of what all units decode; fewest whose loss leaves less than half; over sessions, as for "
@@ -31,23 +43,44 @@ CODE: tuple[Entry, ...] = (
         "redundancy",
         "information of two halves of the units over that of all: 1 where each half holds half, 2 where each holds all",
     ),
-    ("few", "K_s + K_n is shown to be clearly below the declared share of the units (a quarter unless declared)"),
-    ("spread", "K_n is shown to be clearly above that share: not even the most damaging units of that number take half"),
+    (
+        "few",
+        "K_s + K_n is shown to be clearly below the declared share of the units (a quarter unless declared)",
+    ),
+    (
+        "spread",
+        "K_n is shown to be clearly above that share: not even the most damaging units of that number take half",
+    ),
     ("between", "shown to be neither few nor spread"),
     ("redundant", "added to these words where redundancy is shown to be above 1.25"),
-    ("N_eff, RedIdx", "earlier measures of how many units carry a target and how redundantly; exploratory, in no word"),
+    (
+        "N_eff, RedIdx",
+        "earlier measures of how many units carry a target and how redundantly; exploratory, in no word",
+    ),
     ("tau", "1/e time of the test-lag curve"),
 )
 LEARNING: tuple[Entry, ...] = (
     ("delta", "loss added by training with the dose, independent draws for the two views"),
     ("H", "loss added with one draw shared by all: harm or help of the corruption itself"),
     ("D", "delta less H: the price of being made invariant"),
-    ("T, L(d, d)", "loss on corrupted inputs of representations trained at dose 0, and at the dose"),
-    ("recipe, panel", "a method with its optimisation and widths; the recipes that a claim about learning must hold under"),
-    ("free, costly", "learning, under every recipe: D, H and delta are shown to be at most m; D is shown to be more than m"),
+    (
+        "T, L(d, d)",
+        "loss on corrupted inputs of representations trained at dose 0, and at the dose",
+    ),
+    (
+        "recipe, panel",
+        "a method with its optimisation and widths; the recipes that a claim about learning must hold under",
+    ),
+    (
+        "free, costly",
+        "learning, under every recipe: D, H and delta are shown to be at most m; D is shown to be more than m",
+    ),
 )
 VERDICTS: tuple[Entry, ...] = (
-    ("invariant", "kept and free: what remains decodes the target, and learning to ignore the loss costs no more than m"),
+    (
+        "invariant",
+        "kept and free: what remains decodes the target, and learning to ignore the loss costs no more than m",
+    ),
     (
         "tolerated",
         "lost and free: the lost inputs carried information that nothing replaces, yet training to ignore such losses costs no more "
@@ -57,26 +90,56 @@ VERDICTS: tuple[Entry, ...] = (
         "sensitive",
         "lost and costly: information is lost, and being made invariant costs more than m beyond the same corruption shared",
     ),
-    ("competition", "kept and costly, with delta above m: the objective discards what survives; about the method, not the code"),
-    ("recipe-dependent", "at most m is shown under one recipe and more than m under another: both are named"),
+    (
+        "competition",
+        "kept and costly, with delta above m: the objective discards what survives; about the method, not the code",
+    ),
+    (
+        "recipe-dependent",
+        "at most m is shown under one recipe and more than m under another: both are named",
+    ),
     ("inconclusive", "the default where no word's claims are all shown"),
     (
         "inconclusive (unadjusted: …)",
         "that word would be shown if the hypothesis were the study's only one, but not after Holm's correction",
     ),
-    ("uncalibrated method", "the method has no licence for this claim at these settings: estimates without a word"),
-    ("untestable", "the data cannot carry the question: the sessions are not decodable, or the target does not move"),
+    (
+        "uncalibrated method",
+        "the method has no licence for this claim at these settings: estimates without a word",
+    ),
+    (
+        "untestable",
+        "the data cannot carry the question: the sessions are not decodable, or the target does not move",
+    ),
     ("invalid", "a gate failed that takes this word away; what the gate does not limit stands"),
 )
 JITTER: tuple[Entry, ...] = (
-    ("tolerated", "training that makes such windows alike costs no more than m (delta), with all and with a third of the data"),
-    ("sensitive", "such training costs more than m; a jitter is never called invariant, for the target itself changes"),
+    (
+        "tolerated",
+        "training that makes such windows alike costs no more than m (delta), with all and with a third of the data",
+    ),
+    (
+        "sensitive",
+        "such training costs more than m; a jitter is never called invariant, for the target itself changes",
+    ),
 )
 OUTCOMES: tuple[Entry, ...] = (
-    ("predicted distributed", "a prediction about the number of units alone, which `spread` supports and `few` contradicts"),
-    ("supported, contradicted, open", "what a word says of the prediction; open where it neither supports nor contradicts it"),
-    ("passed, failed, not shown, not computed", "a gate; failed takes away what it limits, the last two leave that exploratory"),
-    ("regularised", "in some arm the corruption lowered the loss by more than m: it helped decoding, no evidence of invariance"),
+    (
+        "predicted distributed",
+        "a prediction about the number of units alone, which `spread` supports and `few` contradicts",
+    ),
+    (
+        "supported, contradicted, open",
+        "what a word says of the prediction; open where it neither supports nor contradicts it",
+    ),
+    (
+        "passed, failed, not shown, not computed",
+        "a gate; failed takes away what it limits, the last two leave that exploratory",
+    ),
+    (
+        "regularised",
+        "in some arm the corruption lowered the loss by more than m: it helped decoding, no evidence of invariance",
+    ),
 )
 MINED: tuple[Entry, ...] = (
     (
@@ -98,7 +161,10 @@ STATES: tuple[Entry, ...] = (
         "whose bins changed places in time, and than pairs mined in and shown of sleep whose units changed places; A/A: the same "
         "condition with other seeds",
     ),
-    ("experimental", "said of a hypothesis that no calibration stands behind: it never counts as confirmatory"),
+    (
+        "experimental",
+        "said of a hypothesis that no calibration stands behind: it never counts as confirmatory",
+    ),
     ("beneficial", "all four controls are beaten"),
     ("harmful", "pairs with mined sleep lose more than local ones"),
     ("not shown", "neither"),
@@ -121,7 +187,11 @@ def glossary(report: dict[str, Any]) -> list[tuple[str, tuple[Entry, ...]]]:
         ("The code (no SSL)", CODE, True),
         ("Learning", LEARNING, doses),
         ("Verdicts", VERDICTS, corruptions),
-        ("Verdicts on a jitter", (*JITTER, *(() if corruptions else VERDICTS[4:])), "jitter" in kinds),
+        (
+            "Verdicts on a jitter",
+            (*JITTER, *(() if corruptions else VERDICTS[4:])),
+            "jitter" in kinds,
+        ),
         ("Pairs mined across time", MINED, "mined.share" in axes),
         ("Pairs across states", STATES, "state.share" in axes),
         ("Predictions, gates and flags", OUTCOMES, True),

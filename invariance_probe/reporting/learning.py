@@ -25,12 +25,19 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
     learning = hypothesis["learning"]
     if learning is None:
         return None
-    names = [name for name in ("D", "H", "delta") if any(recipe[name] for recipe in learning["panel"]["recipes"])]
+    names = [
+        name
+        for name in ("D", "H", "delta")
+        if any(recipe[name] for recipe in learning["panel"]["recipes"])
+    ]
     rows = tuple(
         (
             recipe["name"],
             recipe["method"],
-            *(_plain(recipe[key]) for key in ("steps", "learning_rate", "batch_size", "dimensions")),
+            *(
+                _plain(recipe[key])
+                for key in ("steps", "learning_rate", "batch_size", "dimensions")
+            ),
             two_decimals(recipe["retention"]),
             *(two_decimals(recipe[name] and recipe[name]["estimate"]) for name in names),
             recipe["finding"],
@@ -39,18 +46,38 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
         for recipe in learning["panel"]["recipes"]
     )
     one_method = learning["panel"]["one_method"]
-    note = f"Why these: {learning['panel']['reason']}." + (f" {one_method[0].upper()}{one_method[1:]}." if one_method else "")
-    columns = ("recipe", "method", "steps", "lr", "batch", "dims", "keeps of R", *names, "finding", "remark")
+    note = f"Why these: {learning['panel']['reason']}." + (
+        f" {one_method[0].upper()}{one_method[1:]}." if one_method else ""
+    )
+    columns = (
+        "recipe",
+        "method",
+        "steps",
+        "lr",
+        "batch",
+        "dims",
+        "keeps of R",
+        *names,
+        "finding",
+        "remark",
+    )
     return Table("Every recipe", note, columns, rows, ("method", "finding", "remark"))
 
 
 def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
     """Return what is decoded from corrupted inputs; None without T and L(d, d)."""
-    found = {e["name"]: e for e in hypothesis["estimands"] if e["dose"] == hypothesis["primary_dose"]}
+    found = {
+        e["name"]: e for e in hypothesis["estimands"] if e["dose"] == hypothesis["primary_dose"]
+    }
     if not any(name in found for name in ON_CORRUPTED):
         return None
     rows = tuple(
-        (name, what, unit, *(two_decimals(found[name][end]) for end in ("estimate", "ci_low", "ci_high")))
+        (
+            name,
+            what,
+            unit,
+            *(two_decimals(found[name][end]) for end in ("estimate", "ci_low", "ci_high")),
+        )
         for name, (what, unit) in TESTED.items()
         if name in found
     )
@@ -59,7 +86,13 @@ def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
         f"Read {CORRUPTED_TWICE} beside C_blind: both are of decoders that read corrupted inputs and cannot see what is lost."
     )
     columns = ("quantity", "of", "in units of", "estimate", "low", "high")
-    return Table("What the representation makes of corrupted inputs", note, columns, rows, ("of", "in units of"))
+    return Table(
+        "What the representation makes of corrupted inputs",
+        note,
+        columns,
+        rows,
+        ("of", "in units of"),
+    )
 
 
 def _plain(value: float | None) -> str:

@@ -41,7 +41,11 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
     if not points:
         return []
     chosen = [
-        _damages([p for p in points if p["chosen_with"] == mode], f"Chosen with the {name} decoder", ACCEPTING if first else "")
+        _damages(
+            [p for p in points if p["chosen_with"] == mode],
+            f"Chosen with the {name} decoder",
+            ACCEPTING if first else "",
+        )
         for first, (mode, name) in zip((True, False), DECODERS.items(), strict=True)
     ]
     tested = [_switching(report)] if report["switching"] else []
@@ -50,8 +54,19 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
 
 def epochs_of(report: dict[str, Any]) -> str:
     """Say between which epochs sets are transferred."""
-    array = next((asked["epochs"] for asked in report["settings"].get("measurements", ()) if asked.get("epochs")), None)
-    return f"the first and the last epoch by {array!r}" if array else "the first and the second half of a session"
+    array = next(
+        (
+            asked["epochs"]
+            for asked in report["settings"].get("measurements", ())
+            if asked.get("epochs")
+        ),
+        None,
+    )
+    return (
+        f"the first and the last epoch by {array!r}"
+        if array
+        else "the first and the second half of a session"
+    )
 
 
 def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
@@ -64,7 +79,9 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     ]  # fmt: skip
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
-    counted = "; ".join(f"b = {b}: accepted in {sum(own)} of {sessions_of(len(own))}" for b, own in accepted.items())
+    counted = "; ".join(
+        f"b = {b}: accepted in {sum(own)} of {sessions_of(len(own))}" for b, own in accepted.items()
+    )
     if len(points) == len(budgets):
         shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
         counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
@@ -86,7 +103,11 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
         )
         for p in points
     )  # fmt: skip
-    seeds = " Over seeds: of a random search on the same blocks; what it lacks of 1 is the search's own." if random else ""
+    seeds = (
+        " Over seeds: of a random search on the same blocks; what it lacks of 1 is the search's own."
+        if random
+        else ""
+    )
     note = (
         "Stability (95 % interval) is of the choice when blocks are reweighted: 1 the same units always, 0 as by chance. Below the true "
         f"number of carriers every pick may be right and stability still be low.{seeds} T compares {epochs}: what the set of the one costs "
@@ -94,7 +115,15 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
         "the other way. 1: the set serves as well; 0: no better than random units. A dash where the own set is not shown to exceed the "
         "measurement's margin."
     )
-    columns = ("session", "decoder", "b", "stability", *(("over seeds",) if random else ()), "T forth", "T back")
+    columns = (
+        "session",
+        "decoder",
+        "b",
+        "stability",
+        *(("over seeds",) if random else ()),
+        "T forth",
+        "T back",
+    )
     return Table("Are they the same units?", note, columns, rows)
 
 
@@ -103,7 +132,8 @@ def _switching(report: dict[str, Any]) -> Table:
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
     counted = "; ".join(
-        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {sessions_of(len(shown))}" for mode, shown in counts.items()
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {sessions_of(len(shown))}"
+        for mode, shown in counts.items()
     )
     note = (
         f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
@@ -126,14 +156,23 @@ def _switching(report: dict[str, Any]) -> Table:
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
     of = {(p["session"], p["chosen_with"]): p for p in points}
     rows = tuple(
-        (session, DECODERS[mode], *(two_decimals(p[name]) for name in ("k50_chosen", "k50_random", "localisation")))
+        (
+            session,
+            DECODERS[mode],
+            *(two_decimals(p[name]) for name in ("k50_chosen", "k50_random", "localisation")),
+        )
         for (session, mode), p in of.items()
     )
     note = (
         "Units that must go until half of the decodable range is lost, and how many times as many it takes at random: 1 where it does "
         "not matter which go."
     )
-    return Table("How localised the code is", note, ("session", "decoder", "chosen", "at random", "ratio"), rows)
+    return Table(
+        "How localised the code is",
+        note,
+        ("session", "decoder", "chosen", "at random", "ratio"),
+        rows,
+    )
 
 
 def _seconds(value: float) -> str:
@@ -149,6 +188,7 @@ def _interval(point: dict[str, Any], name: str) -> str:
     if point[name] is None:
         return two_decimals(None)
     low, high = (
-        "no bound" if point[f"{name}_{end}"] is None else two_decimals(point[f"{name}_{end}"]) for end in ("low", "high")
+        "no bound" if point[f"{name}_{end}"] is None else two_decimals(point[f"{name}_{end}"])
+        for end in ("low", "high")
     )
     return f"{two_decimals(point[name])} ({low} to {high})"

@@ -16,7 +16,9 @@ from invariance_probe.study.training import Optimisation, Training
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     """Say in plain words how the study was done."""
     study, own = plan.study, plan.settings[0]
-    axes = "; ".join(f"{axis.path} at {', '.join(f'{d:g}' for d in axis.doses)}" for axis in study.axes)
+    axes = "; ".join(
+        f"{axis.path} at {', '.join(f'{d:g}' for d in axis.doses)}" for axis in study.axes
+    )
     probe = "ridge regression" if study.probe.kind == "ridge" else "multinomial logistic regression"
     loss = {
         "continuous": "squared error over the target's variance",
@@ -24,10 +26,16 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
         "categorical": "log-loss in nats",
     }[study.target.kind]
     split = study.views.base.kind == "count_splitting"
-    base = "each view read one binomial half of every spike count" if split else "both views read the whole activity"
+    base = (
+        "each view read one binomial half of every spike count"
+        if split
+        else "both views read the whole activity"
+    )
     null = study.null.kind.replace("_", " ")
     examined = (
-        "Stored encoders were afterwards tested on corrupted inputs, which entered no verdict. " if report["examined"] else ""
+        "Stored encoders were afterwards tested on corrupted inputs, which entered no verdict. "
+        if report["examined"]
+        else ""
     )
     version = report["provenance"]["versions"].get("invariance-probe", "")
     bins = study.window.length_bins
@@ -53,11 +61,22 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
 def _code(plan: Plan) -> str:
     """Say how the code was measured without SSL, where a corruption asks for it."""
     sessions = {session.name for session in plan.sessions}
-    asked = [run.method for run in plan.baselines if isinstance(run.method, Code) and run.session in sessions]
-    if not any(plan.study.corrupts(hypothesis.axis) for hypothesis in plan.study.dose_claims) or not asked:
+    asked = [
+        run.method
+        for run in plan.baselines
+        if isinstance(run.method, Code) and run.session in sessions
+    ]
+    if (
+        not any(plan.study.corrupts(hypothesis.axis) for hypothesis in plan.study.dose_claims)
+        or not asked
+    ):
         return ""
     first = asked[0]
-    errors = " Its errors in these recordings are of a delete-a-block jackknife." if any(one.jackknife for one in asked) else ""
+    errors = (
+        " Its errors in these recordings are of a delete-a-block jackknife."
+        if any(one.jackknife for one in asked)
+        else ""
+    )
     return (
         f"The code was measured by linear decoders without SSL, fitted anew on every set of units, in {first.blocks} folds of "
         "contiguous blocks: units were chosen and decoders fitted on all folds but one and scored on that one. K_s and K_n are "
@@ -87,7 +106,11 @@ def _recipe(recipe: PlannedRecipe) -> str:
     """Name a recipe with its method, optimisation and dimensions."""
     assert recipe.setting is not None
     method, optimisation = recipe.setting.method, recipe.setting.optimisation
-    steps = f", {optimisation.steps} steps at learning rate {optimisation.learning_rate:g}" if optimisation else ""
+    steps = (
+        f", {optimisation.steps} steps at learning rate {optimisation.learning_rate:g}"
+        if optimisation
+        else ""
+    )
     wide = f", {method.encoder.dimensions} dimensions" if isinstance(method, TrainedMethod) else ""
     return f"{recipe.name} ({method.kind}{steps}{wide})"
 
@@ -123,7 +146,9 @@ def _reliance(study: Study) -> str:
 def _chosen_by(asked: Messengers) -> str:
     if asked.selector == "greedy_backward" and asked.passes is None:
         return "greedily (forward and backward, with exchanges of one unit)"
-    return f"by {asked.selector}" + ("" if asked.passes is None else f" within {asked.passes} forward passes")
+    return f"by {asked.selector}" + (
+        "" if asked.passes is None else f" within {asked.passes} forward passes"
+    )
 
 
 def _seeded(asked: Messengers) -> str:
@@ -156,7 +181,11 @@ def _mined(study: Study) -> str:
         return _asleep(study, pairing)
     if not isinstance(pairing, MinedPairing):
         return ""
-    where = "in another session of the pool" if pairing.elsewhere else f"at least {pairing.gap_s:g} s away in recorded time"
+    where = (
+        "in another session of the pool"
+        if pairing.elsewhere
+        else f"at least {pairing.gap_s:g} s away in recorded time"
+    )
     return (
         f"Distant partners lay {where} and in the training part: mined ones were {_alike(pairing)}; controls served the same windows with "
         "random partners, and with those mined for an index shifted on the circle of training windows; the oracle read the target and entered "
@@ -172,8 +201,16 @@ def _alike(pairing: MinedPairing) -> str:
             f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
             f"{pairing.smoothing_s:g} s, without labels"
         )
-    known = "" if pairing.labelled == 1 else f", known for the first {pairing.labelled:.0%} of each session's training windows"
-    how = "any of the same class" if guide.kind == "categorical" else f"one of the {pairing.neighbours} nearest in value"
+    known = (
+        ""
+        if pairing.labelled == 1
+        else f", known for the first {pairing.labelled:.0%} of each session's training windows"
+    )
+    how = (
+        "any of the same class"
+        if guide.kind == "categorical"
+        else f"one of the {pairing.neighbours} nearest in value"
+    )
     return f"{how} in the guide {guide.name!r}{known}"
 
 
@@ -182,7 +219,11 @@ def _asleep(study: Study, pairing: StatePairing) -> str:
     within = study.window.within
     assert within is not None
     array = within.array
-    speed = "" if pairing.compression == 1 else f", sampled as if activity ran {pairing.compression:g} times faster asleep"
+    speed = (
+        ""
+        if pairing.compression == 1
+        else f", sampled as if activity ran {pairing.compression:g} times faster asleep"
+    )
     return (
         f"Windows were labelled where {array!r} was {_values(within.values)}; baselines, folds, probes and tests had these alone. Partners "
         f"from other states were one of the {pairing.neighbours} windows whose trajectories of {pairing.span_s:g} s{speed} were nearest in "
@@ -221,7 +262,9 @@ def network(encoder: Encoder) -> str:
     'a multilayer perceptron of 64-32 units with batch normalisation'
     """
     if isinstance(encoder, MLPEncoder):
-        return f"a multilayer perceptron of {_dashed(encoder.widths)} units with batch normalisation"
+        return (
+            f"a multilayer perceptron of {_dashed(encoder.widths)} units with batch normalisation"
+        )
     end = f", read linearly in {encoder.dimensions} dimensions"
     if isinstance(encoder, ConvolutionEncoder):
         kernel = f"{encoder.kernel_bins} bins at stride {encoder.stride_bins}"
@@ -245,7 +288,11 @@ def optimiser(settings: Optimisation) -> str:
     momentum = "" if settings.optimizer == "adamw" else f", momentum {settings.momentum:g}"
     rate = f"learning rate {settings.learning_rate:g}"
     shape = ", falling to 0 by half a cosine" if settings.schedule == "cosine" else ""
-    warmup = f", after a linear warm-up over {100 * settings.warmup:g} % of the steps" if settings.warmup else ""
+    warmup = (
+        f", after a linear warm-up over {100 * settings.warmup:g} % of the steps"
+        if settings.warmup
+        else ""
+    )
     return (
         f"{settings.steps} steps of {name} on {settings.batch_size} windows at {rate}{shape}{warmup}{momentum} and "
         f"weight decay {settings.weight_decay:g}{_arithmetic(settings)}"
@@ -253,7 +300,11 @@ def optimiser(settings: Optimisation) -> str:
 
 
 def _arithmetic(settings: Optimisation) -> str:
-    precision = {"float32": "", "float64": ", in double precision", "bfloat16": ", with products in bfloat16"}[settings.precision]
+    precision = {
+        "float32": "",
+        "float64": ", in double precision",
+        "bfloat16": ", with products in bfloat16",
+    }[settings.precision]
     return precision + (", by native kernels" if settings.kernels == "native" else "")
 
 

@@ -25,7 +25,10 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "registration": {
             "sha256": findings.standing.sha256,
             "status": findings.standing.status,
-            "deviations": [f"{about}: {text}" if about else text for about, text in findings.standing.deviations],
+            "deviations": [
+                f"{about}: {text}" if about else text
+                for about, text in findings.standing.deviations
+            ],
         },
         "hypotheses": [asdict(finding) for finding in findings.hypotheses],
         "baselines": [asdict(baseline) for baseline in findings.baselines],

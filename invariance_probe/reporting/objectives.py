@@ -15,7 +15,10 @@ def objective_table(hypothesis: dict[str, Any]) -> Table | None:
             row["method"],
             row["word"] or "runs are missing",
             "yes" if row["licensed"] else "no",
-            *("" if row[name] is None else f"{row[name]:.2f}" for name in ("retention", "delta", "D", "H")),
+            *(
+                "" if row[name] is None else f"{row[name]:.2f}"
+                for name in ("retention", "delta", "D", "H")
+            ),
         )
         for row in found["methods"]
     )

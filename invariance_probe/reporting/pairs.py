@@ -2,7 +2,12 @@
 
 from typing import Any
 
-from invariance_probe.inference.hypotheses.contrast.judging import NUISANCE, NUISANCE_SHIFTED, PURITY, PURITY_SHIFTED
+from invariance_probe.inference.hypotheses.contrast.judging import (
+    NUISANCE,
+    NUISANCE_SHIFTED,
+    PURITY,
+    PURITY_SHIFTED,
+)
 from invariance_probe.reporting.table import Table
 from invariance_probe.study.session import POPULATION
 from invariance_probe.study.state_pairing import STATE_SHARE
@@ -25,7 +30,10 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
     for row in hypothesis["pairs"]:
         claim = claims.get(CLAIMS.get(row["name"], "")) if row["arm"] == "mined" else None
         said = "" if claim is None else _said(claim, hypothesis["scope"])
-        figures = tuple("" if row[name] is None else f"{row[name]:.3f}" for name in ("estimate", "ci_low", "ci_high"))
+        figures = tuple(
+            "" if row[name] is None else f"{row[name]:.3f}"
+            for name in ("estimate", "ci_low", "ci_high")
+        )
         rows.append((row["name"], row["arm"], *figures, said))
     note = (
         "At the primary dose. Purity: the part of distant pairs with one class, or 1 less half the mean squared difference in the target "
@@ -42,7 +50,10 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
             "where sleep lies on the manifold of waking. No label is read, and none of this is in the verdict."
         )
     return Table(
-        "What the distant pairs are", note, ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"), tuple(rows)
+        "What the distant pairs are",
+        note,
+        ("measure", "arm", "estimate", "90 % low", "90 % high", "claim"),
+        tuple(rows),
     )
 
 

@@ -57,7 +57,11 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
         drawn = tuple(chart for chart in charts if chart.about == "learning")
         tables = _present(recipe_table(hypothesis), corrupted_table(hypothesis))
         findings.append(Part("Learning", learning["sentence"], drawn, tables))
-    beside = _present(pair_table(hypothesis), objective_table(hypothesis), *representation_tables(hypothesis, report))
+    beside = _present(
+        pair_table(hypothesis),
+        objective_table(hypothesis),
+        *representation_tables(hypothesis, report),
+    )
     return Parts(tuple(findings), tuple(chart for chart in charts if not chart.about), beside)
 
 

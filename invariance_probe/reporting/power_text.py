@@ -21,7 +21,11 @@ def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
     hypothesis, spread = found.hypothesis, found.spread
-    at = f"share {hypothesis.share:g}" if hypothesis.about_units else f"m = {hypothesis.margin.fraction_of_range:g}"
+    at = (
+        f"share {hypothesis.share:g}"
+        if hypothesis.about_units
+        else f"m = {hypothesis.margin.fraction_of_range:g}"
+    )
     place = "" if hypothesis.about_units else f" at {hypothesis.axis} = {hypothesis.dose:g}"
     yield f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by {' or '.join(found.supporting)}; {at}){place}"
     if found.recipes:
@@ -29,7 +33,11 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
     yield f"  assumed truth: {found.truth.why} ({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
     what = "of the logarithm" if hypothesis.about_units else "in units of the decodable range"
     yield f"  spread, as SD {what}; {spread.source}:"
-    shown = [name for name in spread.names if not any(name.endswith(f"[{recipe}]") for recipe in spread.assumed)]
+    shown = [
+        name
+        for name in spread.names
+        if not any(name.endswith(f"[{recipe}]") for recipe in spread.assumed)
+    ]
     width = max(12, *(len(name) + 1 for name in shown))
     yield "    " + " " * width + "".join(f"{level:>9}" for level in LEVELS)
     for name in shown:
@@ -39,7 +47,8 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
     yield from _smallest(found, rate)
     if found.planned:
         shares = ", ".join(
-            f"{verdict} {share:.2f}" for verdict, share in sorted(found.verdicts.items(), key=lambda item: -item[1])
+            f"{verdict} {share:.2f}"
+            for verdict, share in sorted(found.verdicts.items(), key=lambda item: -item[1])
         )
         yield f"  planned: {_said(found.planned)}; verdicts: {shares}"
         if found.alone:
@@ -69,8 +78,13 @@ def _table(found: HypothesisPower) -> Iterator[str]:
     yield "    sessions" + "".join(f"{count:>4} seed{'s' if count > 1 else ' '}" for count in seeds)
     for sessions in sorted({power.sessions for power in found.table}):
         row = [power for power in found.table if power.sessions == sessions]
-        cells = "".join(f"{power.power:8.2f}{'*' if power == found.planned else ' '}" for power in row)
-        yield (f"    {sessions:8}{cells}" + ("  these recordings only" if row[0].scope == THESE else "")).rstrip()
+        cells = "".join(
+            f"{power.power:8.2f}{'*' if power == found.planned else ' '}" for power in row
+        )
+        yield (
+            f"    {sessions:8}{cells}"
+            + ("  these recordings only" if row[0].scope == THESE else "")
+        ).rstrip()
     if found.planned:
         yield "    * the planned study"
     if len(seeds) > 1 and any(power.seeds == 1 and power.scope == THESE for power in found.table):
@@ -94,8 +108,12 @@ def _said(power: Power) -> str:
 
 def _size(power: Power) -> str:
     sessions, seeds = power.sessions, power.seeds
-    return f"{sessions} session{'s' if sessions > 1 else ''} x {seeds} seed{'s' if seeds > 1 else ''}"
+    return (
+        f"{sessions} session{'s' if sessions > 1 else ''} x {seeds} seed{'s' if seeds > 1 else ''}"
+    )
 
 
 def _price(power: Power, rate: float) -> str:
-    return f"{power.model_steps:,} model-steps, about {power.model_steps / rate / 3600:.2g} core-hours"
+    return (
+        f"{power.model_steps:,} model-steps, about {power.model_steps / rate / 3600:.2g} core-hours"
+    )

@@ -39,14 +39,28 @@ def reliance_tables(report: dict[str, Any]) -> list[Table]:
     if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
         return []
     points, absent = report["reliance"], _absent(report)
-    return [*(_scored(points, target) for target in TARGETS), _scales(points), _overlaps(points), *absent] if points else absent
+    return (
+        [
+            *(_scored(points, target) for target in TARGETS),
+            _scales(points),
+            _overlaps(points),
+            *absent,
+        ]
+        if points
+        else absent
+    )
 
 
 def _absent(report: dict[str, Any]) -> list[Table]:
     """Return which sessions have no figures, and why."""
     there = {p["session"] for p in report["reliance"]}
     rows = tuple(
-        (s["session"], "its models failed or are missing; results.csv has the reasons" if s["decodable"] else s["detail"])
+        (
+            s["session"],
+            "its models failed or are missing; results.csv has the reasons"
+            if s["decodable"]
+            else s["detail"],
+        )
         for s in report["sessions"]
         if s["session"] not in there
     )
@@ -73,7 +87,10 @@ def _scales(points: Sequence[dict[str, Any]]) -> Table:
         "smallest half of a fold's test part has, of which training may have had more."
     )
     return Table(
-        "The objective's own scale", note, ("session", "other windows", "no units", "windows at once", "models", "missing"), rows
+        "The objective's own scale",
+        note,
+        ("session", "other windows", "no units", "windows at once", "models", "missing"),
+        rows,
     )
 
 
@@ -87,10 +104,14 @@ def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
         for p in own
     ]  # fmt: skip
     title = (
-        f"Chosen for the objective of {own[0]['of']}" if target == "objective" else f"Chosen for the {TARGETS[target]} decoder"
+        f"Chosen for the objective of {own[0]['of']}"
+        if target == "objective"
+        else f"Chosen for the {TARGETS[target]} decoder"
     )
     heads = ("session", "b", "objective", "refitted decoder", "fixed decoder", "units")
-    return Table(title, f"{SCORED} {_fewest(points)}" if target == "objective" else "", heads, tuple(rows))
+    return Table(
+        title, f"{SCORED} {_fewest(points)}" if target == "objective" else "", heads, tuple(rows)
+    )
 
 
 def _fewest(points: Sequence[dict[str, Any]]) -> str:
@@ -100,7 +121,13 @@ def _fewest(points: Sequence[dict[str, Any]]) -> str:
 def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
     sessions = len({p["session"] for p in points})
     rows = tuple(
-        (p["session"], TARGETS[p["chosen_for"]], str(p["budget"]), two_decimals(p["overlap"]), two_decimals(p["overlap_chance"]))
+        (
+            p["session"],
+            TARGETS[p["chosen_for"]],
+            str(p["budget"]),
+            two_decimals(p["overlap"]),
+            two_decimals(p["overlap_chance"]),
+        )
         for p in points
         if p["chosen_for"] != "objective"
     )
@@ -109,7 +136,12 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
         "It is secondary: units that carry nearly as much may change places, and a decoder's set is taken for the objective where that harms "
         "it more than the forward choice, so that the damages come first."
     )
-    return Table("Are they the units of the objective?", note, ("session", "decoder", "b", "overlap", "by chance"), rows)
+    return Table(
+        "Are they the units of the objective?",
+        note,
+        ("session", "decoder", "b", "overlap", "by chance"),
+        rows,
+    )
 
 
 def _damage(damage: dict[str, float] | None, models: int) -> str:

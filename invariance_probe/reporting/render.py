@@ -57,17 +57,22 @@ def render(
         private = Path(folder) / "report"
         (private / "figures").mkdir(parents=True)
         (private / "report.json").write_text(
-            json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8"
+            json.dumps(report, indent=1, ensure_ascii=False, allow_nan=False) + "\n",
+            encoding="utf-8",
         )
         for name in ("index.html", "report.md"):
-            (private / name).write_text(_page(name, report, charts, parts, of_study, sections, methods), encoding="utf-8")
+            (private / name).write_text(
+                _page(name, report, charts, parts, of_study, sections, methods), encoding="utf-8"
+            )
         for hypothesis, drawn in [
             *charts.items(),
             ("study", of_study),
             *((section.name, section.charts) for section in sections),
         ]:
             for i, chart in enumerate(drawn):
-                (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(chart.svg, encoding="utf-8")
+                (private / "figures" / f"{hypothesis}-{i + 1}.svg").write_text(
+                    chart.svg, encoding="utf-8"
+                )
         write_tables(report, table, private, sums)
         if out.exists():
             shutil.rmtree(out)
@@ -117,7 +122,11 @@ def _short(value: Any) -> str:
     """Write a number with three significant digits."""
     if value is None:
         return "\N{EN DASH}"
-    return f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}") if isinstance(value, float) else str(value)
+    return (
+        f"{value:#.3g}".rstrip(".").replace("-", "\N{MINUS SIGN}")
+        if isinstance(value, float)
+        else str(value)
+    )
 
 
 def _dose(value: float) -> str:

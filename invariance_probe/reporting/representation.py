@@ -23,25 +23,53 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
 
 
 def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
-    sessions, axis, primary = set(hypothesis["sessions"]), hypothesis["axis"], hypothesis["primary_dose"]
-    examined = [p for p in report["examined"] if p["session"] in sessions and p["axis"] == axis and p["test_dose"] == primary]
-    alike = [p for p in report["similarity"] if p["session"] in sessions and p["axis"] in (axis, "")]
+    sessions, axis, primary = (
+        set(hypothesis["sessions"]),
+        hypothesis["axis"],
+        hypothesis["primary_dose"],
+    )
+    examined = [
+        p
+        for p in report["examined"]
+        if p["session"] in sessions and p["axis"] == axis and p["test_dose"] == primary
+    ]
+    alike = [
+        p for p in report["similarity"] if p["session"] in sessions and p["axis"] in (axis, "")
+    ]
     if not examined and not alike:
         return None
     within = any(p["invariance_within_class"] is not None for p in examined)
     names = (
-        ["invariance", "invariance_row_space", *(["invariance_within_class"] if within else []), "detection"] if examined else []
+        [
+            "invariance",
+            "invariance_row_space",
+            *(["invariance_within_class"] if within else []),
+            "detection",
+        ]
+        if examined
+        else []
     )
-    doses = sorted({p["train_dose"] for p in examined} | {p["dose"] for p in alike if p["against"] == "dose 0"})
+    doses = sorted(
+        {p["train_dose"] for p in examined} | {p["dose"] for p in alike if p["against"] == "dose 0"}
+    )
     rows = []
     for dose in doses:
         own = [p for p in examined if p["train_dose"] == dose]
         same = [p for p in alike if p["against"] == "dose 0" and p["dose"] == dose]
-        rows.append((f"trained at {dose:g}", *(_over(own, n) for n in names), _over(same, "cka"), _over(same, "shape_distance")))
+        rows.append(
+            (
+                f"trained at {dose:g}",
+                *(_over(own, n) for n in names),
+                _over(same, "cka"),
+                _over(same, "shape_distance"),
+            )
+        )
     ceiling = [p for p in alike if p["against"] == "another seed"]
     if ceiling:
         nothing = (_number(None),) * len(names)
-        rows.append(("dose 0, two seeds", *nothing, _over(ceiling, "cka"), _over(ceiling, "shape_distance")))
+        rows.append(
+            ("dose 0, two seeds", *nothing, _over(ceiling, "cka"), _over(ceiling, "shape_distance"))
+        )
     heads = {
         "invariance": "S", "invariance_row_space": "S read by the probe", "invariance_within_class": "S within a class",
         "detection": "corruption detected",
@@ -63,7 +91,11 @@ def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) 
         else ""
     )
     alike = "On clean inputs: debiased CKA (1 alike, 0 unrelated) and shape distance (0 alike, at most 1.57 rad). "
-    two = "Read both against two seeds at dose 0, which share neither start nor order of windows. " if ceiling else ""
+    two = (
+        "Read both against two seeds at dose 0, which share neither start nor order of windows. "
+        if ceiling
+        else ""
+    )
     spread = "Means over sessions, with the lowest and the highest. " if sessions > 1 else ""
     return f"{moved}{alike}{two}{spread}No verdict rests on these."
 
@@ -73,13 +105,20 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
     if not own:
         return None
     rows = tuple(
-        (p["label"], *(_number(p[name]) for name in ("estimate", "ci_low", "ci_high")), str(p["n_sessions"])) for p in own
+        (
+            p["label"],
+            *(_number(p[name]) for name in ("estimate", "ci_low", "ci_high")),
+            str(p["n_sessions"]),
+        )
+        for p in own
     )
     note = (
         f"delta at {hypothesis['primary_dose']:g} for the windows of each class, in units of the range of all classes; the classes, "
         "weighted by their windows, come to delta. Invariance may hold for one class and not for another."
     )
-    return Table("The cost by class", note, ("class", "delta", "90 % low", "90 % high", "sessions"), rows)
+    return Table(
+        "The cost by class", note, ("class", "delta", "90 % low", "90 % high", "sessions"), rows
+    )
 
 
 def _over(points: Sequence[dict[str, Any]], name: str) -> str:
@@ -88,7 +127,9 @@ def _over(points: Sequence[dict[str, Any]], name: str) -> str:
     if not values:
         return _number(None)
     mean = _number(float(np.mean(values)))
-    return mean if len(values) == 1 else f"{mean} ({_number(min(values))} to {_number(max(values))})"
+    return (
+        mean if len(values) == 1 else f"{mean} ({_number(min(values))} to {_number(max(values))})"
+    )
 
 
 def _number(value: float | None) -> str:

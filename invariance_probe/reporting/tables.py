@@ -10,7 +10,9 @@ import pandas as pd
 from invariance_probe.reporting.learning import ON_CORRUPTED
 
 
-def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path, sums: pd.DataFrame | None = None) -> None:
+def write_tables(
+    report: dict[str, Any], results: pd.DataFrame, folder: Path, sums: pd.DataFrame | None = None
+) -> None:
     """Write every table of a report as CSV.
 
     Parameters
@@ -26,7 +28,9 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path, su
     if importlib.util.find_spec("pyarrow") is not None:
         results.to_parquet(folder / "results.parquet", engine="pyarrow", index=False)
     for name in ("estimands", "gates", "claims", "pairs"):
-        rows = [{"hypothesis": h["id"], **_flat(row)} for h in report["hypotheses"] for row in h[name]]
+        rows = [
+            {"hypothesis": h["id"], **_flat(row)} for h in report["hypotheses"] for row in h[name]
+        ]
         if rows or name != "pairs":
             pd.DataFrame(rows).to_csv(folder / f"{name}.csv", index=False)
     for name, found in (
@@ -42,7 +46,9 @@ def write_tables(report: dict[str, Any], results: pd.DataFrame, folder: Path, su
         if report[name]:
             pd.DataFrame(report[name]).to_csv(folder / f"{name}.csv", index=False)
     for name in ("messengers", "reliance"):
-        points = [{**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report[name]]
+        points = [
+            {**p, "units": " ".join(str(u["unit"]) for u in p["units"])} for p in report[name]
+        ]
         if points:
             pd.json_normalize(points, sep="_").to_csv(folder / f"{name}.csv", index=False)
     if report["units"]:
@@ -53,7 +59,11 @@ def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """Yield every recipe of every panel, its estimands in columns such as `D_ci_low`."""
     for hypothesis in report["hypotheses"]:
         for recipe in hypothesis["learning"]["panel"]["recipes"] if hypothesis["learning"] else ():
-            own = {key: value for key, value in recipe.items() if key not in ("D", "H", "delta", "gates")}
+            own = {
+                key: value
+                for key, value in recipe.items()
+                if key not in ("D", "H", "delta", "gates")
+            }
             ends = {
                 f"{name}_{end}": recipe[name][end]
                 for name in ("D", "H", "delta")
@@ -65,12 +75,18 @@ def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 def _named_units(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
     for hypothesis in report["hypotheses"]:
-        yield from ({"hypothesis": hypothesis["id"], **unit} for unit in (hypothesis["code"] or {"units": ()})["units"])
+        yield from (
+            {"hypothesis": hypothesis["id"], **unit}
+            for unit in (hypothesis["code"] or {"units": ()})["units"]
+        )
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
     """Return a row with its lists as text: `a; b`, and `a = b` for units of a session that belong together."""
-    return {key: "; ".join(map(_joined, value)) if isinstance(value, list) else value for key, value in row.items()}
+    return {
+        key: "; ".join(map(_joined, value)) if isinstance(value, list) else value
+        for key, value in row.items()
+    }
 
 
 def _joined(value: Any) -> str:

@@ -75,7 +75,9 @@ class EncoderFile:
     def save(self, path: str | Path) -> Path:
         """Write the file, or leave what was there; return its path."""
         path = Path(path)
-        tensors = {name: np.ascontiguousarray(value) for name, value in sorted(self.weights.items())}
+        tensors = {
+            name: np.ascontiguousarray(value) for name, value in sorted(self.weights.items())
+        }
         header = {"header": self.header.model_dump(mode="json"), "sha256": _digest(tensors)}
         private = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
         try:
@@ -100,7 +102,9 @@ class EncoderFile:
                 metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
-            raise StoreError(f"{path} cannot be read as an encoder: {error}; give a file that `save` or `export` wrote") from None
+            raise StoreError(
+                f"{path} cannot be read as an encoder: {error}; give a file that `save` or `export` wrote"
+            ) from None
         if KEY not in metadata:
             raise StoreError(
                 f"{path} holds tensors, but not an encoder of this toolkit; give a file that `save` or `export` wrote"
@@ -114,7 +118,9 @@ class EncoderFile:
                 f"{path} is damaged, or of another version of this toolkit: its header does not read: {said}"
             ) from None
         if content.get("sha256") != _digest(tensors):
-            raise StoreError(f"{path} is damaged: its weights were changed after it was written; save or export it again")
+            raise StoreError(
+                f"{path} is damaged: its weights were changed after it was written; save or export it again"
+            )
         return cls(header, tensors)
 
 

@@ -59,13 +59,17 @@ class Index:
 
     def packs(self) -> list[Path]:
         """Return the packs, by name."""
-        return sorted(Path(entry.path) for entry in _entries(self.folder) if entry.name.endswith(SUFFIX))
+        return sorted(
+            Path(entry.path) for entry in _entries(self.folder) if entry.name.endswith(SUFFIX)
+        )
 
     def lines(self, packs: Iterable[Path]) -> Iterator[Line]:
         """Yield the lines of packs; one whose content is not what its name says is deleted and left out."""
         for pack in packs:
             with contextlib.suppress(OSError), pack.open("rb") as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() != pack.name.removesuffix(SUFFIX):
+                if hashlib.file_digest(file, "sha256").hexdigest() != pack.name.removesuffix(
+                    SUFFIX
+                ):
                     pack.unlink(missing_ok=True)
                     continue
                 file.seek(0)
@@ -84,7 +88,11 @@ class Index:
         if len(packs) <= MANY:
             return
         left = tags()
-        counted = (line for line in self.lines(packs) if left.get(line.key) == line.tag and left.pop(line.key))
+        counted = (
+            line
+            for line in self.lines(packs)
+            if left.get(line.key) == line.tag and left.pop(line.key)
+        )
         with contextlib.suppress(OSError):
             made = self._write(counted)
             for pack in packs:
@@ -103,7 +111,17 @@ class Index:
                 for line in lines:
                     if b"\n" in line.result:  # no writer of ours breaks a line
                         continue
-                    text = b"\t".join((line.key.encode(), line.tag.encode(), line.status.encode(), line.result)) + b"\n"
+                    text = (
+                        b"\t".join(
+                            (
+                                line.key.encode(),
+                                line.tag.encode(),
+                                line.status.encode(),
+                                line.result,
+                            )
+                        )
+                        + b"\n"
+                    )
                     digest.update(text)
                     file.write(text)
             faults.at("index.rename")

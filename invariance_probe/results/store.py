@@ -116,7 +116,9 @@ class Store:
         files = self.files("encoders", run.train_key())
         return {} if files is None else dict(json.loads(files["training.json"]))
 
-    def commit_encoder(self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]) -> None:
+    def commit_encoder(
+        self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]
+    ) -> None:
         """Store an encoder's weights with its training's figures."""
         packed = io.BytesIO()
         np.savez(packed, **weights)  # type: ignore[arg-type]
@@ -176,8 +178,14 @@ class Store:
             raise DamagedError(f"{folder} is damaged ({error}); {_REMEDY}") from error
         true = _manifest(files)
         if manifest != true:
-            changed = [n for n, digest in true.items() if manifest.get(n) != digest] if isinstance(manifest, dict) else [MANIFEST]
-            raise DamagedError(f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was written; {_REMEDY}")
+            changed = (
+                [n for n, digest in true.items() if manifest.get(n) != digest]
+                if isinstance(manifest, dict)
+                else [MANIFEST]
+            )
+            raise DamagedError(
+                f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was written; {_REMEDY}"
+            )
         return files
 
     def set_aside(self, family: Family, key: str, check: bool = True) -> Path | None:
@@ -205,11 +213,19 @@ class Store:
         files = self.files("results", run.key())
         if files is None:
             return None
-        if hashlib.sha256(files["spec.json"]).hexdigest() != run.key():  # a key is the hash of its specification
-            _refuse_other_spec(self.folder("results", run.key()), json.loads(files["spec.json"]), run.specification())
+        if (
+            hashlib.sha256(files["spec.json"]).hexdigest() != run.key()
+        ):  # a key is the hash of its specification
+            _refuse_other_spec(
+                self.folder("results", run.key()),
+                json.loads(files["spec.json"]),
+                run.specification(),
+            )
         return files["result.json"]
 
-    def _find(self, runs: Iterable[Run], keep: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+    def _find(
+        self, runs: Iterable[Run], keep: Callable[[str, bytes], T]
+    ) -> tuple[dict[str, T], dict[str, str]]:
         """Return what is kept of the status and text of every stored result, and what is wrong with the damaged ones."""
         asked = {run.key(): run for run in runs}
         if len(asked) < INDEXED:
@@ -236,7 +252,9 @@ class Store:
             self.index.compact(lambda: read_tags(self.root / "results"))
         return found, damaged
 
-    def _open(self, runs: Iterable[Run], keep: Callable[[str, bytes], T]) -> tuple[dict[str, T], dict[str, str]]:
+    def _open(
+        self, runs: Iterable[Run], keep: Callable[[str, bytes], T]
+    ) -> tuple[dict[str, T], dict[str, str]]:
         """Read results from their folders."""
         found, damaged = {}, {}
         for run in runs:
@@ -266,9 +284,7 @@ class Store:
                 os.close(handle)
 
 
-_REMEDY = (
-    "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store verify` looks for more of this kind"
-)
+_REMEDY = "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store verify` looks for more of this kind"
 
 
 def _cannot_write(root: Path, error: OSError) -> str:
@@ -286,7 +302,9 @@ def _cannot_write(root: Path, error: OSError) -> str:
 def _is_sound(folder: Path, family: Family) -> bool:
     try:
         manifest = json.loads((folder / MANIFEST).read_bytes())
-        return bool(manifest == _manifest({name: (folder / name).read_bytes() for name in FILES[family]}))
+        return bool(
+            manifest == _manifest({name: (folder / name).read_bytes() for name in FILES[family]})
+        )
     except (OSError, ValueError):
         return False
 
@@ -294,7 +312,9 @@ def _is_sound(folder: Path, family: Family) -> bool:
 def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, Any]) -> None:
     normal = json.loads(canonical_json(asked))
     if stored != normal:
-        differing = sorted(name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name))
+        differing = sorted(
+            name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
+        )
         raise StoreError(
             f"{folder} holds another specification; differing: {', '.join(differing)}; delete this folder, and the run will be made again"
         )

@@ -26,7 +26,9 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
             continue
         named = (run.session, run.subject, run.group, run.method.kind, run.setting)
         test = run.examination
-        corrupted = (test.axis, test.dose) if isinstance(test, Corruption | Detection) else ("", None)
+        corrupted = (
+            (test.axis, test.dose) if isinstance(test, Corruption | Detection) else ("", None)
+        )
         tested = (test.kind if test else "", *corrupted)
         own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold, *tested)
         end = (result.selection_loss, result.status, result.diagnostics.get("rank_me"), result.key)
@@ -47,7 +49,11 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
     K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from these rows
     alone (docs/store.md). The figures without units that repeat others are left out.
     """
-    codes = ((run, result.code) for run in runs if (result := results.get(run.key())) is not None and result.code is not None)
+    codes = (
+        (run, result.code)
+        for run in runs
+        if (result := results.get(run.key())) is not None and result.code is not None
+    )
     rows = [
         {"session": run.session, "units": len(code.units), **row}
         for run, code in codes
@@ -58,7 +64,10 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
 
 def _lengths(code: CodeFigures) -> Iterator[dict[str, Any]]:
     """Yield how long a session is, and for how long its target and errors are alike."""
-    lengths = {"duration_s": code.window_count * code.bin_s, "autocorrelation_s": code.autocorrelation_s}
+    lengths = {
+        "duration_s": code.window_count * code.bin_s,
+        "autocorrelation_s": code.autocorrelation_s,
+    }
     for what, value in lengths.items():
         if value is not None:
             yield {"deleted": "", "what": what, "name": "", "step": "", "fold": "", "value": value}

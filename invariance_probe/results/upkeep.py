@@ -54,7 +54,10 @@ def _wrong(store: Store, family: Family, key: str) -> str | None:
         belongs = key_of(spec) if family == "results" else train_key_of(spec)
         if belongs != key:
             return f"{folder} holds the specification of {belongs}"
-        if family == "results" and (result := RunResult.from_json(json.loads(files["result.json"]))).key != key:
+        if (
+            family == "results"
+            and (result := RunResult.from_json(json.loads(files["result.json"]))).key != key
+        ):
             return f"{folder} holds the result of {result.key}"
     except DamagedError as error:
         return str(error).partition(";")[0]
@@ -78,7 +81,10 @@ def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
         files = store.files("results", key)
         if files is None or "examination" in (spec := json.loads(files["spec.json"])):
             continue
-        if train_key_of(spec) in bad_encoders and (aside := store.set_aside("results", key, check=False)) is not None:
+        if (
+            train_key_of(spec) in bad_encoders
+            and (aside := store.set_aside("results", key, check=False)) is not None
+        ):
             yield aside
 
 
@@ -98,7 +104,12 @@ class Rubbish:
     @property
     def size(self) -> int:
         """Bytes."""
-        return sum(file.stat().st_size for path in self.paths for file in (path, *path.rglob("*")) if file.is_file())
+        return sum(
+            file.stat().st_size
+            for path in self.paths
+            for file in (path, *path.rglob("*"))
+            if file.is_file()
+        )
 
 
 def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE_S) -> Rubbish:
@@ -144,7 +155,9 @@ def delete(store: Store, rubbish: Rubbish) -> None:
         except FileNotFoundError:  # another gc was first
             continue
         except OSError as error:
-            raise WriteError(f"{path} cannot be deleted: {error.strerror}; see to the permissions of the store") from error
+            raise WriteError(
+                f"{path} cannot be deleted: {error.strerror}; see to the permissions of the store"
+            ) from error
 
 
 @dataclass
@@ -184,7 +197,9 @@ def _take(store: Store, other: Store, family: Family, key: str, merged: Merged) 
     if _same_file(here / MANIFEST, there / MANIFEST):
         merged.already += 1
         return
-    if (why := _wrong(other, family, key)) is not None or (why := _wrong(store, family, key)) is not None:
+    if (why := _wrong(other, family, key)) is not None or (
+        why := _wrong(store, family, key)
+    ) is not None:
         merged.damaged.append(why)
         return
     files, own = other.files(family, key), store.files(family, key)

@@ -65,7 +65,9 @@ class LearnedMask(Declaration):
     @model_validator(mode="after")
     def _no_width_without_a_network(self) -> Self:
         if self.sees == "nothing" and self.width != 32:
-            raise ValueError(f"width is {self.width}, but only a mask that sees the window has a network; add sees: window")
+            raise ValueError(
+                f"width is {self.width}, but only a mask that sees the window has a network; add sees: window"
+            )
         return self
 
 
@@ -105,4 +107,7 @@ class LearnedPolicy(Declaration):
     """Weight of the policy's entropy beside rewards of unit variance."""
 
 
-Adversary = Annotated[WorstOfMasks | AscendedMask | LearnedMask | AdversarialNoise | LearnedPolicy, Field(discriminator="kind")]
+Adversary = Annotated[
+    WorstOfMasks | AscendedMask | LearnedMask | AdversarialNoise | LearnedPolicy,
+    Field(discriminator="kind"),
+]

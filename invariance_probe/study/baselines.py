@@ -170,7 +170,13 @@ class Messengers(Declaration):
     """Array of the recording that says which epoch a bin is in, such as before and after learning. Sets are transferred between its first
     and its last value, in order of appearance; between the halves of the session when left out."""
     selector: Literal[
-        "greedy", "greedy_swaps", "greedy_backward", "projected_gradient", "learned_mask", "best_of_random", "decoder_weight"
+        "greedy",
+        "greedy_swaps",
+        "greedy_backward",
+        "projected_gradient",
+        "learned_mask",
+        "best_of_random",
+        "decoder_weight",
     ] = added("greedy_backward")
     """How the curve's sets are chosen. `greedy_backward` is the reference, and alone calibrated; it has no randomness."""
     passes: Annotated[int, Field(ge=1)] | None = added(None)
@@ -194,7 +200,11 @@ class MinedPairs(Declaration):
     """Mined, random and oracle pairs lie at least this far apart."""
     neighbours: Annotated[int, Field(ge=1)] = 3
     """Distant partners of every window."""
-    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (0.25, 0.5, 0.9)
+    fractions: Annotated[tuple[Annotated[float, Field(gt=0, le=1)], ...], Field(min_length=1)] = (
+        0.25,
+        0.5,
+        0.9,
+    )
     """Parts of the pairs that are distant ones; the others are local."""
     smoothing_s: Annotated[float, Field(ge=0)] = 0.5
     """Standard deviation of the Gaussian that smooths activity before neighbours are looked for."""

@@ -49,7 +49,11 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Pl
         return
     if isinstance(adversary, AdversarialNoise):
         if adversary.modes is not None and adversary.modes > fewest:
-            yield ("views", "adversary", "modes"), adversary.modes, f"{has}, and no more modes than units; use at most {fewest}"
+            yield (
+                ("views", "adversary", "modes"),
+                adversary.modes,
+                f"{has}, and no more modes than units; use at most {fewest}",
+            )
         return
     if isinstance(adversary, LearnedPolicy):
         return

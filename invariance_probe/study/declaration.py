@@ -19,7 +19,9 @@ Place = tuple[str | int, ...]
 class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
     __slots__ = ("_canonical",)  # not a field: in no dump, no comparison, and no copy
 
     def canonical(self) -> str:
@@ -41,7 +43,9 @@ def canonical_json(value: Any) -> str:
 
     A float with an integral value is written as an integer, so that `dose: 1` and `dose: 1.0` are one dose.
     """
-    return json.dumps(_integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return json.dumps(
+        _integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+    )
 
 
 def sha256_of(value: Any) -> str:
@@ -65,7 +69,12 @@ def _number(value: float) -> str:
 
 _WHOLE = 2.0**53
 """Floats below this hold every whole number."""
-_SCALARS: dict[type, Callable[[Any], str]] = {str: encode_basestring, int: repr, float: _number, type(None): lambda value: "null"}
+_SCALARS: dict[type, Callable[[Any], str]] = {
+    str: encode_basestring,
+    int: repr,
+    float: _number,
+    type(None): lambda value: "null",
+}
 
 
 def _integral(value: Any) -> Any:

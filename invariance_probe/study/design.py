@@ -91,7 +91,10 @@ class Design(Declaration):
     views: Views = Views()
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
     sweeps: tuple[Sweep, ...] = ()
-    arms: Annotated[tuple[Literal["independent", "shared", "paired"], ...], Field(min_length=1)] = ("independent", "shared")
+    arms: Annotated[tuple[Literal["independent", "shared", "paired"], ...], Field(min_length=1)] = (
+        "independent",
+        "shared",
+    )
     null: Null = LinearShift()
     """What decodes no better than this leaves the study before any SSL result is seen."""
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
@@ -149,7 +152,10 @@ class Design(Declaration):
         for i, sweep in enumerate(self.sweeps):
             if sweep.path == "method":
                 for j, value in enumerate(sweep.values):
-                    yield ("sweeps", i, "values", j), _Chosen.model_validate({"method": value}).method
+                    yield (
+                        ("sweeps", i, "values", j),
+                        _Chosen.model_validate({"method": value}).method,
+                    )
         for i, asked in enumerate(self.measurements):
             if isinstance(asked, Reliance):
                 yield ("measurements", i, "of"), asked.of
@@ -165,18 +171,24 @@ class Design(Declaration):
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:
         """The hypotheses about what a dose costs; the others are contrasts."""
-        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis))
+        return tuple(
+            hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis)
+        )
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
         """The hypotheses that distant pairs help."""
-        return tuple(hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Contrast))
+        return tuple(
+            hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Contrast)
+        )
 
     def sha256(self) -> str:
         """Return the hash of the resolved study."""
         return sha256_of(self.model_dump(mode="json"))
 
-    def with_setting(self, path: str, value: Any) -> tuple[Method, Optimisation | None, float, Views]:
+    def with_setting(
+        self, path: str, value: Any
+    ) -> tuple[Method, Optimisation | None, float, Views]:
         """Return the method, the optimisation, the part of the training windows and the views, with one swept setting put in.
 
         Raises
@@ -191,11 +203,26 @@ class Design(Declaration):
         own = self.method.optimisation(common)
         if family == "training" and field in Optimisation.model_fields:
             settings = (own or common).model_dump()
-            return self.method, Optimisation.model_validate({**settings, field: value}), 1.0, self.views
+            return (
+                self.method,
+                Optimisation.model_validate({**settings, field: value}),
+                1.0,
+                self.views,
+            )
         if path == "data.fraction":
-            return self.method, own, _Amount.model_validate({"fraction": value}).fraction, self.views
+            return (
+                self.method,
+                own,
+                _Amount.model_validate({"fraction": value}).fraction,
+                self.views,
+            )
         if path == POOL:
-            return self.method, own, 1.0, Views.model_validate({**self.views.model_dump(), "pool": value})
+            return (
+                self.method,
+                own,
+                1.0,
+                Views.model_validate({**self.views.model_dump(), "pool": value}),
+            )
         if path in self.views.doses():
             return self.method, own, 1.0, self.views.at(path, value)
         if family == "method":

@@ -78,4 +78,6 @@ class TransformerEncoder(_ToDimensions):
         return self
 
 
-Encoder = Annotated[MLPEncoder | ConvolutionEncoder | GRUEncoder | TransformerEncoder, Field(discriminator="kind")]
+Encoder = Annotated[
+    MLPEncoder | ConvolutionEncoder | GRUEncoder | TransformerEncoder, Field(discriminator="kind")
+]

@@ -91,7 +91,11 @@ class Contrast(Declaration):
 
 
 def _kind(hypothesis: Any) -> str:
-    named = hypothesis.get("kind") if isinstance(hypothesis, dict) else getattr(hypothesis, "kind", None)
+    named = (
+        hypothesis.get("kind")
+        if isinstance(hypothesis, dict)
+        else getattr(hypothesis, "kind", None)
+    )
     return "hypothesis" if named is None else str(named)
 
 

@@ -82,7 +82,10 @@ def load_profile(path: str | Path) -> SlurmProfile:
     try:
         return SlurmProfile.model_validate(_plain(tree))
     except ValidationError as error:
-        lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree, SlurmProfile)]
+        lines = [
+            _line(path, tree, place, reason)
+            for place, reason in _problems(error, tree, SlurmProfile)
+        ]
         raise StudyError("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -109,7 +112,9 @@ def _parse(path: Path) -> CommentedMap:
     except DuplicateKeyError as error:
         mark = error.problem_mark
         key = str(error.problem).split('"')[1] if '"' in str(error.problem) else "a key"
-        raise StudyError(f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} stands twice; keep one") from None
+        raise StudyError(
+            f"{path}:{mark.line + 1}:{mark.column + 1}: {key!r} stands twice; keep one"
+        ) from None
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"{path}:{mark.line + 1}:{mark.column + 1}" if mark else str(path)
@@ -131,7 +136,9 @@ def _name_null(tree: CommentedMap) -> None:
 def _override(tree: CommentedMap, text: str) -> None:
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
-        raise StudyError(f"--set {text}: write it as path=value, for example --set training.seeds=8")
+        raise StudyError(
+            f"--set {text}: write it as path=value, for example --set training.seeds=8"
+        )
     node: Any = tree
     *parents, last = dotted.split(".")
     for i, part in enumerate(parents):
@@ -141,9 +148,13 @@ def _override(tree: CommentedMap, text: str) -> None:
         try:
             node = node[key]
         except (KeyError, IndexError, TypeError):
-            raise StudyError(f"--set {text}: there is no {'.'.join(parents[: i + 1])} in the study") from None
+            raise StudyError(
+                f"--set {text}: there is no {'.'.join(parents[: i + 1])} in the study"
+            ) from None
     try:
-        node[int(last) if isinstance(node, list) and last.isdigit() else last] = YAML(typ="safe").load(value)
+        node[int(last) if isinstance(node, list) and last.isdigit() else last] = YAML(
+            typ="safe"
+        ).load(value)
     except (IndexError, TypeError):
         raise StudyError(f"--set {text}: there is no {dotted} in the study") from None
     except MarkedYAMLError as error:
@@ -164,14 +175,18 @@ def _plain(node: Any) -> Any:
     return str(node)
 
 
-def _problems(error: ValidationError, tree: Any, declared: type[Declaration] = Study) -> list[tuple[Place, str]]:
+def _problems(
+    error: ValidationError, tree: Any, declared: type[Declaration] = Study
+) -> list[tuple[Place, str]]:
     """Translate pydantic's errors into places in the file and plain reasons."""
     items = error.errors()
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
     told = [
         item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)
     ]  # it is short of what was refused
-    return [(_place(item["loc"], tree, item["type"]), _reason(item, tree, declared)) for item in told]
+    return [
+        (_place(item["loc"], tree, item["type"]), _reason(item, tree, declared)) for item in told
+    ]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
@@ -179,7 +194,9 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
     place: list[str | int] = []
     node = tree
     for i, part in enumerate(loc):
-        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        if (isinstance(node, dict) and part in node) or (
+            isinstance(node, list) and isinstance(part, int) and part < len(node)
+        ):
             node = node[part]  # type: ignore[index]
             place.append(part)
         elif kind == "missing" and i == len(loc) - 1:
@@ -193,7 +210,9 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
     kind, context, got = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
         place = item["loc"]
-        return f"unknown key {str(place[-1])!r}.{_hint(str(place[-1]), _keys_beside(place, declared))}"
+        return (
+            f"unknown key {str(place[-1])!r}.{_hint(str(place[-1]), _keys_beside(place, declared))}"
+        )
     if kind == "missing":
         return "this key is missing"
     if kind == "union_tag_invalid":
@@ -207,13 +226,23 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
         return f"got {got!r}.{_hint(str(got), allowed)}"
     if kind == "study":
         return item["msg"]
-    said = str(context["error"]) if kind == "value_error" else f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    said = (
+        str(context["error"])
+        if kind == "value_error"
+        else f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    )
     return f"{said}, got {got!r}"
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:
     close = get_close_matches(got, allowed, n=1)
-    return f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(map(repr, allowed))}." if allowed else ""
+    return (
+        f" Did you mean {close[0]!r}?"
+        if close
+        else f" Allowed: {', '.join(map(repr, allowed))}."
+        if allowed
+        else ""
+    )
 
 
 def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> list[str]:
@@ -234,10 +263,15 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
     for choice in node.get("oneOf", []) + node.get("anyOf", []):
         resolved = _resolve(schema, choice)
         own = resolved.get("properties", {})
-        if part in (own.get("kind", {}).get("const"), own.get("generator", {}).get("const"), resolved.get("title", "").lower()):
+        if part in (
+            own.get("kind", {}).get("const"),
+            own.get("generator", {}).get("const"),
+            resolved.get("title", "").lower(),
+        ):
             return resolved
         if "oneOf" in resolved and any(
-            part == _resolve(schema, c)["properties"]["generator"].get("const") for c in resolved["oneOf"]
+            part == _resolve(schema, c)["properties"]["generator"].get("const")
+            for c in resolved["oneOf"]
         ):
             return _step(schema, resolved, part)
     return node
@@ -251,7 +285,9 @@ def _resolve(schema: Any, node: Any) -> Any:
 
 def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
     line, column = _position(tree, place)
-    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(".")
+    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(
+        "."
+    )
     return f"{path}:{line + 1}:{column + 1}: {dotted + ': ' if dotted else ''}{reason}"
 
 
@@ -260,7 +296,11 @@ def _position(tree: Any, place: Place) -> tuple[int, int]:
     node, found = tree, (0, 0)
     for part in place:
         if isinstance(node, CommentedMap) and part in node and part in node.lc.data:
-            found = node.lc.value(part) if not isinstance(node[part], CommentedMap | CommentedSeq) else node.lc.key(part)
+            found = (
+                node.lc.value(part)
+                if not isinstance(node[part], CommentedMap | CommentedSeq)
+                else node.lc.key(part)
+            )
         elif isinstance(node, CommentedSeq) and isinstance(part, int) and part in node.lc.data:
             found = node.lc.item(part)
         else:

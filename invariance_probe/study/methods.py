@@ -17,7 +17,9 @@ from invariance_probe.study.training import Optimisation, TrainingChanges
 
 def _ascending(horizons: tuple[int, ...]) -> tuple[int, ...]:
     if list(horizons) != sorted(set(horizons)):
-        raise ValueError(f"horizons are {list(horizons)}; they must ascend without repetition, such as {sorted(set(horizons))}")
+        raise ValueError(
+            f"horizons are {list(horizons)}; they must ascend without repetition, such as {sorted(set(horizons))}"
+        )
     return horizons
 
 
@@ -302,7 +304,9 @@ class MaskedSequence(TrainedMethod):
                 f"span_windows {self.span_windows} would mask all of sequence_windows {self.sequence_windows}; use shorter spans"
             )
         if self.position_windows % 2 == 0:
-            raise ValueError(f"position_windows is {self.position_windows}; it must be odd, to reach as far back as ahead")
+            raise ValueError(
+                f"position_windows is {self.position_windows}; it must be odd, to reach as far back as ahead"
+            )
         if self.context_width % self.heads:
             raise ValueError(
                 f"context_width {self.context_width} is not a multiple of heads {self.heads}; use a width that all heads share evenly"
@@ -389,9 +393,16 @@ class Reliance(Declaration):
 
     def passes(self, units: int) -> int:
         """Return how many forward passes of the trained model an attack on so many units makes."""
-        choosing = max(self.budgets) * (units * self.screening + self.finalists * self.choosing * self.batches)
-        candidates, scales = len(self.budgets) * 3 * self.choosing * self.batches, 4 * self.choosing * self.batches
-        return choosing + candidates + scales + len(self.budgets) * 3 * (1 + self.masks) * self.batches
+        choosing = max(self.budgets) * (
+            units * self.screening + self.finalists * self.choosing * self.batches
+        )
+        candidates, scales = (
+            len(self.budgets) * 3 * self.choosing * self.batches,
+            4 * self.choosing * self.batches,
+        )
+        return (
+            choosing + candidates + scales + len(self.budgets) * 3 * (1 + self.masks) * self.batches
+        )
 
     @field_validator("of")
     @classmethod
@@ -401,7 +412,9 @@ class Reliance(Declaration):
             SupCon: "reads the target, and is no SSL", YAware: "reads the target, and is no SSL",
         }  # fmt: skip
         if (why := reasons.get(type(of))) is not None:
-            raise ValueError(f"{of.kind} {why}; name a method that compares views or windows without labels, such as simclr")
+            raise ValueError(
+                f"{of.kind} {why}; name a method that compares views or windows without labels, such as simclr"
+            )
         return of
 
 

@@ -17,4 +17,8 @@ def template_text(name: str) -> str:
     """
     if name not in TEMPLATES:
         raise StudyError(f"unknown template {name!r}; allowed: {', '.join(TEMPLATES)}")
-    return files("invariance_probe.study").joinpath(f"templates/{name}.yaml").read_text(encoding="utf-8")
+    return (
+        files("invariance_probe.study")
+        .joinpath(f"templates/{name}.yaml")
+        .read_text(encoding="utf-8")
+    )

@@ -78,7 +78,9 @@ def _no_shuffle(value: Any) -> Any:
 
 
 Null = Annotated[
-    Annotated[LinearShift | CircularShift | OtherSessions | PseudoSession, Field(discriminator="kind")],
+    Annotated[
+        LinearShift | CircularShift | OtherSessions | PseudoSession, Field(discriminator="kind")
+    ],
     BeforeValidator(_no_shuffle),
 ]
 

@@ -58,5 +58,7 @@ class MinedPairing(Declaration):
     def _guided(self) -> Self:
         if self.guide is None and (self.labelled < 1 or self.elsewhere):
             field = "labelled" if self.labelled < 1 else "elsewhere"
-            raise ValueError(f"{field} goes with a guide; name the array by which windows are taken for alike, or leave it out")
+            raise ValueError(
+                f"{field} goes with a guide; name the array by which windows are taken for alike, or leave it out"
+            )
         return self

@@ -47,5 +47,7 @@ class Panel(Declaration):
                 "leave it out, or give this recipe another name"
             )
         if twice := {name for name in names if names.count(name) > 1}:
-            raise ValueError(f"recipes are named twice: {', '.join(sorted(twice))}; each needs its own name")
+            raise ValueError(
+                f"recipes are named twice: {', '.join(sorted(twice))}; each needs its own name"
+            )
         return self

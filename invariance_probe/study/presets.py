@@ -82,7 +82,9 @@ def with_preset(given: Any, kind: str) -> Any:
     if given["preset"] not in known:
         allowed = ", ".join(repr(name) for name in sorted(known)) or "none"
         raise ValueError(f"{kind} has no preset {given['preset']!r}; allowed: {allowed}")
-    return _merged(known[given["preset"]], {name: value for name, value in given.items() if name != "preset"})
+    return _merged(
+        known[given["preset"]], {name: value for name, value in given.items() if name != "preset"}
+    )
 
 
 def _merged(under: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:

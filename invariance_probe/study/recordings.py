@@ -300,7 +300,9 @@ class NothingRecording(_Simulated):
     """G8: nothing to find: a label that activity does not carry, or that no test can be run on."""
 
     generator: Literal["nothing"] = "nothing"
-    case: Literal["independent", "constant_rates", "common_trend", "trial_constant", "drift", "quiet"] = "independent"
+    case: Literal[
+        "independent", "constant_rates", "common_trend", "trial_constant", "drift", "quiet"
+    ] = "independent"
     """`independent`: label and activity are OU processes apart; `constant_rates`: activity is noise; `common_trend`: both
     drift, by chance alike; `trial_constant`: the label is coded, but constant within trials, so jitter cannot be tested;
     `drift`: the gains of the units change slowly; `quiet`: the same, and the label hardly varies in mid-session."""
@@ -374,7 +376,9 @@ SimulatedRecording = Annotated[
     | HeadDirectionRecording,
     Field(discriminator="generator"),
 ]
-RecordingSource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
+RecordingSource = Annotated[
+    NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")
+]
 
 
 class Planted(Declaration):
@@ -390,5 +394,7 @@ class Planted(Declaration):
     pilot: bool = False
 
 
-AnySource = Annotated[NpzRecording | CatalogRecording | SimulatedRecording | Planted, Field(discriminator="kind")]
+AnySource = Annotated[
+    NpzRecording | CatalogRecording | SimulatedRecording | Planted, Field(discriminator="kind")
+]
 """What a session can be opened from."""

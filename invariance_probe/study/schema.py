@@ -7,4 +7,6 @@ from invariance_probe.study.study import Study
 
 def schema_text() -> str:
     """Return the schema as stable, indented JSON."""
-    return json.dumps(Study.model_json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    return (
+        json.dumps(Study.model_json_schema(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    )

@@ -26,7 +26,11 @@ def scope_of(subjects: Sequence[str]) -> str:
     """
     several = len(set(subjects)) > 1
     units = len(set(subjects)) if several else len(subjects)
-    return THESE_RECORDINGS if units < POPULATION else f"population of {'subjects' if several else 'sessions'}"
+    return (
+        THESE_RECORDINGS
+        if units < POPULATION
+        else f"population of {'subjects' if several else 'sessions'}"
+    )
 
 
 @dataclass(frozen=True)

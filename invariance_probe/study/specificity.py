@@ -30,7 +30,9 @@ Strong = tuple[Transform, str, float]
 """A control: its declaration, its path and its dose."""
 
 
-def as_strong_as(path: str, dose: float, control: SpecificityControl, clean: Views) -> tuple[str, float, Views] | None:
+def as_strong_as(
+    path: str, dose: float, control: SpecificityControl, clean: Views
+) -> tuple[str, float, Views] | None:
     """Return path, dose and views of a control as strong as a corruption at a dose; None where no closed form says how strong.
 
     Parameters
@@ -44,7 +46,11 @@ def as_strong_as(path: str, dose: float, control: SpecificityControl, clean: Vie
     """
     kind = path.split(".")[0]
     own = next((transform for transform in clean.transforms if transform.kind == kind), None)
-    strong = None if own is None else _strong(own, dose, clean.base.kind == "count_splitting").get(control)
+    strong = (
+        None
+        if own is None
+        else _strong(own, dose, clean.base.kind == "count_splitting").get(control)
+    )
     if strong is None:
         return None
     added, at, its_dose = strong
@@ -84,7 +90,9 @@ def _beside_loss(
     Where they are lost at their mean, the mean squared change of a standardised value is that part, and so is the noise's variance. A half
     of a count varies more than the whole that it is standardised by, and how much more depends on the recording.
     """
-    dropout: dict[SpecificityControl, Strong] = {"dropout": (UnitDropout(value=own.value), "unit_dropout.rate", part)}
+    dropout: dict[SpecificityControl, Strong] = {
+        "dropout": (UnitDropout(value=own.value), "unit_dropout.rate", part)
+    }
     return dropout | ({"noise": _noise(part)} if own.value == "mean" and not split else {})
 
 

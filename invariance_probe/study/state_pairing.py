@@ -21,7 +21,9 @@ STATE_SOURCES: tuple[StateSource, ...] = ("mined", "other_state", "time_shuffled
 
 def state_source_of(axis: str, arm: str) -> StateSource:
     """Return which sleep a run takes its partners from: that of its arm on the axis of pairs across states, mined elsewhere."""
-    return next((source for source in STATE_SOURCES if axis == STATE_SHARE and arm == source), "mined")
+    return next(
+        (source for source in STATE_SOURCES if axis == STATE_SHARE and arm == source), "mined"
+    )
 
 
 class StatePairing(Declaration):
@@ -55,7 +57,9 @@ class StatePairing(Declaration):
     def _states_are_apart(self) -> Self:
         both = set(self.partners) & set(self.others)
         if both:
-            raise ValueError(f"state {min(both)} stands among `partners` and among `others`; a state cannot be its own control")
+            raise ValueError(
+                f"state {min(both)} stands among `partners` and among `others`; a state cannot be its own control"
+            )
         return self
 
     def offsets(self, bin_s: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
@@ -69,4 +73,6 @@ class StatePairing(Declaration):
         awake, asleep = max(self.compression, 1.0), max(1 / self.compression, 1.0)
         reach = int(self.span_s / 2 / bin_s / awake + 1e-9)
         steps = range(-reach, reach + 1)
-        return tuple(round(step * awake) for step in steps), tuple(round(step * asleep) for step in steps)
+        return tuple(round(step * awake) for step in steps), tuple(
+            round(step * asleep) for step in steps
+        )

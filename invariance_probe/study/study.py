@@ -15,7 +15,11 @@ class Study(Design):
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
         details = [
-            InitErrorDetails(type=PydanticCustomError("study", "{reason}", {"reason": reason}), loc=place, input=got)
+            InitErrorDetails(
+                type=PydanticCustomError("study", "{reason}", {"reason": reason}),
+                loc=place,
+                input=got,
+            )
             for place, got, reason in disagreements(self)
         ]
         if details:

@@ -41,7 +41,9 @@ class Optimisation(Declaration):
     @model_validator(mode="after")
     def _kernels_know_the_precision(self) -> Self:
         if self.kernels == "native" and self.precision == "float64":
-            raise ValueError("kernels: native knows float32 and bfloat16, and precision is float64; use kernels: torch")
+            raise ValueError(
+                "kernels: native knows float32 and bfloat16, and precision is float64; use kernels: torch"
+            )
         return self
 
 
@@ -78,7 +80,9 @@ class AdaptiveSeeds(Declaration):
     @model_validator(mode="after")
     def _ascends(self) -> Self:
         if self.looks[0] < 2 or any(later <= earlier for earlier, later in pairwise(self.looks)):
-            raise _refused(f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]")
+            raise _refused(
+                f"looks {list(self.looks)} must ascend from 2 or more seeds, for example [2, 3, 5]"
+            )
         return self
 
 

@@ -245,4 +245,6 @@ def at_identity(stage: Stage) -> Stage:
 
 def cuts_bins(transform: Transform) -> bool:
     """Say whether a transform takes some bins of a window and leaves others, and so needs windows of several bins."""
-    return isinstance(transform, TimeCutout) or (isinstance(transform, CutMix) and transform.along == "bins")
+    return isinstance(transform, TimeCutout) or (
+        isinstance(transform, CutMix) and transform.along == "bins"
+    )

@@ -48,7 +48,11 @@ def _jitter_unless_named(pairing: Any) -> Any:
     return {"kind": "time_jitter", **pairing} if isinstance(pairing, dict) else pairing
 
 
-Pairing = Annotated[TimeJitter | MinedPairing | StatePairing, Field(discriminator="kind"), BeforeValidator(_jitter_unless_named)]
+Pairing = Annotated[
+    TimeJitter | MinedPairing | StatePairing,
+    Field(discriminator="kind"),
+    BeforeValidator(_jitter_unless_named),
+]
 Pool = Literal["subject", "group"]
 """The sessions of the same subject, or of the same group (all sessions of the study where recordings name none)."""
 POOL = "views.pool"
@@ -70,7 +74,11 @@ class Views(Declaration):
     @property
     def jitter(self) -> TimeJitter:
         """The pairing of windows that are near in time."""
-        return self.pairing if isinstance(self.pairing, TimeJitter) else TimeJitter(window_s=self.pairing.window_s)
+        return (
+            self.pairing
+            if isinstance(self.pairing, TimeJitter)
+            else TimeJitter(window_s=self.pairing.window_s)
+        )
 
     @property
     def corruptions(self) -> tuple[Transform | Adversary, ...]:
@@ -83,7 +91,11 @@ class Views(Declaration):
 
     def doses(self) -> dict[str, float]:
         """Return every path that can be swept, `kind.field`, with its identity dose."""
-        return {f"{kind}.{field}": dose for kind, stage in self.stages().items() for field, dose in stage.identity.items()}  # type: ignore[attr-defined]
+        return {
+            f"{kind}.{field}": dose
+            for kind, stage in self.stages().items()
+            for field, dose in stage.identity.items()
+        }  # type: ignore[attr-defined]
 
     def at(self, path: str, dose: float) -> "Views":
         """Return these views with one swept field set to a dose.
@@ -96,7 +108,11 @@ class Views(Declaration):
         kind, field = path.split(".")
 
         def put(stage: Declaration) -> Declaration:
-            return stage.__class__.model_validate({**stage.model_dump(), field: dose}) if stage.kind == kind else stage  # type: ignore[attr-defined]
+            return (
+                stage.__class__.model_validate({**stage.model_dump(), field: dose})
+                if stage.kind == kind
+                else stage
+            )  # type: ignore[attr-defined]
 
         return Views(
             pairing=put(self.pairing),

@@ -77,11 +77,17 @@ class Checkpoints:
         """Return the steps that all of these trainings have done and their state, or None where they are not at one step."""
         found = [self._read_one(key) for key in keys]
         known = [one for one in found if one is not None]
-        if len(known) < len(keys) or len({step for step, _ in known}) > 1 or len({frozenset(some) for _, some in known}) > 1:
+        if (
+            len(known) < len(keys)
+            or len({step for step, _ in known}) > 1
+            or len({frozenset(some) for _, some in known}) > 1
+        ):
             return None
         states = [tensors for _, tensors in known]
         stacked = {
-            name: (value if _shared(name) else torch.stack([one[name] for one in states])).to(self.device)
+            name: (value if _shared(name) else torch.stack([one[name] for one in states])).to(
+                self.device
+            )
             for name, value in states[0].items()
         }
         return known[0][0], {_own(name): value for name, value in stacked.items()}
@@ -93,11 +99,22 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             for i, key in enumerate(keys):
-                own = {_named(name, t): (t if t.dim() == 0 else t[i]).detach().cpu().clone() for name, t in tensors.items()}
-                header = {"key": key, "step": step, **self._versions(), "sha256": _digest(step, own)}
+                own = {
+                    _named(name, t): (t if t.dim() == 0 else t[i]).detach().cpu().clone()
+                    for name, t in tensors.items()
+                }
+                header = {
+                    "key": key,
+                    "step": step,
+                    **self._versions(),
+                    "sha256": _digest(step, own),
+                }
                 _replace(self._path(key), save(own, {HEADER: json.dumps(header)}))
         except OSError as error:
-            warnings.warn(f"a checkpoint could not be written, training goes on without: {error}", stacklevel=2)
+            warnings.warn(
+                f"a checkpoint could not be written, training goes on without: {error}",
+                stacklevel=2,
+            )
 
     def remove(self, key: str) -> None:
         """Forget a training that is committed, with what writers that were killed left half-written."""
@@ -115,7 +132,11 @@ class Checkpoints:
     def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:
         header = json.loads((metadata or {}).get(HEADER, "{}"))
         expected = {"key": key, **self._versions()}
-        return int(header["step"]) if all(header.get(name) == value for name, value in expected.items()) else 0
+        return (
+            int(header["step"])
+            if all(header.get(name) == value for name, value in expected.items())
+            else 0
+        )
 
     def _read_one(self, key: str) -> tuple[int, dict[str, Tensor]] | None:
         try:
@@ -161,7 +182,11 @@ def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str
     tensors |= {f"more.{name}": tensor for name, tensor in method.more_state().items()}
     for i, parameter in enumerate(_learned(optimizer)):
         kept = optimizer.state.get(parameter, {})
-        tensors |= {f"optimizer.{i}.{name}": value for name, value in kept.items() if isinstance(value, Tensor)}
+        tensors |= {
+            f"optimizer.{i}.{name}": value
+            for name, value in kept.items()
+            if isinstance(value, Tensor)
+        }
     return tensors
 
 
@@ -170,7 +195,13 @@ def restore_training(method: Method, optimizer: torch.optim.Optimizer, tensors: 
     """Put what `training_state` returned into a method and an update rule that were just made."""
     for name, tensor in _own_tensors(method):
         tensor.copy_(tensors[f"model.{name}"])
-    method.set_more_state({name.removeprefix("more."): value for name, value in tensors.items() if name.startswith("more.")})
+    method.set_more_state(
+        {
+            name.removeprefix("more."): value
+            for name, value in tensors.items()
+            if name.startswith("more.")
+        }
+    )
     parameters = list(_learned(optimizer))
     for name, value in tensors.items():
         family, _, rest = name.partition(".")

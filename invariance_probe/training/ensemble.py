@@ -65,7 +65,11 @@ class _Seen:
 def gradient_norms(method: Method) -> Tensor:
     """Return the norm of each run's gradient (run,), over all that is learned."""
     gradients = [p.grad for p in method.parameters() if p.grad is not None]
-    return torch.stack([g.flatten(1).to(torch.float64).square().sum(1) for g in gradients]).sum(0).sqrt()
+    return (
+        torch.stack([g.flatten(1).to(torch.float64).square().sum(1) for g in gradients])
+        .sum(0)
+        .sqrt()
+    )
 
 
 def train(
@@ -110,29 +114,51 @@ def train(
         seen = _Seen(tensors["total"], tensors["failed_at"], tensors["norms"])
     reported = begun
     for step in range(begun, settings.steps):
-        loss = method.loss(batch_at(step)) if adversary is None else adversary.loss(method, batch_at(step))
+        loss = (
+            method.loss(batch_at(step))
+            if adversary is None
+            else adversary.loss(method, batch_at(step))
+        )
         optimizer.zero_grad(set_to_none=True)
         loss.sum().backward()
-        if step >= settings.steps - tail and (settings.steps - 1 - step) % max(1, tail // LOOKED_AT) == 0:
+        if (
+            step >= settings.steps - tail
+            and (settings.steps - 1 - step) % max(1, tail // LOOKED_AT) == 0
+        ):
             seen.norms = torch.cat([seen.norms, gradient_norms(method).unsqueeze(1)], dim=1)
         set_learning_rate(optimizer, learning_rate(settings, step))
         optimizer.step()
         method.after_update(step + 1, settings.steps)
         loss = loss.detach().to(torch.float64)
-        seen.failed_at = torch.where((seen.failed_at < 0) & ~loss.isfinite(), float(step), seen.failed_at)
+        seen.failed_at = torch.where(
+            (seen.failed_at < 0) & ~loss.isfinite(), float(step), seen.failed_at
+        )
         if step >= settings.steps - tail:
             seen.total = seen.total + loss
         if (step + 1) % REPORT_EVERY == 0 or step + 1 == settings.steps:
             on_progress((step + 1 - reported) * len(loss))
             reported = step + 1
         if checkpoint is not None and step + 1 < settings.steps:
-            checkpoint.offer(step + 1, lambda: {**training_state(method, optimizer), **vars(seen), **_state_of(adversary)})
-    return Training(seen.total / tail, seen.failed_at.to(torch.int64), seen.norms.T.contiguous().mean(0))
+            checkpoint.offer(
+                step + 1,
+                lambda: {**training_state(method, optimizer), **vars(seen), **_state_of(adversary)},
+            )
+    return Training(
+        seen.total / tail, seen.failed_at.to(torch.int64), seen.norms.T.contiguous().mean(0)
+    )
 
 
 def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
-    return {} if adversary is None else {f"{ADVERSARY}{name}": tensor for name, tensor in adversary.state().items()}
+    return (
+        {}
+        if adversary is None
+        else {f"{ADVERSARY}{name}": tensor for name, tensor in adversary.state().items()}
+    )
 
 
 def _part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(prefix)
+    }

@@ -15,7 +15,12 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant
-from invariance_probe.augmentations.pairing import StackedDistant, StackedPartners, find_partners, room_beside
+from invariance_probe.augmentations.pairing import (
+    StackedDistant,
+    StackedPartners,
+    find_partners,
+    room_beside,
+)
 from invariance_probe.augmentations.random_bits import position, uniform
 from invariance_probe.data.windows import Windows
 from invariance_probe.errors import TrainingError
@@ -96,17 +101,27 @@ class Pairs:
             for part, jitter in zip(material.parts, material.jitters, strict=True)
         ]
         self._partners = StackedPartners.of(found, material.device)
-        self._distant = StackedDistant.of(material.distant, self._partners.anchors.shape[1], material.device)
-        self._order = Order(material.keys, self._partners.count, material.batch_size, material.repeats)
+        self._distant = StackedDistant.of(
+            material.distant, self._partners.anchors.shape[1], material.device
+        )
+        self._order = Order(
+            material.keys, self._partners.count, material.batch_size, material.repeats
+        )
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
         """Return the windows of a step."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
-        second = self._partners.partner_of(places, self._order.numbers(step)) if self._partners.jittered else first
+        second = (
+            self._partners.partner_of(places, self._order.numbers(step))
+            if self._partners.jittered
+            else first
+        )
         if self._distant is not None:
-            second = self._distant.instead_of(second, places, _numbers(self._keys, step, places, 2, DISTANT))
+            second = self._distant.instead_of(
+                second, places, _numbers(self._keys, step, places, 2, DISTANT)
+            )
         return Example(first, second)
 
 
@@ -118,8 +133,14 @@ class Sequences:
 
     def __init__(self, declared: Any, material: Material) -> None:
         offsets = sequence_offsets(declared, material.windows.length)
-        found = [_first_of_sequences(part, material.windows.stretch, offsets[-1]) for part in material.parts]
-        fewest, count = min(len(starts) for starts in found), max(4, material.batch_size // len(offsets) // 4 * 4)
+        found = [
+            _first_of_sequences(part, material.windows.stretch, offsets[-1])
+            for part in material.parts
+        ]
+        fewest, count = (
+            min(len(starts) for starts in found),
+            max(4, material.batch_size // len(offsets) // 4 * 4),
+        )
         if fewest < (2 if material.repeats else count):
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
@@ -147,7 +168,10 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
     if declared.kind == "masked_sequence":
         places = list(range(declared.sequence_windows))
     else:
-        places = [*range(declared.context_windows), *(declared.context_windows - 1 + horizon for horizon in declared.horizons)]
+        places = [
+            *range(declared.context_windows),
+            *(declared.context_windows - 1 + horizon for horizon in declared.horizons),
+        ]
     return [stride * place for place in places]
 
 
@@ -156,7 +180,9 @@ class Positions:
 
     def __init__(self, declared: Any, material: Material) -> None:
         size = material.batch_size // 2 * 2
-        self._distances = _Distances(declared, material, size, apart=material.windows.length, asks_far=True)
+        self._distances = _Distances(
+            declared, material, size, apart=material.windows.length, asks_far=True
+        )
         self._order = material.order(self._distances.anchors, size)
         self._keys = material.keys
 
@@ -165,7 +191,11 @@ class Positions:
         anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
         labels = _labels(anchors)
-        others = torch.where(labels > 0, self._distances.near(anchors, number), self._distances.far(anchors, anchors, number))
+        others = torch.where(
+            labels > 0,
+            self._distances.near(anchors, number),
+            self._distances.far(anchors, anchors, number),
+        )
         return Example(self._distances.window(anchors), self._distances.window(others), labels)
 
 
@@ -180,7 +210,9 @@ class Triplets:
         self._signed = declared.signed
         self._length = material.windows.length
         size = max(4, material.batch_size // 6 * 2)
-        self._distances = _Distances(declared, material, size, apart=2 * self._length, asks_far=not declared.signed)
+        self._distances = _Distances(
+            declared, material, size, apart=2 * self._length, asks_far=not declared.signed
+        )
         self._order = material.order(self._distances.anchors, size)
         self._keys = material.keys
 
@@ -191,13 +223,17 @@ class Triplets:
         other = self._distances.near(anchors, numbers[..., 0])
         low, high = torch.minimum(anchors, other), torch.maximum(anchors, other)
         room = high - low - 2 * self._length + 1
-        between = low + self._length + torch.minimum((numbers[..., 1] * room).to(torch.int64), room - 1)
+        between = (
+            low + self._length + torch.minimum((numbers[..., 1] * room).to(torch.int64), room - 1)
+        )
         labels = _labels(anchors)
         if self._signed:
             turned, middle = labels < 0, between
         else:
             turned = numbers[..., 2] < 0.5
-            middle = torch.where(labels > 0, between, self._distances.far(low, high, numbers[..., 1]))
+            middle = torch.where(
+                labels > 0, between, self._distances.far(low, high, numbers[..., 1])
+            )
         first, third = torch.where(turned, high, low), torch.where(turned, low, high)
         windows = self._distances.window(torch.stack([first, middle, third], dim=2).flatten(1))
         return Example(windows, windows, labels)
@@ -220,17 +256,31 @@ class _Distances:
         Whether an anchor needs a window far from itself and from all that are near it.
     """
 
-    def __init__(self, declared: Any, material: Material, size: int, apart: int, asks_far: bool) -> None:
-        near, far = (round(seconds / material.bin_s) for seconds in (declared.near_s, declared.far_s))
+    def __init__(
+        self, declared: Any, material: Material, size: int, apart: int, asks_far: bool
+    ) -> None:
+        near, far = (
+            round(seconds / material.bin_s) for seconds in (declared.near_s, declared.far_s)
+        )
         self.anchors, tables = [], []
         for part in material.parts:
             starts, place = material.windows.starts[part], np.arange(len(part))
-            back, ahead = (np.minimum(room, near) for room in room_beside(part, material.windows.stretch))
+            back, ahead = (
+                np.minimum(room, near) for room in room_beside(part, material.windows.stretch)
+            )
             earlier, later = (np.maximum(reach - apart + 1, 0) for reach in (back, ahead))
-            before, after = np.searchsorted(starts, starts - far, "left"), np.searchsorted(starts, starts + far, "right")
-            first, last = place - np.where(earlier > 0, back, 0), place + np.where(later > 0, ahead, 0)
+            before, after = (
+                np.searchsorted(starts, starts - far, "left"),
+                np.searchsorted(starts, starts + far, "right"),
+            )
+            first, last = (
+                place - np.where(earlier > 0, back, 0),
+                place + np.where(later > 0, ahead, 0),
+            )
             remote = before[first] + len(part) - after[last]
-            self.anchors.append(np.flatnonzero((earlier + later > 0) & ((remote > 0) | (not asks_far))))
+            self.anchors.append(
+                np.flatnonzero((earlier + later > 0) & ((remote > 0) | (not asks_far)))
+            )
             tables.append(np.stack([earlier, later, before, after]))
         fewest = min(len(anchors) for anchors in self.anchors)
         if fewest < (1 if material.repeats else size):
@@ -240,10 +290,14 @@ class _Distances:
                 "use a longer near_s, a shorter far_s, shorter windows, a smaller batch or a longer recording"
             )
         self._apart = apart
-        self._tables = torch.stack([_padded([table[i] for table in tables], material.device) for i in range(4)])
+        self._tables = torch.stack(
+            [_padded([table[i] for table in tables], material.device) for i in range(4)]
+        )
         self._windows = _padded(material.parts, material.device)
         self._anchors = _padded(self.anchors, material.device)
-        self._count = torch.tensor([len(part) for part in material.parts], device=material.device).unsqueeze(1)
+        self._count = torch.tensor(
+            [len(part) for part in material.parts], device=material.device
+        ).unsqueeze(1)
 
     def anchor(self, numbers: Tensor) -> Tensor:
         """Return the places of the anchors with the given numbers (run, batch)."""
@@ -254,7 +308,9 @@ class _Distances:
         earlier, later = (self._tables[i].gather(1, anchors) for i in (0, 1))
         total = earlier + later
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
-        return anchors + torch.where(chosen < earlier, -self._apart - chosen, self._apart + chosen - earlier)
+        return anchors + torch.where(
+            chosen < earlier, -self._apart - chosen, self._apart + chosen - earlier
+        )
 
     def far(self, low: Tensor, high: Tensor, number: Tensor) -> Tensor:
         """Return a place far before `low` or far after `high` (run, batch)."""
@@ -285,13 +341,19 @@ def _first_of_sequences(part: np.ndarray, stretch: np.ndarray, reach: int) -> np
 
 def _labels(anchors: Tensor) -> Tensor:
     """Return 1 and -1 by turns (run, batch)."""
-    return torch.where(torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1).expand_as(anchors)
+    return torch.where(
+        torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1
+    ).expand_as(anchors)
 
 
 def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
-    return torch.nn.utils.rnn.pad_sequence([torch.from_numpy(array) for array in arrays], batch_first=True).to(device)
+    return torch.nn.utils.rnn.pad_sequence(
+        [torch.from_numpy(array) for array in arrays], batch_first=True
+    ).to(device)
 
 
-def _numbers(keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE) -> Tensor:
+def _numbers(
+    keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE
+) -> Tensor:
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
     return uniform(position(keys, step, purpose), rows, count)

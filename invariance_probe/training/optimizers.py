@@ -48,7 +48,11 @@ def learning_rate(settings: Optimisation, step: int) -> float:
         return settings.learning_rate * (step + 1) / rising
     if settings.schedule == "constant":
         return settings.learning_rate
-    return settings.learning_rate * (1 + math.cos(math.pi * (step - rising) / (settings.steps - rising))) / 2
+    return (
+        settings.learning_rate
+        * (1 + math.cos(math.pi * (step - rising) / (settings.steps - rising)))
+        / 2
+    )
 
 
 class LARS(torch.optim.Optimizer):
@@ -60,7 +64,9 @@ class LARS(torch.optim.Optimizer):
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float) -> None:
-        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "adapted": True})
+        super().__init__(
+            groups, {"lr": lr, "momentum": momentum, "weight_decay": 0.0, "adapted": True}
+        )
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
@@ -75,7 +81,9 @@ class LARS(torch.optim.Optimizer):
         ratio = trust_ratio(weight, gradient, group["weight_decay"]) if group["adapted"] else 1.0
         change = group["lr"] * ratio * (gradient + group["weight_decay"] * weight)
         velocity = self.state[weight].get("velocity")
-        self.state[weight]["velocity"] = change if velocity is None else velocity.mul_(group["momentum"]).add_(change)
+        self.state[weight]["velocity"] = (
+            change if velocity is None else velocity.mul_(group["momentum"]).add_(change)
+        )
         weight.sub_(self.state[weight]["velocity"])
 
 
@@ -83,7 +91,9 @@ def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
     """Return TRUST |weight| / (|gradient| + decay |weight|) of each run, (run, 1, ...)."""
     length, steepness = run_norm(weight), run_norm(gradient)
     ratio = TRUST * length / (steepness + decay * length)
-    return torch.where((length > 0) & (steepness > 0), ratio, 1.0).view(-1, *[1] * (weight.dim() - 1))
+    return torch.where((length > 0) & (steepness > 0), ratio, 1.0).view(
+        -1, *[1] * (weight.dim() - 1)
+    )
 
 
 def run_norm(x: Tensor) -> Tensor:
@@ -94,18 +104,31 @@ def run_norm(x: Tensor) -> Tensor:
 def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
     """Return the declared update rule over all stacked parameters that learn."""
     learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
-    decayed = {"params": [p for name, p in learned if name.endswith("weight")], "weight_decay": settings.weight_decay}
-    kept = {"params": [p for name, p in learned if not name.endswith("weight")], "weight_decay": 0.0}
+    decayed = {
+        "params": [p for name, p in learned if name.endswith("weight")],
+        "weight_decay": settings.weight_decay,
+    }
+    kept = {
+        "params": [p for name, p in learned if not name.endswith("weight")],
+        "weight_decay": 0.0,
+    }
     if settings.optimizer == "adamw":
-        return torch.optim.AdamW([*_by_lanes(decayed), *_by_lanes(kept)], lr=settings.learning_rate, fused=True)
+        return torch.optim.AdamW(
+            [*_by_lanes(decayed), *_by_lanes(kept)], lr=settings.learning_rate, fused=True
+        )
     if settings.optimizer == "sgd":
-        return torch.optim.SGD([decayed, kept], lr=settings.learning_rate, momentum=settings.momentum)
+        return torch.optim.SGD(
+            [decayed, kept], lr=settings.learning_rate, momentum=settings.momentum
+        )
     return LARS([decayed, {**kept, "adapted": False}], settings.learning_rate, settings.momentum)
 
 
 def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
     """Cut a group into what the fused update may take and what it may not."""
-    parts = [(fused, [p for p in group["params"] if (p[0].numel() % LANES == 0) == fused]) for fused in (True, False)]
+    parts = [
+        (fused, [p for p in group["params"] if (p[0].numel() % LANES == 0) == fused])
+        for fused in (True, False)
+    ]
     return [{**group, "params": some, "fused": fused} for fused, some in parts if some]
 
 

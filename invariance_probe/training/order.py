@@ -32,9 +32,16 @@ class Order:
                 f"training.batch_size is {batch_size}, but a fold has only {fewest} training windows; "
                 f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or more data"
             )
-        self._keys, self._count, self._batch_size, self._repeats = keys, count.tolist(), batch_size, repeats
+        self._keys, self._count, self._batch_size, self._repeats = (
+            keys,
+            count.tolist(),
+            batch_size,
+            repeats,
+        )
         self._epoch = [-1] * len(self._count)
-        self._orders = torch.zeros(len(self._count), max(self._count), dtype=torch.int64, device=keys.device)
+        self._orders = torch.zeros(
+            len(self._count), max(self._count), dtype=torch.int64, device=keys.device
+        )
 
     def batch(self, step: int) -> Tensor:
         """Return places (run, batch) for a step; steps must come in order."""
@@ -44,8 +51,12 @@ class Order:
         if turned := [run for run, (epoch, _) in enumerate(now) if epoch != self._epoch[run]]:
             self._epoch = [epoch for epoch, _ in now]
             self._shuffle(turned)
-        rows = torch.tensor([within * self._batch_size for _, within in now], device=self._keys.device).unsqueeze(1)
-        return self._orders.gather(1, rows + torch.arange(self._batch_size, device=self._keys.device))
+        rows = torch.tensor(
+            [within * self._batch_size for _, within in now], device=self._keys.device
+        ).unsqueeze(1)
+        return self._orders.gather(
+            1, rows + torch.arange(self._batch_size, device=self._keys.device)
+        )
 
     def numbers(self, step: int) -> Tensor:
         """Return one number, uniform on (0, 1), for every window of a step's batch (run, batch): its partner's lag."""
@@ -62,8 +73,11 @@ class Order:
         """Put the windows of some runs into the order of their present epoch; places beyond a run's count stay last."""
         at = torch.tensor(runs, device=self._keys.device)
         epochs, counts = (
-            torch.tensor([own[run] for run in runs], device=self._keys.device) for own in (self._epoch, self._count)
+            torch.tensor([own[run] for run in runs], device=self._keys.device)
+            for own in (self._epoch, self._count)
         )
         places = torch.arange(self._orders.shape[1], device=self._keys.device).expand(len(runs), -1)
         words = words_at(position(self._keys[at], epochs, SHUFFLE), places, 1).squeeze(2)
-        self._orders[at] = words.masked_fill_(places >= counts.unsqueeze(1), torch.iinfo(torch.int64).max).argsort(dim=1)
+        self._orders[at] = words.masked_fill_(
+            places >= counts.unsqueeze(1), torch.iinfo(torch.int64).max
+        ).argsort(dim=1)

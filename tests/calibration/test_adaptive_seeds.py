@@ -3,7 +3,14 @@
 import numpy as np
 import pytest
 
-from invariance_probe.calibration.adaptive_seeds import CLAIMS, MARGIN, World, fixed, judge, simulate
+from invariance_probe.calibration.adaptive_seeds import (
+    CLAIMS,
+    MARGIN,
+    World,
+    fixed,
+    judge,
+    simulate,
+)
 from invariance_probe.inference.rules.interim_analyses import Look
 
 SEEDS, STUDIES = (2, 3, 5), 3000
@@ -34,7 +41,9 @@ def test_more_recipes_make_no_more_false_words():
     truth = {"C_code": 0.4, "D": MARGIN, "H": 0.0}
     shares = []
     for recipes in (("declared",), ("declared", "longer", "other")):
-        losses = simulate(World(0.04, 0.06), truth, 6, SEEDS[-1], STUDIES, np.random.default_rng(4), recipes)
+        losses = simulate(
+            World(0.04, 0.06), truth, 6, SEEDS[-1], STUDIES, np.random.default_rng(4), recipes
+        )
         verdicts = judge(losses, looks("obrien_fleming")).verdicts
         shares.append(np.isin(verdicts, ["tolerated", "sensitive"]).mean())
         assert (verdicts == "recipe-dependent").mean() <= 0.05
@@ -56,7 +65,14 @@ def test_the_same_looks_at_five_percent_each_make_too_many():
 
 
 def test_a_clear_truth_is_found_as_often_with_fewer_seeds():
-    losses = simulate(World(0.03, 0.03, 0.04, 0.02), {"C_code": 0.4, "D": 0.0, "H": 0.0}, 6, 5, 500, np.random.default_rng(1))
+    losses = simulate(
+        World(0.03, 0.03, 0.04, 0.02),
+        {"C_code": 0.4, "D": 0.0, "H": 0.0},
+        6,
+        5,
+        500,
+        np.random.default_rng(1),
+    )
     judged, once = judge(losses, looks("obrien_fleming")), fixed(losses, 5)
     found, whole = ((x.verdicts == "tolerated").mean() for x in (judged, once))
     assert found >= whole - 0.02 and whole > 0.95

@@ -27,18 +27,25 @@ def bank(k_s, k_n, redundancy=1.0, units=60, sd=0.05, sessions=500, seed=0):
     noise = sd * np.random.default_rng(seed).standard_normal((4, sessions))
     values = (k_s / units, k_n / units, (k_s + k_n) / units, redundancy)
     names = ("K_s", "K_n", "carriers", "redundancy")
-    return {name: np.log(value) + more for name, value, more in zip(names, values, noise, strict=True)}
+    return {
+        name: np.log(value) + more for name, value, more in zip(names, values, noise, strict=True)
+    }
 
 
 @pytest.mark.parametrize(
-    ("k_s", "k_n", "word"), [(1.0, 5.0, "few"), (1.0, 11.0, "few"), (5.0, 11.0, "between"), (7.0, 30.0, "spread")]
+    ("k_s", "k_n", "word"),
+    [(1.0, 5.0, "few"), (1.0, 11.0, "few"), (5.0, 11.0, "between"), (7.0, 30.0, "spread")],
 )
 def test_a_word_is_said_where_the_bounds_are_clear_of_a_quarter_by_a_tenth(k_s, k_n, word):
     found = shares(bank(k_s, k_n), bank(k_s, k_n), 6, np.random.default_rng(1))
-    assert found[word] > 0.95 and sum(found[w] for w in ("few", "between", "spread", "undecided")) == pytest.approx(1.0)
+    assert found[word] > 0.95 and sum(
+        found[w] for w in ("few", "between", "spread", "undecided")
+    ) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(("k_s", "k_n", "word"), [(2.0, 0.25 / 1.1 * 60 - 2, "few"), (30.0, 0.25 * 1.1 * 60, "spread")])
+@pytest.mark.parametrize(
+    ("k_s", "k_n", "word"), [(2.0, 0.25 / 1.1 * 60 - 2, "few"), (30.0, 0.25 * 1.1 * 60, "spread")]
+)
 def test_a_word_at_its_very_bound_is_said_in_a_twentieth_of_studies(k_s, k_n, word):
     logs = bank(k_s, k_n, sessions=20_000)
     assert shares(logs, logs, 6, np.random.default_rng(2))[word] == pytest.approx(0.05, abs=0.015)
@@ -51,7 +58,10 @@ def test_many_studies_say_the_words_that_inference_says_of_each():
 
     def alone(study):
         samples = {
-            name: Sample(tuple(Effect(np.full((1, 1), x), np.ones((1, 1))) for x in logs[name][study]), ("mouse",) * 5)
+            name: Sample(
+                tuple(Effect(np.full((1, 1), x), np.ones((1, 1))) for x in logs[name][study]),
+                ("mouse",) * 5,
+            )
             for name in ("carriers", "K_n")
         }
         p_values = {
@@ -76,7 +86,9 @@ def test_a_study_whose_sessions_disagree_says_nothing():
 def test_a_word_that_copies_alone_make_is_not_said():
     logs, without = bank(1, 30), bank(1, 5)
     studies = draw(np.random.default_rng(9), 500, 6)
-    assert set(words(logs, studies)) == {"spread"} and set(said_of(logs, without, studies)) == {"undecided"}
+    assert set(words(logs, studies)) == {"spread"} and set(said_of(logs, without, studies)) == {
+        "undecided"
+    }
     assert set(said_of(without, bank(0.5, 1), studies)) == {"few"}
 
 
@@ -88,7 +100,12 @@ def test_redundant_is_said_of_copies_and_not_of_independent_units():
 
 @pytest.mark.parametrize(
     ("k_n", "carriers", "wrong"),
-    [(0.1, 0.2, {"spread"}), (0.2, 0.25, {"few", "spread"}), (0.25, 0.3, {"few", "spread"}), (0.3, 0.35, {"few"})],
+    [
+        (0.1, 0.2, {"spread"}),
+        (0.2, 0.25, {"few", "spread"}),
+        (0.25, 0.3, {"few", "spread"}),
+        (0.3, 0.35, {"few"}),
+    ],
 )
 def test_which_words_are_wrong_follows_from_long_recordings(k_n, carriers, wrong):
     assert set(wrong_words({"K_n": k_n, "carriers": carriers})) == wrong
@@ -96,7 +113,9 @@ def test_which_words_are_wrong_follows_from_long_recordings(k_n, carriers, wrong
 
 def test_a_bank_without_an_error_has_a_bound_that_its_size_sets():
     logs = bank(1, 5)
-    counted = rate(500, 6, np.random.default_rng(4), lambda studies: words(logs, studies) == "spread")
+    counted = rate(
+        500, 6, np.random.default_rng(4), lambda studies: words(logs, studies) == "spread"
+    )
     assert counted.reached == 0 and counted.upper == pytest.approx(3 * 6 / 500)
 
 
@@ -117,7 +136,10 @@ def test_long_recordings_of_some_codes_say_what_those_of_all_would_be():
     rng, off, plain, claimed = np.random.default_rng(8), [], [], []
     for _ in range(300):
         code = rng.standard_normal(200)
-        short, long = code + 0.2 * rng.standard_normal(200), code + 0.3 + 0.1 * rng.standard_normal(200)
+        short, long = (
+            code + 0.2 * rng.standard_normal(200),
+            code + 0.3 + 0.1 * rng.standard_normal(200),
+        )
         found = long_mean(short, short[:12], long[:12])
         off.append(found.mean - 0.3)
         plain.append(long[:12].mean() - 0.3)
@@ -140,15 +162,21 @@ def test_cells_have_names_and_seeds_of_their_own_and_long_recordings_are_of_the_
 
 def test_every_session_has_its_turn_once_and_the_middle_is_ahead():
     order = [(turn.cell.name, turn.long, i) for turn in turns(SIZES["full"]) for i in turn.part]
-    assert len(order) == len(set(order)) == (SIZES["full"].sessions + SIZES["full"].long) * len(CELLS)
+    assert (
+        len(order) == len(set(order)) == (SIZES["full"].sessions + SIZES["full"].long) * len(CELLS)
+    )
     assert order[0][0] == "strong-10"
     place = {who: i for i, who in enumerate(order)}
     assert place["weak-15", False, 39] < place["strong-1", False, 20] < place["weak-15", False, 79]
     assert place["strong-1", False, 0] < place["strong-1", True, 0] < place["strong-1", False, 20]
-    assert place["strong-1", False, 100] < place["strong-1", True, 29] < place["strong-1", False, 399]
+    assert (
+        place["strong-1", False, 100] < place["strong-1", True, 29] < place["strong-1", False, 399]
+    )
     assert len(turns(Sizes(8, 4))) == 2 * len(CELLS)
 
 
 def test_words_that_must_have_power_are_asked_where_the_map_says_so():
     asked = {cell.name: cell.powers for cell in CELLS}
-    assert [asked[f"strong-{n}"] for n in (1, 3, 6, 10, 30, 60)] == [("few",)] * 3 + [()] * 2 + [("spread",)]
+    assert [asked[f"strong-{n}"] for n in (1, 3, 6, 10, 30, 60)] == [("few",)] * 3 + [()] * 2 + [
+        ("spread",)
+    ]

@@ -32,7 +32,12 @@ def bank(k_s, k_n, cost=0.2, redundancy=1.0, sessions=400, seed=0, sd=0.04):
     def logs(value):
         return np.log(value) + sd * rng.standard_normal(sessions)
 
-    found = {"K_s": logs(k_s / 60), "K_n": logs(k_n / 60), "carriers": logs((k_s + k_n) / 60), "redundancy": logs(redundancy)}
+    found = {
+        "K_s": logs(k_s / 60),
+        "K_n": logs(k_n / 60),
+        "carriers": logs((k_s + k_n) / 60),
+        "redundancy": logs(redundancy),
+    }
     found |= {
         "K_s at half of J": found["K_s"],
         "K_n at half of J": found["K_n"],
@@ -40,7 +45,9 @@ def bank(k_s, k_n, cost=0.2, redundancy=1.0, sessions=400, seed=0, sd=0.04):
     }
     ranges = 0.6 + 0.02 * rng.standard_normal(sessions)
     costs = ranges * (cost + 0.02 * rng.standard_normal(sessions))
-    return CodeBank(np.arange(sessions), np.full(sessions, 60), found, found, costs, ranges, ranges, 0)
+    return CodeBank(
+        np.arange(sessions), np.full(sessions, 60), found, found, costs, ranges, ranges, 0
+    )
 
 
 def counted(*banks):
@@ -60,7 +67,9 @@ def test_words_that_contradict_the_long_recordings_are_counted_as_wrong():
 
 
 def test_power_is_asked_of_few_carriers_and_bias_is_told_with_its_sign():
-    rows, table = counted(CellBanks(CELL["weak-3"], bank(0.9, 2.1), bank(1.0, 2.1, sessions=20, seed=2)))
+    rows, table = counted(
+        CellBanks(CELL["weak-3"], bank(0.9, 2.1), bank(1.0, 2.1, sessions=20, seed=2))
+    )
     assert rows["3 of 60, J = 2", "`few` said, 6 sessions"].met
     bias = rows["3 of 60, J = 2", "bias of K_s against n = 30,000"]
     assert bias.reached == pytest.approx(-0.1, abs=0.02) and bias.low < -0.1 < bias.high
@@ -70,21 +79,30 @@ def test_power_is_asked_of_few_carriers_and_bias_is_told_with_its_sign():
 
 def test_without_long_recordings_nothing_is_called_wrong_and_no_bias_is_told():
     rows, table = counted(CellBanks(CELL["weak-3"], bank(0.9, 2.1), bank(0.9, 2.1, sessions=2)))
-    assert table[0]["wrong"] is None and not any("bias" in figure or "wrong" in figure for _, figure in rows)
+    assert table[0]["wrong"] is None and not any(
+        "bias" in figure or "wrong" in figure for _, figure in rows
+    )
 
 
 def test_a_code_is_kept_or_lost_at_a_tenth_of_its_range():
     for cost, word in ((0.02, "kept"), (0.2, "lost")):
-        _, table = counted(CellBanks(CELL["ring"], bank(1, 40, cost), bank(1, 40, cost, sessions=4)))
+        _, table = counted(
+            CellBanks(CELL["ring"], bank(1, 40, cost), bank(1, 40, cost, sessions=4))
+        )
         assert table[0]["code"][word] > 0.95
 
 
 def test_the_page_shows_every_cell_and_names_its_bank_seed_and_commit(tmp_path):
     tables = {}
-    found = [CellBanks(CELL[name], bank(1, 5), bank(1, 5, sessions=12)) for name in ("strong-6", "copies")]
+    found = [
+        CellBanks(CELL[name], bank(1, 5), bank(1, 5, sessions=12))
+        for name in ("strong-6", "copies")
+    ]
     rows = [asdict(row) for row in code_rows(found, tables)]
     settings = {"size": "licence", "commit": "abc1234"}
-    write_code_page(json.loads(json.dumps({"settings": settings, "rows": rows, **tables})), tmp_path)
+    write_code_page(
+        json.loads(json.dumps({"settings": settings, "rows": rows, **tables})), tmp_path
+    )
     page = (tmp_path / "README.md").read_text()
     assert "Banks of 400 sessions, 12 long recordings; seed 9000; commit abc1234." in page
     for title in ("6 of 60, J = 8", "6 copies of one neuron"):
@@ -94,7 +112,9 @@ def test_the_page_shows_every_cell_and_names_its_bank_seed_and_commit(tmp_path):
 
 
 def test_a_page_without_cells_says_so(tmp_path):
-    write_code_page({"settings": {"size": "quick", "commit": "abc"}, "rows": [], "phase_map": []}, tmp_path)
+    write_code_page(
+        {"settings": {"size": "quick", "commit": "abc"}, "rows": [], "phase_map": []}, tmp_path
+    )
     assert "Nothing was measured yet." in (tmp_path / "README.md").read_text()
 
 
@@ -104,7 +124,16 @@ def test_the_code_can_be_calibrated_and_counted_again_from_the_store(tmp_path, m
     monkeypatch.setattr(phase_map, "CELLS", cells)
     monkeypatch.setitem(phase_map.SIZES, "quick", Sizes(4, 3))
     monkeypatch.setattr(code_banks.measured_codes, "__defaults__", (cells,))
-    arguments = ["calibrate", "--quick", "--part", "code", "--runs", str(tmp_path / "runs"), "--workers", "1"]
+    arguments = [
+        "calibrate",
+        "--quick",
+        "--part",
+        "code",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--workers",
+        "1",
+    ]
     first = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "one")])
     assert first.exit_code == 0, first.output
     content = json.loads((tmp_path / "one" / "calibration.json").read_text())
@@ -113,4 +142,6 @@ def test_the_code_can_be_calibrated_and_counted_again_from_the_store(tmp_path, m
     assert k_n == pytest.approx([5.0, 5.6], abs=0.7)
     again = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "two"), "--no-train"])
     assert again.exit_code == 0
-    assert json.loads((tmp_path / "two" / "calibration.json").read_text())["rows"] == content["rows"]
+    assert (
+        json.loads((tmp_path / "two" / "calibration.json").read_text())["rows"] == content["rows"]
+    )

@@ -9,7 +9,14 @@ import pytest
 
 from invariance_probe.calibration.calibrate import SSL
 from invariance_probe.calibration.counting import draw
-from invariance_probe.calibration.learning_banks import CELLS, HELD_OUT, PANEL, learning_study, needed_of_learning, rounds
+from invariance_probe.calibration.learning_banks import (
+    CELLS,
+    HELD_OUT,
+    PANEL,
+    learning_study,
+    needed_of_learning,
+    rounds,
+)
 from invariance_probe.calibration.learning_counting import (
     JUDGES,
     RECIPES,
@@ -44,8 +51,13 @@ def bank(C_code=0.3, kept=0.9, clean=None, spread=0.02, sessions=SESSIONS, **cos
     for recipe in RECIPES:
         D, H = (around(x) * 0.5 for x in costs.get(recipe.replace("-", "_"), (0.0, 0.0)))
         values |= {marked("D", recipe): D, marked("H", recipe): H, marked("delta", recipe): D + H}
-        values[marked("L(0)", recipe)] = around({"longer": 0.53, **(clean or {})}.get(recipe, 0.5)) * 0.5
-        values |= {marked("kept", recipe): np.full(sessions, kept), marked("kept_shared", recipe): np.full(sessions, kept)}
+        values[marked("L(0)", recipe)] = (
+            around({"longer": 0.53, **(clean or {})}.get(recipe, 0.5)) * 0.5
+        )
+        values |= {
+            marked("kept", recipe): np.full(sessions, kept),
+            marked("kept_shared", recipe): np.full(sessions, kept),
+        }
     return LearningBank(values, np.full(sessions, 0.5), np.full(sessions, 0.5))
 
 
@@ -76,33 +88,64 @@ def test_the_declared_recipe_alone_does_not_see_what_others_cost():
 def test_a_word_is_contradicted_by_means_on_the_other_side_of_the_margin():
     found = bank(batch_512=(0.105, 0.0), larger=(0.3, 0.0), faster=(0.3, -0.25), shorter=(0.0, 0.2))
     assert contradicted_by(found, "larger") == ("invariant", "tolerated")
-    assert contradicted_by(found, "faster") == ("invariant", "tolerated", "competition")  # no dearer than no corruption
-    assert contradicted_by(found, "shorter") == ("invariant", "tolerated", "sensitive", "competition")
+    assert contradicted_by(found, "faster") == (
+        "invariant",
+        "tolerated",
+        "competition",
+    )  # no dearer than no corruption
+    assert contradicted_by(found, "shorter") == (
+        "invariant",
+        "tolerated",
+        "sensitive",
+        "competition",
+    )
     assert set(contradicted_by(found, "undertrained")) == {"sensitive", "competition"}
-    assert "tolerated" in contradicted_by(found, "batch-512") and "tolerated" not in contradicted_by(found, "batch-512", 0.02)
+    assert "tolerated" in contradicted_by(
+        found, "batch-512"
+    ) and "tolerated" not in contradicted_by(found, "batch-512", 0.02)
 
 
 def test_recipes_that_longer_training_betters_fail_the_gate_and_others_pass():
     studies = draw(np.random.default_rng(1), SESSIONS, 6, 500)
-    found = bank(undertrained=(0.1, 0.15), shorter=(0.0, 0.2), clean={"undertrained": 0.57, "faster": 0.7})
-    shares = {recipe: undertrained(found, studies, recipe).mean() for recipe in ("declared", "faster", "shorter", "undertrained")}
-    assert shares["undertrained"] > 0.9 and shares["faster"] > 0.9 and max(shares["declared"], shares["shorter"]) <= 0.05
+    found = bank(
+        undertrained=(0.1, 0.15), shorter=(0.0, 0.2), clean={"undertrained": 0.57, "faster": 0.7}
+    )
+    shares = {
+        recipe: undertrained(found, studies, recipe).mean()
+        for recipe in ("declared", "faster", "shorter", "undertrained")
+    }
+    assert (
+        shares["undertrained"] > 0.9
+        and shares["faster"] > 0.9
+        and max(shares["declared"], shares["shorter"]) <= 0.05
+    )
 
 
 def rows_of(planted):
     tables = {}
-    return {(row.about, row.figure): row for row in learning_rows({"weak-15": planted, "weak-60": planted}, tables)}, tables
+    return {
+        (row.about, row.figure): row
+        for row in learning_rows({"weak-15": planted, "weak-60": planted}, tables)
+    }, tables
 
 
 def test_contradictions_and_powers_are_counted_and_small_banks_have_means_alone():
     rows, tables = rows_of(bank(larger=(0.3, 0.0)))
     title = "15 of 60, J = 2"
-    contradicted = {figure: row for (about, figure), row in rows.items() if about == title and "contradicted by" in figure}
+    contradicted = {
+        figure: row
+        for (about, figure), row in rows.items()
+        if about == title and "contradicted by" in figure
+    }
     assert len(contradicted) == len(JUDGES) + 2  # and by any of them, and by any beyond .02
     reached = {figure: row.reached for figure, row in contradicted.items()}
-    assert reached["a printed word is contradicted by 128-128-32, lr 6e-3, 700 steps, 6 sessions"] == 1
+    assert (
+        reached["a printed word is contradicted by 128-128-32, lr 6e-3, 700 steps, 6 sessions"] == 1
+    )
     assert reached["a printed word is contradicted by batches of 512, 6 sessions"] == 0
-    assert all(row.high >= 3 * 6 / SESSIONS for row in contradicted.values())  # a bank of 60 can't bound it by .1
+    assert all(
+        row.high >= 3 * 6 / SESSIONS for row in contradicted.values()
+    )  # a bank of 60 can't bound it by .1
     assert not any(row.met for row in contradicted.values())
     assert rows["60 of 60, J = 2", "`tolerated` under the panel, 6 sessions"].met
     few, tables = rows_of(bank(sessions=3))
@@ -129,7 +172,9 @@ def plan():
 
 def test_every_recipe_is_trained_at_its_own_settings_with_the_arms_that_are_compared(plan):
     needed = [run for run in (*plan.baselines, *plan.grid) if needed_of_learning(run)]
-    assert {"raw", "square_roots", "supervised", "code", "shift_null", "simclr", "moco"} == {run.method.kind for run in needed}
+    assert {"raw", "square_roots", "supervised", "code", "shift_null", "simclr", "moco"} == {
+        run.method.kind for run in needed
+    }
     settings = {run.setting: run for run in needed if run.method.kind in ("simclr", "moco")}
     assert set(settings) == {"", *(f"recipe: {name}" for name in RECIPES[1:])}
     longer, larger = settings["recipe: longer"].optimisation, settings["recipe: larger"]
@@ -137,11 +182,18 @@ def test_every_recipe_is_trained_at_its_own_settings_with_the_arms_that_are_comp
     assert larger.method.encoder.widths == (128, 128, 32) and larger.optimisation.steps == 700
     for setting in settings:
         own = [
-            run for run in needed if run.setting == setting and run.session.endswith("-1") and run.optimisation and run.seed == 0
+            run
+            for run in needed
+            if run.setting == setting
+            and run.session.endswith("-1")
+            and run.optimisation
+            and run.seed == 0
         ]
         arms = {run.arm for run in own if run.method.kind in ("simclr", "moco")}
         assert arms == {"none", "independent", "shared"}
-    assert isinstance(plan.study, Study) and {held_out.name for held_out in HELD_OUT} <= set(RECIPES)
+    assert isinstance(plan.study, Study) and {held_out.name for held_out in HELD_OUT} <= set(
+        RECIPES
+    )
 
 
 def test_recipes_that_judge_are_licensed_ones(plan):
@@ -153,7 +205,9 @@ def test_recipes_that_judge_are_licensed_ones(plan):
 
 def test_rounds_keep_all_banks_about_equally_large(plan):
     turns = list(rounds({"a": plan, "b": plan}))
-    assert [cell for cell, _ in turns] == ["a", "b", "a", "b"] and len({session for _, session in turns}) == 2
+    assert [cell for cell, _ in turns] == ["a", "b", "a", "b"] and len(
+        {session for _, session in turns}
+    ) == 2
 
 
 def test_sessions_without_all_runs_are_no_part_of_a_bank():
@@ -168,6 +222,11 @@ def test_a_table_outlives_the_store_and_forgets_sessions_of_other_runs(tmp_path,
     (tmp_path / "sessions.csv").write_text(text)
     table, store = SessionTable(tmp_path / "sessions.csv"), Store(tmp_path / "runs")
     assert first in table and stale not in table
-    assert table.values_of(first, store) == {"D [longer]": 0.25, "range": 0.5} and table.values_of(stale, store) is None
+    assert (
+        table.values_of(first, store) == {"D [longer]": 0.25, "range": 0.5}
+        and table.values_of(stale, store) is None
+    )
     table.write([first])
-    assert "cell-3" not in (tmp_path / "sessions.csv").read_text() and first in SessionTable(tmp_path / "sessions.csv")
+    assert "cell-3" not in (tmp_path / "sessions.csv").read_text() and first in SessionTable(
+        tmp_path / "sessions.csv"
+    )

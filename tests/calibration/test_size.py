@@ -33,7 +33,14 @@ KINDS = ("raw", "linear_ssl", "code", "shift_null")
 @pytest.fixture(scope="module")
 def bank():
     """Effects of every decodable session by estimand; seven dimensions for one label and six strong nuisances."""
-    world = {"kind": "simulated", "generator": "redundancy", "session": "one", "carriers": 1, "carrier_counts": 2.0, "units": 120}
+    world = {
+        "kind": "simulated",
+        "generator": "redundancy",
+        "session": "one",
+        "carriers": 1,
+        "carrier_counts": 2.0,
+        "units": 120,
+    }
     rivals = {"carriers_are_pure": True, "nuisances": 6, "nuisance_gain": 0.8}
     data = tiny_study(
         recordings=[{**world, **rivals, "information": 2.0, "bins": 1600, "sessions": BANK}], method={"kind": "linear_ssl", "dimensions": 7},
@@ -44,11 +51,17 @@ def bank():
     results = {}
     for session in plan.sessions:
         recording = open_recording(session.source, session.name, Path())
-        runs = [r for r in plan.runs if r.session == session.name and r.method.kind in KINDS and r.examination is None]
+        runs = [
+            r
+            for r in plan.runs
+            if r.session == session.name and r.method.kind in KINDS and r.examination is None
+        ]
         bench = Workbench.of(recording, runs[0], torch.device("cpu"))
         for kind in KINDS:
             same = [r for r in runs if r.method.kind == kind]
-            results |= {m.result.key: m.result for m in MEASURES[kind](bench, same, lambda steps: None)}
+            results |= {
+                m.result.key: m.result for m in MEASURES[kind](bench, same, lambda steps: None)
+            }
     found = measured(plan, results)
     assert len(found) > BANK / 2
     return {n: [one.effect(n, "unit_dropout.rate", 0.4) for one in found] for n in NAMES}
@@ -71,7 +84,9 @@ def test_claims_at_the_banks_own_mean_are_made_in_at_most_seven_percent(bank, na
     samples = [resampled(effects, index) for index in studies(bank)]
     at_most = np.mean([s.p_at_most(margin) <= 0.05 for s in samples])
     more_than = np.mean([s.p_more_than(margin) <= 0.05 for s in samples])
-    print(f"{name} at its bank mean {margin:.3f}: `<= m` {at_most:.4f}, `> m` {more_than:.4f} of {STUDIES}")
+    print(
+        f"{name} at its bank mean {margin:.3f}: `<= m` {at_most:.4f}, `> m` {more_than:.4f} of {STUDIES}"
+    )
     assert at_most <= 0.07 and more_than <= 0.07
 
 
@@ -79,7 +94,9 @@ def test_a_one_neuron_code_is_hardly_ever_called_invariant_or_tolerated(bank):
     verdicts = []
     for index in studies(bank):
         code = resampled(bank["C_code"], index)
-        claims = recipe_claims({name: resampled(bank[name], index) for name in NAMES[1:]}, 0.1, at_most=True)
+        claims = recipe_claims(
+            {name: resampled(bank[name], index) for name in NAMES[1:]}, 0.1, at_most=True
+        )
         of_code = {"C_code <= m": code.p_at_most(0.1), "C_code > m": code.p_more_than(0.1)}
         verdicts.append(decide(word_p(of_code, learning_p([claims], jitter=False), jitter=False)))
     share = {verdict: verdicts.count(verdict) / STUDIES for verdict in sorted(set(verdicts))}

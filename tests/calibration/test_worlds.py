@@ -10,7 +10,14 @@ from scipy import stats
 from invariance_probe.calibration import worlds
 from invariance_probe.calibration.counting import Bank, coverage, draw
 from invariance_probe.calibration.world_rows import _claim_row, _successive, world_rows
-from invariance_probe.calibration.worlds import COMMON, LAGS, SIZES, Measured, families, turnover_study
+from invariance_probe.calibration.worlds import (
+    COMMON,
+    LAGS,
+    SIZES,
+    Measured,
+    families,
+    turnover_study,
+)
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import session_names
 from invariance_probe.study.session import Session
@@ -27,7 +34,12 @@ def test_every_world_has_its_own_sessions_and_the_frozen_seed():
 def test_coverage_of_normal_sessions_is_the_level_or_a_little_more():
     """The guard against skew can only widen an interval."""
     rng = np.random.default_rng(0)
-    bank = Bank({"x": rng.standard_normal(20_000) + 2}, {"x": np.full(20_000, 5.0)}, np.ones(20_000), np.ones(20_000))
+    bank = Bank(
+        {"x": rng.standard_normal(20_000) + 2},
+        {"x": np.full(20_000, 5.0)},
+        np.ones(20_000),
+        np.ones(20_000),
+    )
     for sessions in (4, 12):
         studies = draw(rng, 20_000, sessions)
         for level in (0.9, 0.95):
@@ -37,7 +49,11 @@ def test_coverage_of_normal_sessions_is_the_level_or_a_little_more():
 def test_a_claim_of_random_pairs_is_counted_at_the_banks_own_mean():
     gains = 0.3 + np.random.default_rng(1).standard_normal(300)
     row = _claim_row("here", "claimed", "<= 0.07", gains, float(gains.mean()))
-    assert row.reached == pytest.approx(0.05, abs=0.012) and row.met and row.low < row.reached < row.high
+    assert (
+        row.reached == pytest.approx(0.05, abs=0.012)
+        and row.met
+        and row.low < row.reached < row.high
+    )
     against_0 = _claim_row("here", "claimed", ">= 0.8", gains, 0.0)
     drawn = gains[np.random.default_rng(2).integers(0, 300, (4000, 6))]
     claimed = stats.ttest_1samp(drawn, 0, axis=1, alternative="greater").pvalue <= 0.05
@@ -60,12 +76,16 @@ def rows_of(measured):
 
 
 def test_shared_dimensions_and_lags_are_counted_session_by_session():
-    measured = {f"common-{k}": [made({"shared_dimensions": k, "lag_bins": 0.0})] * 9 for k in COMMON}
+    measured = {
+        f"common-{k}": [made({"shared_dimensions": k, "lag_bins": 0.0})] * 9 for k in COMMON
+    }
     measured["common-0"] = [made({"shared_dimensions": 0})] * 8 + [made({"shared_dimensions": 2})]
     measured[LAGS[3]] = [made({"lag_bins": lag}) for lag in (2, 3, 4, 5)]
     rows = rows_of(measured)
     assert rows["G4, 0 common", "a false dimension is found"].reached == pytest.approx(1 / 9)
-    over_all = rows["G4, 0 to 4 common", "shared dimensions counted exactly, as many sessions of each"]
+    over_all = rows[
+        "G4, 0 to 4 common", "shared dimensions counted exactly, as many sessions of each"
+    ]
     assert over_all.reached == pytest.approx(44 / 45) and over_all.met
     late = rows["G4, modality +3 bins behind", "lag found within 1 bin"]
     assert late.reached == 0.75 and late.met is False
@@ -77,7 +97,11 @@ def test_messengers_are_counted_by_recall_cover_and_false_alarm():
     alarm = {**chosen, "refit_transfer": 0.2, "refit_transfer_low": 0.1, "refit_transfer_high": 0.4}
     carriers = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 30, 31, 32))
     fixed = {name.replace("refit", "fixed"): value for name, value in chosen.items()}
-    measured = {"stable": [made({**found, **fixed}, carriers=carriers) for found in (right, right, alarm, chosen)]}
+    measured = {
+        "stable": [
+            made({**found, **fixed}, carriers=carriers) for found in (right, right, alarm, chosen)
+        ]
+    }
     rows = rows_of(measured)
     about = "G5, 6 carriers, stable, decoder refitted"
     assert rows[about, "recall of the carriers, mean"].reached == 0.75
@@ -89,15 +113,38 @@ def test_messengers_are_counted_by_recall_cover_and_false_alarm():
 
 @pytest.mark.slow
 def test_the_worlds_can_be_calibrated_alone_and_again_from_the_store(tmp_path, monkeypatch):
-    tiny = {"recurring": 6, "nothing-common": 1, "common": 1, "lag": 1, "messengers": 1, "turnover": 1, "skewed": 0}
+    tiny = {
+        "recurring": 6,
+        "nothing-common": 1,
+        "common": 1,
+        "lag": 1,
+        "messengers": 1,
+        "turnover": 1,
+        "skewed": 0,
+    }
     monkeypatch.setitem(worlds.SIZES, "quick", tiny)
-    arguments = ["calibrate", "--quick", "--part", "worlds", "--runs", str(tmp_path / "runs"), "--workers", "1"]
+    arguments = [
+        "calibrate",
+        "--quick",
+        "--part",
+        "worlds",
+        "--runs",
+        str(tmp_path / "runs"),
+        "--workers",
+        "1",
+    ]
     first = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "one")])
     assert first.exit_code == 0, first.output
     content = json.loads((tmp_path / "one" / "calibration.json").read_text())
     about = {row["about"].split(",")[0] for row in content["rows"]}
-    assert about == {"G3", "G4", "G5", "G6"} and content["settings"]["part"] == "worlds" and content["verdicts"] == {}
+    assert (
+        about == {"G3", "G4", "G5", "G6"}
+        and content["settings"]["part"] == "worlds"
+        and content["verdicts"] == {}
+    )
     again = CliRunner().invoke(main, [*arguments, "--out", str(tmp_path / "two"), "--no-train"])
     assert again.exit_code == 0
-    assert json.loads((tmp_path / "two" / "calibration.json").read_text())["rows"] == content["rows"]
+    assert (
+        json.loads((tmp_path / "two" / "calibration.json").read_text())["rows"] == content["rows"]
+    )
     assert "## Verdicts" not in (tmp_path / "one" / "README.md").read_text()

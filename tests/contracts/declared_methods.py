@@ -23,15 +23,40 @@ PAIRS = [
 ]
 """Methods whose examples are pairs."""
 IN_TIME = [
-    {"kind": "cpc", "encoder": ENCODER, "context_windows": 3, "context_width": 8, "negatives": {"gap_s": 0.5}},
+    {
+        "kind": "cpc",
+        "encoder": ENCODER,
+        "context_windows": 3,
+        "context_width": 8,
+        "negatives": {"gap_s": 0.5},
+    },
     {"kind": "pbl", "encoder": ENCODER, "context_windows": 3, "context_width": 8, "predictor": [8]},
     {"kind": "relative_positioning", "encoder": ENCODER},
     {"kind": "temporal_shuffling", "encoder": ENCODER},
     {"kind": "temporal_shuffling", "encoder": ENCODER, "signed": True, "head": [8]},
-    {"kind": "masked_sequence", "encoder": ENCODER, "sequence_windows": 8, "context_width": 8, "heads": 2, "layers": 1},
+    {
+        "kind": "masked_sequence",
+        "encoder": ENCODER,
+        "sequence_windows": 8,
+        "context_width": 8,
+        "heads": 2,
+        "layers": 1,
+    },
 ]
 """Methods that choose their own windows in time."""
 METHODS = [*PAIRS, *IN_TIME]
-RECURRING = {"kind": "simulated", "generator": "recurring", "session": "bouts", "units": 30, "bins": 640, "behaviours": 3}
-STUDIES = {"supcon": {"recordings": [{**RECURRING, "sessions": 4}], "target": {"name": "behaviour", "kind": "categorical"}}}
+RECURRING = {
+    "kind": "simulated",
+    "generator": "recurring",
+    "session": "bouts",
+    "units": 30,
+    "bins": 640,
+    "behaviours": 3,
+}
+STUDIES = {
+    "supcon": {
+        "recordings": [{**RECURRING, "sessions": 4}],
+        "target": {"name": "behaviour", "kind": "categorical"},
+    }
+}
 """What a study of a method must have beside it, by kind."""

@@ -10,7 +10,16 @@ from declared_methods import METHODS
 from test_checkpoints import After, assert_same, keeping, trained
 from test_ensemble import weights_of
 
-from invariance_probe.augmentations.operations import CAPS, FAR, GAIN, HIDE, LEVELS, NOISE, PEPPER, operate
+from invariance_probe.augmentations.operations import (
+    CAPS,
+    FAR,
+    GAIN,
+    HIDE,
+    LEVELS,
+    NOISE,
+    PEPPER,
+    operate,
+)
 from invariance_probe.augmentations.random_bits import key_tensor, position, uniform
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import TrainingError
@@ -18,7 +27,13 @@ from invariance_probe.methods.base import Batch
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.study.adversaries import AdversarialNoise, AscendedMask, LearnedMask, LearnedPolicy, WorstOfMasks
+from invariance_probe.study.adversaries import (
+    AdversarialNoise,
+    AscendedMask,
+    LearnedMask,
+    LearnedPolicy,
+    WorstOfMasks,
+)
 from invariance_probe.study.study import Study
 from invariance_probe.training.adversaries import SEARCHES, make_adversary
 from invariance_probe.training.adversaries.masks import masked, onto_budget
@@ -67,15 +82,25 @@ def bench_and_runs(adversary, method=METHODS[0], **training):
     study = study_against(adversary, method, **training)
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    runs = [run for run in plan.grid if run.session == session.name and run.method.kind == method["kind"]]
-    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+    runs = [
+        run
+        for run in plan.grid
+        if run.session == session.name and run.method.kind == method["kind"]
+    ]
+    return Workbench.of(
+        open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+    ), runs
 
 
 @pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
-@pytest.mark.parametrize("method", [METHODS[0], next(m for m in METHODS if m["kind"] == "byol")], ids=["simclr", "byol"])
+@pytest.mark.parametrize(
+    "method", [METHODS[0], next(m for m in METHODS if m["kind"] == "byol")], ids=["simclr", "byol"]
+)
 def test_a_run_against_an_adversary_is_bit_identical_whatever_its_partners(adversary, method):
     bench, runs = bench_and_runs(adversary, method)
-    chosen = [next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")]
+    chosen = [
+        next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")
+    ]
     together = weights_of(bench, chosen)
     for i, run in enumerate(chosen):
         alone = weights_of(bench, [run])
@@ -88,7 +113,10 @@ def test_the_dose_that_changes_nothing_is_training_without_an_adversary(adversar
     bench, runs = bench_and_runs(adversary)
     clean = next(run for run in runs if run.arm == "none")
     against = weights_of(bench, [next(run for run in runs if run.arm == "independent")])
-    without = weights_of(bench, [clean.model_copy(update={"views": clean.views.model_copy(update={"adversary": None})})])
+    without = weights_of(
+        bench,
+        [clean.model_copy(update={"views": clean.views.model_copy(update={"adversary": None})})],
+    )
     found = weights_of(bench, [clean])
     assert all(torch.equal(found[name], value) for name, value in without.items())
     assert any(not torch.equal(against[name], value) for name, value in without.items())
@@ -98,7 +126,9 @@ def test_the_dose_that_changes_nothing_is_training_without_an_adversary(adversar
 @pytest.mark.parametrize("adversary", ADVERSARIES, ids=NAMES)
 def test_doses_and_arms_of_one_adversary_share_a_stack_and_other_adversaries_do_not(adversary):
     _, runs = bench_and_runs(adversary)
-    chosen = [next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")]
+    chosen = [
+        next(run for run in runs if run.arm == arm) for arm in ("none", "independent", "shared")
+    ]
     assert len(list(stacks(chosen))) == 1
     other = (
         {"tries": 9}
@@ -116,7 +146,10 @@ def test_doses_and_arms_of_one_adversary_share_a_stack_and_other_adversaries_do_
 def test_arms_differ_and_no_paired_arm_is_planned(adversary):
     bench, runs = bench_and_runs(adversary)
     assert {run.arm for run in runs} == {"none", "independent", "shared"}
-    independent, shared = (weights_of(bench, [next(run for run in runs if run.arm == arm)]) for arm in ("independent", "shared"))
+    independent, shared = (
+        weights_of(bench, [next(run for run in runs if run.arm == arm)])
+        for arm in ("independent", "shared")
+    )
     assert any(not torch.equal(shared[name], value) for name, value in independent.items())
 
 
@@ -134,8 +167,12 @@ def test_information_is_lost_to_random_masks_of_the_budget():
     study = study_against({"kind": "worst_of_masks"})
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
-    [run] = [run for run in plan.baselines if run.session == session.name and run.method.kind == "code"]
-    bench = Workbench.of(open_recording(session.source, session.name, Path()), run, torch.device("cpu"))
+    [run] = [
+        run for run in plan.baselines if run.session == session.name and run.method.kind == "code"
+    ]
+    bench = Workbench.of(
+        open_recording(session.source, session.name, Path()), run, torch.device("cpu")
+    )
     [found] = MEASURES["code"](bench, [run], lambda steps: None)
     [lost] = found.result.code.whole.corruptions
     assert found.result.code.c_blind(lost.axis, lost.dose) > 0 and lost.input_change > 0
@@ -153,12 +190,20 @@ class Importance:
 
 
 def ones(runs, units, step):
-    return Batch(torch.ones(runs, 8, 1, units), keys=key_tensor(list(range(5, 5 + runs)), torch.device("cpu")), step=step)
+    return Batch(
+        torch.ones(runs, 8, 1, units),
+        keys=key_tensor(list(range(5, 5 + runs)), torch.device("cpu")),
+        step=step,
+    )
 
 
 def damage(declared, weights, steps):
     adversary = make_adversary(
-        declared, ["independent"] * len(declared), weights.shape[2], lambda modes: None, torch.device("cpu")
+        declared,
+        ["independent"] * len(declared),
+        weights.shape[2],
+        lambda modes: None,
+        torch.device("cpu"),
     )
     found = []
     for step in range(steps):
@@ -172,14 +217,21 @@ def damage(declared, weights, steps):
 def test_each_mask_hides_its_budget_and_beats_random_ones_on_a_known_loss():
     runs, units, budget = 3, 40, 5
     weights = (
-        uniform(position(key_tensor([1, 2, 3], torch.device("cpu")), 0, 0), torch.arange(2).expand(runs, 2), units).float() ** 4
+        uniform(
+            position(key_tensor([1, 2, 3], torch.device("cpu")), 0, 0),
+            torch.arange(2).expand(runs, 2),
+            units,
+        ).float()
+        ** 4
     )
     best = weights.sort(dim=2, descending=True).values[:, :, :budget].sum((1, 2))
     random = damage([WorstOfMasks(budget=budget, tries=1)] * runs, weights, 40).mean(0)
     assert (random / best < 0.5).all()
     worst = damage([WorstOfMasks(budget=budget, tries=8)] * runs, weights, 40).mean(0)
     assert (worst > random * 1.2).all()
-    assert torch.allclose(damage([AscendedMask(budget=budget)] * runs, weights, 1)[0], best, rtol=1e-5)
+    assert torch.allclose(
+        damage([AscendedMask(budget=budget)] * runs, weights, 1)[0], best, rtol=1e-5
+    )
     learned = damage([LearnedMask(budget=budget, entropy=0.0, rate=1.0)] * runs, weights, 200)
     assert (learned[-20:].mean(0) > worst).all() and (learned[0] < learned[-20:].mean(0)).all()
 
@@ -205,11 +257,19 @@ def damage_by_window(declared, weights, steps, arm="independent"):
     activity[:, :, 0] += KINDS.unsqueeze(1) * 2.0 - 1.0  # one unit tells the kinds apart
     keys = key_tensor(list(range(5, 5 + runs)), torch.device("cpu"))
     adversary = make_adversary(
-        declared, [arm] * runs, units, lambda modes: None, torch.device("cpu"), keys, lambda windows: activity[windows]
+        declared,
+        [arm] * runs,
+        units,
+        lambda modes: None,
+        torch.device("cpu"),
+        keys,
+        lambda windows: activity[windows],
     )
     found = []
     for step in range(steps):
-        batch = Batch(torch.ones(runs, 8, 3, units), torch.arange(8).expand(runs, -1), keys=keys, step=step)
+        batch = Batch(
+            torch.ones(runs, 8, 3, units), torch.arange(8).expand(runs, -1), keys=keys, step=step
+        )
         loss = adversary.loss(ByWindow(weights), batch)
         loss.sum().backward()
         found.append(loss.detach())
@@ -229,7 +289,9 @@ def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_dep
     best = 8 * budget
     assert (seeing[-50:].mean(0) > 0.9 * best).all()
     for one_for_all in (blind, shared):  # has half of the windows right at the most
-        assert (one_for_all[-50:].mean(0) < 0.6 * best).all() and (one_for_all[-50:].mean(0) > 0.35 * best).all()
+        assert (one_for_all[-50:].mean(0) < 0.6 * best).all() and (
+            one_for_all[-50:].mean(0) > 0.35 * best
+        ).all()
 
 
 @pytest.mark.parametrize("units", [13, 30])
@@ -251,7 +313,12 @@ def test_what_a_learned_mask_comes_to_is_bit_identical_whatever_its_partners(see
             lambda at: activity[at],
         )
         for step in range(20):
-            batch = Batch(torch.ones(len(slots), 8, 2, units), torch.arange(8).expand(len(slots), -1), keys=keys, step=step)
+            batch = Batch(
+                torch.ones(len(slots), 8, 2, units),
+                torch.arange(8).expand(len(slots), -1),
+                keys=keys,
+                step=step,
+            )
             adversary.loss(ByWindow(weights[slots]), batch).sum().backward()
         return adversary.state()
 
@@ -259,7 +326,8 @@ def test_what_a_learned_mask_comes_to_is_bit_identical_whatever_its_partners(see
     for slot in range(3):
         for name, value in state_of([slot]).items():
             assert torch.equal(
-                value if value.dim() == 0 else value[0], together[name] if value.dim() == 0 else together[name][slot]
+                value if value.dim() == 0 else value[0],
+                together[name] if value.dim() == 0 else together[name][slot],
             )
 
 
@@ -268,10 +336,15 @@ def test_a_mask_network_begins_as_random_masks_and_its_entropy_keeps_it_there():
     weights[:, :, :4] = 1.0
     random = 8 * 4 * 4 / 16
     free, held = (
-        damage_by_window([LearnedMask(sees="window", budget=4, entropy=entropy, rate=0.1)] * 3, weights, 200)
+        damage_by_window(
+            [LearnedMask(sees="window", budget=4, entropy=entropy, rate=0.1)] * 3, weights, 200
+        )
         for entropy in (0.0, 3.0)
     )
-    assert free[:1].mean() == pytest.approx(random, abs=4) and (free[-50:].mean(0) > held[-50:].mean(0) + 2).all()
+    assert (
+        free[:1].mean() == pytest.approx(random, abs=4)
+        and (free[-50:].mean(0) > held[-50:].mean(0) + 2).all()
+    )
 
 
 def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_one_for_all_in_the_shared_arm():
@@ -287,7 +360,13 @@ def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_one_for_all_
     declared = [LearnedMask(sees="window", budget=budget) for budget in (0, 3, 3)]
     arms = ["none", "independent", "shared"]
     adversary = make_adversary(
-        declared, arms, units, lambda modes: None, torch.device("cpu"), keys, lambda windows: activity[windows]
+        declared,
+        arms,
+        units,
+        lambda modes: None,
+        torch.device("cpu"),
+        keys,
+        lambda windows: activity[windows],
     )
     batch = Batch(torch.ones(3, 8, 2, units), torch.arange(8).expand(3, -1), keys=keys, step=1)
     for _ in range(2):
@@ -300,7 +379,10 @@ def test_masks_of_a_network_hide_the_budget_in_every_window_and_are_one_for_all_
 
 
 def test_a_width_without_a_network_is_refused():
-    with pytest.raises(ValueError, match="width is 8, but only a mask that sees the window has a network; add sees: window"):
+    with pytest.raises(
+        ValueError,
+        match="width is 8, but only a mask that sees the window has a network; add sees: window",
+    ):
         LearnedMask(width=8)
 
 
@@ -309,9 +391,13 @@ def test_a_projection_keeps_the_budget_the_bounds_and_what_lies_there_already():
     budget = torch.tensor([0, 3, 15, 29])
     found = onto_budget(kept, budget)
     assert ((found >= 0) & (found <= 1)).all()
-    assert (1 - found).sum(2).numpy() == pytest.approx(budget.view(-1, 1).expand(4, 2).numpy(), abs=1e-4)
+    assert (1 - found).sum(2).numpy() == pytest.approx(
+        budget.view(-1, 1).expand(4, 2).numpy(), abs=1e-4
+    )
     assert torch.allclose(onto_budget(found, budget), found, atol=1e-5)
-    free = (found > 1e-4) & (found < 1 - 1e-4)  # Karush-Kuhn-Tucker: one shift moves every unit that meets no bound
+    free = (found > 1e-4) & (
+        found < 1 - 1e-4
+    )  # Karush-Kuhn-Tucker: one shift moves every unit that meets no bound
     for row in range(4):
         for view in range(2):
             shifts = (found - kept)[row, view][free[row, view]]
@@ -330,7 +416,9 @@ def test_noise_keeps_its_bound_and_its_modes():
     for modes in (None, 3):
         seen.clear()
         one = AdversarialNoise(epsilon=0.3, ascents=4, modes=modes)
-        make_adversary([one], ["independent"], 12, lambda count: basis, torch.device("cpu")).loss(Watching(), ones(1, 12, 0))
+        make_adversary([one], ["independent"], 12, lambda count: basis, torch.device("cpu")).loss(
+            Watching(), ones(1, 12, 0)
+        )
         assert len(seen) == 4
         for done, noise in enumerate(seen, start=1):
             assert float(noise.abs().max()) <= 0.3 * done / 4 + 1e-6
@@ -350,7 +438,11 @@ class Cost:
 
 def policy_after(steps, strength=1.0, **changes):
     policy = make_adversary(
-        [LearnedPolicy(strength=strength, **changes)], ["independent"], 12, lambda modes: None, torch.device("cpu")
+        [LearnedPolicy(strength=strength, **changes)],
+        ["independent"],
+        12,
+        lambda modes: None,
+        torch.device("cpu"),
     )
     policy.losses = [float(policy.loss(Cost(), ones(1, 12, step))) for step in range(steps)]
     return policy
@@ -373,7 +465,9 @@ def test_in_the_shared_arm_a_policy_does_the_same_to_every_window_of_both_views(
 
     for arm in ("shared", "independent"):
         seen.clear()
-        policy = make_adversary([LearnedPolicy(strength=1.0)], [arm], 12, lambda modes: None, torch.device("cpu"))
+        policy = make_adversary(
+            [LearnedPolicy(strength=1.0)], [arm], 12, lambda modes: None, torch.device("cpu")
+        )
         for step in range(10):
             policy.loss(Watching(), ones(1, 12, step))
         assert all(bool((views == views[:, :1]).all()) for views in seen) == (arm == "shared")
@@ -393,15 +487,22 @@ def test_operations_keep_their_caps_and_change_nothing_at_strength_0():
     strength = torch.tensor([0.0, 0.5])
 
     def done(operation):
-        shown = operate(windows, torch.full((2, 4000), operation * LEVELS + LEVELS - 1), strength, start, rows)
+        shown = operate(
+            windows, torch.full((2, 4000), operation * LEVELS + LEVELS - 1), strength, start, rows
+        )
         assert torch.equal(shown[0], windows[0])
         return shown[1] - windows[1], shown[1] / windows[1], shown[1]
 
     assert float((done(HIDE)[2] == 0).float().mean()) == pytest.approx(0.5 * CAPS["hide"], abs=0.02)
     assert float(done(NOISE)[0].std()) == pytest.approx(0.5 * CAPS["noise"], rel=0.03)
     ratio = done(GAIN)[1].log()
-    assert float(ratio.std()) == pytest.approx(0.5 * CAPS["gain"], rel=0.05) and float(ratio.std(2).max()) < 1e-4
-    assert float((done(PEPPER)[2] == FAR).float().mean()) == pytest.approx(0.5 * CAPS["pepper"], abs=0.01)
+    assert (
+        float(ratio.std()) == pytest.approx(0.5 * CAPS["gain"], rel=0.05)
+        and float(ratio.std(2).max()) < 1e-4
+    )
+    assert float((done(PEPPER)[2] == FAR).float().mean()) == pytest.approx(
+        0.5 * CAPS["pepper"], abs=0.01
+    )
 
 
 def test_slow_noise_varies_no_faster_than_its_cosines():
@@ -414,7 +515,9 @@ def test_slow_noise_varies_no_faster_than_its_cosines():
 
     batch = Batch(torch.ones(1, 6, 8, 5), keys=key_tensor([5], torch.device("cpu")), step=0)
     one = AdversarialNoise(epsilon=0.3, ascents=3, slow=2)
-    make_adversary([one], ["independent"], 5, lambda count: None, torch.device("cpu")).loss(Watching(), batch)
+    make_adversary([one], ["independent"], 5, lambda count: None, torch.device("cpu")).loss(
+        Watching(), batch
+    )
     waves = cosines(8, 2).float()
     for noise in seen:
         outside = noise - torch.einsum("ts,krsu->krtu", waves @ waves.T, noise)
@@ -430,10 +533,21 @@ def test_a_mask_is_of_its_view():
 
 
 def test_a_budget_of_all_units_is_refused():
-    with pytest.raises(TrainingError, match=r"worst_of_masks.budget is 12, but there are only 12 units; hide at most 11"):
-        make_adversary([WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+    with pytest.raises(
+        TrainingError,
+        match=r"worst_of_masks.budget is 12, but there are only 12 units; hide at most 11",
+    ):
+        make_adversary(
+            [WorstOfMasks(budget=12)], ["none"], 12, lambda modes: None, torch.device("cpu")
+        )
     with pytest.raises(TrainingError, match=r"adversarial_noise.modes is 13"):
-        make_adversary([AdversarialNoise(epsilon=1.0, modes=13)], ["none"], 12, lambda modes: None, torch.device("cpu"))
+        make_adversary(
+            [AdversarialNoise(epsilon=1.0, modes=13)],
+            ["none"],
+            12,
+            lambda modes: None,
+            torch.device("cpu"),
+        )
 
 
 def test_every_declared_mask_has_a_search():

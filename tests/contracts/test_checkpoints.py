@@ -27,16 +27,30 @@ class After:
 
 
 def keeping(bench, folder, stop=lambda: False, every_s=1e9):
-    return type(bench)(**{**vars_of(bench), "checkpoints": Checkpoints(folder, stop=stop, every_s=every_s)})
+    return type(bench)(
+        **{**vars_of(bench), "checkpoints": Checkpoints(folder, stop=stop, every_s=every_s)}
+    )
 
 
 def vars_of(bench):
-    return {name: getattr(bench, name) for name in ("recording", "windows", "folds", "target", "device", "base")}
+    return {
+        name: getattr(bench, name)
+        for name in ("recording", "windows", "folds", "target", "device", "base")
+    }
 
 
 def everything(method, training):
-    state = {**dict(method.named_parameters()), **dict(method.named_buffers()), **method.more_state()}
-    return {**state, "loss": training.loss, "failed_at": training.failed_at, "gradient_norm": training.gradient_norm}
+    state = {
+        **dict(method.named_parameters()),
+        **dict(method.named_buffers()),
+        **method.more_state(),
+    }
+    return {
+        **state,
+        "loss": training.loss,
+        "failed_at": training.failed_at,
+        "gradient_norm": training.gradient_norm,
+    }
 
 
 def trained(bench, runs):
@@ -55,7 +69,11 @@ def test_a_training_that_is_stopped_again_and_again_ends_at_the_same_bits(method
     bench, runs, _ = bench_and_runs(method, "float32", steps=STEPS)
     chosen = runs[:3]
     whole = trained(bench, chosen)
-    for steps in (3, 9, 7):  # after 3, 12 and 19: within an epoch, while mining, and within the tail
+    for steps in (
+        3,
+        9,
+        7,
+    ):  # after 3, 12 and 19: within an epoch, while mining, and within the tail
         with pytest.raises(Stopped):
             trained(keeping(bench, tmp_path, After(steps)), chosen)
     assert {Checkpoints(tmp_path).step(run.train_key()) for run in chosen} == {STEPS - 1}
@@ -75,7 +93,13 @@ def test_a_run_goes_on_in_another_stack_in_another_slot(kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rule", [{"optimizer": "sgd"}, {"optimizer": "lars"}, {"schedule": "cosine", "warmup": 0.3}, {"precision": "float64"}]
+    "rule",
+    [
+        {"optimizer": "sgd"},
+        {"optimizer": "lars"},
+        {"schedule": "cosine", "warmup": 0.3},
+        {"precision": "float64"},
+    ],
 )
 def test_every_update_rule_goes_on(rule, tmp_path):
     precision = rule.pop("precision", "float32")
@@ -112,10 +136,14 @@ def test_a_training_shorter_than_the_timer_writes_nothing(tmp_path):
 def damage(path, how):
     content = bytearray(path.read_bytes())
     content[-5] ^= 1
-    path.write_bytes(content[: len(content) // 2] if how == "torn" else b"" if how == "empty" else bytes(content))
+    path.write_bytes(
+        content[: len(content) // 2] if how == "torn" else b"" if how == "empty" else bytes(content)
+    )
 
 
-@pytest.mark.parametrize("how", ["torn", "empty", "flipped", "other torch", "other run", "unreadable"])
+@pytest.mark.parametrize(
+    "how", ["torn", "empty", "flipped", "other torch", "other run", "unreadable"]
+)
 def test_what_is_not_this_training_is_not_used(how, tmp_path, monkeypatch):
     bench, runs, _ = bench_and_runs(METHODS[0], "float32", steps=STEPS)
     whole = trained(bench, runs[:2])
@@ -143,7 +171,9 @@ def test_a_disk_that_takes_nothing_stops_no_training(tmp_path):
     assert_same(found, trained(bench, runs[:2]))
 
 
-@pytest.mark.parametrize("header", ["[]", "null", '{"key":"a","torch":"TORCH","device":"cpu","step":null}'])
+@pytest.mark.parametrize(
+    "header", ["[]", "null", '{"key":"a","torch":"TORCH","device":"cpu","step":null}']
+)
 def test_a_header_that_is_none_of_ours_is_passed_over(header, tmp_path):
     said = {HEADER: header.replace("TORCH", torch.__version__)}
     (tmp_path / "a.safetensors").write_bytes(save({"w": torch.zeros(2)}, said))

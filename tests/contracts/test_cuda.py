@@ -12,7 +12,10 @@ from test_ensemble import bench_and_runs, weights_of
 from invariance_probe.augmentations.random_bits import key_tensor, normal, uniform, uniform16
 from invariance_probe.training.order import Order
 
-pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device"),
+]
 CUDA = torch.device("cuda")
 
 
@@ -20,7 +23,9 @@ def test_random_numbers_are_the_same_bits():
     keys, rows = key_tensor([3, 2**64 - 5], torch.device("cpu")), torch.arange(50).expand(2, -1)
     for draw in (uniform16, uniform):
         assert torch.equal(draw(keys, rows, 33), draw(keys.to(CUDA), rows.to(CUDA), 33).cpu())
-    assert torch.allclose(normal(keys, rows, 33), normal(keys.to(CUDA), rows.to(CUDA), 33).cpu(), rtol=0, atol=1e-5)
+    assert torch.allclose(
+        normal(keys, rows, 33), normal(keys.to(CUDA), rows.to(CUDA), 33).cpu(), rtol=0, atol=1e-5
+    )
 
 
 def test_batches_are_the_same_windows():
@@ -65,5 +70,8 @@ def test_a_study_on_the_gpu_ends_with_the_words_of_the_cpu(tmp_path):
             cwd=tmp_path,
             check=0,
         )
-        said[device] = [(h["verdict"], h["flags"]) for h in json.loads((out / "report.json").read_text())["hypotheses"]]
+        said[device] = [
+            (h["verdict"], h["flags"])
+            for h in json.loads((out / "report.json").read_text())["hypotheses"]
+        ]
     assert said["cpu"] == said["cuda"]

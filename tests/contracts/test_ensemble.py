@@ -22,10 +22,19 @@ from invariance_probe.training.optimizers import make_optimizer
 from invariance_probe.worker import measure, stored_encoders
 
 
-def bench_and_runs(method, precision="float64", arms=("independent", "shared"), window=None, device="cpu", **training):
+def bench_and_runs(
+    method,
+    precision="float64",
+    arms=("independent", "shared"),
+    window=None,
+    device="cpu",
+    **training,
+):
     settings = {"steps": 20, "batch_size": 64, "seeds": 2, "precision": precision, **training}
     changes = {"window": window or {}, **STUDIES.get(method["kind"], {})}
-    study = Study.model_validate(tiny_study(method=method, training=settings, arms=list(arms), **changes))
+    study = Study.model_validate(
+        tiny_study(method=method, training=settings, arms=list(arms), **changes)
+    )
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.session == session.name and r.method.kind == method["kind"]]
@@ -69,7 +78,9 @@ OTHER_ARITHMETIC = {
 
 @pytest.mark.parametrize("method", METHODS[:4], ids=lambda m: m["kind"])
 @pytest.mark.parametrize("how", OTHER_ARITHMETIC)
-def test_other_arithmetic_is_bit_identical_whatever_the_partners_and_near_single_precision(how, method):
+def test_other_arithmetic_is_bit_identical_whatever_the_partners_and_near_single_precision(
+    how, method
+):
     if "native" in how and (reason := why_unavailable()):
         pytest.skip(f"no native kernels here: {reason}")
     bench, runs, _ = bench_and_runs(method, **OTHER_ARITHMETIC[how])
@@ -80,7 +91,10 @@ def test_other_arithmetic_is_bit_identical_whatever_the_partners_and_near_single
     for name, value in together.items():
         assert torch.equal(value[3], alone[name][0]), name
         if name.endswith("weight"):
-            assert functional.cosine_similarity(value.flatten(1), single[name].flatten(1), dim=1).min() > 0.98, name
+            assert (
+                functional.cosine_similarity(value.flatten(1), single[name].flatten(1), dim=1).min()
+                > 0.98
+            ), name
     assert any(not torch.equal(value, single[name]) for name, value in together.items())
 
 
@@ -100,7 +114,9 @@ def test_dose_zero_is_training_without_the_transform_in_every_arm(method):
     bare = clean.model_copy(update={"views": clean.views.model_copy(update={"transforms": ()})})
     expected = weights_of(bench, [bare])
     for arm in ("none", "independent", "shared", "paired"):
-        found = weights_of(bench, [clean.model_copy(update={"arm": arm, "axis": "unit_dropout.rate"})])
+        found = weights_of(
+            bench, [clean.model_copy(update={"arm": arm, "axis": "unit_dropout.rate"})]
+        )
         for name, value in expected.items():
             assert torch.equal(found[name], value), (arm, name)
 
@@ -121,14 +137,19 @@ def test_a_stopped_study_goes_on_to_the_same_bits(method, tmp_path):
         store.commit_result(m.run, m.result)
     for run in runs[:4]:
         kept = store.encoder(run)
-        assert all(np.array_equal(kept[name], value) for name, value in whole[run.key()].weights.items())
+        assert all(
+            np.array_equal(kept[name], value) for name, value in whole[run.key()].weights.items()
+        )
         assert store.result(run).block_losses == whole[run.key()].result.block_losses
 
 
 def test_a_run_that_diverges_leaves_its_partners_alone():
     bench, runs, _ = bench_and_runs(METHODS[0], "float32")
     good = MEASURES["simclr"](bench, runs[:2], lambda steps: None)
-    noise = {"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}], "base": {"kind": "count_splitting"}}
+    noise = {
+        "transforms": [{"kind": "gaussian_noise", "sigma": 3e38}],
+        "base": {"kind": "count_splitting"},
+    }
     bad = runs[2].model_copy(update={"views": type(runs[2].views).model_validate(noise)})
     mixed = MEASURES["simclr"](bench, [runs[0], bad, runs[1]], lambda steps: None)
     assert mixed[1].result.status == "failed" and "step" in mixed[1].result.message
@@ -136,10 +157,15 @@ def test_a_run_that_diverges_leaves_its_partners_alone():
     assert mixed[2].result.block_losses == good[1].result.block_losses
 
 
-@pytest.mark.parametrize("kind", ["raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised", "code", "shift_null"])
+@pytest.mark.parametrize(
+    "kind",
+    ["raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised", "code", "shift_null"],
+)
 def test_baselines_measure_finite_losses_and_the_same_ones_twice(kind):
     bench, _, plan = bench_and_runs(METHODS[0])
-    runs = [r for r in plan.runs if r.session == plan.sessions[0].name and r.method.kind == kind][:4]
+    runs = [r for r in plan.runs if r.session == plan.sessions[0].name and r.method.kind == kind][
+        :4
+    ]
     first, again = (MEASURES[kind](bench, runs, lambda steps: None) for _ in range(2))
     for a, b in zip(first, again, strict=True):
         assert a.result.status == "done"
@@ -153,7 +179,9 @@ def test_a_batch_larger_than_the_data_is_an_error_with_its_remedy():
     from invariance_probe.errors import TrainingError
 
     bench, runs, _ = bench_and_runs(METHODS[0])
-    big = runs[0].model_copy(update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})})
+    big = runs[0].model_copy(
+        update={"optimisation": runs[0].optimisation.model_copy(update={"batch_size": 5000})}
+    )
     with pytest.raises(TrainingError, match="use a batch size of at most"):
         train_ssl(bench, [big], lambda steps: None)
 
@@ -179,11 +207,19 @@ def test_an_update_does_not_depend_on_the_slot_whatever_the_width(width):
 def test_a_network_with_one_output_is_the_same_alone_and_together(kind):
     """The last that is missing of a stack is trained alone, and torch multiplies one run's one column by a routine of its own."""
     encoder = {"kind": kind, **({"widths": [16, 8]} if kind == "mlp" else {})}
-    bench, _, plan = bench_and_runs({"kind": "simclr", "encoder": encoder}, "float32", window={"length_bins": 4})
-    runs = [r for r in plan.baselines if r.session == plan.sessions[0].name and r.method.kind == "supervised"][:3]
+    bench, _, plan = bench_and_runs(
+        {"kind": "simclr", "encoder": encoder}, "float32", window={"length_bins": 4}
+    )
+    runs = [
+        r
+        for r in plan.baselines
+        if r.session == plan.sessions[0].name and r.method.kind == "supervised"
+    ][:3]
     assert len(runs) == 3 and bench.target.values.shape[1] == 1
     together = MEASURES["supervised"](bench, runs, lambda steps: None)
     for whole, run in zip(together, runs, strict=True):
         (alone,) = MEASURES["supervised"](bench, [run], lambda steps: None)
         assert alone.result == whole.result
-        assert all(np.array_equal(alone.weights[name], value) for name, value in whole.weights.items())
+        assert all(
+            np.array_equal(alone.weights[name], value) for name, value in whole.weights.items()
+        )

@@ -17,9 +17,15 @@ ATTACKED = [method for method in METHODS if method["kind"] not in REFUSED]
 
 def loss_of(bench, runs, batches=3):
     method, views, _ = train_ssl(bench, runs, lambda steps: None)
-    each = [examples_of(bench, run, method.examples, bench.folds[run.fold].test, 64, repeats=True) for run in runs]
+    each = [
+        examples_of(bench, run, method.examples, bench.folds[run.fold].test, 64, repeats=True)
+        for run in runs
+    ]
     steps = range(EVALUATION_STEP, EVALUATION_STEP + batches)
-    made = [batch_of(method, views, bench.timeline, stacked([one.at(step) for one in each]), step) for step in steps]
+    made = [
+        batch_of(method, views, bench.timeline, stacked([one.at(step) for one in each]), step)
+        for step in steps
+    ]
     return ObjectiveLoss(method, made)
 
 
@@ -50,7 +56,9 @@ def test_a_removed_unit_is_zero_in_both_views(trained):
     removed[0, 3] = removed[1, 5] = True
     one = ObjectiveLoss(trained.method, [batch])
     with torch.no_grad():
-        expected = trained.method.loss(type(batch)(**{**vars(batch), "views": views})).double().numpy()
+        expected = (
+            trained.method.loss(type(batch)(**{**vars(batch), "views": views})).double().numpy()
+        )
     assert np.array_equal(one.without(removed), expected)
     assert np.array_equal(one.of_sets(np.array([[[3], [4]], [[5], [4]]]))[:, 0], expected)
 
@@ -59,7 +67,9 @@ def test_without_any_unit_contrast_knows_nothing(trained):
     rows = trained.batches[0].views.shape[1]
     everything = np.ones(trained.shape, dtype=bool)
     assert trained.without(everything) == pytest.approx(np.log(rows - 1), abs=1e-4)
-    assert trained.nothing() == pytest.approx(trained.without(everything) - trained.without(~everything))
+    assert trained.nothing() == pytest.approx(
+        trained.without(everything) - trained.without(~everything)
+    )
 
 
 def test_the_range_is_what_a_trained_model_makes_of_rows_that_belong_together(trained):
@@ -72,9 +82,15 @@ def test_the_range_is_what_a_trained_model_makes_of_rows_that_belong_together(tr
             return batch.views.new_zeros(len(batch.views))
 
     batch = trained.batches[0]
-    views = batch.windows[:, :, None, None].expand(-1, -1, 1, 3).float()  # every row shows its window's number
+    views = (
+        batch.windows[:, :, None, None].expand(-1, -1, 1, 3).float()
+    )  # every row shows its window's number
     numbered = type(batch)(
-        **{**vars(batch), "views": views, "windows": torch.arange(batch.windows.shape[1]).expand_as(batch.windows)}
+        **{
+            **vars(batch),
+            "views": views,
+            "windows": torch.arange(batch.windows.shape[1]).expand_as(batch.windows),
+        }
     )
     ObjectiveLoss(Watching(), [numbered]).range()
     other, plain = shown
@@ -89,20 +105,29 @@ def test_the_range_is_what_a_trained_model_makes_of_rows_that_belong_together(tr
 def test_the_path_of_a_diverged_model_holds_no_unit_twice(trained):
     views = trained.batches[0].views.clone()
     views[0] = torch.nan
-    broken = ObjectiveLoss(trained.method, [type(trained.batches[0])(**{**vars(trained.batches[0]), "views": views})])
+    broken = ObjectiveLoss(
+        trained.method, [type(trained.batches[0])(**{**vars(trained.batches[0]), "views": views})]
+    )
     path = forward_path(broken, 8, screening=1, finalists=4)
     assert [len(set(own)) for own in path.tolist()] == [8, 8]
-    assert path[1].tolist() == forward_path(ObjectiveLoss(trained.method, trained.batches[:1]), 8, 1, 4)[1].tolist()
+    assert (
+        path[1].tolist()
+        == forward_path(ObjectiveLoss(trained.method, trained.batches[:1]), 8, 1, 4)[1].tolist()
+    )
 
 
 def test_a_process_that_should_end_does_so_before_the_next_loss(trained):
     with pytest.raises(Stopped):
-        ObjectiveLoss(trained.method, trained.batches, lambda: True).without(np.zeros(trained.shape, dtype=bool))
+        ObjectiveLoss(trained.method, trained.batches, lambda: True).without(
+            np.zeros(trained.shape, dtype=bool)
+        )
 
 
 def test_the_path_takes_the_most_harmful_unit_of_all_that_are_left(trained):
     runs, units = trained.shape
-    path = forward_path(trained, 3, screening=3, finalists=5)  # on all batches, so that screening loses nobody
+    path = forward_path(
+        trained, 3, screening=3, finalists=5
+    )  # on all batches, so that screening loses nobody
     for run in range(runs):
         assert len(set(path[run])) == 3
         for step in range(3):

@@ -24,7 +24,9 @@ def arm_runs(kinds=("none", "independent", "shared", "paired")):
 
 
 def test_arms_share_what_they_say_and_split_independently_in_all():
-    activity = torch.poisson(torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)).to(torch.int32)
+    activity = torch.poisson(
+        torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)
+    ).to(torch.int32)
     runs = arm_runs()
     scaling = Scaling(torch.zeros(4, 1, 1, 30), torch.ones(4, 1, 1, 30))
     views = ViewMaker(activity, 1, torch.arange(200), runs, [9] * 4, scaling)
@@ -34,7 +36,9 @@ def test_arms_share_what_they_say_and_split_independently_in_all():
     assert lost[0].float().mean() < 0.05
     independent, shared, paired = lost[1], lost[2], lost[3]
     assert not torch.equal(independent[0], independent[1])
-    assert (paired[0] == paired[1]).float().mean() > 0.95 and not torch.equal(paired[0][0], paired[0][1])
+    assert (paired[0] == paired[1]).float().mean() > 0.95 and not torch.equal(
+        paired[0][0], paired[0][1]
+    )
     most = shared.float().mean((0, 1)) > 0.5
     assert (shared == most).float().mean() > 0.97  # one mask for the whole batch and both views
     for arm in (independent, paired):
@@ -46,13 +50,19 @@ def test_arms_share_what_they_say_and_split_independently_in_all():
 
 
 def test_a_runs_views_do_not_depend_on_its_partners():
-    activity = torch.poisson(torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)).to(torch.int32)
+    activity = torch.poisson(
+        torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)
+    ).to(torch.int32)
     runs = arm_runs()
     scaling = Scaling(torch.zeros(4, 1, 1, 30), torch.ones(4, 1, 1, 30))
     windows = torch.arange(64).expand(4, 64)
-    together = ViewMaker(activity, 1, torch.arange(200), runs, [9, 8, 7, 6], scaling).pair(2, windows, windows)
+    together = ViewMaker(activity, 1, torch.arange(200), runs, [9, 8, 7, 6], scaling).pair(
+        2, windows, windows
+    )
     one = Scaling(scaling.mean[:1], scaling.inverse_sd[:1])
-    alone = ViewMaker(activity, 1, torch.arange(200), runs[2:3], [7], one).pair(2, windows[:1], windows[:1])
+    alone = ViewMaker(activity, 1, torch.arange(200), runs[2:3], [7], one).pair(
+        2, windows[:1], windows[:1]
+    )
     assert torch.equal(together[2:3], alone)
 
 
@@ -69,11 +79,18 @@ def runs_of(kind, doses, arms, **changes):
 
 
 def maker(runs, keys=None, length=1, parts=None, native=False):
-    activity = torch.poisson(torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)).to(torch.int32)
-    scaling = Scaling(torch.full((len(runs), 1, 1, 30), 8.0), torch.full((len(runs), 1, 1, 30), 0.35))
+    activity = torch.poisson(
+        torch.full((200, 30), 8.0), generator=torch.Generator().manual_seed(3)
+    ).to(torch.int32)
+    scaling = Scaling(
+        torch.full((len(runs), 1, 1, 30), 8.0), torch.full((len(runs), 1, 1, 30), 0.35)
+    )
     if native:
         runs = [
-            run.model_copy(update={"optimisation": run.optimisation.model_copy(update={"kernels": "native"})}) for run in runs
+            run.model_copy(
+                update={"optimisation": run.optimisation.model_copy(update={"kernels": "native"})}
+            )
+            for run in runs
         ]
     starts = torch.arange(0, 200 - length + 1)
     parts = [np.arange(40, 150)] * len(runs) if parts is None else parts
@@ -88,9 +105,13 @@ def test_every_transform_goes_through_the_stack_in_every_arm(kind):
     windows = torch.arange(64).expand(4, 64)
     together = maker(runs, length=length).pair(2, windows, windows)
     for i, run in enumerate(runs):
-        assert torch.equal(together[i : i + 1], maker([run], length=length).pair(2, windows[:1], windows[:1]))
+        assert torch.equal(
+            together[i : i + 1], maker([run], length=length).pair(2, windows[:1], windows[:1])
+        )
     nothing = [run.model_copy(update={"views": Views()}) for run in runs[:1]]
-    assert torch.equal(together[:1], maker(nothing, length=length).pair(2, windows[:1], windows[:1]))
+    assert torch.equal(
+        together[:1], maker(nothing, length=length).pair(2, windows[:1], windows[:1])
+    )
     assert not torch.equal(together[1], together[0]) and not torch.equal(together[2], together[1])
     assert not torch.equal(together[3], together[1])
 
@@ -120,16 +141,23 @@ def test_cutmix_shows_training_windows_only_and_each_view_its_own_half():
     activity = torch.arange(200, dtype=torch.int32).unsqueeze(1).expand(200, 30).contiguous()
     plain = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
     part = np.arange(100, 140)
-    single = ViewMaker(activity, 1, torch.arange(200), runs, [9], plain, [part]).single(1, torch.arange(50).unsqueeze(0))[0, :, 0]
+    single = ViewMaker(activity, 1, torch.arange(200), runs, [9], plain, [part]).single(
+        1, torch.arange(50).unsqueeze(0)
+    )[0, :, 0]
     foreign = single != torch.arange(50).unsqueeze(1)
     assert (foreign.sum(1) == 15).all()
-    assert set(single[foreign].tolist()) <= set(part.tolist()) and len(set(single[foreign].tolist())) > 15
+    assert (
+        set(single[foreign].tolist()) <= set(part.tolist())
+        and len(set(single[foreign].tolist())) > 15
+    )
     halved = runs_of("cutmix", [0.5], ["paired"])
     counts = 2 * activity
     made = ViewMaker(counts, 1, torch.arange(200), halved, [9], plain, [part])
     windows = torch.arange(50).unsqueeze(0)
     first, second = made.pair(1, windows, windows)[0].squeeze(1).chunk(2)
-    shown = ((first + second) / 4).round()  # twice one half and twice the other: four times the bin's number
+    shown = (
+        (first + second) / 4
+    ).round()  # twice one half and twice the other: four times the bin's number
     assert torch.equal(first + second, 4 * shown)
     assert set(shown[shown != windows.T].tolist()) <= set(part.tolist())
 
@@ -137,7 +165,9 @@ def test_cutmix_shows_training_windows_only_and_each_view_its_own_half():
 def test_cutmix_without_training_windows_says_so():
     runs = runs_of("cutmix", [0.5], ["independent"])
     scaling = Scaling(torch.zeros(1, 1, 1, 30), torch.ones(1, 1, 1, 30))
-    with pytest.raises(TrainingError, match="cutmix takes its other windows from the training part"):
+    with pytest.raises(
+        TrainingError, match="cutmix takes its other windows from the training part"
+    ):
         ViewMaker(torch.zeros((50, 30), dtype=torch.int32), 1, torch.arange(50), runs, [9], scaling)
 
 
@@ -146,7 +176,9 @@ def test_the_gain_comes_after_what_reads_counts_whatever_the_order():
     [like] = arm_runs(("none",))
     windows = torch.arange(64).unsqueeze(0)
     first, last = (
-        maker([like.model_copy(update={"views": Views(transforms=order)})]).pair(2, windows, windows)
+        maker([like.model_copy(update={"views": Views(transforms=order)})]).pair(
+            2, windows, windows
+        )
         for order in (kinds, (*kinds[1:], kinds[0]))
     )
     assert torch.equal(first, last)

@@ -34,21 +34,35 @@ def test_training_is_that_of_one_by_one_and_bit_identical_whatever_the_partners(
     stacked, alone = weights_of(bench, runs[:3]), weights_of(bench, runs[2:3])
     assert all(np.allclose(stacked[name][2], alone[name][0], rtol=0, atol=1e-9) for name in stacked)
     bench, runs, _ = opened(encoder, steps=8)
-    stacked, others, alone = weights_of(bench, runs[:5]), weights_of(bench, [runs[7], runs[3]]), weights_of(bench, [runs[3]])
+    stacked, others, alone = (
+        weights_of(bench, runs[:5]),
+        weights_of(bench, [runs[7], runs[3]]),
+        weights_of(bench, [runs[3]]),
+    )
     for name in stacked:
-        assert np.array_equal(stacked[name][3], others[name][1]) and np.array_equal(stacked[name][3], alone[name][0]), name
+        assert np.array_equal(stacked[name][3], others[name][1]) and np.array_equal(
+            stacked[name][3], alone[name][0]
+        ), name
 
 
 @pytest.mark.parametrize("encoder", ENCODERS, ids=lambda e: e["kind"])
 def test_stored_encoders_are_examined_as_they_were_measured(encoder):
     bench, runs, _ = opened(encoder, steps=60)
     clean = next(run for run in runs if not run.axis and run.fold == 0 and run.seed == 0)
-    dosed = next(run for run in runs if run.axis and run.arm == "independent" and (run.fold, run.seed) == (0, 0))
+    dosed = next(
+        run
+        for run in runs
+        if run.axis and run.arm == "independent" and (run.fold, run.seed) == (0, 0)
+    )
     measured = measure_ssl(bench, [clean, dosed], lambda steps: None)
-    assert all(m.result.status == "done" and m.result.diagnostics["rank_me"] > 1.5 for m in measured)
+    assert all(
+        m.result.status == "done" and m.result.diagnostics["rank_me"] > 1.5 for m in measured
+    )
     assert np.isfinite([m.result.block_losses for m in measured]).all()
     weights = {m.run.train_key(): m.weights for m in measured}
-    untouched, dropped = (Views(base=NoSplitting(), transforms=(UnitDropout(rate=rate),)) for rate in (0.0, 0.4))
+    untouched, dropped = (
+        Views(base=NoSplitting(), transforms=(UnitDropout(rate=rate),)) for rate in (0.0, 0.4)
+    )
     of = {"axis": dosed.axis}
     examinations = (
         Corruption(inputs=untouched, dose=0.0, **of), Corruption(inputs=dropped, dose=0.4, **of), Comparison(seed=0),

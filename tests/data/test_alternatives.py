@@ -4,7 +4,12 @@ import numpy as np
 import pytest
 from conftest import tiny_study
 
-from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
+from invariance_probe.data.alternatives import (
+    alternative_courses,
+    columns_of,
+    cut_sessions,
+    exchange_trials,
+)
 from invariance_probe.data.folds import make_folds
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, open_recording
@@ -18,7 +23,11 @@ from invariance_probe.study.study import Study
 
 def test_whole_trials_exchange_their_courses_cut_or_with_the_last_window_repeated():
     stretch = np.array([4, 4, 4, 7, 7, 9])
-    expected = {0: [0, 1, 2], 1: [3, 4, 4], 2: [5, 5, 5]}  # what the first trial of three windows takes from each trial
+    expected = {
+        0: [0, 1, 2],
+        1: [3, 4, 4],
+        2: [5, 5, 5],
+    }  # what the first trial of three windows takes from each trial
     seen = set()
     for seed in range(60):
         given = exchange_trials(stretch, np.random.default_rng(seed))
@@ -51,7 +60,10 @@ def test_classes_have_the_same_columns_in_every_session():
     assert own.tolist() == [[0, 1, 0], [1, 0, 0]] and other.tolist() == [[0, 0, 1], [0, 0, 1]]
     [circle] = columns_of("circular", [np.array([0, np.pi / 2])])
     np.testing.assert_allclose(circle, [[1, 0], [0, 1]], atol=1e-12)
-    assert [c.shape for c in columns_of("continuous", [np.zeros(3), np.zeros((3, 2))])] == [(3, 1), (3, 2)]
+    assert [c.shape for c in columns_of("continuous", [np.zeros(3), np.zeros((3, 2))])] == [
+        (3, 1),
+        (3, 2),
+    ]
 
 
 def archive(folder, **changes):
@@ -68,8 +80,13 @@ def archive(folder, **changes):
 
 def test_arrays_of_alternative_targets_are_read_and_leave_the_fingerprint_alone(tmp_path):
     made = open_recording(archive(tmp_path), "s", tmp_path)
-    assert "drawn" not in made.targets and alternative_courses(made, "drawn", Target(name="y")).shape == (50, 400, 2)
-    assert open_recording(archive(tmp_path, drawn=np.zeros(3)), "s", tmp_path).fingerprint == made.fingerprint
+    assert "drawn" not in made.targets and alternative_courses(
+        made, "drawn", Target(name="y")
+    ).shape == (50, 400, 2)
+    assert (
+        open_recording(archive(tmp_path, drawn=np.zeros(3)), "s", tmp_path).fingerprint
+        == made.fingerprint
+    )
 
 
 @pytest.mark.parametrize(("drawn", "said"), [
@@ -82,14 +99,22 @@ def test_an_array_that_cannot_be_used_is_refused_at_its_place(tmp_path, drawn, s
     source = archive(tmp_path, drawn=drawn)
     with pytest.raises(DataError, match=said):
         alternative_courses(open_recording(source, "s", tmp_path), "drawn", Target(name="y"))
-    study = {"recordings": [source.model_dump()], "target": {"name": "y"}, "null": {"kind": "pseudo_session", "array": "drawn"}}
+    study = {
+        "recordings": [source.model_dump()],
+        "target": {"name": "y"},
+        "null": {"kind": "pseudo_session", "array": "drawn"},
+    }
     [(place, got, reason)] = recording_problems(Study.model_validate(tiny_study(**study)), tmp_path)
     assert (place, got) == (("null", "array"), "drawn") and said in reason
 
 
 def test_a_session_carries_the_hash_of_the_array_that_its_null_reads(tmp_path):
     def hashed(null, **changes):
-        study = {"recordings": [archive(tmp_path, **changes).model_dump()], "target": {"name": "y"}, **null}
+        study = {
+            "recordings": [archive(tmp_path, **changes).model_dump()],
+            "target": {"name": "y"},
+            **null,
+        }
         return find_sessions(Study.model_validate(tiny_study(**study)), tmp_path)[0].alternatives
 
     declared = {"null": {"kind": "pseudo_session", "array": "drawn"}}
@@ -111,10 +136,14 @@ def test_shuffled_folds_deal_every_window_once_and_at_random(tmp_path):
     windows = cut_windows(made, 1)
     folds = make_folds(made, windows, Folds(scheme="shuffled", count=4))
     assert sorted(np.concatenate([fold.test for fold in folds])) == list(range(400))
-    assert len({int(b) for fold in folds for b in fold.test_blocks}) == 8 and {len(fold.test) for fold in folds} == {100}
+    assert len({int(b) for fold in folds for b in fold.test_blocks}) == 8 and {
+        len(fold.test) for fold in folds
+    } == {100}
     for fold in folds:
         assert sorted([*fold.train, *fold.test]) == list(range(400))
-        assert (np.diff(fold.test) == 1).mean() == pytest.approx(0.25, abs=0.12)  # as many neighbours as chance brings together
+        assert (np.diff(fold.test) == 1).mean() == pytest.approx(
+            0.25, abs=0.12
+        )  # as many neighbours as chance brings together
     again = make_folds(made, windows, Folds(scheme="shuffled", count=4))
     assert all((a.test == b.test).all() for a, b in zip(folds, again, strict=True))
     with pytest.raises(DataError, match="overlaps a test window; use windows of one bin"):

@@ -33,14 +33,23 @@ def file(folder, **changed):
 
 
 def read(folder, **declared):
-    asked = {"path": "f.npz", "session": "s", "activity": "count", "bin_s": "bin_s", "epochs": ["before_", "after_"], **declared}
+    asked = {
+        "path": "f.npz",
+        "session": "s",
+        "activity": "count",
+        "bin_s": "bin_s",
+        "epochs": ["before_", "after_"],
+        **declared,
+    }
     return read_npz(NpzRecording(**asked), folder)
 
 
 def test_epochs_are_one_recording_of_the_same_units_and_an_array_says_which(tmp_path):
     arrays = file(tmp_path)
     found = read(tmp_path)
-    np.testing.assert_array_equal(found.activity, np.concatenate([arrays["before_count"], arrays["after_count"]]))
+    np.testing.assert_array_equal(
+        found.activity, np.concatenate([arrays["before_count"], arrays["after_count"]])
+    )
     np.testing.assert_array_equal(found.targets["epoch"], np.repeat([0, 1], STEPS))
     np.testing.assert_array_equal(found.segments, np.repeat([0, 1], STEPS))
     assert set(found.targets) == {"epoch", "condition", "place"} and found.bin_s == 0.1
@@ -50,7 +59,9 @@ def test_epochs_of_other_units_or_without_activity_are_refused(tmp_path):
     file(tmp_path, after_count=np.ones((STEPS, UNITS + 1), dtype=int))
     with pytest.raises(DataError, match="must be the same units"):
         read(tmp_path)
-    with pytest.raises(DataError, match="no array 'later_count', the activity of epoch 'later_'; it has"):
+    with pytest.raises(
+        DataError, match="no array 'later_count', the activity of epoch 'later_'; it has"
+    ):
         read(tmp_path, epochs=["before_", "later_"])
 
 
@@ -62,7 +73,9 @@ def test_dealt_steps_are_the_same_steps_and_every_round_has_every_condition(tmp_
     assert len(set(place)) == len(place) == 2 * CONDITIONS * 8 * (3 - gap)
     for epoch, name in ((0, "before_"), (1, "after_")):
         own = found.targets["epoch"] == epoch
-        np.testing.assert_array_equal(found.activity[own], arrays[f"{name}count"][place[own] - 1000 * epoch])
+        np.testing.assert_array_equal(
+            found.activity[own], arrays[f"{name}count"][place[own] - 1000 * epoch]
+        )
         rounds = found.targets["condition"][own].reshape(8, -1)
         assert all(set(one) == {0, 45, 90} for one in rounds)
     inside = np.diff(found.segments) == 0
@@ -83,17 +96,29 @@ def test_runs_that_are_too_short_for_the_rounds_are_refused(tmp_path):
         read(tmp_path, dealt=Dealt(by="condition", rounds=13, gap_bins=1))
 
 
-@pytest.mark.parametrize(("gap", "embargo_s", "refused"), [(0, 0.1, True), (1, 0.1, False), (1, 0.2, True), (0, 0.0, False)])
+@pytest.mark.parametrize(
+    ("gap", "embargo_s", "refused"),
+    [(0, 0.1, True), (1, 0.1, False), (1, 0.2, True), (0, 0.0, False)],
+)
 def test_an_embargo_that_dealt_parts_do_not_keep_is_refused(tmp_path, gap, embargo_s, refused):
     file(tmp_path)
     source = {
         "kind": "npz", "path": "f.npz", "session": "s", "activity": "count", "bin_s": "bin_s", "epochs": ["before_", "after_"],
         "dealt": {"by": "condition", "rounds": 4, "gap_bins": gap},
     }  # fmt: skip
-    folds, target = {"scheme": "blocks", "count": 2, "embargo_s": embargo_s}, {"name": "condition", "kind": "categorical"}
+    folds, target = (
+        {"scheme": "blocks", "count": 2, "embargo_s": embargo_s},
+        {"name": "condition", "kind": "categorical"},
+    )
     training = {"steps": 10, "batch_size": 16, "seeds": 2}
-    study = Study.model_validate(tiny_study(recordings=[source], folds=folds, target=target, training=training))
-    said = [reason for place, _, reason in recording_problems(study, tmp_path) if place == ("folds", "embargo_s")]
+    study = Study.model_validate(
+        tiny_study(recordings=[source], folds=folds, target=target, training=training)
+    )
+    said = [
+        reason
+        for place, _, reason in recording_problems(study, tmp_path)
+        if place == ("folds", "embargo_s")
+    ]
     assert bool(said) == refused and all("dealt.gap_bins" in reason for reason in said)
 
 

@@ -7,7 +7,11 @@ from scipy import stats
 
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.data.simulate.carriers import draw_population
-from invariance_probe.study.recordings import CarriersRecording, NothingRecording, SimulatedRecording
+from invariance_probe.study.recordings import (
+    CarriersRecording,
+    NothingRecording,
+    SimulatedRecording,
+)
 
 SOURCES = TypeAdapter(SimulatedRecording)
 
@@ -26,7 +30,9 @@ def decoded_information(recording):
     inputs, label = np.sqrt(recording.activity + 0.25), recording.targets["label"]
     inputs = np.column_stack([inputs, np.ones(len(inputs))])
     half = len(label) // 2
-    errors = label[half:] - inputs[half:] @ np.linalg.lstsq(inputs[:half], label[:half], rcond=None)[0]
+    errors = (
+        label[half:] - inputs[half:] @ np.linalg.lstsq(inputs[:half], label[:half], rcond=None)[0]
+    )
     r2 = 1 - errors.var() / label[half:].var()
     return r2 / (1 - r2)
 
@@ -37,11 +43,16 @@ def decoded_information(recording):
         ({"carriers": 15}, 0.1),
         ({"carriers": 60}, 0.1),
         ({"carriers": 60, "carrier_counts": 2.0, "information": 2.0}, 0.1),
-        ({"carriers": 60, "carrier_counts": 5.0, "information": 4.0, "information_log_sd": 1.0}, 0.15),
+        (
+            {"carriers": 60, "carrier_counts": 5.0, "information": 4.0, "information_log_sd": 1.0},
+            0.15,
+        ),
         ({"carriers": 60, "information": 24.0, "common_noise": 0.4}, 0.1),
         ({"carriers": 30, "units": 300, "carrier_counts": 5.0, "information": 4.0}, 0.1),
     ],
-    ids=lambda value: "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else "",
+    ids=lambda value: (
+        "-".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, dict) else ""
+    ),
 )
 def test_what_an_unlimited_decoder_reads_is_the_declared_information(settings, tolerance):
     """Without nuisances, and where each carrier's gain is small, so that a linear decoder misses nothing."""
@@ -50,14 +61,18 @@ def test_what_an_unlimited_decoder_reads_is_the_declared_information(settings, t
 
 
 def test_common_noise_caps_the_information():
-    assert world(carriers=60, information=24.0, common_noise=0.4).truth["information"] == pytest.approx(24 / (1 + 0.16 * 24))
+    assert world(carriers=60, information=24.0, common_noise=0.4).truth[
+        "information"
+    ] == pytest.approx(24 / (1 + 0.16 * 24))
 
 
 def test_carriers_alone_carry_the_label():
     found = world(carriers=6, bins=30_000, nuisances=0)
     with_label = np.abs(np.corrcoef(found.targets["label"], found.activity.T)[0, 1:])
     carries = np.isin(np.arange(60), found.truth["carriers"])
-    assert carries.sum() == 6 and with_label[carries].min() > 0.4 and with_label[~carries].max() < 0.05
+    assert (
+        carries.sum() == 6 and with_label[carries].min() > 0.4 and with_label[~carries].max() < 0.05
+    )
 
 
 def test_weak_units_share_their_information_among_them():
@@ -77,7 +92,13 @@ def noise_of_one_neuron(found, share, information=2.0, counts=2.0):
 @pytest.mark.parametrize("kept", [0.95, 0.5])
 def test_copies_keep_spikes_of_one_neuron_with_the_declared_probability(kept):
     """Two thinned copies of a Poisson count correlate by the probability of keeping a spike."""
-    code = {"carriers": 1, "copies": 6, "copy_probability": kept, "carrier_counts": 2.0, "information": 2.0}
+    code = {
+        "carriers": 1,
+        "copies": 6,
+        "copy_probability": kept,
+        "carrier_counts": 2.0,
+        "information": 2.0,
+    }
     found = world(bins=20_000, nuisances=0, **code)
     assert len(found.truth["carriers"]) == 6
     noise = noise_of_one_neuron(found, kept)
@@ -86,7 +107,9 @@ def test_copies_keep_spikes_of_one_neuron_with_the_declared_probability(kept):
 
 
 def test_the_parts_of_a_sorted_neuron_share_its_rate_and_no_noise():
-    found = world(carriers=1, parts=12, carrier_counts=10.0, information=8.0, bins=20_000, nuisances=0)
+    found = world(
+        carriers=1, parts=12, carrier_counts=10.0, information=8.0, bins=20_000, nuisances=0
+    )
     assert len(found.truth["carriers"]) == 12
     noise = noise_of_one_neuron(found, 1 / 12, 8.0, 10.0)
     assert abs(noise.mean()) < 0.01
@@ -99,7 +122,12 @@ def test_equal_carriers_have_equal_information_and_lognormal_ones_have_not():
     assert equal.mean_counts.std() > 0.1
     for log_sd in (1.0, 2.0):
         drawn = [
-            np.log(draw_population(declared(carriers=60, information_log_sd=log_sd), f"s-{i}").information) for i in range(40)
+            np.log(
+                draw_population(
+                    declared(carriers=60, information_log_sd=log_sd), f"s-{i}"
+                ).information
+            )
+            for i in range(40)
         ]
         assert np.mean([x.std(ddof=1) for x in drawn]) == pytest.approx(log_sd, rel=0.05)
         assert np.exp(drawn[0]).sum() == pytest.approx(8.0)
@@ -110,14 +138,23 @@ def test_nuisances_drive_every_neuron_by_the_same_amount():
     np.testing.assert_allclose(np.linalg.norm(population.loadings, axis=0), 0.3)
 
 
-@pytest.mark.parametrize("settings", [{"carriers": 15}, {"carriers": 60, "information_log_sd": 2.0}, {"generator": "ring"}])
+@pytest.mark.parametrize(
+    "settings",
+    [{"carriers": 15}, {"carriers": 60, "information_log_sd": 2.0}, {"generator": "ring"}],
+)
 def test_a_longer_recording_is_one_of_the_same_code(settings):
-    short, long, other = world(**settings), world(bins=30_000, **settings), world("s-2", bins=30_000, **settings)
+    short, long, other = (
+        world(**settings),
+        world(bins=30_000, **settings),
+        world("s-2", bins=30_000, **settings),
+    )
     assert short.truth == long.truth and len(long.activity) == 30_000
 
     def tuning(recording):
         target = next(iter(recording.targets.values()))
-        return np.corrcoef(np.cos(target) if "direction" in recording.targets else target, recording.activity.T)[0, 1:]
+        return np.corrcoef(
+            np.cos(target) if "direction" in recording.targets else target, recording.activity.T
+        )[0, 1:]
 
     assert np.corrcoef(tuning(short), tuning(long))[0, 1] > 0.8
     assert np.corrcoef(tuning(short), tuning(other))[0, 1] < 0.6
@@ -132,9 +169,17 @@ def test_a_heavy_tailed_target_is_the_fourth_power_of_what_is_coded():
 
 
 def test_fine_bins_carry_the_declared_information_in_a_tenth_of_a_second():
-    fine = {"carriers": 60, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005, "information": 0.1}
+    fine = {
+        "carriers": 60,
+        "carrier_counts": None,
+        "bins": 12_000,
+        "bin_s": 0.005,
+        "information": 0.1,
+    }
     source = declared(**fine)
-    assert draw_population(source, "s-1").information.sum() * 0.1 / source.bin_s == pytest.approx(2.0)
+    assert draw_population(source, "s-1").information.sum() * 0.1 / source.bin_s == pytest.approx(
+        2.0
+    )
     assert 0.01 < world(**fine).activity.mean() < 0.05
 
 
@@ -153,9 +198,17 @@ def test_the_ring_has_groups_that_prefer_one_direction_and_a_unit_alone():
 @pytest.mark.parametrize(("case", "label_tau_s"), [("drift", 60.0), ("quiet", 10.0)])
 def test_drifting_worlds_code_nothing(case, label_tau_s):
     """Chance makes slow processes look alike in one session; over sessions they are unrelated."""
-    values = {"generator": "nothing", "case": case, "label_tau_s": label_tau_s, "bins": 6000, "units": 12}
+    values = {
+        "generator": "nothing",
+        "case": case,
+        "label_tau_s": label_tau_s,
+        "bins": 6000,
+        "units": 12,
+    }
     sessions = [world(f"s-{i}", **values) for i in range(60)]
-    related = [np.corrcoef(found.targets["label"], found.activity.sum(axis=1))[0, 1] for found in sessions]
+    related = [
+        np.corrcoef(found.targets["label"], found.activity.sum(axis=1))[0, 1] for found in sessions
+    ]
     assert np.std(related) > 0.05
     assert abs(np.mean(related)) < 3 * np.std(related) / np.sqrt(60)
 
@@ -173,7 +226,9 @@ def test_gains_drift_slowly_on_their_own_and_together():
 
 def test_a_quiet_target_hardly_varies_in_mid_session():
     labels = [
-        world(f"s-{i}", generator="nothing", case="quiet", label_tau_s=10.0, units=2, bins=6000).targets["label"]
+        world(
+            f"s-{i}", generator="nothing", case="quiet", label_tau_s=10.0, units=2, bins=6000
+        ).targets["label"]
         for i in range(30)
     ]
     spread = np.std(labels, axis=0)
@@ -182,7 +237,11 @@ def test_a_quiet_target_hardly_varies_in_mid_session():
 
 
 def test_declarations_round_trip_and_old_ones_keep_their_keys():
-    for source in (declared(carriers=12, parts=5), declared("ring"), declared("nothing", case="quiet", gain_tau_s=30.0)):
+    for source in (
+        declared(carriers=12, parts=5),
+        declared("ring"),
+        declared("nothing", case="quiet", gain_tau_s=30.0),
+    ):
         assert SOURCES.validate_json(source.model_dump_json()) == source
     assert not {"gain_tau_s", "gain_log_sd"} & set(NothingRecording().model_dump())
 
@@ -203,4 +262,9 @@ def test_impossible_worlds_are_refused(values, said):
 def test_defaults_are_those_of_the_phase_map():
     source = CarriersRecording()
     assert (source.units, source.bins, source.bin_s) == (60, 1600, 0.1)
-    assert (source.label_tau_s, source.nuisances, source.nuisance_tau_s, source.nuisance_gain) == (0.2, 4, 2.0, 0.3)
+    assert (source.label_tau_s, source.nuisances, source.nuisance_tau_s, source.nuisance_gain) == (
+        0.2,
+        4,
+        2.0,
+        0.3,
+    )

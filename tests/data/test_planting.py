@@ -51,7 +51,9 @@ def test_the_projection_is_carried_by_many(recording):
     made, values = planted(recording, "projection")
     found = correlations(made.activity, values) ** 2
     assert found.sum() ** 2 / (found**2).sum() > 10
-    assert np.abs(values).std() > 0 and values == pytest.approx(leading_component(plant_first(recording)))
+    assert np.abs(values).std() > 0 and values == pytest.approx(
+        leading_component(plant_first(recording))
+    )
 
 
 def plant_first(recording):

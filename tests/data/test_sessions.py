@@ -13,7 +13,11 @@ from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.design import Folds
 from invariance_probe.study.probes import Target
-from invariance_probe.study.recordings import CatalogRecording, RedundancyRecording, SmoothnessRecording
+from invariance_probe.study.recordings import (
+    CatalogRecording,
+    RedundancyRecording,
+    SmoothnessRecording,
+)
 from invariance_probe.study.study import Study
 
 
@@ -43,7 +47,9 @@ def test_a_broken_recording_is_refused(change, said):
 
 
 def test_a_target_is_refused_by_name():
-    made = recording(targets={"flat": np.ones(200), "nan": np.full(200, np.nan), "one": np.zeros(200, dtype=int)})
+    made = recording(
+        targets={"flat": np.ones(200), "nan": np.full(200, np.nan), "one": np.zeros(200, dtype=int)}
+    )
     for name, kind, said in (
         ("gone", "continuous", "not in"),
         ("flat", "continuous", "constant"),
@@ -83,7 +89,9 @@ def test_folds_by_brute_force(scheme, length, embargo):
         assert len({(trials[b], segments[b]) for b in range(start, start + length)}) == 1
     if scheme == "trials":
         for fold in folds:
-            assert not set(trials[windows.starts[fold.test]]) & set(trials[windows.starts[fold.train]])
+            assert not set(trials[windows.starts[fold.test]]) & set(
+                trials[windows.starts[fold.train]]
+            )
 
 
 def test_an_embargo_longer_than_the_recording_is_refused():
@@ -103,11 +111,15 @@ def test_parts_and_validation_keep_order_and_do_not_touch():
 
 
 def test_redundancy_has_the_information_and_carriers_it_declares():
-    source = RedundancyRecording(carriers=5, units=20, information=0.5, bins=60000, nuisances=0, session="a")
+    source = RedundancyRecording(
+        carriers=5, units=20, information=0.5, bins=60000, nuisances=0, session="a"
+    )
     made = open_recording(source, "a", None)
     carriers = made.truth["carriers"]
     assert len(carriers) == 5 and made.truth["n_eff"] == pytest.approx(5)
-    correlation = np.array([abs(np.corrcoef(made.activity[:, i], made.targets["label"])[0, 1]) for i in range(20)])
+    correlation = np.array(
+        [abs(np.corrcoef(made.activity[:, i], made.targets["label"])[0, 1]) for i in range(20)]
+    )
     assert set(np.flatnonzero(correlation > 0.03)) == set(carriers)
     # Per unit, Poisson counts with log-gain g carry g^2 mu of linear information at the mean rate; for small J
     # R2 = J / (1 + J) up to the rate's own modulation.
@@ -153,18 +165,36 @@ def test_problems_name_their_place(tmp_path):
     [
         ({"epochs": "gone"}, "epochs", "no array (time,) 'gone'; it has 'epoch', 'label'"),
         ({"epochs": "label"}, "epochs", "'label' has 640 values"),
-        ({"epochs": "epoch", "blocks": 100}, "blocks", "has 320 windows, fewer than two for each of 2 x 100 blocks"),
+        (
+            {"epochs": "epoch", "blocks": 100},
+            "blocks",
+            "has 320 windows, fewer than two for each of 2 x 100 blocks",
+        ),
     ],
 )
 def test_epochs_that_nothing_can_be_compared_between_are_refused(tmp_path, asked, field, said):
-    world = {"kind": "simulated", "generator": "messenger", "session": "a", "units": 12, "bins": 640}
-    found = problems(tmp_path, recordings=[world], measurements=[{"kind": "messengers", "budgets": [1], **asked}])
+    world = {
+        "kind": "simulated",
+        "generator": "messenger",
+        "session": "a",
+        "units": 12,
+        "bins": 640,
+    }
+    found = problems(
+        tmp_path, recordings=[world], measurements=[{"kind": "messengers", "budgets": [1], **asked}]
+    )
     assert [p[0] for p in found] == [("measurements", 0, field)] and said in found[0][2]
 
 
 def test_two_recordings_of_one_name_are_refused_after_expansion(tmp_path):
     world = tiny_study()["recordings"][0]
-    found = problems(tmp_path, recordings=[{**world, "session": "a", "sessions": 2}, {**world, "session": "a-2", "sessions": 1}])
+    found = problems(
+        tmp_path,
+        recordings=[
+            {**world, "session": "a", "sessions": 2},
+            {**world, "session": "a-2", "sessions": 1},
+        ],
+    )
     assert found[0][0] == ("recordings", 1, "session") and "'a-2'" in found[0][2]
 
 
@@ -181,13 +211,26 @@ def test_catalogued_recordings_open(name):
 
 def test_sessions_carry_their_sources():
     study = Study.model_validate(tiny_study())
-    assert [s.name for s in find_sessions(study, None)] == ["spread-1", "spread-2", "spread-3", "spread-4"]
+    assert [s.name for s in find_sessions(study, None)] == [
+        "spread-1",
+        "spread-2",
+        "spread-3",
+        "spread-4",
+    ]
 
 
 def test_a_batch_that_only_a_swept_method_makes_too_large_is_named_there():
-    world = {"kind": "simulated", "generator": "redundancy", "session": "s", "units": 12, "bins": 640}
+    world = {
+        "kind": "simulated",
+        "generator": "redundancy",
+        "session": "s",
+        "units": 12,
+        "bins": 640,
+    }
     values = [{"kind": "vicreg", "training": {"batch_size": 400}}]
-    study = Study.model_validate(tiny_study(recordings=[world], sweeps=[{"path": "method", "values": values}]))
+    study = Study.model_validate(
+        tiny_study(recordings=[world], sweeps=[{"path": "method", "values": values}])
+    )
     [(place, got, reason)] = recording_problems(study, Path())
     assert place == ("sweeps", 0, "values", 0, "training", "batch_size") and got == 400
     assert "use a batch size of at most" in reason

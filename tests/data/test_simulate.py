@@ -10,7 +10,9 @@ from invariance_probe.study.recordings import SimulatedRecording
 
 
 def world(generator, session="s-1", **values):
-    source = TypeAdapter(SimulatedRecording).validate_python({"kind": "simulated", "generator": generator, **values})
+    source = TypeAdapter(SimulatedRecording).validate_python(
+        {"kind": "simulated", "generator": generator, **values}
+    )
     return GENERATORS[generator](source, session)
 
 
@@ -23,7 +25,16 @@ def autocorrelation(x, lag):
 def test_a_world_is_the_same_twice_and_another_for_another_session_or_seed(generator):
     first, again = world(generator), world(generator)
     assert first.fingerprint == again.fingerprint
-    assert len({first.fingerprint, world(generator, "s-2").fingerprint, world(generator, seed=1).fingerprint}) == 3
+    assert (
+        len(
+            {
+                first.fingerprint,
+                world(generator, "s-2").fingerprint,
+                world(generator, seed=1).fingerprint,
+            }
+        )
+        == 3
+    )
     assert first.truth
 
 
@@ -35,12 +46,19 @@ def test_count_noise_has_the_declared_variance(noise):
 
 
 def test_a_renewal_process_of_shape_four_has_a_fano_factor_of_a_quarter_over_long_windows():
-    counts = world("nothing", case="constant_rates", bins=100_000, renewal_shape=4).activity.reshape(1000, 100, -1).sum(axis=1)
+    counts = (
+        world("nothing", case="constant_rates", bins=100_000, renewal_shape=4)
+        .activity.reshape(1000, 100, -1)
+        .sum(axis=1)
+    )
     assert np.median(counts.var(axis=0) / counts.mean(axis=0)) == pytest.approx(0.25, abs=0.03)
 
 
 def test_a_shared_gain_correlates_units_and_keeps_their_mean_rates():
-    plain, gained = (world("nothing", case="constant_rates", bins=40000, shared_gain=g).activity for g in (0.0, 0.5))
+    plain, gained = (
+        world("nothing", case="constant_rates", bins=40000, shared_gain=g).activity
+        for g in (0.0, 0.5)
+    )
 
     def correlation(counts):
         return np.corrcoef(counts.T)[np.triu_indices(counts.shape[1], 1)].mean()
@@ -77,7 +95,9 @@ def test_the_second_modality_follows_by_the_declared_lag():
     found = world("multimodal", bins=20_000, lag_bins=5, units=5, private=1, snr=3.0)
     latent, modality = found.targets["common"], found.targets["modality"]
     lags = range(-12, 13)
-    fits = [np.abs(np.corrcoef(np.roll(latent[:, 0], lag), modality.T)[0, 1:]).max() for lag in lags]
+    fits = [
+        np.abs(np.corrcoef(np.roll(latent[:, 0], lag), modality.T)[0, 1:]).max() for lag in lags
+    ]
     assert lags[int(np.argmax(fits))] == 5
     assert "common" not in world("multimodal", common=0).targets
 
@@ -89,12 +109,18 @@ def test_messengers_stay_or_change_at_half_time(switches):
     assert len(first) == len(second) == 6 and (first == second) is not switches
     assert not switches or not set(first) & set(second)
     half = found.targets["epoch"] == 0
-    with_label = [abs(np.corrcoef(found.activity[half, i], found.targets["label"][half])[0, 1]) for i in range(60)]
+    with_label = [
+        abs(np.corrcoef(found.activity[half, i], found.targets["label"][half])[0, 1])
+        for i in range(60)
+    ]
     assert set(np.argsort(with_label)[-6:]) == set(first)
 
 
 def test_units_survive_between_sessions_at_the_declared_rate():
-    days = [world("turnover", f"s-{i}", sessions=30, days_between=10.0, units=400, bins=60) for i in (1, 2, 3)]
+    days = [
+        world("turnover", f"s-{i}", sessions=30, days_between=10.0, units=400, bins=60)
+        for i in (1, 2, 3)
+    ]
     kept = [len(set(days[0].unit_ids) & set(day.unit_ids)) / 400 for day in days]
     np.testing.assert_allclose(kept, [1, np.exp(-0.5), np.exp(-1)], atol=0.07)
 
@@ -115,12 +141,19 @@ def test_null_worlds_carry_nothing_but_the_trial_constant_one():
     assert best("independent") < 0.05 and best("constant_rates") < 0.03
     assert best("common_trend") > 0.1 and best("trial_constant") > 0.1
     found = world("nothing", case="trial_constant")
-    assert all(len(np.unique(found.targets["label"][found.trials == t])) == 1 for t in np.unique(found.trials))
+    assert all(
+        len(np.unique(found.targets["label"][found.trials == t])) == 1
+        for t in np.unique(found.trials)
+    )
 
 
 @pytest.mark.parametrize("forwards", [0.0, 0.5, 0.8, 1.0])
-def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_same_autocorrelation(forwards):
-    found = world("irreversible", bins=400_000, units=2, forwards=forwards, period_s=2.0, label_tau_s=0.8)
+def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_same_autocorrelation(
+    forwards,
+):
+    found = world(
+        "irreversible", bins=400_000, units=2, forwards=forwards, period_s=2.0, label_tau_s=0.8
+    )
     label = found.targets["label"]
     x, y = label.T
     np.testing.assert_allclose(np.cov(label.T), np.eye(2), atol=0.02)
@@ -134,20 +167,38 @@ def test_an_irreversible_label_has_the_declared_arrow_of_time_and_its_twin_the_s
 def test_control_sleep_replays_nothing_and_leaves_old_worlds_as_they_were():
     found = world("replay", bins=3000, fraction=1.0, control_sleep=True)
     assert np.array_equal(np.unique(found.targets["state"]), [0, 1, 2])
-    assert not found.targets["replaying"][found.targets["state"] == 2].any() and found.targets["replaying"].any()
-    assert world("replay", bins=3000).fingerprint == world("replay", bins=3000, control_sleep=False).fingerprint
+    assert (
+        not found.targets["replaying"][found.targets["state"] == 2].any()
+        and found.targets["replaying"].any()
+    )
+    assert (
+        world("replay", bins=3000).fingerprint
+        == world("replay", bins=3000, control_sleep=False).fingerprint
+    )
 
 
 @pytest.mark.parametrize("compression", [1.0, 4.0])
-def test_the_ring_drifts_asleep_at_the_declared_compression_and_is_tuned_in_every_state(compression):
-    found = world("head_direction", bins=60_000, units=12, compression=compression, nrem_compression=2.0, bin_s=0.02, nuisances=0)
+def test_the_ring_drifts_asleep_at_the_declared_compression_and_is_tuned_in_every_state(
+    compression,
+):
+    found = world(
+        "head_direction",
+        bins=60_000,
+        units=12,
+        compression=compression,
+        nrem_compression=2.0,
+        bin_s=0.02,
+        nuisances=0,
+    )
     state, direction = found.targets["state"], found.targets["direction"]
     assert (
         np.isnan(found.targets["head_direction"][state != 0]).all()
         and np.isfinite(found.targets["head_direction"][state == 0]).all()
     )
     speed = [np.angle(np.exp(1j * np.diff(direction[state == one]))).std() for one in range(3)]
-    assert speed[2] / speed[0] == pytest.approx(compression, rel=0.15) and speed[1] / speed[0] == pytest.approx(2.0, rel=0.15)
+    assert speed[2] / speed[0] == pytest.approx(compression, rel=0.15) and speed[1] / speed[
+        0
+    ] == pytest.approx(2.0, rel=0.15)
     peaks = np.stack([
         np.angle((found.activity[state == one] * np.exp(1j * direction[state == one])[:, None]).sum(axis=0)) for one in range(3)
     ])  # fmt: skip

@@ -10,7 +10,12 @@ from torch.nn import functional
 from invariance_probe.encoders import ENCODERS, build_encoder, frozen
 from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.encoders.layers import sigmoid
-from invariance_probe.study.encoders import ConvolutionEncoder, GRUEncoder, MLPEncoder, TransformerEncoder
+from invariance_probe.study.encoders import (
+    ConvolutionEncoder,
+    GRUEncoder,
+    MLPEncoder,
+    TransformerEncoder,
+)
 
 BINS, UNITS, ROWS, RUNS = 7, 5, 13, 3
 DECLARED = {
@@ -32,21 +37,30 @@ def close(a, b):
 
 
 def windows(runs=RUNS, rows=ROWS, bins=BINS, dtype=torch.float64, seed=0, units=UNITS):
-    return torch.randn(runs, rows, bins, units, generator=torch.Generator().manual_seed(seed), dtype=dtype)
+    return torch.randn(
+        runs, rows, bins, units, generator=torch.Generator().manual_seed(seed), dtype=dtype
+    )
 
 
 def built(declared, runs=range(RUNS), bins=BINS, dtype=torch.float64, units=UNITS):
     """Encoders whose parameters are all drawn, so that no scale is 1 and no bias is 0."""
-    encoder = build_encoder(declared, (bins, units), [np.random.default_rng(run) for run in runs]).to(dtype)
+    encoder = build_encoder(
+        declared, (bins, units), [np.random.default_rng(run) for run in runs]
+    ).to(dtype)
     with torch.no_grad():
         for p in encoder.parameters():
-            drawn = [np.random.default_rng([run, p.numel() // len(p)]).standard_normal(p.shape[1:]) for run in runs]
+            drawn = [
+                np.random.default_rng([run, p.numel() // len(p)]).standard_normal(p.shape[1:])
+                for run in runs
+            ]
             p += 0.2 * torch.from_numpy(np.stack(drawn)).to(dtype)
     return encoder
 
 
 def weights(encoder, run):
-    return {name: p.detach()[run].clone().requires_grad_(True) for name, p in encoder.named_parameters()}
+    return {
+        name: p.detach()[run].clone().requires_grad_(True) for name, p in encoder.named_parameters()
+    }
 
 
 def convolution(w, x, declared):
@@ -59,7 +73,9 @@ def convolution(w, x, declared):
         norm = nn.BatchNorm1d(channels).double().train()
         weight = w[f"hidden.{i}.weight"].unflatten(0, (kernel, inputs)).permute(2, 1, 0)
         scaled = {"weight": w[f"hidden.{i}.scale"][0], "bias": w[f"hidden.{i}.shift"][0]}
-        x = functional.relu(functional_call(norm, scaled, (functional_call(conv, {"weight": weight}, (x,)),)))
+        x = functional.relu(
+            functional_call(norm, scaled, (functional_call(conv, {"weight": weight}, (x,)),))
+        )
         inputs = channels
     return x.transpose(1, 2).flatten(1) @ w["last.weight"] + w["last.bias"]
 
@@ -80,11 +96,23 @@ def transformer(w, x, declared):
     width = declared.width
     half = (width + 1) // 2
     codes = [[np.sin(t / 10_000 ** (i / half)) for i in range(half)] for t in range(x.shape[1])]
-    codes = np.concatenate([codes, [[np.cos(t / 10_000 ** (i / half)) for i in range(half)] for t in range(x.shape[1])]], axis=1)
+    codes = np.concatenate(
+        [
+            codes,
+            [[np.cos(t / 10_000 ** (i / half)) for i in range(half)] for t in range(x.shape[1])],
+        ],
+        axis=1,
+    )
     x = x @ w["embedded.weight"] + w["embedded.bias"] + torch.from_numpy(codes[:, :width])
     for i in range(declared.layers):
-        layer = nn.TransformerEncoderLayer(width, declared.heads, 4 * width, 0.0, "relu", batch_first=True, norm_first=True)
-        own = {name.removeprefix(f"blocks.{i}."): value for name, value in w.items() if name.startswith(f"blocks.{i}.")}
+        layer = nn.TransformerEncoderLayer(
+            width, declared.heads, 4 * width, 0.0, "relu", batch_first=True, norm_first=True
+        )
+        own = {
+            name.removeprefix(f"blocks.{i}."): value
+            for name, value in w.items()
+            if name.startswith(f"blocks.{i}.")
+        }
         named = {
             "self_attn.in_proj_weight": own["inward.weight"].T, "self_attn.in_proj_bias": own["inward.bias"][0],
             "self_attn.out_proj.weight": own["outward.weight"].T, "self_attn.out_proj.bias": own["outward.bias"][0],
@@ -105,7 +133,9 @@ def test_every_declared_encoder_is_tested_here():
 
 
 @pytest.mark.parametrize("bins", [BINS, 2, 1])
-@pytest.mark.parametrize("declared", [*(DECLARED[kind] for kind in REFERENCES), STRIDED], ids=lambda d: d.kind)
+@pytest.mark.parametrize(
+    "declared", [*(DECLARED[kind] for kind in REFERENCES), STRIDED], ids=lambda d: d.kind
+)
 def test_outputs_and_gradients_equal_those_of_torch_layers(declared, bins):
     encoder = built(declared, bins=bins)
     x = windows(bins=bins).requires_grad_(True)
@@ -139,7 +169,9 @@ def test_a_frozen_encoder_is_the_training_pass_at_the_statistics_of_its_rows(dec
 @pytest.mark.parametrize("declared", DECLARED.values(), ids=lambda d: d.kind)
 def test_rows_of_a_frozen_encoder_do_not_reach_each_other(declared):
     encoder, x = built(declared), windows()
-    found = Frozen.freeze(encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64))
+    found = Frozen.freeze(
+        encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64)
+    )
     other = windows(seed=1)
     other[:, 4] = x[:, 4]
     assert torch.equal(found(other)[:, 4], found(x)[:, 4])
@@ -153,10 +185,14 @@ def test_single_precision_is_bit_identical_whatever_the_partners(declared, bins)
 
     def pass_of(runs):
         encoder = built(declared, runs, bins, torch.float32, units=30)
-        x = torch.cat([windows(1, bins=bins, dtype=torch.float32, seed=run, units=30) for run in runs]).requires_grad_(True)
+        x = torch.cat(
+            [windows(1, bins=bins, dtype=torch.float32, seed=run, units=30) for run in runs]
+        ).requires_grad_(True)
         out = encoder(x)
         out.square().sum().backward()
-        clean = Frozen.freeze(encoder, declared, x.detach(), torch.full((len(runs), ROWS), 1 / ROWS))(x.detach())
+        clean = Frozen.freeze(
+            encoder, declared, x.detach(), torch.full((len(runs), ROWS), 1 / ROWS)
+        )(x.detach())
         return [out.detach(), clean, x.grad, *(p.grad for p in encoder.parameters())]
 
     together, others, alone = pass_of([0, 1, 2, 3, 4]), pass_of([7, 3, 9]), pass_of([3])
@@ -167,7 +203,9 @@ def test_single_precision_is_bit_identical_whatever_the_partners(declared, bins)
 @pytest.mark.parametrize("declared", [*DECLARED.values(), STRIDED], ids=lambda d: d.kind)
 def test_stored_arrays_come_back_as_the_same_encoders(declared):
     encoder, x = built(declared), windows()
-    found = Frozen.freeze(encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64))
+    found = Frozen.freeze(
+        encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64)
+    )
     arrays = [found.arrays(run) | {"input_mean": np.zeros(UNITS)} for run in (2, 0)]
     again = Frozen.of(declared, arrays, torch.device("cpu"))
     assert torch.equal(again(x[[2, 0]]), found.chosen([2, 0])(x[[2, 0]]))
@@ -182,7 +220,9 @@ def test_stored_arrays_come_back_as_the_same_encoders(declared):
 @pytest.mark.parametrize("declared", DECLARED.values(), ids=lambda d: d.kind)
 def test_many_rows_go_through_in_parts_and_come_out_the_same(declared, monkeypatch):
     encoder, x = built(declared), windows()
-    found = Frozen.freeze(encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64))
+    found = Frozen.freeze(
+        encoder, declared, x, torch.full((RUNS, ROWS), 1 / ROWS, dtype=torch.float64)
+    )
     whole = found(x)
     monkeypatch.setattr(frozen, "PASS", x.numel() // 4)
     close(found(x), whole)
@@ -194,7 +234,9 @@ def test_a_network_that_goes_on_to_the_target_has_its_outputs(declared):
 
 
 @pytest.mark.parametrize(
-    "declared", [DECLARED["gru"], DECLARED["transformer"], DECLARED["temporal_convolution"]], ids=lambda d: d.kind
+    "declared",
+    [DECLARED["gru"], DECLARED["transformer"], DECLARED["temporal_convolution"]],
+    ids=lambda d: d.kind,
 )
 def test_the_order_of_bins_matters(declared):
     encoder, x = built(declared), windows()

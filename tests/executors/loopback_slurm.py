@@ -68,7 +68,9 @@ class Slurm:
         return {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf")}
 
     def call(self, *command: str) -> str:
-        return subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(
+            command, env=self.environment, capture_output=True, text=True, timeout=60, check=True
+        ).stdout
 
     def start(self, name: str, *command: str) -> None:
         """Start a daemon that ends with this process, however it ends."""
@@ -113,16 +115,29 @@ class Slurm:
 
     def wait_for(self, nodes: int) -> None:
         deadline = time.monotonic() + 60
-        while sum(line.split()[1] in ("idle", "mixed", "allocated") for line in self._state().splitlines()) < nodes:
+        while (
+            sum(
+                line.split()[1] in ("idle", "mixed", "allocated")
+                for line in self._state().splitlines()
+            )
+            < nodes
+        ):
             assert time.monotonic() < deadline, self._state() + self.logs()
             time.sleep(0.2)
 
     def logs(self) -> str:
-        return "\n".join(f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}" for p in sorted(self.folder.glob("*.log")))
+        return "\n".join(
+            f"--- {p.name}\n{p.read_text(errors='replace')[-3000:]}"
+            for p in sorted(self.folder.glob("*.log"))
+        )
 
     def _state(self) -> str:
         done = subprocess.run(
-            ["sinfo", "--noheader", "--Node", "--format=%N %T"], env=self.environment, capture_output=True, text=True, check=False
+            ["sinfo", "--noheader", "--Node", "--format=%N %T"],
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         return done.stdout
 
@@ -135,7 +150,9 @@ def loopback_slurm(folder: Path, timeout: int = 10) -> Iterator[Slurm]:
     for name in NODES:
         (folder / f"{name}.spool").mkdir()
     with _free_ports(3) as ports:
-        config = CONFIG.format(folder=folder, ports=ports, host=socket.gethostname().split(".")[0], timeout=timeout)
+        config = CONFIG.format(
+            folder=folder, ports=ports, host=socket.gethostname().split(".")[0], timeout=timeout
+        )
     (folder / "slurm.conf").write_text(config)
     key = folder / "munge.key"
     subprocess.run(["mungekey", "--create", f"--keyfile={key}"], check=True)

@@ -28,7 +28,9 @@ from invariance_probe.executors.dask import Dask  # noqa: E402
 
 @pytest.fixture(scope="module")
 def cluster():
-    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None) as cluster:
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, memory_limit=None
+    ) as cluster:
         yield cluster
 
 
@@ -59,7 +61,9 @@ def test_a_worker_process_that_dies_once_loses_nothing(plan, cluster, tmp_path):
     assert not lost and len(results) == len(plan.grid)
 
 
-def test_a_run_that_kills_its_worker_every_time_is_lost_and_the_others_go_on(plan, cluster, tmp_path):
+def test_a_run_that_kills_its_worker_every_time_is_lost_and_the_others_go_on(
+    plan, cluster, tmp_path
+):
     bad = plan.grid[10].key()
     lost, events, results = serve(plan, cluster, tmp_path, bad)
     assert bad in lost and "died" in lost[bad] and any(e["event"] == "lost" for e in events)
@@ -82,7 +86,9 @@ def test_a_dask_worker_that_is_killed_loses_nothing_and_changes_nothing(cluster,
                 os.kill(pid, signal.SIGKILL)
 
     pids = list(client.run(os.getpid).values())
-    lost = Dask(cluster.scheduler_address)(runs, plan.sessions, Place(Path(), tmp_path / "a"), on_event=kill_once)
+    lost = Dask(cluster.scheduler_address)(
+        runs, plan.sessions, Place(Path(), tmp_path / "a"), on_event=kill_once
+    )
     assert len(killed) == 2 and not lost
     run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 2)
     found, expected = (Store(tmp_path / name).results(runs) for name in "ab")
@@ -100,13 +106,33 @@ def test_no_scheduler_is_an_error_with_its_remedy(plan, tmp_path, monkeypatch):
 def test_without_dask_the_command_says_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     monkeypatch.delitem(sys.modules, "invariance_probe.executors.dask")
-    done = CliRunner().invoke(main, ["run", str(write(tmp_path, tiny_study())), "--on", "dask", "--address", "local"])
+    done = CliRunner().invoke(
+        main, ["run", str(write(tmp_path, tiny_study())), "--on", "dask", "--address", "local"]
+    )
     assert done.exit_code == 2 and "pip install 'invariance-probe[dask]'" in done.stderr
 
 
 @pytest.mark.slow
 def test_a_study_gives_the_same_report_through_a_local_cluster(tmp_path):
-    study = write(tmp_path, tiny_study(quick=True, recordings=[{**tiny_study()["recordings"][0], "sessions": 2}]))
-    call("run", study, "--on", "dask", "--address", "local", "--workers", 2, "--runs", "a", "--out", "ra", cwd=tmp_path, check=0)
+    study = write(
+        tmp_path,
+        tiny_study(quick=True, recordings=[{**tiny_study()["recordings"][0], "sessions": 2}]),
+    )
+    call(
+        "run",
+        study,
+        "--on",
+        "dask",
+        "--address",
+        "local",
+        "--workers",
+        2,
+        "--runs",
+        "a",
+        "--out",
+        "ra",
+        cwd=tmp_path,
+        check=0,
+    )
     call("run", study, "--workers", 2, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
     assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")

@@ -49,7 +49,9 @@ def serve(plan, tmp_path, poison="none"):
     script.write_text(WORKER)
     command = [sys.executable, str(script), poison, str(tmp_path / "once")]
     events = []
-    lost = run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, events.append, command)
+    lost = run_local(
+        plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, events.append, command
+    )
     return lost, events, Store(tmp_path / "runs").results(plan.grid)
 
 
@@ -73,44 +75,74 @@ def test_a_run_that_kills_its_worker_takes_few_others_with_it(plan, tmp_path):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
-def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_bits(tmp_path):
-    study = Study.model_validate(tiny_study(training={"steps": 700, "batch_size": 64, "seeds": 1}, quick=True))
+def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_the_same_bits(
+    tmp_path,
+):
+    study = Study.model_validate(
+        tiny_study(training={"steps": 700, "batch_size": 64, "seeds": 1}, quick=True)
+    )
     plan = Plan(study, find_sessions(study, Path()))
-    runs = [run for run in plan.grid if run.method.kind == "simclr" and run.session == plan.sessions[0].name]
+    runs = [
+        run
+        for run in plan.grid
+        if run.method.kind == "simclr" and run.session == plan.sessions[0].name
+    ]
     stepped, killed = [], []
 
     def kill_in_the_middle(event):
         stepped.append(event.get("model_steps", 0))
         if sum(stepped) >= 400 * len(runs) and not killed:
             killed.extend(
-                p for p in children(os.getpid()) if b"invariance_probe.worker" in Path(f"/proc/{p}/cmdline").read_bytes()
+                p
+                for p in children(os.getpid())
+                if b"invariance_probe.worker" in Path(f"/proc/{p}/cmdline").read_bytes()
             )
             os.kill(killed[0], signal.SIGKILL)
 
     place = Place(Path(), tmp_path / "a", checkpoint_s=0.2)
     assert not run_local(runs, plan.sessions, place, 1, kill_in_the_middle)
-    assert len(killed) == 1 and sum(stepped) < 900 * len(runs)  # with nothing kept it would have been 1100
+    assert len(killed) == 1 and sum(stepped) < 900 * len(
+        runs
+    )  # with nothing kept it would have been 1100
     assert not list((tmp_path / "a" / "checkpoints").iterdir())
     run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 1)
     found, expected = (Store(tmp_path / name) for name in "ab")
     assert not (tmp_path / "b" / "checkpoints").exists()  # a short training writes none
     for run in runs:
         assert found.result(run).block_losses == expected.result(run).block_losses
-        assert all(np.array_equal(value, expected.encoder(run)[name]) for name, value in found.encoder(run).items())
+        assert all(
+            np.array_equal(value, expected.encoder(run)[name])
+            for name, value in found.encoder(run).items()
+        )
 
 
 def test_stacks_hold_one_session_and_one_architecture_longest_first(plan):
     stacks = make_stacks(plan.runs)
-    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(run.key() for run in plan.runs)
+    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(
+        run.key() for run in plan.runs
+    )
     for stack in stacks:
-        assert len({run.train_key() if run.examination else run.key() for run in stack.runs}) <= STACK
-        assert len({(run.session, run.method, run.optimisation, run.fraction) for run in stack.runs if run.optimisation}) <= 1
+        assert (
+            len({run.train_key() if run.examination else run.key() for run in stack.runs}) <= STACK
+        )
+        assert (
+            len(
+                {
+                    (run.session, run.method, run.optimisation, run.fraction)
+                    for run in stack.runs
+                    if run.optimisation
+                }
+            )
+            <= 1
+        )
     assert [s.cost for s in stacks] == sorted((s.cost for s in stacks), reverse=True)
 
 
 def test_examinations_of_one_encoder_stay_together(plan):
     stacks = make_stacks(plan.examined, size=3)
-    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(run.key() for run in plan.examined)
+    assert sorted(run.key() for stack in stacks for run in stack.runs) == sorted(
+        run.key() for run in plan.examined
+    )
     of = [{run.train_key() for run in stack.runs} for stack in stacks]
     assert max(map(len, of)) == 3 and sum(map(len, of)) == len(set.union(*of))
     assert all(stack.cost > 0 for stack in stacks)
@@ -134,4 +166,10 @@ def test_what_goes_wrong_on_this_side_is_raised_and_is_no_workers_death(plan, tm
                 (sys.executable, str(script), "none", ""),
             )
     with pytest.raises(FileNotFoundError, match="no-such-python"):
-        run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "other"), 2, command=("no-such-python",))
+        run_local(
+            plan.grid,
+            plan.sessions,
+            Place(Path(), tmp_path / "other"),
+            2,
+            command=("no-such-python",),
+        )

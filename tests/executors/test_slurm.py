@@ -65,7 +65,9 @@ def serve(plan, tmp_path, poison="none", **profile):
 
 @needs_slurm
 def test_every_run_is_measured_once_and_the_jobs_leave_nothing_behind(plan, cluster, tmp_path):
-    lost, events, results = serve(plan, tmp_path, at_once=1, memory="100M", options=["--comment=a test"], setup=["set -u"])
+    lost, events, results = serve(
+        plan, tmp_path, at_once=1, memory="100M", options=["--comment=a test"], setup=["set -u"]
+    )
     assert not lost and len(results) == len(plan.grid)
     assert sum(e["event"] == "committed" for e in events) == len(plan.grid)
     assert all((folder / SETTLED).exists() for folder in (tmp_path / "runs" / "jobs").iterdir())
@@ -78,7 +80,9 @@ def test_a_task_that_dies_once_loses_nothing(plan, cluster, tmp_path):
 
 
 @needs_slurm
-def test_a_run_that_kills_its_task_every_time_is_lost_with_its_log_and_the_others_go_on(plan, cluster, tmp_path):
+def test_a_run_that_kills_its_task_every_time_is_lost_with_its_log_and_the_others_go_on(
+    plan, cluster, tmp_path
+):
     bad = plan.grid[10].key()
     lost, _, results = serve(plan, tmp_path, bad)
     assert bad in lost and "about to begin" in lost[bad] and "Killed" in lost[bad]
@@ -89,7 +93,9 @@ def test_a_run_that_kills_its_task_every_time_is_lost_with_its_log_and_the_other
 @needs_slurm
 def test_a_store_that_takes_nothing_ends_the_call_and_is_not_tried_again(plan, cluster, tmp_path):
     python = tmp_path / "python"
-    said = json.dumps({"event": "error", "message": "the store cannot be written: no space left", "fatal": True})
+    said = json.dumps(
+        {"event": "error", "message": "the store cannot be written: no space left", "fatal": True}
+    )
     python.write_text(f"#!/bin/bash\necho '{said}'\n")
     python.chmod(0o755)
     events = []
@@ -97,7 +103,10 @@ def test_a_store_that_takes_nothing_ends_the_call_and_is_not_tried_again(plan, c
         Slurm(SlurmProfile(**QUICK, python=str(python)))(
             plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), on_event=events.append
         )
-    assert len(list((tmp_path / "runs" / "jobs").iterdir())) == 1 and "scancel --name=" in events[-1]["message"]
+    assert (
+        len(list((tmp_path / "runs" / "jobs").iterdir())) == 1
+        and "scancel --name=" in events[-1]["message"]
+    )
 
 
 @needs_slurm
@@ -108,7 +117,9 @@ def test_what_slurm_refuses_is_an_error_with_its_remedy(plan, cluster, tmp_path)
 
 def tasks_of(cluster):
     """Return (job id, array name, index, node) of the tasks that run."""
-    lines = cluster.call("squeue", "--noheader", "--array", "--states=RUNNING", "--format=%i|%j|%K|%N").split()
+    lines = cluster.call(
+        "squeue", "--noheader", "--array", "--states=RUNNING", "--format=%i|%j|%K|%N"
+    ).split()
     return [tuple(line.split("|")) for line in lines]
 
 
@@ -137,11 +148,32 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     for run in read_results(open_study(study), tmp_path / "b")[0].grid:
         for family, key in (("results", run.key()), ("encoders", run.train_key())):
             shutil.rmtree(tmp_path / "a" / family / key[:2] / key, ignore_errors=True)
-    command = ["run", str(study), "--on", "slurm", "--profile", "profile.yaml", "--runs", "a", "--out", "ra"]
+    command = [
+        "run",
+        str(study),
+        "--on",
+        "slurm",
+        "--profile",
+        "profile.yaml",
+        "--runs",
+        "a",
+        "--out",
+        "ra",
+    ]
     store = tmp_path / "a"
-    parent = subprocess.Popen([*PROGRAM, *command], cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    parent = subprocess.Popen(
+        [*PROGRAM, *command],
+        cwd=tmp_path,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
 
-    wait_until(lambda: sum(training(store, *task[1:3]) for task in tasks_of(cluster)) == 3, 120, "the grid's tasks do not train")
+    wait_until(
+        lambda: sum(training(store, *task[1:3]) for task in tasks_of(cluster)) == 3,
+        120,
+        "the grid's tasks do not train",
+    )
     parent.kill()
     parent.communicate()
     before = {folder.name for folder in (store / "jobs").glob(f"{PREFIX}*")}
@@ -149,7 +181,9 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     (requeued, name, index, _), (late, *_) = [task for task in tasks if task[3] == "n0"]
     cluster.call("scontrol", "requeue", requeued)
     cluster.call("scancel", "--batch", "--signal=USR1", late)
-    double = subprocess.Popen([sys.executable, "-m", "invariance_probe.worker", store / "jobs" / name / f"{index}.jsonl"])
+    double = subprocess.Popen(
+        [sys.executable, "-m", "invariance_probe.worker", store / "jobs" / name / f"{index}.jsonl"]
+    )
     cluster.kill_node("n1")
     assert len(tasks) == 3
     again = call(*command, cwd=tmp_path, check=0)
@@ -157,7 +191,9 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     cluster.start_node("n1")
 
     assert "0 missing" in again.stdout and "lost" not in again.stderr
-    assert {folder.name for folder in (store / "jobs").glob(f"{PREFIX}*")} <= before  # found again, not submitted again
+    assert {
+        folder.name for folder in (store / "jobs").glob(f"{PREFIX}*")
+    } <= before  # found again, not submitted again
     assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")
     for family in ("results", "encoders"):
         of_both = [sorted(p.name for p in (tmp_path / name / family).glob("*/*")) for name in "ab"]
@@ -171,12 +207,22 @@ def test_a_task_that_is_asked_to_end_keeps_what_it_trains_and_says_so(tmp_path):
     """SIGTERM and SIGUSR1 to the worker itself: no Slurm is needed for that."""
     study = Study.model_validate(tiny_study(training={"steps": 5000, "batch_size": 64, "seeds": 1}))
     made = Plan(study, find_sessions(study, Path()))
-    stack = make_stacks([run for run in made.grid if run.method.kind == "simclr" and run.session == made.sessions[0].name])[0]
-    (tmp_path / "0.jsonl").write_text(json.dumps(Jobs(made.sessions, Place(Path(), tmp_path / "runs")).of(stack)))
+    stack = make_stacks(
+        [
+            run
+            for run in made.grid
+            if run.method.kind == "simclr" and run.session == made.sessions[0].name
+        ]
+    )[0]
+    (tmp_path / "0.jsonl").write_text(
+        json.dumps(Jobs(made.sessions, Place(Path(), tmp_path / "runs")).of(stack))
+    )
     steps = []
     for number in (signal.SIGTERM, signal.SIGUSR1):
         worker = subprocess.Popen(
-            [sys.executable, "-m", "invariance_probe.worker", tmp_path / "0.jsonl"], stdout=subprocess.PIPE, text=True
+            [sys.executable, "-m", "invariance_probe.worker", tmp_path / "0.jsonl"],
+            stdout=subprocess.PIPE,
+            text=True,
         )
         assert "progress" in worker.stdout.readline()
         os.kill(worker.pid, number)
@@ -197,7 +243,9 @@ def test_a_wrong_profile_is_told_with_its_line(tmp_path):
     assert second.startswith(f"{path}:2:") and "Did you mean 'partition'?" in second
 
 
-@pytest.mark.parametrize("wrong", [["--profile", "p"], ["--on", "dask"], ["--on", "slurm", "--address", "local"]])
+@pytest.mark.parametrize(
+    "wrong", [["--profile", "p"], ["--on", "dask"], ["--on", "slurm", "--address", "local"]]
+)
 def test_options_that_do_not_go_together_are_refused(wrong, tmp_path):
     study = write(tmp_path, tiny_study())
     assert "--on" in call("run", study, *wrong, cwd=tmp_path, check=2).stderr
@@ -216,7 +264,23 @@ def test_slurm_where_there_is_none_says_so(tmp_path, monkeypatch):
 def test_the_quickstart_gives_the_same_report_through_slurm(cluster, tmp_path):
     study = Path(__file__).parents[2] / "studies" / "quickstart.yaml"
     write(tmp_path, {"poll_s": 1}, "profile.yaml")
-    command = ["run", study, "--on", "slurm", "--profile", "profile.yaml", "--runs", "a", "--out", "ra"]
+    command = [
+        "run",
+        study,
+        "--on",
+        "slurm",
+        "--profile",
+        "profile.yaml",
+        "--runs",
+        "a",
+        "--out",
+        "ra",
+    ]
     assert subprocess.run([*PROGRAM, *map(str, command)], cwd=tmp_path, check=False).returncode == 0
-    assert subprocess.run([*PROGRAM, "run", str(study), "--runs", "b", "--out", "rb"], cwd=tmp_path, check=False).returncode == 0
+    assert (
+        subprocess.run(
+            [*PROGRAM, "run", str(study), "--runs", "b", "--out", "rb"], cwd=tmp_path, check=False
+        ).returncode
+        == 0
+    )
     assert without_times(tmp_path / "ra") == without_times(tmp_path / "rb")

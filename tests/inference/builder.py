@@ -37,15 +37,25 @@ ROWS = {
 
 def make_plan(sessions=6, plants=True, **changes):
     """A plan of sessions of one subject, with the targets that are planted in them where their number and study allow it."""
-    study = Study.model_validate(tiny_study(**{"arms": ["independent", "shared", "paired"], "training": LICENSED, **changes}))
+    study = Study.model_validate(
+        tiny_study(**{"arms": ["independent", "shared", "paired"], "training": LICENSED, **changes})
+    )
     own = tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(sessions))
     wanted = plants and not study.quick and any(study.corrupts(h.axis) for h in study.hypotheses)
-    return Plan(study, own, tuple(_planted_in(one, kind) for one in own for kind in ("one_unit", "projection")) if wanted else ())
+    return Plan(
+        study,
+        own,
+        tuple(_planted_in(one, kind) for one in own for kind in ("one_unit", "projection"))
+        if wanted
+        else (),
+    )
 
 
 def _planted_in(session, kind):
     source = Planted(of=session.source, plant=kind)
-    return Session(f"{session.name}+{kind}", session.subject, "", f"{session.fingerprint} {kind}", source)
+    return Session(
+        f"{session.name}+{kind}", session.subject, "", f"{session.fingerprint} {kind}", source
+    )
 
 
 def planted(
@@ -92,12 +102,18 @@ def planted(
             found = {"p_value": null} if kind.endswith("_null") else {"rho": rho}
             walks = {f"{name}@{i}": r2 for i, r2 in enumerate(leak) for name in ("leak", "beyond")}
             found |= {"leak": walks, **nulls}.get(kind, {})
-            figures = _code_of(run, C_code, code or {}, R, jackknife, len(results)) if kind == "code" else None
+            figures = (
+                _code_of(run, C_code, code or {}, R, jackknife, len(results))
+                if kind == "code"
+                else None
+            )
             results[run.key()] = RunResult(run.key(), "done", diagnostics=found, code=figures)
             continue
         blocks = tuple(range(run.fold * per, (run.fold + 1) * per))
         if run.examination is not None:
-            results[run.key()] = _examined(run, blocks, clean, R, delta if run.axis else 0.0, T, by_class or {})
+            results[run.key()] = _examined(
+                run, blocks, clean, R, delta if run.axis else 0.0, T, by_class or {}
+            )
             continue
         loss = {
             "raw": 1 - R, "supervised": 1 - R + 0.05, "pca": 1 - R + 0.02,
@@ -114,10 +130,20 @@ def planted(
                 **(checked or {}).get(run.setting, {}),
                 **(recipes or {}).get(_recipe_of(run), {}),
             }[run.arm]
-            cost = (0.3 if plant == "one_unit" and run.arm == "independent" else 0.0) if plant else cost
-            cost = third if run.fraction < 1 and third is not None and run.arm == "independent" else cost
+            cost = (
+                (0.3 if plant == "one_unit" and run.arm == "independent" else 0.0)
+                if plant
+                else cost
+            )
+            cost = (
+                third
+                if run.fraction < 1 and third is not None and run.arm == "independent"
+                else cost
+            )
             loss = clean + cost * R + spread * R * gen.standard_normal()
-        noise = np.zeros(per) if kind == "square_roots" else 0.002 * gen.standard_normal(per)  # draws of the others stay
+        noise = (
+            np.zeros(per) if kind == "square_roots" else 0.002 * gen.standard_normal(per)
+        )  # draws of the others stay
         results[run.key()] = RunResult(
             run.key(), "done", blocks, tuple(float(loss + n) for n in noise), (1.0,) * per if kind == "raw" else (),
             {"raw": 0.4, "square_roots": 0.45, "supervised": 0.5}.get(kind),
@@ -147,14 +173,19 @@ def _recipe_of(run):
 def _code_of(run, C_code, changes, R, jackknife, seed):
     """The code of a session, or of a planted control: one unit, or all of them."""
     corruptions = [(one.axis, one.dose) for one in run.method.corruptions]
-    of_plant = {"one_unit": {"carriers": (0.3, 0.7), "c_code": 0.4}, "projection": {"carriers": (8, 20), "c_code": 0.05}}
+    of_plant = {
+        "one_unit": {"carriers": (0.3, 0.7), "c_code": 0.4},
+        "projection": {"carriers": (8, 20), "c_code": 0.05},
+    }
     own = {"c_code": C_code, "c_blind": C_code + 0.1, "R": R, "jackknife": jackknife, "seed": seed}
     return made_code(corruptions, **{**own, **of_plant.get(run.session.partition("+")[2], changes)})
 
 
 def with_lags(plan, results, *, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)):
     """Give every session a test-lag curve of an Ornstein-Uhlenbeck target with the time constant `tau`."""
-    decayed = {f"{name}@{lag:.6g}": float(np.exp(-lag / tau)) for name in ("r", "rho") for lag in lags}
+    decayed = {
+        f"{name}@{lag:.6g}": float(np.exp(-lag / tau)) for name in ("r", "rho") for lag in lags
+    }
     for i, run in enumerate(run for run in plan.runs if run.fold is None):
         own = 1 + 0.01 * (i % 5)
         found = {"tau_s": tau * own, "tau_low_s": 0.8 * tau, "tau_high_s": 1.2 * tau, **decayed}
@@ -178,7 +209,11 @@ def _examined(run, blocks, clean, R, cost, T, by_class):
             for i, block in enumerate(blocks)
             for name, value in (
                 (f"class_windows@{label}@{block}", float(i)),  # the first block has none
-                *([(f"class_loss@{label}@{block}", clean + (delta * R if run.axis else 0.0))] if i else []),
+                *(
+                    [(f"class_loss@{label}@{block}", clean + (delta * R if run.axis else 0.0))]
+                    if i
+                    else []
+                ),
             )
         },
     }[test.kind]

@@ -2,7 +2,12 @@
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CodeFigures, CorruptionErrors, DroppingCurve, HeldOutErrors
+from invariance_probe.plan.code_figures import (
+    CodeFigures,
+    CorruptionErrors,
+    DroppingCurve,
+    HeldOutErrors,
+)
 
 BLOCKS = 8
 WINDOWS = 100
@@ -18,12 +23,18 @@ def made_code(
     sessions, and over blocks, of what is lost and of log K.
     """
     gen = np.random.default_rng(seed)
-    lost = {"c_code": c_code + spread * gen.standard_normal(), "c_blind": c_blind + spread * gen.standard_normal()}
+    lost = {
+        "c_code": c_code + spread * gen.standard_normal(),
+        "c_blind": c_blind + spread * gen.standard_normal(),
+    }
     k_s, k_n = (k * np.exp(spread * gen.standard_normal()) for k in carriers)
     redundancy = redundancy * np.exp(spread * gen.standard_normal())
     parts = [
         _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, known_masks)
-        for folds in ([tuple(range(BLOCKS))] + [tuple(b for b in range(BLOCKS) if b != out) for out in range(BLOCKS)] * jackknife)
+        for folds in (
+            [tuple(range(BLOCKS))]
+            + [tuple(b for b in range(BLOCKS) if b != out) for out in range(BLOCKS)] * jackknife
+        )
     ]
     names = tuple(f"u{i}" for i in range(units))
     return CodeFigures(
@@ -45,7 +56,9 @@ def _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, know
     def at(j):
         return fold(1 / (1 + j))  # the error of information j, of a floor of 1
 
-    k_s, k_n = (k * np.exp(spread / 8 * gen.standard_normal() * (len(folds) < BLOCKS)) for k in (k_s, k_n))
+    k_s, k_n = (
+        k * np.exp(spread / 8 * gen.standard_normal() * (len(folds) < BLOCKS)) for k in (k_s, k_n)
+    )
     half_r2 = (R / 2) / (1 - R / 2)  # the information at which half of R2 is reached
     gained = [at(min(J, half_r2 * n / k_s)) for n in range(int(k_s) + 2)]
     dropped = [at(max(0.0, J - (J - half_r2) * n / k_n)) for n in range(int(k_n) + 2)]

@@ -7,7 +7,12 @@ import pytest
 
 from invariance_probe.data.simulate.latents import ornstein_uhlenbeck
 from invariance_probe.inference import infer
-from invariance_probe.inference.evidence.blocks import AUTOCORRELATION_TIMES, FEWEST_BLOCKS, Blocks, merged
+from invariance_probe.inference.evidence.blocks import (
+    AUTOCORRELATION_TIMES,
+    FEWEST_BLOCKS,
+    Blocks,
+    merged,
+)
 from invariance_probe.inference.evidence.estimands import read_losses
 from invariance_probe.inference.hypotheses.code import SessionCode
 from invariance_probe.inference.rules.intervals import fixed_sessions, tail
@@ -23,11 +28,18 @@ def test_successive_blocks_are_averaged_and_a_missing_one_stays_missing():
     assert np.isnan(merged(values, 5)).tolist() == [[False] * 5, [False, True, False, False, False]]
 
 
-@pytest.mark.parametrize(("planned", "taus"), [(10, 60), (16, 60), (24, 60), (40, 41), (40, 90), (50, 200)])
+@pytest.mark.parametrize(
+    ("planned", "taus"), [(10, 60), (16, 60), (24, 60), (40, 41), (40, 90), (50, 200)]
+)
 def test_the_largest_number_of_blocks_that_last_long_enough_is_kept(planned, taus):
     blocks = Blocks(planned, 2.0 * taus, 2.0)
-    sizes = {count: min(len(part) for part in np.array_split(np.arange(planned), count)) for count in range(1, planned + 1)}
-    long_enough = [count for count, size in sizes.items() if size * taus / planned >= AUTOCORRELATION_TIMES]
+    sizes = {
+        count: min(len(part) for part in np.array_split(np.arange(planned), count))
+        for count in range(1, planned + 1)
+    }
+    long_enough = [
+        count for count, size in sizes.items() if size * taus / planned >= AUTOCORRELATION_TIMES
+    ]
     assert blocks.count == max(long_enough) >= FEWEST_BLOCKS and not blocks.too_short
     assert blocks.merge(np.zeros((3, planned))).shape == (3, blocks.count)
 
@@ -36,7 +48,12 @@ def test_nothing_is_merged_without_an_autocorrelation_time_and_in_blocks_that_ar
     plan = make_plan()
     code = next(result.code for result in planted(plan).values() if result.code is not None)
     slow = replace(code, autocorrelation_s=1000.0)
-    for blocks in (Blocks(8), Blocks.of(8, None), Blocks.of(8, slow, in_time=False), Blocks(8, 80.0, None)):
+    for blocks in (
+        Blocks(8),
+        Blocks.of(8, None),
+        Blocks.of(8, slow, in_time=False),
+        Blocks(8, 80.0, None),
+    ):
         assert blocks.count == 8 and not blocks.too_short
     assert Blocks.of(8, slow).too_short
 
@@ -44,10 +61,18 @@ def test_nothing_is_merged_without_an_autocorrelation_time_and_in_blocks_that_ar
 def test_a_session_without_eight_blocks_is_told_what_to_do():
     short = Blocks(10, 300.0, 10.0)
     assert (
-        short.count == 10 and "its 300 s hold 5 test blocks of 5 autocorrelation times (10 s each), and 8 are" in short.too_short
+        short.count == 10
+        and "its 300 s hold 5 test blocks of 5 autocorrelation times (10 s each), and 8 are"
+        in short.too_short
     )
-    assert short.too_short.startswith("too short for so slow a target") and "a recording of 400 s or more" in short.too_short
-    assert "set folds.count to 2, 4 or 8" in Blocks(10, 450.0, 10.0).too_short and not Blocks(8, 450.0, 10.0).too_short
+    assert (
+        short.too_short.startswith("too short for so slow a target")
+        and "a recording of 400 s or more" in short.too_short
+    )
+    assert (
+        "set folds.count to 2, 4 or 8" in Blocks(10, 450.0, 10.0).too_short
+        and not Blocks(8, 450.0, 10.0).too_short
+    )
 
 
 def test_a_variance_over_merged_blocks_is_honest_where_errors_change_slowly():
@@ -68,7 +93,9 @@ def slow(plan, autocorrelation_s, **values):
     """Results whose codes have an autocorrelation time."""
     results = planted(plan, **values)
     return {
-        key: replace(result, code=replace(result.code, autocorrelation_s=autocorrelation_s)) if result.code else result
+        key: replace(result, code=replace(result.code, autocorrelation_s=autocorrelation_s))
+        if result.code
+        else result
         for key, result in results.items()
     }
 
@@ -79,7 +106,11 @@ def test_all_losses_of_a_session_are_read_by_merged_blocks():
     plain = read_losses(plan, results)["s0"]
     two = read_losses(plan, slow(plan, 2.0, C_code=0.3, delta=0.3))["s0"]
     assert (plain.blocks.count, two.blocks.count) == (16, 8)
-    for read in (lambda x: x.floor, lambda x: x.range, lambda x: x.effect("delta", "unit_dropout.rate", 0.4).values):
+    for read in (
+        lambda x: x.floor,
+        lambda x: x.range,
+        lambda x: x.effect("delta", "unit_dropout.rate", 0.4).values,
+    ):
         np.testing.assert_allclose(read(two), merged(read(plain), 8))
     assert infer(plan, results, {}).hypotheses[0].scope == "these recordings"
 
@@ -88,14 +119,19 @@ def test_a_session_that_is_too_short_for_its_target_leaves_with_that_reason():
     plan = make_plan()
     findings = infer(plan, slow(plan, 3.0), {})
     assert not any(session.decodable for session in findings.sessions)
-    assert all("too short for so slow a target: its 80 s hold 4 test blocks" in session.detail for session in findings.sessions)
+    assert all(
+        "too short for so slow a target: its 80 s hold 4 test blocks" in session.detail
+        for session in findings.sessions
+    )
 
 
 def test_jackknife_pseudo_values_of_a_code_are_merged_like_blocks():
     plan = make_plan(sessions=3)
     figures = next(result.code for result in planted(plan).values() if result.code is not None)
     values = {
-        tau: SessionCode(replace(figures, autocorrelation_s=tau, deleted=figures.deleted * 2)).redundancy().values
+        tau: SessionCode(replace(figures, autocorrelation_s=tau, deleted=figures.deleted * 2))
+        .redundancy()
+        .values
         for tau in (1, 2)
     }
     assert len(figures.deleted) == 8 and [values[tau].shape for tau in (1, 2)] == [(1, 16), (1, 8)]

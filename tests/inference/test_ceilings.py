@@ -15,7 +15,9 @@ def with_baseline(plan, results, kind, selection_loss, better=0.0):
     for run in plan.baselines:
         if run.method.kind == kind:
             losses = tuple(loss - better for loss in results[run.key()].block_losses)
-            results[run.key()] = replace(results[run.key()], selection_loss=selection_loss, block_losses=losses)
+            results[run.key()] = replace(
+                results[run.key()], selection_loss=selection_loss, block_losses=losses
+            )
     return results
 
 
@@ -25,7 +27,9 @@ def test_square_roots_are_the_ceiling_where_training_data_choose_them():
     assert {s.ceiling_family for s in findings.sessions} == {"square_roots"}
     assert np.mean([s.range for s in findings.sessions]) == pytest.approx(0.7, abs=0.01)
     kept = {b.name: b.retention for b in findings.baselines if b.session == "s0"}
-    assert kept["square_roots"] == pytest.approx(1) and kept["raw"] == pytest.approx(0.6 / 0.7, abs=0.02)
+    assert kept["square_roots"] == pytest.approx(1) and kept["raw"] == pytest.approx(
+        0.6 / 0.7, abs=0.02
+    )
 
 
 def test_the_supervised_network_is_the_ceiling_where_training_data_choose_it():

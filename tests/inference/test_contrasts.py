@@ -24,7 +24,13 @@ from invariance_probe.results.tables import tidy
 
 from .builder import LICENSED, REGISTERED, make_plan, planted
 
-CONTRAST = {"kind": "contrast", "id": "M", "claim": "states recur", "axis": "mined.share", "dose": 0.5}
+CONTRAST = {
+    "kind": "contrast",
+    "id": "M",
+    "claim": "states recur",
+    "axis": "mined.share",
+    "dose": 0.5,
+}
 MINED = {
     "target": {"name": "behaviour", "kind": "categorical"},
     "views": {"pairing": {"kind": "mined", "gap_s": 5.0, "nuisance": "drift"}},
@@ -34,9 +40,24 @@ MINED = {
 }
 HELPS = {"mined": -0.2, "random": 0.05, "shifted": 0.02, "oracle": -0.25}
 PURE = {
-    "mined": {"pair_agreement": 0.6, "nuisance_distance": 1.0, "pair_share": 0.5, "pair_distance_s": 20.0},
-    "random": {"pair_agreement": 0.3, "nuisance_distance": 1.0, "pair_share": 0.5, "pair_distance_s": 20.0},
-    "shifted": {"pair_agreement": 0.35, "nuisance_distance": 1.0, "pair_share": 0.5, "pair_distance_s": 20.0},
+    "mined": {
+        "pair_agreement": 0.6,
+        "nuisance_distance": 1.0,
+        "pair_share": 0.5,
+        "pair_distance_s": 20.0,
+    },
+    "random": {
+        "pair_agreement": 0.3,
+        "nuisance_distance": 1.0,
+        "pair_share": 0.5,
+        "pair_distance_s": 20.0,
+    },
+    "shifted": {
+        "pair_agreement": 0.35,
+        "nuisance_distance": 1.0,
+        "pair_share": 0.5,
+        "pair_distance_s": 20.0,
+    },
 }
 
 
@@ -57,16 +78,31 @@ def with_pairs(**mined):
 
 def test_every_control_beaten_by_pure_pairs_across_the_nuisance_is_beneficial():
     found = judged()
-    assert (found.kind, found.verdict, found.outcome, found.status) == ("contrast", "beneficial", "supported", "confirmatory")
+    assert (found.kind, found.verdict, found.outcome, found.status) == (
+        "contrast",
+        "beneficial",
+        "supported",
+        "confirmatory",
+    )
     by_name = {e.name: e.estimate for e in found.estimands if e.dose == 0.5}
-    assert by_name["M_loc"] == pytest.approx(0.2, abs=0.02) and by_name["M_rand"] == pytest.approx(0.25, abs=0.02)
-    assert by_name["M_shift"] == pytest.approx(0.22, abs=0.02) and by_name["M_oracle"] == pytest.approx(0.25, abs=0.02)
+    assert by_name["M_loc"] == pytest.approx(0.2, abs=0.02) and by_name["M_rand"] == pytest.approx(
+        0.25, abs=0.02
+    )
+    assert by_name["M_shift"] == pytest.approx(0.22, abs=0.02) and by_name[
+        "M_oracle"
+    ] == pytest.approx(0.25, abs=0.02)
     assert by_name["A/A"] == pytest.approx(0, abs=0.02)
     assert {claim.name for claim in found.claims} == {
         "M_loc > m", "M_rand > m", "M_shift > m", PURITY, PURITY_SHIFTED, NUISANCE, NUISANCE_SHIFTED, "M_loc < -m",
     }  # fmt: skip
-    assert found.p_value == max(claim.p_value for claim in found.claims if claim.name != "M_loc < -m")
-    assert "mined pairs are beneficial" in found.sentence and "drift" in found.sentence and "50 % of the pairs" in found.sentence
+    assert found.p_value == max(
+        claim.p_value for claim in found.claims if claim.name != "M_loc < -m"
+    )
+    assert (
+        "mined pairs are beneficial" in found.sentence
+        and "drift" in found.sentence
+        and "50 % of the pairs" in found.sentence
+    )
 
 
 NOT_SHOWN = {
@@ -97,7 +133,10 @@ def test_better_than_random_alone_is_said_to_be_no_benefit():
 
 def test_beaten_controls_without_recurring_pairs_are_said_to_be_so():
     found = judged(pairs=with_pairs(nuisance_distance=0.2))
-    assert "every control is beaten, but not by pairs that are shown to recur" in found.sentence and NUISANCE in found.sentence
+    assert (
+        "every control is beaten, but not by pairs that are shown to recur" in found.sentence
+        and NUISANCE in found.sentence
+    )
 
 
 def test_worse_than_local_is_harmful_and_contradicts_the_prediction():
@@ -108,7 +147,9 @@ def test_worse_than_local_is_harmful_and_contradicts_the_prediction():
 
 def test_the_oracle_changes_no_verdict():
     for verdict, mined in (("beneficial", -0.2), ("not shown", 0.0)):
-        assert {judged(arms={"mined": mined, "oracle": own}).verdict for own in (-0.6, 0.0, 0.6)} == {verdict}
+        assert {
+            judged(arms={"mined": mined, "oracle": own}).verdict for own in (-0.6, 0.0, 0.6)
+        } == {verdict}
 
 
 def test_without_a_named_nuisance_its_distance_is_no_condition_and_the_report_says_so():
@@ -195,7 +236,11 @@ def test_a_quick_study_trains_no_oracle_and_confirms_nothing():
     plan = mined_plan(quick=True)
     found = judged(plan)
     assert {run.arm for run in plan.grid} == {"none", "mined", "random", "shifted"}
-    assert found.verdict == "beneficial" and found.status == "exploratory" and "M_oracle" not in {e.name for e in found.estimands}
+    assert (
+        found.verdict == "beneficial"
+        and found.status == "exploratory"
+        and "M_oracle" not in {e.name for e in found.estimands}
+    )
 
 
 def test_with_looks_at_the_seeds_a_clear_benefit_stops_early():
@@ -205,7 +250,10 @@ def test_with_looks_at_the_seeds_a_clear_benefit_stops_early():
 
 
 def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
-    jitter = {**MINED, "views": {"pairing": MINED["views"]["pairing"], "transforms": [{"kind": "unit_dropout"}]}}
+    jitter = {
+        **MINED,
+        "views": {"pairing": MINED["views"]["pairing"], "transforms": [{"kind": "unit_dropout"}]},
+    }
     dropout = {
         "id": "D", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4,
         "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"},
@@ -214,24 +262,44 @@ def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
         **jitter, "axes": [*MINED["axes"], {"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [CONTRAST, dropout],
         "arms": ["independent", "shared"],
     })  # fmt: skip
-    found = infer(plan, planted(plan, arms=HELPS, pairs=PURE, C_code=0.02), {}, REGISTERED).hypotheses
-    assert [(f.kind, f.verdict) for f in found] == [("contrast", "beneficial"), ("invariance", "between")]
+    found = infer(
+        plan, planted(plan, arms=HELPS, pairs=PURE, C_code=0.02), {}, REGISTERED
+    ).hypotheses
+    assert [(f.kind, f.verdict) for f in found] == [
+        ("contrast", "beneficial"),
+        ("invariance", "between"),
+    ]
 
 
 def test_the_report_shows_contrasts_and_what_the_pairs_are(tmp_path):
     plan = mined_plan()
     results = planted(plan, arms=HELPS, pairs=PURE)
     provenance = {"versions": {"invariance-probe": "0.1.0"}, "seconds": 1.0, "failures": []}
-    page = render(plan, infer(plan, results, {}, REGISTERED), tidy(plan.runs, results), provenance, tmp_path / "report")
+    page = render(
+        plan,
+        infer(plan, results, {}, REGISTERED),
+        tidy(plan.runs, results),
+        provenance,
+        tmp_path / "report",
+    )
     report = json.loads((page.parent / "report.json").read_text())
     rows = {(row["name"], row["arm"]): row for row in report["hypotheses"][0]["pairs"]}
     assert rows["purity", "mined"]["estimate"] == pytest.approx(0.6, abs=0.02)
-    assert rows["purity above random", "mined"]["ci_low"] > 0.2 and rows["nuisance distance", "mined"]["n_sessions"] == 6
+    assert (
+        rows["purity above random", "mined"]["ci_low"] > 0.2
+        and rows["nuisance distance", "mined"]["n_sessions"] == 6
+    )
     for name in ("index.html", "report.md"):
         text = (page.parent / name).read_text()
-        assert "What the distant pairs are" in text and "M_shift" in text and "nearest neighbours" in text
+        assert (
+            "What the distant pairs are" in text
+            and "M_shift" in text
+            and "nearest neighbours" in text
+        )
     assert {p["estimand"] for p in report["curve"]} == {"M_loc", "M_rand", "M_shift", "M_oracle"}
-    assert (page.parent / "pairs.csv").is_file() and len(list((page.parent / "figures").glob("M-*.svg"))) >= 2
+    assert (page.parent / "pairs.csv").is_file() and len(
+        list((page.parent / "figures").glob("M-*.svg"))
+    ) >= 2
 
 
 STUDIES, SEEDS, BLOCKS = 1500, 3, 8
@@ -240,16 +308,24 @@ STUDIES, SEEDS, BLOCKS = 1500, 3, 8
 def simulated(truth, sessions, rng):
     """Contrasts of simulated losses: sessions, seeds and blocks vary, and the local condition is common to contrasts that share an arm."""
     arms = ("local", "random", "shifted", "mined")
-    own = 0.06 * rng.standard_normal((4, sessions, 1, 1)) + 0.04 * rng.standard_normal((4, sessions, SEEDS, 1))
+    own = 0.06 * rng.standard_normal((4, sessions, 1, 1)) + 0.04 * rng.standard_normal(
+        (4, sessions, SEEDS, 1)
+    )
     own = own + 0.03 * rng.standard_normal((4, sessions, SEEDS, BLOCKS))
     losses = {arm: own[i] + truth[arm] for i, arm in enumerate(arms)}
     ranges = 0.6 + 0.05 * rng.random((sessions, SEEDS, BLOCKS))
 
     def contrast(control):
         difference = losses[control] - losses["mined"]
-        return Sample(tuple(Effect(difference[s], ranges[s]) for s in range(sessions)), ("a",) * sessions)
+        return Sample(
+            tuple(Effect(difference[s], ranges[s]) for s in range(sessions)), ("a",) * sessions
+        )
 
-    return {"M_loc": contrast("local"), "M_rand": contrast("random"), "M_shift": contrast("shifted")}
+    return {
+        "M_loc": contrast("local"),
+        "M_rand": contrast("random"),
+        "M_shift": contrast("shifted"),
+    }
 
 
 def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
@@ -257,9 +333,14 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
     found = judged(mined_plan(sessions=3))
     shown = {claim.name: claim.shown for claim in found.claims}
     assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
-    assert found.verdict == "not shown" and "not by pairs that are shown to share the target" in found.sentence
     assert (
-        "four sessions or more" in found.sentence and PURITY not in found.sentence and "are a description" in found.cannot_support
+        found.verdict == "not shown"
+        and "not by pairs that are shown to share the target" in found.sentence
+    )
+    assert (
+        "four sessions or more" in found.sentence
+        and PURITY not in found.sentence
+        and "are a description" in found.cannot_support
     )
 
 
@@ -268,7 +349,9 @@ def test_the_table_of_few_sessions_says_that_its_pairs_are_not_claimed(tmp_path)
     results = planted(plan, arms=HELPS, pairs=PURE)
     page = render(plan, infer(plan, results, {}, REGISTERED), tidy(plan.runs, results), {"versions": {}, "seconds": 1.0, "failures": []},
                   tmp_path / "report")  # fmt: skip
-    assert f"{PURITY}: not claimed of fewer than 4 sessions" in (page.parent / "report.md").read_text()
+    assert (
+        f"{PURITY}: not claimed of fewer than 4 sessions" in (page.parent / "report.md").read_text()
+    )
 
 
 def certain(value, sessions):
@@ -278,9 +361,16 @@ def certain(value, sessions):
 
 def pairs_of(sessions, **others):
     """What is claimed of pairs, all of it certain but for what is given."""
-    measures = {PURITY: certain(0.3, sessions), PURITY_SHIFTED: certain(0.3, sessions), NUISANCE: certain(1.0, sessions)}
+    measures = {
+        PURITY: certain(0.3, sessions),
+        PURITY_SHIFTED: certain(0.3, sessions),
+        NUISANCE: certain(1.0, sessions),
+    }
     measures |= {NUISANCE_SHIFTED: certain(1.0, sessions), **others}
-    return {name: (sample, 0.0 if name.startswith("purity") else UNRELATED) for name, sample in measures.items()}
+    return {
+        name: (sample, 0.0 if name.startswith("purity") else UNRELATED)
+        for name, sample in measures.items()
+    }
 
 
 @pytest.mark.parametrize("claim", [PURITY, PURITY_SHIFTED, NUISANCE, NUISANCE_SHIFTED])
@@ -290,10 +380,23 @@ def test_pairs_at_the_bound_of_one_claim_are_called_beneficial_in_a_twentieth_of
     sure = {name: certain(0.5, sessions) for name in ("M_loc", "M_rand", "M_shift")}
     bound = 0.0 if claim.startswith("purity") else UNRELATED
     for _ in range(STUDIES):
-        shifted = 1.1 + 0.1 * rng.standard_normal((sessions, 1, 1)) if claim == NUISANCE_SHIFTED else np.ones((sessions, 1, 1))
-        own = bound * shifted + 0.05 * rng.standard_normal((sessions, 1, 1)) + 0.003 * rng.standard_normal((sessions, SEEDS, 2))
-        measure = Sample(tuple(Effect(own[s], shifted[s] * np.ones((SEEDS, 2))) for s in range(sessions)), ("a",) * sessions)
-        words.append(decide_contrast(contrast_claims(sure, 0.0, pairs_of(sessions, **{claim: measure}))))
+        shifted = (
+            1.1 + 0.1 * rng.standard_normal((sessions, 1, 1))
+            if claim == NUISANCE_SHIFTED
+            else np.ones((sessions, 1, 1))
+        )
+        own = (
+            bound * shifted
+            + 0.05 * rng.standard_normal((sessions, 1, 1))
+            + 0.003 * rng.standard_normal((sessions, SEEDS, 2))
+        )
+        measure = Sample(
+            tuple(Effect(own[s], shifted[s] * np.ones((SEEDS, 2))) for s in range(sessions)),
+            ("a",) * sessions,
+        )
+        words.append(
+            decide_contrast(contrast_claims(sure, 0.0, pairs_of(sessions, **{claim: measure})))
+        )
     assert 0.02 < words.count("beneficial") / STUDIES <= 0.07
 
 

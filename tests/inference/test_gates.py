@@ -25,7 +25,10 @@ def test_a_failed_gate_of_learning_takes_the_verdict_and_leaves_the_code(values,
     assert found.verdict == f"invalid: {name}" and found.outcome == "open" and found.p_value is None
     assert gate(found, name).outcome == "failed" and gate(found, name).limits == ("learning",)
     assert found.learning.finding == "undecided" and name in found.learning.sentence
-    assert found.code.finding == "kept" and "What is found of the code without SSL stands" in found.sentence
+    assert (
+        found.code.finding == "kept"
+        and "What is found of the code without SSL stands" in found.sentence
+    )
 
 
 def test_a_recipe_that_fails_its_gate_is_told_and_never_dropped():
@@ -34,15 +37,21 @@ def test_a_recipe_that_fails_its_gate_is_told_and_never_dropped():
     results = planted(plan, C_code=0.4)
     poor = planted(plan, C_code=0.4, kept=0.2, seed=1)
     wider = {run.key() for run in plan.grid if run.setting == "recipe: wider"}
-    found = infer(plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED).hypotheses[0]
+    found = infer(
+        plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED
+    ).hypotheses[0]
     recipe = next(r for r in found.learning.panel.recipes if r.name == "wider")
-    assert recipe.finding == "undecided" and "dose 0 keeps" in recipe.reason and recipe.retention < 0.5
+    assert (
+        recipe.finding == "undecided" and "dose 0 keeps" in recipe.reason and recipe.retention < 0.5
+    )
     assert (found.verdict, found.learning.finding) == ("inconclusive", "undecided")
 
 
 def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertrained():
     """Sound recipes, too, change H and delta by more than the margin; it takes a dose 0 that still betters."""
-    found = judged(H=0.05, delta=0.05, C_code=0.4, recipes={"longer": {"independent": -0.15, "shared": -0.15}})
+    found = judged(
+        H=0.05, delta=0.05, C_code=0.4, recipes={"longer": {"independent": -0.15, "shared": -0.15}}
+    )
     assert gate(found, "trained").outcome == "passed" and found.verdict == "tolerated"
 
 
@@ -59,20 +68,28 @@ def test_noise_that_is_not_shown_equivalent_blocks_at_most_claims_only():
     assert blocked.verdict == "inconclusive" and gate(blocked, "noise").outcome == "not shown"
     plan = make_plan()
     found = judged(plan, results=planted(plan, C_code=0.5, delta=3.0, spread=0.35))
-    assert (found.verdict, found.status) == ("sensitive", "confirmatory")  # it rests on no `<= m` claim
+    assert (found.verdict, found.status) == (
+        "sensitive",
+        "confirmatory",
+    )  # it rests on no `<= m` claim
 
 
 def test_retention_by_the_shared_arm_alone_leaves_only_the_claim_that_training_costs():
     """Dose 0 keeps .4 and the shared arm .6: `sensitive` may be said, `tolerated` may not."""
     costly = judged(C_code=0.5, kept=0.4, H=-0.2, delta=0.2)
-    assert costly.verdict == "sensitive" and "only `D > m` is claimed" in gate(costly, "retention").detail
+    assert (
+        costly.verdict == "sensitive"
+        and "only `D > m` is claimed" in gate(costly, "retention").detail
+    )
     assert judged(C_code=0.5, kept=0.4, H=-0.2, delta=-0.2).verdict == "inconclusive"
 
 
 def test_retention_above_the_range_is_told():
     found = judged(C_code=0.4, kept=1.3, delta=0.26)
     assert "above 1.1" in gate(found, "retention").detail
-    [note] = [note for note in found.notes if "itself" in note]  # .26 of R is .2 of what dose 0 decodes
+    [note] = [
+        note for note in found.notes if "itself" in note
+    ]  # .26 of R is .2 of what dose 0 decodes
     assert "dose 0 decodes 1.30 of R" in note and "delta = +0.20" in note
     assert not any("itself" in note for note in judged(C_code=0.4).notes)
 
@@ -80,7 +97,11 @@ def test_retention_above_the_range_is_told():
 def test_collapse_at_dose_zero_fails_its_gate():
     plan = make_plan()
     results = planted(plan, C_code=0.02)
-    clean = [r for r in plan.grid if r.method.kind == "simclr" and r.axis == "" and r.setting == "" and "+" not in r.session]
+    clean = [
+        r
+        for r in plan.grid
+        if r.method.kind == "simclr" and r.axis == "" and r.setting == "" and "+" not in r.session
+    ]
     for run in clean[: len(clean) // 5]:
         results[run.key()] = replace(results[run.key()], status="collapsed")
     assert judged(plan, results=results).verdict == "invalid: collapse"
@@ -92,7 +113,10 @@ def test_missing_runs_leave_no_verdict_and_are_counted():
     gone = next(r for r in plan.grid if r.arm == "shared")
     del results[gone.key()]
     findings = infer(plan, results, {})
-    assert findings.hypotheses[0].verdict == "inconclusive" and "missing" in findings.hypotheses[0].sentence
+    assert (
+        findings.hypotheses[0].verdict == "inconclusive"
+        and "missing" in findings.hypotheses[0].sentence
+    )
     assert findings.runs.missing == 1 and findings.hypotheses[0].code.finding == "kept"
 
 
@@ -121,16 +145,23 @@ def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
     assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons)
-    assert found.hypotheses[0].verdict == "untestable: too few sessions can be decoded" and found.hypotheses[0].code is None
+    assert (
+        found.hypotheses[0].verdict == "untestable: too few sessions can be decoded"
+        and found.hypotheses[0].code is None
+    )
     assert found.runs.left_out == len(reasons) and found.runs.missing == 0
 
 
-@pytest.mark.parametrize(("sessions", "lost", "testable"), [(6, 3, True), (6, 4, False), (2, 0, True), (2, 1, False)])
+@pytest.mark.parametrize(
+    ("sessions", "lost", "testable"), [(6, 3, True), (6, 4, False), (2, 0, True), (2, 1, False)]
+)
 def test_three_sessions_or_all_of_fewer_must_be_decodable(sessions, lost, testable):
     plan = make_plan(sessions)
     results, weak = planted(plan, C_code=0.02), planted(plan, null=0.5)
     gone = {run.key() for run in plan.baselines if run.session in {f"s{i}" for i in range(lost)}}
-    found = infer(plan, {key: weak[key] if key in gone else r for key, r in results.items()}, {}).hypotheses[0]
+    found = infer(
+        plan, {key: weak[key] if key in gone else r for key, r in results.items()}, {}
+    ).hypotheses[0]
     assert found.verdict.startswith("untestable") != testable
 
 
@@ -150,7 +181,9 @@ def test_recordings_that_stand_for_themselves_need_the_jackknife_of_the_code():
     results = planted(plan, C_code=0.02)
     for run in plan.baselines:
         if run.method.kind == "code" and "+" not in run.session:
-            results[run.key()] = replace(results[run.key()], code=replace(results[run.key()].code, deleted=()))
+            results[run.key()] = replace(
+                results[run.key()], code=replace(results[run.key()].code, deleted=())
+            )
     found = infer(plan, results, {}).hypotheses[0]
     assert found.verdict == "inconclusive" and "C_code" in found.sentence
 
@@ -160,11 +193,17 @@ def test_copies_are_named_and_take_a_word_that_rests_on_them():
     results = planted(plan, C_code=0.4, code={"carriers": (12, 26)})
     for run in plan.baselines:
         if run.method.kind == "code" and "+" not in run.session:
-            alone = made_code([(one.axis, one.dose) for one in run.method.corruptions], carriers=(1, 3), c_code=0.4)
+            alone = made_code(
+                [(one.axis, one.dose) for one in run.method.corruptions],
+                carriers=(1, 3),
+                c_code=0.4,
+            )
             copied = replace(results[run.key()].code, copies=(("u1", "u2"),), distinct=alone)
             results[run.key()] = replace(results[run.key()], code=copied)
     found = judged(plan, results=results)
-    assert gate(found, "distinct").outcome == "failed" and "u1 = u2" in gate(found, "distinct").detail
+    assert (
+        gate(found, "distinct").outcome == "failed" and "u1 = u2" in gate(found, "distinct").detail
+    )
     assert found.code.carriers_word == "" and found.verdict == "tolerated"
 
 
@@ -174,7 +213,9 @@ def test_copies_are_named_and_take_a_word_that_rests_on_them():
     ("projection", {"C_code": 0.5, "delta": 0.3}, "invalid: planted targets: all units"),
     ("projection", {"C_code": 0.4}, "tolerated"),
 ])  # fmt: skip
-def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradicts(wrong, values, verdict):
+def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradicts(
+    wrong, values, verdict
+):
     """Training ignores the one carrying unit for free, or pays for all units."""
     plan = make_plan()
     results = planted(plan, **values)
@@ -183,10 +224,16 @@ def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradi
         if run.session.endswith(f"+{wrong}") and run.arm == "independent":
             clean = planted(plan, **values)[run.key()].block_losses
             shift = cost * 0.6 - (0.3 * 0.6 if wrong == "one_unit" else 0.0)
-            results[run.key()] = replace(results[run.key()], block_losses=tuple(loss + shift for loss in clean))
+            results[run.key()] = replace(
+                results[run.key()], block_losses=tuple(loss + shift for loss in clean)
+            )
     for run in plan.baselines:
         if run.method.kind == "code" and run.session.endswith(f"+{wrong}"):
-            lost = made_code([(one.axis, one.dose) for one in run.method.corruptions], c_code=0.4, carriers=(0.3, 0.7))
+            lost = made_code(
+                [(one.axis, one.dose) for one in run.method.corruptions],
+                c_code=0.4,
+                carriers=(0.3, 0.7),
+            )
             results[run.key()] = replace(results[run.key()], code=lost)
     assert judged(plan, results=results).verdict == verdict
 

@@ -14,7 +14,9 @@ from invariance_probe.inference.rules.intervals import Sample, fixed_sessions, s
 
 def sample(means, ranges=None, subjects=None):
     ranges = [1.0] * len(means) if ranges is None else ranges
-    effects = tuple(Effect(np.full((2, 8), m), np.full((1, 8), r)) for m, r in zip(means, ranges, strict=True))
+    effects = tuple(
+        Effect(np.full((2, 8), m), np.full((1, 8), r)) for m, r in zip(means, ranges, strict=True)
+    )
     return Sample(effects, tuple(subjects or ["a"] * len(means)))
 
 
@@ -22,33 +24,47 @@ def test_with_a_known_range_it_is_the_t_test_of_the_ratio():
     values = np.array([0.02, 0.05, -0.01, 0.08, 0.11])  # no skew, so the guard is idle
     made = sample(values)
     assert made.scope == "population of sessions"
-    assert made.p_at_most(0.1) == pytest.approx(stats.ttest_1samp(values, 0.1, alternative="less").pvalue)
-    assert made.p_more_than(0.0) == pytest.approx(stats.ttest_1samp(values, 0.0, alternative="greater").pvalue)
+    assert made.p_at_most(0.1) == pytest.approx(
+        stats.ttest_1samp(values, 0.1, alternative="less").pvalue
+    )
+    assert made.p_more_than(0.0) == pytest.approx(
+        stats.ttest_1samp(values, 0.0, alternative="greater").pvalue
+    )
     assert made.interval() == pytest.approx(DescrStatsW(values).tconfint_mean(alpha=0.1), abs=1e-6)
 
 
 def test_the_interval_is_fiellers():
     gen = np.random.default_rng(0)
     spread = gen.normal(0, 0.02, 3), gen.normal(0, 0.05, 3)
-    effect, scale = (mean + np.concatenate([s, -s]) for mean, s in zip((0.05, 0.5), spread, strict=True))  # no skew at any margin
+    effect, scale = (
+        mean + np.concatenate([s, -s]) for mean, s in zip((0.05, 0.5), spread, strict=True)
+    )  # no skew at any margin
     t = stats.t.ppf(0.95, 5)
     n = 6
     mean_e, mean_r = effect.mean(), scale.mean()
     see, srr, ser = effect.var(ddof=1) / n, scale.var(ddof=1) / n, np.cov(effect, scale)[0, 1] / n
     a, b, c = mean_r**2 - t**2 * srr, mean_e * mean_r - t**2 * ser, mean_e**2 - t**2 * see
     root = math.sqrt(b**2 - a * c)
-    assert sample(effect, scale).interval() == pytest.approx(((b - root) / a, (b + root) / a), abs=1e-6)
+    assert sample(effect, scale).interval() == pytest.approx(
+        ((b - root) / a, (b + root) / a), abs=1e-6
+    )
 
 
 def test_skew_raises_the_bound_of_the_claim_that_it_leans_towards_by_johnsons_term():
     values = np.array([0.0, 0.01, 0.02, 0.03, 0.3])
     g1 = float(((values - values.mean()) ** 3).mean() / values.var() ** 1.5) * math.sqrt(5 * 4) / 3
     term = g1 * (2 * stats.t.ppf(0.95, 4) ** 2 + 1) / (6 * math.sqrt(5))
-    assert skew_guard(values) == pytest.approx((term, 0.0)) and skew_guard(-values) == pytest.approx((0.0, term))
+    assert skew_guard(values) == pytest.approx((term, 0.0)) and skew_guard(
+        -values
+    ) == pytest.approx((0.0, term))
     made = sample(values)
     plain = stats.ttest_1samp(values, 0.4).statistic
-    assert made.p_at_most(0.4) == pytest.approx(stats.t.cdf(plain + term, 4)) and made.p_at_most(0.4) > stats.t.cdf(plain, 4)
-    assert made.p_more_than(-0.1) == pytest.approx(stats.ttest_1samp(values, -0.1, alternative="greater").pvalue)
+    assert made.p_at_most(0.4) == pytest.approx(stats.t.cdf(plain + term, 4)) and made.p_at_most(
+        0.4
+    ) > stats.t.cdf(plain, 4)
+    assert made.p_more_than(-0.1) == pytest.approx(
+        stats.ttest_1samp(values, -0.1, alternative="greater").pvalue
+    )
 
 
 @pytest.mark.parametrize("sessions", [4, 5, 8, 12])
@@ -60,7 +76,9 @@ def test_the_guard_halves_what_skew_adds_to_the_size_and_costs_little_where_ther
         t = x.mean(axis=1) / (x.std(axis=1, ddof=1) / math.sqrt(sessions))
         return (t <= -bound).mean(), (t <= -bound - skew_guard(x)[0]).mean()
 
-    skewed = gen.gamma(7.3, size=(20000, sessions)) - 7.3  # skewness .74, as D of one-neuron sessions
+    skewed = (
+        gen.gamma(7.3, size=(20000, sessions)) - 7.3
+    )  # skewness .74, as D of one-neuron sessions
     plain, guarded = rates(skewed)
     assert plain > 0.068 and guarded <= 0.07 and guarded - 0.05 <= 0.6 * (plain - 0.05)
     plain, guarded = rates(gen.standard_normal((20000, sessions)))
@@ -73,7 +91,9 @@ def test_a_range_that_may_be_zero_bounds_nothing():
 
 
 def test_subjects_are_averaged_before_they_are_counted():
-    made = sample([0.1, 0.3, 0.2, 0.4, 0.0, 0.2, 0.1, 0.5], subjects=["a", "a", "b", "b", "c", "c", "d", "d"])
+    made = sample(
+        [0.1, 0.3, 0.2, 0.4, 0.0, 0.2, 0.1, 0.5], subjects=["a", "a", "b", "b", "c", "c", "d", "d"]
+    )
     assert made.scope == "population of subjects"
     means = np.array([0.2, 0.3, 0.1, 0.3])
     t = stats.ttest_1samp(means, 0.5).statistic + skew_guard(means)[0]
@@ -83,7 +103,10 @@ def test_subjects_are_averaged_before_they_are_counted():
 
 def test_few_sessions_of_several_subjects_are_averaged_plainly_and_lie_inside_their_interval():
     gen = np.random.default_rng(0)
-    effects = tuple(Effect(mean + 0.02 * gen.standard_normal((3, 8)), np.ones((1, 8))) for mean in (0.1, 0.2, 0.6))
+    effects = tuple(
+        Effect(mean + 0.02 * gen.standard_normal((3, 8)), np.ones((1, 8)))
+        for mean in (0.1, 0.2, 0.6)
+    )
     made = Sample(effects, ("a", "a", "b"))
     low, high = made.interval()
     assert made.scope == "these recordings" and made.estimate == pytest.approx(0.3, abs=0.02)
@@ -114,7 +137,10 @@ def test_size_of_both_scopes_is_about_alpha_at_the_margin():
             effects = []
             for _ in range(sessions):
                 cell = (
-                    0.1 + spread * gen.standard_normal() + 0.05 * gen.standard_normal((5, 1)) + 0.05 * gen.standard_normal((1, 8))
+                    0.1
+                    + spread * gen.standard_normal()
+                    + 0.05 * gen.standard_normal((5, 1))
+                    + 0.05 * gen.standard_normal((1, 8))
                 )
                 effects.append(Effect(cell + 0.05 * gen.standard_normal((5, 8)), np.ones((1, 8))))
             hits += Sample(tuple(effects), ("a",) * sessions).p_at_most(0.1) <= 0.05

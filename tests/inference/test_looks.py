@@ -14,7 +14,9 @@ SPENDINGS = ("obrien_fleming", "pocock")
 
 
 def looks(spending, seeds=SEEDS):
-    return looks_of(Training(seeds=seeds[-1], adaptive=AdaptiveSeeds(looks=seeds, spending=spending)))
+    return looks_of(
+        Training(seeds=seeds[-1], adaptive=AdaptiveSeeds(looks=seeds, spending=spending))
+    )
 
 
 @pytest.mark.parametrize(("spending", "published"), [
@@ -23,7 +25,9 @@ def looks(spending, seeds=SEEDS):
 ])  # fmt: skip
 def test_five_equal_looks_have_the_published_bounds(spending, published):
     """One-sided .025, as in Reboussin et al. (2000, Control Clin Trials 21:190) and every table since."""
-    assert stats.norm.isf(nominal_levels((1, 2, 3, 4, 5), spending, 0.025)) == pytest.approx(published, abs=5e-4)
+    assert stats.norm.isf(nominal_levels((1, 2, 3, 4, 5), spending, 0.025)) == pytest.approx(
+        published, abs=5e-4
+    )
 
 
 def crossings(levels, seeds, session_to_seed, studies=400_000):
@@ -41,7 +45,9 @@ def crossings(levels, seeds, session_to_seed, studies=400_000):
 @pytest.mark.parametrize("spending", SPENDINGS)
 @pytest.mark.parametrize("seeds", [SEEDS, (2, 10), (2, 4, 6, 8, 10)])
 def test_all_looks_together_keep_alpha_and_no_level_is_wasted(spending, seeds):
-    assert crossings(nominal_levels(seeds, spending, ALPHA), seeds, 0.0) == pytest.approx(ALPHA, abs=0.0015)
+    assert crossings(nominal_levels(seeds, spending, ALPHA), seeds, 0.0) == pytest.approx(
+        ALPHA, abs=0.0015
+    )
 
 
 @pytest.mark.parametrize("spending", SPENDINGS)
@@ -57,7 +63,9 @@ def test_a_repeated_p_value_is_at_most_alpha_exactly_at_the_level_and_grows_with
         assert look.repeated(look.level * 0.999) < ALPHA < look.repeated(look.level * 1.001)
         again = [look.repeated(p) for p in np.logspace(-12, 0, 200)]
         assert again == sorted(again) and again[0] > 0 and again[-1] == 1
-        assert all(repeated >= p for repeated, p in zip(again, np.logspace(-12, 0, 200), strict=True))
+        assert all(
+            repeated >= p for repeated, p in zip(again, np.logspace(-12, 0, 200), strict=True)
+        )
 
 
 @pytest.mark.parametrize("spending", SPENDINGS)
@@ -76,7 +84,9 @@ def test_obrien_fleming_spends_late_and_pocock_evenly():
 @pytest.mark.parametrize("sessions", [3, 6])
 def test_intervals_agree_with_claims_at_the_look(sessions):
     rng = np.random.default_rng(5)
-    effects = tuple(Effect(0.02 + 0.05 * rng.standard_normal((2, 8)), np.ones((1, 8))) for _ in range(sessions))
+    effects = tuple(
+        Effect(0.02 + 0.05 * rng.standard_normal((2, 8)), np.ones((1, 8))) for _ in range(sessions)
+    )
     once = Sample(effects, ("a",) * sessions)
     for look in looks("obrien_fleming"):
         sample = Sample(effects, ("a",) * sessions, look)
@@ -89,5 +99,9 @@ def test_intervals_agree_with_claims_at_the_look(sessions):
 
 def test_a_study_without_looks_has_none():
     assert looks_of(Training(seeds=5)) == ()
-    assert [(look.number, look.seeds, look.last) for look in looks("pocock")] == [(1, 2, False), (2, 3, False), (3, 5, True)]
+    assert [(look.number, look.seeds, look.last) for look in looks("pocock")] == [
+        (1, 2, False),
+        (2, 3, False),
+        (3, 5, True),
+    ]
     assert isinstance(looks("pocock")[0], Look)

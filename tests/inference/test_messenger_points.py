@@ -13,7 +13,16 @@ from invariance_probe.results.tables import tidy
 from .builder import make_plan, planted
 
 ASKED = {"measurements": [{"kind": "messengers", "budgets": [1, 2]}]}
-SWITCHING = {"measurements": [{"kind": "messengers", "budgets": [1, 2], "epochs": "day", "switching": {"permutations": 499}}]}
+SWITCHING = {
+    "measurements": [
+        {
+            "kind": "messengers",
+            "budgets": [1, 2],
+            "epochs": "day",
+            "switching": {"permutations": 499},
+        }
+    ]
+}
 DAMAGE = {
     "chosen": 0.5,
     "random": 0.1,
@@ -33,17 +42,40 @@ def figures():
     for mode in ("refit", "fixed"):
         for budget in (1, 2):
             own = f"b{budget}_{mode}"
-            found |= {f"{own}_{scored}_{name}": v for scored in ("refit", "fixed") for name, v in DAMAGE.items()}
+            found |= {
+                f"{own}_{scored}_{name}": v
+                for scored in ("refit", "fixed")
+                for name, v in DAMAGE.items()
+            }
             found |= {f"{own}_accepted": float(budget == 2), f"{own}_jaccard": 0.7}
-            found |= {f"{own}_stability": 0.6, f"{own}_stability_low": 0.5, f"{own}_stability_high": 0.7}
+            found |= {
+                f"{own}_stability": 0.6,
+                f"{own}_stability_low": 0.5,
+                f"{own}_stability_high": 0.7,
+            }
             found |= {f"{own}_unit@{i + 1}": 3.0 + i for i in range(budget)} | {
                 f"{own}_frequency@{i + 1}": 0.9 for i in range(budget)
             }
-        found |= {f"b2_{mode}_transfer": 0.95, f"b2_{mode}_transfer_low": 0.8, f"b2_{mode}_transfer_high": float("inf")}
-        found |= {f"b2_{mode}_transfer_back": 0.4, f"b2_{mode}_transfer_back_low": 0.1, f"b2_{mode}_transfer_back_high": 0.7}
-        found |= {f"{mode}_switching_{name}": v for name, v in {"p_value": 0.002, "overlap": 0.3, "expected": 0.8}.items()}
+        found |= {
+            f"b2_{mode}_transfer": 0.95,
+            f"b2_{mode}_transfer_low": 0.8,
+            f"b2_{mode}_transfer_high": float("inf"),
+        }
+        found |= {
+            f"b2_{mode}_transfer_back": 0.4,
+            f"b2_{mode}_transfer_back_low": 0.1,
+            f"b2_{mode}_transfer_back_high": 0.7,
+        }
+        found |= {
+            f"{mode}_switching_{name}": v
+            for name, v in {"p_value": 0.002, "overlap": 0.3, "expected": 0.8}.items()
+        }
         found |= {f"b2_{mode}_selected@{unit}": 0.9 for unit in (3, 4)}
-        found |= {f"{mode}_k50_chosen": 2.0, f"{mode}_k50_random": 12.0, f"{mode}_localisation": 6.0}
+        found |= {
+            f"{mode}_k50_chosen": 2.0,
+            f"{mode}_k50_random": 12.0,
+            f"{mode}_localisation": 6.0,
+        }
     for unit in range(5):
         scores = {"alone_refit": 0.1, "alone_fixed": 0.2, "weight": 0.5, "variance": 1.5}
         found |= {f"{name}@{unit}": value + unit for name, value in scores.items()}
@@ -59,21 +91,36 @@ def test_a_point_is_what_was_measured_of_a_session_a_decoder_and_a_budget():
     one, two = points[:2]
     assert (one.accepted, one.transfer, two.accepted, two.transfer) == (False, None, True, 0.95)
     assert [(u.unit, u.frequency) for u in two.units] == [(3, 0.9), (4, 0.9)]
-    assert (two.fixed.chosen, two.fixed.high, two.gain, two.stability, two.localisation) == (0.5, 0.2, 0.4, 0.6, 6.0)
+    assert (two.fixed.chosen, two.fixed.high, two.gain, two.stability, two.localisation) == (
+        0.5,
+        0.2,
+        0.4,
+        0.6,
+        6.0,
+    )
 
 
 def test_the_page_says_what_was_found_and_what_it_does_not_mean(tmp_path):
     plan = make_plan(2, **ASKED)
     results = planted(plan, nulls={"messengers": figures()})
-    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
+    page = render(
+        plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
+    )
     report = json.loads((tmp_path / "r" / "report.json").read_text())
     assert report["messengers"][1]["transfer_high"] is None  # no bound
     for text in (page.read_text(), (tmp_path / "r" / "report.md").read_text()):
-        assert "Messenger units" in text and "b = 1: accepted in 0 of 2 sessions; b = 2: accepted in 2 of 2 sessions" in text
+        assert (
+            "Messenger units" in text
+            and "b = 1: accepted in 0 of 2 sessions; b = 2: accepted in 2 of 2 sessions" in text
+        )
         assert "0.95 (0.80 to no bound)" in text and "0.50 (0.20)" in text
         assert "unrecorded units" in text and "takes a perturbation" in text
     table = pd.read_csv(tmp_path / "r" / "messengers.csv")
-    assert len(table) == 8 and table.units.tolist()[1] == "3 4" and table.fixed_high.tolist() == [0.2] * 8
+    assert (
+        len(table) == 8
+        and table.units.tolist()[1] == "3 4"
+        and table.fixed_high.tolist() == [0.2] * 8
+    )
     assert "greedily" in page.read_text()
 
 
@@ -81,19 +128,31 @@ def test_switching_is_reported_by_its_p_value_and_the_overlap_beside_what_noise_
     plan = make_plan(2, **SWITCHING)
     results = planted(plan, nulls={"messengers": figures()})
     findings = infer(plan, results, {})
-    assert [(p.session, p.mode, p.epochs, p.blocks, p.p_value, p.overlap, p.expected) for p in findings.switching] == [
-        (s, m, 4, 6, 0.002, 0.3, 0.8) for s in ("s0", "s1") for m in ("refit", "fixed")
-    ]
+    assert [
+        (p.session, p.mode, p.epochs, p.blocks, p.p_value, p.overlap, p.expected)
+        for p in findings.switching
+    ] == [(s, m, 4, 6, 0.002, 0.3, 0.8) for s in ("s0", "s1") for m in ("refit", "fixed")]
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert "refitted: p &lt;= .05 in 2 of 2 sessions" in page and "0.40 (0.10 to 0.70)" in page and "4 x 6" in page
-    assert "the first and the last epoch by &#39;day&#39;" in page and "499 random deals of blocks" in page
-    assert (tmp_path / "r" / "figures" / "messengers-1.svg").exists() and "What the removal of a few units costs" in page
+    assert (
+        "refitted: p &lt;= .05 in 2 of 2 sessions" in page
+        and "0.40 (0.10 to 0.70)" in page
+        and "4 x 6" in page
+    )
+    assert (
+        "the first and the last epoch by &#39;day&#39;" in page
+        and "499 random deals of blocks" in page
+    )
+    assert (
+        tmp_path / "r" / "figures" / "messengers-1.svg"
+    ).exists() and "What the removal of a few units costs" in page
     assert len(pd.read_csv(tmp_path / "r" / "switching.csv")) == 4
 
 
 def test_switching_that_cannot_be_tested_is_a_dash_and_not_a_number(tmp_path):
     plan = make_plan(2, **SWITCHING)
-    short = {k: v for k, v in figures().items() if "_switching_" not in k} | {"switching_blocks": 0.0}
+    short = {k: v for k, v in figures().items() if "_switching_" not in k} | {
+        "switching_blocks": 0.0
+    }
     results = planted(plan, nulls={"messengers": short})
     findings = infer(plan, results, {})
     assert {(p.blocks, p.p_value) for p in findings.switching} == {(0, None)}
@@ -104,11 +163,18 @@ def test_switching_that_cannot_be_tested_is_a_dash_and_not_a_number(tmp_path):
 def test_scores_of_single_units_are_a_tidy_table_for_use_elsewhere(tmp_path):
     plan = make_plan(2, **ASKED)
     results = planted(plan, nulls={"messengers": figures()})
-    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
+    page = render(
+        plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
+    ).read_text()
     table = pd.read_csv(tmp_path / "r" / "units.csv")
     assert "units.csv has every unit" in page and len(table) == 2 * 5
     third = table[(table.session == "s1") & (table.unit == 3)].iloc[0]
-    assert (third.alone_refit, third.alone_fixed, third.weight, third.variance) == (3.1, 3.2, 3.5, 4.5)
+    assert (third.alone_refit, third.alone_fixed, third.weight, third.variance) == (
+        3.1,
+        3.2,
+        3.5,
+        4.5,
+    )
     assert (third.selected_refit_b2, third.selected_fixed_b1) == (0.9, 0.0)
 
 
@@ -116,13 +182,22 @@ def test_a_study_that_asks_for_none_shows_none_and_keeps_its_hash(tmp_path):
     plan = make_plan(2)
     results = planted(plan)
     assert infer(plan, results, {}).messengers == ()
-    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
-    assert "Messenger units" not in page.read_text() and not (tmp_path / "r" / "messengers.csv").exists()
-    assert "measurements" not in plan.study.model_dump() and plan.study.sha256() != make_plan(2, **ASKED).study.sha256()
+    page = render(
+        plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
+    )
+    assert (
+        "Messenger units" not in page.read_text()
+        and not (tmp_path / "r" / "messengers.csv").exists()
+    )
+    assert (
+        "measurements" not in plan.study.model_dump()
+        and plan.study.sha256() != make_plan(2, **ASKED).study.sha256()
+    )
 
 
 @pytest.mark.parametrize(
-    ("budgets", "said"), [([], "ascending"), ([4, 2], "ascending"), ([2, 2], "ascending"), ([0], "greater than")]
+    ("budgets", "said"),
+    [([], "ascending"), ([4, 2], "ascending"), ([2, 2], "ascending"), ([0], "greater than")],
 )
 def test_budgets_that_cannot_be_compared_are_refused(budgets, said):
     with pytest.raises(ValidationError, match=said):

@@ -19,7 +19,11 @@ def judged(**by_kind):
     results = planted(plan, C_code=0.4)
     for kind, changes in by_kind.items():
         other = planted(plan, **{"C_code": 0.4, "seed": 2, **changes})
-        again = {run.key() for run in plan.grid if run.setting.startswith("method=") and run.method.kind == kind}
+        again = {
+            run.key()
+            for run in plan.grid
+            if run.setting.startswith("method=") and run.method.kind == kind
+        }
         results = {key: other[key] if key in again else result for key, result in results.items()}
     return infer(plan, results, {}).hypotheses[0]
 
@@ -29,14 +33,24 @@ def test_objectives_that_agree_are_said_to():
     assert [row.word for row in found.methods] == ["free"] * 4
     assert [row.licensed for row in found.methods] == [True, False, False, False]
     assert found.methods[3].method == COVARIANCE
-    assert "does not depend on the objective" in found.sentence and "Not licensed by the calibration" in found.sentence
+    assert (
+        "does not depend on the objective" in found.sentence
+        and "Not licensed by the calibration" in found.sentence
+    )
 
 
 def test_a_contradiction_is_named_and_forbids_claims_about_learning():
     finding = judged(byol={"delta": 0.4})
-    words = {row.method.partition("(")[0]: row.word for row in finding.objectives.methods if row.method != COVARIANCE}
+    words = {
+        row.method.partition("(")[0]: row.word
+        for row in finding.objectives.methods
+        if row.method != COVARIANCE
+    }
     assert words == {"simclr": "free", "vicreg": "free", "byol": "costly"}
-    assert "depends on the objective" in finding.objectives.sentence and "No claim about learning" in finding.objectives.sentence
+    assert (
+        "depends on the objective" in finding.objectives.sentence
+        and "No claim about learning" in finding.objectives.sentence
+    )
     assert finding.verdict == "tolerated"  # objectives stand beside; gates change verdicts
 
 
@@ -57,6 +71,10 @@ def test_an_objective_whose_runs_are_missing_has_no_word():
     plan = make_plan(sweeps=SWEPT[:1])
     results = planted(plan, C_code=0.4)
     gone = {run.key() for run in plan.grid if run.method.kind == "byol" and run.arm == "shared"}
-    found = infer(plan, {key: result for key, result in results.items() if key not in gone}, {}).hypotheses[0].objectives
+    found = (
+        infer(plan, {key: result for key, result in results.items() if key not in gone}, {})
+        .hypotheses[0]
+        .objectives
+    )
     assert [row.word for row in found.methods if row.method.startswith("byol")] == [None]
     assert "byol" in found.sentence.partition("lack runs:")[2]

@@ -12,8 +12,21 @@ from scipy import stats
 
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.power.pilot import pilot_spreads
-from invariance_probe.inference.power.power import SEEDS, SESSIONS, assumed_truth, may_assume, study_power
-from invariance_probe.inference.power.simulated import Design, claims, simulate, streams, unit_words, words
+from invariance_probe.inference.power.power import (
+    SEEDS,
+    SESSIONS,
+    assumed_truth,
+    may_assume,
+    study_power,
+)
+from invariance_probe.inference.power.simulated import (
+    Design,
+    claims,
+    simulate,
+    streams,
+    unit_words,
+    words,
+)
 from invariance_probe.inference.power.spreads import (
     LEVELS,
     UNITS,
@@ -38,7 +51,9 @@ def one_estimand(**sd):
     return Spread(("D", "range"), np.array([0.0, 1.0]), covariance, "test")
 
 
-def power_of_d(spread, sessions, seeds=1, truth=0.0, margin=0.1, studies=4000, subjects=None, plain=False):
+def power_of_d(
+    spread, sessions, seeds=1, truth=0.0, margin=0.1, studies=4000, subjects=None, plain=False
+):
     """Power of D <= margin by the rule, or by scipy's t test over the units of the same studies."""
     subjects = subjects or ("a",) * sessions
     drawn = simulate(spread, {"D": truth}, Design(subjects, seeds, 8), studies, streams(1, "test"))
@@ -46,7 +61,11 @@ def power_of_d(spread, sessions, seeds=1, truth=0.0, margin=0.1, studies=4000, s
         return float((claims(drawn, spread.names, subjects, margin)[0]["D <= m"] <= 0.05).mean())
     q = drawn.mean[..., 0] - margin * drawn.mean[..., 1]
     of = np.array(subjects)
-    units = np.stack([q[:, of == s].mean(axis=1) for s in set(subjects)], axis=1) if len(set(subjects)) > 1 else q
+    units = (
+        np.stack([q[:, of == s].mean(axis=1) for s in set(subjects)], axis=1)
+        if len(set(subjects)) > 1
+        else q
+    )
     return float((stats.ttest_1samp(units, 0, axis=1, alternative="less").pvalue <= 0.05).mean())
 
 
@@ -61,10 +80,15 @@ def nearly(plain):
 
 def noncentral(sd, sessions, truth=0.0, margin=0.1):
     df = sessions - 1
-    return float(stats.nct.cdf(stats.t.ppf(0.05, df), df, (truth - margin) / sd * math.sqrt(sessions)))
+    return float(
+        stats.nct.cdf(stats.t.ppf(0.05, df), df, (truth - margin) / sd * math.sqrt(sessions))
+    )
 
 
-@pytest.mark.parametrize(("sessions", "seeds", "truth"), [(4, 1, 0.0), (6, 3, 0.02), (8, 5, 0.0), (16, 2, 0.06), (20, 1, 0.1)])
+@pytest.mark.parametrize(
+    ("sessions", "seeds", "truth"),
+    [(4, 1, 0.0), (6, 3, 0.02), (8, 5, 0.0), (16, 2, 0.06), (20, 1, 0.1)],
+)
 def test_one_claim_over_sessions_has_the_power_of_the_noncentral_t(sessions, seeds, truth):
     spread = one_estimand(session=0.06, seed=0.05, block=0.08, rest=0.1)
     sd = math.sqrt(0.06**2 + 0.05**2 / seeds + 0.08**2 / 8 + 0.1**2 / (8 * seeds))
@@ -89,8 +113,16 @@ def cell_by_cell(sd, sessions, seeds, truth, studies, gen):
         effects = []
         for _ in range(sessions):
             level = truth + sd["session"] * gen.standard_normal()
-            rows, columns = sd["seed"] * gen.standard_normal((seeds, 1)), sd["block"] * gen.standard_normal((1, 8))
-            effects.append(Effect(level + rows + columns + sd["rest"] * gen.standard_normal((seeds, 8)), np.ones((1, 8))))
+            rows, columns = (
+                sd["seed"] * gen.standard_normal((seeds, 1)),
+                sd["block"] * gen.standard_normal((1, 8)),
+            )
+            effects.append(
+                Effect(
+                    level + rows + columns + sd["rest"] * gen.standard_normal((seeds, 8)),
+                    np.ones((1, 8)),
+                )
+            )
         hits += Sample(tuple(effects), ("a",) * sessions).p_at_most(0.1) <= 0.05
     return hits / studies
 
@@ -110,7 +142,9 @@ def test_sessions_for_a_power_of_80_percent_are_those_of_the_design_simulations(
     spread = one_estimand(session=sd)
 
     def fewest(plain):
-        return next(s for s in range(4, 20) if power_of_d(spread, s, studies=20000, plain=plain) >= 0.8)
+        return next(
+            s for s in range(4, 20) if power_of_d(spread, s, studies=20000, plain=plain) >= 0.8
+        )
 
     assert fewest(plain=True) == needed
     assert needed <= fewest(plain=False) <= needed + 1  # the guard against skew costs one at most
@@ -123,7 +157,9 @@ def test_without_spread_power_is_one_or_nothing(sessions, truth, power):
 
 
 def test_at_the_margin_the_claim_is_made_five_times_in_a_hundred():
-    assert power_of_d(one_estimand(session=0.08, seed=0.04), 6, 3, truth=0.1) == pytest.approx(0.05, abs=0.011)
+    assert power_of_d(one_estimand(session=0.08, seed=0.04), 6, 3, truth=0.1) == pytest.approx(
+        0.05, abs=0.011
+    )
 
 
 def test_power_grows_with_sessions_with_seeds_and_with_the_margin():
@@ -152,17 +188,31 @@ def test_the_assumed_truth_is_what_a_hypothesis_predicts():
     assert effects("invariant", stated) == {"C_code": 0, "D": 0, "H": 0, "delta": 0}
     assert effects("tolerated", stated) == {"C_code": 0.2, "D": 0, "H": 0, "delta": 0}
     for predicts in ("invariant", "tolerated"):
-        assert effects(predicts, pilot) == pytest.approx({"C_code": 0.5, "D": 0, "H": 0, "delta": 0}, abs=0.01)
+        assert effects(predicts, pilot) == pytest.approx(
+            {"C_code": 0.5, "D": 0, "H": 0, "delta": 0}, abs=0.01
+        )
     assert effects("sensitive", stated) == {"C_code": 0.2, "D": 0.2, "H": 0, "delta": 0.2}
     seen = {"D": 0.2, "H": 0.1, "delta": 0.3}
-    of_panel = {f"{name} [{recipe}]": value for recipe in ("longer", "wider", "other") for name, value in seen.items()}
-    assert effects("sensitive", pilot) == pytest.approx({"C_code": 0.5, **seen, **of_panel}, abs=0.01)
+    of_panel = {
+        f"{name} [{recipe}]": value
+        for recipe in ("longer", "wider", "other")
+        for name, value in seen.items()
+    }
+    assert effects("sensitive", pilot) == pytest.approx(
+        {"C_code": 0.5, **seen, **of_panel}, abs=0.01
+    )
     given = {"C_code": 0.2, "D": 0.03, "H": -0.01, "delta": 0.02}
     assert effects("tolerated", stated, D=0.03, H=-0.01) == pytest.approx(given)
     assert effects("sensitive", pilot, D=0.4)["delta"] == pytest.approx(0.5, abs=0.01)
-    assert not any("[" in name for name in effects("sensitive", pilot, D=0.4))  # what is given holds under every recipe
-    jitter = assumed_truth(hypothesis(plan, "tolerated"), stated_spread({}, True), True, {"delta": 0.05})
-    assert jitter.effects == {"delta": 0.05, "delta(n/3)": 0.05} and may_assume(make_plan(4, **JITTER)) == ("delta",)
+    assert not any(
+        "[" in name for name in effects("sensitive", pilot, D=0.4)
+    )  # what is given holds under every recipe
+    jitter = assumed_truth(
+        hypothesis(plan, "tolerated"), stated_spread({}, True), True, {"delta": 0.05}
+    )
+    assert jitter.effects == {"delta": 0.05, "delta(n/3)": 0.05} and may_assume(
+        make_plan(4, **JITTER)
+    ) == ("delta",)
 
 
 UNIT_CLAIM = {**tiny_study()["hypotheses"][0], "predicts": "few"}
@@ -171,7 +221,9 @@ UNIT_CLAIM = {**tiny_study()["hypotheses"][0], "predicts": "few"}
 def test_a_prediction_about_units_has_the_power_of_the_noncentral_t_on_logarithms():
     spread = stated_unit_spread({"subject": 0, "session": 0.3, "block": 0})
     at = math.log(0.25 / 1.1)
-    drawn = simulate(spread, dict.fromkeys(UNITS, at - 0.4), Design(("a",) * 6, 1, 8), 4000, streams(1, "test"))
+    drawn = simulate(
+        spread, dict.fromkeys(UNITS, at - 0.4), Design(("a",) * 6, 1, 8), 4000, streams(1, "test")
+    )
     shown = float((unit_words(drawn, spread.names, ("a",) * 6, 0.25)["few"] <= 0.05).mean())
     expected = noncentral(0.3, 6, truth=-0.4, margin=0.0)
     assert expected - 0.1 <= shown <= expected + 0.02
@@ -188,7 +240,9 @@ def test_a_prediction_about_units_needs_no_panel_and_reads_the_pilots_numbers_of
         for carriers in ((2, 4), (10, 20))
     )
     assert few.planned.power == 1 and few.truth.why == "as in the pilot"
-    assert few.truth.effects == pytest.approx({"carriers": math.log(6 / 40), "K_n": math.log(4 / 40)}, abs=0.02)
+    assert few.truth.effects == pytest.approx(
+        {"carriers": math.log(6 / 40), "K_n": math.log(4 / 40)}, abs=0.02
+    )
     assert spread.planned.power == 0 and spread.verdicts == {"spread": 1.0}
 
 
@@ -200,11 +254,17 @@ def test_studies_without_spread_show_what_is_true():
     plan = make_plan(6)
     (found,) = small(plan)
     assert all(power.power == 1 for power in found.table) and found.verdicts == {"tolerated": 1.0}
-    assert found.recipes == ("declared", "longer", "wider", "other") and found.supporting == ("invariant", "tolerated")
+    assert found.recipes == ("declared", "longer", "wider", "other") and found.supporting == (
+        "invariant",
+        "tolerated",
+    )
     assert {(one.word, one.panel, one.alone) for one in found.words} == {
         (w, 1, 1) for w in ("invariant", "tolerated", "sensitive")
     }
-    assert (found.fewest.sessions, found.fewest.seeds) == (4, 1)  # three sessions would be about themselves
+    assert (found.fewest.sessions, found.fewest.seeds) == (
+        4,
+        1,
+    )  # three sessions would be about themselves
     assert found.planned.power == 1 and found.planned in found.table and not found.warnings
     (lost,) = small(plan, effects={"C_code": 0.5, "D": 0.3})
     assert lost.planned.power == 0 and lost.verdicts == {"sensitive": 1.0} and lost.fewest is None
@@ -236,7 +296,9 @@ def test_noise_that_is_not_equivalent_takes_all_at_most_claims():
     assert found.planned.power < 0.1
     linear = make_plan(6, method={"kind": "linear_ssl", "dimensions": 4})
     (closed,) = small(linear, sd={"seed": 0.6})
-    assert closed.planned.power == 1 and {power.seeds for power in closed.table} == {1}  # no seeds, so no noise
+    assert closed.planned.power == 1 and {power.seeds for power in closed.table} == {
+        1
+    }  # no seeds, so no noise
 
 
 @pytest.mark.parametrize(("sessions", "seeds"), [(4, 3), (8, 1), (10, 5)])
@@ -253,24 +315,41 @@ def test_few_sessions_are_warned_about():
     assert any("these recordings only" in said for said in three.warnings)
     assert any("2^-3 = 0.125" in said for said in three.warnings)
     (four,) = small(make_plan(4))
-    assert four.planned.scope == "population of sessions" and any("2^-4 = 0.0625" in said for said in four.warnings)
+    assert four.planned.scope == "population of sessions" and any(
+        "2^-4 = 0.0625" in said for said in four.warnings
+    )
     assert not small(make_plan(5))[0].warnings
-    assert four.recipes == ("declared", "longer", "wider")  # no second method is licensed for four sessions
+    assert four.recipes == (
+        "declared",
+        "longer",
+        "wider",
+    )  # no second method is licensed for four sessions
 
 
 def test_two_subjects_never_make_a_population():
     plan = make_plan(6)
-    of_two = replace(plan, sessions=tuple(replace(s, subject="ab"[i % 2]) for i, s in enumerate(plan.sessions)))
+    of_two = replace(
+        plan, sessions=tuple(replace(s, subject="ab"[i % 2]) for i, s in enumerate(plan.sessions))
+    )
     (found,) = small(of_two)
-    assert {power.scope for power in found.table} == {"these recordings"} and found.fewest.sessions == 3
+    assert {power.scope for power in found.table} == {
+        "these recordings"
+    } and found.fewest.sessions == 3
     assert any("with 2 subjects" in said for said in found.warnings)
-    of_six = replace(plan, sessions=tuple(replace(s, subject=f"{i}") for i, s in enumerate(plan.sessions)))
-    assert {power.scope for power in small(of_six)[0].table} == {"these recordings", "population of subjects"}
+    of_six = replace(
+        plan, sessions=tuple(replace(s, subject=f"{i}") for i, s in enumerate(plan.sessions))
+    )
+    assert {power.scope for power in small(of_six)[0].table} == {
+        "these recordings",
+        "population of subjects",
+    }
 
 
 def test_pilot_sessions_of_the_study_itself_are_not_counted():
     plan = make_plan(6)
-    marked = replace(plan.sessions[0], source=plan.sessions[0].source.model_copy(update={"pilot": True}))
+    marked = replace(
+        plan.sessions[0], source=plan.sessions[0].source.model_copy(update={"pilot": True})
+    )
     (found,) = small(replace(plan, sessions=(marked, *plan.sessions[1:])))
     assert found.planned.sessions == 5
     (none,) = small(replace(plan, sessions=(marked,)))
@@ -279,7 +358,9 @@ def test_pilot_sessions_of_the_study_itself_are_not_counted():
 
 def test_a_family_of_hypotheses_and_a_small_pilot_lower_the_power():
     one = tiny_study()["hypotheses"][0]
-    plan = make_plan(6, hypotheses=[one, {**one, "id": "H2", "predicts": "sensitive", "margin": MARGIN}])
+    plan = make_plan(
+        6, hypotheses=[one, {**one, "id": "H2", "predicts": "sensitive", "margin": MARGIN}]
+    )
     results = planted(plan, delta=0.3, H=0.02, C_code=0.4, spread=0.07)
     first, second = study_power(plan, pilot_spreads(plan, results, plan))
     holm, seen, wider = first.variations
@@ -302,11 +383,19 @@ def test_power_is_reproducible_and_leaves_the_global_generator_alone():
 
 def test_the_text_says_truth_table_price_and_warnings():
     plan = make_plan(4)
-    said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.13}), sessions=(3, 4, 6)), 400)
-    assert re.search(r"no design in the table has a power of 0\.8; the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n", said)
+    said = power_text(
+        study_power(plan, stated_spreads(plan, {"session": 0.13}), sessions=(3, 4, 6)), 400
+    )
+    assert re.search(
+        r"no design in the table has a power of 0\.8; the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n",
+        said,
+    )
     said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.1})), 400)
     truth = "twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0, H = 0, delta = 0)"
-    assert f"assumed truth: {truth}" in said and "under every recipe of the panel: declared, longer, wider" in said
+    assert (
+        f"assumed truth: {truth}" in said
+        and "under every recipe of the panel: declared, longer, wider" in said
+    )
     assert re.search(r"sensitive +0\.\d\d \(declared recipe alone 0\.\d\d\)", said)
     assert re.search(r"under the declared recipe alone: power 0\.\d\d", said)
     assert "these recordings only" in said and "model-steps, about" in said and "core-hours" in said

@@ -34,7 +34,10 @@ def figures(fold, seed, objective):
     for chosen in TARGETS:
         units = [0, 1] if chosen == "objective" else [1, 2 + fold]
         found |= {f"b{b}_{chosen}_unit@{i + 1}": float(units[i]) for b in (1, 2) for i in range(b)}
-        found |= {f"b{b}_{chosen}_random_sets": (30.0 if chosen == "objective" else 10.0) * b + fold for b in (1, 2)}
+        found |= {
+            f"b{b}_{chosen}_random_sets": (30.0 if chosen == "objective" else 10.0) * b + fold
+            for b in (1, 2)
+        }
         for b in (1, 2):
             for scored in TARGETS:
                 damage = {"chosen": 0.1 * b + 0.02 * seed, "random": 0.01, "low": 0.0, "high": 0.11}
@@ -61,14 +64,23 @@ def test_a_point_is_the_mean_over_folds_and_seeds_in_units_of_each_targets_range
     folds = plan.study.folds.count
     one = points[0]
     assert (one.of, one.models, one.missing, one.random_sets) == ("simclr", 2 * folds, 0, 30)
-    assert (one.batch_windows, one.nothing) == (64, 0.5) and one.range == pytest.approx(2 + 0.05 * (folds - 1))
+    assert (one.batch_windows, one.nothing) == (64, 0.5) and one.range == pytest.approx(
+        2 + 0.05 * (folds - 1)
+    )
     assert one.objective.chosen == pytest.approx(0.11 / (2 + 0.05 * (folds - 1)))
-    assert one.refit.chosen == pytest.approx(0.11 / 0.5, rel=0.01) and one.refit.high == pytest.approx(0.22, rel=0.01)
+    assert one.refit.chosen == pytest.approx(
+        0.11 / 0.5, rel=0.01
+    ) and one.refit.high == pytest.approx(0.22, rel=0.01)
     assert one.objective.beyond == 0.5  # of seed 1 alone, .12 above .11
-    assert [(u.unit, u.frequency) for u in one.units] == [(0, 1.0)] and (one.overlap, points[1].overlap) == (1.0, 0.0)
+    assert [(u.unit, u.frequency) for u in one.units] == [(0, 1.0)] and (
+        one.overlap,
+        points[1].overlap,
+    ) == (1.0, 0.0)
     both = points[4]
     assert (both.budget, both.chosen_for) == (2, "refit") and [u.unit for u in both.units] == [1, 2]
-    assert both.overlap == pytest.approx(1 / 3) and both.units[1].frequency == pytest.approx(1 / folds)
+    assert both.overlap == pytest.approx(1 / 3) and both.units[1].frequency == pytest.approx(
+        1 / folds
+    )
 
 
 def test_a_target_without_a_range_has_no_damage(tmp_path):
@@ -76,12 +88,17 @@ def test_a_target_without_a_range_has_no_damage(tmp_path):
     findings = infer(plan, results, {})
     assert all(p.objective is None and p.refit is not None for p in findings.reliance)
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert "not shown to have a range in every fold" in page and '<td class="n">\N{EN DASH}</td>' in page
+    assert (
+        "not shown to have a range in every fold" in page
+        and '<td class="n">\N{EN DASH}</td>' in page
+    )
 
 
 def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
     plan, results = measured()
-    attacked = [run for run in plan.examined if isinstance(run.method, Reliance) and run.session == "s0"]
+    attacked = [
+        run for run in plan.examined if isinstance(run.method, Reliance) and run.session == "s0"
+    ]
     for run in attacked:
         if run.fold > 0:
             results[run.key()] = replace(results[run.key()], status="failed", diagnostics={})
@@ -94,7 +111,9 @@ def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
         results.pop(run.key())
     findings = infer(plan, results, {})
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
-    assert {p.session for p in findings.reliance} == {"s1"} and "its models failed or are missing" in page
+    assert {p.session for p in findings.reliance} == {
+        "s1"
+    } and "its models failed or are missing" in page
 
 
 def test_sessions_that_cannot_be_decoded_are_not_attacked():
@@ -106,18 +125,32 @@ def test_sessions_that_cannot_be_decoded_are_not_attacked():
 
 def test_the_page_and_the_table_keep_three_targets_apart(tmp_path):
     plan, results = measured()
-    page = render(plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r")
+    page = render(
+        plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
+    )
     report = json.loads((tmp_path / "r" / "report.json").read_text())
-    assert len(report["reliance"]) == 12 and report["reliance"][0]["units"] == [{"unit": 0, "frequency": 1.0}]
+    assert len(report["reliance"]) == 12 and report["reliance"][0]["units"] == [
+        {"unit": 0, "frequency": 1.0}
+    ]
     for text in (page.read_text(), (tmp_path / "r" / "report.md").read_text()):
-        assert "What the objective rests on" in text and "Chosen for the objective of simclr" in text
+        assert (
+            "What the objective rests on" in text and "Chosen for the objective of simclr" in text
+        )
         assert "Messenger units" not in text
         models = 2 * plan.study.folds.count
         assert f"0.22 (0.22; {models // 2}/{models})" in text
-        assert "or they do and the model ignores it" in text and "for a refitted and for a fixed ridge decoder" in text
+        assert (
+            "or they do and the model ignores it" in text
+            and "for a refitted and for a fixed ridge decoder" in text
+        )
         assert "Bands rest on 10 different random sets or more." in text
     table = pd.read_csv(tmp_path / "r" / "reliance.csv")
-    assert len(table) == 12 and {"objective_chosen", "refit_beyond", "fixed_high", "overlap_chance"} <= set(table.columns)
+    assert len(table) == 12 and {
+        "objective_chosen",
+        "refit_beyond",
+        "fixed_high",
+        "overlap_chance",
+    } <= set(table.columns)
 
 
 def test_two_random_sets_overlap_as_counting_says():
@@ -145,9 +178,9 @@ def test_what_cannot_be_attacked_is_refused(asked, said):
 def test_one_of_each_kind_on_single_bins_of_one_session():
     messengers = {"kind": "messengers", "budgets": [1]}
     plan = make_plan(2, measurements=[messengers, *ASKED["measurements"]])
-    assert {run.method.kind for run in plan.baselines} >= {"messengers"} and {run.method.kind for run in plan.examined} >= {
-        "reliance"
-    }
+    assert {run.method.kind for run in plan.baselines} >= {"messengers"} and {
+        run.method.kind for run in plan.examined
+    } >= {"reliance"}
     with pytest.raises(ValidationError, match="stands twice"):
         make_plan(2, measurements=2 * ASKED["measurements"])
     with pytest.raises(ValidationError, match="reliance reads windows of one bin"):

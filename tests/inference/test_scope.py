@@ -50,7 +50,10 @@ def test_words_about_units_stand_in_the_finding_of_the_code_alone(verdict):
     """What training shows never says few, many, spread, distributed or redundant; nothing says that anything is recovered."""
     found = with_verdict(verdict)
     said = f"{found.sentence} {found.supports} {found.learning.sentence}"
-    assert not any(word in said for word in ("spread", "distributed", "redundant", "many units", "few of", "recover"))
+    assert not any(
+        word in said
+        for word in ("spread", "distributed", "redundant", "many units", "few of", "recover")
+    )
     assert "recover" not in found.code.sentence
 
 
@@ -61,7 +64,8 @@ def test_the_finding_of_the_code_says_its_numbers_first():
     )
     assert "like about 11 [11, 11] equal carriers" in code.sentence
     assert re.search(
-        r"a decoder refitted on what survives loses 0.\d\d \[0.\d\d, 0.\d\d\] of the range of linear decoders", code.sentence
+        r"a decoder refitted on what survives loses 0.\d\d \[0.\d\d, 0.\d\d\] of the range of linear decoders",
+        code.sentence,
     )
     assert "An independent code of the same R2 would lose" in code.sentence
 
@@ -85,18 +89,31 @@ def test_linear_decoders_are_named_where_they_reach_less_than_others():
 
 
 def test_a_method_without_a_licence_claims_nothing_about_learning_in_either_direction():
-    found = judged(make_plan(method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}), C_code=0.02)
+    found = judged(
+        make_plan(method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}),
+        C_code=0.02,
+    )
     assert found.verdict == "uncalibrated method"
     assert "how often this method's verdicts are wrong is not known" in found.cannot_support
-    assert "Nothing is claimed about learning" in found.learning.sentence and found.no_ssl.verdict == "information kept"
+    assert (
+        "Nothing is claimed about learning" in found.learning.sentence
+        and found.no_ssl.verdict == "information kept"
+    )
 
 
 @pytest.mark.parametrize("verdict", ["invariant", "tolerated", "sensitive"])
-def test_a_verdict_on_dropout_is_about_the_recorded_sample_this_label_this_decoder_and_these_recipes(verdict):
+def test_a_verdict_on_dropout_is_about_the_recorded_sample_this_label_this_decoder_and_these_recipes(
+    verdict,
+):
     found = with_verdict(verdict)
     assert "for “label” in the recorded sample, with a ridge decoder" in found.supports
     assert "under the recipes declared, longer, wider, other" in found.supports
-    for limit in ("unrecorded units", "nothing was perturbed", "noise of the same variance", "other classes of decoders"):
+    for limit in (
+        "unrecorded units",
+        "nothing was perturbed",
+        "noise of the same variance",
+        "other classes of decoders",
+    ):
         assert limit in found.cannot_support
 
 
@@ -106,10 +123,14 @@ def test_a_verdict_on_dropout_is_about_the_recorded_sample_this_label_this_decod
 def test_a_verdict_on_jitter_holds_under_these_recipes_and_is_no_time_constant(values, verdict):
     found = judged(make_plan(**JITTER), tau=0.8, **values)
     assert found.verdict == verdict
-    assert verdict == "inconclusive" or "under the recipes declared, longer, wider" in found.supports
+    assert (
+        verdict == "inconclusive" or "under the recipes declared, longer, wider" in found.supports
+    )
     assert "the test-lag curve: tau = 0.8" in found.supports
     assert "information is lost" not in found.cannot_support
-    assert ("the target itself changes over the window" in found.cannot_support) == (verdict == "tolerated")
+    assert ("the target itself changes over the window" in found.cannot_support) == (
+        verdict == "tolerated"
+    )
     assert "he circuit's time constant" in found.cannot_support and "kappa" in found.cannot_support
 
 
@@ -117,33 +138,56 @@ def test_a_target_that_does_not_move_supports_nothing_about_the_axis():
     plan = make_plan(**JITTER)
     results = planted(plan, rho=1.0)
     found = infer(plan, results, pointless(plan, results)).hypotheses[0]
-    assert found.verdict.startswith("untestable") and "nothing about time_jitter.window_s" in found.supports
+    assert (
+        found.verdict.startswith("untestable")
+        and "nothing about time_jitter.window_s" in found.supports
+    )
 
 
 def test_a_dose_is_said_in_plain_words():
     assert "with 40 % of the units dropped" in with_verdict("invariant").sentence
-    assert "with windows up to 0.2 s apart made alike" in judged(make_plan(**JITTER), third=0.0).sentence
+    assert (
+        "with windows up to 0.2 s apart made alike"
+        in judged(make_plan(**JITTER), third=0.0).sentence
+    )
 
 
 def test_a_failed_gate_is_named_with_what_it_found():
-    assert "there is no verdict, since a gate failed: retention (dose 0 keeps" in with_verdict("invalid: retention").sentence
+    assert (
+        "there is no verdict, since a gate failed: retention (dose 0 keeps"
+        in with_verdict("invalid: retention").sentence
+    )
     assert "since gates failed: retention (" in judged(C_code=0.02, kept=0.3, aa=0.2).sentence
 
 
 def test_each_scope_says_where_it_holds_and_where_not():
     one = with_verdict("invariant")
-    assert "sessions like these, of one subject" in one.supports and "other subjects" in one.cannot_support
+    assert (
+        "sessions like these, of one subject" in one.supports
+        and "other subjects" in one.cannot_support
+    )
     few = judged(make_plan(sessions=3), C_code=0.02)
-    assert few.supports.startswith("For these recordings") and "other sessions or subjects" in few.cannot_support
+    assert (
+        few.supports.startswith("For these recordings")
+        and "other sessions or subjects" in few.cannot_support
+    )
     plan = make_plan()
-    several = replace(plan, sessions=tuple(replace(s, subject=f"animal {i}") for i, s in enumerate(plan.sessions)))
+    several = replace(
+        plan, sessions=tuple(replace(s, subject=f"animal {i}") for i, s in enumerate(plan.sessions))
+    )
     many = judged(several, C_code=0.02)
-    assert many.supports.startswith("For subjects like these") and "other subjects" not in many.cannot_support
+    assert (
+        many.supports.startswith("For subjects like these")
+        and "other subjects" not in many.cannot_support
+    )
 
 
 EXPLORATORY = {
     "it was not registered": (Standing(None), {}),
-    "it departs from its registration": (Standing("0" * 64, (("H1", "its margin was changed"),)), {}),
+    "it departs from its registration": (
+        Standing("0" * 64, (("H1", "its margin was changed"),)),
+        {},
+    ),
     "a quick study leaves out checks": (REGISTERED, {"quick": True}),
     "it was declared exploratory": (
         REGISTERED,
@@ -156,7 +200,10 @@ EXPLORATORY = {
 def test_an_exploratory_claim_says_why_it_confirms_nothing(why):
     standing, changes = EXPLORATORY[why]
     found = judged(make_plan(**changes), standing=standing, C_code=0.02)
-    assert found.status == "exploratory" and f"a confirmed claim, only one to test on new data: {why}" in found.cannot_support
+    assert (
+        found.status == "exploratory"
+        and f"a confirmed claim, only one to test on new data: {why}" in found.cannot_support
+    )
 
 
 def test_a_registered_claim_has_no_such_limit_and_help_is_named_as_no_invariance():

@@ -13,7 +13,14 @@ from statsmodels.stats.anova import anova_lm
 from invariance_probe.errors import InferenceError
 from invariance_probe.inference.power.pilot import components, nonnegative, pilot_spreads
 from invariance_probe.inference.power.simulated import Design, simulate, streams
-from invariance_probe.inference.power.spreads import CORRELATION, LEVELS, Spread, read_numbers, stated_spread, with_recipes
+from invariance_probe.inference.power.spreads import (
+    CORRELATION,
+    LEVELS,
+    Spread,
+    read_numbers,
+    stated_spread,
+    with_recipes,
+)
 
 from .builder import JITTER, make_plan, planted
 
@@ -26,7 +33,9 @@ def test_stated_spreads_have_their_sd_and_obey_delta_is_d_plus_h():
         and spread.sd("seed", "noise") == pytest.approx(0.05)
         and spread.sd("session", "noise") == 0
     )
-    drawn = simulate(spread, {"D": 0.2, "delta": 0.2}, Design(("a",) * 3, 2, 8), 500, streams(1, "test"))
+    drawn = simulate(
+        spread, {"D": 0.2, "delta": 0.2}, Design(("a",) * 3, 2, 8), 500, streams(1, "test")
+    )
     of = {name: i for i, name in enumerate(spread.names)}
     for means in (drawn.mean, drawn.by_seed, drawn.by_block):
         assert np.allclose(means[..., of["delta"]], means[..., of["D"]] + means[..., of["H"]])
@@ -36,14 +45,24 @@ def test_stated_spreads_have_their_sd_and_obey_delta_is_d_plus_h():
 
 def cells_with_truth(gen, sessions, seeds, blocks, subjects):
     """Two correlated estimands of known components."""
-    root = {level: gen.standard_normal((2, 2)) * size for level, size in zip(LEVELS, (0.6, 0.8, 1.0, 1.2, 1.5), strict=True)}
+    root = {
+        level: gen.standard_normal((2, 2)) * size
+        for level, size in zip(LEVELS, (0.6, 0.8, 1.0, 1.2, 1.5), strict=True)
+    }
 
     def draw(level, *shape):
         return gen.standard_normal((*shape, 2)) @ root[level].T
 
     each = sessions // subjects
-    values = np.repeat(draw("subject", subjects), each, axis=0)[:, None, None] + draw("session", sessions)[:, None, None]
-    values = values + draw("seed", sessions, seeds)[:, :, None] + draw("block", sessions, blocks)[:, None]
+    values = (
+        np.repeat(draw("subject", subjects), each, axis=0)[:, None, None]
+        + draw("session", sessions)[:, None, None]
+    )
+    values = (
+        values
+        + draw("seed", sessions, seeds)[:, :, None]
+        + draw("block", sessions, blocks)[:, None]
+    )
     return (
         values + draw("rest", sessions, seeds, blocks),
         {level: r @ r.T for level, r in root.items()},
@@ -62,7 +81,9 @@ def test_variance_components_are_recovered():
 def test_variance_components_are_those_of_an_analysis_of_variance():
     values, _, _ = cells_with_truth(np.random.default_rng(5), 5, 3, 8, 1)
     s, k, b = np.indices(values.shape[:3])
-    table = pd.DataFrame({"s": s.ravel(), "k": k.ravel(), "b": b.ravel(), "y": values[..., 0].ravel()})
+    table = pd.DataFrame(
+        {"s": s.ravel(), "k": k.ravel(), "b": b.ravel(), "y": values[..., 0].ravel()}
+    )
     ms = anova_lm(ols("y ~ C(s) + C(s):C(k) + C(s):C(b)", table).fit())
     ms = (ms["sum_sq"] / ms["df"]).to_dict()
     found, _ = components(values, ["a"] * 5)
@@ -82,7 +103,9 @@ def test_what_a_pilot_cannot_tell_apart_is_said():
     values, _, _ = cells_with_truth(gen, 4, 1, 8, 1)
     found, said = components(values, ["a", "b", "c", "d"])
     assert not found["seed"].any() and not found["subject"].any() and len(said) == 2
-    assert found["session"] + found["block"] / 8 == pytest.approx(np.cov(values.mean(axis=(1, 2)), rowvar=False))
+    assert found["session"] + found["block"] / 8 == pytest.approx(
+        np.cov(values.mean(axis=(1, 2)), rowvar=False)
+    )
 
 
 def test_negative_parts_are_set_to_nothing_and_relations_between_estimands_stay():
@@ -105,8 +128,20 @@ def test_a_pilots_means_and_spreads_are_in_units_of_its_range():
     plan = make_plan(40, training={"steps": 400, "batch_size": 64, "seeds": 4})
     found = pilots(plan, delta=0.3, H=0.1, C_code=0.5, spread=0.05, R=0.4)
     means = dict(zip(found.names, found.mean, strict=True))
-    own = {"C_code": 0.5, "D": 0.2, "H": 0.1, "delta": 0.3, "noise": 0.0, "range": 1.0, "R_code": 1.0}
-    of_panel = {f"{name} [{recipe}]": own[name] for recipe in ("longer", "wider", "other") for name in ("D", "H", "delta")}
+    own = {
+        "C_code": 0.5,
+        "D": 0.2,
+        "H": 0.1,
+        "delta": 0.3,
+        "noise": 0.0,
+        "range": 1.0,
+        "R_code": 1.0,
+    }
+    of_panel = {
+        f"{name} [{recipe}]": own[name]
+        for recipe in ("longer", "wider", "other")
+        for name in ("D", "H", "delta")
+    }
     assert means == pytest.approx(own | of_panel, abs=0.015)
     # every run's loss has a spread of its own, shared by the blocks of its fold: two folds of four blocks
     within = found.within(4, 8)
@@ -115,13 +150,16 @@ def test_a_pilots_means_and_spreads_are_in_units_of_its_range():
         math.sqrt(2) * 0.05 / math.sqrt(4 * 2), rel=0.25
     )
     assert found.pilot == (40, 4, 8) and any("not a pilot" in note for note in found.notes)
-    assert any("estimated below 0" in note for note in found.notes)  # nothing varies over sessions here
+    assert any(
+        "estimated below 0" in note for note in found.notes
+    )  # nothing varies over sessions here
 
 
 def test_sessions_marked_pilot_are_used_alone_and_undecodable_ones_left_out():
     plan = make_plan(6)
     marked = tuple(
-        replace(session, source=session.source.model_copy(update={"pilot": i < 3})) for i, session in enumerate(plan.sessions)
+        replace(session, source=session.source.model_copy(update={"pilot": i < 3}))
+        for i, session in enumerate(plan.sessions)
     )
     found = pilots(replace(plan, sessions=marked))
     assert found.pilot[0] == 3 and not any("not a pilot" in note for note in found.notes)
@@ -131,14 +169,21 @@ def test_sessions_marked_pilot_are_used_alone_and_undecodable_ones_left_out():
 
 def test_a_pilot_that_cannot_tell_is_refused():
     one, plan = make_plan(1), make_plan(4)
-    with pytest.raises(InferenceError, match=r"1 usable sessions; the spread over sessions needs at least 2.*--sd"):
+    with pytest.raises(
+        InferenceError, match=r"1 usable sessions; the spread over sessions needs at least 2.*--sd"
+    ):
         pilots(one)
     with pytest.raises(InferenceError, match="runs are missing or failed"):
         pilots(plan, results={k: r for i, (k, r) in enumerate(planted(plan).items()) if i % 7})
     other = make_plan(
-        4, axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2]}], hypotheses=[{**tiny_study()["hypotheses"][0], "dose": 0.2}]
+        4,
+        axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2]}],
+        hypotheses=[{**tiny_study()["hypotheses"][0], "dose": 0.2}],
     )
-    with pytest.raises(InferenceError, match=r"did not measure unit_dropout.rate = 0.2; it has unit_dropout.rate at 0, 0.4"):
+    with pytest.raises(
+        InferenceError,
+        match=r"did not measure unit_dropout.rate = 0.2; it has unit_dropout.rate at 0, 0.4",
+    ):
         pilots(plan, planned=other)
 
 
@@ -146,7 +191,9 @@ def test_a_jitters_pilot_has_the_third_of_the_data():
     plan = make_plan(5, **JITTER)
     found = pilot_spreads(plan, planted(plan, delta=0.2, third=0.3), plan)["J"]
     own = {"delta": 0.2, "delta(n/3)": 0.3}
-    of_panel = {f"{name} [{recipe}]": own[name] for recipe in ("longer", "wider") for name in own}  # one method for a jitter
+    of_panel = {
+        f"{name} [{recipe}]": own[name] for recipe in ("longer", "wider") for name in own
+    }  # one method for a jitter
     assert dict(zip(found.names, found.mean, strict=True)) == pytest.approx(
         {**own, "noise": 0.0, "range": 1.0, **of_panel}, abs=0.02
     )
@@ -156,7 +203,9 @@ def test_recipes_that_no_pilot_trained_vary_as_the_declared_one_and_correlate_as
     gen = np.random.default_rng(4)
     names = ("C_code", "D", "H", "delta", "noise", "range", "R_code")
     roots = {level: gen.standard_normal((7, 7)) for level in LEVELS}
-    own = Spread(names, np.arange(7.0), {level: root @ root.T for level, root in roots.items()}, "test")
+    own = Spread(
+        names, np.arange(7.0), {level: root @ root.T for level, root in roots.items()}, "test"
+    )
     found = with_recipes(own, ["longer", "wider"], jitter=False)
     longer, wider = (found.names.index(f"D [{recipe}]") for recipe in ("longer", "wider"))
     for level, r in zip(LEVELS, (CORRELATION, CORRELATION, 0, CORRELATION, 0), strict=True):
@@ -166,17 +215,30 @@ def test_recipes_that_no_pilot_trained_vary_as_the_declared_one_and_correlate_as
         assert matrix[1, longer] == pytest.approx(r * variance) == matrix[wider, longer]
         assert matrix[0, longer] == pytest.approx(r * own.covariance[level][0, 1])
         assert np.linalg.eigvalsh(matrix)[0] > -1e-9  # a possible covariance
-    assert found.mean[longer] == 1 and found.assumed == ("longer", "wider") and "correlate with it by 0.5" in found.notes[-1]
+    assert (
+        found.mean[longer] == 1
+        and found.assumed == ("longer", "wider")
+        and "correlate with it by 0.5" in found.notes[-1]
+    )
 
 
 def test_what_a_pilot_trained_of_the_panel_is_read_and_only_the_rest_is_assumed():
     plan, without = make_plan(6), make_plan(6, quick=True)
-    other = {"name": "other", "method": {"kind": "moco", "encoder": {"kind": "mlp", "widths": [16, 8]}}}
-    own = {"recipes": [{"name": "longer", "training": {"steps": 900}}, other], "because": "these and no others here"}
+    other = {
+        "name": "other",
+        "method": {"kind": "moco", "encoder": {"kind": "mlp", "widths": [16, 8]}},
+    }
+    own = {
+        "recipes": [{"name": "longer", "training": {"steps": 900}}, other],
+        "because": "these and no others here",
+    }
     part = make_plan(6, panel=own)
     assert pilots(plan, spread=0.03).assumed == ()
     assert pilots(without, planned=plan).assumed == ("longer", "wider", "other")
-    assert pilots(part, planned=plan).assumed == ("longer", "wider")  # its longer recipe makes other steps
+    assert pilots(part, planned=plan).assumed == (
+        "longer",
+        "wider",
+    )  # its longer recipe makes other steps
 
 
 def test_what_has_no_blocks_is_laid_to_the_blocks_so_that_claims_about_recordings_are_not_overstated():

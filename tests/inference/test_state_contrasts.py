@@ -7,7 +7,11 @@ from pydantic import ValidationError
 from invariance_probe.inference import infer
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.findings import Standing
-from invariance_probe.inference.hypotheses.contrast.judging import AGAINST, contrast_claims, decide_contrast
+from invariance_probe.inference.hypotheses.contrast.judging import (
+    AGAINST,
+    contrast_claims,
+    decide_contrast,
+)
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
@@ -15,7 +19,13 @@ from invariance_probe.study.hypotheses import CONTROLS
 
 from .builder import make_plan, planted
 
-CONTRAST = {"kind": "contrast", "id": "S", "claim": "sleep replays", "axis": "state.share", "dose": 0.5}
+CONTRAST = {
+    "kind": "contrast",
+    "id": "S",
+    "claim": "sleep replays",
+    "axis": "state.share",
+    "dose": 0.5,
+}
 STATES = {
     "target": {"name": "label"},
     "window": {"within": {"array": "state", "values": [0]}},
@@ -30,13 +40,19 @@ FOUR = CONTROLS["state.share"]
 
 def judged(arms=HELPS, plan=None, **values):
     plan = plan or make_plan(**STATES)
-    return plan, infer(plan, planted(plan, arms={**HELPS, **arms}, **values), {}, Standing("0" * 64))
+    return plan, infer(
+        plan, planted(plan, arms={**HELPS, **arms}, **values), {}, Standing("0" * 64)
+    )
 
 
 def test_four_beaten_controls_are_beneficial_experimental_and_exploratory_although_registered():
     _, found = judged()
     (finding,) = found.hypotheses
-    assert (finding.verdict, finding.status, finding.outcome) == ("experimental: beneficial", "exploratory", "supported")
+    assert (finding.verdict, finding.status, finding.outcome) == (
+        "experimental: beneficial",
+        "exploratory",
+        "supported",
+    )
     assert {claim.name for claim in finding.claims} == {
         "M_loc > m",
         "M_other > m",
@@ -44,9 +60,17 @@ def test_four_beaten_controls_are_beneficial_experimental_and_exploratory_althou
         "M_permuted > m",
         "M_loc < -m",
     }
-    assert {e.name for e in finding.estimands} == {"M_loc", "M_other", "M_shuffled", "M_permuted", "A/A"}
+    assert {e.name for e in finding.estimands} == {
+        "M_loc",
+        "M_other",
+        "M_shuffled",
+        "M_permuted",
+        "A/A",
+    }
     by_name = {e.name: e.estimate for e in finding.estimands if e.dose == 0.5}
-    assert by_name["M_other"] == pytest.approx(0.22, abs=0.03) and by_name["M_permuted"] == pytest.approx(0.25, abs=0.03)
+    assert by_name["M_other"] == pytest.approx(0.22, abs=0.03) and by_name[
+        "M_permuted"
+    ] == pytest.approx(0.25, abs=0.03)
     assert "experimental" in finding.cannot_support
 
 
@@ -54,7 +78,10 @@ def test_four_beaten_controls_are_beneficial_experimental_and_exploratory_althou
 def test_one_control_that_is_not_beaten_leaves_no_benefit(control):
     arms = {"mined": 0.0} if control == "local" else {control: -0.2}
     _, found = judged(arms)
-    assert found.hypotheses[0].verdict == "experimental: not shown" and found.hypotheses[0].outcome == "open"
+    assert (
+        found.hypotheses[0].verdict == "experimental: not shown"
+        and found.hypotheses[0].outcome == "open"
+    )
     assert "no benefit of sleep is shown" in found.hypotheses[0].sentence
 
 
@@ -62,7 +89,13 @@ def test_the_report_shows_every_control_and_says_experimental(tmp_path):
     plan = make_plan(**STATES)
     results = planted(plan, arms=HELPS)
     provenance = {"versions": {"invariance-probe": "0.1.0"}, "seconds": 1.0, "failures": []}
-    page = render(plan, infer(plan, results, {}, Standing("0" * 64)), tidy(plan.runs, results), provenance, tmp_path / "report")
+    page = render(
+        plan,
+        infer(plan, results, {}, Standing("0" * 64)),
+        tidy(plan.runs, results),
+        provenance,
+        tmp_path / "report",
+    )
     text = page.read_text()
     assert "experimental: beneficial" in text and "M_permuted" in text and "M_shift" not in text
     assert "components were fitted on one half" in text

@@ -98,7 +98,9 @@ def test_a_later_look_can_settle_what_an_earlier_one_could_not():
         if run.arm == "independent" and run.seed == 1:
             moved = results[run.key()]
             up = 0.05 * (1 + int(run.session.partition("+")[0][1:]))
-            results[run.key()] = replace(moved, block_losses=tuple(loss + up for loss in moved.block_losses))
+            results[run.key()] = replace(
+                moved, block_losses=tuple(loss + up for loss in moved.block_losses)
+            )
     assert infer(plan, results, {}).hypotheses[0].look.seeds in (3, 5)
     assert infer(plan, planted(plan, C_code=0.4), {}).hypotheses[0].look.seeds == 2
 
@@ -106,10 +108,14 @@ def test_a_later_look_can_settle_what_an_earlier_one_could_not():
 def test_runs_of_a_stopped_hypothesis_that_another_needs_are_still_run():
     plan = adaptive(**TWO, quick=True)
     clear, open_ = planted(plan, C_code=0.4), planted(plan, C_code=0.4, delta=0.1)
-    results = {run.key(): (open_ if run.axis == NOISE["path"] else clear)[run.key()] for run in plan.runs}
+    results = {
+        run.key(): (open_ if run.axis == NOISE["path"] else clear)[run.key()] for run in plan.runs
+    }
     reasons = beyond(plan, results)
     gone = [run for run in (*plan.grid, *plan.examined) if run.key() in reasons]
-    assert {run.axis for run in gone} == {"unit_dropout.rate"} and {plan.turn(run) for run in gone} == {2, 3, 4}
+    assert {run.axis for run in gone} == {"unit_dropout.rate"} and {
+        plan.turn(run) for run in gone
+    } == {2, 3, 4}
     kept = {key: result for key, result in results.items() if key not in reasons}
     first, second = infer(plan, kept, reasons).hypotheses
     assert (first.look.seeds, second.look.seeds) == (2, 5)
@@ -121,9 +127,13 @@ def test_one_of_several_hypotheses_stops_only_where_any_correction_would_leave_i
     plan = adaptive(4, **TWO, quick=True)
     looked = []
     for spread, seed in ((0.02, 0), (0.04, 0), (0.04, 1), (0.06, 0)):
-        for hypothesis in infer(plan, planted(plan, C_code=0.4, spread=spread, seed=seed), {}).hypotheses:
+        for hypothesis in infer(
+            plan, planted(plan, C_code=0.4, spread=spread, seed=seed), {}
+        ).hypotheses:
             looked.append(hypothesis.look.seeds)
-            assert hypothesis.look.settled == (hypothesis.outcome != "open" and 2 * (hypothesis.p_value or 1) <= 0.05)
+            assert hypothesis.look.settled == (
+                hypothesis.outcome != "open" and 2 * (hypothesis.p_value or 1) <= 0.05
+            )
     assert len(set(looked)) > 1
 
 
@@ -142,16 +152,27 @@ def test_what_cannot_be_tested_needs_no_second_look():
 
 def test_intervals_of_a_stopped_study_agree_with_its_claims():
     for delta in (0.0, 0.04, 0.3):
-        found = infer(adaptive(), planted(adaptive(), C_code=0.4, delta=delta, spread=0.03), {}).hypotheses[0]
+        found = infer(
+            adaptive(), planted(adaptive(), C_code=0.4, delta=delta, spread=0.03), {}
+        ).hypotheses[0]
         claims = {claim.name: claim.shown for claim in found.claims}
         for e in (e for e in found.estimands if e.name in ("D", "H", "delta", "C_code")):
-            assert claims[f"{e.name} <= m"] == (e.ci_high < 0.1) and claims[f"{e.name} > m"] == (e.ci_low > 0.1)
+            assert claims[f"{e.name} <= m"] == (e.ci_high < 0.1) and claims[f"{e.name} > m"] == (
+                e.ci_low > 0.1
+            )
 
 
 PANEL = {
     "recipes": [
         {"name": "longer", "training": {"steps": 900}},
-        {"name": "other", "method": {"kind": "moco", "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]}},
+        {
+            "name": "other",
+            "method": {
+                "kind": "moco",
+                "encoder": {"kind": "mlp", "widths": [16, 8]},
+                "projector": [8, 8],
+            },
+        },
     ],
     "because": "two recipes are enough to see a panel at work",
 }
@@ -163,7 +184,15 @@ def test_one_study_at_a_time_gets_what_the_calibration_counts(recipes):
     hypotheses = [{**TWO["hypotheses"][0], "predicts": "invariant"}]
     panel = {"panel": PANEL} if len(recipes) > 1 else {"quick": True}
     plan = adaptive(6, hypotheses=hypotheses, plants=False, **panel)
-    losses = simulate(World(0.04, 0.05), {"C_code": 0.3, "D": 0.03, "H": -0.03}, 6, 5, 12, np.random.default_rng(0), recipes)
+    losses = simulate(
+        World(0.04, 0.05),
+        {"C_code": 0.3, "D": 0.03, "H": -0.03},
+        6,
+        5,
+        12,
+        np.random.default_rng(0),
+        recipes,
+    )
     counted = judge(losses, looks_of(plan.study.training))
     assert len(set(counted.seeds)) > 1 and len(set(counted.verdicts)) > 1
     for study in range(12):
@@ -188,7 +217,11 @@ def from_losses(plan, losses, study):
             arm = run.arm if run.axis else ("again" if run.seed >= 5 else "clean")
             recipe = run.setting.removeprefix("recipe: ") or "declared"
             values = losses.get(marked(arm, recipe))
-            found = 0.1 + values[study, session, turn, list(blocks)] if values is not None else np.full(4, 0.1)
+            found = (
+                0.1 + values[study, session, turn, list(blocks)]
+                if values is not None
+                else np.full(4, 0.1)
+            )
         else:
             found = np.full(4, 0.0 if kind == "raw" else 0.2)
         results[run.key()] = RunResult(
@@ -198,7 +231,9 @@ def from_losses(plan, losses, study):
     return results
 
 
-def test_a_store_with_the_first_look_is_a_finished_study_and_more_runs_do_not_change_its_report(tmp_path):
+def test_a_store_with_the_first_look_is_a_finished_study_and_more_runs_do_not_change_its_report(
+    tmp_path,
+):
     plan = adaptive(4, quick=True, training={**LOOKS, "seeds": 3, "adaptive": {"looks": [2, 3]}})
     path = tmp_path / "study.yaml"
     path.write_text(json.dumps(plan.study.model_dump(mode="json")))
@@ -210,16 +245,27 @@ def test_a_store_with_the_first_look_is_a_finished_study_and_more_runs_do_not_ch
         store.commit_result(runs[key], results[key])
     stages = []
     outcome = run_study(file, store.root, tmp_path / "first", 1, "cpu", stages.append)
-    assert outcome.trained == 0 and outcome.findings.runs.missing == 0 and outcome.findings.hypotheses[0].look.seeds == 2
+    assert (
+        outcome.trained == 0
+        and outcome.findings.runs.missing == 0
+        and outcome.findings.hypotheses[0].look.seeds == 2
+    )
     assert [(event["stage"], event["runs"]) for event in stages if event["event"] == "stage"] == [
         (stage, 0) for stage in ("baselines", "grid", "grid after 2 seeds", "examined")
     ]
     for key in runs:
         store.commit_result(runs[key], results[key])
     again = report_study(file, store.root, tmp_path / "second")
-    pages = [json.loads((folder / "report.json").read_text()) for folder in (outcome.report.parent, again.report.parent)]
-    assert [page.pop("provenance") is not None for page in pages] == [True, True] and pages[0] == pages[1]
-    assert (tmp_path / "first" / "results.csv").read_bytes() == (tmp_path / "second" / "results.csv").read_bytes()
+    pages = [
+        json.loads((folder / "report.json").read_text())
+        for folder in (outcome.report.parent, again.report.parent)
+    ]
+    assert [page.pop("provenance") is not None for page in pages] == [True, True] and pages[
+        0
+    ] == pages[1]
+    assert (tmp_path / "first" / "results.csv").read_bytes() == (
+        tmp_path / "second" / "results.csv"
+    ).read_bytes()
 
 
 @pytest.mark.parametrize(("changes", "said"), [
@@ -246,16 +292,26 @@ def test_looks_are_registered_and_change_no_run():
     frozen = new_registration(plan, {})
     assert deviations(frozen, plan) == ()
     assert any("training.adaptive" in text for _, text in deviations(frozen, without))
-    other = Study.model_validate({**plan.study.model_dump(mode="json"), "training": {**LOOKS, "adaptive": {"looks": [2, 5]}}})
-    assert any("training.adaptive.looks" in text for _, text in deviations(frozen, replace(plan, study=other)))
+    other = Study.model_validate(
+        {**plan.study.model_dump(mode="json"), "training": {**LOOKS, "adaptive": {"looks": [2, 5]}}}
+    )
+    assert any(
+        "training.adaptive.looks" in text
+        for _, text in deviations(frozen, replace(plan, study=other))
+    )
 
 
 def test_a_pilot_with_adaptive_seeds_is_read_at_its_first_look_and_power_at_the_last():
     plan = adaptive(6, quick=True)
     results = planted(plan, C_code=0.4, spread=0.05)
-    whole, first = (pilot_spreads(plan, found, plan)["H1"] for found in (results, up_to(plan, results, 2)))
+    whole, first = (
+        pilot_spreads(plan, found, plan)["H1"] for found in (results, up_to(plan, results, 2))
+    )
     assert first.pilot == (6, 2, 8) == whole.pilot
-    assert all(np.array_equal(first.covariance[level], whole.covariance[level]) for level in first.covariance)
+    assert all(
+        np.array_equal(first.covariance[level], whole.covariance[level])
+        for level in first.covariance
+    )
     (found,) = study_power(plan, stated_spreads(plan, {"session": 0.08}))
     (last,) = [variation for variation in found.variations if "last look" in variation.when]
     assert found.planned.power - 0.05 < last.power.power < found.planned.power

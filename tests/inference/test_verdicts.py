@@ -9,7 +9,13 @@ from conftest import tiny_study
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.infer import holm_levels
-from invariance_probe.inference.rules.verdicts import carriers_p, decide, learning_p, outcome, word_p
+from invariance_probe.inference.rules.verdicts import (
+    carriers_p,
+    decide,
+    learning_p,
+    outcome,
+    word_p,
+)
 
 from .builder import JITTER, REGISTERED, ROWS, judged, make_plan, planted
 
@@ -24,20 +30,33 @@ def test_each_row_of_the_table(verdict):
 def test_a_one_neuron_code_that_paired_draws_help_is_sensitive_and_flagged():
     found = judged(C_code=0.7, delta=0.2, H=-0.05, paired=-0.3, kept=0.7)
     assert found.verdict == "sensitive" and found.flags == ("regularised",)
-    assert (found.naive.says, found.naive.independent, found.naive.paired) == ("invariant", "not invariant", "invariant")
+    assert (found.naive.says, found.naive.independent, found.naive.paired) == (
+        "invariant",
+        "not invariant",
+        "invariant",
+    )
     assert found.outcome == "contradicted" and found.predicts == "tolerated"
 
 
 def test_regularisation_in_both_arms_alone_never_says_invariant_and_says_what_is_not_dearer():
     """Independent draws help, but shared ones help more: D is above the margin, and delta is not."""
     found = judged(C_code=0.7, delta=-0.05, H=-0.3, kept=0.6)
-    assert found.verdict == "sensitive" and "not shown to be dearer than no corruption at all" in found.sentence
+    assert (
+        found.verdict == "sensitive"
+        and "not shown to be dearer than no corruption at all" in found.sentence
+    )
     assert "not shown to be dearer" not in judged(**ROWS["sensitive"]).sentence
 
 
 def test_an_open_verdict_names_the_finding_that_is_open():
-    assert "it is not settled whether C_code exceeds the margin." in judged(C_code=0.1, spread=0.03).sentence
-    assert "whether training costs more than the margin under every recipe." in judged(**ROWS["inconclusive"]).sentence
+    assert (
+        "it is not settled whether C_code exceeds the margin."
+        in judged(C_code=0.1, spread=0.03).sentence
+    )
+    assert (
+        "whether training costs more than the margin under every recipe."
+        in judged(**ROWS["inconclusive"]).sentence
+    )
     both = judged(C_code=0.1, delta=0.1, spread=0.03).sentence
     assert "whether C_code exceeds the margin and whether training costs" in both
 
@@ -60,13 +79,17 @@ def test_words_about_units_and_about_training_do_not_move_each_other():
     """The same training with few and with many carriers: the verdict stays, and so does the word about units with other losses."""
     few, many = ({"carriers": (1, 3)}, {"carriers": (12, 26)})
     found = {name: judged(C_code=0.4, code=code) for name, code in (("few", few), ("spread", many))}
-    assert {name: f.code.carriers_word for name, f in found.items()} == {"few": "few", "spread": "spread"}
+    assert {name: f.code.carriers_word for name, f in found.items()} == {
+        "few": "few",
+        "spread": "spread",
+    }
     assert {f.verdict for f in found.values()} == {"tolerated"}
     assert judged(C_code=0.4, delta=0.3, code=few).code.carriers_word == "few"
 
 
 @pytest.mark.parametrize(
-    ("carriers", "word"), [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")]
+    ("carriers", "word"),
+    [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")],
 )
 def test_a_word_about_carriers_needs_bounds_clear_of_the_share(carriers, word):
     """Of 40 units: few below 40 / 4 / 1.1 = 9.1 carriers, spread where K_n is above 1.1 x 40 / 4 = 11."""
@@ -95,7 +118,9 @@ def test_a_prediction_about_units_is_judged_by_the_code_alone(predicts, carriers
     found = judged(plan, C_code=0.4, delta=0.3, code={"carriers": carriers})
     assert (found.verdict, found.outcome) == (verdict, outcome)
     assert not any(run.setting.startswith("recipe") for run in plan.grid)
-    failing = judged(plan, C_code=0.4, kept=0.2, code={"carriers": carriers})  # a failed gate of learning
+    failing = judged(
+        plan, C_code=0.4, kept=0.2, code={"carriers": carriers}
+    )  # a failed gate of learning
     assert (failing.verdict, failing.outcome) == (verdict, outcome)
 
 
@@ -104,7 +129,9 @@ def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe(
     results = planted(plan, C_code=0.4, recipes={"longer": {"independent": 0.3}})
     poor = planted(plan, C_code=0.4, kept=0.2, seed=1)
     wider = {run.key() for run in plan.grid if run.setting == "recipe: wider"}
-    found = infer(plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED).hypotheses[0]
+    found = infer(
+        plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED
+    ).hypotheses[0]
     assert found.verdict == "recipe-dependent" and "+0.30 (longer)" in found.sentence
 
 
@@ -132,7 +159,10 @@ def test_jitter_needs_both_amounts_of_data_under_every_recipe(values, verdict):
 
 
 def test_jitter_under_recipes_that_disagree_is_recipe_dependent():
-    assert judged(make_plan(**JITTER), recipes={"longer": {"independent": 0.3}}).verdict == "recipe-dependent"
+    assert (
+        judged(make_plan(**JITTER), recipes={"longer": {"independent": 0.3}}).verdict
+        == "recipe-dependent"
+    )
 
 
 def test_three_sessions_speak_for_themselves_only():
@@ -154,8 +184,16 @@ def test_the_supervised_ceiling_is_used_where_training_data_choose_it_and_moves_
 
 def test_holm_leaves_each_hypothesis_its_level_and_a_word_that_falls_is_named():
     """Two hypotheses, one clear and one with p between .025 and .05: alone it would stand."""
-    assert holm_levels([0.03, 0.001]) == [0.05, 0.025] and holm_levels([0.03, 0.04]) == [0.025, 0.025]
-    plan = make_plan(hypotheses=[BASE, {**BASE, "id": "H2", "margin": {**BASE["margin"], "fraction_of_range": 0.3}}])
+    assert holm_levels([0.03, 0.001]) == [0.05, 0.025] and holm_levels([0.03, 0.04]) == [
+        0.025,
+        0.025,
+    ]
+    plan = make_plan(
+        hypotheses=[
+            BASE,
+            {**BASE, "id": "H2", "margin": {**BASE["margin"], "fraction_of_range": 0.3}},
+        ]
+    )
     alone = make_plan()
     values = next(
         {"C_code": 0.4, "delta": delta / 1000, "spread": 0.05}
@@ -175,22 +213,34 @@ def test_holm_leaves_each_hypothesis_its_level_and_a_word_that_falls_is_named():
 
 def test_quick_studies_confirm_nothing_and_say_that_one_recipe_judged():
     found = judged(make_plan(quick=True), C_code=0.02)
-    assert found.status == "exploratory" and "judged under the declared recipe alone" in found.sentence
+    assert (
+        found.status == "exploratory" and "judged under the declared recipe alone" in found.sentence
+    )
     assert [recipe.name for recipe in found.learning.panel.recipes] == ["declared"]
 
 
 def test_findings_are_the_same_twice_and_are_plain_json():
     plan = make_plan()
     results = planted(plan, C_code=0.4)
-    first, second = (json.dumps(infer(plan, results, {}).to_json(), sort_keys=True) for _ in range(2))
+    first, second = (
+        json.dumps(infer(plan, results, {}).to_json(), sort_keys=True) for _ in range(2)
+    )
     assert first == second
 
 
 def test_only_registered_claims_are_confirmatory():
     assert judged(C_code=0.02).status == "confirmatory"
     assert judged(C_code=0.02, standing=Standing(None)).status == "exploratory"
-    assert judged(C_code=0.02, standing=Standing("0" * 64, (("H1", "its margin was changed"),))).status == "exploratory"
-    assert judged(C_code=0.02, standing=Standing("0" * 64, (("other", "its margin was changed"),))).status == "confirmatory"
+    assert (
+        judged(C_code=0.02, standing=Standing("0" * 64, (("H1", "its margin was changed"),))).status
+        == "exploratory"
+    )
+    assert (
+        judged(
+            C_code=0.02, standing=Standing("0" * 64, (("other", "its margin was changed"),))
+        ).status
+        == "confirmatory"
+    )
 
 
 def test_pilot_sessions_carry_no_confirmatory_claim():
@@ -210,7 +260,9 @@ def test_pilot_sessions_carry_no_confirmatory_claim():
 def test_what_was_not_calibrated_gets_estimates_of_learning_and_the_finding_of_the_code(changes):
     plan = make_plan(**changes)
     found = judged(plan, C_code=0.02)
-    assert found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
+    assert (
+        found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
+    )
     assert found.estimands and "has not passed the calibration" in found.sentence
     assert found.learning.finding == "undecided" and found.code.finding == "kept"
     assert not any(run.setting.startswith("recipe") for run in plan.grid)
@@ -221,8 +273,12 @@ def test_a_sweep_of_another_dose_shows_the_interaction_as_a_difference_of_differ
     results = planted(plan, C_code=0.4, delta=0.02)
     moved = planted(plan, C_code=0.4, delta=0.3, seed=1)
     swept = {run.key() for run in plan.grid if run.setting.startswith("time_jitter")}
-    assert {run.views.pairing.window_s for run in plan.grid if run.setting.startswith("time_jitter")} == {0.2}
-    found = infer(plan, {k: moved[k] if k in swept else r for k, r in results.items()}, {}).hypotheses[0]
+    assert {
+        run.views.pairing.window_s for run in plan.grid if run.setting.startswith("time_jitter")
+    } == {0.2}
+    found = infer(
+        plan, {k: moved[k] if k in swept else r for k, r in results.items()}, {}
+    ).hypotheses[0]
     by_name = {e.name: e for e in found.swept if e.setting == "time_jitter.window_s=0.2"}
     assert by_name["delta"].estimate == pytest.approx(0.3, abs=0.02)
     assert by_name["change of delta"].estimate == pytest.approx(0.28, abs=0.03)
@@ -236,8 +292,14 @@ def test_specificity_controls_stand_beside_a_verdict_and_move_none():
     results = planted(plan, C_code=0.4, delta=0.0)
     harmful = planted(plan, C_code=0.4, delta=0.5, seed=1)
     of_controls = {run.key() for run in plan.grid if run.axis in {c.axis for c in plan.controls}}
-    found = infer(plan, {k: harmful[k] if k in of_controls else r for k, r in results.items()}, {}, REGISTERED).hypotheses[0]
-    shown = {e.setting: e.estimate for e in found.swept if e.setting.startswith("control") and e.name == "delta"}
+    found = infer(
+        plan, {k: harmful[k] if k in of_controls else r for k, r in results.items()}, {}, REGISTERED
+    ).hypotheses[0]
+    shown = {
+        e.setting: e.estimate
+        for e in found.swept
+        if e.setting.startswith("control") and e.name == "delta"
+    }
     assert len(shown) == 3 and min(shown.values()) > 0.4
     assert found.verdict == "tolerated" and found.axis == "unit_dropout.rate"
 
@@ -251,7 +313,10 @@ def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
         hypotheses=[{**base, "id": path, "predicts": "invariant", "axis": path, "dose": dose} for path, dose in axes.items()],
     )  # fmt: skip
     found = infer(plan, planted(plan, C_code=0.4, delta=0.05), {}, REGISTERED)
-    shown = {h.id: {e.setting for e in h.swept if e.setting.startswith("control")} for h in found.hypotheses}
+    shown = {
+        h.id: {e.setting for e in h.swept if e.setting.startswith("control")}
+        for h in found.hypotheses
+    }
     assert shown["unit_cutout.fraction"] == {"control: unit_dropout.rate=0.3"}
     assert shown["pepper.rate"] == {"control: gaussian_noise.sigma=0.474"}
 
@@ -280,16 +345,36 @@ def test_the_rule_itself_joins_recipes_by_the_largest_p_value():
 
 def test_the_rule_itself_reads_words_from_both_findings():
     learning = {"free": 0.01, "costly": 0.9, "dearer": 0.8, "recipe-dependent": 1.0}
-    assert decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, learning, jitter=False)) == "tolerated"
-    assert decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, learning, jitter=False)) == "invariant"
-    assert decide(word_p({"C_code <= m": 0.5, "C_code > m": 0.5}, learning, jitter=False)) == "inconclusive"
-    costly = {"free": 0.9, "costly": 0.01, "dearer": 0.2, "recipe-dependent": 1.0}
-    assert decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, costly, jitter=False)) == "sensitive"
     assert (
-        decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, costly, jitter=False)) == "inconclusive"
+        decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, learning, jitter=False))
+        == "tolerated"
+    )
+    assert (
+        decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, learning, jitter=False))
+        == "invariant"
+    )
+    assert (
+        decide(word_p({"C_code <= m": 0.5, "C_code > m": 0.5}, learning, jitter=False))
+        == "inconclusive"
+    )
+    costly = {"free": 0.9, "costly": 0.01, "dearer": 0.2, "recipe-dependent": 1.0}
+    assert (
+        decide(word_p({"C_code <= m": 0.9, "C_code > m": 0.02}, costly, jitter=False))
+        == "sensitive"
+    )
+    assert (
+        decide(word_p({"C_code <= m": 0.02, "C_code > m": 0.9}, costly, jitter=False))
+        == "inconclusive"
     )  # not dearer than none
     assert decide(word_p({}, learning, jitter=True)) == "tolerated"
-    assert decide(carriers_p({"carriers below": 0.9, "carriers above": 0.01, "K_n below": 0.02, "K_n above": 0.9})) == "between"
+    assert (
+        decide(
+            carriers_p(
+                {"carriers below": 0.9, "carriers above": 0.01, "K_n below": 0.02, "K_n above": 0.9}
+            )
+        )
+        == "between"
+    )
 
 
 @pytest.mark.parametrize(("predicts", "word", "expected"), [

@@ -17,7 +17,9 @@ from invariance_probe.methods.simclr import nt_xent
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import UnitDropout
 
-pytestmark = pytest.mark.skipif(bool(build.why_unavailable()), reason=f"no native kernels here: {build.why_unavailable()}")
+pytestmark = pytest.mark.skipif(
+    bool(build.why_unavailable()), reason=f"no native kernels here: {build.why_unavailable()}"
+)
 CPU = torch.device("cpu")
 SHAPES = [(3, 64, 30, 16), (2, 50, 63, 50), (1, 7, 5, 3), (2, 128, 60, 80), (2, 65, 16, 130)]
 """Runs, rows, inputs and width: whole vectors of 8 and 16, parts of one, and odd numbers of rows and columns."""
@@ -38,9 +40,14 @@ def near(found, exact, tolerance):
 
 
 @pytest.mark.parametrize(("runs", "rows", "inputs", "width"), SHAPES)
-def test_linear_batch_norm_relu_and_its_gradients_are_torchs_in_double_precision(runs, rows, inputs, width):
+def test_linear_batch_norm_relu_and_its_gradients_are_torchs_in_double_precision(
+    runs, rows, inputs, width
+):
     x, weight = drawn(runs, rows, inputs), drawn(runs, inputs, width, scale=inputs**-0.5, seed=1)
-    scale, shift = 1 + drawn(runs, 1, width, scale=0.1, seed=2), drawn(runs, 1, width, scale=0.1, seed=3)
+    scale, shift = (
+        1 + drawn(runs, 1, width, scale=0.1, seed=2),
+        drawn(runs, 1, width, scale=0.1, seed=3),
+    )
     upstream = drawn(runs, rows, width, seed=4)
 
     def exact(x, weight, scale, shift):
@@ -49,7 +56,9 @@ def test_linear_batch_norm_relu_and_its_gradients_are_torchs_in_double_precision
         normed = centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
         return functional.relu(normed * scale + shift)
 
-    mine, mine_by = gradients(lambda *given: normed_relu(*given, EPSILON, False), [x, weight, scale, shift], upstream)
+    mine, mine_by = gradients(
+        lambda *given: normed_relu(*given, EPSILON, False), [x, weight, scale, shift], upstream
+    )
     true, true_by = gradients(exact, [t.double() for t in (x, weight, scale, shift)], upstream)
     assert near(mine, true, 1e-5)
     assert all(near(a, b, 2e-5) for a, b in zip(mine_by, true_by, strict=True))
@@ -57,14 +66,22 @@ def test_linear_batch_norm_relu_and_its_gradients_are_torchs_in_double_precision
 
 @pytest.mark.parametrize(("runs", "rows", "inputs", "width"), SHAPES)
 @pytest.mark.parametrize("halves", [False, True], ids=["single", "bfloat16"])
-def test_affine_maps_and_their_gradients_are_torchs_with_factors_rounded_as_said(runs, rows, inputs, width, halves):
-    x, weight, bias = drawn(runs, rows, inputs), drawn(runs, inputs, width, seed=1), drawn(runs, 1, width, seed=2)
+def test_affine_maps_and_their_gradients_are_torchs_with_factors_rounded_as_said(
+    runs, rows, inputs, width, halves
+):
+    x, weight, bias = (
+        drawn(runs, rows, inputs),
+        drawn(runs, inputs, width, seed=1),
+        drawn(runs, 1, width, seed=2),
+    )
     upstream = drawn(runs, rows, width, seed=3)
 
     def kept(t):
         return t.bfloat16().double() if halves else t.double()
 
-    out, (by_x, by_weight, by_bias) = gradients(lambda *given: affine(*given, halves), [x, weight, bias], upstream)
+    out, (by_x, by_weight, by_bias) = gradients(
+        lambda *given: affine(*given, halves), [x, weight, bias], upstream
+    )
     assert near(out, torch.bmm(kept(x), kept(weight)) + bias.double(), 1e-5)
     assert near(by_x, torch.bmm(kept(upstream), kept(weight).transpose(1, 2)), 1e-5)
     assert near(by_weight, torch.bmm(kept(x).transpose(1, 2), kept(upstream)), 1e-5)
@@ -72,7 +89,9 @@ def test_affine_maps_and_their_gradients_are_torchs_with_factors_rounded_as_said
 
 
 @pytest.mark.parametrize("shape", [(3, 64, 16), (2, 50, 30), (1, 6, 3), (2, 130, 32)])
-@pytest.mark.parametrize(("halves", "tolerance"), [(False, 1e-5), (True, 2e-2)], ids=["single", "bfloat16"])
+@pytest.mark.parametrize(
+    ("halves", "tolerance"), [(False, 1e-5), (True, 2e-2)], ids=["single", "bfloat16"]
+)
 def test_the_contrast_is_nt_xent_in_double_precision(shape, halves, tolerance):
     embeddings, upstream = drawn(*shape), drawn(shape[0], seed=5)
     arithmetic = Arithmetic("native", halves)
@@ -84,7 +103,10 @@ def test_the_contrast_is_nt_xent_in_double_precision(shape, halves, tolerance):
 @pytest.mark.parametrize("temperature", [0.2, 0.02, 0.01, 0.005])
 def test_a_loss_that_is_too_small_for_single_precision_is_not_finite_and_never_wrong(temperature):
     z = torch.eye(8).unsqueeze(0)
-    found, exact = float(nt_xent(z, temperature, Arithmetic("native"))), float(nt_xent(z.double(), temperature))
+    found, exact = (
+        float(nt_xent(z, temperature, Arithmetic("native"))),
+        float(nt_xent(z.double(), temperature)),
+    )
     assert abs(found - exact) < 1e-5 * exact or (found == -torch.inf and temperature <= 0.01)
 
 
@@ -96,7 +118,9 @@ def test_kernels_read_no_other_types_than_theirs_and_compute_on_no_other_device(
     layer.arithmetic = Arithmetic("native")
     with pytest.raises(AssertionError):
         layer(drawn(1, 4, 6).double())
-    with pytest.raises(TrainingError, match=r"training.kernels is 'native', but the device is 'cuda'.*--device cpu"):
+    with pytest.raises(
+        TrainingError, match=r"training.kernels is 'native', but the device is 'cuda'.*--device cpu"
+    ):
         Arithmetic.of(Optimisation(kernels="native"), torch.device("cuda"))
 
 
@@ -129,13 +153,20 @@ def test_what_is_not_a_number_stays_one_and_in_its_own_run():
 
 @pytest.mark.parametrize(("units", "most"), [(30, 5), (61, 40)], ids=["few spikes", "many spikes"])
 def test_draws_of_views_are_the_same_bits_as_torchs(units, most):
-    counts = torch.randint(0, most, (200, units), generator=torch.Generator().manual_seed(1), dtype=torch.int32)
+    counts = torch.randint(
+        0, most, (200, units), generator=torch.Generator().manual_seed(1), dtype=torch.int32
+    )
     keys = key_tensor([5, 9, 2**63 + 7], CPU)
     bins = torch.randint(0, 200, (3, 40, 2), generator=torch.Generator().manual_seed(2))
-    by_torch, by_kernels = (CountHalves.of(counts, native).views(keys, 3, (bins, bins)) for native in (False, True))
+    by_torch, by_kernels = (
+        CountHalves.of(counts, native).views(keys, 3, (bins, bins)) for native in (False, True)
+    )
     assert all(torch.equal(a, b) for a, b in zip(by_torch, by_kernels, strict=True))
     for draw in ("fixed", "uniform"):
-        dropout = DropUnits.of([UnitDropout(rate=rate, rate_draw=draw) for rate in (0.0, 0.4, 0.9)], torch.ones(3, units))
+        dropout = DropUnits.of(
+            [UnitDropout(rate=rate, rate_draw=draw) for rate in (0.0, 0.4, 0.9)],
+            torch.ones(3, units),
+        )
         address = Draws(keys, 4, torch.tensor([0, 1, 1]), torch.arange(40).expand(3, -1))
         lost = dropout.apply(by_torch[0], dropout.draw(address, (2, units)))
         assert torch.equal(dropout.lose(by_kernels[0], address), lost)
@@ -149,7 +180,10 @@ def test_where_there_is_no_compiler_the_error_says_so(monkeypatch):
     library.native.cache_clear()
     try:
         assert "no-such-compiler" in build.why_unavailable()
-        with pytest.raises(TrainingError, match=r"kernels cannot be built here.*no-such-compiler.*training.kernels: torch"):
+        with pytest.raises(
+            TrainingError,
+            match=r"kernels cannot be built here.*no-such-compiler.*training.kernels: torch",
+        ):
             library.native()
     finally:
         monkeypatch.undo()

@@ -56,15 +56,21 @@ def test_linear_batch_norm_relu_equals_torch_layers_forward_and_backward():
         w = weight[run].clone().requires_grad_(True)
         out = functional.relu(functional.batch_norm(xr @ w, None, None, training=True, eps=1e-5))
         out.square().sum().backward()
-        assert torch.allclose(x.grad[run], xr.grad) and torch.allclose(layer.weight.grad[run], w.grad)
+        assert torch.allclose(x.grad[run], xr.grad) and torch.allclose(
+            layer.weight.grad[run], w.grad
+        )
 
 
 def test_a_frozen_network_is_the_network_at_the_statistics_of_its_rows():
     network = MLP(6, (8, 8, 3), [np.random.default_rng(i) for i in range(2)])
     x = torch.randn(2, 40, 6, generator=rng(), dtype=torch.float64)
-    frozen = Frozen.freeze(network, MLPEncoder(widths=(8, 8, 3)), x, torch.full((2, 40), 1 / 40, dtype=torch.float64))
+    frozen = Frozen.freeze(
+        network, MLPEncoder(widths=(8, 8, 3)), x, torch.full((2, 40), 1 / 40, dtype=torch.float64)
+    )
     assert torch.allclose(frozen(x), network(x))
-    assert torch.allclose(frozen(x[:, :1]), network(x)[:, :1])  # a row does not depend on the others
+    assert torch.allclose(
+        frozen(x[:, :1]), network(x)[:, :1]
+    )  # a row does not depend on the others
 
 
 def test_vicreg_terms_equal_their_definitions():
@@ -72,12 +78,16 @@ def test_vicreg_terms_equal_their_definitions():
     covariance = np.cov(z[0].numpy().T)
     off = covariance - np.diag(np.diag(covariance))
     assert covariance_loss(z).item() == pytest.approx((off**2).sum() / 4)
-    assert variance_loss(z).item() == pytest.approx(np.maximum(0, 1 - np.sqrt(np.diag(covariance) + 1e-4)).mean())
+    assert variance_loss(z).item() == pytest.approx(
+        np.maximum(0, 1 - np.sqrt(np.diag(covariance) + 1e-4)).mean()
+    )
 
 
 def test_byol_regression_is_the_squared_distance_of_unit_vectors():
     p, t = (torch.randn(1, 6, 4, generator=rng(i), dtype=torch.float64) for i in (0, 1))
-    distance = (functional.normalize(p, dim=2) - functional.normalize(t, dim=2)).square().sum(2).mean()
+    distance = (
+        (functional.normalize(p, dim=2) - functional.normalize(t, dim=2)).square().sum(2).mean()
+    )
     assert regression_loss(p, t).item() == pytest.approx(distance.item())
 
 
@@ -109,7 +119,9 @@ def sampled_moments(x, transform, arm, seed=0, steps=400):
         return np.mean(across, 0), np.mean(within, 0)
     first, second = np.concatenate(firsts), np.concatenate(seconds)
     mean = first.mean(0)
-    return (first - mean).T @ (second - mean) / len(first), (first - mean).T @ (first - mean) / len(first)
+    return (first - mean).T @ (second - mean) / len(first), (first - mean).T @ (first - mean) / len(
+        first
+    )
 
 
 @pytest.mark.parametrize(
@@ -143,12 +155,24 @@ def test_linear_ssl_refuses_what_has_no_closed_form():
 
 
 @pytest.mark.parametrize(
-    "transform", [StratifiedDropout(rate=0.3), GainModulation(sigma=0.3), UnitPermutation(rate=0.3), CutMix(fraction=0.3)]
+    "transform",
+    [
+        StratifiedDropout(rate=0.3),
+        GainModulation(sigma=0.3),
+        UnitPermutation(rate=0.3),
+        CutMix(fraction=0.3),
+    ],
 )
-def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its_identity(transform):
+def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its_identity(
+    transform,
+):
     x = np.random.default_rng(1).poisson(3, (100, 3))
-    moments = pair_moments(x, find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1), split=True)
-    with pytest.raises(TrainingError, match=f"no closed form for {transform.kind}; use unit_dropout"):
+    moments = pair_moments(
+        x, find_partners(np.arange(100), np.zeros(100, dtype=int), TimeJitter(), 0.1), split=True
+    )
+    with pytest.raises(
+        TrainingError, match=f"no closed form for {transform.kind}; use unit_dropout"
+    ):
         corrupted_moments(moments, transform, "independent", np.ones(3))
     idle = transform.model_copy(update=transform.identity)
     assert corrupted_moments(moments, idle, "independent", np.ones(3)) is moments

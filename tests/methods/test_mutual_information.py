@@ -16,7 +16,11 @@ from invariance_probe.methods.mutual_information import (
     nwj,
     tuba,
 )
-from invariance_probe.probing.measurements.gaussian_information import TRUTHS, bound_on_gaussians, correlation
+from invariance_probe.probing.measurements.gaussian_information import (
+    TRUTHS,
+    bound_on_gaussians,
+    correlation,
+)
 from invariance_probe.probing.measurements.information import estimate_information
 from invariance_probe.study.training import Optimisation
 
@@ -31,13 +35,17 @@ def best_scores(runs=200, batch=128, seed=0):
     x = gen.standard_normal((runs, batch, WIDTH))
     y = rho * x + math.sqrt(1 - rho**2) * gen.standard_normal(x.shape)
     a, b = x[:, :, None], y[:, None, :]
-    ratio = -0.5 * math.log(1 - rho**2) - (rho**2 * (a**2 + b**2) - 2 * rho * a * b) / (2 * (1 - rho**2))
+    ratio = -0.5 * math.log(1 - rho**2) - (rho**2 * (a**2 + b**2) - 2 * rho * a * b) / (
+        2 * (1 - rho**2)
+    )
     return torch.from_numpy(ratio.sum(3))
 
 
 def test_every_bound_is_the_information_at_its_best_critic():
     ratio = best_scores()
-    nothing = torch.zeros(ratio.shape[:2], dtype=torch.float64)  # the best log baseline of a log density ratio
+    nothing = torch.zeros(
+        ratio.shape[:2], dtype=torch.float64
+    )  # the best log baseline of a log density ratio
     found = {
         "infonce": infonce(ratio), "nwj": nwj(ratio + 1), "dv": bound_of("dv", ratio), "js": bound_of("js", ratio),
         "tuba": tuba(ratio, nothing), "interpolated": interpolated(ratio, nothing),
@@ -62,10 +70,14 @@ def test_the_bounds_equal_their_sums_written_out():
         )
         assert nwj(scores)[run].item() == pytest.approx(joint - strangers / np.e)
         assert bound_of("dv", scores)[run].item() == pytest.approx(joint - np.log(strangers))
-        classified = np.mean(np.log(1 / (1 + np.exp(-np.diag(f))))) - np.mean([np.log1p(np.exp(f[i, j])) for i, j in off])
+        classified = np.mean(np.log(1 / (1 + np.exp(-np.diag(f))))) - np.mean(
+            [np.log1p(np.exp(f[i, j])) for i, j in off]
+        )
         assert jensen_shannon(scores)[run].item() == pytest.approx(classified)
         apart = np.mean([np.exp(f[i, j] - a[j]) for i, j in off])
-        assert tuba(scores, baseline)[run].item() == pytest.approx(1 + np.mean(np.diag(f) - a) - apart)
+        assert tuba(scores, baseline)[run].item() == pytest.approx(
+            1 + np.mean(np.diag(f) - a) - apart
+        )
         expected = 1.0
         for j in range(5):
             for out in range(5):
@@ -94,7 +106,9 @@ def test_information_of_arrays_is_found_and_is_nothing_between_strangers():
     settings = Optimisation(steps=400, batch_size=64, learning_rate=1e-3, weight_decay=0.0)
     found = estimate_information(x, y, "infonce", seeds=2, settings=settings)
     assert 0.75 < found.nats.mean() < 1.1
-    strangers = estimate_information(x, gen.standard_normal(x.shape), "infonce", seeds=2, settings=settings)
+    strangers = estimate_information(
+        x, gen.standard_normal(x.shape), "infonce", seeds=2, settings=settings
+    )
     assert strangers.nats.mean() < 0.05
     again = estimate_information(x, y, "infonce", seeds=2, settings=settings)
     np.testing.assert_array_equal(found.nats, again.nats)

@@ -61,7 +61,14 @@ def batch(step=0, seed=0, **given):
 
 @pytest.mark.parametrize("length", [1, 4])
 @pytest.mark.parametrize(
-    "rule", [{}, {"scope": "trial"}, {"same_trial": False}, {"gap_s": 0.25}, {"gap_s": 0.7, "same_trial": False}]
+    "rule",
+    [
+        {},
+        {"scope": "trial"},
+        {"same_trial": False},
+        {"gap_s": 0.25},
+        {"gap_s": 0.7, "same_trial": False},
+    ],
 )
 def test_negatives_are_those_that_their_declaration_admits(rule, length):
     declared, line = Negatives(**rule), timeline(60, length)
@@ -74,9 +81,9 @@ def test_negatives_are_those_that_their_declaration_admits(rule, length):
             for j, c in enumerate(candidates[run].tolist()):
                 expected = a != c
                 if rule.get("gap_s"):
-                    expected &= abs(a - c) * 0.1 >= rule["gap_s"] - 1e-9 and not set(range(a, a + length)) & set(
-                        range(c, c + length)
-                    )
+                    expected &= abs(a - c) * 0.1 >= rule["gap_s"] - 1e-9 and not set(
+                        range(a, a + length)
+                    ) & set(range(c, c + length))
                 if rule.get("scope") == "trial":
                     expected &= a // 10 == c // 10
                 if not rule.get("same_trial", True):
@@ -109,7 +116,9 @@ def test_a_mask_that_leaves_everything_gives_nt_xent_and_its_gradient():
     everything = torch.ones(2, 12, 12, dtype=torch.bool)
     ours, fused = masked_nt_xent(z, 0.2, everything), nt_xent(z, 0.2)
     assert torch.allclose(ours, fused, rtol=1e-12)
-    assert torch.allclose(*(torch.autograd.grad(loss.sum(), z)[0] for loss in (ours, fused)), rtol=0, atol=1e-12)
+    assert torch.allclose(
+        *(torch.autograd.grad(loss.sum(), z)[0] for loss in (ours, fused)), rtol=0, atol=1e-12
+    )
 
 
 def test_simclr_leaves_out_negatives_only_where_it_is_told_to():
@@ -126,16 +135,31 @@ def test_simclr_leaves_out_negatives_only_where_it_is_told_to():
 
 
 def test_info_nce_equals_cross_entropy_with_the_positive_first():
-    q, k, queue = units(drawn(RUNS, 6, 4)), units(drawn(RUNS, 6, 4, seed=1)), units(drawn(RUNS, 9, 4, seed=2))
+    q, k, queue = (
+        units(drawn(RUNS, 6, 4)),
+        units(drawn(RUNS, 6, 4, seed=1)),
+        units(drawn(RUNS, 9, 4, seed=2)),
+    )
     allowed = torch.rand(RUNS, 6, 9, generator=torch.Generator().manual_seed(3)) < 0.6
     allowed[:, 0] = False
     for run in range(RUNS):
         terms = []
         for i in range(6):
-            logits = torch.cat([(q[run, i] @ k[run, i]).view(1), (queue[run] @ q[run, i])[allowed[run, i]]]) / 0.2
-            terms.append(functional.cross_entropy(logits.unsqueeze(0), torch.zeros(1, dtype=torch.int64)).item())
+            logits = (
+                torch.cat(
+                    [(q[run, i] @ k[run, i]).view(1), (queue[run] @ q[run, i])[allowed[run, i]]]
+                )
+                / 0.2
+            )
+            terms.append(
+                functional.cross_entropy(
+                    logits.unsqueeze(0), torch.zeros(1, dtype=torch.int64)
+                ).item()
+            )
         assert terms[0] == 0
-        assert info_nce(q, k, queue, allowed, 0.2)[run].item() == pytest.approx(np.mean(terms), rel=1e-12)
+        assert info_nce(q, k, queue, allowed, 0.2)[run].item() == pytest.approx(
+            np.mean(terms), rel=1e-12
+        )
 
 
 def test_moco_contrasts_with_the_keys_of_earlier_batches_and_none_of_its_own_window():
@@ -150,7 +174,11 @@ def test_moco_contrasts_with_the_keys_of_earlier_batches_and_none_of_its_own_win
             terms = []
             for i in range(2 * PAIRS):
                 positive = queries[run, i] @ keys[run, (i + PAIRS) % (2 * PAIRS)]
-                against = [queries[run, i] @ key for window, key in stored[run] if window != given.windows[run, i]]
+                against = [
+                    queries[run, i] @ key
+                    for window, key in stored[run]
+                    if window != given.windows[run, i]
+                ]
                 logits = torch.stack([positive, *against]) / temperature
                 terms.append(float(logits.logsumexp(0) - logits[0]))
             assert loss[run].item() == pytest.approx(np.mean(terms), rel=1e-10)
@@ -190,8 +218,12 @@ def test_simsiam_is_the_mean_negative_cosine_of_both_directions_and_stops_the_gr
 def test_simsiam_predicts_standardised_projections():
     method, given = built("simsiam"), batch()
     z = method.projector(method.encoder(given.views))
-    normed = torch.stack([functional.batch_norm(one, None, None, training=True, eps=1e-5) for one in z])
-    assert torch.allclose(method.loss(given), negative_cosine(method.predictor(normed), normed), rtol=1e-10)
+    normed = torch.stack(
+        [functional.batch_norm(one, None, None, training=True, eps=1e-5) for one in z]
+    )
+    assert torch.allclose(
+        method.loss(given), negative_cosine(method.predictor(normed), normed), rtol=1e-10
+    )
 
 
 def test_barlow_twins_equals_the_sums_over_numpy_correlations():
@@ -203,7 +235,9 @@ def test_barlow_twins_equals_the_sums_over_numpy_correlations():
         assert np.allclose(c, np.corrcoef(first[run].T, second[run].T)[:4, 4:], atol=1e-4)
         expected = sum((1 - c[i, i]) ** 2 for i in range(4))
         expected += 0.7 / 4 * sum(c[i, j] ** 2 for i in range(4) for j in range(4) if i != j)
-        assert barlow_twins_loss(first, second, 0.7)[run].item() == pytest.approx(expected, rel=1e-10)
+        assert barlow_twins_loss(first, second, 0.7)[run].item() == pytest.approx(
+            expected, rel=1e-10
+        )
 
 
 # Labelled contrasts
@@ -215,7 +249,10 @@ def supcon_reference(z, y, temperature):
         others = [a for a in range(len(z)) if a != i]
         total = sum(math.exp(z[i] @ z[a] / temperature) for a in others)
         same = [p for p in others if y[p] == y[i]]
-        terms.append(-sum(math.log(math.exp(z[i] @ z[p] / temperature) / total) for p in same) / max(1, len(same)))
+        terms.append(
+            -sum(math.log(math.exp(z[i] @ z[p] / temperature) / total) for p in same)
+            / max(1, len(same))
+        )
     return np.mean(terms)
 
 
@@ -224,7 +261,9 @@ def test_supervised_contrast_is_l_out():
     y = torch.randint(0, 3, (RUNS, 12), generator=torch.Generator().manual_seed(1))
     y[0, 0] = 7  # a class of one: nothing to pull
     for run in range(RUNS):
-        assert supervised_contrast(z, y, 0.3)[run].item() == pytest.approx(supcon_reference(z[run], y[run], 0.3), rel=1e-10)
+        assert supervised_contrast(z, y, 0.3)[run].item() == pytest.approx(
+            supcon_reference(z[run], y[run], 0.3), rel=1e-10
+        )
 
 
 def test_y_aware_contrast_weighs_by_a_gaussian_kernel():
@@ -233,18 +272,29 @@ def test_y_aware_contrast_weighs_by_a_gaussian_kernel():
         s, terms = units(z[run]) @ units(z[run]).T / 0.3, []
         for i in range(10):
             others = [k for k in range(10) if k != i]
-            w = {k: math.exp(-float((y[run, i] - y[run, k]).square().sum()) / (2 * 0.5**2)) for k in others}
+            w = {
+                k: math.exp(-float((y[run, i] - y[run, k]).square().sum()) / (2 * 0.5**2))
+                for k in others
+            }
             total = sum(math.exp(s[i, a]) for a in others)
-            terms.append(-sum(w[k] / sum(w.values()) * math.log(math.exp(s[i, k]) / total) for k in others))
-        assert y_aware_info_nce(z, y, 0.3, 0.5)[run].item() == pytest.approx(np.mean(terms), rel=1e-10)
+            terms.append(
+                -sum(w[k] / sum(w.values()) * math.log(math.exp(s[i, k]) / total) for k in others)
+            )
+        assert y_aware_info_nce(z, y, 0.3, 0.5)[run].item() == pytest.approx(
+            np.mean(terms), rel=1e-10
+        )
 
 
 def test_y_aware_contrast_of_classes_is_supervised_contrast():
     z = drawn(RUNS, 12, 4)
     y = torch.randint(0, 3, (RUNS, 12), generator=torch.Generator().manual_seed(1))
     assert torch.equal(y_aware_info_nce(z, y, 0.3, 0.5), supervised_contrast(z, y, 0.3))
-    one_hot = 50.0 * functional.one_hot(y).to(torch.float64)  # so far apart that the Gaussian is 1 or 0
-    assert torch.allclose(y_aware_info_nce(z, one_hot, 0.3, 0.5), supervised_contrast(z, y, 0.3), rtol=1e-12)
+    one_hot = 50.0 * functional.one_hot(y).to(
+        torch.float64
+    )  # so far apart that the Gaussian is 1 or 0
+    assert torch.allclose(
+        y_aware_info_nce(z, one_hot, 0.3, 0.5), supervised_contrast(z, y, 0.3), rtol=1e-12
+    )
 
 
 def test_y_aware_contrast_is_finite_where_no_target_is_near():
@@ -261,12 +311,21 @@ def test_supcon_refuses_a_continuous_target_and_says_what_to_use():
 
 
 def test_poisson_loss_and_divergence_equal_torch_distributions():
-    rates, counts = drawn(RUNS, 9, 5).exp(), torch.poisson(3 * torch.ones(RUNS, 9, 5, dtype=torch.float64))
-    expected = -(torch.distributions.Poisson(rates).log_prob(counts) + torch.lgamma(counts + 1)).sum(2).mean(1)
+    rates, counts = (
+        drawn(RUNS, 9, 5).exp(),
+        torch.poisson(3 * torch.ones(RUNS, 9, 5, dtype=torch.float64)),
+    )
+    expected = (
+        -(torch.distributions.Poisson(rates).log_prob(counts) + torch.lgamma(counts + 1))
+        .sum(2)
+        .mean(1)
+    )
     assert torch.allclose(poisson_loss(rates, counts), expected, rtol=1e-12)
     mean, log_variance = drawn(RUNS, 9, 4), drawn(RUNS, 9, 4, seed=1)
     normal = torch.distributions.Normal
-    kl = torch.distributions.kl_divergence(normal(mean, (log_variance / 2).exp()), normal(torch.zeros(1), torch.ones(1)))
+    kl = torch.distributions.kl_divergence(
+        normal(mean, (log_variance / 2).exp()), normal(torch.zeros(1), torch.ones(1))
+    )
     assert torch.allclose(divergence_from_normal(mean, log_variance), kl.sum(2).mean(1), rtol=1e-12)
     x = 30 * drawn(50)
     assert torch.allclose(softplus(x), functional.softplus(x, threshold=1000), rtol=1e-12)
@@ -275,7 +334,9 @@ def test_poisson_loss_and_divergence_equal_torch_distributions():
 def test_swap_vae_reconstructs_from_the_content_of_the_other_view():
     method = built("swap_vae", style=1 / 3, style_divergence=0.5, alignment=2.0)
     torch.nn.init.normal_(method.log_variance.weight, generator=torch.Generator().manual_seed(4))
-    counts = torch.poisson(2 * torch.ones(RUNS, 2 * PAIRS, 1, UNITS), generator=torch.Generator().manual_seed(5)).to(torch.int16)
+    counts = torch.poisson(
+        2 * torch.ones(RUNS, 2 * PAIRS, 1, UNITS), generator=torch.Generator().manual_seed(5)
+    ).to(torch.int16)
     given = batch(counts=counts)
     r = method.encoder(given.views)
     noise = method._noise(given, r[..., 4:])
@@ -289,10 +350,15 @@ def test_swap_vae_reconstructs_from_the_content_of_the_other_view():
     x = counts.flatten(2).to(torch.float64).split(PAIRS, dim=1)
     loss = method.loss(given)
     for run in range(RUNS):
-        error = [(lam[run] - y[run] * lam[run].log()).sum(1).mean() for lam, y in zip(rates, (*x, *x), strict=True)]
+        error = [
+            (lam[run] - y[run] * lam[run].log()).sum(1).mean()
+            for lam, y in zip(rates, (*x, *x), strict=True)
+        ]
         kl = 0.5 * (r[run, :, 4:] ** 2 + log_variance[run].exp() - log_variance[run] - 1).sum(1)
         apart = 2 - 2 * (units(c1[run]) * units(c2[run])).sum(1).mean()
-        expected = 0.5 * sum(error) + 0.5 * (kl[:PAIRS].mean() + kl[PAIRS:].mean()) / 2 + 2.0 * apart
+        expected = (
+            0.5 * sum(error) + 0.5 * (kl[:PAIRS].mean() + kl[PAIRS:].mean()) / 2 + 2.0 * apart
+        )
         assert loss[run].item() == pytest.approx(expected.item(), rel=1e-10)
 
 
@@ -324,12 +390,16 @@ def test_one_of_the_nearest_admitted_windows_is_picked_each_as_often():
     cosines = (units(anchors) @ units(pool).transpose(1, 2))[0]
     counts = np.zeros((4, 30))
     for number in (np.arange(30) + 0.5) / 30:
-        places, found = picked_neighbours(anchors, pool, allowed, 3, torch.full((1, 4), number, dtype=torch.float64))
+        places, found = picked_neighbours(
+            anchors, pool, allowed, 3, torch.full((1, 4), number, dtype=torch.float64)
+        )
         counts[np.arange(4), places[0].numpy()] += 1
     assert found.tolist() == [[True, True, True, False]]
     for i in (0, 1):
         nearest = sorted(np.flatnonzero(allowed[0, i]), key=lambda w: -cosines[i, w].item())[:3]
-        assert counts[i].nonzero()[0].tolist() == sorted(nearest) and (counts[i][nearest] == 10).all()
+        assert (
+            counts[i].nonzero()[0].tolist() == sorted(nearest) and (counts[i][nearest] == 10).all()
+        )
     assert counts[2, 17] == 30
 
 
@@ -337,11 +407,15 @@ def test_mined_error_averages_over_anchors_with_a_mined_view():
     p, t = drawn(2, 5, 4), drawn(2, 5, 4, seed=1)
     found = torch.tensor([[True, False, True, True, False], [False] * 5])
     errors = (units(p) - units(t)).square().sum(2)
-    assert mined_error(p, t, found).tolist() == pytest.approx([errors[0, [0, 2, 3]].mean().item(), 0.0])
+    assert mined_error(p, t, found).tolist() == pytest.approx(
+        [errors[0, [0, 2, 3]].mean().item(), 0.0]
+    )
 
 
 def test_a_random_partner_is_any_admitted_window_each_as_often():
-    allowed = torch.tensor([[True, False, True, True], [False, False, False, False]]).expand(300, -1, -1)
+    allowed = torch.tensor([[True, False, True, True], [False, False, False, False]]).expand(
+        300, -1, -1
+    )
     number = ((torch.arange(300, dtype=torch.float64) + 0.5) / 300).unsqueeze(1).expand(-1, 2)
     places, found = picked_at_random(allowed, number)
     assert torch.bincount(places[:, 0], minlength=4).tolist() == [100, 0, 100, 100]
@@ -349,7 +423,13 @@ def test_a_random_partner_is_any_admitted_window_each_as_often():
 
 
 def test_myow_is_byol_until_mining_begins_and_then_weighs_what_it_mined():
-    settings = {"projector": [6, 4], "predictor": [5], "mined_projector": [4, 3], "mined_predictor": [4], "gap_s": 0.5}
+    settings = {
+        "projector": [6, 4],
+        "predictor": [5],
+        "mined_projector": [4, 3],
+        "mined_predictor": [4],
+        "gap_s": 0.5,
+    }
     method = built("myow", mining_from=0.25, mined_weight=0.6, **settings)
     given = batch()
     byol = method.byol.loss(given) / 2
@@ -367,12 +447,18 @@ def test_myow_is_byol_until_mining_begins_and_then_weighs_what_it_mined():
     z, targets = method.byol.projector(method.encoder(given.views)), method.byol.target(given.views)
     for run in range(RUNS):
         windows = given.windows[run].tolist()
-        candidates = [[j for j, w in enumerate(windows) if w == other] for other in others[run].tolist()]
+        candidates = [
+            [j for j, w in enumerate(windows) if w == other] for other in others[run].tolist()
+        ]
         predicted = method.mined_predictor(method.mined_projector(z[:, :PAIRS]))[run]
         projected = method.mined_target(targets)[run]
         cosines = units(predicted) @ units(projected).T
-        errors = [[2 - 2 * cosines[i, j].item() for j in places] for i, places in enumerate(candidates)]
-        low, high = (np.mean([choose(e) for e in errors]) for choose in (min, max))  # either view of the mined window
+        errors = [
+            [2 - 2 * cosines[i, j].item() for j in places] for i, places in enumerate(candidates)
+        ]
+        low, high = (
+            np.mean([choose(e) for e in errors]) for choose in (min, max)
+        )  # either view of the mined window
         mined = (loss[run] - 0.4 * byol[run]).item() / 0.6
         assert low - 1e-9 <= mined <= high + 1e-9
 
@@ -380,7 +466,9 @@ def test_myow_is_byol_until_mining_begins_and_then_weighs_what_it_mined():
 # Every method
 
 
-@pytest.mark.parametrize("kind", ["moco", "simsiam", "barlow_twins", "myow", "swap_vae", "supcon", "y_aware"])
+@pytest.mark.parametrize(
+    "kind", ["moco", "simsiam", "barlow_twins", "myow", "swap_vae", "supcon", "y_aware"]
+)
 def test_a_loss_of_a_run_gives_gradient_to_that_run_alone(kind):
     method = built(kind)
     reads = {

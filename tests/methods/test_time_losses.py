@@ -12,10 +12,23 @@ from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.methods.base import Batch, Timeline
 from invariance_probe.methods.cpc import CPC, info_nce, ranked_first
-from invariance_probe.methods.masked_sequence import MaskedSequence, distractor_mask, masked_info_nce, masked_spans
+from invariance_probe.methods.masked_sequence import (
+    MaskedSequence,
+    distractor_mask,
+    masked_info_nce,
+    masked_spans,
+)
 from invariance_probe.methods.pbl import PBL, other_view, prediction_loss
-from invariance_probe.methods.relative_positioning import RelativePositioning, logistic_loss, right_answers
-from invariance_probe.methods.temporal_shuffling import TemporalShuffling, signed_steps, unsigned_steps
+from invariance_probe.methods.relative_positioning import (
+    RelativePositioning,
+    logistic_loss,
+    right_answers,
+)
+from invariance_probe.methods.temporal_shuffling import (
+    TemporalShuffling,
+    signed_steps,
+    unsigned_steps,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
@@ -39,7 +52,14 @@ def batch_of(rows, labels=None, starts=None):
     """Views of `rows` windows of 2 bins and 5 units; windows `starts` (run, row) of both views."""
     windows = None if starts is None else torch.cat([starts, starts], dim=1)
     timeline = Timeline(torch.arange(500), torch.arange(500) // 100, 2, 0.1)
-    return Batch(numbers(RUNS, 2 * rows, 2, 5), windows, timeline, key_tensor([3, 4, 5], torch.device("cpu")), 7, labels=labels)
+    return Batch(
+        numbers(RUNS, 2 * rows, 2, 5),
+        windows,
+        timeline,
+        key_tensor([3, 4, 5], torch.device("cpu")),
+        7,
+        labels=labels,
+    )
 
 
 def signs(examples):
@@ -78,17 +98,26 @@ def test_relative_positioning_is_the_logistic_loss_of_absolute_differences():
 
 
 def test_the_logistic_loss_is_finite_for_large_logits_and_half_right_answers_are_counted():
-    logits, labels = torch.tensor([[800.0, -800.0, 0.0]], dtype=torch.float64), torch.tensor([[1, 1, -1]])
+    logits, labels = (
+        torch.tensor([[800.0, -800.0, 0.0]], dtype=torch.float64),
+        torch.tensor([[1, 1, -1]]),
+    )
     assert logistic_loss(logits, labels).item() == pytest.approx((0 + 800 + math.log(2)) / 3)
     assert right_answers(logits, labels).item() == pytest.approx(0.5)
 
 
 def test_unsigned_temporal_shuffling_is_the_logistic_loss_over_both_views():
-    method, batch = TemporalShuffling(declared.TemporalShuffling(encoder=ENCODER), (2, 5), generators()), batch_of(12, signs(4))
+    method, batch = (
+        TemporalShuffling(declared.TemporalShuffling(encoder=ENCODER), (2, 5), generators()),
+        batch_of(12, signs(4)),
+    )
     h = method.encoder(batch.views).detach().numpy()
     expected = np.zeros(RUNS)
     for run in range(RUNS):
-        w, w0 = method.readout.linear.weight[run, 0].detach().numpy(), method.readout.linear.bias[run, 0].item()
+        w, w0 = (
+            method.readout.linear.weight[run, 0].detach().numpy(),
+            method.readout.linear.bias[run, 0].item(),
+        )
         for view in range(2):
             for triplet in range(4):
                 a, b, c = (h[run, 12 * view + 3 * triplet + i] for i in range(3))
@@ -98,19 +127,25 @@ def test_unsigned_temporal_shuffling_is_the_logistic_loss_over_both_views():
 
 
 def test_signed_temporal_shuffling_is_the_logistic_loss_of_a_network_that_is_odd_in_time():
-    method = TemporalShuffling(declared.TemporalShuffling(encoder=ENCODER, signed=True, head=(3,)), (2, 5), generators())
+    method = TemporalShuffling(
+        declared.TemporalShuffling(encoder=ENCODER, signed=True, head=(3,)), (2, 5), generators()
+    )
     batch = batch_of(12, signs(4))
     h = method.encoder(batch.views).detach().numpy().reshape(RUNS, 8, 3, 4)
     expected = np.zeros(RUNS)
     layer = method.readout.hidden[0]
     for run in range(RUNS):
         a, b, c = (h[run, :, i] for i in range(3))
-        steps = np.concatenate([np.concatenate([b - a, c - b], 1), np.concatenate([b - c, a - b], 1)])
+        steps = np.concatenate(
+            [np.concatenate([b - a, c - b], 1), np.concatenate([b - c, a - b], 1)]
+        )
         hidden = steps @ layer.weight[run].detach().numpy()
         hidden = np.maximum((hidden - hidden.mean(0)) / np.sqrt(hidden.var(0) + 1e-5), 0)
         out = hidden @ method.readout.last.weight[run, 0].detach().numpy()
         logits = out[:8] - out[8:]
-        expected[run] = np.mean([math.log(1 + math.exp(-y * g)) for y, g in zip([1, -1] * 4, logits, strict=True)])
+        expected[run] = np.mean(
+            [math.log(1 + math.exp(-y * g)) for y, g in zip([1, -1] * 4, logits, strict=True)]
+        )
     close(method.loss(batch), expected)
 
 
@@ -119,11 +154,15 @@ def test_unsigned_steps_of_a_triplet_and_of_its_reverse_are_the_same_two():
     ahead, back = (unsigned_steps(t).unflatten(2, (2, 4)) for t in (triplets, triplets.flip(2)))
     assert torch.equal(ahead, back.flip(2))
     forwards, backwards = signed_steps(triplets)
-    assert torch.equal(signed_steps(triplets.flip(2))[0], backwards) and not torch.allclose(forwards, backwards)
+    assert torch.equal(signed_steps(triplets.flip(2))[0], backwards) and not torch.allclose(
+        forwards, backwards
+    )
 
 
 def test_a_signed_readout_turns_its_logit_when_time_is_turned():
-    method = TemporalShuffling(declared.TemporalShuffling(encoder=ENCODER, signed=True), (2, 5), generators())
+    method = TemporalShuffling(
+        declared.TemporalShuffling(encoder=ENCODER, signed=True), (2, 5), generators()
+    )
     triplets = numbers(RUNS, 6, 3, 4)
     ahead = method.readout(triplets)
     assert torch.allclose(ahead, -method.readout(triplets.flip(2))) and ahead.abs().min() > 1e-3
@@ -133,30 +172,47 @@ STARTS = torch.tensor([[0, 40, 120, 123], [0, 40, 120, 123], [10, 150, 151, 300]
 
 
 @pytest.mark.parametrize(
-    "negatives", [{}, {"gap_s": 0.4}, {"scope": "trial"}, {"same_trial": False}], ids=["all", "gap", "trial", "other trials"]
+    "negatives",
+    [{}, {"gap_s": 0.4}, {"scope": "trial"}, {"same_trial": False}],
+    ids=["all", "gap", "trial", "other trials"],
 )
 def test_cpc_is_the_cross_entropy_of_bilinear_scores_against_admissible_windows(negatives):
     kept = declared.Negatives(**negatives)
     method = CPC(
-        declared.CPC(encoder=ENCODER, context_windows=2, horizons=(1, 3), context_width=3, negatives=kept), (2, 5), generators()
+        declared.CPC(
+            encoder=ENCODER, context_windows=2, horizons=(1, 3), context_width=3, negatives=kept
+        ),
+        (2, 5),
+        generators(),
     )
     starts = (STARTS.unsqueeze(2) + torch.tensor([0, 2, 4, 8])).flatten(1)
     batch = batch_of(16, starts=starts)
     z = method.encoder(batch.views).unflatten(1, (2, 4, 4))
-    contexts = method.context(z[:, :, :, :2].flatten(1, 2))[:, :, -1].unflatten(1, (2, 4)).detach().numpy()
+    contexts = (
+        method.context(z[:, :, :, :2].flatten(1, 2))[:, :, -1].unflatten(1, (2, 4)).detach().numpy()
+    )
     z, weight = z.detach().numpy(), method.horizon_weight.detach().numpy()
     for run in range(RUNS):
         losses = []
         for view in range(2):
             for horizon in range(2):
                 for i in range(4):
-                    allowed = [j for j in range(4) if j == i or _may_be_negative(kept, int(STARTS[run, i]), int(STARTS[run, j]))]
+                    allowed = [
+                        j
+                        for j in range(4)
+                        if j == i
+                        or _may_be_negative(kept, int(STARTS[run, i]), int(STARTS[run, j]))
+                    ]
                     if len(allowed) == 1:
                         continue
-                    predicted = contexts[run, view, i] @ weight[run][:, 4 * horizon : 4 * horizon + 4]
+                    predicted = (
+                        contexts[run, view, i] @ weight[run][:, 4 * horizon : 4 * horizon + 4]
+                    )
                     scores = [float(predicted @ z[run, 1 - view, j, 2 + horizon]) for j in allowed]
                     losses.append(entropy(scores, allowed.index(i)))
-        assert method.loss(batch)[run].item() == pytest.approx(np.mean(losses) if losses else 0.0, rel=1e-9)
+        assert method.loss(batch)[run].item() == pytest.approx(
+            np.mean(losses) if losses else 0.0, rel=1e-9
+        )
 
 
 def _may_be_negative(kept, own, other):
@@ -168,7 +224,10 @@ def _may_be_negative(kept, own, other):
 def test_cpc_counts_a_future_as_found_when_it_scores_highest_and_never_holds_a_window_against_itself():
     scores = torch.eye(3, dtype=torch.float64).view(1, 1, 3, 3)
     everything = torch.ones(1, 3, 3, dtype=torch.bool)
-    assert ranked_first(scores, everything).item() == 1 and ranked_first(-scores, everything).item() == 0
+    assert (
+        ranked_first(scores, everything).item() == 1
+        and ranked_first(-scores, everything).item() == 0
+    )
     alone = torch.zeros(1, 3, 3, dtype=torch.bool)
     assert info_nce(scores, alone).item() == 0  # nobody to be told from: no loss, and no NaN
 
@@ -181,12 +240,19 @@ def test_info_nce_has_the_gradient_of_its_formula_with_masked_candidates():
 
 def test_pbl_is_the_distance_to_standardised_targets_both_ways_and_stops_their_gradient():
     method = PBL(
-        declared.PBL(encoder=ENCODER, context_windows=2, horizons=(1, 2), context_width=3, predictor=(5,)), (2, 5), generators()
+        declared.PBL(
+            encoder=ENCODER, context_windows=2, horizons=(1, 2), context_width=3, predictor=(5,)
+        ),
+        (2, 5),
+        generators(),
     )
     batch = batch_of(5 * 4)
     z = method.encoder(batch.views).unflatten(1, (10, 4))
     beliefs = method.belief(z[:, :, :2])[:, :, -1]
-    ahead, back = method.forwards(beliefs).detach().numpy(), method.backwards(z[:, :, 1]).detach().numpy()
+    ahead, back = (
+        method.forwards(beliefs).detach().numpy(),
+        method.backwards(z[:, :, 1]).detach().numpy(),
+    )
     z, beliefs = z.detach().numpy(), beliefs.detach().numpy()
 
     def scaled(x):
@@ -198,10 +264,17 @@ def test_pbl_is_the_distance_to_standardised_targets_both_ways_and_stops_their_g
             other = (row + 5) % 10
             for horizon in range(2):
                 target = scaled(z[run, :, 2 + horizon])[other]
-                forward.append(2 - 2 * cosine(ahead[run, row, 4 * horizon : 4 * horizon + 4], target))
+                forward.append(
+                    2 - 2 * cosine(ahead[run, row, 4 * horizon : 4 * horizon + 4], target)
+                )
             reverse.append(2 - 2 * cosine(back[run, row], scaled(beliefs[run])[other]))
-        assert method.loss(batch)[run].item() == pytest.approx(np.mean(forward) + np.mean(reverse), rel=1e-9)
-    predictions, targets = numbers(1, 4, 3).requires_grad_(True), numbers(1, 4, 3, seed=1).requires_grad_(True)
+        assert method.loss(batch)[run].item() == pytest.approx(
+            np.mean(forward) + np.mean(reverse), rel=1e-9
+        )
+    predictions, targets = (
+        numbers(1, 4, 3).requires_grad_(True),
+        numbers(1, 4, 3, seed=1).requires_grad_(True),
+    )
     prediction_loss(predictions, other_view(targets)).sum().backward()
     assert targets.grad is None and predictions.grad.abs().sum() > 0
 
@@ -227,14 +300,19 @@ def test_masked_sequence_is_the_cross_entropy_at_masked_windows_and_the_latents_
             for t in torch.nonzero(masked[run, row]).flatten().tolist():
                 others = torch.nonzero(distractors[run, row, t]).flatten().tolist()
                 assert len(others) == 3 and t not in others
-                sims = [cosine(contexts[run, row, t], z[run, (row + 4) % 8, j]) / 0.3 for j in [t, *others]]
+                sims = [
+                    cosine(contexts[run, row, t], z[run, (row + 4) % 8, j]) / 0.3
+                    for j in [t, *others]
+                ]
                 losses.append(entropy(sims, 0))
         expected = np.mean(losses) + 0.7 * np.mean(z[run] ** 2)
         assert method.loss(batch)[run].item() == pytest.approx(expected, rel=1e-9)
 
 
 def test_a_masked_latent_does_not_reach_its_own_context():
-    settings = declared.MaskedSequence(encoder=ENCODER, sequence_windows=6, context_width=8, heads=2)
+    settings = declared.MaskedSequence(
+        encoder=ENCODER, sequence_windows=6, context_width=8, heads=2
+    )
     method = MaskedSequence(settings, (2, 5), generators())
     latents = numbers(RUNS, 2, 6, 4)
     masked = torch.zeros(RUNS, 2, 6, dtype=torch.bool)
@@ -254,14 +332,24 @@ def test_spans_cover_what_their_starts_say_and_every_sequence_has_one():
 
 
 def test_distractors_are_drawn_evenly_from_the_others_without_repetition():
-    mask = distractor_mask(torch.rand(1, 20_000, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64), 2)
+    mask = distractor_mask(
+        torch.rand(
+            1, 20_000, 5, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64
+        ),
+        2,
+    )
     assert (mask.sum(3) == 2).all()
     np.testing.assert_allclose(mask.double().mean(1)[0].numpy(), (1 - np.eye(5)) / 2, atol=0.02)
-    assert (distractor_mask(torch.rand(1, 1, 3, 3), 10).sum(3) == 2).all()  # all of the others where they are fewer
+    assert (
+        distractor_mask(torch.rand(1, 1, 3, 3), 10).sum(3) == 2
+    ).all()  # all of the others where they are fewer
 
 
 def test_masked_info_nce_ignores_windows_that_are_not_masked():
-    similarity, distractors = numbers(1, 2, 4, 4).requires_grad_(True), torch.ones(1, 2, 4, 4, dtype=torch.bool)
+    similarity, distractors = (
+        numbers(1, 2, 4, 4).requires_grad_(True),
+        torch.ones(1, 2, 4, 4, dtype=torch.bool),
+    )
     masked = torch.tensor([[[1, 0, 0, 0], [0, 0, 1, 0]]], dtype=torch.bool)
     masked_info_nce(similarity, distractors, masked).sum().backward()
     touched = similarity.grad.abs().sum(3) > 0
@@ -270,22 +358,45 @@ def test_masked_info_nce_ignores_windows_that_are_not_masked():
 
 def heard(forwards):
     """Held-out accuracy of signed temporal shuffling in three sessions whose label rotates, or does so both ways alike."""
-    world = {"kind": "simulated", "generator": "irreversible", "session": "turning", "bins": 2000, "label_gain": 0.6}
-    method = {"kind": "temporal_shuffling", "signed": True, "near_s": 0.8, "encoder": {"kind": "mlp", "widths": [32, 16]}}
+    world = {
+        "kind": "simulated",
+        "generator": "irreversible",
+        "session": "turning",
+        "bins": 2000,
+        "label_gain": 0.6,
+    }
+    method = {
+        "kind": "temporal_shuffling",
+        "signed": True,
+        "near_s": 0.8,
+        "encoder": {"kind": "mlp", "widths": [32, 16]},
+    }
     training = {"steps": 200, "batch_size": 128, "seeds": 2}
     recordings = [{**world, "forwards": forwards, "sessions": 3}]
-    study = Study.model_validate(tiny_study(recordings=recordings, method=method, training=training))
+    study = Study.model_validate(
+        tiny_study(recordings=recordings, method=method, training=training)
+    )
     plan = Plan(study, find_sessions(study, Path()))
     accuracies = []
     for session in plan.sessions:
-        runs = [r for r in plan.grid if r.session == session.name and r.dose == 0 and r.fraction == 1 and r.setting == ""]
-        bench = Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu"))
+        runs = [
+            r
+            for r in plan.grid
+            if r.session == session.name and r.dose == 0 and r.fraction == 1 and r.setting == ""
+        ]
+        bench = Workbench.of(
+            open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+        )
         found = MEASURES["temporal_shuffling"](bench, runs, lambda steps: None)
-        accuracies.append(np.mean([measured.result.diagnostics["pretext_accuracy"] for measured in found]))
+        accuracies.append(
+            np.mean([measured.result.diagnostics["pretext_accuracy"] for measured in found])
+        )
     return np.array(accuracies)
 
 
 def test_signed_temporal_shuffling_hears_the_arrow_of_time_where_there_is_one_and_only_there():
     arrow, twin = heard(1.0), heard(0.5)
     assert arrow.min() > 0.6
-    assert abs(twin - 0.5).max() < 0.02  # about two standard errors of a session: 2 seeds x 2 folds x 672 triplets that overlap
+    assert (
+        abs(twin - 0.5).max() < 0.02
+    )  # about two standard errors of a session: 2 seeds x 2 folds x 672 triplets that overlap

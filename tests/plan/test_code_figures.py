@@ -38,12 +38,21 @@ def errors(**changes):
 
 def one_fold():
     """The same without its first block."""
-    kept = {name: getattr(errors(), name)[1:] for name in ("folds", "windows", "floor", "everything", "linear_floor", "linear")}
+    kept = {
+        name: getattr(errors(), name)[1:]
+        for name in ("folds", "windows", "floor", "everything", "linear_floor", "linear")
+    }
     return errors(**kept, curves=(), halves=(), corruptions=())
 
 
 def code(**changes):
-    values = {"units": ("a", "b", "c"), "window_count": 200, "length_bins": 1, "bin_s": 0.1, "loss": "squared error"}
+    values = {
+        "units": ("a", "b", "c"),
+        "window_count": 200,
+        "length_bins": 1,
+        "bin_s": 0.1,
+        "loss": "squared error",
+    }
     return CodeFigures(**{**values, "whole": errors(), "deleted": (one_fold(),), **changes})
 
 
@@ -64,9 +73,16 @@ def test_losses_are_parts_of_the_range_of_the_decoder_that_is_refitted():
     assert one.range == pytest.approx((200 - 40) / 200)
     assert one.c_code("unit_dropout.rate", 0.4) == pytest.approx(16 / 160)
     assert one.c_blind("unit_dropout.rate", 0.4) == pytest.approx(60 / 160)
-    assert one.c_code("gaussian_noise.sigma", 1.0) == one.c_blind("gaussian_noise.sigma", 1.0) == pytest.approx(80 / 160)
+    assert (
+        one.c_code("gaussian_noise.sigma", 1.0)
+        == one.c_blind("gaussian_noise.sigma", 1.0)
+        == pytest.approx(80 / 160)
+    )
     assert one.independent(0.4) == pytest.approx(0.4 / 3.4)
-    with pytest.raises(KeyError, match=r"no corruption pepper.rate at 0.2 was measured; there are: unit_dropout.rate at 0.4"):
+    with pytest.raises(
+        KeyError,
+        match=r"no corruption pepper.rate at 0.2 was measured; there are: unit_dropout.rate at 0.4",
+    ):
         one.c_code("pepper.rate", 0.2)
     with pytest.raises(KeyError, match="no dropping curve 'random'; there are 'gained', 'lost'"):
         one.curve("random")
@@ -84,7 +100,10 @@ def test_a_session_that_does_not_beat_its_floor_clearly_has_no_k():
     assert silent.k_s is silent.k_n is silent.carriers is silent.redundancy is None
     assert code().k_s == errors().k_s and code().carriers == errors().carriers
     nothing = errors(linear=(90.0, 120.0), everything=(90.0, 120.0))
-    assert nothing.k_s is nothing.carriers is nothing.redundancy is None and nothing.c_code("unit_dropout.rate", 0.4) is None
+    assert (
+        nothing.k_s is nothing.carriers is nothing.redundancy is None
+        and nothing.c_code("unit_dropout.rate", 0.4) is None
+    )
 
 
 def test_r2_is_clipped_before_it_becomes_information():
@@ -92,7 +111,9 @@ def test_r2_is_clipped_before_it_becomes_information():
 
 
 def test_a_result_keeps_its_code_and_results_from_before_have_none():
-    figures = code(copies=(("a", "b"),), sums=(("c", "a", "b"),), distinct=code(units=("a",)), n_eff=2.0)
+    figures = code(
+        copies=(("a", "b"),), sums=(("c", "a", "b"),), distinct=code(units=("a",)), n_eff=2.0
+    )
     result = RunResult("k", "done", diagnostics={"units": 3.0}, code=figures)
     assert RunResult.from_json(json.loads(json.dumps(result.to_json()))) == result
     stored = {**result.to_json()}

@@ -16,12 +16,18 @@ from invariance_probe.study.views import Views
 
 STUDIES = {
     "dropout": {},
-    "categorical": {"target": {"name": "t", "kind": "categorical"}, "folds": {"scheme": "trials", "count": 3, "embargo_s": 0.1}},
+    "categorical": {
+        "target": {"name": "t", "kind": "categorical"},
+        "folds": {"scheme": "trials", "count": 3, "embargo_s": 0.1},
+    },
     "supervised by the target": {
         "method": {"kind": "y_aware"},
         "sweeps": [{"path": "training.learning_rate", "values": [1, 1e-7]}],
     },
-    "options": {"method": {"kind": "moco", "training": {"optimizer": "sgd"}}, "null": {"kind": "other_sessions"}},
+    "options": {
+        "method": {"kind": "moco", "training": {"optimizer": "sgd"}},
+        "null": {"kind": "other_sessions"},
+    },
     "umlauts": {"target": {"name": 'l"ä\\bel\u2028\U0001f9e0'}},
 }
 
@@ -29,7 +35,9 @@ STUDIES = {
 @pytest.mark.parametrize("name", STUDIES)
 def test_a_key_is_the_hash_of_the_canonical_specification(name):
     study = Study.model_validate(tiny_study(**STUDIES[name]))
-    runs = Plan(study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(7))).runs
+    runs = Plan(
+        study, tuple(Session(f"s{i}", "a", "", f"f{i}", study.recordings[0]) for i in range(7))
+    ).runs
     assert len({run.key() for run in runs}) > 100
     for run in runs:
         stored = json.loads(canonical_json(run.specification()))
@@ -42,7 +50,10 @@ def test_a_changed_copy_has_a_key_of_its_own():
     run = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid[-1]
     keys = {
         run.key(),
-        *(run.model_copy(update=change).key() for change in ({"seed": 77}, {"dose": 0.3}, {"examination": Comparison(seed=1)})),
+        *(
+            run.model_copy(update=change).key()
+            for change in ({"seed": 77}, {"dose": 0.3}, {"examination": Comparison(seed=1)})
+        ),
     }
     assert len(keys) == 4 and run.model_copy(update={"group": "other"}).key() == run.key()
 
@@ -50,12 +61,32 @@ def test_a_changed_copy_has_a_key_of_its_own():
 def test_what_was_written_is_in_no_dump_no_comparison_and_no_copy():
     views = Views(transforms=(GaussianNoise(sigma=2.0),))
     written = views.canonical()
-    assert views == Views(transforms=(GaussianNoise(sigma=2.0),)) and json.loads(written) == views.model_dump(mode="json")
+    assert views == Views(transforms=(GaussianNoise(sigma=2.0),)) and json.loads(
+        written
+    ) == views.model_dump(mode="json")
     assert views.model_copy(update={"transforms": ()}).canonical() == Views().canonical() != written
 
 
 @pytest.mark.parametrize(
-    "value", [0, 1, -1, True, None, 0.0, -0.0, 1.0, 0.1, 1e-7, 1e22, 2.0**53, -(2.0**60), "", 'a"\\\n\tä', (1.0, "b")]
+    "value",
+    [
+        0,
+        1,
+        -1,
+        True,
+        None,
+        0.0,
+        -0.0,
+        1.0,
+        0.1,
+        1e-7,
+        1e22,
+        2.0**53,
+        -(2.0**60),
+        "",
+        'a"\\\n\tä',
+        (1.0, "b"),
+    ],
 )
 def test_one_field_is_written_as_in_the_whole(value):
     assert canonical_field(value) == canonical_json(value)

@@ -29,7 +29,10 @@ def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
     [
         ({"sessions": 3}, "studies of 3 sessions (calibrated: from 5)"),
         ({"axis": "time_jitter.window_s"}, "time_jitter.window_s (calibrated: unit_dropout.rate)"),
-        ({"axis": "gain_modulation.sigma"}, "gain_modulation.sigma (calibrated: unit_dropout.rate)"),
+        (
+            {"axis": "gain_modulation.sigma"},
+            "gain_modulation.sigma (calibrated: unit_dropout.rate)",
+        ),
         ({"dose": 0.9}, "unit_dropout.rate = 0.9 (calibrated: 0.2 to 0.8)"),
         ({"target": "categorical"}, "targets 'categorical' (calibrated: 'continuous')"),
         ({"base": "none"}, "the base 'none' (calibrated: 'count_splitting')"),
@@ -37,11 +40,19 @@ def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
 )
 def test_a_licence_holds_on_what_was_counted_alone(changes, said):
     assert unlicensed(MOCO, Optimisation(), USE) == []
-    assert unlicensed(MOCO, Optimisation(), replace(USE, **changes)) == [f"moco was not calibrated at {said}"]
+    assert unlicensed(MOCO, Optimisation(), replace(USE, **changes)) == [
+        f"moco was not calibrated at {said}"
+    ]
 
 
 def test_every_licence_trains_at_settings_that_it_licenses():
     for licence in LICENCES.values():
         for counted in licence.counted:
-            use = Use(counted.axis, counted.doses[0], counted.bases[0], counted.targets[0], max(counted.fewest_sessions, 4))
+            use = Use(
+                counted.axis,
+                counted.doses[0],
+                counted.bases[0],
+                counted.targets[0],
+                max(counted.fewest_sessions, 4),
+            )
             assert unlicensed(licence.example, licence.optimisation, use) == []

@@ -7,7 +7,13 @@ from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.price import code_seconds, core_seconds, encoder_products, step_seconds, updates
+from invariance_probe.plan.price import (
+    code_seconds,
+    core_seconds,
+    encoder_products,
+    step_seconds,
+    updates,
+)
 from invariance_probe.study.baselines import Code, CodeCorruption
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import Views
@@ -18,27 +24,53 @@ SIMCLR = {"kind": "simclr", "encoder": ENCODER, "projector": [64, 32]}
 
 def a_step(method=SIMCLR, units=60, bins=1, **changes):
     training = {"steps": 20, "batch_size": 128, "seeds": 1, **changes.pop("training", {})}
-    study = Study.model_validate(tiny_study(method=method, window={"length_bins": bins}, training=training, **changes))
+    study = Study.model_validate(
+        tiny_study(method=method, window={"length_bins": bins}, training=training, **changes)
+    )
     plan = Plan(study, find_sessions(study, Path()))
     run = next(r for r in plan.grid if r.method.kind == method["kind"] and r.arm == "independent")
     return step_seconds(run, units)
 
 
 def test_a_step_of_the_quickstart_costs_what_was_measured():
-    assert a_step() == pytest.approx(1.3e-3, rel=0.1)  # reports/speed/training.md: 751 model-steps a second
+    assert a_step() == pytest.approx(
+        1.3e-3, rel=0.1
+    )  # reports/speed/training.md: 751 model-steps a second
 
 
 @pytest.mark.parametrize(
     ("measured", "changes"),
     [
         (2.1, {"bins": 8}),
-        (4.4, {"bins": 8, "method": {**SIMCLR, "encoder": {"kind": "gru", "width": 32, "dimensions": 16}}}),
-        (13.3, {"bins": 8, "method": {**SIMCLR, "encoder": {"kind": "transformer", "width": 32, "layers": 2, "dimensions": 16}}}),
+        (
+            4.4,
+            {
+                "bins": 8,
+                "method": {**SIMCLR, "encoder": {"kind": "gru", "width": 32, "dimensions": 16}},
+            },
+        ),
+        (
+            13.3,
+            {
+                "bins": 8,
+                "method": {
+                    **SIMCLR,
+                    "encoder": {"kind": "transformer", "width": 32, "layers": 2, "dimensions": 16},
+                },
+            },
+        ),
         (
             3.3,
             {
                 "bins": 8,
-                "method": {**SIMCLR, "encoder": {"kind": "temporal_convolution", "channels": [32, 32], "dimensions": 16}},
+                "method": {
+                    **SIMCLR,
+                    "encoder": {
+                        "kind": "temporal_convolution",
+                        "channels": [32, 32],
+                        "dimensions": 16,
+                    },
+                },
             },
         ),
         (5.6, {"training": {"batch_size": 512}}),
@@ -51,14 +83,19 @@ def test_other_sizes_cost_as_much_more_as_was_measured_within_a_factor_of_two(me
 
 
 def test_an_adversary_costs_its_passes():
-    views = {"adversary": {"kind": "ascended_mask", "ascents": 3, "budget": 4}, "transforms": [{"kind": "unit_dropout"}]}
+    views = {
+        "adversary": {"kind": "ascended_mask", "ascents": 3, "budget": 4},
+        "transforms": [{"kind": "unit_dropout"}],
+    }
     assert a_step(views=views) == pytest.approx(4 * a_step())
 
 
 def test_a_plan_costs_the_sum_of_its_steps():
     study = Study.model_validate(tiny_study())
     plan = Plan(study, find_sessions(study, Path()))
-    assert core_seconds(plan) == pytest.approx(sum(run.steps * step_seconds(run, 30) for run in plan.runs if run.steps))
+    assert core_seconds(plan) == pytest.approx(
+        sum(run.steps * step_seconds(run, 30) for run in plan.runs if run.steps)
+    )
     assert encoder_products(study.method.encoder, 1, 30) == 30 * 16 + 16 * 8
 
 
@@ -67,9 +104,13 @@ def test_an_attack_on_trained_models_is_in_the_price():
     study = Study.model_validate(tiny_study(method=SIMCLR, measurements=[asked]))
     plan = Plan(study, find_sessions(study, Path()))
     run = next(r for r in plan.examined if r.method.kind == "reliance")
-    passes = 4 * (60 * 2 + 16 * 8) + 2 * 3 * 8 + 4 * 8 + 2 * 3 * 201 * 2  # path, candidates, scales, sets and bands
+    passes = (
+        4 * (60 * 2 + 16 * 8) + 2 * 3 * 8 + 4 * 8 + 2 * 3 * 201 * 2
+    )  # path, candidates, scales, sets and bands
     assert updates(run, 60) == run.steps + passes / 3
-    assert step_seconds(run, 60) == step_seconds(next(r for r in plan.grid if r.method == study.method), 60)
+    assert step_seconds(run, 60) == step_seconds(
+        next(r for r in plan.grid if r.method == study.method), 60
+    )
 
 
 @pytest.mark.parametrize(
@@ -85,5 +126,7 @@ def test_an_attack_on_trained_models_is_in_the_price():
 )
 def test_the_code_costs_what_was_measured_within_a_factor_of_two(measured, size, changes):
     """Seconds of one core under load, by benchmarks/dropping_curves.py."""
-    asked = Code(corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=Views()),), **changes)
+    asked = Code(
+        corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=Views()),), **changes
+    )
     assert measured / 2 < code_seconds(asked, *size) < 2 * measured

@@ -29,7 +29,10 @@ def test_the_default_panel_is_declared_longer_wider_and_another_licensed_method(
     assert optimisation(declared) == (400, 3e-3) and declared.setting.label == ""
     assert optimisation(longer) == (1000, 9e-3) and longer.setting.method == declared.setting.method
     assert wider.setting.method.encoder.widths == (16, 32) and optimisation(wider) == (400, 3e-3)
-    assert other.setting.method.kind == "moco" and other.setting.method.encoder == declared.setting.method.encoder
+    assert (
+        other.setting.method.kind == "moco"
+        and other.setting.method.encoder == declared.setting.method.encoder
+    )
     assert panel().one_method == ""
 
 
@@ -45,7 +48,9 @@ def test_another_method_trains_at_its_own_licensed_optimisation():
         {"training": {**LICENSED, "kernels": "native"}},
         {
             "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
-            "hypotheses": [{**tiny_study()["hypotheses"][0], "axis": "time_jitter.window_s", "dose": 0.2}],
+            "hypotheses": [
+                {**tiny_study()["hypotheses"][0], "axis": "time_jitter.window_s", "dose": 0.2}
+            ],
         },
     ],
 )
@@ -65,7 +70,9 @@ def test_recipes_are_cut_to_the_licence_and_not_computed_where_too_little_is_lef
         "declared": True, "longer": False, "wider": False, "other": True,
     }  # fmt: skip
     assert "up to 1000, less than 1.5 times the declared 800" in found.recipes[1].reason
-    assert "64 dimensions are licensed, less than 2 times the declared 64" in found.recipes[2].reason
+    assert (
+        "64 dimensions are licensed, less than 2 times the declared 64" in found.recipes[2].reason
+    )
 
 
 @pytest.mark.parametrize(
@@ -73,16 +80,28 @@ def test_recipes_are_cut_to_the_licence_and_not_computed_where_too_little_is_lef
     [
         ({"quick": True}, "the study is quick"),
         ({"training": {**LICENSED, "steps": 20}}, "the declared recipe has no licence"),
-        ({"hypotheses": [{**tiny_study()["hypotheses"][0], "predicts": "few"}]}, "a prediction about units needs no panel"),
+        (
+            {"hypotheses": [{**tiny_study()["hypotheses"][0], "predicts": "few"}]},
+            "a prediction about units needs no panel",
+        ),
     ],
 )
-def test_only_the_declared_recipe_is_trained_where_no_claim_about_learning_can_rest_on_a_panel(changes, because):
+def test_only_the_declared_recipe_is_trained_where_no_claim_about_learning_can_rest_on_a_panel(
+    changes, because
+):
     found = panel(**changes)
-    assert [recipe.name for recipe in found.recipes] == ["declared"] and found.because.startswith(because)
+    assert [recipe.name for recipe in found.recipes] == ["declared"] and found.because.startswith(
+        because
+    )
 
 
 def test_recipes_train_the_identity_dose_and_both_arms_of_the_primary_dose_only():
-    plan = plan_of(sessions=6, method=SIMCLR, training=LICENSED, axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}])
+    plan = plan_of(
+        sessions=6,
+        method=SIMCLR,
+        training=LICENSED,
+        axes=[{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}],
+    )
     for label in ("recipe: longer", "recipe: wider", "recipe: other"):
         runs = [run for run in plan.grid if run.setting == label]
         assert {(run.axis, run.dose, run.arm) for run in runs} == {
@@ -93,8 +112,14 @@ def test_recipes_train_the_identity_dose_and_both_arms_of_the_primary_dose_only(
 
 def test_a_recipe_like_the_studys_own_is_found_in_its_store():
     """Labels reach no key: a study whose own settings are the longer recipe's has trained it already."""
-    panel_run = next(run for run in plan_of(sessions=6, method=SIMCLR, training=LICENSED).grid if run.setting == "recipe: longer")
-    own = plan_of(sessions=6, method=SIMCLR, training={**LICENSED, "steps": 1000, "learning_rate": 9e-3})
+    panel_run = next(
+        run
+        for run in plan_of(sessions=6, method=SIMCLR, training=LICENSED).grid
+        if run.setting == "recipe: longer"
+    )
+    own = plan_of(
+        sessions=6, method=SIMCLR, training={**LICENSED, "steps": 1000, "learning_rate": 9e-3}
+    )
     assert panel_run.key() in {run.key() for run in own.grid} and isinstance(panel_run, Run)
 
 
@@ -109,8 +134,12 @@ def test_an_own_panel_holds_a_longer_recipe_and_another_method_and_is_told_with_
     assert problems == []
     assert [recipe.name for recipe in plan.panels["H1"].recipes] == ["declared", "long", "queue"]
     assert plan.panels["H1"].because == "what the reviewer asked for"
-    assert [said for _, _, said in own_panel(MOCO)[1]] == ["no recipe of simclr makes 800 steps or more; add one"]
-    assert [said for _, _, said in own_panel(LONG)[1]] == ["no recipe of another licensed method (moco); add one"]
+    assert [said for _, _, said in own_panel(MOCO)[1]] == [
+        "no recipe of simclr makes 800 steps or more; add one"
+    ]
+    assert [said for _, _, said in own_panel(LONG)[1]] == [
+        "no recipe of another licensed method (moco); add one"
+    ]
     assert own_panel(LONG, sessions=4)[1] == []  # where none is licensed, none is missing
 
 
@@ -118,7 +147,10 @@ def test_an_own_recipe_without_a_licence_is_refused_at_its_place():
     _, problems = own_panel(LONG, MOCO, {"name": "hasty", "training": {"steps": 100}})
     [(place, got, reason)] = problems
     assert place == ("panel", "recipes", 2) and got == "hasty"
-    assert "training.steps = 100 (calibrated: 200 to 1000)" in reason and "Use licensed settings, or leave it out" in reason
+    assert (
+        "training.steps = 100 (calibrated: 200 to 1000)" in reason
+        and "Use licensed settings, or leave it out" in reason
+    )
 
 
 @pytest.mark.parametrize(

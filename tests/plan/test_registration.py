@@ -9,7 +9,13 @@ from conftest import tiny_study
 
 from invariance_probe.errors import StudyError
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.registration import deviations, new_registration, read_registration, seen_before, write_registration
+from invariance_probe.plan.registration import (
+    deviations,
+    new_registration,
+    read_registration,
+    seen_before,
+    write_registration,
+)
 from invariance_probe.plan.run import RunResult
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
@@ -19,7 +25,9 @@ VERSIONS = {"python": "3.11"}
 
 def plan_of(fingerprint="f", count=4, **changes):
     study = Study.model_validate(tiny_study(**changes))
-    sessions = tuple(Session(f"s{i}", "a", "", f"{fingerprint}{i}", study.recordings[0]) for i in range(count))
+    sessions = tuple(
+        Session(f"s{i}", "a", "", f"{fingerprint}{i}", study.recordings[0]) for i in range(count)
+    )
     return Plan(study, sessions)
 
 
@@ -63,7 +71,10 @@ def test_a_registration_that_was_edited_does_not_count(tmp_path):
     write_registration(path, new_registration(plan_of(), VERSIONS))
     assert deviations(read_registration(path), plan_of()) == ()
     path.write_text(path.read_text().replace('"fraction_of_range":0.1', '"fraction_of_range":0.2'))
-    assert any("its hash does not fit" in text for _, text in deviations(read_registration(path), plan_of()))
+    assert any(
+        "its hash does not fit" in text
+        for _, text in deviations(read_registration(path), plan_of())
+    )
 
 
 def test_a_registration_is_never_written_over_and_a_broken_one_is_refused(tmp_path):
@@ -79,23 +90,34 @@ def test_a_registration_is_never_written_over_and_a_broken_one_is_refused(tmp_pa
 
 def test_changed_alternative_targets_concern_the_claims_on_their_session():
     plan = plan_of()
-    registered = Plan(plan.study, tuple(replace(session, alternatives="a") for session in plan.sessions))
+    registered = Plan(
+        plan.study, tuple(replace(session, alternatives="a") for session in plan.sessions)
+    )
     now = Plan(plan.study, tuple(replace(session, alternatives="b") for session in plan.sessions))
-    assert ("H1", "the alternative targets of session s0 have changed since registration") in found(registered, now)
+    assert ("H1", "the alternative targets of session s0 have changed since registration") in found(
+        registered, now
+    )
     assert found(registered, registered) == ()
 
 
 @pytest.mark.parametrize(("measured_under", "hours", "seen"), [
     ("own", -1, False), ("", 1, False), ("another", 1, False), ("", -1, True), ("another", -1, True), ("another", None, True),
 ])  # fmt: skip
-def test_a_result_is_seen_before_when_it_is_older_than_the_registration_and_not_measured_under_it(measured_under, hours, seen):
+def test_a_result_is_seen_before_when_it_is_older_than_the_registration_and_not_measured_under_it(
+    measured_under, hours, seen
+):
     registration = new_registration(plan_of(), VERSIONS)
     at = "" if hours is None else (datetime.now(UTC) + timedelta(hours=hours)).isoformat()
     own = registration["sha256"] if measured_under == "own" else measured_under
-    assert seen_before(registration, RunResult("key", "done", registration=own, measured_at=at)) is seen
+    assert (
+        seen_before(registration, RunResult("key", "done", registration=own, measured_at=at))
+        is seen
+    )
 
 
 def test_results_of_a_registration_without_a_time_must_carry_its_hash():
     registration = {"sha256": "h"}
-    assert seen_before(registration, RunResult("key", "done", measured_at=datetime.now(UTC).isoformat()))
+    assert seen_before(
+        registration, RunResult("key", "done", measured_at=datetime.now(UTC).isoformat())
+    )
     assert not seen_before(registration, RunResult("key", "done", registration="h"))

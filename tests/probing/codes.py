@@ -30,7 +30,9 @@ def code_run(session="s", method=(), **study):
     made = Study.model_validate(tiny_study(**study))
     plan = Plan(made, (Session(session, "a", "", "f", made.recordings[0]),))
     run = next(run for run in plan.baselines if run.method.kind == "code")
-    return run.model_copy(update={"method": run.method.model_copy(update={"jackknife": False, **dict(method)})})
+    return run.model_copy(
+        update={"method": run.method.model_copy(update={"jackknife": False, **dict(method)})}
+    )
 
 
 def figures(session, run=None):
@@ -69,11 +71,15 @@ def common_noise(seed, units=UNITS, bins=BINS):
     label, nuisance = latents(rng, bins)
     other = ornstein_uhlenbeck(rng, bins, 1, 0.2, BIN_S)[:, 0]
     gains = np.sqrt(24 / (units * 10)) * rng.choice([-1, 1], units)
-    return recording(poisson(rng, label + 0.4 * other, nuisance, gains, np.full(units, 10.0)), label)
+    return recording(
+        poisson(rng, label + 0.4 * other, nuisance, gains, np.full(units, 10.0)), label
+    )
 
 
 def latents(rng, bins):
-    return ornstein_uhlenbeck(rng, bins, 1, 0.2, BIN_S)[:, 0], ornstein_uhlenbeck(rng, bins, 4, 2.0, BIN_S)
+    return ornstein_uhlenbeck(rng, bins, 1, 0.2, BIN_S)[:, 0], ornstein_uhlenbeck(
+        rng, bins, 4, 2.0, BIN_S
+    )
 
 
 def poisson(rng, label, nuisance, gains, mean):
@@ -86,5 +92,8 @@ def poisson(rng, label, nuisance, gains, mean):
 
 def mean_of(world, sessions, value, **values):
     """Mean of a figure over sessions of a world."""
-    found = [value(figures(replace(world(seed, **values), session=f"s{seed}"))) for seed in range(sessions)]
+    found = [
+        value(figures(replace(world(seed, **values), session=f"s{seed}")))
+        for seed in range(sessions)
+    ]
     return float(np.mean(found))

@@ -15,7 +15,13 @@ BLOCKS = {"scheme": "blocks", "count": 5, "embargo_s": 1.0}
 
 
 def plan_of(world, sessions, base=Path(), groups=1, **changes):
-    source = {"kind": "simulated", "units": 20, "bins": 600, "sessions": sessions // groups, **world}
+    source = {
+        "kind": "simulated",
+        "units": 20,
+        "bins": 600,
+        "sessions": sessions // groups,
+        **world,
+    }
     sources = [{**source, "session": f"w{i}", "group": f"g{i}"} for i in range(groups)]
     study = Study.model_validate(tiny_study(**{"recordings": sources, "folds": BLOCKS, **changes}))
     return Plan(study, find_sessions(study, base))
@@ -25,7 +31,11 @@ def measured(plan, kind, base=Path()):
     """The diagnostics of one measurement in every session."""
     found = []
     for session in plan.sessions:
-        run = next(run for run in plan.baselines if run.session == session.name and run.method.kind == kind)
-        bench = Workbench.of(open_recording(session.source, session.name, base), run, torch.device("cpu"), base)
+        run = next(
+            run for run in plan.baselines if run.session == session.name and run.method.kind == kind
+        )
+        bench = Workbench.of(
+            open_recording(session.source, session.name, base), run, torch.device("cpu"), base
+        )
         found.append(MEASURES[kind](bench, [run], lambda steps: None)[0].result.diagnostics)
     return found

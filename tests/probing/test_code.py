@@ -34,20 +34,54 @@ DROPOUT = ("unit_dropout.rate", 0.4)
 @pytest.mark.parametrize(
     ("world", "values", "k_s", "k_n", "redundancy", "c_code"),
     [
-        (equal_carriers, {"carriers": 1, "information": 8}, (0.22, 0.05), (0.79, 0.05), (1.0, 0.1), (0.42, 0.03)),
-        (equal_carriers, {"carriers": 6, "information": 8}, (1.0, 0.2), (5.0, 0.3), (0.95, 0.15), (0.15, 0.03)),
-        (equal_carriers, {"carriers": 6, "information": 2}, (1.5, 0.2), (4.2, 0.4), (1.0, 0.1), (0.24, 0.03)),
-        (equal_carriers, {"carriers": 60, "information": 2}, (15, 2.5), (28, 4), (1.0, 0.1), (0.21, 0.03)),
+        (
+            equal_carriers,
+            {"carriers": 1, "information": 8},
+            (0.22, 0.05),
+            (0.79, 0.05),
+            (1.0, 0.1),
+            (0.42, 0.03),
+        ),
+        (
+            equal_carriers,
+            {"carriers": 6, "information": 8},
+            (1.0, 0.2),
+            (5.0, 0.3),
+            (0.95, 0.15),
+            (0.15, 0.03),
+        ),
+        (
+            equal_carriers,
+            {"carriers": 6, "information": 2},
+            (1.5, 0.2),
+            (4.2, 0.4),
+            (1.0, 0.1),
+            (0.24, 0.03),
+        ),
+        (
+            equal_carriers,
+            {"carriers": 60, "information": 2},
+            (15, 2.5),
+            (28, 4),
+            (1.0, 0.1),
+            (0.21, 0.03),
+        ),
         (copies, {}, (0.42, 0.15), (5.5, 0.3), (1.85, 0.15), (0.02, 0.02)),
         (common_noise, {}, (2.6, 0.6), (44, 5), (1.6, 0.1), (0.03, 0.02)),
     ],
 )
-def test_known_worlds_have_the_figures_that_they_were_designed_with(world, values, k_s, k_n, redundancy, c_code):
+def test_known_worlds_have_the_figures_that_they_were_designed_with(
+    world, values, k_s, k_n, redundancy, c_code
+):
     """Means over three sessions, against the design table (science.md 2.1, six sessions)."""
     found = [figures(replace(world(seed, **values), session=f"s{seed}")) for seed in range(3)]
     for name, (expected, within) in {"k_s": k_s, "k_n": k_n, "redundancy": redundancy}.items():
-        assert np.mean([getattr(one, name) for one in found]) == pytest.approx(expected, abs=within), name
-    assert np.mean([one.c_code(*DROPOUT) for one in found]) == pytest.approx(c_code[0], abs=c_code[1])
+        assert np.mean([getattr(one, name) for one in found]) == pytest.approx(
+            expected, abs=within
+        ), name
+    assert np.mean([one.c_code(*DROPOUT) for one in found]) == pytest.approx(
+        c_code[0], abs=c_code[1]
+    )
     assert all(one.c_code(*DROPOUT) < one.c_blind(*DROPOUT) for one in found)
 
 
@@ -75,7 +109,16 @@ def test_units_that_are_silent_in_a_training_part_are_not_counted():
     counts = session.activity.copy()
     counts[200:, 4] = 0  # spikes in the first block only
     counts[:, 7] = 3
-    assert figures(replace(session, activity=counts)).units == ("u0", "u1", "u2", "u3", "u5", "u6", "u8", "u9")
+    assert figures(replace(session, activity=counts)).units == (
+        "u0",
+        "u1",
+        "u2",
+        "u3",
+        "u5",
+        "u6",
+        "u8",
+        "u9",
+    )
 
 
 def test_an_independent_code_loses_what_it_should():
@@ -103,13 +146,23 @@ def test_the_table_holds_every_sum_that_the_figures_follow_from():
     rows = list(found.table())
 
     def total(what, deleted="", name="", step=""):
-        return sum(r["value"] for r in rows if (r["what"], r["deleted"], r["name"], r["step"]) == (what, deleted, name, step))
+        return sum(
+            r["value"]
+            for r in rows
+            if (r["what"], r["deleted"], r["name"], r["step"]) == (what, deleted, name, step)
+        )
 
     floor, everything = total("floor"), total("everything")
     name = "unit_dropout.rate=0.4"
-    assert (total("masked", name=name) - everything) / (floor - everything) == pytest.approx(found.c_code(*DROPOUT))
-    assert (total("blind", name=name) - everything) / (floor - everything) == pytest.approx(found.c_blind(*DROPOUT))
-    r2 = 1 - np.array([total("curve", "3", "gained", step) for step in range(2)]) / total("linear_floor", "3")
+    assert (total("masked", name=name) - everything) / (floor - everything) == pytest.approx(
+        found.c_code(*DROPOUT)
+    )
+    assert (total("blind", name=name) - everything) / (floor - everything) == pytest.approx(
+        found.c_blind(*DROPOUT)
+    )
+    r2 = 1 - np.array([total("curve", "3", "gained", step) for step in range(2)]) / total(
+        "linear_floor", "3"
+    )
     np.testing.assert_allclose(r2 / (1 - r2), found.deleted[3].along("gained")[:2])
 
 
@@ -118,7 +171,9 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
     """Deleting a block by hand: its windows test nothing, and neither they nor those under its embargo train."""
     session = equal_carriers(2, 4, 2, units=9, bins=480)
     if kind == "categorical":
-        session = replace(session, targets={"label": np.digitize(session.targets["label"], [-0.4, 0.5])})
+        session = replace(
+            session, targets={"label": np.digitize(session.targets["label"], [-0.4, 0.5])}
+        )
     study = {"target": {"name": "label", "kind": kind}}
     run = code_run(method={"jackknife": True}, **study)
     found = figures(session, run)
@@ -135,14 +190,22 @@ def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
         )
         moments = type(ground.moments).of(ground.inputs.parts, 9, ground.target, folds)
         by_hand = replace(ground, folds=folds, moments=moments)
-        blind = [blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions]
-        expected = held_out(by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None)
+        blind = [
+            blind_losses(bench, run, corruption, by_hand) for corruption in run.method.corruptions
+        ]
+        expected = held_out(
+            by_hand, measure_parts(by_hand, 1, masks, Wanted()), run.method, blind, None
+        )
         known = found.deleted[deleted]
         for name in ("windows", "floor", "everything", "linear"):
             np.testing.assert_allclose(getattr(known, name), getattr(expected, name), rtol=1e-9)
         for name in ("gained", "lost"):
-            np.testing.assert_allclose(known.curve(name).errors, expected.curve(name).errors, rtol=1e-9)
-        np.testing.assert_allclose(known.corruptions[0].blind, expected.corruptions[0].blind, rtol=1e-9)
+            np.testing.assert_allclose(
+                known.curve(name).errors, expected.curve(name).errors, rtol=1e-9
+            )
+        np.testing.assert_allclose(
+            known.corruptions[0].blind, expected.corruptions[0].blind, rtol=1e-9
+        )
         assert known.folds == tuple(fold for fold in range(8) if fold != deleted)
 
 
@@ -162,7 +225,9 @@ def test_classes_and_circular_targets_are_carried_by_the_units_that_know_them(ki
 
 def test_windows_of_several_bins_lose_a_unit_with_all_its_bins():
     session = equal_carriers(0, 2, 8, units=8)
-    label = np.roll(session.targets["label"], 2)  # told by the first of five bins, whose middle is decoded
+    label = np.roll(
+        session.targets["label"], 2
+    )  # told by the first of five bins, whose middle is decoded
     found = figures(replace(session, targets={"label": label}), code_run(window={"length_bins": 5}))
     assert found.length_bins == 5 and found.whole.r2 > 0.5
     assert found.lost_by == (8, 8, 0, 0, 0, 0, 0, 0) and found.carriers == pytest.approx(2, abs=0.4)
@@ -173,7 +238,13 @@ def test_noise_leaves_no_inputs_intact_so_that_the_code_loses_what_a_blind_decod
         "axes": [{"path": "gaussian_noise.sigma", "doses": [0, 0.5, 1]}],
         "views": {"transforms": [{"kind": "gaussian_noise"}]},
     }
-    hypothesis = {"id": "H", "claim": "c", "predicts": "sensitive", "axis": "gaussian_noise.sigma", "dose": 1}
+    hypothesis = {
+        "id": "H",
+        "claim": "c",
+        "predicts": "sensitive",
+        "axis": "gaussian_noise.sigma",
+        "dose": 1,
+    }
     margin = {"fraction_of_range": 0.1, "because": "smaller losses would not matter"}
     run = code_run(**axes, hypotheses=[{**hypothesis, "margin": margin}])
     found = figures(equal_carriers(0, 30, 8), run)
@@ -189,7 +260,10 @@ def test_balanced_masks_leave_every_unit_out_equally_often():
     assert ((~masks).sum(axis=0) == 24).all() and (~masks).sum(axis=1).std() > 1
     assert set((~balanced_masks(rng, 60, 31, np.full(60, 0.41))).sum(axis=0)) <= {24, 25}
     varied = ~balanced_masks(rng, 60, 31, np.linspace(0, 0.8, 60))
-    assert varied.sum(axis=0).mean() == pytest.approx(24, rel=0.05) and varied[:10].mean() < 0.2 < varied[-10:].mean()
+    assert (
+        varied.sum(axis=0).mean() == pytest.approx(24, rel=0.05)
+        and varied[:10].mean() < 0.2 < varied[-10:].mean()
+    )
 
 
 @pytest.mark.parametrize(
@@ -204,7 +278,9 @@ def test_balanced_masks_leave_every_unit_out_equally_often():
     ],
 )
 def test_masks_of_every_transform_lose_its_part_and_differ(transform, lost):
-    masks = declared_masks(transform, code_run(), np.linspace(1, 5, 30), 5, 400, np.random.default_rng(0))
+    masks = declared_masks(
+        transform, code_run(), np.linspace(1, 5, 30), 5, 400, np.random.default_rng(0)
+    )
     assert masks.shape == (400, 30, 5) and (~masks).mean() == pytest.approx(lost, abs=0.03)
     assert len(np.unique(masks.reshape(400, -1), axis=0)) >= 4
     whole_units = masks.all(axis=2) | ~masks.any(axis=2)
@@ -212,7 +288,9 @@ def test_masks_of_every_transform_lose_its_part_and_differ(transform, lost):
 
 
 def test_progressive_loss_has_an_order_of_its_own_in_every_mask():
-    masks = declared_masks(ProgressiveUnitLoss(rate=0.9), code_run(), np.ones(30), 1, 200, np.random.default_rng(0))[:, :, 0]
+    masks = declared_masks(
+        ProgressiveUnitLoss(rate=0.9), code_run(), np.ones(30), 1, 200, np.random.default_rng(0)
+    )[:, :, 0]
     assert (~masks).mean(axis=0) == pytest.approx(np.full(30, 0.45), abs=0.15)
 
 
@@ -223,7 +301,10 @@ def test_halves_are_complements_of_equal_size():
 
 
 def test_carriers_follow_equal_carriers_between_the_extremes():
-    found = {m: mean_of(equal_carriers, 2, lambda one: one.carriers, carriers=m, information=2) for m in (3, 10, 20)}
+    found = {
+        m: mean_of(equal_carriers, 2, lambda one: one.carriers, carriers=m, information=2)
+        for m in (3, 10, 20)
+    }
     assert found[3] == pytest.approx(2.9, abs=0.4)
     assert found[3] < found[10] < found[20]
 
@@ -233,7 +314,9 @@ def test_blocks_are_the_studys_folds_where_these_are_more_and_whole_trials_where
     more = figures(session, code_run(folds={"scheme": "blocks", "count": 10, "embargo_s": 0.5}))
     assert len(more.whole.folds) == 10 and sum(more.whole.windows) == 960
     trials = replace(session, trials=np.arange(960) // 30)
-    whole_trials = figures(trials, code_run(folds={"scheme": "trials", "count": 5, "embargo_s": 0.5}))
+    whole_trials = figures(
+        trials, code_run(folds={"scheme": "trials", "count": 5, "embargo_s": 0.5})
+    )
     assert whole_trials.whole.windows == (120,) * 8  # four trials of 30 bins each
     assert whole_trials.autocorrelation_s <= 3
 
@@ -242,7 +325,9 @@ def test_autocorrelation_is_that_of_the_target_inside_stretches():
     rng = np.random.default_rng(0)
     slow = np.repeat(rng.standard_normal(160), 10)
     session = recording(rng.poisson(2.0 * np.exp(0.5 * slow[:, None]), (1600, 4)), slow)
-    assert figures(session).autocorrelation_s == pytest.approx(0.7, abs=0.11)  # steps of 1 s: 1 - lag falls below 1/e at .7 s
+    assert figures(session).autocorrelation_s == pytest.approx(
+        0.7, abs=0.11
+    )  # steps of 1 s: 1 - lag falls below 1/e at .7 s
     classes = replace(session, targets={"label": (slow > 0).astype(np.int64)})
     told = figures(classes, code_run(target={"name": "label", "kind": "categorical"}))
     assert told.autocorrelation_s == pytest.approx(0.7, abs=0.21)
@@ -279,21 +364,30 @@ def test_every_corruption_costs_a_blind_decoder_something_and_a_refitted_one_no_
     corruption = found.corruption(path, dose)
     assert corruption.known_masks == known and 0.01 < corruption.input_change < 10
     assert 0 < found.c_code(path, dose) <= found.c_blind(path, dose) < 1.1
-    assert set(CORRUPTIONS) >= {f"{kind}.{field}" for kind in TRANSFORMS for field in [next(iter(_identity(kind)))]}
+    assert set(CORRUPTIONS) >= {
+        f"{kind}.{field}" for kind in TRANSFORMS for field in [next(iter(_identity(kind)))]
+    }
 
 
 def _identity(kind):
-    return next(t for t in get_args(get_args(Transform)[0]) if t.model_fields["kind"].default == kind).identity
+    return next(
+        t for t in get_args(get_args(Transform)[0]) if t.model_fields["kind"].default == kind
+    ).identity
 
 
 def test_cutmix_shows_test_windows_no_training_window_of_another_fold():
     """A unit that marks the blocks by its level: a mixed test window shows levels of the training blocks only."""
     path, dose = "cutmix.fraction", 0.9
     hypothesis = {**tiny_study()["hypotheses"][0], "axis": path, "dose": dose}
-    run = code_run(views={"transforms": [{"kind": "cutmix"}]}, axes=[{"path": path, "doses": [0, dose]}], hypotheses=[hypothesis])
+    run = code_run(
+        views={"transforms": [{"kind": "cutmix"}]},
+        axes=[{"path": path, "doses": [0, dose]}],
+        hypotheses=[hypothesis],
+    )
     block = np.arange(800) // 100
     session = recording(
-        np.stack([block * 10 + np.arange(800) % 2, block * 10 + np.arange(800) % 3], axis=1), block % 3 + 0.1 * block
+        np.stack([block * 10 + np.arange(800) % 2, block * 10 + np.arange(800) % 3], axis=1),
+        block % 3 + 0.1 * block,
     )
     bench = Workbench.of(session, run, torch.device("cpu"))
     ground = Ground.of(bench, run, 8)

@@ -21,7 +21,9 @@ NONE = np.zeros((0, UNITS), dtype=bool)
 def world():
     rng = np.random.default_rng(5)
     labels = rng.choice(CLASSES, WINDOWS, p=[0.5, 0.3, 0.2])
-    mixed = rng.standard_normal((WINDOWS, UNITS)) @ (np.eye(UNITS) + 0.3 * rng.standard_normal((UNITS, UNITS)))
+    mixed = rng.standard_normal((WINDOWS, UNITS)) @ (
+        np.eye(UNITS) + 0.3 * rng.standard_normal((UNITS, UNITS))
+    )
     x = mixed + 0.7 * rng.standard_normal((CLASSES, UNITS))[labels]
     inputs = Inputs(x, np.arange(WINDOWS), 1)
     folds = blocks_with_embargo(WINDOWS, 8, 4)
@@ -35,7 +37,9 @@ def direct(x, labels, train, penalty, kept=slice(None)):
     centred = z[train] - means[labels[train]]
     within = centred.T @ centred / len(train) + UNIT * penalty * np.eye(z.shape[1])
     weights = np.linalg.solve(within, means.T)
-    return np.log(np.bincount(labels[train]) / len(train)), z @ weights - (means.T * weights).sum(axis=0) / 2
+    return np.log(np.bincount(labels[train]) / len(train)), z @ weights - (means.T * weights).sum(
+        axis=0
+    ) / 2
 
 
 def test_without_shrinkage_it_is_the_classical_discriminant(world):
@@ -43,13 +47,19 @@ def test_without_shrinkage_it_is_the_classical_discriminant(world):
     fold = folds[2]
     one = Discriminants.of(moments.training([2]), UNITS, 1e-9, NONE)
     scores = one.prior + one.evidence(inputs.activity[fold.test])[:, 0]
-    known = LinearDiscriminantAnalysis(solver="lsqr").fit(inputs.activity[fold.train], labels[fold.train])
-    np.testing.assert_allclose(log_softmax(scores, axis=1), known.predict_log_proba(inputs.activity[fold.test]), atol=1e-6)
+    known = LinearDiscriminantAnalysis(solver="lsqr").fit(
+        inputs.activity[fold.train], labels[fold.train]
+    )
+    np.testing.assert_allclose(
+        log_softmax(scores, axis=1), known.predict_log_proba(inputs.activity[fold.test]), atol=1e-6
+    )
 
 
 def test_refits_on_masks_equal_discriminants_of_these_inputs_alone(world):
     inputs, labels, folds, moments = world
-    masks = np.array([[1, 0, 1, 1, 0, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0, 0], [0] * 8, [1] * 8], dtype=bool)
+    masks = np.array(
+        [[1, 0, 1, 1, 0, 1, 0, 1], [0, 0, 0, 1, 0, 0, 0, 0], [0] * 8, [1] * 8], dtype=bool
+    )
     one = Discriminants.of(moments.training([2, 6]), UNITS, 0.5, masks)
     train = training_windows(folds, [2, 6])
     found = one.evidence(inputs.activity)
@@ -60,7 +70,9 @@ def test_refits_on_masks_equal_discriminants_of_these_inputs_alone(world):
 
 
 @pytest.mark.parametrize("left_out", [1, 2])
-def test_log_losses_are_those_of_direct_computation_with_a_temperature_fitted_inside(world, left_out):
+def test_log_losses_are_those_of_direct_computation_with_a_temperature_fitted_inside(
+    world, left_out
+):
     inputs, labels, folds, moments = world
     x, forbidden = inputs.activity, forbidden_by(folds, WINDOWS)
     masks = np.array([[1, 0, 1, 1, 0, 1, 0, 1]], dtype=bool)
@@ -69,19 +81,25 @@ def test_log_losses_are_those_of_direct_computation_with_a_temperature_fitted_in
     part = min(penalties, key=sorted)
     inner = []
     for block in set(range(8)) - part:
-        prior, evidence = direct(x, labels, training_windows(folds, [*part, block]), penalties[part])
+        prior, evidence = direct(
+            x, labels, training_windows(folds, [*part, block]), penalties[part]
+        )
         clear = [w for w in folds[block].test if not forbidden[w, sorted(part)].any()]
         inner.append((prior, evidence[clear], labels[clear]))
 
     def loss(scale):
-        return sum(-log_softmax(p + scale * e, axis=1)[np.arange(len(k)), k].sum() for p, e, k in inner)
+        return sum(
+            -log_softmax(p + scale * e, axis=1)[np.arange(len(k)), k].sum() for p, e, k in inner
+        )
 
     scale = minimize_scalar(loss, bounds=(0, 20), method="bounded", options={"xatol": 1e-10}).x
     assert inverse_temperature(inner) == pytest.approx(scale, abs=1e-5)
     test = folds[min(part)].test
     losses = found[part, min(part)]
     for kept, value in ((slice(None), losses.everything), (masks[0], losses.masked[0])):
-        prior, evidence = direct(x, labels, training_windows(folds, sorted(part)), penalties[part], kept)
+        prior, evidence = direct(
+            x, labels, training_windows(folds, sorted(part)), penalties[part], kept
+        )
         direct_loss = -log_softmax(prior + scale * evidence, axis=1)[test, labels[test]].sum()
         assert value == pytest.approx(direct_loss, rel=1e-6)
     assert losses.floor == pytest.approx(-prior[labels[test]].sum(), rel=1e-12)
@@ -104,7 +122,11 @@ def test_a_class_that_a_training_part_lacks_costs_much_and_not_infinitely_much()
     inputs = Inputs(rng.standard_normal((WINDOWS, UNITS)) + labels[:, None], np.arange(WINDOWS), 1)
     folds = blocks_with_embargo(WINDOWS, 8, 4)
     moments = Moments.of(inputs.parts, UNITS, np.eye(3)[labels], folds)
-    found = log_losses(inputs.parts, moments, labels, folds, choose_penalties(moments, 2, (1.0,)), NONE)
+    found = log_losses(
+        inputs.parts, moments, labels, folds, choose_penalties(moments, 2, (1.0,)), NONE
+    )
     lacking = found[frozenset({0, 1}), 0]
     assert np.isfinite([[one.floor, one.everything] for one in found.values()]).all()
-    assert lacking.floor == pytest.approx(-np.log(0.5 / len(training_windows(folds, [0, 1]))) + 59 * np.log(2), rel=0.02)
+    assert lacking.floor == pytest.approx(
+        -np.log(0.5 / len(training_windows(folds, [0, 1]))) + 59 * np.log(2), rel=0.02
+    )

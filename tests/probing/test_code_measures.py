@@ -18,15 +18,22 @@ from invariance_probe.study.study import Study
 
 def measured(kind, sessions=5, **world):
     data = tiny_study(
-        recordings=[{"kind": "simulated", "session": "x", "sessions": sessions, **world}], folds={"count": 5, "embargo_s": 1}
+        recordings=[{"kind": "simulated", "session": "x", "sessions": sessions, **world}],
+        folds={"count": 5, "embargo_s": 1},
     )
     plan = Plan(study := Study.model_validate(data), find_sessions(study, Path()))
     found = []
     for session in plan.sessions:
-        runs = [run for run in plan.baselines if run.session == session.name and run.method.kind == kind]
-        bench = Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu"))
+        runs = [
+            run for run in plan.baselines if run.session == session.name and run.method.kind == kind
+        ]
+        bench = Workbench.of(
+            open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+        )
         found.append(MEASURES[kind](bench, runs, lambda steps: None)[0].result.diagnostics)
-    return {name: np.array([values[name] for values in found]) for name in found[0] if "@" not in name}
+    return {
+        name: np.array([values[name] for values in found]) for name in found[0] if "@" not in name
+    }
 
 
 @pytest.mark.parametrize("tau", [0.2, 0.8])
@@ -64,7 +71,9 @@ def test_the_crossing_of_an_exponential_is_its_time_constant():
 
 def test_gaussian_surrogates_have_gaussian_increments():
     rng = np.random.default_rng(2)
-    value, surrogates = increment_kurtosis(rng.standard_normal((4000, 2)), np.zeros(4000), 3, 100, rng)
+    value, surrogates = increment_kurtosis(
+        rng.standard_normal((4000, 2)), np.zeros(4000), 3, 100, rng
+    )
     assert abs(surrogates.mean()) < 0.05 and abs(value) < 0.15
 
 

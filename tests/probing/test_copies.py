@@ -13,7 +13,9 @@ def test_agreement_is_the_part_of_their_spikes_that_two_units_share(first, secon
     rng = np.random.default_rng(0)
     neuron = rng.poisson(rate * np.exp(rng.standard_normal(40_000) - 0.5))
     heard = np.stack([rng.binomial(neuron, first), rng.binomial(neuron, second)], axis=1)
-    assert agreement(heard.astype(float))[0, 1] == pytest.approx(min(first, second), abs=0.05)  # of max(first, second) spikes
+    assert agreement(heard.astype(float))[0, 1] == pytest.approx(
+        min(first, second), abs=0.05
+    )  # of max(first, second) spikes
 
 
 @pytest.mark.parametrize("rate", [0.05, 2.0, 20.0])
@@ -42,7 +44,9 @@ def test_six_electrodes_of_one_neuron_are_named_and_one_of_them_stays():
 
 
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("world", [lambda s: equal_carriers(s, 3, 8), lambda s: equal_carriers(s, 60, 8), common_noise])
+@pytest.mark.parametrize(
+    "world", [lambda s: equal_carriers(s, 3, 8), lambda s: equal_carriers(s, 60, 8), common_noise]
+)
 def test_codes_without_copies_have_none(world, seed):
     found = find_repeated(world(seed).activity, counts=True)
     assert found.copies == found.sums == found.removed == ()
@@ -55,7 +59,11 @@ def test_a_unit_that_is_the_sum_of_others_is_named_with_them():
     whole = counts[:, [2, 5, 7]].sum(axis=1)
     missing = rng.binomial(counts[:, 0] + counts[:, 4] + counts[:, 9], 0.9)
     found = find_repeated(np.column_stack([counts, whole, missing]), counts=True)
-    assert found.sums == ((12, 2, 5, 7), (13, 0, 4, 9)) and found.copies == () and found.removed == (12, 13)
+    assert (
+        found.sums == ((12, 2, 5, 7), (13, 0, 4, 9))
+        and found.copies == ()
+        and found.removed == (12, 13)
+    )
 
 
 def test_a_few_coincidences_of_rare_spikes_make_no_copies():
@@ -63,7 +71,10 @@ def test_a_few_coincidences_of_rare_spikes_make_no_copies():
     counts = rng.poisson(0.5, (900, 4))
     counts[:, :2] = 0
     counts[[5, 80, 300, 555], :2] = 1
-    assert agreement(counts.astype(float))[0, 1] == 1 and find_repeated(counts, counts=True).copies == ()
+    assert (
+        agreement(counts.astype(float))[0, 1] == 1
+        and find_repeated(counts, counts=True).copies == ()
+    )
 
 
 def test_equal_signals_are_copies_and_correlated_ones_are_not():
@@ -78,6 +89,8 @@ def test_the_figures_are_given_without_what_repeats_others():
     found = figures(copies(2))
     assert ("u0", "u5") in found.copies and found.distinct is not None
     assert len(found.units) == 60 and len(found.distinct.units) == 55
-    assert found.carriers == pytest.approx(6, abs=0.3) and found.distinct.carriers == pytest.approx(1, abs=0.1)
+    assert found.carriers == pytest.approx(6, abs=0.3) and found.distinct.carriers == pytest.approx(
+        1, abs=0.1
+    )
     assert found.distinct.distinct is None and found.distinct.whole.corruptions == ()
     assert figures(equal_carriers(0, 3, 8)).distinct is None

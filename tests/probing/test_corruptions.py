@@ -45,7 +45,11 @@ class OneSession:
         own = [run for run in self.plan.grid if run.session == session.name and run.setting == ""]
         self.grid = [run for run in own if run.method == study.method and run.seed == 0]
         self.bench = Workbench.of(recording, self.grid[0], torch.device("cpu"))
-        self.code = [run for run in self.plan.baselines if run.session == session.name and run.method.kind == "code"]
+        self.code = [
+            run
+            for run in self.plan.baselines
+            if run.session == session.name and run.method.kind == "code"
+        ]
         self.examined = [
             run for run in self.plan.examined
             if run.session == session.name and run.seed == 0 and run.examination.kind in ("corruption", "detection")
@@ -60,14 +64,21 @@ def test_a_harsh_corruption_costs_information_and_its_encoders_can_be_tested_und
     world = OneSession(path)
     [found] = world.measure(world.code)
     whole = found.result.code.whole
-    assert whole.c_blind(path, HARSH[path]) > 0 and whole.corruption(path, HARSH[path]).input_change > 0.05
+    assert (
+        whole.c_blind(path, HARSH[path]) > 0
+        and whole.corruption(path, HARSH[path]).input_change > 0.05
+    )
     trained = world.measure(world.grid)
     assert {m.result.status for m in trained} == {"done"}
     weights = {m.run.train_key(): m.weights for m in trained}
     looked = examine(world.bench, world.examined, weights)
     assert len(looked) == len(world.examined) > 0 and {m.result.status for m in looked} == {"done"}
-    seen = [m.result.diagnostics["detection"] for m in looked if m.run.examination.kind == "detection"]
+    seen = [
+        m.result.diagnostics["detection"] for m in looked if m.run.examination.kind == "detection"
+    ]
     if path != "cutmix.fraction":  # blocks of real activity need not be visible
         assert all(0.5 < value <= 1 for value in seen)
-    alone = examine(world.bench, world.examined[:1], weights)[0].result  # an examination does not depend on its partners
+    alone = examine(world.bench, world.examined[:1], weights)[
+        0
+    ].result  # an examination does not depend on its partners
     assert alone == next(m.result for m in looked if m.run == world.examined[0])

@@ -24,7 +24,14 @@ DOSES = [{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}]
 LINEAR = {"method": {"kind": "linear_ssl", "dimensions": 4}}
 CLASSES = {
     "recordings": [
-        {"kind": "simulated", "generator": "switching", "process": "states", "session": "x", "bins": 640, "units": 20}
+        {
+            "kind": "simulated",
+            "generator": "switching",
+            "process": "states",
+            "session": "x",
+            "bins": 640,
+            "units": 20,
+        }
     ],
     "target": {"name": "state", "kind": "categorical"},
 }
@@ -38,7 +45,11 @@ class Trained:
         self.plan = Plan(study, find_sessions(study, Path()))
         session = self.plan.sessions[0]
         recording = open_recording(session.source, session.name, Path())
-        grid = [r for r in self.plan.grid if r.session == session.name and r.setting == "" and r.method == study.method]
+        grid = [
+            r
+            for r in self.plan.grid
+            if r.session == session.name and r.setting == "" and r.method == study.method
+        ]
         self.bench = Workbench.of(recording, grid[0], torch.device("cpu"))
         self.measured = MEASURES[study.method.kind](self.bench, grid, lambda steps: None)
         self.weights = {m.run.train_key(): m.weights for m in self.measured}
@@ -47,12 +58,20 @@ class Trained:
     def ask(self, **changes):
         """Examine every encoder of the independent arm with one question."""
         question = changes["examination"]
-        runs = [m.run.model_copy(update={"examination": question}) for m in self.measured if m.run.arm in ("none", "independent")]
+        runs = [
+            m.run.model_copy(update={"examination": question})
+            for m in self.measured
+            if m.run.arm in ("none", "independent")
+        ]
         return runs, examine(self.bench, runs, self.weights)
 
     def corruption(self, dose, kind=Corruption):
-        inputs = next(r.examination.inputs for r in self.examined if isinstance(r.examination, Corruption))
-        return kind(inputs=inputs.at("unit_dropout.rate", dose), axis="unit_dropout.rate", dose=dose)
+        inputs = next(
+            r.examination.inputs for r in self.examined if isinstance(r.examination, Corruption)
+        )
+        return kind(
+            inputs=inputs.at("unit_dropout.rate", dose), axis="unit_dropout.rate", dose=dose
+        )
 
 
 @pytest.fixture(scope="module")
@@ -74,15 +93,25 @@ def test_at_dose_zero_the_losses_are_those_of_the_grid_and_nothing_moves(name, r
     trained = request.getfixturevalue(name)
     runs, found = trained.ask(examination=trained.corruption(0.0))
     for run, m in zip(runs, found, strict=True):
-        assert m.result.block_losses == pytest.approx(clean_losses(trained)[run.train_key()], rel=1e-6)
+        assert m.result.block_losses == pytest.approx(
+            clean_losses(trained)[run.train_key()], rel=1e-6
+        )
         assert m.result.diagnostics["invariance"] == pytest.approx(1, abs=1e-6)
         assert m.result.diagnostics["invariance_row_space"] == pytest.approx(1, abs=1e-6)
 
 
 def test_corrupted_tests_cost_more_the_more_is_lost(trained):
-    losses = [np.mean([m.result.block_losses for m in trained.ask(examination=trained.corruption(e))[1]]) for e in (0, 0.2, 0.6)]
+    losses = [
+        np.mean([m.result.block_losses for m in trained.ask(examination=trained.corruption(e))[1]])
+        for e in (0, 0.2, 0.6)
+    ]
     moves = [
-        np.mean([m.result.diagnostics["invariance"] for m in trained.ask(examination=trained.corruption(e))[1]])
+        np.mean(
+            [
+                m.result.diagnostics["invariance"]
+                for m in trained.ask(examination=trained.corruption(e))[1]
+            ]
+        )
         for e in (0, 0.2, 0.6)
     ]
     assert losses[0] < losses[1] < losses[2] and moves[0] > moves[1] > moves[2]
@@ -96,10 +125,19 @@ def test_l_of_d_and_e_is_the_clean_probe_on_corrupted_inputs(trained):
     slot = encoders.slots_of([run])[0]
     fold, weights = trained.bench.folds[run.fold], trained.weights[run.train_key()]
     shown = run.model_copy(
-        update={"views": runs[0].views.at("unit_dropout.rate", 0.4), "arm": "independent", "axis": "unit_dropout.rate"}
+        update={
+            "views": runs[0].views.at("unit_dropout.rate", 0.4),
+            "arm": "independent",
+            "axis": "unit_dropout.rate",
+        }
     )
     views = trained.bench.views([shown], [encoders.parts[slot]], torch.float32)
-    x = views.single(1 << 40, torch.from_numpy(fold.test)[None]).flatten(2)[0].numpy().astype(np.float64)
+    x = (
+        views.single(1 << 40, torch.from_numpy(fold.test)[None])
+        .flatten(2)[0]
+        .numpy()
+        .astype(np.float64)
+    )
     hidden = np.maximum(x @ weights["weight0"] + weights["bias0"], 0)
     z = hidden @ weights["weight1"] + weights["bias1"]
     fit = encoders.probe
@@ -114,7 +152,10 @@ def one_unit(trained, value=1.0):
     """Encoders that read unit 0 alone, or nothing."""
     reading = np.zeros((trained.bench.activity.shape[1], 1), dtype=np.float32)
     reading[0] = value
-    return {key: {"weight0": reading, "bias0": np.zeros((1, 1), dtype=np.float32)} for key in trained.weights}
+    return {
+        key: {"weight0": reading, "bias0": np.zeros((1, 1), dtype=np.float32)}
+        for key in trained.weights
+    }
 
 
 def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained):
@@ -137,22 +178,36 @@ def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained
 
 
 def test_an_encoder_that_ignores_the_dropped_units_cannot_be_told(trained):
-    run = trained.measured[0].run.model_copy(update={"examination": trained.corruption(0.4, Detection)})
-    assert examine(trained.bench, [run], one_unit(trained, 0.0))[0].result.diagnostics == {"detection": 0.5}
+    run = trained.measured[0].run.model_copy(
+        update={"examination": trained.corruption(0.4, Detection)}
+    )
+    assert examine(trained.bench, [run], one_unit(trained, 0.0))[0].result.diagnostics == {
+        "detection": 0.5
+    }
 
 
 def test_similarity_is_that_of_the_named_encoders(trained):
-    found = [m for m in examine(trained.bench, trained.examined, trained.weights) if m.run.examination.kind == "comparison"]
+    found = [
+        m
+        for m in examine(trained.bench, trained.examined, trained.weights)
+        if m.run.examination.kind == "comparison"
+    ]
     against = {m.run.reference().train_key() for m in found}
     assert against <= set(trained.weights) and {m.run.reference().axis for m in found} == {""}
     assert {m.run.reference().seed - m.run.seed for m in found if not m.run.axis} == {2}
     assert {m.run.reference().seed - m.run.seed for m in found if m.run.axis} == {0}
     itself = found[0].run.model_copy(
-        update={"examination": found[0].run.examination.model_copy(update={"seed": found[0].run.seed})}
+        update={
+            "examination": found[0].run.examination.model_copy(update={"seed": found[0].run.seed})
+        }
     )
     same = examine(trained.bench, [itself], trained.weights)[0].result.diagnostics
     assert same["cka"] == pytest.approx(1) and same["shape_distance"] == pytest.approx(0, abs=1e-6)
-    assert all(0 < m.result.diagnostics["cka"] < 1 and 0 < m.result.diagnostics["shape_distance"] < np.pi / 2 for m in found)
+    assert all(
+        0 < m.result.diagnostics["cka"] < 1
+        and 0 < m.result.diagnostics["shape_distance"] < np.pi / 2
+        for m in found
+    )
 
 
 def test_losses_by_class_add_up_to_the_clean_loss():
@@ -163,16 +218,25 @@ def test_losses_by_class_add_up_to_the_clean_loss():
         values = m.result.diagnostics
         blocks = sorted({int(name.rpartition("@")[2]) for name in values})
         labels = {name.split("@")[1] for name in values}
-        assert labels == {str(label) for label in np.unique(trained.bench.recording.targets["state"])}
+        assert labels == {
+            str(label) for label in np.unique(trained.bench.recording.targets["state"])
+        }
         for block, loss in zip(blocks, clean[run.train_key()], strict=True):
-            cells = [(values[f"class_windows@{c}@{block}"], values.get(f"class_loss@{c}@{block}", 0.0)) for c in labels]
-            assert sum(n * each for n, each in cells) / sum(n for n, _ in cells) == pytest.approx(loss, rel=1e-6)
+            cells = [
+                (values[f"class_windows@{c}@{block}"], values.get(f"class_loss@{c}@{block}", 0.0))
+                for c in labels
+            ]
+            assert sum(n * each for n, each in cells) / sum(n for n, _ in cells) == pytest.approx(
+                loss, rel=1e-6
+            )
     within = trained.ask(examination=trained.corruption(0.4))[1][0].result.diagnostics
     assert within["invariance_within_class"] < within["invariance"]
 
 
 def test_results_are_the_same_alone_and_together(trained):
-    together = {m.result.key: m.result for m in examine(trained.bench, trained.examined, trained.weights)}
+    together = {
+        m.result.key: m.result for m in examine(trained.bench, trained.examined, trained.weights)
+    }
     assert len(together) == len(trained.examined)
     for run in trained.examined[::5]:
         alone = examine(trained.bench, [run], trained.weights)[0].result
@@ -187,7 +251,9 @@ def test_a_missing_encoder_fails_its_own_examinations_and_no_others(trained):
     failed = [m for m in found if m.result.status == "failed"]
     references = [m.run.reference() for m in failed]
     assert failed and len(failed) < len(found)
-    assert all(gone.session in m.result.message and "not in the store" in m.result.message for m in failed)
+    assert all(
+        gone.session in m.result.message and "not in the store" in m.result.message for m in failed
+    )
     assert all(
         gone.train_key() in (m.run.train_key(), reference.train_key() if reference else "")
         for m, reference in zip(failed, references, strict=True)
@@ -200,7 +266,9 @@ def test_the_worker_hands_over_what_the_store_has(trained, tmp_path):
     for m in trained.measured:
         store.commit_encoder(m.run, m.weights, {})
     stored = stored_encoders(store, trained.examined)
-    assert set(stored.weights) == {m.run.train_key() for m in trained.measured if m.run.arm != "shared"}
+    assert set(stored.weights) == {
+        m.run.train_key() for m in trained.measured if m.run.arm != "shared"
+    }
     direct = examine(trained.bench, trained.examined, trained.weights)
     by_worker = measure(trained.bench, trained.examined, stored=stored)
     assert [replace(m.result, seconds=0.0) for m in by_worker] == [m.result for m in direct]
@@ -216,8 +284,12 @@ def test_another_target_trains_nothing_and_gives_what_training_again_gives(train
     again = measure(bench, runs)
     steps = []
     probed = measure(bench, runs, steps.append, stored_encoders(store, runs))
-    assert steps == [] and [m.result.block_losses for m in probed] != [m.result.block_losses for m in trained.measured]
-    assert [replace(m.result, seconds=0.0) for m in probed] == [replace(m.result, seconds=0.0) for m in again]
+    assert steps == [] and [m.result.block_losses for m in probed] != [
+        m.result.block_losses for m in trained.measured
+    ]
+    assert [replace(m.result, seconds=0.0) for m in probed] == [
+        replace(m.result, seconds=0.0) for m in again
+    ]
 
 
 def test_only_what_is_not_stored_is_trained(trained, tmp_path):

@@ -27,7 +27,9 @@ def measured(clean, corrupted, weights, classes=None):
     x, change = torch.from_numpy(clean), torch.from_numpy(corrupted - clean).unsqueeze(0)
     rows = row_space(torch.from_numpy(weights).unsqueeze(0))
     raw, projected = moved(change, rows)
-    return invariance(x, rows[0], (raw[0], projected[0]), None if classes is None else torch.from_numpy(classes))
+    return invariance(
+        x, rows[0], (raw[0], projected[0]), None if classes is None else torch.from_numpy(classes)
+    )
 
 
 def test_s_is_its_definition_over_all_pairs_raw_and_in_the_row_space(pair):
@@ -36,7 +38,9 @@ def test_s_is_its_definition_over_all_pairs_raw_and_in_the_row_space(pair):
     pairs = list(itertools.combinations(range(30), 2))
     basis = np.linalg.qr(weights)[0]
     assert found["invariance"] == pytest.approx(by_pairs(*pair, pairs))
-    assert found["invariance_row_space"] == pytest.approx(by_pairs(pair[0] @ basis, pair[1] @ basis, pairs))
+    assert found["invariance_row_space"] == pytest.approx(
+        by_pairs(pair[0] @ basis, pair[1] @ basis, pairs)
+    )
     assert "invariance_within_class" not in found
 
 
@@ -52,7 +56,9 @@ def test_within_a_class_strangers_are_of_the_same_class(pair):
 def test_nothing_moves_and_strangers_swap_places():
     clean = np.random.default_rng(2).standard_normal((5000, 3))
     assert measured(clean, clean, np.eye(3))["invariance"] == 1
-    assert measured(clean, clean[::-1].copy(), np.eye(3))["invariance"] == pytest.approx(0, abs=0.05)
+    assert measured(clean, clean[::-1].copy(), np.eye(3))["invariance"] == pytest.approx(
+        0, abs=0.05
+    )
 
 
 def test_a_move_that_the_probe_does_not_read_leaves_the_row_space_alone(pair):

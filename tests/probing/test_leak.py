@@ -20,7 +20,13 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.study import Study
 
-SLOW = {"generator": "nothing", "case": "independent", "label_tau_s": 20.0, "bins": 1000, "units": 30}
+SLOW = {
+    "generator": "nothing",
+    "case": "independent",
+    "label_tau_s": 20.0,
+    "bins": 1000,
+    "units": 30,
+}
 BLOCKED = {"scheme": "blocks", "count": 5, "embargo_s": 0.5}
 SHUFFLED = {"scheme": "shuffled", "count": 5}
 
@@ -31,7 +37,10 @@ def r2(session, kind="leak@"):
 
 def gate(plan, found):
     runs = [run for run in plan.baselines if run.method.kind == "leak"]
-    results = {run.key(): RunResult(run.key(), "done", diagnostics=f) for run, f in zip(runs, found, strict=True)}
+    results = {
+        run.key(): RunResult(run.key(), "done", diagnostics=f)
+        for run, f in zip(runs, found, strict=True)
+    }
     return leak(plan, results, [session.name for session in plan.sessions])
 
 
@@ -51,13 +60,17 @@ def test_the_walks_know_nothing_of_the_target_and_are_the_same_in_all_folds_of_a
     session = plan.sessions[0]
     run = next(run for run in plan.baselines if run.method.kind == "leak")
     recording = open_recording(session.source, session.name, None)
-    flipped = type(recording)(**{**vars(recording), "targets": {"label": -recording.targets["label"][::-1].copy()}})
+    flipped = type(recording)(
+        **{**vars(recording), "targets": {"label": -recording.targets["label"][::-1].copy()}}
+    )
     bench = Workbench.of(flipped, run, torch.device("cpu"))
     assert MEASURES["leak"](bench, [run], lambda steps: None)[0].result.diagnostics == found
 
 
 def real(name, target, folds):
-    study = Study.model_validate(tiny_study(recordings=[{"kind": "catalog", "name": name}], target=target, folds=folds))
+    study = Study.model_validate(
+        tiny_study(recordings=[{"kind": "catalog", "name": name}], target=target, folds=folds)
+    )
     try:
         plan = Plan(study, find_sessions(study, Path()))
     except DataError as error:
@@ -66,8 +79,14 @@ def real(name, target, folds):
 
 
 REAL = {
-    "m1-reach/chewie-1-whole": ({"name": "hand_velocity"}, {"scheme": "trials", "count": 5, "embargo_s": 0.5}),
-    "sleep-ca1/xyf06": ({"name": "state", "kind": "categorical"}, {"scheme": "blocks", "count": 5, "embargo_s": 120}),
+    "m1-reach/chewie-1-whole": (
+        {"name": "hand_velocity"},
+        {"scheme": "trials", "count": 5, "embargo_s": 0.5},
+    ),
+    "sleep-ca1/xyf06": (
+        {"name": "state", "kind": "categorical"},
+        {"scheme": "blocks", "count": 5, "embargo_s": 120},
+    ),
 }
 
 

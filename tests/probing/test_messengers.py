@@ -32,7 +32,11 @@ def population(seed=0, rows=400):
     """Correlated units of a two-column target, with outlying means, in eight blocks."""
     rng = np.random.default_rng(seed)
     y = rng.standard_normal((rows, 2))
-    x = 3 + y @ rng.standard_normal((2, UNITS)) + rng.standard_normal((rows, UNITS)) @ rng.standard_normal((UNITS, UNITS))
+    x = (
+        3
+        + y @ rng.standard_normal((2, UNITS))
+        + rng.standard_normal((rows, UNITS)) @ rng.standard_normal((UNITS, UNITS))
+    )
     return x, y, np.arange(rows) * BLOCKS // rows
 
 
@@ -46,11 +50,15 @@ def losses_by_hand(x, y, block, removed, mode, penalty=1.0):
         a, b = x[train] - x[train].mean(axis=0), y[train] - y[train].mean(axis=0)
         used = kept if mode == "refit" else list(range(UNITS))
         covariance = a[:, used].T @ a[:, used] / len(a)
-        w = np.linalg.solve(covariance + UNIT * penalty * np.diag(np.diag(covariance)), a[:, used].T @ b / len(a))
+        w = np.linalg.solve(
+            covariance + UNIT * penalty * np.diag(np.diag(covariance)), a[:, used].T @ b / len(a)
+        )
         for k in np.flatnonzero(fold == f):
             t = x[block == k] - x[train].mean(axis=0)
             t[:, list(removed)] = 0
-            losses.append((((t[:, used] @ w) + y[train].mean(axis=0) - y[block == k]) ** 2).sum(axis=1).mean())
+            losses.append(
+                (((t[:, used] @ w) + y[train].mean(axis=0) - y[block == k]) ** 2).sum(axis=1).mean()
+            )
     return np.array(losses)
 
 
@@ -59,7 +67,9 @@ def losses_by_hand(x, y, block, removed, mode, penalty=1.0):
 def test_losses_from_moments_are_those_of_plain_fits_and_predictions(mode, removed):
     x, y, block = population()
     parts = BlockMoments.of(x, y, block).parts(1.0)
-    np.testing.assert_allclose(losses_without(parts, removed, mode), losses_by_hand(x, y, block, removed, mode), rtol=1e-9)
+    np.testing.assert_allclose(
+        losses_without(parts, removed, mode), losses_by_hand(x, y, block, removed, mode), rtol=1e-9
+    )
 
 
 def test_the_range_is_the_loss_of_the_training_means_less_that_of_all_units():
@@ -77,7 +87,9 @@ def test_harm_is_the_mean_loss_without_each_further_unit(mode, removed):
     parts = BlockMoments.of(x, y, block).parts(1.0)
     found = harm(parts, mode)(removed)
     for unit in set(range(UNITS)) - set(removed):
-        assert found[unit] == pytest.approx(losses_without(parts, (*removed, unit), mode).mean(), rel=1e-9)
+        assert found[unit] == pytest.approx(
+            losses_without(parts, (*removed, unit), mode).mean(), rel=1e-9
+        )
 
 
 def test_block_weights_weigh_training_and_test():
@@ -89,7 +101,9 @@ def test_block_weights_weigh_training_and_test():
     twice = np.concatenate([np.arange(len(x)), np.flatnonzero(block == 3)])
     train = block[twice] // 2 != 0  # the first fold tests blocks 0 and 1
     a, b = x[twice][train], y[twice][train]
-    np.testing.assert_allclose(weighted[0].with_target, (a - a.mean(axis=0)).T @ (b - b.mean(axis=0)) / len(a), rtol=1e-9)
+    np.testing.assert_allclose(
+        weighted[0].with_target, (a - a.mean(axis=0)).T @ (b - b.mean(axis=0)) / len(a), rtol=1e-9
+    )
     np.testing.assert_allclose(weighted[1].weights, [1 / 3, 2 / 3])
 
 
@@ -100,7 +114,10 @@ def test_greedy_choice_with_swaps_is_the_best_of_all_sets_in_small_populations(m
         x, y, block = population(seed)
         parts = BlockMoments.of(x, y, block).parts(1.0)
         chosen = choose(harm(parts, mode), UNITS, 3)
-        best = max(combinations(range(UNITS), 3), key=lambda removed: losses_without(parts, removed, mode).mean())
+        best = max(
+            combinations(range(UNITS), 3),
+            key=lambda removed: losses_without(parts, removed, mode).mean(),
+        )
         found.append(chosen == best)
     assert sum(found) >= 9  # no exchange of one unit helps, which is not always the best set
 
@@ -119,7 +136,10 @@ def test_random_sets_match_rates_and_leave_out_what_was_chosen():
     rates = np.arange(30.0)
     others = [u for u in range(30) if u not in (0, 1, 29)]
     sets = matched_sets((0, 1, 29), others, rates, 200, np.random.default_rng(0))
-    assert all(sum(u < 10 for u in s) == 2 and sum(u >= 20 for u in s) == 1 and not {0, 1, 29} & set(s) for s in sets)
+    assert all(
+        sum(u < 10 for u in s) == 2 and sum(u >= 20 for u in s) == 1 and not {0, 1, 29} & set(s)
+        for s in sets
+    )
     assert {u for s in sets for u in s} == set(others) - set(range(10, 20))
     short = matched_sets((0, 1, 2), [3, 15, 16, 17], rates, 5, np.random.default_rng(0))
     assert all(3 in s and len(set(s)) == 3 for s in short)
@@ -142,11 +162,17 @@ def test_fiellers_interval_covers_the_ratio():
     rng = np.random.default_rng(4)
     noise = rng.standard_normal((2000, 2, 12)) * 0.4
     intervals = [ratio_interval(0.7 + n, 1 + d, 0.95) for n, d in noise]
-    assert np.mean([low <= 0.7 <= high for low, high in intervals]) == pytest.approx(0.95, abs=0.015)
+    assert np.mean([low <= 0.7 <= high for low, high in intervals]) == pytest.approx(
+        0.95, abs=0.015
+    )
 
 
 def measured(budget=4, asked=None, **world):
-    recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5, **world), "m", Path())
+    recording = open_recording(
+        MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5, **world),
+        "m",
+        Path(),
+    )
     return recording, measured_in(recording, asked or Messengers(budget=budget, resamples=10))
 
 
@@ -178,7 +204,11 @@ def test_sets_are_transferred_both_ways_between_named_epochs(switches):
     assert found == halves
     for mode in MODES:
         assert found[f"{mode}_transfer_back"] == pytest.approx(0.0 if switches else 1.0, abs=0.05)
-        assert found[f"{mode}_transfer_back_low"] <= found[f"{mode}_transfer_back"] <= found[f"{mode}_transfer_back_high"]
+        assert (
+            found[f"{mode}_transfer_back_low"]
+            <= found[f"{mode}_transfer_back"]
+            <= found[f"{mode}_transfer_back_high"]
+        )
 
 
 def test_switching_between_more_than_two_epochs_is_tested():
@@ -190,13 +220,18 @@ def test_switching_between_more_than_two_epochs_is_tested():
 
 
 def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_switching():
-    recording = open_recording(MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5), "m", Path())
+    recording = open_recording(
+        MessengerRecording(session="m", carriers=4, units=24, bins=3000, seed=5), "m", Path()
+    )
     later = recording.targets["epoch"][:, None] == 1
     moved = replace(recording, activity=recording.activity + later * (np.arange(24) % 5))
     asked = Messengers(budget=4, resamples=10, epochs="epoch", switching={"permutations": 199})
     found, shifted = (measured_in(one, asked) for one in (recording, moved))
     assert shifted["switching_memory_s"] < 2 * found["switching_memory_s"] < 8
-    assert all(shifted[f"{mode}_switching_p_value"] > 0.05 for mode in MODES) and shifted["switching_blocks"] >= 8
+    assert (
+        all(shifted[f"{mode}_switching_p_value"] > 0.05 for mode in MODES)
+        and shifted["switching_blocks"] >= 8
+    )
 
 
 def test_a_budget_that_leaves_too_few_others_is_refused():

@@ -10,7 +10,12 @@ from sklearn.neighbors import NearestNeighbors
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import TrainingError
-from invariance_probe.methods.linear_ssl import matched_moments, mixed_moments, pair_moments, standardised_directions
+from invariance_probe.methods.linear_ssl import (
+    matched_moments,
+    mixed_moments,
+    pair_moments,
+    standardised_directions,
+)
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
@@ -40,8 +45,13 @@ def test_matched_moments_are_the_covariances_of_all_pairs_in_both_orders():
 def test_matched_moments_of_a_lag_are_those_of_the_jitter_that_makes_it():
     """In a long recording, whose ends weigh nothing, the pairs one bin apart are the annulus of one bin."""
     x = np.random.default_rng(1).poisson(3.0, (4000, 3))
-    partners = find_partners(np.arange(4000), np.zeros(4000), TimeJitter(window_s=1, shape="annulus"), 1.0)
-    one, other = pair_moments(x, partners, True), matched_moments(x, np.arange(3999), np.arange(1, 4000), True)
+    partners = find_partners(
+        np.arange(4000), np.zeros(4000), TimeJitter(window_s=1, shape="annulus"), 1.0
+    )
+    one, other = (
+        pair_moments(x, partners, True),
+        matched_moments(x, np.arange(3999), np.arange(1, 4000), True),
+    )
     for name in ("mean", "within", "across"):
         np.testing.assert_allclose(getattr(one, name), getattr(other, name), atol=0.01)
 
@@ -51,7 +61,9 @@ def test_a_mixture_of_pairs_has_the_moments_of_the_pooled_pairs():
     x = rng.poisson(2.0, (60, 3))
     first, second = rng.integers(0, 30, 40), rng.integers(30, 60, 40)
     mixed = mixed_moments(
-        matched_moments(x, first[:10], second[:10], True), matched_moments(x, first[10:], second[10:], True), 0.75
+        matched_moments(x, first[:10], second[:10], True),
+        matched_moments(x, first[10:], second[10:], True),
+        0.75,
     )
     whole = matched_moments(x, first, second, True)
     for name in ("mean", "within", "across"):
@@ -64,7 +76,12 @@ def test_drawn_pairs_keep_the_gap_and_the_group_and_reach_every_partner():
     pairs = drawn_pairs(times, groups, 5.0, 400, np.random.default_rng(0))
     assert (np.abs(times[pairs.first] - times[pairs.second]) >= 5).all()
     assert (groups[pairs.first] == groups[pairs.second]).all()
-    allowed = {(i, j) for i in range(20) for j in range(20) if groups[i] == groups[j] and abs(times[i] - times[j]) >= 5}
+    allowed = {
+        (i, j)
+        for i in range(20)
+        for j in range(20)
+        if groups[i] == groups[j] and abs(times[i] - times[j]) >= 5
+    }
     assert set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True)) == allowed
     assert np.bincount(pairs.first).tolist() == [400] * 20
 
@@ -82,7 +99,9 @@ def test_nearest_pairs_are_scikit_learns_neighbours_beyond_the_gap():
     pairs = nearest_pairs(features, times, 20.0, 4)
     for i in (0, 17, 60, 119):
         far = np.flatnonzero(np.abs(times - i) >= 20)
-        expected = far[NearestNeighbors(n_neighbors=4).fit(features[far]).kneighbors(features[[i]])[1][0]]
+        expected = far[
+            NearestNeighbors(n_neighbors=4).fit(features[far]).kneighbors(features[[i]])[1][0]
+        ]
         assert set(pairs.second[pairs.first == i]) == set(expected)
 
 
@@ -101,7 +120,10 @@ def test_oracle_pairs_keep_behaviours_and_drop_the_drift_of_a_noiseless_world():
     rows = 3000
     behaviour = np.repeat(rng.integers(0, 2, rows // 10), 10)
     drift = np.sin(np.arange(rows) / 300)
-    x = np.stack([behaviour * 2.0 - 1, 3 * drift], axis=1) @ np.linalg.qr(rng.standard_normal((2, 2)))[0]
+    x = (
+        np.stack([behaviour * 2.0 - 1, 3 * drift], axis=1)
+        @ np.linalg.qr(rng.standard_normal((2, 2)))[0]
+    )
     x = x + 1e-3 * rng.standard_normal(x.shape)
     pairs = {
         "local": Pairs(np.arange(rows - 3), np.arange(3, rows)),
@@ -117,7 +139,15 @@ def test_oracle_pairs_keep_behaviours_and_drop_the_drift_of_a_noiseless_world():
 
 
 def measured(target="behaviour", kind="categorical", nuisance="drift", **method):
-    declared = {"units": 30, "bins": 1600, "bin_s": 0.25, "behaviours": 3, "bout_s": 2.0, "drift_tau_s": 60.0, "seed": 6}
+    declared = {
+        "units": 30,
+        "bins": 1600,
+        "bin_s": 0.25,
+        "behaviours": 3,
+        "bout_s": 2.0,
+        "drift_tau_s": 60.0,
+        "seed": 6,
+    }
     recording = open_recording(RecurringRecording(session="r", **declared), "r", Path())
     run = Run(
         fingerprint="x", session="r", window=Window(), folds=Folds(count=4, embargo_s=5), fold=None, seed=0, study_seed=1,

@@ -89,7 +89,9 @@ def shift_null(counts, label, **method):
         unit_ids=tuple(map(str, range(counts.shape[1]))), targets={"label": label}, trials=None,
         segments=np.zeros(len(counts), dtype=np.int64), truth={},
     )  # fmt: skip
-    plan = plan_of({**NOTHING, "case": "independent"}, 1, window={"length_bins": method.pop("length_bins", 1)})
+    plan = plan_of(
+        {**NOTHING, "case": "independent"}, 1, window={"length_bins": method.pop("length_bins", 1)}
+    )
     run = plan.baselines[0].model_copy(update={"method": ShiftNull(**method)})
     bench = Workbench.of(recording, run, torch.device("cpu"))
     return MEASURES["shift_null"](bench, [run], lambda steps: None)[0].result.diagnostics
@@ -106,7 +108,9 @@ def test_a_heavy_tailed_code_beats_its_null():
     for seed in range(12):
         rng = np.random.default_rng(seed)
         label = ornstein_uhlenbeck(rng, 1600, 1, 0.2, 0.1)[:, 0]
-        counts = rng.poisson(2 * np.exp(np.sqrt(2 / 120) * label[:, None] * rng.choice([-1, 1], 60)))
+        counts = rng.poisson(
+            2 * np.exp(np.sqrt(2 / 120) * label[:, None] * rng.choice([-1, 1], 60))
+        )
         assert shift_null(counts, np.sign(label) * label**4)["p_value"] <= 0.05
 
 
@@ -123,9 +127,14 @@ def test_a_target_that_rests_in_mid_session_is_not_found_where_nothing_codes_for
 
 def test_losses_of_a_null_are_fractions_of_the_floor_of_their_own_target():
     rng = np.random.default_rng(0)
-    label = np.concatenate([rng.standard_normal(150), 0.01 * rng.standard_normal(300), rng.standard_normal(150)])
+    label = np.concatenate(
+        [rng.standard_normal(150), 0.01 * rng.standard_normal(300), rng.standard_normal(150)]
+    )
     found = shift_null(rng.poisson(2, (600, 4)), label)
-    values = [found["observed"], *(value for name, value in found.items() if name.startswith("null@"))]
+    values = [
+        found["observed"],
+        *(value for name, value in found.items() if name.startswith("null@")),
+    ]
     assert len(values) == 41 and np.all(np.abs(np.log(values)) < 0.2)
 
 
@@ -134,7 +143,12 @@ def test_a_shift_reads_all_bins_of_a_window():
     rng = np.random.default_rng(0)
     counts = rng.poisson(4, (600, 6))
     label = np.roll(counts[:, 0], -1).astype(float)
-    assert shift_null(counts, label, length_bins=3)["observed"] < 0.1 < 0.9 < shift_null(counts, label)["observed"]
+    assert (
+        shift_null(counts, label, length_bins=3)["observed"]
+        < 0.1
+        < 0.9
+        < shift_null(counts, label)["observed"]
+    )
 
 
 def test_an_odd_number_of_shifts_gives_enough_draws_for_five_percent():
@@ -146,11 +160,16 @@ def test_an_odd_number_of_shifts_gives_enough_draws_for_five_percent():
 def test_a_target_that_does_not_vary_where_it_is_decoded_is_refused():
     rng = np.random.default_rng(0)
     label = np.where(np.abs(np.arange(600) - 300) < 200, 1.0, rng.standard_normal(600))
-    with pytest.raises(DataError, match="does not vary in the windows that its null decodes it from"):
+    with pytest.raises(
+        DataError, match="does not vary in the windows that its null decodes it from"
+    ):
         shift_null(rng.poisson(4, (600, 6)), label)
 
 
-TRIALS = {"null": {"kind": "pseudo_session", "by": "trial", "draws": 39}, "folds": {"scheme": "trials", "count": 5}}
+TRIALS = {
+    "null": {"kind": "pseudo_session", "by": "trial", "draws": 39},
+    "folds": {"scheme": "trials", "count": 5},
+}
 
 
 def randomised(folder, sessions, gain):
@@ -162,11 +181,26 @@ def randomised(folder, sessions, gain):
         label = rng.integers(0, 3, 60)[trial]
         drift = np.cumsum(rng.standard_normal((len(trial), 1)), axis=0) / 20
         tuned = rng.standard_normal((3, 12))[label]
-        others = rng.integers(0, 3, (39, 60))[:, trial]  # what the experimenter could as well have drawn
+        others = rng.integers(0, 3, (39, 60))[
+            :, trial
+        ]  # what the experimenter could as well have drawn
         np.savez(
-            folder / f"{i}.npz", x=rng.poisson(np.exp(0.5 + gain * tuned + 0.3 * drift)), y=label, trial=trial, others=others
+            folder / f"{i}.npz",
+            x=rng.poisson(np.exp(0.5 + gain * tuned + 0.3 * drift)),
+            y=label,
+            trial=trial,
+            others=others,
         )
-        sources.append({"kind": "npz", "path": f"{i}.npz", "session": f"s{i}", "activity": "x", "bin_s": 0.1, "trial": "trial"})
+        sources.append(
+            {
+                "kind": "npz",
+                "path": f"{i}.npz",
+                "session": f"s{i}",
+                "activity": "x",
+                "bin_s": 0.1,
+                "trial": "trial",
+            }
+        )
     return {"recordings": sources, "target": {"name": "y", "kind": "categorical"}}
 
 
@@ -174,21 +208,39 @@ def randomised(folder, sessions, gain):
 @pytest.mark.parametrize("gain", [0.0, 0.3])
 def test_pseudo_sessions_are_beaten_by_a_code_for_randomised_trials_only(tmp_path, how, gain):
     null = {"kind": "pseudo_session", "draws": 39, **how}
-    study = Study.model_validate(tiny_study(**randomised(tmp_path, 10, gain), folds=TRIALS["folds"], null=null))
+    study = Study.model_validate(
+        tiny_study(**randomised(tmp_path, 10, gain), folds=TRIALS["folds"], null=null)
+    )
     found = measured(Plan(study, find_sessions(study, tmp_path)), "pseudo_null", tmp_path)
     beaten = np.array([session["p_value"] <= 0.05 for session in found])
     assert beaten.mean() >= 0.8 if gain else beaten.sum() <= most(10)
     assert all(session["trials"] == 60 for session in found)
 
 
-def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_were_planned(tmp_path):
+def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_were_planned(
+    tmp_path,
+):
     rng = np.random.default_rng(0)
 
     def write(i):
-        np.savez(tmp_path / f"{i}.npz", x=rng.poisson(3, (200 + 10 * i, 5)), y=rng.standard_normal(200 + 10 * i))
-        return {"kind": "npz", "path": f"{i}.npz", "session": f"s{i}", "activity": "x", "bin_s": 0.1}
+        np.savez(
+            tmp_path / f"{i}.npz",
+            x=rng.poisson(3, (200 + 10 * i, 5)),
+            y=rng.standard_normal(200 + 10 * i),
+        )
+        return {
+            "kind": "npz",
+            "path": f"{i}.npz",
+            "session": f"s{i}",
+            "activity": "x",
+            "bin_s": 0.1,
+        }
 
-    changes = {"recordings": [write(i) for i in range(6)], "target": {"name": "y"}, "null": KINDS["session_null"]}
+    changes = {
+        "recordings": [write(i) for i in range(6)],
+        "target": {"name": "y"},
+        "null": KINDS["session_null"],
+    }
     study = Study.model_validate(tiny_study(**changes))
     plan = Plan(study, find_sessions(study, tmp_path))
     run, session = plan.baselines[0], plan.sessions[0]
@@ -196,11 +248,17 @@ def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_w
     job = {"store": str(tmp_path / "runs"), "runs": [run.model_dump(mode="json")], "source": session.source.model_dump(mode="json"),
            "session": "s0", "base": str(tmp_path)}  # fmt: skip
     work(job, events.append)
-    assert [(e["key"], e["status"]) for e in events if e["event"] == "committed"] == [(run.key(), "done")]
+    assert [(e["key"], e["status"]) for e in events if e["event"] == "committed"] == [
+        (run.key(), "done")
+    ]
 
     write(1)
-    stale = run.model_copy(update={"window": run.window.model_copy(update={"length_bins": 2})})  # its windows were not cut before
-    bench = Workbench.of(open_recording(session.source, "s0", tmp_path), stale, torch.device("cpu"), tmp_path)
+    stale = run.model_copy(
+        update={"window": run.window.model_copy(update={"length_bins": 2})}
+    )  # its windows were not cut before
+    bench = Workbench.of(
+        open_recording(session.source, "s0", tmp_path), stale, torch.device("cpu"), tmp_path
+    )
     with pytest.raises(DataError, match="the data of session 's1' changed"):
         MEASURES["session_null"](bench, [stale], lambda steps: None)
 
@@ -209,9 +267,17 @@ def test_other_sessions_need_the_same_columns(tmp_path):
     rng = np.random.default_rng(0)
     sources = []
     for i in range(6):
-        np.savez(tmp_path / f"{i}.npz", x=rng.poisson(3, (200, 5)), y=rng.standard_normal((200, 1 + i % 2)))
-        sources.append({"kind": "npz", "path": f"{i}.npz", "session": f"s{i}", "activity": "x", "bin_s": 0.1})
-    study = Study.model_validate(tiny_study(recordings=sources, target={"name": "y"}, null=KINDS["session_null"]))
+        np.savez(
+            tmp_path / f"{i}.npz",
+            x=rng.poisson(3, (200, 5)),
+            y=rng.standard_normal((200, 1 + i % 2)),
+        )
+        sources.append(
+            {"kind": "npz", "path": f"{i}.npz", "session": f"s{i}", "activity": "x", "bin_s": 0.1}
+        )
+    study = Study.model_validate(
+        tiny_study(recordings=sources, target={"name": "y"}, null=KINDS["session_null"])
+    )
     with pytest.raises(DataError, match="has 1 columns, and 2 in session 's1'"):
         measured(Plan(study, find_sessions(study, tmp_path)), "session_null", tmp_path)
 
@@ -219,15 +285,25 @@ def test_other_sessions_need_the_same_columns(tmp_path):
 def test_refitting_many_courses_at_once_equals_one_by_one():
     plan = plan_of({**NOTHING, "case": "independent"}, 1)
     run, session = plan.baselines[0], plan.sessions[0]
-    bench = Workbench.of(open_recording(session.source, session.name, None), run, torch.device("cpu"))
+    bench = Workbench.of(
+        open_recording(session.source, session.name, None), run, torch.device("cpu")
+    )
     courses, windows = np.random.default_rng(0).standard_normal((150, 500, 2)), np.arange(50, 550)
     together = refit_all(bench, windows, courses)
     for i in (0, 99, 100, 149):
         alone = refit_all(bench, windows, courses[i : i + 1])
-        np.testing.assert_allclose([together.errors[i], together.floors[i]], [alone.errors[0], alone.floors[0]], rtol=1e-9)
+        np.testing.assert_allclose(
+            [together.errors[i], together.floors[i]], [alone.errors[0], alone.floors[0]], rtol=1e-9
+        )
     train, test = bench.folds[0].train, bench.folds[0].test
     floors = sum(
-        ((courses[0][np.isin(windows, f.train)].mean(axis=0) - courses[0][np.isin(windows, f.test)]) ** 2).sum()
+        (
+            (
+                courses[0][np.isin(windows, f.train)].mean(axis=0)
+                - courses[0][np.isin(windows, f.test)]
+            )
+            ** 2
+        ).sum()
         for f in bench.folds
     )
     assert together.floors[0] == pytest.approx(floors) and not set(train) & set(test)
@@ -249,7 +325,10 @@ def test_the_stationarity_test_sees_levels_and_powers_that_change_and_no_more():
 def test_size_over_two_hundred_sessions(kind, case):
     found, sessions = claims(kind, {**NOTHING, "case": case, "seed": 7}, 200, groups=10)
     if (kind, case) == ("circular_null", "common_trend"):
-        assert found.mean() > 0.5 and np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in sessions]) >= 0.9
+        assert (
+            found.mean() > 0.5
+            and np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in sessions]) >= 0.9
+        )
     else:
         assert found.sum() <= most(200)
 
@@ -258,7 +337,9 @@ def test_size_over_two_hundred_sessions(kind, case):
 @pytest.mark.parametrize("kind", KINDS)
 def test_power_at_a_tenth_of_information(kind):
     """Half of the data cost the linear shift most of its power at these 600 bins."""
-    found, _ = claims(kind, {"generator": "redundancy", "carriers": 20, "information": 0.1}, 100, groups=5)
+    found, _ = claims(
+        kind, {"generator": "redundancy", "carriers": 20, "information": 0.1}, 100, groups=5
+    )
     assert found.mean() >= (0.15 if kind == "shift_null" else 0.85)
 
 

@@ -22,8 +22,18 @@ from invariance_probe.probing.measurements.trained import freeze, train_ssl
 from invariance_probe.study.methods import Negatives, SimCLR
 from invariance_probe.study.study import Study
 
-WORLD = {"kind": "simulated", "generator": "redundancy", "units": 10, "carriers": 10, "bins": 400, "information": 3}
-SESSIONS = [{**WORLD, "session": f"day-{i}", "seed": i, "units": 10 + 2 * i, "subject": "ab"[i // 2]} for i in range(4)]
+WORLD = {
+    "kind": "simulated",
+    "generator": "redundancy",
+    "units": 10,
+    "carriers": 10,
+    "bins": 400,
+    "information": 3,
+}
+SESSIONS = [
+    {**WORLD, "session": f"day-{i}", "seed": i, "units": 10 + 2 * i, "subject": "ab"[i // 2]}
+    for i in range(4)
+]
 SMOOTH = {"kind": "simulated", "generator": "smoothness", "units": 10, "bins": 400, "session": "a"}
 ENCODERS = [
     {"kind": "mlp", "widths": [16, 8]},
@@ -35,31 +45,49 @@ ENCODERS = [
 
 def pooled(pool="subject", encoder=ENCODERS[0], bins=1, **views):
     """The plan of four sessions of two subjects, whose models train on those of their pool."""
-    noisy = {"transforms": [{"kind": "unit_dropout"}, {"kind": "gaussian_noise", "sigma": 0.3}], "pool": pool, **views}
+    noisy = {
+        "transforms": [{"kind": "unit_dropout"}, {"kind": "gaussian_noise", "sigma": 0.3}],
+        "pool": pool,
+        **views,
+    }
     method = {"kind": "simclr", "encoder": encoder, "projector": [8, 8]}
-    declared = tiny_study(recordings=SESSIONS, views=noisy, method=method, window={"length_bins": bins})
+    declared = tiny_study(
+        recordings=SESSIONS, views=noisy, method=method, window={"length_bins": bins}
+    )
     study = Study.model_validate(declared)
     return Plan(study, find_sessions(study, Path()))
 
 
 def bench_and_runs(plan, session=0, count=3):
     name = plan.sessions[session].name
-    runs = [run for run in plan.grid if run.session == name and run.method.kind == "simclr" and run.setting == ""][:count]
-    return Workbench.of(open_recording(plan.sessions[session].source, name, Path()), runs[0], torch.device("cpu")), runs
+    runs = [
+        run
+        for run in plan.grid
+        if run.session == name and run.method.kind == "simclr" and run.setting == ""
+    ][:count]
+    return Workbench.of(
+        open_recording(plan.sessions[session].source, name, Path()), runs[0], torch.device("cpu")
+    ), runs
 
 
 def test_joined_recordings_keep_their_bins_and_units_apart():
     first, second = (open_recording(s.source, s.name, Path()) for s in pooled().sessions[:2])
     joined = join([first, second])
     activity = joined.recording.activity
-    assert (activity[:400, :10] == first.activity).all() and (activity[400:, 10:] == second.activity).all()
+    assert (activity[:400, :10] == first.activity).all() and (
+        activity[400:, 10:] == second.activity
+    ).all()
     assert not activity[:400, 10:].any() and not activity[400:, :10].any()
     assert joined.recording.stretches[399] != joined.recording.stretches[400]
-    assert (joined.present.sum(axis=1) == [10, 12]).all() and np.array_equal(joined.session, np.repeat([0, 1], 400))
+    assert (joined.present.sum(axis=1) == [10, 12]).all() and np.array_equal(
+        joined.session, np.repeat([0, 1], 400)
+    )
     assert (joined.recording.targets["label"][400:] == second.targets["label"]).all()
 
 
-@pytest.mark.parametrize(("pool", "companions"), [("subject", ["day-1"]), ("group", ["day-1", "day-2", "day-3"])])
+@pytest.mark.parametrize(
+    ("pool", "companions"), [("subject", ["day-1"]), ("group", ["day-1", "day-2", "day-3"])]
+)
 def test_companions_are_the_other_sessions_of_the_pool(pool, companions):
     _, runs = bench_and_runs(pooled(pool))
     assert all([other.name for other in run.companions.sessions] == companions for run in runs)
@@ -73,10 +101,17 @@ def test_an_encoder_cut_to_its_sessions_units_maps_its_windows_as_the_whole_one_
     pool = training_bench(bench, runs[0])
     method, views, _ = train_ssl(pool, runs, lambda steps: None)
     parts = [bench.train_windows(run) for run in runs]
-    whole = freeze(bench, method.encoder, runs[0].method.encoder, views.clean(bench.all_windows), parts)
+    whole = freeze(
+        bench, method.encoder, runs[0].method.encoder, views.clean(bench.all_windows), parts
+    )
     cut = whole.of_units(10, pool.activity.shape[1])
     own = bench.views(runs, parts, torch.float32)
-    torch.testing.assert_close(cut(own.clean(bench.all_windows)), whole(views.clean(bench.all_windows)), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(
+        cut(own.clean(bench.all_windows)),
+        whole(views.clean(bench.all_windows)),
+        atol=1e-5,
+        rtol=1e-5,
+    )
 
 
 def test_companions_reach_the_encoder_and_neither_partners_nor_slot_do():
@@ -86,7 +121,9 @@ def test_companions_reach_the_encoder_and_neither_partners_nor_slot_do():
     assert alone.result.block_losses == together[2].result.block_losses
     assert all((alone.weights[name] == together[2].weights[name]).all() for name in alone.weights)
     assert alone.weights["weight0"].shape == (10, 16) and alone.weights["input_mean"].shape == (10,)
-    (single,) = MEASURES["simclr"](bench, [runs[2].model_copy(update={"companions": None})], lambda steps: None)
+    (single,) = MEASURES["simclr"](
+        bench, [runs[2].model_copy(update={"companions": None})], lambda steps: None
+    )
     assert single.result.block_losses != alone.result.block_losses
 
 
@@ -105,9 +142,13 @@ def test_each_sessions_units_are_standardised_over_its_own_training_windows():
     pool = training_bench(bench, runs[0])
     own = bench.scaling([bench.train_windows(run) for run in runs], torch.float32)
     joined = pool.scaling([pool.train_windows(run) for run in runs], torch.float32)
-    assert (joined.mean[..., :10] == own.mean).all() and (joined.inverse_sd[..., :10] == own.inverse_sd).all()
+    assert (joined.mean[..., :10] == own.mean).all() and (
+        joined.inverse_sd[..., :10] == own.inverse_sd
+    ).all()
     companion = pool.recording.activity[400:, 10:]
-    torch.testing.assert_close(joined.mean[0, 0, 0, 10:], torch.from_numpy(companion.mean(axis=0)).float())
+    torch.testing.assert_close(
+        joined.mean[0, 0, 0, 10:], torch.from_numpy(companion.mean(axis=0)).float()
+    )
 
 
 def test_a_pool_trains_on_all_of_its_companions_and_tests_on_none():
@@ -117,15 +158,21 @@ def test_a_pool_trains_on_all_of_its_companions_and_tests_on_none():
     assert (train[: len(own)] == own).all() and (train[len(own) :] == np.arange(400, 800)).all()
     assert (pool.folds[0].test == bench.folds[0].test).all()
     third = pool.train_windows(runs[0].model_copy(update={"fraction": 0.25}))
-    assert (pool.session_of[third] == 1).sum() == 100 and (pool.session_of[third] == 0).sum() == round(len(own) / 4)
+    assert (pool.session_of[third] == 1).sum() == 100 and (
+        pool.session_of[third] == 0
+    ).sum() == round(len(own) / 4)
 
 
-@pytest.mark.parametrize(("scope", "allowed"), [("session", [1, 0, 0]), ("subject", [1, 1, 0]), ("any", [1, 1, 1])])
+@pytest.mark.parametrize(
+    ("scope", "allowed"), [("session", [1, 0, 0]), ("subject", [1, 1, 0]), ("any", [1, 1, 1])]
+)
 def test_negatives_come_from_the_declared_scope(scope, allowed):
     plan = pooled("group")
     bench, runs = bench_and_runs(plan)
     timeline = training_bench(bench, runs[0]).timeline
-    mask = admissible(Negatives(scope=scope), timeline, torch.tensor([[5]]), torch.tensor([[90, 500, 1000]]))
+    mask = admissible(
+        Negatives(scope=scope), timeline, torch.tensor([[5]]), torch.tensor([[90, 500, 1000]])
+    )
     assert mask.flatten().int().tolist() == allowed
 
 
@@ -133,7 +180,10 @@ def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
     bench, runs = bench_and_runs(pooled("group"))
     timeline = training_bench(bench, runs[0]).timeline
     method = METHODS["simclr"](SimCLR(), (1, 6), [np.random.default_rng(0)])
-    method.encoder, method.projector = torch.nn.Flatten(2), torch.nn.Identity()  # no batch norm, through which all rows meet
+    method.encoder, method.projector = (
+        torch.nn.Flatten(2),
+        torch.nn.Identity(),
+    )  # no batch norm, through which all rows meet
     windows = torch.tensor(
         [[5, 90, 500, 600, 5, 90, 500, 600]]
     )  # two of the first session and two of the second, each with itself
@@ -172,17 +222,26 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_no_pool_can_be_made_of_is_refused_with_its_remedy(tmp_path, case):
     changes, said = REFUSED[case]
-    declared = {**tiny_study(recordings=SESSIONS, views={"transforms": [{"kind": "unit_dropout"}], "pool": "group"}), **changes}
+    declared = {
+        **tiny_study(
+            recordings=SESSIONS, views={"transforms": [{"kind": "unit_dropout"}], "pool": "group"}
+        ),
+        **changes,
+    }
     declared["views"] = {"transforms": [{"kind": "unit_dropout"}], **declared["views"]}
     assert said in call("validate", write(tmp_path, declared), cwd=tmp_path, check=2).stderr
 
 
 def test_a_study_sweeps_the_pool_and_its_verdict_is_not_calibrated(tmp_path):
-    declared = tiny_study(recordings=SESSIONS[:2], sweeps=[{"path": "views.pool", "values": ["group"]}])
+    declared = tiny_study(
+        recordings=SESSIONS[:2], sweeps=[{"path": "views.pool", "values": ["group"]}]
+    )
     declared["views"] = {"transforms": [{"kind": "unit_dropout"}]}
     study = Study.model_validate(declared)
     plan = Plan(study, find_sessions(study, Path()))
-    settings = {run.setting: run.companions is not None for run in plan.grid if run.method.kind == "simclr"}
+    settings = {
+        run.setting: run.companions is not None for run in plan.grid if run.method.kind == "simclr"
+    }
     assert settings[""] is False and settings["views.pool=group"] is True
     declared |= {"views": {**declared["views"], "pool": "group"}, "sweeps": []}
     call("run", write(tmp_path, declared), cwd=tmp_path, check=0)

@@ -30,7 +30,12 @@ def bench_and_runs(method):
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [
-        r for r in plan.grid if r.session == session.name and r.method == study.method and r.setting == "" and r.fraction == 1
+        r
+        for r in plan.grid
+        if r.session == session.name
+        and r.method == study.method
+        and r.setting == ""
+        and r.fraction == 1
     ]
     recording = open_recording(session.source, session.name, Path())
     return Workbench.of(recording, runs[0], torch.device("cpu")), runs
@@ -49,7 +54,9 @@ def test_the_accuracy_is_stored_and_is_the_same_alone_and_together(method):
 def test_questions_are_about_test_windows_only():
     bench, runs = bench_and_runs(TASKS[0])
     example = _test_examples(bench, runs[0], "positions").at(EVALUATION_STEP)
-    assert np.isin(torch.cat([example.first, example.second]).numpy(), bench.folds[runs[0].fold].test).all()
+    assert np.isin(
+        torch.cat([example.first, example.second]).numpy(), bench.folds[runs[0].fold].test
+    ).all()
 
 
 def test_a_run_whose_test_part_is_too_short_has_no_accuracy_and_the_others_keep_theirs():
@@ -58,11 +65,17 @@ def test_a_run_whose_test_part_is_too_short_has_no_accuracy_and_the_others_keep_
     method, views, _ = train_ssl(bench, chosen, lambda steps: None)
     before = pretext_accuracy(bench, chosen, method, views, EVALUATION_STEP)
     cut = bench.folds[0]
-    short = replace(bench, folds=(replace(cut, test=cut.test[:10], test_blocks=cut.test_blocks[:10]), bench.folds[1]))
+    short = replace(
+        bench,
+        folds=(replace(cut, test=cut.test[:10], test_blocks=cut.test_blocks[:10]), bench.folds[1]),
+    )
     after = pretext_accuracy(short, chosen, method, views, EVALUATION_STEP)
     assert before.isfinite().all() and after[0].isnan() and after[1] == before[1]
 
 
 def test_a_method_without_right_answers_has_none():
     bench, runs = bench_and_runs({"kind": "simclr", "encoder": ENCODER, "projector": [8, 8]})
-    assert "pretext_accuracy" not in MEASURES["simclr"](bench, runs[:1], lambda steps: None)[0].result.diagnostics
+    assert (
+        "pretext_accuracy"
+        not in MEASURES["simclr"](bench, runs[:1], lambda steps: None)[0].result.diagnostics
+    )

@@ -34,13 +34,21 @@ def best_ridge(x, y, inner, penalties):
 
     def fitted(rows, penalty):
         scaler = StandardScaler().fit(x[rows])
-        return Ridge(alpha=penalty * 0.01 * rows.sum()).fit(scaler.transform(x[rows]), y[rows]), scaler
+        return Ridge(alpha=penalty * 0.01 * rows.sum()).fit(
+            scaler.transform(x[rows]), y[rows]
+        ), scaler
 
     def error(penalty):
         total = 0.0
         for g in np.unique(inner):
             model, scaler = fitted(inner != g, penalty)
-            total += ((model.predict(scaler.transform(x[inner == g])).reshape(-1, y.shape[1]) - y[inner == g]) ** 2).sum()
+            total += (
+                (
+                    model.predict(scaler.transform(x[inner == g])).reshape(-1, y.shape[1])
+                    - y[inner == g]
+                )
+                ** 2
+            ).sum()
         return total
 
     return fitted(inner >= 0, min(penalties, key=error))
@@ -52,7 +60,11 @@ def test_ridge_equals_scikit_learn_at_every_penalty():
     for penalty in (1e-3, 1.0, 100.0):
         fit = fit_ridge(torch.from_numpy(x)[None], torch.from_numpy(y)[None], inner, (penalty,))
         scaler = StandardScaler().fit(x[:200])
-        expected = Ridge(alpha=penalty * 0.01 * 200).fit(scaler.transform(x[:200]), y[:200]).predict(scaler.transform(x))
+        expected = (
+            Ridge(alpha=penalty * 0.01 * 200)
+            .fit(scaler.transform(x[:200]), y[:200])
+            .predict(scaler.transform(x))
+        )
         assert np.allclose(fit.predict(torch.from_numpy(x)[None])[0].numpy(), expected, atol=1e-9)
 
 
@@ -61,7 +73,12 @@ def test_ridge_chooses_the_penalty_that_does_best_over_its_inner_folds():
     y = y + 60 * np.random.default_rng(3).standard_normal(y.shape)
     inner = np.arange(300) * 4 // 300
     penalties = (1e-3, 1.0, 100.0, 1000.0)
-    fit = fit_ridge(torch.from_numpy(x)[None], torch.from_numpy(y)[None], torch.from_numpy(inner)[None], penalties)
+    fit = fit_ridge(
+        torch.from_numpy(x)[None],
+        torch.from_numpy(y)[None],
+        torch.from_numpy(inner)[None],
+        penalties,
+    )
     model, _ = best_ridge(x, y, inner, penalties)
     assert fit.penalties[0, 0].item() == pytest.approx(model.alpha / (0.01 * 300))
 
@@ -71,7 +88,9 @@ def test_ridge_drops_a_constant_feature_and_groups_choose_their_own_penalty():
     x[:, 3] = 7.0
     inner = torch.from_numpy(np.arange(300) % 4)[None]
     y[:, 1] = np.random.default_rng(0).standard_normal(300)
-    fit = fit_ridge(torch.from_numpy(x)[None], torch.from_numpy(y)[None], inner, (1e-3, 1e4), groups=2)
+    fit = fit_ridge(
+        torch.from_numpy(x)[None], torch.from_numpy(y)[None], inner, (1e-3, 1e4), groups=2
+    )
     assert fit.coefficients[0, 3].abs().max() == 0
     assert fit.penalties[0].tolist() == [1e-3, 1e4]
 
@@ -83,7 +102,11 @@ def test_logistic_equals_scikit_learn():
     inner = torch.from_numpy(np.arange(400) * 3 // 400)[None]
     fit = fit_logistic(torch.from_numpy(x)[None], torch.from_numpy(labels)[None], inner, (1.0,), 3)
     scaled = StandardScaler().fit_transform(x)
-    expected = LogisticRegression(C=1 / (0.01 * 400), tol=1e-10, max_iter=2000).fit(scaled, labels).predict_log_proba(scaled)
+    expected = (
+        LogisticRegression(C=1 / (0.01 * 400), tol=1e-10, max_iter=2000)
+        .fit(scaled, labels)
+        .predict_log_proba(scaled)
+    )
     assert np.allclose(fit.predict(torch.from_numpy(x)[None])[0].numpy(), expected, atol=1e-5)
 
 
@@ -100,7 +123,9 @@ def test_rank_me_counts_directions_and_invariance_is_one_for_no_change():
 
 def plan_for(recording, **changes):
     study = Study.model_validate(tiny_study(**changes))
-    return Plan(study, (Session(recording.session, "a", "", recording.fingerprint, study.recordings[0]),))
+    return Plan(
+        study, (Session(recording.session, "a", "", recording.fingerprint, study.recordings[0]),)
+    )
 
 
 def white(labels, seed=0):
@@ -135,7 +160,12 @@ def test_the_shift_null_is_beaten_by_a_code_and_not_by_a_slow_label_without_one(
     coded = open_recording(study.recordings[0], "spread-1", None)
     plan = plan_for(coded)
     bench = Workbench.of(coded, plan.baselines[0], torch.device("cpu"))
-    assert MEASURES["shift_null"](bench, [plan.baselines[0]], lambda s: None)[0].result.diagnostics["p_value"] < 0.05
+    assert (
+        MEASURES["shift_null"](bench, [plan.baselines[0]], lambda s: None)[0].result.diagnostics[
+            "p_value"
+        ]
+        < 0.05
+    )
 
 
 def test_persistence_of_an_ou_label_is_exponential_in_the_lag():
@@ -173,7 +203,11 @@ def test_the_raw_baseline_of_hand_velocity_equals_a_plain_scikit_learn_ridge():
         recording = open_recording(source, "chewie-1", None)
     except DataError as error:
         pytest.skip(str(error))
-    plan = plan_for(recording, target={"name": "hand_velocity"}, folds={"scheme": "trials", "count": 5, "embargo_s": 0.5})
+    plan = plan_for(
+        recording,
+        target={"name": "hand_velocity"},
+        folds={"scheme": "trials", "count": 5, "embargo_s": 0.5},
+    )
     runs = [r for r in plan.baselines if r.method.kind == "raw"]
     bench = Workbench.of(recording, runs[0], torch.device("cpu"))
     ours = [m.result for m in MEASURES["raw"](bench, runs, lambda s: None)]
@@ -182,8 +216,12 @@ def test_the_raw_baseline_of_hand_velocity_equals_a_plain_scikit_learn_ridge():
         fold = bench.folds[run.fold]
         inner = np.arange(len(fold.train)) * run.probe.inner_folds // len(fold.train)
         model, scaler = best_ridge(x[fold.train], y[fold.train], inner, run.probe.penalties)
-        error = ((model.predict(scaler.transform(x[fold.test])) - y[fold.test]) ** 2).sum(1) / y.var(0).sum()
-        expected = np.mean([error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)])
+        error = ((model.predict(scaler.transform(x[fold.test])) - y[fold.test]) ** 2).sum(
+            1
+        ) / y.var(0).sum()
+        expected = np.mean(
+            [error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)]
+        )
         assert np.mean(result.block_losses) == pytest.approx(expected, abs=1e-3)
 
 
@@ -202,7 +240,9 @@ def test_the_decoder_of_square_roots_equals_a_plain_scikit_learn_ridge_over_wind
         fold = bench.folds[run.fold]
         inner = np.arange(len(fold.train)) * run.probe.inner_folds // len(fold.train)
         model, scaler = best_ridge(x[fold.train], y[fold.train], inner, run.probe.penalties)
-        error = ((model.predict(scaler.transform(x[fold.test])).reshape(-1, 1) - y[fold.test]) ** 2).sum(1) / y.var()
+        error = (
+            (model.predict(scaler.transform(x[fold.test])).reshape(-1, 1) - y[fold.test]) ** 2
+        ).sum(1) / y.var()
         expected = [error[fold.test_blocks == b].mean() for b in np.unique(fold.test_blocks)]
         np.testing.assert_allclose(result.block_losses, expected, rtol=1e-3)
         assert result.selection_loss is not None and not result.floor_losses
@@ -211,15 +251,24 @@ def test_the_decoder_of_square_roots_equals_a_plain_scikit_learn_ridge_over_wind
 def test_square_roots_read_more_than_counts_where_rates_grow_exponentially():
     rng = np.random.default_rng(0)
     label = rng.standard_normal(1200)
-    made = replace(white(label), activity=rng.poisson(8 * np.exp(0.5 * label[:, None] * rng.choice([-1, 1], 10))))
+    made = replace(
+        white(label),
+        activity=rng.poisson(8 * np.exp(0.5 * label[:, None] * rng.choice([-1, 1], 10))),
+    )
     plan = plan_for(made)
     losses = {}
     for kind in ("raw", "square_roots"):
         runs = [r for r in plan.baselines if r.method.kind == kind]
         bench = Workbench.of(made, runs[0], torch.device("cpu"))
         found = [m.result for m in MEASURES[kind](bench, runs, lambda s: None)]
-        losses[kind] = np.mean([r.block_losses for r in found]), np.mean([r.selection_loss for r in found])
-    assert losses["square_roots"][0] < 0.9 * losses["raw"][0] and losses["square_roots"][1] < losses["raw"][1]
+        losses[kind] = (
+            np.mean([r.block_losses for r in found]),
+            np.mean([r.selection_loss for r in found]),
+        )
+    assert (
+        losses["square_roots"][0] < 0.9 * losses["raw"][0]
+        and losses["square_roots"][1] < losses["raw"][1]
+    )
 
 
 def test_no_decoder_of_square_roots_is_planned_for_signals_and_one_is_refused():
@@ -230,14 +279,19 @@ def test_no_decoder_of_square_roots_is_planned_for_signals_and_one_is_refused():
     assert kinds[0] - kinds[1] == {"square_roots"} and kinds[1] < kinds[0]
     run = next(run for run in counts.baselines if run.method.kind == "square_roots")
     bench = Workbench.of(
-        replace(made, activity=made.activity.astype(np.float32), activity_kind="signal"), run, torch.device("cpu")
+        replace(made, activity=made.activity.astype(np.float32), activity_kind="signal"),
+        run,
+        torch.device("cpu"),
     )
     with pytest.raises(TrainingError, match="square_roots reads counts; activity_kind is 'signal'"):
         MEASURES["square_roots"](bench, [run], lambda s: None)
 
 
 @pytest.mark.parametrize("dim", [8, 16, 17, 42])
-@pytest.mark.parametrize(("kind", "columns"), [("ridge", 1), ("ridge", 2), ("ridge", 3), ("logistic", 3), ("logistic", 5)])
+@pytest.mark.parametrize(
+    ("kind", "columns"),
+    [("ridge", 1), ("ridge", 2), ("ridge", 3), ("logistic", 3), ("logistic", 5)],
+)
 def test_a_probe_is_the_same_to_the_last_bit_whatever_is_stacked_with_it(kind, columns, dim):
     gen = torch.Generator().manual_seed(dim)
     x = torch.randn(9, 301, dim, generator=gen, dtype=torch.float64)
@@ -248,7 +302,9 @@ def test_a_probe_is_the_same_to_the_last_bit_whatever_is_stacked_with_it(kind, c
     def predicted(runs):
         if kind == "ridge":
             return fit_ridge(x[runs], y[runs], inner[runs], (0.1, 1.0, 10.0)).predict(x[runs])
-        return fit_logistic(x[runs], classes[runs], inner[runs], (0.1, 1.0), columns).predict(x[runs])
+        return fit_logistic(x[runs], classes[runs], inner[runs], (0.1, 1.0), columns).predict(
+            x[runs]
+        )
 
     together = predicted(list(range(9)))
     for runs in ([3], [5, 3], list(range(1, 9))):

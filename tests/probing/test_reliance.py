@@ -31,7 +31,10 @@ def smooth(rng, bins=BINS):
 def recorded(folder, target, slow, bins=BINS):
     """Poisson counts: four units follow what is slow, four follow the target; rates rise from unit to unit, so that thirds hold some of each."""
     rng = np.random.default_rng(3)
-    rates = np.tile(np.linspace(3, 6, UNITS)[np.argsort(np.arange(UNITS) % 3, kind="stable").argsort()], (bins, 1))
+    rates = np.tile(
+        np.linspace(3, 6, UNITS)[np.argsort(np.arange(UNITS) % 3, kind="stable").argsort()],
+        (bins, 1),
+    )
     for units, latent, depth in ((SLOW, slow, 0.6), (CARRIERS, target, 0.5)):
         rates[:, units] *= np.exp(depth * latent)[:, None]
     path = folder / "apart.npz"
@@ -61,7 +64,9 @@ def bench_and_runs(path, training=(), **changes):
     plan = Plan(study, find_sessions(study, Path()))
     runs = [run for run in plan.examined if run.method.kind == "reliance"]
     session = plan.sessions[0]
-    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+    return Workbench.of(
+        open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+    ), runs
 
 
 @pytest.fixture(scope="module")
@@ -76,7 +81,9 @@ def chosen(found, target, budget=4):
 
 def test_a_run_is_planned_for_every_fold_and_seed_after_the_grid(measured):
     _, runs, _ = measured
-    assert [(run.seed, run.fold) for run in runs] == [(seed, fold) for seed in range(2) for fold in range(3)]
+    assert [(run.seed, run.fold) for run in runs] == [
+        (seed, fold) for seed in range(2) for fold in range(3)
+    ]
     assert all(run.steps == 150 and run.method.of.training is None for run in runs)
 
 
@@ -85,14 +92,25 @@ def test_the_objective_rests_on_what_views_share_and_decoders_on_what_carries_th
     assert not any(m.weights for m in measured[2]), "the models are not stored"
     for found in everything:
         assert chosen(found, "refit") == chosen(found, "fixed") == set(CARRIERS)
-        assert len(chosen(found, "objective") & set(SLOW)) >= 3 and not chosen(found, "objective") & set(CARRIERS)
+        assert len(chosen(found, "objective") & set(SLOW)) >= 3 and not chosen(
+            found, "objective"
+        ) & set(CARRIERS)
         assert found["range_objective"] > 0 and found["range_decoder"] > 0.3
-        assert found["b4_refit_refit_chosen"] > 0.8 * found["range_decoder"] > found["b4_refit_refit_high"]
+        assert (
+            found["b4_refit_refit_chosen"]
+            > 0.8 * found["range_decoder"]
+            > found["b4_refit_refit_high"]
+        )
         assert abs(found["b4_objective_refit_chosen"]) < 0.05 * found["range_decoder"]
         for of in ("objective", "refit", "fixed"):
-            assert found["b4_objective_random_sets"] > 50 and found[f"b4_refit_{of}_low"] < found[f"b4_refit_{of}_high"]
+            assert (
+                found["b4_objective_random_sets"] > 50
+                and found[f"b4_refit_{of}_low"] < found[f"b4_refit_{of}_high"]
+            )
     mean = {name: np.mean([found[name] for found in everything]) for name in everything[0]}
-    assert mean["b4_objective_objective_chosen"] > max(0.3 * mean["range_objective"], mean["b4_objective_objective_high"])
+    assert mean["b4_objective_objective_chosen"] > max(
+        0.3 * mean["range_objective"], mean["b4_objective_objective_high"]
+    )
     assert mean["b4_refit_objective_chosen"] < mean["b4_objective_objective_chosen"] / 3
 
 
@@ -109,7 +127,10 @@ def test_a_target_that_views_share_may_still_be_nothing_to_the_model(tmp_path):
     bench, runs = bench_and_runs(path, budgets=[4])
     for m in MEASURES["reliance"](bench, runs[:2], lambda steps: None):
         found = m.result.diagnostics
-        assert chosen(found, "refit") == set(CARRIERS) and found["b4_refit_refit_chosen"] > 0.5 * found["range_decoder"]
+        assert (
+            chosen(found, "refit") == set(CARRIERS)
+            and found["b4_refit_refit_chosen"] > 0.5 * found["range_decoder"]
+        )
         assert found["b4_refit_objective_chosen"] < 0.05 * found["range_objective"]
 
 
@@ -118,23 +139,44 @@ OTHERS = ("simsiam", "barlow_twins", "vicreg", "myow", "relative_positioning")
 
 
 @pytest.mark.parametrize("kind", [*CONTRASTS, *OTHERS])
-def test_other_objectives_have_a_range_and_those_that_match_windows_rest_on_what_is_slow(kind, apart):
-    of = {"kind": kind, "encoder": OF["encoder"], **({"near_s": 0.5, "far_s": 5.0} if kind == "relative_positioning" else {})}
+def test_other_objectives_have_a_range_and_those_that_match_windows_rest_on_what_is_slow(
+    kind, apart
+):
+    of = {
+        "kind": kind,
+        "encoder": OF["encoder"],
+        **({"near_s": 0.5, "far_s": 5.0} if kind == "relative_positioning" else {}),
+    }
     bench, runs = bench_and_runs(apart, training={"steps": 300}, of=of, budgets=[4])
-    found = [m.result.diagnostics for m in MEASURES["reliance"](bench, runs[:3], lambda steps: None)]
+    found = [
+        m.result.diagnostics for m in MEASURES["reliance"](bench, runs[:3], lambda steps: None)
+    ]
     assert min(one["range_objective"] for one in found) > 0
     if kind in CONTRASTS:
         assert np.mean([len(chosen(one, "objective") & set(SLOW)) for one in found]) > 2
-        assert np.mean([one["b4_objective_objective_chosen"] - one["b4_objective_objective_high"] for one in found]) > 0
+        assert (
+            np.mean(
+                [
+                    one["b4_objective_objective_chosen"] - one["b4_objective_objective_high"]
+                    for one in found
+                ]
+            )
+            > 0
+        )
 
 
 def test_halves_choose_by_turns_and_an_embargo_parts_them(measured):
     bench, runs, _ = measured
-    first, second = (halves_of_test(bench, next(run for run in runs if (run.seed, run.fold) == (seed, 0))) for seed in (0, 1))
+    first, second = (
+        halves_of_test(bench, next(run for run in runs if (run.seed, run.fold) == (seed, 0)))
+        for seed in (0, 1)
+    )
     assert first[0].max() < first[1].min() and second[1].max() < second[0].min()
     for choosing, scoring in (first, second):
         starts = bench.windows.starts
-        assert np.abs(starts[choosing][:, None] - starts[scoring]).min() == 11  # beyond the ten bins of the embargo
+        assert (
+            np.abs(starts[choosing][:, None] - starts[scoring]).min() == 11
+        )  # beyond the ten bins of the embargo
         assert not np.isin(np.concatenate([choosing, scoring]), bench.train_windows(runs[0])).any()
 
 
@@ -148,7 +190,12 @@ def test_a_fold_without_examples_fails_by_itself_and_says_why(apart):
     bench, runs = bench_and_runs(apart, of={"kind": "cpc", "encoder": OF["encoder"]}, budgets=[1])
     cut = bench.folds[1]
     short = replace(
-        bench, folds=(bench.folds[0], replace(cut, test=cut.test[::20], test_blocks=cut.test_blocks[::20]), bench.folds[2])
+        bench,
+        folds=(
+            bench.folds[0],
+            replace(cut, test=cut.test[::20], test_blocks=cut.test_blocks[::20]),
+            bench.folds[2],
+        ),
     )
     found = MEASURES["reliance"](short, runs[:3], lambda steps: None)
     assert [m.result.status for m in found] == ["done", "failed", "done"]
@@ -179,7 +226,8 @@ def changed(bench, windows):
     activity = bench.recording.activity.copy()
     activity[windows] = np.random.default_rng(9).permuted(activity[windows], axis=1)
     return Workbench(
-        replace(bench.recording, activity=activity), *(getattr(bench, name) for name in ("windows", "folds", "target", "device"))
+        replace(bench.recording, activity=activity),
+        *(getattr(bench, name) for name in ("windows", "folds", "target", "device")),
     )
 
 
@@ -187,12 +235,18 @@ def test_what_chooses_does_not_score_and_what_scores_does_not_choose(measured):
     bench, runs, together = measured
     run, found = runs[0], together[0].result.diagnostics
     choosing, scoring = halves_of_test(bench, run)
-    other = MEASURES["reliance"](changed(bench, choosing), [run], lambda steps: None)[0].result.diagnostics
-    same = MEASURES["reliance"](changed(bench, scoring), [run], lambda steps: None)[0].result.diagnostics
+    other = MEASURES["reliance"](changed(bench, choosing), [run], lambda steps: None)[
+        0
+    ].result.diagnostics
+    same = MEASURES["reliance"](changed(bench, scoring), [run], lambda steps: None)[
+        0
+    ].result.diagnostics
     for of in ("objective", "refit", "fixed"):
         assert chosen(same, of) == chosen(found, of)
         assert same[f"b4_refit_{of}_chosen"] != found[f"b4_refit_{of}_chosen"]
-        assert other[f"b4_refit_{of}_chosen"] == found[f"b4_refit_{of}_chosen"], "decoders' sets are chosen on training windows"
+        assert other[f"b4_refit_{of}_chosen"] == found[f"b4_refit_{of}_chosen"], (
+            "decoders' sets are chosen on training windows"
+        )
         assert (
             other[f"range_{'objective' if of == 'objective' else 'decoder'}"]
             == found[f"range_{'objective' if of == 'objective' else 'decoder'}"]
@@ -207,7 +261,14 @@ class Pair:
     shape: tuple = (1, 12)
 
     def of_sets(self, sets):
-        return np.array([[0.1 * sum(u < 5 for u in own) + 5.0 * ({10, 11} <= set(own.tolist())) for own in sets[0]]])
+        return np.array(
+            [
+                [
+                    0.1 * sum(u < 5 for u in own) + 5.0 * ({10, 11} <= set(own.tolist()))
+                    for own in sets[0]
+                ]
+            ]
+        )
 
 
 def test_a_decoders_set_is_taken_where_it_harms_the_objective_more():
@@ -220,7 +281,11 @@ def test_a_decoders_set_is_taken_where_it_harms_the_objective_more():
 
 def test_windows_of_several_bins_and_budgets_beyond_the_others_are_refused(apart):
     bench, runs = bench_and_runs(apart)
-    longer = bench.of(bench.recording, runs[0].model_copy(update={"window": type(runs[0].window)(length_bins=2)}), bench.device)
+    longer = bench.of(
+        bench.recording,
+        runs[0].model_copy(update={"window": type(runs[0].window)(length_bins=2)}),
+        bench.device,
+    )
     with pytest.raises(TrainingError, match="windows of one bin"):
         MEASURES["reliance"](longer, runs[:1], lambda steps: None)
     _, above = bench_and_runs(apart, budgets=[13])

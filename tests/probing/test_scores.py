@@ -9,7 +9,9 @@ from invariance_probe.probing.decoders.scores import class_scores, column_scores
 
 def test_directions_count_within_half_and_three_quarters_of_a_sector():
     angles = np.array([0.0, 1.0, np.pi - 0.01, 2.0])
-    errors = np.array([0.39, 0.4, 0.1, 0.6])  # pi / 8 = .3927, 3 pi / 16 = .5890; the third crosses pi
+    errors = np.array(
+        [0.39, 0.4, 0.1, 0.6]
+    )  # pi / 8 = .3927, 3 pi / 16 = .5890; the third crosses pi
     actual = np.stack([np.cos(angles), np.sin(angles)], 1)
     predicted = 3.0 * np.stack([np.cos(angles + errors), np.sin(angles + errors)], 1)
     assert direction_scores(predicted, actual) == {"accuracy": 0.5, "accuracy_wide": 0.75}
@@ -19,14 +21,20 @@ def test_class_scores_are_scikit_learns_where_every_class_is_tested():
     gen = np.random.default_rng(0)
     actual, predicted = gen.integers(0, 3, 200), gen.integers(0, 3, 200)
     found = class_scores(predicted, actual)
-    assert found["balanced_accuracy"] == pytest.approx(metrics.balanced_accuracy_score(actual, predicted))
+    assert found["balanced_accuracy"] == pytest.approx(
+        metrics.balanced_accuracy_score(actual, predicted)
+    )
     assert found["f1_macro"] == pytest.approx(metrics.f1_score(actual, predicted, average="macro"))
-    assert found["f1_weighted"] == pytest.approx(metrics.f1_score(actual, predicted, average="weighted"))
+    assert found["f1_weighted"] == pytest.approx(
+        metrics.f1_score(actual, predicted, average="weighted")
+    )
 
 
 def test_a_class_that_is_not_tested_weighs_nothing():
     found = class_scores(np.array([0, 1, 2]), np.array([0, 1, 1]))
-    assert found["balanced_accuracy"] == 0.75 and found["f1_macro"] == pytest.approx((1 + 2 / 3) / 2)
+    assert found["balanced_accuracy"] == 0.75 and found["f1_macro"] == pytest.approx(
+        (1 + 2 / 3) / 2
+    )
 
 
 def test_columns_weigh_by_their_variance_and_a_constant_target_has_no_score():

@@ -12,7 +12,12 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.measurements.shared_dimensions import Whitened, drawn_shifts, held_out_correlations, step_down
+from invariance_probe.probing.measurements.shared_dimensions import (
+    Whitened,
+    drawn_shifts,
+    held_out_correlations,
+    step_down,
+)
 from invariance_probe.study.baselines import SharedDimensions
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -46,7 +51,9 @@ def test_correlations_do_not_change_when_features_are_rescaled():
     first, second = correlated(400)
     fold = fold_of(400, 300)
     one = held_out_correlations([Whitened.of(first, fold, 3)], second, [fold], 3)
-    other = held_out_correlations([Whitened.of(first * [1, 5, 0.1, 2, 30], fold, 3)], second * 7 + 3, [fold], 3)
+    other = held_out_correlations(
+        [Whitened.of(first * [1, 5, 0.1, 2, 30], fold, 3)], second * 7 + 3, [fold], 3
+    )
     np.testing.assert_allclose(one, other, atol=1e-9)
 
 
@@ -64,7 +71,9 @@ def test_a_constant_feature_takes_no_part():
 def test_p_values_hold_every_dimension_against_the_largest_of_a_shift_and_never_fall():
     null = np.array([[0.1, 0.3], [0.2, -0.1], [-0.2, 0.0]])  # largest: .3, .2, 0
     np.testing.assert_allclose(step_down(np.array([0.25, 0.35]), null), [2 / 4, 2 / 4])
-    np.testing.assert_allclose(step_down(np.array([0.5, 0.1, -1.0]), np.c_[null, null[:, 0]]), [1 / 4, 3 / 4, 1.0])
+    np.testing.assert_allclose(
+        step_down(np.array([0.5, 0.1, -1.0]), np.c_[null, null[:, 0]]), [1 / 4, 3 / 4, 1.0]
+    )
 
 
 def test_shifts_are_different_and_never_short():

@@ -6,7 +6,11 @@ import torch
 from scipy.spatial import procrustes
 from scipy.stats import ortho_group
 
-from invariance_probe.probing.representation.similarity import debiased_cka, shape_distance, unbiased_hsic
+from invariance_probe.probing.representation.similarity import (
+    debiased_cka,
+    shape_distance,
+    unbiased_hsic,
+)
 
 
 def rows(count, dim, seed=0):
@@ -39,7 +43,9 @@ def hsic_from_grams(x, y):
 def test_hsic_by_moments_is_hsic_by_gram_matrices():
     x, y = rows(40, 5), rows(40, 3, 1) + 2.0
     y[:, 0] += x[:, 0]
-    assert unbiased_hsic(torch.from_numpy(x), torch.from_numpy(y)) == pytest.approx(hsic_from_grams(x, y), rel=1e-10)
+    assert unbiased_hsic(torch.from_numpy(x), torch.from_numpy(y)) == pytest.approx(
+        hsic_from_grams(x, y), rel=1e-10
+    )
 
 
 def test_cka_is_one_for_equal_and_does_not_see_rotation_scale_or_shift():

@@ -32,18 +32,58 @@ def change(views, kind, windows):
     rows = torch.arange(windows.shape[1]).unsqueeze(0)
     keys = key_tensor([7], torch.device("cpu"))
     draws = Draws(keys, 3, torch.zeros_like(keys), rows)
-    return float((stacked.apply(windows, stacked.draw(draws, tuple(windows.shape[2:]))) - windows).float().square().mean())
+    return float(
+        (stacked.apply(windows, stacked.draw(draws, tuple(windows.shape[2:]))) - windows)
+        .float()
+        .square()
+        .mean()
+    )
 
 
 BESIDE = {
     "pepper": ({"kind": "pepper", "amplitude": 2.0}, "pepper.rate", 0.1, "noise"),
-    "dying units": ({"kind": "progressive_unit_loss", "value": "mean"}, "progressive_unit_loss.rate", 0.6, "noise"),
-    "a block of units": ({"kind": "unit_cutout", "value": "mean"}, "unit_cutout.fraction", 0.3, "noise"),
-    "a block of bins": ({"kind": "time_cutout", "value": "mean"}, "time_cutout.fraction", 0.3, "noise"),
-    "dying units and dropout": ({"kind": "progressive_unit_loss", "value": "mean"}, "progressive_unit_loss.rate", 0.6, "dropout"),
-    "a block of units and dropout": ({"kind": "unit_cutout", "value": "mean"}, "unit_cutout.fraction", 0.3, "dropout"),
-    "silent units and dropout": ({"kind": "unit_cutout", "value": "silent"}, "unit_cutout.fraction", 0.3, "dropout"),
-    "silent bins and dropout": ({"kind": "time_cutout", "value": "silent"}, "time_cutout.fraction", 0.3, "dropout"),
+    "dying units": (
+        {"kind": "progressive_unit_loss", "value": "mean"},
+        "progressive_unit_loss.rate",
+        0.6,
+        "noise",
+    ),
+    "a block of units": (
+        {"kind": "unit_cutout", "value": "mean"},
+        "unit_cutout.fraction",
+        0.3,
+        "noise",
+    ),
+    "a block of bins": (
+        {"kind": "time_cutout", "value": "mean"},
+        "time_cutout.fraction",
+        0.3,
+        "noise",
+    ),
+    "dying units and dropout": (
+        {"kind": "progressive_unit_loss", "value": "mean"},
+        "progressive_unit_loss.rate",
+        0.6,
+        "dropout",
+    ),
+    "a block of units and dropout": (
+        {"kind": "unit_cutout", "value": "mean"},
+        "unit_cutout.fraction",
+        0.3,
+        "dropout",
+    ),
+    "silent units and dropout": (
+        {"kind": "unit_cutout", "value": "silent"},
+        "unit_cutout.fraction",
+        0.3,
+        "dropout",
+    ),
+    "silent bins and dropout": (
+        {"kind": "time_cutout", "value": "silent"},
+        "time_cutout.fraction",
+        0.3,
+        "dropout",
+    ),
 }
 
 
@@ -59,8 +99,12 @@ def test_a_control_changes_the_input_by_as_much(name):
     at, its_dose, views = found
     own = change(clean.at(path, dose), transform["kind"], windows)
     assert change(views.at(path, dose), at.split(".")[0], windows) == pytest.approx(own, rel=0.05)
-    assert its_dose == getattr(next(t for t in views.transforms if t.kind == at.split(".")[0]), at.split(".")[1])
-    assert next(t for t in views.transforms if t.kind == transform["kind"]) == clean.transforms[0]  # the corruption itself is off
+    assert its_dose == getattr(
+        next(t for t in views.transforms if t.kind == at.split(".")[0]), at.split(".")[1]
+    )
+    assert (
+        next(t for t in views.transforms if t.kind == transform["kind"]) == clean.transforms[0]
+    )  # the corruption itself is off
 
 
 @pytest.mark.parametrize(
@@ -69,14 +113,21 @@ def test_a_control_changes_the_input_by_as_much(name):
         ({"kind": "gain_modulation"}, "gain_modulation.sigma", "noise"),
         ({"kind": "unit_permutation"}, "unit_permutation.rate", "noise"),
         ({"kind": "unit_cutout", "value": "silent"}, "unit_cutout.fraction", "noise"),
-        ({"kind": "unit_cutout", "value": "mean"}, "unit_cutout.fraction", "noise"),  # of halves of counts
+        (
+            {"kind": "unit_cutout", "value": "mean"},
+            "unit_cutout.fraction",
+            "noise",
+        ),  # of halves of counts
         ({"kind": "pepper"}, "pepper.rate", "dropout"),
         ({"kind": "unit_dropout"}, "unit_dropout.rate", "dropout"),
     ],
 )
-def test_a_control_without_a_closed_form_is_refused_with_those_that_have_one(transform, path, control):
+def test_a_control_without_a_closed_form_is_refused_with_those_that_have_one(
+    transform, path, control
+):
     with pytest.raises(
-        ValidationError, match="no hypothesis has a control as strong: unit_dropout has thinning, noise and stratified"
+        ValidationError,
+        match="no hypothesis has a control as strong: unit_dropout has thinning, noise and stratified",
     ):
         study_of(transform, path, 0.2, [control])
 
@@ -87,7 +138,10 @@ def test_a_control_that_is_a_transform_of_the_study_is_refused():
         "views": {"transforms": transforms}, "axes": [{"path": "unit_cutout.fraction", "doses": [0, 0.3]}], "controls": ["dropout"],
         "hypotheses": [{**HYPOTHESIS, "predicts": "invariant", "axis": "unit_cutout.fraction", "dose": 0.3}],
     }  # fmt: skip
-    with pytest.raises(ValidationError, match=r"unit_dropout is a transform of this study already; sweep it up to 0.3"):
+    with pytest.raises(
+        ValidationError,
+        match=r"unit_dropout is a transform of this study already; sweep it up to 0.3",
+    ):
         Study.model_validate(tiny_study(**given))
 
 
@@ -117,12 +171,19 @@ def test_controls_of_each_axis_are_planned_once_and_stand_beside_their_own_hypot
         )
     )  # fmt: skip
     plan = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),))
-    by_axis = {path: {(c.axis, round(c.dose, 6)) for c in plan.controls_beside(path)} for path in axes}
-    dropout, noise = ("unit_dropout.rate", 0.3), ("gaussian_noise.sigma", round((0.1 * 1.5**2) ** 0.5, 6))
+    by_axis = {
+        path: {(c.axis, round(c.dose, 6)) for c in plan.controls_beside(path)} for path in axes
+    }
+    dropout, noise = (
+        ("unit_dropout.rate", 0.3),
+        ("gaussian_noise.sigma", round((0.1 * 1.5**2) ** 0.5, 6)),
+    )
     assert by_axis["unit_cutout.fraction"] == by_axis["progressive_unit_loss.rate"] == {dropout}
     assert by_axis["pepper.rate"] == {noise}
     assert sorted((c.axis, c.arm) for c in plan.controls) == [
-        (axis, arm) for axis in ("gaussian_noise.sigma", "unit_dropout.rate") for arm in ("independent", "shared")
+        (axis, arm)
+        for axis in ("gaussian_noise.sigma", "unit_dropout.rate")
+        for arm in ("independent", "shared")
     ]
     planned = [run.key() for run in plan.grid]
     assert len(set(planned)) == len(planned)

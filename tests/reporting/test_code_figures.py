@@ -9,7 +9,12 @@ import pytest
 from inference.builder import make_plan, planted
 
 from invariance_probe.inference import infer
-from invariance_probe.reporting.figures.dropping import Curve, curves_of, dropping_curves, mean_curve
+from invariance_probe.reporting.figures.dropping import (
+    Curve,
+    curves_of,
+    dropping_curves,
+    mean_curve,
+)
 from invariance_probe.reporting.figures.plane import carriers_plane
 from invariance_probe.reporting.figures.worlds import WORLDS
 from invariance_probe.reporting.model import report_model
@@ -103,21 +108,37 @@ def test_the_mean_curve_ends_where_the_shortest_ends():
 def test_the_dropping_figure_has_every_point_of_the_three_curves(report):
     chart = dropping_curves(report["hypotheses"][0], report["dropping"])
     assert len(chart.rows) == len(report["dropping"])
-    assert {row[1] for row in chart.rows} == {"kept, most useful first", "lost, most damaging first", "lost at random"}
+    assert {row[1] for row in chart.rows} == {
+        "kept, most useful first",
+        "lost, most damaging first",
+        "lost at random",
+    }
     assert not re.search(r"\bnan\b", chart.svg)
 
 
 def test_a_session_that_is_not_decodable_has_no_k_and_no_curves():
     plan = make_plan()
     results = planted(plan, C_code=0.4)
-    key = next(run.key() for run in plan.baselines if run.method.kind == "code" and run.session == "s0")
+    key = next(
+        run.key() for run in plan.baselines if run.method.kind == "code" and run.session == "s0"
+    )
     figures = results[key].code
-    noisy = tuple(100.0 + (60 if fold % 2 else -60) for fold in range(8))  # as good as the best constant, on average
+    noisy = tuple(
+        100.0 + (60 if fold % 2 else -60) for fold in range(8)
+    )  # as good as the best constant, on average
     whole = figures.whole.__class__(**{**figures.whole.__dict__, "everything": noisy})
     results[key] = results[key].__class__(
-        **{**results[key].__dict__, "code": figures.__class__(**{**figures.__dict__, "whole": whole})}
+        **{
+            **results[key].__dict__,
+            "code": figures.__class__(**{**figures.__dict__, "whole": whole}),
+        }
     )
     report = report_model(plan, infer(plan, results, {}), {})
     point = next(p for p in report["code"] if p["session"] == "s0")
-    assert not point["decodable"] and point["K_s"] is point["K_n"] is point["carriers"] is point["redundancy"] is None
-    assert "s0" not in {p["session"] for p in report["dropping"]} and "s1" in {p["session"] for p in report["dropping"]}
+    assert (
+        not point["decodable"]
+        and point["K_s"] is point["K_n"] is point["carriers"] is point["redundancy"] is None
+    )
+    assert "s0" not in {p["session"] for p in report["dropping"]} and "s1" in {
+        p["session"] for p in report["dropping"]
+    }

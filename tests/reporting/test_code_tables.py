@@ -27,7 +27,14 @@ def written(plan, path):
     """Return results, findings and the folder of a report."""
     results = planted(plan, C_code=0.3, delta=0.06, H=0.02, T=0.5, code=CODE, recipes=RECIPES)
     findings = infer(plan, results, {})
-    page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, path / "report", code_sums(plan.runs, results))
+    page = render(
+        plan,
+        findings,
+        tidy(plan.runs, results),
+        PROVENANCE,
+        path / "report",
+        code_sums(plan.runs, results),
+    )
     return results, findings, page.parent
 
 
@@ -68,15 +75,24 @@ def crossing(values, half, rising):
 
 def recomputed(sums, dose="unit_dropout.rate=0.4"):
     """K_s, K_n, redundancy, C_code and C_blind from the rows of dropping_curves.csv alone (science.md 2.1)."""
-    floor, J = total(sums, "linear_floor"), information(total(sums, "linear"), total(sums, "linear_floor"))
+    floor, J = (
+        total(sums, "linear_floor"),
+        information(total(sums, "linear"), total(sums, "linear_floor")),
+    )
     half = (J / (1 + J) / 2) / (1 - J / (1 + J) / 2)  # J at half of R2
     found = {}
     for name, k, rising in (("gained", "K_s", True), ("lost", "K_n", False)):
         curve = sums[(sums.what == "curve") & (sums.name == name)]
         steps = sorted(set(curve.step.astype(float)))
-        found[k] = crossing([information(total(curve, "curve", step=n), floor) for n in steps], half, rising)
+        found[k] = crossing(
+            [information(total(curve, "curve", step=n), floor) for n in steps], half, rising
+        )
     splits = sorted(set(sums[sums.what == "a half"].step.astype(float)))
-    halves = [information(total(sums, half, step=n), floor) for n in splits for half in ("a half", "the other half")]
+    halves = [
+        information(total(sums, half, step=n), floor)
+        for n in splits
+        for half in ("a half", "the other half")
+    ]
     found["redundancy"] = sum(halves) / len(splits) / J
     whole = total(sums, "floor") - total(sums, "everything")
     for name, what in (("C_code", "masked"), ("C_blind", "blind")):
@@ -127,7 +143,9 @@ def test_learning_under_every_recipe_can_be_computed_again_from_the_files(tmp_pa
     folder = written(make_plan(sessions=6), tmp_path)[2]  # enough for a second method
     results, sessions = pd.read_csv(folder / "results.csv"), pd.read_csv(folder / "sessions.csv")
     recipes = pd.read_csv(folder / "recipes.csv").set_index("name")
-    runs = results[results.test.isna() & (results.fraction == 1)].fillna({"setting": "", "axis": ""})
+    runs = results[results.test.isna() & (results.fraction == 1)].fillna(
+        {"setting": "", "axis": ""}
+    )
     assert list(recipes.index) == ["declared", "longer", "wider", "other"]
     for name in recipes.index:
         setting, seeds = "" if name == "declared" else f"recipe: {name}", range(2)
@@ -137,7 +155,9 @@ def test_learning_under_every_recipe_can_be_computed_again_from_the_files(tmp_pa
             ssl = own[(own.setting == setting) & (own.method == recipes.method[name])]
             none = ssl[ssl.axis == ""].loss.mean()
             arms = {
-                arm: ssl[(ssl.axis == "unit_dropout.rate") & (ssl.dose == 0.4) & (ssl.arm == arm)].loss.mean()
+                arm: ssl[
+                    (ssl.axis == "unit_dropout.rate") & (ssl.dose == 0.4) & (ssl.arm == arm)
+                ].loss.mean()
                 for arm in ("independent", "shared")
             }
             floor = own[own.method == "raw"].floor_loss.mean()
@@ -147,7 +167,9 @@ def test_learning_under_every_recipe_can_be_computed_again_from_the_files(tmp_pa
             sums["D"] += arms["independent"] - arms["shared"]
             sums["R"] += floor - ceiling
         for estimand in ("D", "H", "delta"):
-            assert sums[estimand] / sums["R"] == pytest.approx(recipes[f"{estimand}_estimate"][name], abs=1e-9)
+            assert sums[estimand] / sums["R"] == pytest.approx(
+                recipes[f"{estimand}_estimate"][name], abs=1e-9
+            )
     assert recipes.D_estimate["longer"] == pytest.approx(0.15, abs=0.03)
 
 
@@ -168,7 +190,9 @@ def test_the_table_of_quantities_names_exploratory_measures_as_such(hypothesis):
     rows = {row[0]: row for row in quantity_table(hypothesis).rows}
     assert list(rows)[:6] == ["K_s", "K_n", "carriers", "redundancy", "C_code", "C_blind"]
     assert rows["K_s"][1] == f"{hypothesis['code']['K_s']['estimate']:.1f}"
-    assert float(rows["independent code"][1]) == pytest.approx(0.4 / (1 + 0.6 * 1.5), abs=0.01)  # J = .6 / .4
+    assert float(rows["independent code"][1]) == pytest.approx(
+        0.4 / (1 + 0.6 * 1.5), abs=0.01
+    )  # J = .6 / .4
     assert {"N_eff (exploratory)", "RedIdx (exploratory)"} <= set(rows)
 
 
@@ -182,7 +206,10 @@ def test_units_are_named_with_the_folds_that_chose_them_and_a_long_list_is_cut(h
     table = unit_table(hypothesis)
     assert table.rows[0] == ("s0", "8", "u0 (8)", "u0 (8), u1 (5)")
     assert "the choice is arbitrary" in table.note
-    many = [{"session": "s0", "unit": f"u{i}", "gained": 1, "lost": 0, "folds": 8} for i in range(LONGEST + 3)]
+    many = [
+        {"session": "s0", "unit": f"u{i}", "gained": 1, "lost": 0, "folds": 8}
+        for i in range(LONGEST + 3)
+    ]
     many[2]["gained"] = 7
     row = unit_table({**hypothesis, "code": {**hypothesis["code"], "units": many}}).rows[0]
     assert row[2].startswith("u2 (7), u0 (1)") and row[2].endswith("and 3 more") and row[3] == ""
@@ -191,18 +218,30 @@ def test_units_are_named_with_the_folds_that_chose_them_and_a_long_list_is_cut(h
 def test_decoding_of_corrupted_inputs_stands_beside_the_code_with_its_units(hypothesis):
     rows = {row[0]: row for row in corrupted_table(hypothesis).rows}
     assert list(rows) == ["C_code", "C_blind", "T", "L(d, d)"]
-    assert {rows[name][2] for name in ("C_code", "C_blind")} == {"R_code"} and {rows[n][2] for n in ("T", "L(d, d)")} == {"R"}
+    assert {rows[name][2] for name in ("C_code", "C_blind")} == {"R_code"} and {
+        rows[n][2] for n in ("T", "L(d, d)")
+    } == {"R"}
     assert float(rows["T"][3]) == pytest.approx(0.5 * 0.4, abs=0.02)
-    text = " ".join([corrupted_table(hypothesis).note, *(cell for row in rows.values() for cell in row)])
+    text = " ".join(
+        [corrupted_table(hypothesis).note, *(cell for row in rows.values() for cell in row)]
+    )
     assert "recover" not in text
 
 
 def test_a_study_without_a_code_or_without_learning_has_no_such_tables(hypothesis):
     blank = {**hypothesis, "code": None, "learning": None, "estimands": []}
-    assert quantity_table(blank) is unit_table(blank) is recipe_table(blank) is corrupted_table(blank) is None
+    assert (
+        quantity_table(blank)
+        is unit_table(blank)
+        is recipe_table(blank)
+        is corrupted_table(blank)
+        is None
+    )
 
 
-def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit(folder, hypothesis):
+def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit(
+    folder, hypothesis
+):
     units, recipes = pd.read_csv(folder / "named_units.csv"), pd.read_csv(folder / "recipes.csv")
     assert len(units) == len(hypothesis["code"]["units"]) and set(units.columns) == {
         "hypothesis",
@@ -212,9 +251,13 @@ def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit
         "lost",
         "folds",
     }
-    assert list(recipes.name) == [recipe["name"] for recipe in hypothesis["learning"]["panel"]["recipes"]]
+    assert list(recipes.name) == [
+        recipe["name"] for recipe in hypothesis["learning"]["panel"]["recipes"]
+    ]
     gates = pd.read_csv(folder / "gates.csv").set_index("name")
-    assert gates.limits["noise"] == "invariant; tolerated; competition" and gates.outcome["licence"] in ("passed", "failed")
+    assert gates.limits["noise"] == "invariant; tolerated; competition" and gates.outcome[
+        "licence"
+    ] in ("passed", "failed")
     codes = pd.read_csv(folder / "code.csv")
     assert list(codes.session) == ["s0", "s1", "s2"] and codes.carriers.tolist() == pytest.approx(
         (codes.K_s + codes.K_n).tolist()
@@ -223,8 +266,13 @@ def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit
 
 
 def test_the_command_line_prints_both_findings_and_the_flag(study, capsys):
-    findings = replace(study[2], hypotheses=(replace(study[2].hypotheses[0], flags=("regularised",)),))
+    findings = replace(
+        study[2], hypotheses=(replace(study[2].hypotheses[0], flags=("regularised",)),)
+    )
     _say(Outcome(findings, Path("r/index.html"), {}, 0, 0.0))
     printed, finding = capsys.readouterr().out, findings.hypotheses[0]
-    assert f"the code: {finding.code.sentence}" in printed and f"learning: {finding.learning.sentence}" in printed
+    assert (
+        f"the code: {finding.code.sentence}" in printed
+        and f"learning: {finding.learning.sentence}" in printed
+    )
     assert f"H1: {finding.verdict} [regularised]" in printed and "that is no invariance" in printed

@@ -4,7 +4,13 @@ import re
 
 import pytest
 
-from invariance_probe.inference.rules.verdicts import CARRIERS_WORDS, INCONCLUSIVE, JITTER_WORDS, UNCALIBRATED, WORDS
+from invariance_probe.inference.rules.verdicts import (
+    CARRIERS_WORDS,
+    INCONCLUSIVE,
+    JITTER_WORDS,
+    UNCALIBRATED,
+    WORDS,
+)
 from invariance_probe.reporting.glossary import CODE, LEARNING, glossary
 
 
@@ -18,7 +24,9 @@ def words(group):
 
 def test_every_verdict_and_every_word_about_units_is_explained():
     groups = entries()
-    assert {*WORDS, INCONCLUSIVE, UNCALIBRATED, "invalid", "untestable"} <= words(groups["Verdicts"])
+    assert {*WORDS, INCONCLUSIVE, UNCALIBRATED, "invalid", "untestable"} <= words(
+        groups["Verdicts"]
+    )
     assert {*CARRIERS_WORDS, "redundant", "kept", "lost"} <= words(groups["The code (no SSL)"])
     assert {"supported", "contradicted", "open"} <= words(groups["Predictions, gates and flags"])
 
@@ -29,10 +37,15 @@ def test_a_jitter_has_words_of_its_own_and_is_never_called_invariant():
     assert "invariant" not in words(groups["Verdicts on a jitter"])
 
 
-@pytest.mark.parametrize(("axis", "title"), [("mined.share", "Pairs mined across time"), ("state.share", "Pairs across states")])
+@pytest.mark.parametrize(
+    ("axis", "title"),
+    [("mined.share", "Pairs mined across time"), ("state.share", "Pairs across states")],
+)
 def test_contrasts_have_their_own_words_and_no_verdicts_on_corruptions(axis, title):
     groups = entries("contrast", axis)
-    assert {"beneficial", "harmful", "not shown"} <= words(groups[title]) and "Verdicts" not in groups
+    assert {"beneficial", "harmful", "not shown"} <= words(
+        groups[title]
+    ) and "Verdicts" not in groups
 
 
 def test_no_word_of_learning_is_a_word_of_the_code():

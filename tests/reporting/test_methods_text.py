@@ -13,7 +13,9 @@ from invariance_probe.study.study import Study
 def paragraph(method, **changes):
     study = Study.model_validate(tiny_study(method=method, **changes))
     plan = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),))
-    return methods_paragraph(plan, {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []})
+    return methods_paragraph(
+        plan, {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []}
+    )
 
 
 SAID = {
@@ -22,7 +24,10 @@ SAID = {
         {"kind": "temporal_convolution", "channels": [6, 5], "kernel_bins": 3, "dimensions": 4},
         "temporal convolutions of 6-5 channels over 3 bins at stride 1 with batch normalisation, read linearly in 4 dimensions",
     ),
-    "gru": ({"kind": "gru", "width": 12, "dimensions": 4}, "a gated recurrent unit of width 12, read linearly in 4 dimensions"),
+    "gru": (
+        {"kind": "gru", "width": 12, "dimensions": 4},
+        "a gated recurrent unit of width 12, read linearly in 4 dimensions",
+    ),
     "transformer": (
         {"kind": "transformer", "width": 12, "heads": 3, "layers": 1, "dimensions": 4},
         "a pre-norm transformer of 1 layers, width 12 and 3 heads, read linearly in 4 dimensions",
@@ -38,13 +43,23 @@ def test_the_encoder_and_the_windows_are_named(kind):
 
 
 def test_the_optimiser_is_the_methods_own_where_it_changes_the_studys():
-    training = {"optimizer": "lars", "schedule": "cosine", "warmup": 0.1, "learning_rate": 0.2, "steps": 30, "weight_decay": 1e-6}
+    training = {
+        "optimizer": "lars",
+        "schedule": "cosine",
+        "warmup": 0.1,
+        "learning_rate": 0.2,
+        "steps": 30,
+        "weight_decay": 1e-6,
+    }
     text = paragraph({"kind": "byol", "training": training})
     assert (
         "by 30 steps of LARS on 64 windows at learning rate 0.2, falling to 0 by half a cosine, after a linear warm-up over "
         "10 % of the steps, momentum 0.9 and weight decay 1e-06" in text
     )
-    assert "by 20 steps of AdamW on 64 windows at learning rate 0.003 and weight decay 0.01" in paragraph({"kind": "simclr"})
+    assert (
+        "by 20 steps of AdamW on 64 windows at learning rate 0.003 and weight decay 0.01"
+        in paragraph({"kind": "simclr"})
+    )
 
 
 def test_a_closed_form_has_no_steps_and_one_seed():
@@ -54,19 +69,29 @@ def test_a_closed_form_has_no_steps_and_one_seed():
 
 def of_plan(**changes):
     return methods_paragraph(
-        make_plan(**changes), {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []}
+        make_plan(**changes),
+        {"provenance": {"versions": {}}, "study": {"sha256": "0" * 64}, "examined": []},
     )
 
 
 def test_the_code_is_said_to_be_measured_without_ssl_with_its_masks_and_splits():
     text = of_plan()
-    assert "linear decoders without SSL" in text and "over 20 random halvings" in text and "60 balanced masks" in text
-    assert "jackknife" not in text and "jackknife" in of_plan(sessions=3)  # three sessions stand for themselves
+    assert (
+        "linear decoders without SSL" in text
+        and "over 20 random halvings" in text
+        and "60 balanced masks" in text
+    )
+    assert "jackknife" not in text and "jackknife" in of_plan(
+        sessions=3
+    )  # three sessions stand for themselves
     assert "balanced masks" not in of_plan(**JITTER)  # a jitter takes no inputs away
 
 
 def test_the_panel_is_named_with_the_settings_of_every_recipe():
     text = of_plan()
     assert "longer (simclr, 1000 steps at learning rate 0.009, 8 dimensions)" in text
-    assert "wider (simclr, 400 steps at learning rate 0.003, 32 dimensions)" in text and "other (moco, " in text
+    assert (
+        "wider (simclr, 400 steps at learning rate 0.003, 32 dimensions)" in text
+        and "other (moco, " in text
+    )
     assert "Claims about learning rest on the declared recipe alone." in of_plan(quick=True)

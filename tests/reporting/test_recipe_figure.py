@@ -27,9 +27,16 @@ def test_every_recipe_has_its_three_estimands_with_intervals_and_its_settings():
     assert [row[0] for row in chart.rows] == [name for name in recipes for _ in range(3)]
     for name, settings, estimand, estimate, low, high, finding in chart.rows:
         own = recipes[name][estimand]
-        assert (estimate, low, high) == (own["estimate"], own["ci_low"], own["ci_high"]) and low < high
+        assert (estimate, low, high) == (
+            own["estimate"],
+            own["ci_low"],
+            own["ci_high"],
+        ) and low < high
         assert f"{recipes[name]['steps']} steps" in settings and finding == recipes[name]["finding"]
-    assert "Learning is recipe-dependent" in chart.alt and "longer: simclr, 1000 steps, lr 0.009" in chart.alt
+    assert (
+        "Learning is recipe-dependent" in chart.alt
+        and "longer: simclr, 1000 steps, lr 0.009" in chart.alt
+    )
 
 
 def test_a_recipe_that_was_not_computed_keeps_its_place_with_the_reason():
@@ -61,6 +68,12 @@ def test_a_jitter_has_delta_alone():
 
 def test_without_any_estimate_there_is_no_curve():
     hypothesis = dropout()
-    recipes = [{**recipe, "D": None, "H": None, "delta": None} for recipe in hypothesis["learning"]["panel"]["recipes"]]
+    recipes = [
+        {**recipe, "D": None, "H": None, "delta": None}
+        for recipe in hypothesis["learning"]["panel"]["recipes"]
+    ]
     panel = {**hypothesis["learning"]["panel"], "recipes": recipes}
-    assert specification_curve({**hypothesis, "learning": {**hypothesis["learning"], "panel": panel}}) is None
+    assert (
+        specification_curve({**hypothesis, "learning": {**hypothesis["learning"], "panel": panel}})
+        is None
+    )

@@ -21,13 +21,21 @@ CODE = {"carriers": (1.7, 6.4), "spread": 0.03, "redundancy": 1.3}
 RECIPES = {"longer": {"independent": 0.05, "shared": 0.03}, "wider": {"independent": 0.02}}
 CLAIM = {**make_plan().study.hypotheses[0].model_dump(mode="json", exclude_none=True)}
 TWO = [CLAIM, {**CLAIM, "id": "H2", "predicts": "distributed"}]
-RECOMPUTED = {"claims: p values", "hypotheses: p values", "hypotheses: adjusted p values", "words: verdicts"}
+RECOMPUTED = {
+    "claims: p values",
+    "hypotheses: p values",
+    "hypotheses: adjusted p values",
+    "words: verdicts",
+}
 
 
 def written(plan, path, standing=REGISTERED, edit=lambda result: result, **values):
     """Write what is inferred from planted results, the tables, and the study, which is also YAML."""
     results = planted(
-        plan, spread=0.04, T=0.5, **{"C_code": 0.3, "delta": 0.06, "H": 0.02, "paired": -0.02, "code": CODE, **values}
+        plan,
+        spread=0.04,
+        T=0.5,
+        **{"C_code": 0.3, "delta": 0.06, "H": 0.02, "paired": -0.02, "code": CODE, **values},
     )
     results = {key: edit(result) for key, result in results.items()}
     report = report_model(plan, infer(plan, results, {}, standing), {})
@@ -49,20 +57,31 @@ def recompute():
 
 @pytest.fixture(scope="module")
 def fixed(tmp_path_factory):
-    return written(make_plan(sessions=3, hypotheses=TWO), tmp_path_factory.mktemp("fixed"), recipes=RECIPES)
+    return written(
+        make_plan(sessions=3, hypotheses=TWO), tmp_path_factory.mktemp("fixed"), recipes=RECIPES
+    )
 
 
-def test_three_fixed_sessions_with_a_panel_and_two_hypotheses_are_recomputed(recompute, fixed, capsys):
+def test_three_fixed_sessions_with_a_panel_and_two_hypotheses_are_recomputed(
+    recompute, fixed, capsys
+):
     assert recompute(*fixed) == 0
     printed = capsys.readouterr().out
-    assert all(kind in printed for kind in RECOMPUTED | {"recipe longer: intervals", "K_s, K_n, carriers, redundancy: intervals"})
+    assert all(
+        kind in printed
+        for kind in RECOMPUTED
+        | {"recipe longer: intervals", "K_s, K_n, carriers, redundancy: intervals"}
+    )
     report = json.loads((fixed[1] / "report.json").read_text())
     assert {h["scope"] for h in report["hypotheses"]} == {"these recordings"}
 
 
 STUDIES = {
     "a word under every recipe": (make_plan(), {"C_code": 0.5, "delta": 0.3}),
-    "recipes that contradict": (make_plan(), {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}}),
+    "recipes that contradict": (
+        make_plan(),
+        {"C_code": 0.4, "recipes": {"longer": {"independent": 0.3}}},
+    ),
     "a jitter": (make_plan(**JITTER), {"third": 0.05}),
     "quick": (make_plan(quick=True), {}),
     "a dose 0 that keeps little": (make_plan(), {"kept": 0.3}),
@@ -85,19 +104,27 @@ def slow_with_a_supervised_ceiling(result):
 
 
 @pytest.mark.parametrize("sessions", [3, 8])
-def test_merged_blocks_several_subjects_and_another_ceiling_are_recomputed(recompute, tmp_path, sessions):
+def test_merged_blocks_several_subjects_and_another_ceiling_are_recomputed(
+    recompute, tmp_path, sessions
+):
     plan = make_plan(sessions=sessions, folds={"scheme": "blocks", "count": 16})
     own = tuple(replace(session, subject=f"rat{i // 2}") for i, session in enumerate(plan.sessions))
-    study, folder = written(replace(plan, sessions=own), tmp_path, edit=slow_with_a_supervised_ceiling)
+    study, folder = written(
+        replace(plan, sessions=own), tmp_path, edit=slow_with_a_supervised_ceiling
+    )
     report = json.loads((folder / "report.json").read_text())
-    assert report["hypotheses"][0]["scope"] == ("these recordings" if sessions == 3 else "population of subjects")
+    assert report["hypotheses"][0]["scope"] == (
+        "these recordings" if sessions == 3 else "population of subjects"
+    )
     assert {session["ceiling_family"] for session in report["sessions"]} == {"supervised"}
     assert "over 8 blocks" in report["sessions"][0]["detail"]
     assert recompute(study, folder) == 0
 
 
 CHANGED = {
-    "an estimate": lambda h: h["estimands"][0].update(estimate=h["estimands"][0]["estimate"] + 1e-6),
+    "an estimate": lambda h: h["estimands"][0].update(
+        estimate=h["estimands"][0]["estimate"] + 1e-6
+    ),
     "an interval": lambda h: h["code"]["K_n"].update(ci_low=h["code"]["K_n"]["ci_low"] + 1e-6),
     "a p value": lambda h: h["claims"][0].update(p_value=h["claims"][0]["p_value"] + 1e-6),
     "a word": lambda h: h.update(verdict="invariant"),
@@ -119,7 +146,11 @@ def test_a_changed_figure_is_found(recompute, fixed, tmp_path, what):
 def test_the_script_shares_no_code_with_the_package():
     files = [SCRIPT, *(SCRIPT.parent / "recompute").glob("*.py")]
     assert len(files) > 5
-    assert not [f.name for f in files if re.search(r"^\s*(import|from) invariance_probe", f.read_text(), re.MULTILINE)]
+    assert not [
+        f.name
+        for f in files
+        if re.search(r"^\s*(import|from) invariance_probe", f.read_text(), re.MULTILINE)
+    ]
 
 
 def test_a_changed_loss_in_the_table_is_found(recompute, fixed, tmp_path):

@@ -15,7 +15,11 @@ from invariance_probe.reporting.figures.matrix import signed
 from invariance_probe.reporting.tables import baseline_table, primary_rows
 from invariance_probe.results.tables import COLUMNS, tidy
 
-PROVENANCE = {"versions": {"invariance-probe": "0.1.0", "python": "3.11"}, "seconds": 12.0, "failures": []}
+PROVENANCE = {
+    "versions": {"invariance-probe": "0.1.0", "python": "3.11"},
+    "seconds": 12.0,
+    "failures": [],
+}
 FIELDS = {
     "schema_version": int, "study": dict, "registration": dict, "hypotheses": list,
     "baselines": list, "sessions": list, "curve": list, "code": list, "dropping": list,
@@ -48,7 +52,9 @@ def test_report_json_keeps_its_shape(tmp_path):
     assert set(hypothesis) == HYPOTHESIS
     assert set(report["study"]) == {"name", "question", "sha256"}
     assert report["registration"] == {"sha256": None, "status": "exploratory", "deviations": []}
-    assert {"name", "dose", "arm", "estimate", "ci_low", "ci_high", "n_sessions", "n_seeds"} <= set(hypothesis["estimands"][0])
+    assert {"name", "dose", "arm", "estimate", "ci_low", "ci_high", "n_sessions", "n_seeds"} <= set(
+        hypothesis["estimands"][0]
+    )
     assert report["schema_version"] == 2
     assert set(hypothesis["code"]) == CODE and set(hypothesis["code"]["carriers"]) == {
         "estimate",
@@ -62,13 +68,23 @@ def test_report_json_keeps_its_shape(tmp_path):
         hypothesis["learning"]["panel"]["recipes"][0]
     )
     assert set(hypothesis["gates"][0]) == {"name", "outcome", "limits", "detail", "passed"}
-    assert {"session", "units", "K_s", "K_n", "carriers", "redundancy", "R_code", "copies"} <= set(report["code"][0])
+    assert {"session", "units", "K_s", "K_n", "carriers", "redundancy", "R_code", "copies"} <= set(
+        report["code"][0]
+    )
     assert set(report["dropping"][0]) == {"session", "group", "curve", "units", "r2", "part"}
-    assert {"rule", "says"} <= set(hypothesis["naive"]) and {"planned", "done", "failed", "collapsed"} <= set(report["runs"])
+    assert {"rule", "says"} <= set(hypothesis["naive"]) and {
+        "planned",
+        "done",
+        "failed",
+        "collapsed",
+    } <= set(report["runs"])
 
 
 def test_two_renders_are_equal_byte_for_byte(tmp_path):
-    first, second = made(tmp_path, name="a", C_code=0.4).parent, made(tmp_path, name="b", C_code=0.4).parent
+    first, second = (
+        made(tmp_path, name="a", C_code=0.4).parent,
+        made(tmp_path, name="b", C_code=0.4).parent,
+    )
     files = sorted(p.relative_to(first) for p in first.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(second) for p in second.rglob("*") if p.is_file())
     assert all((first / f).read_bytes() == (second / f).read_bytes() for f in files)
@@ -79,17 +95,25 @@ def test_the_page_is_self_contained_and_escapes_what_a_study_says(tmp_path):
     page = made(tmp_path, make_plan(hypotheses=[hostile]), C_code=0.4).read_text()
     assert "<script" not in page and "&lt;script&gt;" in page
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", page)
-    assert all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 7
+    assert (
+        all(alt for alt in re.findall(r'<img [^>]*alt="([^"]*)"', page)) and page.count("<img") == 7
+    )
 
 
 def test_the_page_opens_with_the_verdicts(tmp_path):
     page = made(tmp_path, C_code=0.7, delta=0.3, paired=-0.3, kept=0.7).read_text()
     head = page[: page.index("what the verdict rests on")]
     assert "H1: sensitive" in head and "regularised" in head and "naive rule" in head
-    assert page.index("The code (no SSL)") < page.index("<h3>Learning</h3>") < page.index("<h3>Gates</h3>")
+    assert (
+        page.index("The code (no SSL)")
+        < page.index("<h3>Learning</h3>")
+        < page.index("<h3>Gates</h3>")
+    )
 
 
-@pytest.mark.parametrize("plan", [make_plan(sessions=3), make_plan(**JITTER), make_plan(quick=True)])
+@pytest.mark.parametrize(
+    "plan", [make_plan(sessions=3), make_plan(**JITTER), make_plan(quick=True)]
+)
 def test_every_kind_of_study_renders(tmp_path, plan):
     assert made(tmp_path, plan).exists()
 
@@ -105,9 +129,14 @@ def test_a_study_without_a_verdict_renders(tmp_path):
 def test_the_matrix_and_the_looks_of_the_representation_are_shown_with_their_numbers(tmp_path):
     page = made(tmp_path, C_code=0.4, delta=0.2, T=0.5)
     text, cells = page.read_text(), pd.read_csv(page.parent / "matrix.csv")
-    pooled = cells[(cells.hypothesis == "H1") & (cells.train_dose == 0.4) & (cells.test_dose == 0.4)]
+    pooled = cells[
+        (cells.hypothesis == "H1") & (cells.train_dose == 0.4) & (cells.test_dose == 0.4)
+    ]
     assert pooled.value.item() == pytest.approx(0.4, abs=0.02)
-    assert "trained at one dose, tested at another" in text and "What the representation looks like" in text
+    assert (
+        "trained at one dose, tested at another" in text
+        and "What the representation looks like" in text
+    )
     assert "dose 0, two seeds" in text and "The cost by class" not in text
     assert f"<td>{pooled.value.item():.3f}</td>" in text
     markdown = (page.parent / "report.md").read_text()
@@ -121,7 +150,14 @@ def test_classes_are_shown_by_name_and_escaped(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("value", "text"), [(0.0, "0"), (0.314, "+.31"), (-0.05, "\N{MINUS SIGN}.05"), (1.26, "+1.3"), (-12.0, "\N{MINUS SIGN}12.0")]
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (0.314, "+.31"),
+        (-0.05, "\N{MINUS SIGN}.05"),
+        (1.26, "+1.3"),
+        (-12.0, "\N{MINUS SIGN}12.0"),
+    ],
 )
 def test_cells_are_short(value, text):
     assert signed(value) == text
@@ -138,7 +174,9 @@ def test_the_table_has_a_row_for_every_run_and_block():
     plan = make_plan()
     table = tidy(plan.runs, planted(plan))
     assert list(table.columns) == COLUMNS
-    assert len(table[(table.method == "raw") & ~table.session.str.contains("+", regex=False)]) == 6 * 8  # without planted targets
+    assert (
+        len(table[(table.method == "raw") & ~table.session.str.contains("+", regex=False)]) == 6 * 8
+    )  # without planted targets
 
 
 def test_the_page_and_the_markdown_say_the_scope_and_both_findings(tmp_path):
@@ -173,7 +211,9 @@ f.onload = () => {{ const d = f.contentDocument; const wide = [...d.querySelecto
 </script>"""
 
 
-@pytest.mark.parametrize(("plan", "figures"), [(make_plan(), 8), (make_plan(**JITTER), 5)], ids=["dropout", "jitter"])
+@pytest.mark.parametrize(
+    ("plan", "figures"), [(make_plan(), 8), (make_plan(**JITTER), 5)], ids=["dropout", "jitter"]
+)
 def test_a_browser_shows_the_page_at_360_pixels_without_overflow(tmp_path, plan, figures):
     browser = shutil.which("chromium")
     if browser is None:
@@ -188,7 +228,12 @@ def test_a_browser_shows_the_page_at_360_pixels_without_overflow(tmp_path, plan,
         "--virtual-time-budget=5000",
         "--dump-dom",
     ]
-    command = [browser, *flags, f"--user-data-dir={tmp_path / 'profile'}", (tmp_path / "measure.html").as_uri()]
+    command = [
+        browser,
+        *flags,
+        f"--user-data-dir={tmp_path / 'profile'}",
+        (tmp_path / "measure.html").as_uri(),
+    ]
     shown = subprocess.run(command, check=True, capture_output=True, timeout=120, text=True).stdout
     measured = re.search(r"measured (\d+) wide (.*) width (\d+)", shown)
     assert measured, shown[-500:]

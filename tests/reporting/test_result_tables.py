@@ -32,7 +32,29 @@ EMPTY = {
 
 def test_results_are_written_as_csv_and_as_parquet_where_that_is_possible(tmp_path):
     rows = [
-        ["s", "a", "", "raw", "", "", 0.0, "none", 1.0, 0, f, "", "", None, f, 0.5 + f, None, None, "done", None, "k"]
+        [
+            "s",
+            "a",
+            "",
+            "raw",
+            "",
+            "",
+            0.0,
+            "none",
+            1.0,
+            0,
+            f,
+            "",
+            "",
+            None,
+            f,
+            0.5 + f,
+            None,
+            None,
+            "done",
+            None,
+            "k",
+        ]
         for f in range(3)
     ]
     table = pd.DataFrame(rows, columns=COLUMNS)
@@ -42,4 +64,8 @@ def test_results_are_written_as_csv_and_as_parquet_where_that_is_possible(tmp_pa
     assert written.exists() == (importlib.util.find_spec("pyarrow") is not None)
     if written.exists():
         read = pd.read_parquet(written)
-        assert read.loss.tolist() == [0.5, 1.5, 2.5] and read.columns.tolist() == COLUMNS and read.fold.tolist() == [0, 1, 2]
+        assert (
+            read.loss.tolist() == [0.5, 1.5, 2.5]
+            and read.columns.tolist() == COLUMNS
+            and read.fold.tolist() == [0, 1, 2]
+        )

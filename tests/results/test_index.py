@@ -130,7 +130,11 @@ def test_a_damaged_run_is_not_indexed_and_a_differing_one_is_refused(filled):
     file = store.folder("results", asked[1].key()) / "result.json"
     file.write_text(file.read_text().replace("0.25", "0.15"))
     found, damaged = store.read(asked)
-    assert list(damaged) == [asked[1].key()] and "result.json was changed" in damaged[asked[1].key()] and len(found) == 4
+    assert (
+        list(damaged) == [asked[1].key()]
+        and "result.json was changed" in damaged[asked[1].key()]
+        and len(found) == 4
+    )
     assert asked[1].key().encode() not in packs(store)[0].read_bytes()
 
 
@@ -155,11 +159,16 @@ for run in asked[me::of]:
 def test_concurrent_readers_and_writers_agree_with_the_folders(tmp_path):
     code = READER.format(base=runs()[0].model_dump_json(), root=str(tmp_path))
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
-    readers = [subprocess.Popen([sys.executable, "-c", code, str(i), "3"], env=env) for i in range(3)]
+    readers = [
+        subprocess.Popen([sys.executable, "-c", code, str(i), "3"], env=env) for i in range(3)
+    ]
     assert [reader.wait(timeout=200) for reader in readers] == [0, 0, 0]
     base = runs()[0]
     asked = [base.model_copy(update={"seed": i}) for i in range(60)]
     found = Store(tmp_path).results(asked)
     assert found == {run.key(): result(run) for run in asked}
     assert not list((tmp_path / "private").iterdir()) and len(packs(Store(tmp_path))) <= MANY + 3
-    assert all(json.loads(line.result)["key"] == line.key for line in Store(tmp_path).index.lines(packs(Store(tmp_path))))
+    assert all(
+        json.loads(line.result)["key"] == line.key
+        for line in Store(tmp_path).index.lines(packs(Store(tmp_path)))
+    )

@@ -30,7 +30,9 @@ def test_what_is_committed_is_read_back(tmp_path):
     store, run = Store(tmp_path), runs()[0]
     assert store.result(run) is None and not store.has(run.key())
     store.commit_result(run, result(run))
-    assert store.result(run) == result(run) and store.results([run, runs()[1]]) == {run.key(): result(run)}
+    assert store.result(run) == result(run) and store.results([run, runs()[1]]) == {
+        run.key(): result(run)
+    }
     store.commit_encoder(run, {"w": np.arange(3.0)}, {"seconds": 1.0})
     assert store.encoder(run)["w"].tolist() == [0, 1, 2]
 
@@ -59,7 +61,10 @@ def test_another_specification_is_refused_with_the_fields_that_differ(tmp_path):
     folder = next(tmp_path.rglob("spec.json")).parent
     spec = json.loads((folder / "spec.json").read_text())
     spec["seed"] = 99
-    files = {"spec.json": json.dumps(spec).encode(), "result.json": (folder / "result.json").read_bytes()}
+    files = {
+        "spec.json": json.dumps(spec).encode(),
+        "result.json": (folder / "result.json").read_bytes(),
+    }
     (folder / "spec.json").write_bytes(files["spec.json"])
     (folder / MANIFEST).write_bytes(_json(_manifest(files)))
     with pytest.raises(StoreError, match="differing: seed"):
@@ -85,7 +90,10 @@ def test_a_killed_writer_leaves_nothing_half_written(tmp_path):
     env = {**os.environ, "PYTHONPATH": os.path.dirname(here)}  # noqa: PTH120
     for _ in range(3):
         writer = subprocess.Popen(
-            [sys.executable, "-c", WRITER.format(tests=here, root=str(tmp_path))], stdout=subprocess.PIPE, env=env, text=True
+            [sys.executable, "-c", WRITER.format(tests=here, root=str(tmp_path))],
+            stdout=subprocess.PIPE,
+            env=env,
+            text=True,
         )
         writer.stdout.readline()
         time.sleep(0.05)

@@ -50,14 +50,21 @@ def tear(folder, name):
     (folder / name).write_bytes((folder / name).read_bytes()[:-3])
 
 
-@pytest.mark.parametrize("family, name", [(family, name) for family in FILES for name in (*FILES[family], MANIFEST)])
-@pytest.mark.parametrize("harm", [tear, lambda folder, name: flip(folder / name), lambda folder, name: (folder / name).unlink()])
+@pytest.mark.parametrize(
+    "family, name", [(family, name) for family in FILES for name in (*FILES[family], MANIFEST)]
+)
+@pytest.mark.parametrize(
+    "harm",
+    [tear, lambda folder, name: flip(folder / name), lambda folder, name: (folder / name).unlink()],
+)
 def test_every_harmed_file_is_found_by_its_folder(store, family, name, harm):
     run = trained()[0]
     key = run.key() if family == "results" else run.train_key()
     harm(store.folder(family, key), name)
     _, damage = verify(store)
-    assert [(one.family, one.key) for one in damage] == [(family, key)] and str(store.folder(family, key)) in damage[0].why
+    assert [(one.family, one.key) for one in damage] == [(family, key)] and str(
+        store.folder(family, key)
+    ) in damage[0].why
 
 
 def test_a_folder_under_another_key_is_found(store):
@@ -65,10 +72,14 @@ def test_a_folder_under_another_key_is_found(store):
     shutil.rmtree(store.folder("results", first.key()))
     shutil.copytree(store.folder("results", second.key()), store.folder("results", first.key()))
     _, damage = verify(store)
-    assert [one.key for one in damage] == [first.key()] and f"the specification of {second.key()}" in damage[0].why
+    assert [one.key for one in damage] == [
+        first.key()
+    ] and f"the specification of {second.key()}" in damage[0].why
 
 
-def test_repair_moves_aside_and_deletes_nothing_and_the_run_of_a_damaged_encoder_goes_with_it(store):
+def test_repair_moves_aside_and_deletes_nothing_and_the_run_of_a_damaged_encoder_goes_with_it(
+    store,
+):
     first, second = trained()[:2]
     flip(store.folder("results", first.key()) / "result.json")
     flip(store.folder("encoders", second.train_key()) / "weights.npz")
@@ -76,7 +87,9 @@ def test_repair_moves_aside_and_deletes_nothing_and_the_run_of_a_damaged_encoder
     moved = list(repair(store, verify(store)[1]))
     assert len(moved) == 3 and all(path.parent == store.root / "damaged" for path in moved)
     assert sum(1 for path in store.root.rglob("*") if path.is_file()) == before
-    assert not store.has(first.key()) and not store.has(second.key()) and store.encoder(second) is None
+    assert (
+        not store.has(first.key()) and not store.has(second.key()) and store.encoder(second) is None
+    )
     assert verify(store)[1] == []
     store.commit_result(first, result(first))
     assert store.result(first) == result(first)
@@ -90,7 +103,9 @@ def test_a_sound_folder_is_not_kept_aside(store):
 
 def of_the_dead():
     code = "from invariance_probe.results.private import private_name; print(private_name())"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    return subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.strip()
 
 
 def test_only_what_the_dead_left_is_rubbish(store):
@@ -106,13 +121,24 @@ def test_only_what_the_dead_left_is_rubbish(store):
         (private / name).mkdir()
         (private / name / "result.json").write_text("{}")
     for name in ("own", "old", "oldest"):
-        os.utime(private / names[name], (0, 1_000_000))  # old, by whatever clock; the living keep theirs all the same
-    assert {path.name for path in left_behind(private)} == {names["dead"], names["old"], names["oldest"]}
-    assert {path.name for path in left_behind(private, grace_s=-1e9)} == set(names.values()) - {names["own"]}
+        os.utime(
+            private / names[name], (0, 1_000_000)
+        )  # old, by whatever clock; the living keep theirs all the same
+    assert {path.name for path in left_behind(private)} == {
+        names["dead"],
+        names["old"],
+        names["oldest"],
+    }
+    assert {path.name for path in left_behind(private, grace_s=-1e9)} == set(names.values()) - {
+        names["own"]
+    }
     rubbish = find_rubbish(store)
     assert rubbish.size >= 6 and not rubbish.results and not rubbish.encoders
     delete(store, rubbish)
-    assert {path.name for path in private.iterdir()} == {names["own"], names["fresh"]} and machine() in names["own"]
+    assert {path.name for path in private.iterdir()} == {
+        names["own"],
+        names["fresh"],
+    } and machine() in names["own"]
 
 
 def test_runs_that_no_kept_study_needs_can_go_and_its_own_stay(store):
@@ -121,10 +147,16 @@ def test_runs_that_no_kept_study_needs_can_go_and_its_own_stay(store):
     rubbish = find_rubbish(store, [kept])
     wanted = {run.key() for run in kept.runs}
     assert {path.name for path in rubbish.results} == set(store.keys("results")) - wanted
-    assert rubbish.results and rubbish.encoders and {path.name for path in rubbish.results}.isdisjoint(wanted)
+    assert (
+        rubbish.results
+        and rubbish.encoders
+        and {path.name for path in rubbish.results}.isdisjoint(wanted)
+    )
     delete(store, rubbish)
     assert set(store.keys("results")) <= wanted and store.keys("results") and verify(store)[1] == []
-    needed = {run.train_key() for run in kept.runs} | {other.train_key() for run in kept.runs if (other := run.reference())}
+    needed = {run.train_key() for run in kept.runs} | {
+        other.train_key() for run in kept.runs if (other := run.reference())
+    }
     assert set(store.keys("encoders")) <= needed
     assert find_rubbish(store, [kept]).paths == []
 
@@ -137,11 +169,20 @@ def test_merging_takes_what_lacks_and_refuses_what_differs(store, tmp_path):
     here.commit_result(asked[1], result(asked[1], message="another"))
     flip(store.folder("results", asked[2].key()) / "result.json")
     merged = merge(here, store)
-    assert len(merged.conflicts) == 1 and asked[1].key() in merged.conflicts[0] and "result.json" in merged.conflicts[0]
+    assert (
+        len(merged.conflicts) == 1
+        and asked[1].key() in merged.conflicts[0]
+        and "result.json" in merged.conflicts[0]
+    )
     assert len(merged.damaged) == 1 and asked[2].key() in merged.damaged[0]
     assert merged.already == 1 and not here.has(asked[2].key())
     assert here.result(asked[1]).message == "another" and here.result(asked[0]).seconds == 9.0
-    assert here.result(asked[3]) == result(asked[3]) and here.encoder(asked[3])["w"].tolist() == [0, 1, 2, 3]
+    assert here.result(asked[3]) == result(asked[3]) and here.encoder(asked[3])["w"].tolist() == [
+        0,
+        1,
+        2,
+        3,
+    ]
     assert verify(here)[1] == []
     again = merge(here, store)
     assert again.copied == 0 and again.already == merged.copied + 1
@@ -160,11 +201,19 @@ def test_the_commands_say_what_they_find_and_exit_with_it(store, tmp_path):
     run = trained()[0]
     flip(store.folder("results", run.key()) / "result.json")
     said = call("verify")
-    assert said.exit_code == 1 and run.key() in said.output and "--repair" in said.output and store.has(run.key())
+    assert (
+        said.exit_code == 1
+        and run.key() in said.output
+        and "--repair" in said.output
+        and store.has(run.key())
+    )
     said = call("verify", "--repair")
     assert said.exit_code == 1 and "damaged/results-" in said.output and not store.has(run.key())
     (store.root / "private" / of_the_dead()).mkdir()
-    assert "would delete 1 leftovers" in call("gc").output and "deleted 1 leftovers" in call("gc", "--delete").output
+    assert (
+        "would delete 1 leftovers" in call("gc").output
+        and "deleted 1 leftovers" in call("gc", "--delete").output
+    )
     assert "would delete 0 leftovers" in call("gc").output
     other = Store(tmp_path / "other", durable=False)
     other.commit_result(run, result(run))

@@ -55,12 +55,18 @@ def test_a_budget_is_held_against_the_session_with_the_fewest_units(asked, place
 def test_budgets_that_every_session_can_hold_are_allowed():
     fine = [
         study(measurements=[{"kind": "messengers", "budgets": [1, 6]}]),
-        against({"kind": "ascended_mask", "budget": 19}, {"path": "ascended_mask.budget", "doses": [0, 19]}),
+        against(
+            {"kind": "ascended_mask", "budget": 19},
+            {"path": "ascended_mask.budget", "doses": [0, 19]},
+        ),
         against({"kind": "adversarial_noise", "modes": 20}),
         study(),
     ]
     assert not [problem for one in fine for problem in budget_problems(one, UNITS)]
-    assert not list(budget_problems(fine[0], {})) and (most_messengers(20), most_messengers(2)) == (6, 0)
+    assert not list(budget_problems(fine[0], {})) and (most_messengers(20), most_messengers(2)) == (
+        6,
+        0,
+    )
 
 
 def test_a_population_too_small_for_any_comparison_is_told_so():
@@ -71,9 +77,13 @@ def test_a_population_too_small_for_any_comparison_is_told_so():
 
 def test_planning_says_it_in_one_line_where_every_run_would_have_failed(tmp_path):
     asked = study(measurements=[{"kind": "messengers", "budgets": [1, 30]}])
-    assert [problem[0] for problem in recording_problems(asked, Path())] == [("measurements", 0, "budgets")]
+    assert [problem[0] for problem in recording_problems(asked, Path())] == [
+        ("measurements", 0, "budgets")
+    ]
     file = tmp_path / "study.yaml"
     file.write_text(asked.model_dump_json(), encoding="utf-8")
-    with pytest.raises(StudyError, match=r"measurements\[0\].budgets.*has only 30 units.*at most 10") as told:
+    with pytest.raises(
+        StudyError, match=r"measurements\[0\].budgets.*has only 30 units.*at most 10"
+    ) as told:
         make_plan(open_study(file))
     assert len(str(told.value).splitlines()) == 1

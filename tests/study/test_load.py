@@ -47,10 +47,25 @@ WRONG = {
         "unknown kind 'unit_dropuot'. Did you mean 'unit_dropout'?",
     ),
     "dose over 1": ("doses: [0, 0.4]", "doses: [0, 0.4, 1.2]", "10:", "less than 1"),
-    "missing identity": ("doses: [0, 0.4]", "doses: [0.2, 0.4]", "10:", "the identity dose 0 is missing"),
+    "missing identity": (
+        "doses: [0, 0.4]",
+        "doses: [0.2, 0.4]",
+        "10:",
+        "the identity dose 0 is missing",
+    ),
     "duplicate key": ("question: q", "question: q\nquestion: r", "3:1", "'question' stands twice"),
-    "unknown axis": ("{path: unit_dropout.rate,", "{path: unit_dropuot.rate,", "10:", "Did you mean 'unit_dropout.rate'?"),
-    "wrong literal": ("predicts: sensitive", "predicts: sensitiv", "14:", "Did you mean 'sensitive'?"),
+    "unknown axis": (
+        "{path: unit_dropout.rate,",
+        "{path: unit_dropuot.rate,",
+        "10:",
+        "Did you mean 'unit_dropout.rate'?",
+    ),
+    "wrong literal": (
+        "predicts: sensitive",
+        "predicts: sensitiv",
+        "14:",
+        "Did you mean 'sensitive'?",
+    ),
     "missing key": ("    claim: c\n", "", "12:", "this key is missing"),
     "a declaration's own reason": (
         "question: q",
@@ -58,7 +73,12 @@ WRONG = {
         "3:",
         "method.negatives: scope 'trial' takes negatives from the anchor's own trial only",
     ),
-    "not swept": ("    dose: 0.4", "    dose: 0.3", "16:", "not a swept dose of unit_dropout.rate; allowed: 0.4"),
+    "not swept": (
+        "    dose: 0.4",
+        "    dose: 0.3",
+        "16:",
+        "not a swept dose of unit_dropout.rate; allowed: 0.4",
+    ),
 }
 
 
@@ -92,7 +112,9 @@ def test_a_wrong_study_gives_its_line_and_column(write, name):
 
 def test_every_problem_is_reported_at_once(write):
     with pytest.raises(StudyError) as caught:
-        load_study(write(GOOD.replace("{name: label}", "{nme: label}").replace("sensitive", "sensitiv")))
+        load_study(
+            write(GOOD.replace("{name: label}", "{nme: label}").replace("sensitive", "sensitiv"))
+        )
     assert len(str(caught.value).splitlines()) == 3  # unknown key, missing name, wrong literal
 
 
@@ -105,7 +127,10 @@ def test_a_file_that_is_not_there_or_not_yaml_says_so(write, tmp_path):
 
 def test_overrides_replace_values_and_change_the_hash(write):
     path = write(GOOD)
-    plain, changed = load_study(path), load_study(path, ["training.seeds=8", "axes.0.doses=[0, 0.4, 0.6]"])
+    plain, changed = (
+        load_study(path),
+        load_study(path, ["training.seeds=8", "axes.0.doses=[0, 0.4, 0.6]"]),
+    )
     assert changed.training.seeds == 8
     assert changed.axes[0].doses == (0, 0.4, 0.6)
     assert changed.sha256() != plain.sha256()
@@ -114,7 +139,11 @@ def test_overrides_replace_values_and_change_the_hash(write):
 
 
 def test_later_problems_find_their_line_too(write):
-    assert open_study(write(GOOD)).line(("recordings", 0, "session"), "a", "why").endswith(":4:55: recordings[0].session: why")
+    assert (
+        open_study(write(GOOD))
+        .line(("recordings", 0, "session"), "a", "why")
+        .endswith(":4:55: recordings[0].session: why")
+    )
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "studies").glob("*.yaml")), ids=lambda p: p.stem)

@@ -44,14 +44,25 @@ def test_what_a_method_changes_of_the_training_stands_in_its_runs_and_reaches_no
     plan = plan_of(method={"kind": "byol", "training": {"learning_rate": 0.01}})
     trained = [run for run in plan.grid if run.method.kind == "byol"]
     supervised = [run for run in plan.runs if run.method.kind == "supervised"]
-    assert {run.optimisation.learning_rate for run in trained} == {0.01} and {run.method.training for run in trained} == {None}
-    assert {run.optimisation.learning_rate for run in supervised} == {plan.study.training.learning_rate}
-    same = plan_of(method={"kind": "byol"}, training={**tiny_study()["training"], "learning_rate": 0.01})
-    assert {run.key() for run in trained} == {run.key() for run in same.grid if run.method.kind == "byol"}
+    assert {run.optimisation.learning_rate for run in trained} == {0.01} and {
+        run.method.training for run in trained
+    } == {None}
+    assert {run.optimisation.learning_rate for run in supervised} == {
+        plan.study.training.learning_rate
+    }
+    same = plan_of(
+        method={"kind": "byol"}, training={**tiny_study()["training"], "learning_rate": 0.01}
+    )
+    assert {run.key() for run in trained} == {
+        run.key() for run in same.grid if run.method.kind == "byol"
+    }
 
 
 def test_a_swept_setting_wins_over_what_the_method_changes():
-    sweeps = [{"path": "training.learning_rate", "values": [0.02]}, {"path": "training.steps", "values": [7]}]
+    sweeps = [
+        {"path": "training.learning_rate", "values": [0.02]},
+        {"path": "training.steps", "values": [7]},
+    ]
     plan = plan_of(method={"kind": "byol", "training": {"learning_rate": 0.01}}, sweeps=sweeps)
     found = {setting.label: setting.optimisation for setting in plan.settings}
     assert found["training.learning_rate=0.02"].learning_rate == 0.02
@@ -62,7 +73,10 @@ def test_a_swept_method_brings_its_own_training():
     values = [{"kind": "vicreg", "training": {"steps": 11}}, {"kind": "linear_ssl"}]
     plan = plan_of(sweeps=[{"path": "method", "values": values}])
     found = {setting.label: setting.optimisation for setting in plan.settings[1:]}
-    assert found["method=vicreg(training=(steps=11))"].steps == 11 and found["method=linear_ssl"] is None
+    assert (
+        found["method=vicreg(training=(steps=11))"].steps == 11
+        and found["method=linear_ssl"] is None
+    )
 
 
 def test_fields_that_came_later_can_be_swept_and_leave_the_dump_at_their_defaults():
@@ -74,26 +88,42 @@ def test_fields_that_came_later_can_be_swept_and_leave_the_dump_at_their_default
 def test_a_jitter_does_not_reach_a_method_that_chooses_its_windows_in_time():
     jitter = {
         "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
-        "hypotheses": [{**tiny_study()["hypotheses"][0], "axis": "time_jitter.window_s", "dose": 0.2}],
+        "hypotheses": [
+            {**tiny_study()["hypotheses"][0], "axis": "time_jitter.window_s", "dose": 0.2}
+        ],
     }
-    with pytest.raises(ValidationError, match=r"cpc chooses its own windows in time.*'method.horizons'"):
+    with pytest.raises(
+        ValidationError, match=r"cpc chooses its own windows in time.*'method.horizons'"
+    ):
         plan_of(method={"kind": "cpc"}, **jitter)
     assert plan_of(**jitter)
 
 
 def test_widths_that_cost_bit_identity_are_said():
     encoder = {"kind": "mlp", "widths": [16, 7]}
-    [(place, got, reason)] = cautions(plan_of(method={"kind": "simclr", "encoder": encoder, "projector": [16, 12]}))
+    [(place, got, reason)] = cautions(
+        plan_of(method={"kind": "simclr", "encoder": encoder, "projector": [16, 12]})
+    )
     assert place == ("method",) and got == "7, 12" and "multiples of 8" in reason
-    assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}})))
+    assert not list(
+        cautions(plan_of(method={"kind": "simclr", "encoder": {"kind": "mlp", "widths": [16, 8]}}))
+    )
     exact = {**tiny_study()["training"], "precision": "float64"}
-    assert not list(cautions(plan_of(method={"kind": "simclr", "encoder": encoder}, training=exact)))
+    assert not list(
+        cautions(plan_of(method={"kind": "simclr", "encoder": encoder}, training=exact))
+    )
 
 
 def test_a_method_that_cannot_be_used_is_named_where_it_stands():
     with pytest.raises(ValidationError) as caught:
-        recipes = {"recipes": [{"name": "labels", "method": {"kind": "supcon"}}], "because": "to see it refused"}
-        plan_of(sweeps=[{"path": "method", "values": [{"kind": "simclr"}, {"kind": "supcon"}]}], panel=recipes)
+        recipes = {
+            "recipes": [{"name": "labels", "method": {"kind": "supcon"}}],
+            "because": "to see it refused",
+        }
+        plan_of(
+            sweeps=[{"path": "method", "values": [{"kind": "simclr"}, {"kind": "supcon"}]}],
+            panel=recipes,
+        )
     places = [error["loc"] for error in caught.value.errors()]
     assert places == [("panel", "recipes", 0, "method", "kind"), ("sweeps", 0, "values", 1, "kind")]
     assert all("use 'y_aware'" in error["msg"] for error in caught.value.errors())

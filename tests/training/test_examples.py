@@ -41,7 +41,12 @@ def material(length=1, keys=(11, 12), batch_size=32, **changes):
     parts = [np.flatnonzero((bins < 130) | (bins > 260)), np.flatnonzero(bins < 400)][: len(keys)]
     values = {"parts": parts, "batch_size": batch_size, **changes}
     return Material(
-        windows, values.pop("parts"), [TimeJitter()] * len(keys), BIN_S, key_tensor(list(keys), torch.device("cpu")), **values
+        windows,
+        values.pop("parts"),
+        [TimeJitter()] * len(keys),
+        BIN_S,
+        key_tensor(list(keys), torch.device("cpu")),
+        **values,
     )
 
 
@@ -97,8 +102,17 @@ def test_sequences_lie_in_one_trial_and_their_windows_share_no_bin(name, length)
 
 def test_offsets_count_the_gap_and_leave_out_windows_that_nobody_predicts():
     assert sequence_offsets(declared.CPC(context_windows=3, horizons=(1, 4)), 2) == [0, 2, 4, 6, 12]
-    assert sequence_offsets(declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), 1) == [0, 4, 12]
-    assert sequence_offsets(declared.MaskedSequence(sequence_windows=4, gap_bins=1), 1) == [0, 2, 4, 6]
+    assert sequence_offsets(declared.PBL(context_windows=2, horizons=(2,), gap_bins=3), 1) == [
+        0,
+        4,
+        12,
+    ]
+    assert sequence_offsets(declared.MaskedSequence(sequence_windows=4, gap_bins=1), 1) == [
+        0,
+        2,
+        4,
+        6,
+    ]
 
 
 @pytest.mark.parametrize("length", [1, 4])
@@ -108,13 +122,17 @@ def test_near_windows_are_near_in_their_own_trial_and_share_no_bin_and_far_ones_
         apart = (bins_of(found, example.first) - bins_of(found, example.second)).abs()
         near = example.labels > 0
         assert (near.sum(1) == 16).all() and example.labels.abs().eq(1).all()
-        assert (apart[near] <= 8).all() and (apart[near] >= length).all() and (apart[~near] > 30).all()
+        assert (
+            (apart[near] <= 8).all() and (apart[near] >= length).all() and (apart[~near] > 30).all()
+        )
         assert (trials_of(found, example.first) == trials_of(found, example.second))[near].all()
 
 
 def test_near_lags_are_drawn_evenly_and_to_both_sides():
     windows = Windows(np.arange(400), 1, np.zeros(400, dtype=np.int64))
-    found = Material(windows, [np.arange(400)], [TimeJitter()], BIN_S, key_tensor([5], torch.device("cpu")), 64)
+    found = Material(
+        windows, [np.arange(400)], [TimeJitter()], BIN_S, key_tensor([5], torch.device("cpu")), 64
+    )
     examples = EXAMPLES["positions"](RP(near_s=0.3, far_s=3), found)
     lags = []
     for step in range(300):
@@ -126,7 +144,9 @@ def test_near_lags_are_drawn_evenly_and_to_both_sides():
 
 
 @pytest.mark.parametrize("length", [1, 3])
-def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_from_both_others(length):
+def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_from_both_others(
+    length,
+):
     found = material(length)
     method = TS(near_s=1.0, far_s=3.0)
     mirrored = {1: [], -1: []}
@@ -142,7 +162,9 @@ def test_ordered_triplets_are_in_order_and_the_middle_of_shuffled_ones_is_far_fr
         assert ((middle < low - 30) | (middle > high + 30))[~ordered].all()
         for label in (1, -1):
             mirrored[label].append((first > third)[example.labels == label])
-    for turned in mirrored.values():  # as often run backwards whatever the label: nothing tells the direction of time
+    for turned in (
+        mirrored.values()
+    ):  # as often run backwards whatever the label: nothing tells the direction of time
         assert torch.cat(turned).double().mean().item() == pytest.approx(0.5, abs=0.08)
 
 
@@ -184,4 +206,6 @@ def test_a_signed_triplet_needs_no_far_window():
 def test_every_window_of_a_part_is_an_anchor_once_an_epoch():
     found = material(keys=(11,), parts=[np.arange(60, 120)], batch_size=60)
     method = SimpleNamespace(kind="relative_positioning", near_s=0.5, far_s=1.0)
-    assert EXAMPLES["positions"](method, found).at(0).first.sort().values[0].tolist() == list(range(60, 120))
+    assert EXAMPLES["positions"](method, found).at(0).first.sort().values[0].tolist() == list(
+        range(60, 120)
+    )

@@ -26,19 +26,29 @@ def found(name):
     except DataError as error:
         pytest.skip(str(error))
     session = plan.sessions[0]
-    runs = {run.arm: run for run in plan.grid if run.session == session.name and (run.fold, run.seed, run.setting) == (0, 0, "")}
-    bench = Workbench.of(open_recording(session.source, session.name, STUDIES), runs["mined"], torch.device("cpu"))
+    runs = {
+        run.arm: run
+        for run in plan.grid
+        if run.session == session.name and (run.fold, run.seed, run.setting) == (0, 0, "")
+    }
+    bench = Workbench.of(
+        open_recording(session.source, session.name, STUDIES), runs["mined"], torch.device("cpu")
+    )
     train = bench.train_windows(runs["mined"])
     pairs = np.array(bench.distant(runs["mined"], train).pairs(train)) * bench.recording.bin_s
     return {arm: distant_pairs(bench, run) for arm, run in runs.items()}, pairs
 
 
 @pytest.mark.parametrize(("name", "gap_s"), [("mined_sleep", 1800), ("mined_reach", 5)])
-def test_mined_pairs_keep_the_gap_and_are_purer_than_their_partners_are_of_other_anchors(name, gap_s):
+def test_mined_pairs_keep_the_gap_and_are_purer_than_their_partners_are_of_other_anchors(
+    name, gap_s
+):
     arms, pairs = found(name)
     assert np.abs(pairs[0] - pairs[1]).min() >= gap_s - 1e-6
     assert arms["mined"]["pair_agreement"] > arms["shifted"]["pair_agreement"] + 0.1
-    assert arms["mined"]["pair_agreement_expected"] == pytest.approx(arms["shifted"]["pair_agreement_expected"], abs=0.05)
+    assert arms["mined"]["pair_agreement_expected"] == pytest.approx(
+        arms["shifted"]["pair_agreement_expected"], abs=0.05
+    )
     assert arms["oracle"]["pair_agreement"] > 0.99 and arms["none"] == {}
 
 

@@ -28,7 +28,9 @@ class Bowl(Method):
 
     def loss(self, batch):
         self.seen.append(self.weight.detach().clone())
-        return ((self.weight + self.shift - self.aim).square() + 0.1 * self.weight.square().square()).sum((1, 2))
+        return (
+            (self.weight + self.shift - self.aim).square() + 0.1 * self.weight.square().square()
+        ).sum((1, 2))
 
 
 class Slope(Method):
@@ -45,7 +47,9 @@ class Slope(Method):
 
 
 def settings(**changes):
-    return Optimisation(**{"steps": 12, "learning_rate": 1e-2, "weight_decay": 0.1, "momentum": 0.9, **changes})
+    return Optimisation(
+        **{"steps": 12, "learning_rate": 1e-2, "weight_decay": 0.1, "momentum": 0.9, **changes}
+    )
 
 
 def trained(method, chosen):
@@ -58,16 +62,29 @@ def trained(method, chosen):
 @pytest.mark.parametrize("rule", ["sgd", "adamw", "lars"])
 def test_the_schedule_reaches_every_update(rule, schedule, warmup):
     """Every step is as long as the schedule says: with a constant gradient and without momentum, decay or trust."""
-    chosen = settings(optimizer=rule, schedule=schedule, warmup=warmup, weight_decay=0.0, momentum=0.0)
+    chosen = settings(
+        optimizer=rule, schedule=schedule, warmup=warmup, weight_decay=0.0, momentum=0.0
+    )
     method = trained(Slope(), chosen)
-    steps = [float((a - b)[0, 0, 0]) for a, b in zip(method.seen, [*method.seen[1:], method.weight.detach()], strict=True)]
+    steps = [
+        float((a - b)[0, 0, 0])
+        for a, b in zip(method.seen, [*method.seen[1:], method.weight.detach()], strict=True)
+    ]
     rising = round(12 * warmup)
     expected = [0.01 * (t + 1) / rising for t in range(rising)]
     left = 12 - rising
-    expected += [0.01 if schedule == "constant" else 0.01 * math.cos(math.pi * t / left / 2) ** 2 for t in range(left)]
-    if rule == "lars":  # the weights start at 0, where there is no trust ratio; from then on it is eta |w| / |g|
+    expected += [
+        0.01 if schedule == "constant" else 0.01 * math.cos(math.pi * t / left / 2) ** 2
+        for t in range(left)
+    ]
+    if (
+        rule == "lars"
+    ):  # the weights start at 0, where there is no trust ratio; from then on it is eta |w| / |g|
         lengths = [float(w[0].norm()) for w in method.seen]
-        expected = [rate * (1e-3 * length / 3**0.5 if length else 1.0) for rate, length in zip(expected, lengths, strict=True)]
+        expected = [
+            rate * (1e-3 * length / 3**0.5 if length else 1.0)
+            for rate, length in zip(expected, lengths, strict=True)
+        ]
     assert steps == pytest.approx(expected, rel=1e-6)
     assert len(set(np.round(expected, 12))) > 1 or (schedule, warmup) == ("constant", 0.0)
 
@@ -77,13 +94,21 @@ def test_a_constant_schedule_is_the_learning_rate_itself():
 
 
 def test_a_warmup_of_nearly_all_steps_and_a_single_step_are_schedules_too():
-    for chosen in (settings(steps=3, warmup=0.99, schedule="cosine"), settings(steps=1, schedule="cosine")):
+    for chosen in (
+        settings(steps=3, warmup=0.99, schedule="cosine"),
+        settings(steps=1, schedule="cosine"),
+    ):
         assert learning_rate(chosen, chosen.steps - 1) == 1e-2
 
 
 @pytest.mark.parametrize("rule", RULES)
 def test_a_run_moves_alone_and_bit_for_bit_as_it_does_with_partners(rule):
-    chosen = settings(optimizer=rule, schedule="cosine", warmup=0.25, learning_rate=1e-2 if rule != "lars" else 3.0)
+    chosen = settings(
+        optimizer=rule,
+        schedule="cosine",
+        warmup=0.25,
+        learning_rate=1e-2 if rule != "lars" else 3.0,
+    )
     shape = (
         (37, 16) if rule == "adamw" else (37, 13)
     )  # the last few numbers of a tensor are another code path in torch's fused AdamW
@@ -100,7 +125,10 @@ def test_sgd_is_that_of_torch_with_decay_of_weights_only():
     trained(method, chosen)
     for run in range(2):
         alone = Bowl([run])
-        groups = [{"params": [alone.weight], "weight_decay": 0.1}, {"params": [alone.shift], "weight_decay": 0.0}]
+        groups = [
+            {"params": [alone.weight], "weight_decay": 0.1},
+            {"params": [alone.shift], "weight_decay": 0.0},
+        ]
         reference = torch.optim.SGD(groups, lr=1e-3, momentum=0.9)
         for _ in range(12):
             reference.zero_grad()
@@ -114,7 +142,10 @@ def test_adam_w_is_what_it_was():
     method, chosen = Bowl([0, 1], torch.float32, (32, 16)), settings()
     trained(method, chosen)
     again = Bowl([0, 1], torch.float32, (32, 16))
-    groups = [{"params": [again.weight], "weight_decay": 0.1}, {"params": [again.shift], "weight_decay": 0.0}]
+    groups = [
+        {"params": [again.weight], "weight_decay": 0.1},
+        {"params": [again.shift], "weight_decay": 0.0},
+    ]
     reference = torch.optim.AdamW(groups, lr=1e-2, fused=True)
     for _ in range(12):
         reference.zero_grad(set_to_none=True)
@@ -134,7 +165,9 @@ def test_lars_takes_the_step_that_was_worked_by_hand():
     optimizer.step()
     ratio = 1e-3 * 5 / (10 + 0.1 * 5)
     first = 2 * ratio * np.array([0.3, 10.4])  # gradient + decay x weight
-    assert weight.detach().numpy() == pytest.approx(np.array([[3 - first[0], 4 - first[1]], [0.0, -20.0]]), rel=1e-14)
+    assert weight.detach().numpy() == pytest.approx(
+        np.array([[3 - first[0], 4 - first[1]], [0.0, -20.0]]), rel=1e-14
+    )
     assert bias.detach().flatten().tolist() == [1.5, 1.0]  # neither trust nor decay
     w = weight.detach().numpy()[0].copy()
     optimizer.step()

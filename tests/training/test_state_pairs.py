@@ -28,8 +28,21 @@ WORLD = {
     "kind": "simulated", "generator": "replay", "session": "night", "units": 24, "bins": 1200, "bout_s": 3.0, "label_gain": 0.8,
     "control_sleep": True,
 }  # fmt: skip
-PAIRING = {"kind": "state", "window_s": 0.2, "partners": [1], "others": [2], "gap_s": 2.0, "span_s": 1.0}
-CONTRAST = {"kind": "contrast", "id": "S", "claim": "sleep replays", "axis": "state.share", "dose": 0.5}
+PAIRING = {
+    "kind": "state",
+    "window_s": 0.2,
+    "partners": [1],
+    "others": [2],
+    "gap_s": 2.0,
+    "span_s": 1.0,
+}
+CONTRAST = {
+    "kind": "contrast",
+    "id": "S",
+    "claim": "sleep replays",
+    "axis": "state.share",
+    "dose": 0.5,
+}
 WINDOW = {"length_bins": 1, "within": {"array": "state", "values": [0]}}
 STUDY = {
     "recordings": [WORLD], "target": {"name": "label"}, "window": WINDOW, "views": {"pairing": PAIRING},
@@ -42,7 +55,9 @@ def opened(kind="simclr", fold=0, **changes):
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [r for r in plan.grid if r.method.kind == kind and r.fold == fold and r.seed == 0]
-    return Workbench.of(open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")), runs
+    return Workbench.of(
+        open_recording(session.source, session.name, Path()), runs[0], torch.device("cpu")
+    ), runs
 
 
 def examples_of(bench, runs, steps=20):
@@ -50,7 +65,9 @@ def examples_of(bench, runs, steps=20):
     keys = key_tensor(bench.keys("order", runs), bench.device)
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     jitters = [run.views.jitter for run in runs]
-    found = EXAMPLES["pairs"](None, Material(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant))
+    found = EXAMPLES["pairs"](
+        None, Material(bench.windows, parts, jitters, 0.1, keys, 64, distant=distant)
+    )
     return [found.at(step) for step in range(steps)]
 
 
@@ -64,7 +81,8 @@ def test_baselines_folds_and_targets_know_waking_windows_only():
     assert len(bench.windows.starts) == (state == 0).sum() == len(bench.target.values)
     assert (bench.recording.targets["state"] == 0).all()
     assert all(
-        fold.test.max() < len(bench.windows.starts) and fold.train.max() < len(bench.windows.starts) for fold in bench.folds
+        fold.test.max() < len(bench.windows.starts) and fold.train.max() < len(bench.windows.starts)
+        for fold in bench.folds
     )
     labelled = np.asarray(bench.whole.targets["label"])[state == 0]
     assert bench.target.scale == pytest.approx(labelled.var(axis=0).sum())
@@ -83,7 +101,9 @@ def test_a_target_may_be_unknown_asleep_and_nowhere_else():
 
 @pytest.mark.parametrize("source", STATE_SOURCES)
 @pytest.mark.parametrize("fold", [0, 1])
-def test_anchors_are_awake_in_the_training_part_and_partners_sleep_in_their_arms_state(source, fold):
+def test_anchors_are_awake_in_the_training_part_and_partners_sleep_in_their_arms_state(
+    source, fold
+):
     bench, runs = opened(fold=fold)
     run = arm(runs, source)
     train = bench.train_windows(run)
@@ -93,14 +113,18 @@ def test_anchors_are_awake_in_the_training_part_and_partners_sleep_in_their_arms
     place, version = (second - count) % len(offline.starts), (second - count) // len(offline.starts)
     assert (second >= count).all()
     assert (offline.state[place] == (2 if source == "other_state" else 1)).all()
-    assert set(version) == {{"time_shuffled": SHUFFLED, "unit_permuted": PERMUTED}.get(source, RECORDED)}
+    assert set(version) == {
+        {"time_shuffled": SHUFFLED, "unit_permuted": PERMUTED}.get(source, RECORDED)
+    }
     awake = np.flatnonzero(bench.whole.targets["state"] == 0)
     assert (np.abs(offline.recorded[place][:, None] - awake).min(axis=1) * 0.1 > 2.0 - 1e-9).all()
 
 
 def test_all_arms_serve_the_same_anchors_from_pools_of_one_size():
     bench, runs = opened()
-    found = {name: bench.distant(arm(runs, name), bench.train_windows(runs[0])) for name in STATE_SOURCES}
+    found = {
+        name: bench.distant(arm(runs, name), bench.train_windows(runs[0])) for name in STATE_SOURCES
+    }
     for one in found.values():
         assert np.array_equal(one.count, found["mined"].count) and one.share == 0.5
     run = arm(runs, "mined")
@@ -109,7 +133,9 @@ def test_all_arms_serve_the_same_anchors_from_pools_of_one_size():
     short = np.concatenate([np.arange(10), np.arange(50, 56)])
     a, b = equal_pools([short, np.arange(200, 300)])
     assert (
-        (a == short).all() and len(b) == 16 and [len(run) for run in np.split(b, np.flatnonzero(np.diff(b) != 1) + 1)] == [10, 6]
+        (a == short).all()
+        and len(b) == 16
+        and [len(run) for run in np.split(b, np.flatnonzero(np.diff(b) != 1) + 1)] == [10, 6]
     )
 
 
@@ -136,8 +162,13 @@ def test_a_longer_state_holds_no_nearer_partners_by_its_length_alone():
 def test_at_share_0_pairs_are_those_of_a_time_jitter_to_the_bit_beside_whatever_runs():
     bench, runs = opened()
     local = runs[0]
-    jitter = local.model_copy(update={"views": local.views.model_copy(update={"pairing": local.views.jitter})})
-    alone, beside = examples_of(bench, [jitter]), examples_of(bench, [local, arm(runs, "mined"), arm(runs, "unit_permuted", 0.9)])
+    jitter = local.model_copy(
+        update={"views": local.views.model_copy(update={"pairing": local.views.jitter})}
+    )
+    alone, beside = (
+        examples_of(bench, [jitter]),
+        examples_of(bench, [local, arm(runs, "mined"), arm(runs, "unit_permuted", 0.9)]),
+    )
     for a, b in zip(alone, beside, strict=True):
         assert torch.equal(a.first[0], b.first[0]) and torch.equal(a.second[0], b.second[0])
 
@@ -148,10 +179,17 @@ def test_arms_draw_the_same_numbers_and_differ_in_the_partner_asleep_alone():
     drawn = {name: examples_of(bench, [arm(runs, name)]) for name in STATE_SOURCES}
     for name in STATE_SOURCES[1:]:
         for own, other in zip(drawn["mined"], drawn[name], strict=True):
-            assert torch.equal(own.first, other.first) and torch.equal(own.second >= awake, other.second >= awake)
+            assert torch.equal(own.first, other.first) and torch.equal(
+                own.second >= awake, other.second >= awake
+            )
             assert torch.equal(own.second[own.second < awake], other.second[own.second < awake])
-        assert any(not torch.equal(a.second, b.second) for a, b in zip(drawn["mined"], drawn[name], strict=True))
-    for low, high in zip(*(examples_of(bench, [arm(runs, "mined", dose)]) for dose in (0.5, 0.9)), strict=True):
+        assert any(
+            not torch.equal(a.second, b.second)
+            for a, b in zip(drawn["mined"], drawn[name], strict=True)
+        )
+    for low, high in zip(
+        *(examples_of(bench, [arm(runs, "mined", dose)]) for dose in (0.5, 0.9)), strict=True
+    ):
         asleep = low.second >= awake
         assert torch.equal(low.second[asleep], high.second[asleep])
 
@@ -163,7 +201,9 @@ def test_a_run_measures_the_same_alone_and_in_a_stack():
     for run, found in zip(stack, together, strict=True):
         alone = MEASURES["simclr"](opened()[0], [run], lambda _: None)[0]
         assert alone.result.block_losses == found.result.block_losses
-        assert all(np.array_equal(alone.weights[name], found.weights[name]) for name in alone.weights)
+        assert all(
+            np.array_equal(alone.weights[name], found.weights[name]) for name in alone.weights
+        )
 
 
 def test_shuffling_keeps_every_stretchs_bins_and_permuting_every_bins_counts_by_tertile():
@@ -195,12 +235,21 @@ def lapped(bins=600, units=12, speed=1.0, rng=None, noise=0.1):
 
 @pytest.mark.parametrize("compression", [0.5, 1.0, 2.0])
 def test_partners_run_alike_at_the_declared_compression(compression):
-    declared = StatePairing(partners=(1,), others=(2,), span_s=2.0, compression=compression, components=3, smoothing_s=0.0)
+    declared = StatePairing(
+        partners=(1,),
+        others=(2,),
+        span_s=2.0,
+        compression=compression,
+        components=3,
+        smoothing_s=0.0,
+    )
     phase, awake = lapped()
     asleep_phase, asleep = lapped(speed=compression)
     course = Course(asleep, np.zeros(600, int))
     pool = np.flatnonzero(course.holds(declared.offsets(0.1)[1]))
-    table = alike_asleep(declared, Course(awake, np.zeros(600, int)), course, pool, counts=False, bin_s=0.1)
+    table = alike_asleep(
+        declared, Course(awake, np.zeros(600, int)), course, pool, counts=False, bin_s=0.1
+    )
     served = (table >= 0).all(axis=1)
     apart = np.angle(np.exp(1j * (phase[served, None] - asleep_phase[table[served]])))
     assert served.mean() > 0.9 and np.abs(apart).mean() < 0.15
@@ -213,7 +262,12 @@ def test_gain_and_rate_of_sleep_do_not_choose_its_partners():
     pool = np.arange(20, 580)
     tables = [
         alike_asleep(
-            declared, Course(awake, np.zeros(600, int)), Course(asleep * gain + rate, np.zeros(600, int)), pool, False, 0.1
+            declared,
+            Course(awake, np.zeros(600, int)),
+            Course(asleep * gain + rate, np.zeros(600, int)),
+            pool,
+            False,
+            0.1,
         )
         for gain, rate in ((1.0, 0.0), (3.0, 7.0))
     ]
@@ -230,7 +284,9 @@ def test_partners_of_one_half_come_from_components_of_the_other():
     changed[300:] = np.random.default_rng(9).standard_normal((300, 12))  # the second half alone
     other = alike_asleep(declared, Course(changed, still), Course(asleep, still), pool, False, 0.1)
     again = changed.copy()
-    again[100] += 5.0  # one window of the first half: its own trajectories change, and the units' means no other half is read by
+    again[100] += (
+        5.0  # one window of the first half: its own trajectories change, and the units' means no other half is read by
+    )
     third = alike_asleep(declared, Course(again, still), Course(asleep, still), pool, False, 0.1)
     assert not np.array_equal(own[:300], other[:300])  # served by components of the second half
     unmoved = np.r_[0:94, 107:300]
@@ -240,8 +296,14 @@ def test_partners_of_one_half_come_from_components_of_the_other():
 def test_sleep_recorded_between_the_windows_of_a_test_part_is_no_partner():
     world = {**WORLD, "bins": 2400}
     bench, runs = opened(recordings=[world])
-    state = np.tile(np.repeat([0, 1, 2], [120, 40, 40]), 12)  # sleep between waking, as rest lies between runs
-    mixed = replace(bench.whole, targets={**bench.whole.targets, "state": state}, segments=np.zeros(2400, dtype=np.int64))
+    state = np.tile(
+        np.repeat([0, 1, 2], [120, 40, 40]), 12
+    )  # sleep between waking, as rest lies between runs
+    mixed = replace(
+        bench.whole,
+        targets={**bench.whole.targets, "state": state},
+        segments=np.zeros(2400, dtype=np.int64),
+    )
     bench = Workbench.of(mixed, runs[0], torch.device("cpu"))
     for source in STATE_SOURCES:
         run = arm(runs, source)
@@ -261,7 +323,10 @@ def test_too_little_sleep_is_refused_with_what_to_do():
 def test_linear_ssl_takes_the_pairs_that_training_draws_from():
     bench, runs = opened("linear_ssl", method={"kind": "linear_ssl", "dimensions": 4})
     runs = [run for run in runs if run.setting == ""]
-    measured = {(run.arm, run.dose): MEASURES["linear_ssl"](bench, [run], lambda _: None)[0].result for run in runs}
+    measured = {
+        (run.arm, run.dose): MEASURES["linear_ssl"](bench, [run], lambda _: None)[0].result
+        for run in runs
+    }
     assert len(measured) == 9 and {result.status for result in measured.values()} == {"done"}
     losses = [result.block_losses for result in measured.values()]
     assert len(set(losses)) == 9
@@ -272,16 +337,24 @@ def test_a_restricted_recording_breaks_stretches_and_keeps_its_segments():
     bench, _ = opened()
     state = np.tile(np.repeat([0, 1], [10, 5]), 80)
     mixed = replace(
-        bench.whole, targets={"state": state, "label": bench.whole.targets["label"]}, segments=np.zeros(1200, dtype=np.int64)
+        bench.whole,
+        targets={"state": state, "label": bench.whole.targets["label"]},
+        segments=np.zeros(1200, dtype=np.int64),
     )
     awake = restricted(mixed, Window.model_validate(WINDOW))
-    assert len(awake.activity) == 800 and (np.bincount(awake.stretches) == 10).all() and not awake.segments.any()
+    assert (
+        len(awake.activity) == 800
+        and (np.bincount(awake.stretches) == 10).all()
+        and not awake.segments.any()
+    )
 
 
 def test_at_share_0_nothing_depends_on_how_large_counts_are_asleep():
     bench, runs = opened()
     busy = bench.whole.activity.copy()
-    busy[bench.whole.targets["state"] != 0] *= 20  # beyond what the packed words of waking counts hold
+    busy[bench.whole.targets["state"] != 0] *= (
+        20  # beyond what the packed words of waking counts hold
+    )
     bench = Workbench.of(replace(bench.whole, activity=busy), runs[0], torch.device("cpu"))
     beside = MEASURES["simclr"](bench, [runs[0], arm(runs, "mined")], lambda steps: None)
     (alone,) = MEASURES["simclr"](bench, runs[:1], lambda steps: None)
@@ -292,7 +365,12 @@ def test_folds_by_trials_keep_a_trial_whole_that_a_state_breaks():
     bench, _ = opened()
     trials = np.repeat(np.arange(40), 30)
     state = np.tile(np.repeat([0, 1, 0], [13, 5, 12]), 40)
-    broken = replace(bench.whole, trials=trials, targets={**bench.whole.targets, "state": state}, segments=np.zeros(1200, int))
+    broken = replace(
+        bench.whole,
+        trials=trials,
+        targets={**bench.whole.targets, "state": state},
+        segments=np.zeros(1200, int),
+    )
     awake = restricted(broken, Window.model_validate(WINDOW))
     windows = cut_windows(awake, 1)
     for fold in make_folds(awake, windows, Folds(scheme="trials", count=3)):

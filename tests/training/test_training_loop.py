@@ -22,5 +22,7 @@ class Slope(Method):
 
 
 def test_the_gradients_norm_is_of_each_run_over_all_its_weights():
-    found = train(Slope([1.0, 2.0, 0.0]), lambda step: Batch(torch.zeros(3, 1, 1, 1)), Optimisation(steps=25))
+    found = train(
+        Slope([1.0, 2.0, 0.0]), lambda step: Batch(torch.zeros(3, 1, 1, 1)), Optimisation(steps=25)
+    )
     np.testing.assert_allclose(found.gradient_norm, [5.0, 10.0, 0.0])

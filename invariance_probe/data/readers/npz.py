@@ -33,22 +33,36 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 
     def named(name: str) -> np.ndarray:
         if name not in arrays:
-            raise DataError(f"{path} has no array {name!r}; it has {', '.join(map(repr, sorted(arrays)))}")
+            raise DataError(
+                f"{path} has no array {name!r}; it has {', '.join(map(repr, sorted(arrays)))}"
+            )
         return arrays[name]
 
     activity = named(source.activity)
     time = len(activity) if activity.ndim else 0
     epoch = arrays[EPOCH] if source.epochs else np.zeros(time, dtype=np.int64)
-    segments = named(source.segment).astype(np.int64) if source.segment else np.zeros(time, dtype=np.int64)
+    segments = (
+        named(source.segment).astype(np.int64) if source.segment else np.zeros(time, dtype=np.int64)
+    )
     if source.epochs:
-        segments = np.unique(np.stack([epoch, segments]), axis=1, return_inverse=True)[1].reshape(-1)
+        segments = np.unique(np.stack([epoch, segments]), axis=1, return_inverse=True)[1].reshape(
+            -1
+        )
     if source.dealt is not None:
-        order, segments = dealt_order(source.dealt, named(source.dealt.by), epoch, segments, source.session)
+        order, segments = dealt_order(
+            source.dealt, named(source.dealt.by), epoch, segments, source.session
+        )
         arrays = {name: in_order(values, order, time) for name, values in arrays.items()}
         activity, time = named(source.activity), len(order)
     used = {source.activity, source.trial, source.segment, source.unit_ids}
-    targets = {k: v for k, v in arrays.items() if k not in used and v.ndim and len(v) == time and v.ndim <= 2}
-    alternatives = {k: v for k, v in arrays.items() if k not in used and v.ndim in (2, 3) and v.shape[1] == time}
+    targets = {
+        k: v
+        for k, v in arrays.items()
+        if k not in used and v.ndim and len(v) == time and v.ndim <= 2
+    }
+    alternatives = {
+        k: v for k, v in arrays.items() if k not in used and v.ndim in (2, 3) and v.shape[1] == time
+    }
     units = activity.shape[1] if activity.ndim == 2 else 0
     names = named(source.unit_ids) if source.unit_ids else np.arange(units)
     return Recording(

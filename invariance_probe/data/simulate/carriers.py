@@ -11,7 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import CarriersRecording
 
@@ -62,7 +67,9 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
     label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, bin_s)
     shared = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, bin_s)
     nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, bin_s)
-    drive = (label + source.common_noise * shared) * population.gains + nuisance @ population.loadings
+    drive = (
+        label + source.common_noise * shared
+    ) * population.gains + nuisance @ population.loadings
     noise = source.common_noise**2
     power = (1 + noise) * population.gains**2 + (population.loadings**2).sum(axis=0)
     neurons = spike_counts(rng, source, drive, power, population.mean_counts)
@@ -70,13 +77,17 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
     counts[:, population.places] = _recorded(rng, source, neurons)
     total = float(population.information.sum())
     truth = {
-        "carriers": tuple(sorted(int(i) for i in population.places[: source.carriers * source.units_per_carrier])),
+        "carriers": tuple(
+            sorted(int(i) for i in population.places[: source.carriers * source.units_per_carrier])
+        ),
         "neurons": source.carriers,
         "information": total / (1 + noise * total),
         "label_tau_s": source.label_tau_s,
     }
     target = np.sign(label[:, 0]) * np.abs(label[:, 0]) ** source.target_power
-    return simulated_recording(source, session, counts, {"label": target, "nuisance": nuisance}, truth)
+    return simulated_recording(
+        source, session, counts, {"label": target, "nuisance": nuisance}, truth
+    )
 
 
 def draw_population(source: CarriersRecording, session: str) -> Population:
@@ -100,11 +111,15 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
     return Population(mean_counts, gains, loadings, rng.permutation(source.units))
 
 
-def _recorded(rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray) -> np.ndarray:
+def _recorded(
+    rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray
+) -> np.ndarray:
     """Counts of the recorded units (time, unit): those of each carrier, then the others."""
     carriers, others = neurons[:, : source.carriers], neurons[:, source.carriers :]
     if source.copies > 1:
-        units = rng.binomial(carriers[..., None], source.copy_probability, (*carriers.shape, source.copies))
+        units = rng.binomial(
+            carriers[..., None], source.copy_probability, (*carriers.shape, source.copies)
+        )
     elif source.parts > 1:
         units = rng.multinomial(carriers, np.full(source.parts, 1 / source.parts))
     else:

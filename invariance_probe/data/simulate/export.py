@@ -30,10 +30,13 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
         With one line for every problem of the declaration.
     """
     try:
-        source: SimulatedRecording = TypeAdapter(SimulatedRecording).validate_python({"kind": "simulated", **read_mapping(spec)})
+        source: SimulatedRecording = TypeAdapter(SimulatedRecording).validate_python(
+            {"kind": "simulated", **read_mapping(spec)}
+        )
     except ValidationError as error:
         lines = [
-            f"{spec}: {'.'.join(map(str, e['loc'][1:])) or 'generator'}: {e['msg']}, got {e['input']!r}" for e in error.errors()
+            f"{spec}: {'.'.join(map(str, e['loc'][1:])) or 'generator'}: {e['msg']}, got {e['input']!r}"
+            for e in error.errors()
         ]
         raise StudyError("\n".join(lines)) from None
     name = session or (f"{source.session}-1" if source.sessions > 1 else source.session)
@@ -43,7 +46,9 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
         "bin_s": np.float64(recording.bin_s),
         "segment": recording.segments,
         "unit_ids": np.array(recording.unit_ids),
-        "truth": np.array(json.dumps({"generator": source.model_dump(mode="json"), **recording.truth})),
+        "truth": np.array(
+            json.dumps({"generator": source.model_dump(mode="json"), **recording.truth})
+        ),
         **recording.targets,
         **({"trial": recording.trials} if recording.trials is not None else {}),
     }

@@ -13,7 +13,12 @@ import numpy as np
 from scipy.special import i0e
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import HeadDirectionRecording
 
@@ -32,19 +37,38 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
     mean_counts = baseline_rates(rng, units) * source.bin_s
     preferred = 2 * np.pi * rng.random(units)
     speed = np.array([1.0, source.nrem_compression, source.compression])[state]
-    tau_bins = [source.turning_tau_s, source.turning_tau_s / source.nrem_compression, source.turning_tau_s / source.compression]
+    tau_bins = [
+        source.turning_tau_s,
+        source.turning_tau_s / source.nrem_compression,
+        source.turning_tau_s / source.compression,
+    ]
     velocity = np.concatenate([
         ornstein_uhlenbeck(rng, int((state == one).sum()), 1, tau_bins[one], source.bin_s)[:, 0] for one in (WAKE, NREM, REM)
     ])  # fmt: skip
     steps = source.turning_speed * source.bin_s * speed * velocity
-    steps[np.flatnonzero(np.diff(state)) + 1] += 2 * np.pi * rng.random(2)  # every state begins somewhere else
+    steps[np.flatnonzero(np.diff(state)) + 1] += (
+        2 * np.pi * rng.random(2)
+    )  # every state begins somewhere else
     direction = np.mod(2 * np.pi * rng.random() + np.cumsum(steps), 2 * np.pi)
-    kappa = source.concentration * np.array([1.0, source.nrem_gain, source.rem_gain])[state][:, None]
-    tuning = kappa * (np.cos(direction[:, None] - preferred) - 1) - np.log(i0e(kappa))  # mean rate over the ring is kept
-    loadings = source.nuisance_gain * rng.standard_normal((source.nuisances, units)) / max(source.nuisances, 1) ** 0.5
+    kappa = (
+        source.concentration * np.array([1.0, source.nrem_gain, source.rem_gain])[state][:, None]
+    )
+    tuning = kappa * (np.cos(direction[:, None] - preferred) - 1) - np.log(
+        i0e(kappa)
+    )  # mean rate over the ring is kept
+    loadings = (
+        source.nuisance_gain
+        * rng.standard_normal((source.nuisances, units))
+        / max(source.nuisances, 1) ** 0.5
+    )
     awake = (state == WAKE)[:, None]
-    nuisances = ornstein_uhlenbeck(rng, source.bins, source.nuisances, source.nuisance_tau_s, source.bin_s) * awake
-    counts = spike_counts(rng, source, tuning + nuisances @ loadings, (loadings**2).sum(axis=0) * awake, mean_counts)
+    nuisances = (
+        ornstein_uhlenbeck(rng, source.bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
+        * awake
+    )
+    counts = spike_counts(
+        rng, source, tuning + nuisances @ loadings, (loadings**2).sum(axis=0) * awake, mean_counts
+    )
     targets = {
         "head_direction": np.where(state == WAKE, direction, np.nan),
         "direction": direction,

@@ -4,7 +4,12 @@ import numpy as np
 from scipy.signal import lfilter
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import IrreversibleRecording
 
@@ -25,11 +30,21 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
     label = np.sqrt(source.forwards) * ahead + np.sqrt(1 - source.forwards) * back * [1.0, -1.0]
     nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
     gains = source.label_gain * rng.standard_normal((2, units))
-    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    loadings = (
+        source.nuisance_gain
+        / np.sqrt(max(1, source.nuisances))
+        * rng.standard_normal((source.nuisances, units))
+    )
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
     counts = spike_counts(rng, source, label @ gains + nuisance @ loadings, power, mean_counts)
-    truth = {"label_tau_s": source.label_tau_s, "period_s": source.period_s, "arrow": 2 * source.forwards - 1}
-    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)
+    truth = {
+        "label_tau_s": source.label_tau_s,
+        "period_s": source.period_s,
+        "arrow": 2 * source.forwards - 1,
+    }
+    return simulated_recording(
+        source, session, counts, {"label": label, "nuisance": nuisance}, truth
+    )
 
 
 def rotating(rng: np.random.Generator, source: IrreversibleRecording) -> np.ndarray:

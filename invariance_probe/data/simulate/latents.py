@@ -13,7 +13,9 @@ GAIN_TAU_S = 1.0
 """Time constant of the gain that all units share."""
 
 
-def ornstein_uhlenbeck(rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float) -> np.ndarray:
+def ornstein_uhlenbeck(
+    rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
+) -> np.ndarray:
     """Return stationary, unit-variance OU processes (bins, count) whose autocorrelation is exp(-lag / tau)."""
     decay = np.exp(-bin_s / tau_s)
     steps = rng.standard_normal((bins, count)) * np.sqrt(1 - decay**2)
@@ -26,7 +28,9 @@ def baseline_rates(rng: np.random.Generator, units: int) -> np.ndarray:
     return np.clip(np.exp(np.log(5.0) + 0.6 * rng.standard_normal(units)), 1.0, 20.0)
 
 
-def jumping(rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float) -> tuple[np.ndarray, np.ndarray]:
+def jumping(
+    rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Return unit-variance processes (bins, count) that are drawn anew together at Poisson times, and the bins of the jumps.
 
     Their autocorrelation is exp(-lag / tau), as that of an OU process.
@@ -37,7 +41,11 @@ def jumping(rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s
 
 
 def spike_counts(
-    rng: np.random.Generator, source: SimulatedRecording, drive: np.ndarray, power: np.ndarray, mean_counts: np.ndarray
+    rng: np.random.Generator,
+    source: SimulatedRecording,
+    drive: np.ndarray,
+    power: np.ndarray,
+    mean_counts: np.ndarray,
 ) -> np.ndarray:
     """Return counts (time, unit) with log-linear rates that keep the mean, of the source's count noise.
 

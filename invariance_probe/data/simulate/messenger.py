@@ -3,7 +3,12 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import MessengerRecording
 
@@ -15,17 +20,35 @@ def simulate_messenger(source: MessengerRecording, session: str) -> Recording:
     mean_counts = baseline_rates(rng, units) * source.bin_s
     order = rng.permutation(units)
     count = min(source.carriers, units // 2 if source.switches else units)
-    sets = [np.sort(order[:count]), np.sort(order[count : 2 * count] if source.switches else order[:count])]
+    sets = [
+        np.sort(order[:count]),
+        np.sort(order[count : 2 * count] if source.switches else order[:count]),
+    ]
     signs = rng.choice([-1.0, 1.0], size=units)
-    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    loadings = (
+        source.nuisance_gain
+        / np.sqrt(max(1, source.nuisances))
+        * rng.standard_normal((source.nuisances, units))
+    )
     gains = np.zeros((2, units))
     for epoch, carriers in enumerate(sets):
-        gains[epoch, carriers] = signs[carriers] * np.sqrt(source.information / (count * mean_counts[carriers]))
+        gains[epoch, carriers] = signs[carriers] * np.sqrt(
+            source.information / (count * mean_counts[carriers])
+        )
     label = ornstein_uhlenbeck(rng, bins, 1, source.label_tau_s, source.bin_s)
     nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
     epoch_of = (np.arange(bins) >= bins // 2).astype(np.int64)
     own = gains[epoch_of]
-    counts = spike_counts(rng, source, label * own + nuisance @ loadings, own**2 + (loadings**2).sum(axis=0), mean_counts)
-    truth = {"carriers": tuple(tuple(int(i) for i in s) for s in sets), "transfer": 0.0 if source.switches else 1.0}
+    counts = spike_counts(
+        rng,
+        source,
+        label * own + nuisance @ loadings,
+        own**2 + (loadings**2).sum(axis=0),
+        mean_counts,
+    )
+    truth = {
+        "carriers": tuple(tuple(int(i) for i in s) for s in sets),
+        "transfer": 0.0 if source.switches else 1.0,
+    }
     targets = {"label": label[:, 0], "nuisance": nuisance, "epoch": epoch_of}
     return simulated_recording(source, session, counts, targets, truth)

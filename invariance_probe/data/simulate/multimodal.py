@@ -3,7 +3,12 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import MultimodalRecording
 
@@ -23,8 +28,16 @@ def simulate_multimodal(source: MultimodalRecording, session: str) -> Recording:
     here = common[reach : reach + bins]
     there = common[reach - source.lag_bins : reach - source.lag_bins + bins]
     signal = np.concatenate([there, other], axis=1) @ mixing
-    modality = signal + rng.standard_normal(signal.shape) * np.sqrt((mixing**2).sum(axis=0) / source.snr)
-    counts = spike_counts(rng, source, np.concatenate([here, own], axis=1) @ gains, (gains**2).sum(axis=0), mean_counts)
+    modality = signal + rng.standard_normal(signal.shape) * np.sqrt(
+        (mixing**2).sum(axis=0) / source.snr
+    )
+    counts = spike_counts(
+        rng,
+        source,
+        np.concatenate([here, own], axis=1) @ gains,
+        (gains**2).sum(axis=0),
+        mean_counts,
+    )
     targets = {"modality": modality, "private": own, **({"common": here} if shared else {})}
     truth = {"common": shared, "lag_s": source.lag_bins * source.bin_s}
     return simulated_recording(source, session, counts, targets, truth)

@@ -3,7 +3,12 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import RedundancyRecording
 
@@ -29,7 +34,11 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     gains = np.zeros(units)
     signs = rng.choice([-1.0, 1.0], size=len(carriers))
     gains[carriers] = signs * np.sqrt(source.information / (len(carriers) * mean_counts[carriers]))
-    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    loadings = (
+        source.nuisance_gain
+        / np.sqrt(max(1, source.nuisances))
+        * rng.standard_normal((source.nuisances, units))
+    )
     if source.carriers_are_pure:
         loadings[:, carriers] = 0
     drive = shared[:, None] * gains + nuisance @ loadings
@@ -42,4 +51,6 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
         "n_eff": float(each.sum() ** 2 / (each**2).sum()),
         "label_tau_s": source.label_tau_s,
     }
-    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)
+    return simulated_recording(
+        source, session, counts, {"label": label, "nuisance": nuisance}, truth
+    )

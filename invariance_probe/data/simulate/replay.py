@@ -3,7 +3,12 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import ReplayRecording
 
@@ -28,7 +33,9 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
     loadings = NOISE_GAIN * rng.standard_normal(units)
     wake = ornstein_uhlenbeck(rng, awake, source.label_dimensions, source.label_tau_s, source.bin_s)
-    sleep = ornstein_uhlenbeck(rng, rest, source.label_dimensions, source.label_tau_s / source.compression, source.bin_s)
+    sleep = ornstein_uhlenbeck(
+        rng, rest, source.label_dimensions, source.label_tau_s / source.compression, source.bin_s
+    )
     replaying = np.zeros(source.bins, dtype=np.int64)
     length = max(1, round(source.bout_s / source.bin_s))
     for start in range(0, asleep, length):
@@ -42,10 +49,18 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
     label, slept = np.concatenate([wake, sleep]), np.minimum(state, 1)
     gain = np.where(slept, source.sleep_gain, 1.0)[:, None]
     noise = (
-        ornstein_uhlenbeck(rng, source.bins, 1, NOISE_TAU_S, source.bin_s) * np.sqrt(np.where(slept, SLEEP_NOISE, 1.0))[:, None]
+        ornstein_uhlenbeck(rng, source.bins, 1, NOISE_TAU_S, source.bin_s)
+        * np.sqrt(np.where(slept, SLEEP_NOISE, 1.0))[:, None]
     )
-    power = gain**2 * (gains**2).sum(axis=0) + np.where(slept, SLEEP_NOISE, 1.0)[:, None] * loadings**2
-    counts = spike_counts(rng, source, gain * (label @ gains) + noise * loadings, power, mean_counts)
-    truth = {"fraction": float(replaying[awake : awake + asleep].mean()), "compression": source.compression}
+    power = (
+        gain**2 * (gains**2).sum(axis=0) + np.where(slept, SLEEP_NOISE, 1.0)[:, None] * loadings**2
+    )
+    counts = spike_counts(
+        rng, source, gain * (label @ gains) + noise * loadings, power, mean_counts
+    )
+    truth = {
+        "fraction": float(replaying[awake : awake + asleep].mean()),
+        "compression": source.compression,
+    }
     targets = {"label": label, "state": state, "replaying": replaying}
     return simulated_recording(source, session, counts, targets, truth, segments=state)

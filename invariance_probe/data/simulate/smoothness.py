@@ -3,7 +3,12 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import SmoothnessRecording
 
@@ -19,8 +24,14 @@ def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     label = ornstein_uhlenbeck(rng, bins, source.label_dimensions, source.label_tau_s, source.bin_s)
     nuisance = ornstein_uhlenbeck(rng, bins, source.nuisances, source.nuisance_tau_s, source.bin_s)
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
-    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    loadings = (
+        source.nuisance_gain
+        / np.sqrt(max(1, source.nuisances))
+        * rng.standard_normal((source.nuisances, units))
+    )
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
     counts = spike_counts(rng, source, label @ gains + nuisance @ loadings, power, mean_counts)
     truth = {"label_tau_s": source.label_tau_s, "nuisance_tau_s": source.nuisance_tau_s}
-    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance}, truth)
+    return simulated_recording(
+        source, session, counts, {"label": label, "nuisance": nuisance}, truth
+    )

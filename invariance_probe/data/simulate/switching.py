@@ -3,7 +3,13 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import baseline_rates, jumping, ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    baseline_rates,
+    jumping,
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import SwitchingRecording
 
@@ -18,7 +24,11 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
     units, bins = source.units, source.bins
     mean_counts = baseline_rates(rng, units) * source.bin_s
     gains = source.label_gain * rng.standard_normal((source.label_dimensions, units))
-    loadings = source.nuisance_gain / np.sqrt(max(1, source.nuisances)) * rng.standard_normal((source.nuisances, units))
+    loadings = (
+        source.nuisance_gain
+        / np.sqrt(max(1, source.nuisances))
+        * rng.standard_normal((source.nuisances, units))
+    )
     targets: dict[str, np.ndarray] = {}
     if source.process == "redraw":
         label, jumps = jumping(rng, bins, source.label_dimensions, source.label_tau_s, source.bin_s)
@@ -31,7 +41,9 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
     power = (gains**2).sum(axis=0) + (loadings**2).sum(axis=0)
     counts = spike_counts(rng, source, label @ gains + nuisance @ loadings, power, mean_counts)
     truth = {"label_tau_s": source.label_tau_s, "change_points": tuple(int(i) for i in jumps)}
-    return simulated_recording(source, session, counts, {"label": label, "nuisance": nuisance, **targets}, truth)
+    return simulated_recording(
+        source, session, counts, {"label": label, "nuisance": nuisance, **targets}, truth
+    )
 
 
 def _states(rng: np.random.Generator, source: SwitchingRecording) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,11 @@
 import numpy as np
 
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.simulate.latents import ornstein_uhlenbeck, simulated_recording, spike_counts
+from invariance_probe.data.simulate.latents import (
+    ornstein_uhlenbeck,
+    simulated_recording,
+    spike_counts,
+)
 from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import TurnoverRecording
 
@@ -16,14 +20,18 @@ def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
     """
     tail = session.rpartition("-")[2]
     day = (int(tail) - 1 if source.sessions > 1 and tail.isdigit() else 0) * source.days_between
-    names, rates, gains = zip(*(_unit(source, place, day) for place in range(source.units)), strict=True)
+    names, rates, gains = zip(
+        *(_unit(source, place, day) for place in range(source.units)), strict=True
+    )
     rng = generator("simulate", source.seed, session)
     effect = float(np.exp(source.session_sd * rng.standard_normal()))
     gain = source.label_gain * effect * np.array(gains)
     label = ornstein_uhlenbeck(rng, source.bins, 1, source.label_tau_s, source.bin_s)
     counts = spike_counts(rng, source, label * gain, gain**2, np.array(rates) * source.bin_s)
     truth = {"session_effect": effect, "day": day, "label_tau_s": source.label_tau_s}
-    return simulated_recording(source, session, counts, {"label": label[:, 0]}, truth, unit_ids=names)
+    return simulated_recording(
+        source, session, counts, {"label": label[:, 0]}, truth, unit_ids=names
+    )
 
 
 def _unit(source: TurnoverRecording, place: int, day: float) -> tuple[str, float, float]:
@@ -34,4 +42,8 @@ def _unit(source: TurnoverRecording, place: int, day: float) -> tuple[str, float
         age, count = age + float(losses.exponential(source.survival_days)), count + 1
     name = f"{place}.{count}"
     own = generator("simulate", source.seed, f"{source.session}/unit {name}")
-    return name, float(np.clip(np.exp(np.log(5.0) + 0.6 * own.standard_normal()), 1.0, 20.0)), float(own.standard_normal())
+    return (
+        name,
+        float(np.clip(np.exp(np.log(5.0) + 0.6 * own.standard_normal()), 1.0, 20.0)),
+        float(own.standard_normal()),
+    )

@@ -6,7 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.evidence.points import ClassPoint, ExaminedPoint, MatrixPoint, SimilarityPoint
+from invariance_probe.inference.evidence.points import (
+    ClassPoint,
+    ExaminedPoint,
+    MatrixPoint,
+    SimilarityPoint,
+)
 from invariance_probe.inference.hypotheses.question import Evidence, Question
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.run import Run, RunResult
@@ -23,20 +28,33 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
     for question in questions:
         hypothesis = question.hypothesis
         doses = (
-            () if not evidence.plan.study.corrupts(hypothesis.axis) else sorted(evidence.plan.study.axis(hypothesis.axis).doses)
+            ()
+            if not evidence.plan.study.corrupts(hypothesis.axis)
+            else sorted(evidence.plan.study.axis(hypothesis.axis).doses)
         )
         for train, test in ((train, test) for train in doses for test in doses):
-            sample = question.over([losses.excess(hypothesis.axis, train, test) for losses in question.losses])
+            sample = question.over(
+                [losses.excess(hypothesis.axis, train, test) for losses in question.losses]
+            )
             if not sample.complete:
                 continue
-            own, clean = (hypothesis.axis, train, test), evidence.plan.study.identity(hypothesis.axis)
-            ends = (None, None) if train == test == clean else sample.interval()  # zero by definition
-            told[MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)] = None
+            own, clean = (
+                (hypothesis.axis, train, test),
+                evidence.plan.study.identity(hypothesis.axis),
+            )
+            ends = (
+                (None, None) if train == test == clean else sample.interval()
+            )  # zero by definition
+            told[
+                MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)
+            ] = None
             for name in question.names:
                 losses = evidence.losses_on(name, hypothesis.axis)
                 effect = losses.excess(hypothesis.axis, train, test)
                 if effect.complete:
-                    told[MatrixPoint("", name, losses.session.group, *own, effect.ratio, None, None)] = None
+                    told[
+                        MatrixPoint("", name, losses.session.group, *own, effect.ratio, None, None)
+                    ] = None
     yield from told
 
 
@@ -50,7 +68,10 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
             _gather(found.setdefault(place, {}), result.diagnostics)
     for place, values in found.items():
         if "invariance" in values:
-            within, told = (_mean(values[name]) if name in values else None for name in ("invariance_within_class", "detection"))
+            within, told = (
+                _mean(values[name]) if name in values else None
+                for name in ("invariance_within_class", "detection")
+            )
             raw, rows = _mean(values["invariance"]), _mean(values["invariance_row_space"])
             yield ExaminedPoint(*place, raw, rows, within, told, _known(values["invariance"]))
 
@@ -61,9 +82,14 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
     for run, result in _looked(evidence):
         if isinstance(run.examination, Comparison):
             against = "dose 0" if run.axis else CEILING
-            _gather(found.setdefault((run.session, run.group, run.axis, run.dose, against), {}), result.diagnostics)
+            _gather(
+                found.setdefault((run.session, run.group, run.axis, run.dose, against), {}),
+                result.diagnostics,
+            )
     for place, values in found.items():
-        yield SimilarityPoint(*place, _mean(values["cka"]), _mean(values["shape_distance"]), _known(values["cka"]))
+        yield SimilarityPoint(
+            *place, _mean(values["cka"]), _mean(values["shape_distance"]), _known(values["cka"])
+        )
 
 
 def classes(question: Question) -> Iterator[ClassPoint]:
@@ -80,11 +106,25 @@ def classes(question: Question) -> Iterator[ClassPoint]:
             if place in clean and place in dosed:
                 values = losses.blocks.merge(dosed[place] - clean[place])
                 effects[losses.session.name] = Effect(values, losses.range_for(values))
-        sample = Sample(tuple(effects.values()), tuple(evidence.sessions[name].subject for name in effects), question.judged_at)
+        sample = Sample(
+            tuple(effects.values()),
+            tuple(evidence.sessions[name].subject for name in effects),
+            question.judged_at,
+        )
         if sample.complete:
-            yield ClassPoint(hypothesis.id, "", label, hypothesis.dose, sample.estimate, *sample.interval(), len(effects))
+            yield ClassPoint(
+                hypothesis.id,
+                "",
+                label,
+                hypothesis.dose,
+                sample.estimate,
+                *sample.interval(),
+                len(effects),
+            )
             for name, effect in effects.items():
-                yield ClassPoint(hypothesis.id, name, label, hypothesis.dose, effect.ratio, None, None, 1)
+                yield ClassPoint(
+                    hypothesis.id, name, label, hypothesis.dose, effect.ratio, None, None, 1
+                )
 
 
 def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str, str], np.ndarray]:
@@ -100,7 +140,9 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     for run, result in _looked(evidence):
         if isinstance(run.examination, ByClass) and (run.axis, run.dose) == (axis, dose):
             for label, block, count, loss in _cells(result):
-                sums.setdefault((run.session, label), np.full(shape, np.nan))[run.seed, block] = count * loss
+                sums.setdefault((run.session, label), np.full(shape, np.nan))[run.seed, block] = (
+                    count * loss
+                )
                 windows.setdefault((run.session, label), np.zeros(shape[1]))[block] = count
     return {place: total / windows[place].mean() for place, total in sums.items()}
 
@@ -118,7 +160,11 @@ def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
     """Yield the examinations of decodable sessions that were measured."""
     for run in evidence.plan.looked:
         result = evidence.results.get(run.key())
-        if result is not None and result.status != "failed" and evidence.sessions[run.session].decodable:
+        if (
+            result is not None
+            and result.status != "failed"
+            and evidence.sessions[run.session].decodable
+        ):
             yield run, result
 
 

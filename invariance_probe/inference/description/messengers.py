@@ -18,7 +18,10 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
 
 MODES = ("refit", "fixed")
-SOMETIMES = ("seed_stability", *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")))
+SOMETIMES = (
+    "seed_stability",
+    *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")),
+)
 """What is not there where a selector has no randomness, or where an epoch's own set does not carry more than the margin."""
 
 
@@ -44,14 +47,25 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
     """Return the scores of every unit of every measured session."""
     for run, found in _measured(plan, results):
-        columns = [(f"{mode}_b{budget}", f"b{budget}_{mode}") for mode in MODES for budget in run.method.budgets]  # type: ignore[union-attr]
+        columns = [
+            (f"{mode}_b{budget}", f"b{budget}_{mode}")
+            for mode in MODES
+            for budget in run.method.budgets
+        ]  # type: ignore[union-attr]
         for unit in range(sum(name.startswith("alone_refit@") for name in found)):
-            own = {name: found[f"{name}@{unit}"] for name in ("alone_refit", "alone_fixed", "weight", "variance")}
-            selected = {column: found.get(f"{name}_selected@{unit}", 0.0) for column, name in columns}
+            own = {
+                name: found[f"{name}@{unit}"]
+                for name in ("alone_refit", "alone_fixed", "weight", "variance")
+            }
+            selected = {
+                column: found.get(f"{name}_selected@{unit}", 0.0) for column, name in columns
+            }
             yield UnitScore(run.session, run.group, unit, **own, selected=selected)
 
 
-def _measured(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[tuple[Run, Mapping[str, float]]]:
+def _measured(
+    plan: Plan, results: Mapping[str, RunResult]
+) -> Iterator[tuple[Run, Mapping[str, float]]]:
     for run in plan.baselines:
         result = results.get(run.key()) if isinstance(run.method, Messengers) else None
         if result is not None and result.status == "done":
@@ -61,14 +75,26 @@ def _measured(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[tuple[Ru
 def _point(run: Run, budget: int, mode: str, found: Mapping[str, float]) -> MessengerPoint:
     own = f"b{budget}_{mode}"
     damages: dict[str, Any] = {
-        scored: BandedDamage(*(found[f"{own}_{scored}_{name}"] for name in ("chosen", "random", "low", "high")))
+        scored: BandedDamage(
+            *(found[f"{own}_{scored}_{name}"] for name in ("chosen", "random", "low", "high"))
+        )
         for scored in MODES
     }
-    units = [ChosenUnit(int(found[f"{own}_unit@{i + 1}"]), found[f"{own}_frequency@{i + 1}"]) for i in range(budget)]
-    figures: dict[str, Any] = {name: found[f"{own}_{mode}_{name}"] for name in ("gain", "gain_low", "gain_high")}
-    figures |= {name: found[f"{own}_{name}"] for name in ("stability", "stability_low", "stability_high", "jaccard")}
+    units = [
+        ChosenUnit(int(found[f"{own}_unit@{i + 1}"]), found[f"{own}_frequency@{i + 1}"])
+        for i in range(budget)
+    ]
+    figures: dict[str, Any] = {
+        name: found[f"{own}_{mode}_{name}"] for name in ("gain", "gain_low", "gain_high")
+    }
+    figures |= {
+        name: found[f"{own}_{name}"]
+        for name in ("stability", "stability_low", "stability_high", "jaccard")
+    }
     figures |= {name: found.get(f"{own}_{name}") for name in SOMETIMES}
-    figures |= {name: found[f"{mode}_{name}"] for name in ("k50_chosen", "k50_random", "localisation")}
+    figures |= {
+        name: found[f"{mode}_{name}"] for name in ("k50_chosen", "k50_random", "localisation")
+    }
     return MessengerPoint(
         session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units), accepted=bool(found[f"{own}_accepted"]),
         **damages, **figures,

@@ -23,7 +23,11 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
     """Return the null of every session of the study in which it was measured."""
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:
-        if run.method.kind not in KINDS or run.session not in named or (result := results.get(run.key())) is None:
+        if (
+            run.method.kind not in KINDS
+            or run.session not in named
+            or (result := results.get(run.key())) is None
+        ):
             continue
         found = result.diagnostics
         if "p_value" in found:
@@ -64,7 +68,9 @@ def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float])
     others = sum(other.group == session.group for other in plan.sessions) - 1
     if kind != "session_null" and others >= FEWEST_OTHERS:
         exact = "" if others >= ENOUGH_OTHERS else ", though the p value is then approximate"
-        offers.append(f"there are {others} other sessions of its group: null: {{kind: other_sessions}} needs no shift{exact}")
+        offers.append(
+            f"there are {others} other sessions of its group: null: {{kind: other_sessions}} needs no shift{exact}"
+        )
     if kind == "circular_null":
         offers.append("null: {kind: linear_shift} needs no stationarity over the whole session")
     return "; ".join(offers)

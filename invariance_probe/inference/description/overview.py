@@ -6,7 +6,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from invariance_probe.inference.evidence.estimands import IDENTITY, SessionLosses
-from invariance_probe.inference.evidence.points import Baseline, CodePoint, CurvePoint, DroppingPoint, LagPoint
+from invariance_probe.inference.evidence.points import (
+    Baseline,
+    CodePoint,
+    CurvePoint,
+    DroppingPoint,
+    LagPoint,
+)
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.hypotheses.code import CODE, SessionCode
 from invariance_probe.inference.hypotheses.question import ARMS, CONTRASTS, CORRUPTION, Evidence
@@ -23,11 +29,16 @@ BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervise
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
     """Return the floor, every baseline and SSL at dose 0, of every session that has its range."""
     for name, losses in evidence.losses.items():
-        named = {"floor": losses.floor[None], **{role: losses.array(role, IDENTITY) for role in BASELINES}}
+        named = {
+            "floor": losses.floor[None],
+            **{role: losses.array(role, IDENTITY) for role in BASELINES},
+        }
         named["ssl at dose 0"] = evidence.losses_on(name, "").ssl(IDENTITY)
         for role, values in named.items():
             if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
-                yield Baseline(role, name, losses.session.group, float(values.mean()), losses.retention(values))
+                yield Baseline(
+                    role, name, losses.session.group, float(values.mean()), losses.retention(values)
+                )
 
 
 def codes(evidence: Evidence) -> Iterator[CodePoint]:
@@ -58,7 +69,9 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
             if curve.name in DROPPING and whole.information:
                 for units, found in enumerate(whole.along(curve.name)):
                     r2 = r2_of(found)
-                    yield DroppingPoint(name, finding.group, curve.name, units, r2, r2 / r2_of(whole.information))
+                    yield DroppingPoint(
+                        name, finding.group, curve.name, units, r2, r2 / r2_of(whole.information)
+                    )
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
@@ -70,7 +83,11 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
         for axis in study.axes:
             losses, code = evidence.losses_on(name, axis.path), evidence.codes.get(name)
             paired = ("delta_paired",) if "paired" in study.arms else ()
-            wanted = ("delta",) if study.is_jitter(axis.path) else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
+            wanted = (
+                ("delta",)
+                if study.is_jitter(axis.path)
+                else CONTRASTS.get(axis.path, (*CORRUPTION, *paired))
+            )
             if code is None:
                 wanted = tuple(name for name in wanted if name not in CODE)
             for dose in axis.doses:
@@ -79,9 +96,18 @@ def curve(evidence: Evidence) -> Iterator[CurvePoint]:
 
 
 def _points(
-    ranks: _Ranks, losses: SessionLosses, code: SessionCode | None, estimand: str, axis: str, dose: float
+    ranks: _Ranks,
+    losses: SessionLosses,
+    code: SessionCode | None,
+    estimand: str,
+    axis: str,
+    dose: float,
 ) -> Iterator[CurvePoint]:
-    effect = code.effect(estimand, axis, dose) if code is not None and estimand in CODE else losses.effect(estimand, axis, dose)
+    effect = (
+        code.effect(estimand, axis, dose)
+        if code is not None and estimand in CODE
+        else losses.effect(estimand, axis, dose)
+    )
     if not effect.complete:
         return
     session, arm = losses.session, ARMS.get(estimand, "independent")
@@ -121,4 +147,11 @@ def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, 
     states = [results[key].status for key in keys if key in results]
     skipped = sum(key in left_out and key not in results for key in keys)
     missing = len(keys) - len(states) - skipped
-    return RunCounts(len(keys), states.count("done"), states.count("failed"), states.count("collapsed"), skipped, missing)
+    return RunCounts(
+        len(keys),
+        states.count("done"),
+        states.count("failed"),
+        states.count("collapsed"),
+        skipped,
+        missing,
+    )

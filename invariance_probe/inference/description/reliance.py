@@ -10,7 +10,11 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from invariance_probe.inference.description.messenger_points import ChosenUnit, RelianceDamage, ReliancePoint
+from invariance_probe.inference.description.messenger_points import (
+    ChosenUnit,
+    RelianceDamage,
+    ReliancePoint,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 
@@ -22,11 +26,21 @@ LEVEL = 0.05
 Measured = Sequence[tuple[Run, Mapping[str, float]]]
 
 
-def reliance(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> Iterator[ReliancePoint]:
+def reliance(
+    plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]
+) -> Iterator[ReliancePoint]:
     """Return a point for every session, budget and target that sets are chosen for; none of sessions of which no model was measured."""
     for session in plan.sessions:
-        asked = [run for run in plan.attacked if run.session == session.name and run.key() not in left_out]
-        own = [(run, results[run.key()].diagnostics) for run in asked if _is_done(results.get(run.key()))]
+        asked = [
+            run
+            for run in plan.attacked
+            if run.session == session.name and run.key() not in left_out
+        ]
+        own = [
+            (run, results[run.key()].diagnostics)
+            for run in asked
+            if _is_done(results.get(run.key()))
+        ]
         if own:
             yield from _points(own, len(asked) - len(own))
 
@@ -43,7 +57,8 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
         for target in RANGES:
             sets = _sets(measured, budget, target)
             damages = {
-                of: _damage(measured, f"b{budget}_{target}_{of}", RANGES[of]) if there else None for of, there in shown.items()
+                of: _damage(measured, f"b{budget}_{target}_{of}", RANGES[of]) if there else None
+                for of, there in shown.items()
             }
             counts = Counter(unit for chosen in sets for unit in chosen)
             often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
@@ -61,13 +76,18 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
 def _is_shown(measured: Measured, name: str) -> bool:
     """Say whether a target has a range: in every fold by the mean over seeds, and by t over folds (which share training windows)."""
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
-    means = [np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds]
+    means = [
+        np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds
+    ]
     above = len(means) > 1 and bool(min(means) > 0)
     return above and bool(stats.ttest_1samp(means, 0.0, alternative="greater").pvalue <= LEVEL)
 
 
 def _sets(measured: Measured, budget: int, target: str) -> list[set[int]]:
-    return [{int(found[f"b{budget}_{target}_unit@{i + 1}"]) for i in range(budget)} for _, found in measured]
+    return [
+        {int(found[f"b{budget}_{target}_unit@{i + 1}"]) for i in range(budget)}
+        for _, found in measured
+    ]
 
 
 def _mean(measured: Measured, name: str) -> float:
@@ -76,9 +96,15 @@ def _mean(measured: Measured, name: str) -> float:
 
 def _damage(measured: Measured, place: str, range_name: str) -> RelianceDamage:
     scale = _mean(measured, range_name)
-    means = {name: _mean(measured, f"{place}_{name}") / scale for name in ("chosen", "random", "low", "high")}
+    means = {
+        name: _mean(measured, f"{place}_{name}") / scale
+        for name in ("chosen", "random", "low", "high")
+    }
     return RelianceDamage(
-        **means, beyond=float(np.mean([found[f"{place}_chosen"] > found[f"{place}_high"] for _, found in measured]))
+        **means,
+        beyond=float(
+            np.mean([found[f"{place}_chosen"] > found[f"{place}_high"] for _, found in measured])
+        ),
     )
 
 
@@ -95,4 +121,6 @@ def chance_overlap(budget: int, units: int) -> float:
     0.25
     """
     common = np.arange(budget + 1)
-    return float((stats.hypergeom(units, budget, budget).pmf(common) * common / (2 * budget - common)).sum())
+    return float(
+        (stats.hypergeom(units, budget, budget).pmf(common) * common / (2 * budget - common)).sum()
+    )

@@ -91,4 +91,6 @@ def merged(values: np.ndarray, count: int) -> np.ndarray:
     """
     if count == values.shape[-1]:
         return values
-    return np.stack([part.mean(axis=-1) for part in np.array_split(values, count, axis=-1)], axis=-1)
+    return np.stack(
+        [part.mean(axis=-1) for part in np.array_split(values, count, axis=-1)], axis=-1
+    )

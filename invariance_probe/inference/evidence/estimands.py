@@ -50,7 +50,9 @@ class Effect:
     @property
     def complete(self) -> bool:
         """Whether no run is missing."""
-        return self.values.size > 0 and bool(np.isfinite(self.values).all() and np.isfinite(self.range).all())
+        return self.values.size > 0 and bool(
+            np.isfinite(self.values).all() and np.isfinite(self.range).all()
+        )
 
     def minus(self, margin: float) -> np.ndarray:
         """Return effect - margin * range (seed, block), whose mean a claim about the ratio is about."""
@@ -82,23 +84,36 @@ class SessionLosses:
         How test blocks are merged, so that each lasts five autocorrelation times of target and errors.
     """
 
-    def __init__(self, plan: Plan, session: Session, runs: Sequence[Run], results: Mapping[str, RunResult]) -> None:
+    def __init__(
+        self, plan: Plan, session: Session, runs: Sequence[Run], results: Mapping[str, RunResult]
+    ) -> None:
         study = plan.study
         self.session = session
         self._planned_blocks = study.folds.count * study.folds.blocks_per_fold
         code = next(
-            (found.code for run in runs if (found := results.get(run.key())) is not None and found.code is not None), None
+            (
+                found.code
+                for run in runs
+                if (found := results.get(run.key())) is not None and found.code is not None
+            ),
+            None,
         )
-        self.blocks = Blocks.of(self._planned_blocks, code, in_time=study.folds.scheme != "shuffled")
+        self.blocks = Blocks.of(
+            self._planned_blocks, code, in_time=study.folds.scheme != "shuffled"
+        )
         self._losses: dict[tuple[str, Condition], dict[int, np.ndarray]] = {}
         self._floor = np.full(self._planned_blocks, np.nan)
         self._selection: dict[str, list[float]] = {}
         for run in runs:
             if isinstance(run.examination, Corruption):
-                self._enter(_tested(run.examination.axis, run.examination.dose), run, results.get(run.key()))
+                self._enter(
+                    _tested(run.examination.axis, run.examination.dose), run, results.get(run.key())
+                )
             if run.fold is None or run.examination is not None:
                 continue
-            ssl = run.method.kind in plan.methods and (run.method.kind != "linear_ssl" or run.setting != BESIDE)
+            ssl = run.method.kind in plan.methods and (
+                run.method.kind != "linear_ssl" or run.setting != BESIDE
+            )
             self._enter("ssl" if ssl else run.method.kind, run, results.get(run.key()))
         self.seeds = self._planned = study.training.seeds
         self._identities = study.views.doses()
@@ -112,7 +127,9 @@ class SessionLosses:
 
     def _enter(self, role: str, run: Run, result: RunResult | None) -> None:
         address = (role, (run.setting, run.axis, run.dose, run.arm, run.fraction))
-        losses = self._losses.setdefault(address, {}).setdefault(run.seed, np.full(self._planned_blocks, np.nan))
+        losses = self._losses.setdefault(address, {}).setdefault(
+            run.seed, np.full(self._planned_blocks, np.nan)
+        )
         if result is None or result.status == "failed":
             return
         blocks = list(result.blocks)
@@ -126,7 +143,9 @@ class SessionLosses:
         """Return losses (seed, block); NaN where a run is missing, empty where none was planned."""
         by_seed = self._losses.get((role, condition), {})
         wanted = sorted(by_seed) if seeds is None else [seed for seed in seeds if seed in by_seed]
-        return self.blocks.merge(np.array([by_seed[seed] for seed in wanted]).reshape(len(wanted), self._planned_blocks))
+        return self.blocks.merge(
+            np.array([by_seed[seed] for seed in wanted]).reshape(len(wanted), self._planned_blocks)
+        )
 
     def ssl(self, condition: Condition) -> np.ndarray:
         """Return the losses of the study's own seeds under a condition (seed, block)."""
@@ -140,7 +159,11 @@ class SessionLosses:
     @property
     def selection(self) -> dict[str, float]:
         """Loss of every candidate ceiling on the scored validation part of the training windows, by decoder family."""
-        return {role: float(np.mean(losses)) for role, losses in self._selection.items() if role in CEILINGS}
+        return {
+            role: float(np.mean(losses))
+            for role, losses in self._selection.items()
+            if role in CEILINGS
+        }
 
     @property
     def ceiling(self) -> np.ndarray:
@@ -152,14 +175,20 @@ class SessionLosses:
         """R = floor - ceiling (seed, block)."""
         return self.floor - self.ceiling
 
-    def effect(self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = "") -> Effect:
+    def effect(
+        self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = ""
+    ) -> Effect:
         """Return an estimand: `T`, `L(d, d)` over L(0, 0), or one of `DIFFERENCES`."""
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
         if name == CORRUPTED_TWICE:
             return self.excess(axis, dose, dose)
         upper, lower = (
-            self.ssl(at("", 0.0, "none", setting, fraction) if arm == "none" else at(axis, dose, arm, setting, fraction))
+            self.ssl(
+                at("", 0.0, "none", setting, fraction)
+                if arm == "none"
+                else at(axis, dose, arm, setting, fraction)
+            )
             for arm in DIFFERENCES[name]
         )
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
@@ -169,7 +198,9 @@ class SessionLosses:
         """Return L(d, e) - L(0, 0) of encoders trained at one dose of an axis and tested on inputs at another."""
         identity = self._identities[axis]
         condition = IDENTITY if train == identity else at(axis, train, "independent")
-        upper = self.array("ssl" if test == identity else _tested(axis, test), condition, range(self.seeds))
+        upper = self.array(
+            "ssl" if test == identity else _tested(axis, test), condition, range(self.seeds)
+        )
         lower = self.ssl(IDENTITY)
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
@@ -187,7 +218,11 @@ class SessionLosses:
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
         """Return the range with as many seeds as the values, or averaged over seeds."""
-        return self.range if self.range.shape == values.shape else self.range.mean(axis=0, keepdims=True)
+        return (
+            self.range
+            if self.range.shape == values.shape
+            else self.range.mean(axis=0, keepdims=True)
+        )
 
 
 def _tested(axis: str, dose: float) -> str:
@@ -202,7 +237,10 @@ def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sess
     for run in plan.runs:
         if run.session in names:
             by_session[run.session].append(run)
-    return {session.name: SessionLosses(plan, session, by_session[session.name], results) for session in plan.planted}
+    return {
+        session.name: SessionLosses(plan, session, by_session[session.name], results)
+        for session in plan.planted
+    }
 
 
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
@@ -214,10 +252,16 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
     by_session: dict[str, list[Run]] = {}
     for run in plan.runs:
         by_session.setdefault(run.session, []).append(run)
-    found = {session.name: SessionLosses(plan, session, by_session[session.name], results) for session in plan.sessions}
+    found = {
+        session.name: SessionLosses(plan, session, by_session[session.name], results)
+        for session in plan.sessions
+    }
     for group in {losses.session.group for losses in found.values()}:
         members = [losses for losses in found.values() if losses.session.group == group]
-        means = {role: float(np.mean([m.selection.get(role, np.inf) for m in members])) for role in CEILINGS}
+        means = {
+            role: float(np.mean([m.selection.get(role, np.inf) for m in members]))
+            for role in CEILINGS
+        }
         for member in members:
             member.ceiling_family = min(CEILINGS, key=lambda role: means[role])
     return found

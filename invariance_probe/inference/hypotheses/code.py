@@ -76,7 +76,9 @@ class SessionCode:
     def _values(self, measure: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
         """Return a measure (1, 1), or its jackknife pseudo-values (1, block), whose mean it is, over blocks that are long enough."""
         parts = [measure(part) for part in (self.figures.whole, *self.figures.deleted)]
-        whole, *deleted = np.array([math.nan if found is None else found for found in parts], dtype=float)
+        whole, *deleted = np.array(
+            [math.nan if found is None else found for found in parts], dtype=float
+        )
         if not len(deleted):
             return np.full((1, 1), whole)
         left_out = np.array(deleted)
@@ -106,13 +108,22 @@ class Code:
 
     def logarithm(self, name: str) -> Sample:
         """Return the logarithm of a share (`carriers`, `K_s`, `K_n`) or of `redundancy`."""
-        return self._over([session.redundancy() if name == "redundancy" else session.share(name) for session in self.sessions])
+        return self._over(
+            [
+                session.redundancy() if name == "redundancy" else session.share(name)
+                for session in self.sessions
+            ]
+        )
 
     def _over(self, effects: Sequence[Effect]) -> Sample:
         sample = Sample(tuple(effects), self.subjects)
-        if sample.scope == THESE_RECORDINGS and any(effect.values.shape[1] < 2 for effect in effects):
+        if sample.scope == THESE_RECORDINGS and any(
+            effect.values.shape[1] < 2 for effect in effects
+        ):
             nothing = Effect(np.full((1, 1), np.nan), np.ones((1, 1)))
-            return Sample((nothing,) * len(effects), self.subjects)  # no variance without a jackknife
+            return Sample(
+                (nothing,) * len(effects), self.subjects
+            )  # no variance without a jackknife
         return sample
 
     @property
@@ -125,7 +136,10 @@ class Code:
         if not self.complete:
             return {"C_code <= m": 1.0, "C_code > m": 1.0}
         sample = self.sample("C_code")
-        return {"C_code <= m": sample.p_at_most(self.margin), "C_code > m": sample.p_more_than(self.margin)}
+        return {
+            "C_code <= m": sample.p_at_most(self.margin),
+            "C_code > m": sample.p_more_than(self.margin),
+        }
 
     @property
     def names_carriers(self) -> bool:
@@ -158,12 +172,16 @@ class Code:
         if not self.complete:
             return "not measured"
         p_values = self.p_values()
-        return decide({"kept": p_values["C_code <= m"], "lost": p_values["C_code > m"]}, level, "undecided")
+        return decide(
+            {"kept": p_values["C_code <= m"], "lost": p_values["C_code > m"]}, level, "undecided"
+        )
 
     @property
     def input_changes(self) -> tuple[float, ...]:
         """By how much the corruption changed the inputs of every session, over their variance."""
-        return tuple(s.figures.whole.corruption(self.axis, self.dose).input_change for s in self.sessions)
+        return tuple(
+            s.figures.whole.corruption(self.axis, self.dose).input_change for s in self.sessions
+        )
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -177,11 +195,15 @@ class Code:
 
     def without_copies(self) -> "Code":
         """Return the same without units that repeat others."""
-        distinct = tuple(SessionCode(session.figures.distinct or session.figures) for session in self.sessions)
+        distinct = tuple(
+            SessionCode(session.figures.distinct or session.figures) for session in self.sessions
+        )
         return Code(distinct, self.subjects, self.axis, self.dose, self.margin, self.share)
 
 
-def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ranges: Sequence[float]) -> CodeFinding:
+def code_finding(
+    code: Code, names: Sequence[str], level: float, known: bool, ranges: Sequence[float]
+) -> CodeFinding:
     """Return the finding of the code at a level.
 
     Parameters
@@ -195,8 +217,16 @@ def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ra
     """
     parts = [session.figures.whole.corruption(code.axis, code.dose) for session in code.sessions]
     rate = code.axis.rpartition(".")[2] == "rate"
-    independent = float(np.mean([s.figures.independent(code.dose) for s in code.sessions])) if rate and parts else None
-    reached = sum(session.figures.range for session in code.sessions) / sum(ranges) if len(ranges) else math.nan
+    independent = (
+        float(np.mean([s.figures.independent(code.dose) for s in code.sessions]))
+        if rate and parts
+        else None
+    )
+    reached = (
+        sum(session.figures.range for session in code.sessions) / sum(ranges)
+        if len(ranges)
+        else math.nan
+    )
     allowed = known and code.names_carriers
     return CodeFinding(
         finding=code.word(level),
@@ -212,19 +242,30 @@ def code_finding(code: Code, names: Sequence[str], level: float, known: bool, ra
 
 def quantity(sample: Sample) -> Quantity | None:
     """Return the estimate of a sample with its 90 % interval; None where runs are missing."""
-    return Quantity(sample.estimate, *sample.interval(), len(sample.effects)) if sample.complete else None
+    return (
+        Quantity(sample.estimate, *sample.interval(), len(sample.effects))
+        if sample.complete
+        else None
+    )
 
 
 def _back(sample: Sample, code: Code) -> Quantity | None:
     """Return a number of units from the logarithm of its share, at the sessions' mean number of units."""
-    return _exponential(sample, math.exp(float(np.mean([math.log(session.units) for session in code.sessions]))))
+    return _exponential(
+        sample, math.exp(float(np.mean([math.log(session.units) for session in code.sessions])))
+    )
 
 
 def _exponential(sample: Sample, times: float) -> Quantity | None:
     if not sample.complete:
         return None
     low, high = sample.interval()
-    return Quantity(times * math.exp(sample.estimate), times * math.exp(low), times * math.exp(high), len(sample.effects))
+    return Quantity(
+        times * math.exp(sample.estimate),
+        times * math.exp(low),
+        times * math.exp(high),
+        len(sample.effects),
+    )
 
 
 def _named(code: Code, names: Sequence[str]) -> list[NamedUnit]:
@@ -234,7 +275,9 @@ def _named(code: Code, names: Sequence[str]) -> list[NamedUnit]:
         figures = session.figures
         own = [
             NamedUnit(name, unit, gained, lost, len(figures.whole.folds))
-            for unit, gained, lost in zip(figures.units, figures.gained_by, figures.lost_by, strict=False)
+            for unit, gained, lost in zip(
+                figures.units, figures.gained_by, figures.lost_by, strict=False
+            )
             if gained or lost
         ]
         found += sorted(own, key=lambda unit: (-unit.gained, -unit.lost))

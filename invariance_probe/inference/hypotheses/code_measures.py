@@ -21,23 +21,43 @@ def code_measures(sessions: Sequence[SessionFinding]) -> tuple[CodeMeasure, ...]
     found = []
     for name, logarithmic in LOGARITHMIC.items():
         values = [getattr(session, name) for session in sessions]
-        if values and all(value is not None and math.isfinite(value) and (value > 0 or not logarithmic) for value in values):
-            found.append(_pooled(name, np.array(values), [session.subject for session in sessions], logarithmic))
+        if values and all(
+            value is not None and math.isfinite(value) and (value > 0 or not logarithmic)
+            for value in values
+        ):
+            found.append(
+                _pooled(
+                    name, np.array(values), [session.subject for session in sessions], logarithmic
+                )
+            )
     return tuple(found)
 
 
 def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: bool) -> CodeMeasure:
     scaled = np.log(values) if logarithmic else values
     several = sorted(set(subjects))
-    units = scaled if len(several) == 1 else np.array([scaled[[s == one for s in subjects]].mean() for one in several])
+    units = (
+        scaled
+        if len(several) == 1
+        else np.array([scaled[[s == one for s in subjects]].mean() for one in several])
+    )
     back = np.exp if logarithmic else float
     if len(units) < POPULATION:
         return CodeMeasure(name, float(back(scaled.mean())), None, None, None, len(values))
     error = units.std(ddof=1) / math.sqrt(len(units))
     half = stats.t.ppf(1 - ALPHA, len(units) - 1) * error
-    p_value = float(stats.t.sf(units.mean() / error, len(units) - 1)) if name == "red_idx" and error > 0 else None
+    p_value = (
+        float(stats.t.sf(units.mean() / error, len(units) - 1))
+        if name == "red_idx" and error > 0
+        else None
+    )
     return CodeMeasure(
-        name, float(back(units.mean())), float(back(units.mean() - half)), float(back(units.mean() + half)), p_value, len(values)
+        name,
+        float(back(units.mean())),
+        float(back(units.mean() - half)),
+        float(back(units.mean() + half)),
+        p_value,
+        len(values),
     )
 
 

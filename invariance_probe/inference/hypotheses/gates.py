@@ -34,11 +34,17 @@ def decodable(findings: Sequence[SessionFinding]) -> Gate:
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
     detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
     detail += "; left out: " + "; ".join(out) if out else ""
-    return Gate("decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail)
+    return Gate(
+        "decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail
+    )
 
 
 def movement(
-    plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, sessions: Sequence[str], changes: Sequence[float]
+    plan: Plan,
+    results: Mapping[str, RunResult],
+    hypothesis: AnyHypothesis,
+    sessions: Sequence[str],
+    changes: Sequence[float],
 ) -> Gate:
     """Check that the target moves on the axis (jitter), or that the corruption changed the inputs.
 
@@ -48,17 +54,25 @@ def movement(
         By how much the corruption changed the inputs of each session, in units of their variance.
     """
     if plan.study.is_jitter(hypothesis.axis):
-        stuck = [f"{name}: {reason}" for name in sessions if (reason := still(plan, results, hypothesis, name))]
+        stuck = [
+            f"{name}: {reason}"
+            for name in sessions
+            if (reason := still(plan, results, hypothesis, name))
+        ]
         moved = "the target moves by more than the margin over the primary jitter"
         return Gate("movement", "failed" if stuck else "passed", (AXIS,), "; ".join(stuck) or moved)
     if not changes:
-        return Gate("movement", "not computed", (AXIS,), "the change of the inputs was not measured")
+        return Gate(
+            "movement", "not computed", (AXIS,), "the change of the inputs was not measured"
+        )
     least = min(changes)
     detail = f"the corruption changed the inputs by {least:.2f} of their variance or more"
     return Gate("movement", "passed" if least > 0 else "failed", (AXIS,), detail)
 
 
-def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool) -> Gate:
+def retention(
+    losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
+) -> Gate:
     """Check that representations keep half of R in every session (one exception above four).
 
     A `D > m` claim may rest on the shared arm where dose 0 keeps less; then the gate passes, and
@@ -69,7 +83,12 @@ def retention(losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, settin
     enough = _enough(alone)
     detail = f"dose 0 keeps {_range_of(list(alone.values()))} of the range"
     if not enough and not jitter and _enough({name: best for name, (_, best) in kept.items()}):
-        return Gate("retention", "passed", (LEARNING,), f"{detail}; the shared arm keeps half of it, so only `D > m` is claimed")
+        return Gate(
+            "retention",
+            "passed",
+            (LEARNING,),
+            f"{detail}; the shared arm keeps half of it, so only `D > m` is claimed",
+        )
     below = [f"{name} {value:.2f}" for name, value in alone.items() if not value >= RETAINED]
     detail += f"; below {RETAINED:g}: {', '.join(below)}" if below else ""
     if above := [f"{name} {value:.2f}" for name, value in alone.items() if value > TOO_MUCH]:
@@ -92,7 +111,10 @@ def _kept(
     found = {}
     for session in losses:
         alone = session.retention(session.ssl(clean))
-        found[session.session.name] = alone, alone if jitter else max(alone, session.retention(session.ssl(shared)))
+        found[session.session.name] = (
+            alone,
+            alone if jitter else max(alone, session.retention(session.ssl(shared))),
+        )
     return found
 
 
@@ -105,7 +127,9 @@ def _range_of(values: Sequence[float]) -> str:
     return f"{min(values):.2f} to {max(values):.2f}" if values else "nothing"
 
 
-def collapse(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting) -> Gate:
+def collapse(
+    plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting
+) -> Gate:
     """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed."""
     clean = [
         run
@@ -133,7 +157,12 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
         Why there is nothing to compare with; empty where there is.
     """
     if why_not or not changes or not all(sample.complete for sample in changes.values()):
-        return Gate("trained", "not computed", (LEARNING,), why_not or "runs of the longer recipe are missing")
+        return Gate(
+            "trained",
+            "not computed",
+            (LEARNING,),
+            why_not or "runs of the longer recipe are missing",
+        )
     said = ", ".join(f"{name} by {-sample.estimate:+.2f}" for name, sample in changes.items())
     harm = "H" if "H" in changes else "delta"
     p = undertrained_p({
@@ -166,13 +195,19 @@ def noise(contrast: Sample, margin: float) -> Gate:
     if p <= ALPHA:
         return Gate("noise", "passed", limits, f"{estimate}: shown equivalent ({p_in_words(p)})")
     return Gate(
-        "noise", "not shown", limits, f"{estimate}: not shown equivalent ({p_in_words(p)}), so nothing is claimed to be <= m"
+        "noise",
+        "not shown",
+        limits,
+        f"{estimate}: not shown equivalent ({p_in_words(p)}), so nothing is claimed to be <= m",
     )
 
 
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
     """Say whether the A/A contrast leaves room for `<= m` claims."""
-    return not contrast.complete or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+    return (
+        not contrast.complete
+        or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
+    )
 
 
 def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
@@ -189,12 +224,26 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     if len(walks) < len(sessions):
         lacking = ", ".join(name for name in sessions if name not in walks)
         return Gate(
-            "leak", "failed", limits, f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}"
+            "leak",
+            "failed",
+            limits,
+            f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}",
         )
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
-    p_values = {name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue for name, r2 in walks.items()}
-    leaking = [f"{name} ({decoded[name]} of {len(walks[name])})" for name, p in p_values.items() if p * len(walks) <= ALPHA]
-    said = f"let a decoder read the time in {', '.join(leaking)}" if leaking else "do not let a decoder read the time"
+    p_values = {
+        name: stats.binomtest(decoded[name], len(r2), alternative="greater").pvalue
+        for name, r2 in walks.items()
+    }
+    leaking = [
+        f"{name} ({decoded[name]} of {len(walks[name])})"
+        for name, p in p_values.items()
+        if p * len(walks) <= ALPHA
+    ]
+    said = (
+        f"let a decoder read the time in {', '.join(leaking)}"
+        if leaking
+        else "do not let a decoder read the time"
+    )
     medians = [np.median(r2) for r2 in walks.values()]
     beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
     detail = (
@@ -208,8 +257,14 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
 def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
     """Return the R2 of every random walk of a session, of one kind; empty if not measured."""
     for run in plan.baselines:
-        if run.method.kind == "leak" and run.session == session and (result := results.get(run.key())) is not None:
-            return [value for address, value in result.diagnostics.items() if address.startswith(name)]
+        if (
+            run.method.kind == "leak"
+            and run.session == session
+            and (result := results.get(run.key())) is not None
+        ):
+            return [
+                value for address, value in result.diagnostics.items() if address.startswith(name)
+            ]
     return []
 
 
@@ -229,7 +284,9 @@ def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
     said = f"{many} ({'; '.join(named[:5])}{'; ...' if len(named) > 5 else ''})"
     if word == without:
         return Gate("distinct", "passed", (CARRIERS,), f"{said}; the word is the same without them")
-    return Gate("distinct", "failed", (CARRIERS,), f"{said}; without them the word would be {without!r}")
+    return Gate(
+        "distinct", "failed", (CARRIERS,), f"{said}; without them the word would be {without!r}"
+    )
 
 
 def licence(plan: Plan, reasons: Sequence[str], axis: str) -> Gate:

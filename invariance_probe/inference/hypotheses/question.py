@@ -103,7 +103,11 @@ class Question:
     @cached_property
     def covered(self) -> list[SessionFinding]:
         """The sessions that the hypothesis is about."""
-        return [self.evidence.sessions[session.name] for session in self.plan.sessions if covers(self.hypothesis, session)]
+        return [
+            self.evidence.sessions[session.name]
+            for session in self.plan.sessions
+            if covers(self.hypothesis, session)
+        ]
 
     @cached_property
     def names(self) -> list[str]:
@@ -125,7 +129,9 @@ class Question:
         """How the hypothesis counts: confirmatory only as it was registered, and with every gate."""
         if isinstance(self.hypothesis, Contrast) and self.hypothesis.experimental:
             return "exploratory"
-        registered = self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
+        registered = (
+            self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick
+        )
         return self.hypothesis.role if registered else "exploratory"
 
     @cached_property
@@ -140,7 +146,9 @@ class Question:
         if not isinstance(hypothesis, Hypothesis) or not found or len(found) < len(sessions):
             return None
         subjects = tuple(self.evidence.sessions[session].subject for session in sessions)
-        return Code(tuple(found), subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share)
+        return Code(
+            tuple(found), subjects, hypothesis.axis, hypothesis.dose, self.margin, hypothesis.share
+        )
 
     @property
     def subjects(self) -> tuple[str, ...]:
@@ -154,13 +162,20 @@ class Question:
         return sorted(study.doses_of(self.hypothesis.axis))
 
     def sample(
-        self, estimand: str, dose: float | None = None, setting: str = "", fraction: float = 1.0, axis: str | None = None
+        self,
+        estimand: str,
+        dose: float | None = None,
+        setting: str = "",
+        fraction: float = 1.0,
+        axis: str | None = None,
     ) -> Sample:
         """Return an estimand in every session, on the hypothesis's axis at its primary dose unless others are given."""
         at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
         if estimand in CODE:
             return self.code.sample(estimand, at_dose) if self.code else Sample((), ())
-        return self.over([losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses])
+        return self.over(
+            [losses.effect(estimand, path, at_dose, fraction, setting) for losses in self.losses]
+        )
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
         """Return the estimands of the declared recipe at a dose; those at a third of the data at the primary one only."""
@@ -181,8 +196,14 @@ class Question:
 
         def difference(losses: SessionLosses) -> Effect:
             own = losses.effect(estimand, self.hypothesis.axis, self.hypothesis.dose)
-            other = losses.effect(estimand, self.hypothesis.axis, self.hypothesis.dose, fraction, setting)
-            values = other.values - own.values if other.values.shape == own.values.shape else other.values[:0]
+            other = losses.effect(
+                estimand, self.hypothesis.axis, self.hypothesis.dose, fraction, setting
+            )
+            values = (
+                other.values - own.values
+                if other.values.shape == own.values.shape
+                else other.values[:0]
+            )
             return Effect(values, own.range)
 
         return self.over([difference(losses) for losses in self.losses])
@@ -192,7 +213,19 @@ class Question:
         low, high = sample.interval()
         seeds = max(effect.values.shape[0] for effect in sample.effects)
         arm, axis = ARMS.get(name, "independent"), self.hypothesis.axis
-        return Estimand(name, axis, dose, arm, sample.estimate, low, high, high, sample.skew(), len(sample.effects), seeds)
+        return Estimand(
+            name,
+            axis,
+            dose,
+            arm,
+            sample.estimate,
+            low,
+            high,
+            high,
+            sample.skew(),
+            len(sample.effects),
+            seeds,
+        )
 
     def over(self, effects: Sequence[Effect]) -> Sample:
         """Return one effect a decodable session, in the order of `names`, as a sample."""

@@ -3,8 +3,17 @@
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.code_measures import in_words
 from invariance_probe.inference.hypotheses.question import Question
-from invariance_probe.inference.hypotheses.wording import CARRIERS_MEANINGS, JITTER_MEANINGS, MEANINGS
-from invariance_probe.inference.rules.verdicts import CARRIERS_WORDS, RECIPE_DEPENDENT, UNCALIBRATED, WORDS
+from invariance_probe.inference.hypotheses.wording import (
+    CARRIERS_MEANINGS,
+    JITTER_MEANINGS,
+    MEANINGS,
+)
+from invariance_probe.inference.rules.verdicts import (
+    CARRIERS_WORDS,
+    RECIPE_DEPENDENT,
+    UNCALIBRATED,
+    WORDS,
+)
 
 UNCLAIMED = {
     "inconclusive": "The estimates with their bounds; hold a margin of your own against the ends of the intervals.",
@@ -30,16 +39,16 @@ LIMITS = {
 }
 """What each verdict by itself cannot support."""
 
-TOLERATED_JITTER = (
-    "that the code is invariant: the target itself changes over the window, and only training was asked to ignore it"
-)
+TOLERATED_JITTER = "that the code is invariant: the target itself changes over the window, and only training was asked to ignore it"
 """What `tolerated` cannot support on a jitter, where no input is lost."""
 LIMITS_OF_JITTER = (
     "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss",
     "smoothness of the code beyond that of the target itself, which would need kappa = r / rho",
 )
 LIMITS_OF_UNITS = "anything about unrecorded units, or whether the circuit relies on a unit (nothing was perturbed)"
-LIMITS_OF_DROPOUT = "the loss of units as against noise of the same variance, which can cost the same"
+LIMITS_OF_DROPOUT = (
+    "the loss of units as against noise of the same variance, which can cost the same"
+)
 """What no verdict on a jitter, on units, or on training with dropped units can support (science-notes 2.1 and 2.2)."""
 
 PLACES = {
@@ -60,17 +69,25 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
     if word in UNCLAIMED:
         said = [UNCLAIMED[word].format(axis=finding.axis)]
     else:
-        said = [f"{PLACES[finding.scope]}, {_with_what(question, word)}: {_meaning(question, word)}."]
-    tau = next((in_words(measure) for measure in finding.no_ssl.measures if measure.name == "tau_s"), None)
+        said = [
+            f"{PLACES[finding.scope]}, {_with_what(question, word)}: {_meaning(question, word)}."
+        ]
+    tau = next(
+        (in_words(measure) for measure in finding.no_ssl.measures if measure.name == "tau_s"), None
+    )
     if question.jitter and tau:
-        said.append(f"The time constant of label and code together is that of the test-lag curve: {tau}.")
+        said.append(
+            f"The time constant of label and code together is that of the test-lag curve: {tau}."
+        )
     return " ".join(said)
 
 
 def _with_what(question: Question, word: str) -> str:
     """Return what a word is relative to: decoders, and for learning the recipes."""
     if word in CARRIERS_WORDS:
-        return f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
+        return (
+            f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
+        )
     decoder = f"for “{question.plan.study.target.name}” in the recorded sample, with a {question.plan.study.probe.kind} decoder"
     names = [recipe.name for recipe in question.plan.panels[question.hypothesis.id].computed]
     return f"{decoder} and under {'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
@@ -96,7 +113,9 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
         if finding.scope in ELSEWHERE:
             limits.append(ELSEWHERE[finding.scope])
         if finding.status == "exploratory":
-            limits.append(f"a confirmed claim, only one to test on new data: {_why_exploratory(question, finding)}")
+            limits.append(
+                f"a confirmed claim, only one to test on new data: {_why_exploratory(question, finding)}"
+            )
     text = "; ".join(limits)
     return f"{text[0].upper()}{text[1:]}."
 
@@ -109,7 +128,11 @@ def _word(finding: HypothesisFinding) -> str:
 def _limits_of_corruption(question: Question, word: str) -> list[str]:
     units = question.hypothesis.axis.startswith("unit_dropout") or word in CARRIERS_WORDS
     limits = [LIMITS_OF_UNITS] if units and word != "competition" else []
-    if question.hypothesis.axis.startswith("unit_dropout") and word in WORDS and word != "competition":
+    if (
+        question.hypothesis.axis.startswith("unit_dropout")
+        and word in WORDS
+        and word != "competition"
+    ):
         limits.append(LIMITS_OF_DROPOUT)
     return [*limits, "other classes of decoders"]
 

@@ -3,7 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from invariance_probe.inference.findings import CodeFinding, HypothesisFinding, LearningFinding, Quantity, RecipeFinding
+from invariance_probe.inference.findings import (
+    CodeFinding,
+    HypothesisFinding,
+    LearningFinding,
+    Quantity,
+    RecipeFinding,
+)
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.intervals import Sample
@@ -57,7 +63,12 @@ CARRIERS_MEANINGS = {
 NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
 
 
-def sentence(question: Question, finding: HypothesisFinding, missing: Sequence[str], open_about: Sequence[str]) -> str:
+def sentence(
+    question: Question,
+    finding: HypothesisFinding,
+    missing: Sequence[str],
+    open_about: Sequence[str],
+) -> str:
     """Return the verdict as one sentence: where it holds, the figures, the word, and what it says.
 
     Parameters
@@ -80,7 +91,9 @@ def sentence(question: Question, finding: HypothesisFinding, missing: Sequence[s
     if missing and word == INCONCLUSIVE:
         return f"{place}, there is no verdict: {without_runs(missing)}."
     figures = _figures(question, finding)
-    said = f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
+    said = (
+        f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
+    )
     return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
 
 
@@ -93,7 +106,9 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
         parts.append(f"C_code = {interval(finding.code.C_code)} of what linear decoders reach")
     recipes = finding.learning.panel.recipes if finding.learning else ()
     name = "delta" if question.jitter else "D"
-    costs = [(recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None]
+    costs = [
+        (recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None
+    ]
     if costs:
         each = listed([f"{signed(found.estimate)} ({recipe})" for recipe, found in costs])
         parts.append(f"{name} = {each} of the decodable range")
@@ -126,7 +141,11 @@ def _unsettled(question: Question, finding: HypothesisFinding) -> str:
     if learning is not None and learning.finding == "undecided":
         every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
         parts.append(f"training costs more than the margin{every}")
-    return f"it is not settled whether {' and whether '.join(parts)}" if parts else MEANINGS[INCONCLUSIVE]
+    return (
+        f"it is not settled whether {' and whether '.join(parts)}"
+        if parts
+        else MEANINGS[INCONCLUSIVE]
+    )
 
 
 def fallen(word: str) -> str:
@@ -145,7 +164,14 @@ def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence
     panel = finding.learning.panel if finding.learning and not _about_units(question) else None
     recipes = panel.recipes if panel else ()
     said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
-    said += [*open_about, *(f"the recipe {recipe.name} does not count: {recipe.reason}" for recipe in recipes if _is_out(recipe))]
+    said += [
+        *open_about,
+        *(
+            f"the recipe {recipe.name} does not count: {recipe.reason}"
+            for recipe in recipes
+            if _is_out(recipe)
+        ),
+    ]
     said += [panel.one_method] if panel and panel.one_method and len(recipes) > 1 else []
     return f" ({'; '.join(said)})" if said else ""
 
@@ -175,13 +201,19 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
     if withheld:
         return f"Nothing is claimed about learning: {withheld}."
     name = "delta" if question.jitter else "D"
-    shown = [recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None]
+    shown = [
+        recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None
+    ]
     if not shown:
         return "Nothing is claimed about learning: runs are missing or failed."
-    each = listed([f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown])
+    each = listed(
+        [f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown]
+    )
     margin = f"the margin of {question.margin:g}"
     what = (
-        "training that makes windows alike" if question.jitter else "training to be invariant, beyond the same corruption shared,"
+        "training that makes windows alike"
+        if question.jitter
+        else "training to be invariant, beyond the same corruption shared,"
     )
     start = f"In units of R, {what} costs {name} = {each}"
     ends = {
@@ -190,7 +222,11 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
         RECIPE_DEPENDENT: f"at most {margin} under some recipes and more under others",
         "undecided": f"it is not settled whether that exceeds {margin}",
     }
-    many = f" under all {len(shown)} recipes" if len(shown) > 1 and finding.finding in ("free", "costly") else ""
+    many = (
+        f" under all {len(shown)} recipes"
+        if len(shown) > 1 and finding.finding in ("free", "costly")
+        else ""
+    )
     missing = [recipe.name for recipe in finding.panel.recipes if not recipe.computed]
     beside = f"; not computed: {listed(missing)}" if missing else ""
     only = f"; {finding.panel.one_method}" if finding.panel.one_method else ""
@@ -199,11 +235,19 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
 
 def _named(recipe: RecipeFinding) -> str:
     """Return a recipe's name, with its method where it is another."""
-    return f"{recipe.name}, {recipe.method}" if recipe.name not in (DECLARED, LONGER, WIDER) else recipe.name
+    return (
+        f"{recipe.name}, {recipe.method}"
+        if recipe.name not in (DECLARED, LONGER, WIDER)
+        else recipe.name
+    )
 
 
 def _signed_interval(found: Quantity | None) -> str:
-    return "not measured" if found is None else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+    return (
+        "not measured"
+        if found is None
+        else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
+    )
 
 
 def code_sentence(question: Question, found: CodeFinding) -> str:
@@ -218,9 +262,15 @@ def units_in_words(found: CodeFinding) -> str:
     """Say how many units suffice and are needed, and what that is like."""
     if found.K_s is None or found.K_n is None or found.carriers is None:
         return "too little is decoded to say how many units carry the target"
-    n = f"{found.n_units[0]}" if len(set(found.n_units)) == 1 else f"{min(found.n_units)} to {max(found.n_units)}"
+    n = (
+        f"{found.n_units[0]}"
+        if len(set(found.n_units)) == 1
+        else f"{min(found.n_units)} to {max(found.n_units)}"
+    )
     suffice, needed = math.ceil(found.K_s.estimate), math.ceil(found.K_n.estimate)
-    like = f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
+    like = (
+        f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
+    )
     text = (
         f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of what all decode, and it takes the loss of "
         f"{needed} to bring it below half: like about {like} equal carriers"
@@ -235,7 +285,11 @@ def units_in_words(found: CodeFinding) -> str:
 
 def _lost_in_words(question: Question, found: CodeFinding) -> str:
     assert found.C_code is not None
-    how = "a decoder refitted on what survives" if found.known_masks else "a decoder that cannot see the corruption"
+    how = (
+        "a decoder refitted on what survives"
+        if found.known_masks
+        else "a decoder that cannot see the corruption"
+    )
     ends = {
         "kept": "at most the margin, so what remains decodes the target (kept)",
         "lost": "more than the margin (lost)",
@@ -244,7 +298,9 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
     lost = f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of linear decoders, R_code: {ends[found.finding]}"
     if found.known_masks and found.independent is not None:
         lost += f". An independent code of the same R2 would lose {found.independent:.2f}"
-    return lost + ("; this is said for linear decoders, which reach less than 0.8 of R" if found.linear else "")
+    return lost + (
+        "; this is said for linear decoders, which reach less than 0.8 of R" if found.linear else ""
+    )
 
 
 def no_licence(question: Question, place: str) -> str:
@@ -256,7 +312,9 @@ def no_licence(question: Question, place: str) -> str:
 def why_invalid(finding: HypothesisFinding, word: str) -> str:
     """Say which gates took the verdict away."""
     blocking = word.removeprefix("invalid: ").split(", ")
-    details = "; ".join(f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking)
+    details = "; ".join(
+        f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking
+    )
     rest = " What is found of the code without SSL stands." if finding.code is not None else ""
     return f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: {details}.{rest}"
 
@@ -299,7 +357,9 @@ def at_look(look: Look, enough: bool) -> str:
 def at_dose(question: Question) -> str:
     """Return the primary dose in plain words."""
     axis, dose = question.hypothesis.axis, question.hypothesis.dose
-    return DOSES.get(axis, f"at {axis} = {dose:g}").format(dose=dose, percent=100 * dose, apart=apart(question))
+    return DOSES.get(axis, f"at {axis} = {dose:g}").format(
+        dose=dose, percent=100 * dose, apart=apart(question)
+    )
 
 
 def apart(question: Question) -> str:
@@ -320,12 +380,18 @@ def where(finding: HypothesisFinding) -> str:
 def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
     """Return what a reader should know of the samples: skew, and the exact sign-flip test beside."""
     found = []
-    skewed = [f"{name} {sample.skew():+.1f}" for name, sample in samples.items() if abs(sample.skew()) > 1]
+    skewed = [
+        f"{name} {sample.skew():+.1f}" for name, sample in samples.items() if abs(sample.skew()) > 1
+    ]
     if skewed and samples["delta"].scope != "these recordings":
-        found.append(f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their p values")
+        found.append(
+            f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their p values"
+        )
     flip = samples["delta"].sign_flip(margin)
     if not math.isnan(flip):
         least = 2.0 ** -len(samples["delta"].effects)
         alone = "" if samples["delta"].look is None else ", for this look alone"
-        found.append(f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below {least:.3g} here{alone}")
+        found.append(
+            f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below {least:.3g} here{alone}"
+        )
     return tuple(found)

@@ -30,12 +30,19 @@ from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import Session
 
 
-def pilot_spreads(pilot: Plan, results: Mapping[str, RunResult], planned: Plan) -> dict[str, Spread]:
+def pilot_spreads(
+    pilot: Plan, results: Mapping[str, RunResult], planned: Plan
+) -> dict[str, Spread]:
     """Return the spread of every hypothesis's estimands, by its id; see `pilot_spread`."""
-    return {hypothesis.id: pilot_spread(pilot, results, planned, hypothesis) for hypothesis in planned.study.dose_claims}
+    return {
+        hypothesis.id: pilot_spread(pilot, results, planned, hypothesis)
+        for hypothesis in planned.study.dose_claims
+    }
 
 
-def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, hypothesis: Hypothesis) -> Spread:
+def pilot_spread(
+    pilot: Plan, results: Mapping[str, RunResult], planned: Plan, hypothesis: Hypothesis
+) -> Spread:
     """Estimate the spread of a hypothesis's estimands, at its primary dose, from a pilot study's stored results.
 
     Sessions marked `pilot: true` are used alone where the pilot study has any, and sessions of the hypothesis's group alone where it
@@ -63,19 +70,43 @@ def pilot_spread(pilot: Plan, results: Mapping[str, RunResult], planned: Plan, h
     found, unresolved = components(values, [session.subject for session, _ in usable])
     found = _onto_blocks(found, unblocked, values.shape[2])
     sessions, seeds, blocks, _ = values.shape
-    notes += [*(f"left out: {reason}" for reason in _few(why_not)), *(unresolved if not hypothesis.about_units else ())]
+    notes += [
+        *(f"left out: {reason}" for reason in _few(why_not)),
+        *(unresolved if not hypothesis.about_units else ()),
+    ]
     if blocks != planned.study.folds.count * planned.study.folds.blocks_per_fold:
-        notes.append("the pilot has another number of test blocks a session: the spread of a block is taken as it is")
+        notes.append(
+            "the pilot has another number of test blocks a session: the spread of a block is taken as it is"
+        )
     for level, matrix in found.items():
-        negative = [name for name, variance in zip(names, np.diag(matrix), strict=True) if variance < -1e-12]
-        notes += [f"variance over {level} estimated below 0, raised to a possible one: {', '.join(negative)}"] if negative else []
+        negative = [
+            name for name, variance in zip(names, np.diag(matrix), strict=True) if variance < -1e-12
+        ]
+        notes += (
+            [
+                f"variance over {level} estimated below 0, raised to a possible one: {', '.join(negative)}"
+            ]
+            if negative
+            else []
+        )
     source = f"pilot {pilot.study.name!r}: {sessions} sessions, {seeds} seeds, {blocks} test blocks"
     covariance = {level: nonnegative(matrix) for level, matrix in found.items()}
-    spread = Spread(names, values.mean(axis=(0, 1, 2)), covariance, source, (sessions, seeds, blocks), tuple(notes))
+    spread = Spread(
+        names,
+        values.mean(axis=(0, 1, 2)),
+        covariance,
+        source,
+        (sessions, seeds, blocks),
+        tuple(notes),
+    )
     if hypothesis.about_units:
         return spread
     trained = {recipe for recipe, _ in wanted.recipes}
-    return with_recipes(spread, [name for name in any_recipes_of(planned, hypothesis) if name not in trained], jitter)
+    return with_recipes(
+        spread,
+        [name for name in any_recipes_of(planned, hypothesis) if name not in trained],
+        jitter,
+    )
 
 
 @dataclass(frozen=True)
@@ -92,7 +123,15 @@ class _Wanted:
         nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
         if self.hypothesis.about_units:
             return {name: code.share(name) if code else nothing for name in UNITS}
-        found = {} if self.jitter else {CODE: code.effect(CODE, axis, dose) if code and code.measures(axis, dose) else nothing}
+        found = (
+            {}
+            if self.jitter
+            else {
+                CODE: code.effect(CODE, axis, dose)
+                if code and code.measures(axis, dose)
+                else nothing
+            }
+        )
         for recipe, setting in self.recipes:
             for name in estimands(self.jitter):
                 of, at = ("delta", a_third_of(setting)) if name == "delta(n/3)" else (name, setting)
@@ -100,7 +139,9 @@ class _Wanted:
         return {**found, NOISE: losses.noise()}
 
 
-def _wanted(pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]) -> _Wanted:
+def _wanted(
+    pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]
+) -> _Wanted:
     """Return what to read of the pilot: the declared recipe, and those of the planned panel that it trained at this dose.
 
     A session that is marked as a pilot trains no panel for confirmatory hypotheses.
@@ -121,7 +162,8 @@ def _wanted(pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequ
         for recipe in planned.panels[hypothesis.id].computed[1:]
         if recipe.setting is not None
         and (setting := of_pilot.get(recipe.name)) is not None
-        and (setting.method, setting.optimisation) == (recipe.setting.method, recipe.setting.optimisation)
+        and (setting.method, setting.optimisation)
+        == (recipe.setting.method, recipe.setting.optimisation)
         and all((session.name, setting.label) in trained for session in candidates)
     ]
     return _Wanted(hypothesis, jitter, ((DECLARED, pilot.settings[0]), *alike))
@@ -135,7 +177,9 @@ def _usable(
     Of a pilot with adaptive seeds the first look is read: its seeds are always there, and results did not decide how many they are.
     """
     findings, codes = session_findings(pilot, results), read_codes(pilot, results)
-    losses = {name: found.after(pilot.looks[0]) for name, found in read_losses(pilot, results).items()}
+    losses = {
+        name: found.after(pilot.looks[0]) for name, found in read_losses(pilot, results).items()
+    }
     usable, why_not = [], []
     for session in candidates:
         figures = codes.get(session.name)
@@ -150,7 +194,9 @@ def _usable(
     return usable, why_not
 
 
-def _table(sessions: Sequence[Mapping[str, Effect]]) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
+def _table(
+    sessions: Sequence[Mapping[str, Effect]],
+) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
     """Return names, their values (session, seed, block, name) in units of their mean range, and which have no blocks.
 
     Blocks are the fewest of any session: slow targets have fewer, longer ones. What has no seeds or no blocks of its own stands
@@ -161,19 +207,32 @@ def _table(sessions: Sequence[Mapping[str, Effect]]) -> tuple[tuple[str, ...], n
     names = [name for name in first if name != NOISE or noisy]
     seeds = max(first[name].values.shape[0] for name in names)
 
-    counts = {effect.values.shape[1] for own in sessions for name, effect in own.items() if name in names} - {1}
+    counts = {
+        effect.values.shape[1] for own in sessions for name, effect in own.items() if name in names
+    } - {1}
     blocks = min(counts, default=FEWEST_BLOCKS)
 
     def filled(array: np.ndarray) -> np.ndarray:
-        return np.broadcast_to(array if array.shape[1] == 1 else merged(array, blocks), (seeds, blocks))
+        return np.broadcast_to(
+            array if array.shape[1] == 1 else merged(array, blocks), (seeds, blocks)
+        )
 
     columns = {name: np.stack([filled(own[name].values) for own in sessions]) for name in names}
-    ranged = [(RANGE, next((n for n in names if n not in (CODE, NOISE)), None)), (CODE_RANGE, CODE if CODE in names else None)]
+    ranged = [
+        (RANGE, next((n for n in names if n not in (CODE, NOISE)), None)),
+        (CODE_RANGE, CODE if CODE in names else None),
+    ]
     if not set(UNITS) <= set(names):
-        columns |= {name: np.stack([filled(own[of].range) for own in sessions]) for name, of in ranged if of is not None}
+        columns |= {
+            name: np.stack([filled(own[of].range) for own in sessions])
+            for name, of in ranged
+            if of is not None
+        }
         for name in columns:
             if name not in (RANGE, CODE_RANGE):
-                columns[name] = columns[name] / columns[CODE_RANGE if name == CODE else RANGE].mean()
+                columns[name] = (
+                    columns[name] / columns[CODE_RANGE if name == CODE else RANGE].mean()
+                )
         for name in {RANGE, CODE_RANGE} & set(columns):
             columns[name] = columns[name] / columns[name].mean()
     of_code = [i for i, name in enumerate(columns) if name in (CODE, CODE_RANGE, *UNITS)]
@@ -181,7 +240,9 @@ def _table(sessions: Sequence[Mapping[str, Effect]]) -> tuple[tuple[str, ...], n
     return tuple(columns), np.stack(list(columns.values()), axis=-1), [] if with_blocks else of_code
 
 
-def _onto_blocks(found: Mapping[str, np.ndarray], unblocked: Sequence[int], blocks: int) -> dict[str, np.ndarray]:
+def _onto_blocks(
+    found: Mapping[str, np.ndarray], unblocked: Sequence[int], blocks: int
+) -> dict[str, np.ndarray]:
     """Return covariances in which all that varies within a subject of what was not measured by block is laid to the blocks.
 
     Over a population nothing changes. For studies about their own sessions it is the most that blocks can contribute, so that their
@@ -200,7 +261,9 @@ def _few(reasons: Sequence[str], most: int = 3) -> list[str]:
     return [*reasons[:most], *([f"and {len(reasons) - most} more"] if len(reasons) > most else [])]
 
 
-def components(values: np.ndarray, subjects: Sequence[str]) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
+def components(
+    values: np.ndarray, subjects: Sequence[str]
+) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Return the covariance of every level by the method of moments, and what could not be told apart.
 
     Mean squares over seeds, blocks and what is left, within sessions, are set to what they are expected to be (Searle, Casella
@@ -231,17 +294,29 @@ def components(values: np.ndarray, subjects: Sequence[str]) -> tuple[dict[str, n
         )
     within = seed / seeds + block / blocks + rest / (seeds * blocks)
     subject, over_sessions, more = _between(means, subjects)
-    return {"subject": subject, "session": over_sessions - within, "seed": seed, "block": block, "rest": rest}, (*notes, *more)
+    return {
+        "subject": subject,
+        "session": over_sessions - within,
+        "seed": seed,
+        "block": block,
+        "rest": rest,
+    }, (*notes, *more)
 
 
-def _between(means: np.ndarray, subjects: Sequence[str]) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
+def _between(
+    means: np.ndarray, subjects: Sequence[str]
+) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
     """Return the covariance over subjects, and of session means (session, name) within a subject."""
     named = sorted(set(subjects))
     none = np.zeros((means.shape[1],) * 2)
     if len(named) == 1:
         return none, np.cov(means, rowvar=False), ()
     if len(named) == len(means):
-        return none, np.cov(means, rowvar=False), ("one session a subject: the spread over sessions contains that over subjects",)
+        return (
+            none,
+            np.cov(means, rowvar=False),
+            ("one session a subject: the spread over sessions contains that over subjects",),
+        )
     of = np.array(subjects)
     own = np.stack([means[of == name].mean(axis=0) for name in named])
     counts = np.array([(of == name).sum() for name in named])
@@ -266,29 +341,39 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
     doses = {axis.path: axis.doses for axis in study.axes}
     swept = doses.get(hypothesis.axis, ())
     if hypothesis.dose not in swept or hypothesis.dose == study.identity(hypothesis.axis):
-        has = ", ".join(f"{path} at {', '.join(f'{dose:g}' for dose in of)}" for path, of in doses.items())
+        has = ", ".join(
+            f"{path} at {', '.join(f'{dose:g}' for dose in of)}" for path, of in doses.items()
+        )
         raise InferenceError(
             f"{hypothesis.id}: the pilot {study.name!r} did not measure {hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
             "Add the dose to the pilot, or state spreads with --sd"
         )
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
-        raise InferenceError(f"{hypothesis.id}: the pilot {study.name!r} lacks the arms {', '.join(sorted(missing))}; add them")
+        raise InferenceError(
+            f"{hypothesis.id}: the pilot {study.name!r} lacks the arms {', '.join(sorted(missing))}; add them"
+        )
 
 
-def _candidates(pilot: Plan, planned: Plan, hypothesis: Hypothesis) -> tuple[list[Session], list[str]]:
+def _candidates(
+    pilot: Plan, planned: Plan, hypothesis: Hypothesis
+) -> tuple[list[Session], list[str]]:
     """Return the pilot's sessions that tell of a hypothesis, and what should be said about them."""
     notes = []
     found = [session for session in pilot.sessions if session.source.pilot] or list(pilot.sessions)
     if hypothesis.group is not None:
         of_group = [session for session in found if session.group == hypothesis.group]
         if not of_group:
-            notes.append(f"the pilot has no session of the group {hypothesis.group!r}: all its sessions are used")
+            notes.append(
+                f"the pilot has no session of the group {hypothesis.group!r}: all its sessions are used"
+            )
         found = of_group or found
     tested = {session.fingerprint for session in planned.sessions if not session.source.pilot}
     again = [session.name for session in found if session.fingerprint in tested]
     if again:
-        notes.append(f"not a pilot: {', '.join(again)} will be tested too, so power on them is a description of what was seen")
+        notes.append(
+            f"not a pilot: {', '.join(again)} will be tested too, so power on them is a description of what was seen"
+        )
     for what in ("method", "target", "window", "folds", "probe"):
         if getattr(planned.study, what) != getattr(pilot.study, what):
             notes.append(f"the pilot's {what} differs from the study's")

@@ -17,8 +17,24 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from invariance_probe.inference.power.simulated import Design, claims, simulate, streams, unit_words, words
-from invariance_probe.inference.power.spreads import CODE, CODE_RANGE, NOISE, RANGE, UNITS, Spread, estimands, recipes_of
+from invariance_probe.inference.power.simulated import (
+    Design,
+    claims,
+    simulate,
+    streams,
+    unit_words,
+    words,
+)
+from invariance_probe.inference.power.spreads import (
+    CODE,
+    CODE_RANGE,
+    NOISE,
+    RANGE,
+    UNITS,
+    Spread,
+    estimands,
+    recipes_of,
+)
 from invariance_probe.inference.rules.interim_analyses import ALPHA, looks_of
 from invariance_probe.inference.rules.intervals import scope_of
 from invariance_probe.inference.rules.verdicts import SUPPORTED, decide_many
@@ -188,7 +204,11 @@ class _Case:
 
     def recipes(self, sessions: int) -> tuple[str, ...]:
         """Return the recipes that claims about learning are judged under on so many sessions; none for units."""
-        return () if self.hypothesis.about_units else self.only or recipes_of(self.plan, self.hypothesis, sessions)
+        return (
+            ()
+            if self.hypothesis.about_units
+            else self.only or recipes_of(self.plan, self.hypothesis, sessions)
+        )
 
     def price(self, sessions: int, seeds: int) -> int:
         """Return the model-steps of so many sessions and seeds: as planned, but for recipes that they add or lack."""
@@ -196,12 +216,18 @@ class _Case:
             panel_of(self.plan.study, self.plan.settings[0], self.hypothesis, count).computed
             for count in (len(self.subjects), sessions)
         )
-        steps = self.steps + sum(self._steps(recipe) for recipe in own) - sum(self._steps(recipe) for recipe in planned)
+        steps = (
+            self.steps
+            + sum(self._steps(recipe) for recipe in own)
+            - sum(self._steps(recipe) for recipe in planned)
+        )
         return round(steps * sessions * seeds)
 
     def _steps(self, recipe: PlannedRecipe) -> int:
         """Return the model-steps of a recipe in one session with one seed."""
-        models = 4 if self.jitter else 3  # dose 0 and one dose, with all and a third of the data; or dose 0 and two arms
+        models = (
+            4 if self.jitter else 3
+        )  # dose 0 and one dose, with all and a third of the data; or dose 0 and two arms
         optimisation = recipe.setting.optimisation if recipe.setting else None
         return models * self.plan.study.folds.count * (optimisation.steps if optimisation else 0)
 
@@ -212,7 +238,11 @@ class _Case:
     def of(self, sessions: int) -> tuple[str, ...]:
         """Return the subjects of so many sessions: the planned ones, or the planned subjects with sessions spread evenly."""
         named = sorted(set(self.subjects)) or [""]
-        return self.subjects if sessions == len(self.subjects) else tuple(named[i % len(named)] for i in range(sessions))
+        return (
+            self.subjects
+            if sessions == len(self.subjects)
+            else tuple(named[i % len(named)] for i in range(sessions))
+        )
 
 
 def study_power(
@@ -239,7 +269,8 @@ def study_power(
         How many studies of every design to simulate.
     """
     return tuple(
-        _hypothesis_power(_case(plan, h, spreads[h.id], studies), effects or {}, sessions, seeds) for h in plan.study.dose_claims
+        _hypothesis_power(_case(plan, h, spreads[h.id], studies), effects or {}, sessions, seeds)
+        for h in plan.study.dose_claims
     )
 
 
@@ -249,21 +280,28 @@ def may_assume(plan: Plan) -> tuple[str, ...]:
     return ((CODE, "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
 
 
-def assumed_truth(hypothesis: Hypothesis, spread: Spread, jitter: bool, effects: Mapping[str, float]) -> Truth:
+def assumed_truth(
+    hypothesis: Hypothesis, spread: Spread, jitter: bool, effects: Mapping[str, float]
+) -> Truth:
     """Return the truth that a hypothesis predicts, with effects put in that are given."""
     predicts = "spread" if hypothesis.predicts == "distributed" else hypothesis.predicts
     truth = truth_of(predicts, hypothesis, jitter)
     if spread.pilot is not None and (predicts == "sensitive" or hypothesis.about_units):
         truth = _as_in_the_pilot(spread)
     elif spread.pilot is not None and CODE in spread.names:
-        truth = Truth(f"{truth.why.partition(',')[0]}, {CODE} as in the pilot", {**truth.effects, CODE: _pilots(spread)[CODE]})
+        truth = Truth(
+            f"{truth.why.partition(',')[0]}, {CODE} as in the pilot",
+            {**truth.effects, CODE: _pilots(spread)[CODE]},
+        )
         if predicts == "tolerated":
             truth = replace(truth, why=f"nothing is lost by training, {CODE} as in the pilot")
     allowed = () if hypothesis.about_units else ("delta",) if jitter else (CODE, "D", "H")
     given = {name: effects[name] for name in allowed if name in effects}
     if not given:
         return truth
-    own = {name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name}  # given for all recipes
+    own = {
+        name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name
+    }  # given for all recipes
     own |= given
     own |= {"delta(n/3)": own["delta"]} if jitter else {"delta": own["D"] + own["H"]}
     return Truth(f"{', '.join(given)} as given, else {truth.why}", own)
@@ -284,9 +322,14 @@ def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
     if word == "invariant":
         return Truth("nothing is lost", {CODE: 0.0, **nothing})
     if word == "tolerated":
-        return Truth("twice the margin is lost with the inputs, and nothing by training", {CODE: lost, **nothing})
+        return Truth(
+            "twice the margin is lost with the inputs, and nothing by training",
+            {CODE: lost, **nothing},
+        )
     costly = {"D": lost, "H": 0.0, "delta": lost}
-    return Truth("twice the margin is lost, with the inputs and by training", {CODE: lost, **costly})
+    return Truth(
+        "twice the margin is lost, with the inputs and by training", {CODE: lost, **costly}
+    )
 
 
 def _words_of(hypothesis: Hypothesis, jitter: bool) -> tuple[str, ...]:
@@ -310,7 +353,14 @@ def _case(plan: Plan, hypothesis: Hypothesis, spread: Spread, studies: int) -> _
     names = {session.name for session in (*own, *plan.planted) if covers(hypothesis, session)}
     steps = sum(run.steps for run in plan.runs if run.session in names)
     seeds = plan.seeds_of(plan.study.method)
-    return _Case(plan, hypothesis, spread, studies, tuple(s.subject for s in own), steps / max(1, len(own) * seeds))
+    return _Case(
+        plan,
+        hypothesis,
+        spread,
+        studies,
+        tuple(s.subject for s in own),
+        steps / max(1, len(own) * seeds),
+    )
 
 
 def _hypothesis_power(
@@ -321,7 +371,9 @@ def _hypothesis_power(
     repeats = {case.seeds} if once else {*seeds, case.seeds}
     counts = sorted({*sessions, len(case.subjects)} - {0})
     table = tuple(_power(case, truth, s, k) for s in counts for k in sorted(repeats))
-    planned = next((p for p in table if (p.sessions, p.seeds) == (len(case.subjects), case.seeds)), None)
+    planned = next(
+        (p for p in table if (p.sessions, p.seeds) == (len(case.subjects), case.seeds)), None
+    )
     population = [p for p in table if p.scope != THESE] or list(table)
     enough = [p for p in population if p.power >= WANTED]
     powers = tuple(_word_powers(case, planned)) if planned else ()
@@ -353,7 +405,14 @@ def _judged(
     return words(shown, case.recipes(sessions), case.jitter, repeated), stopped
 
 
-def _said(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = ALPHA, repeated: float = 1.0) -> np.ndarray:
+def _said(
+    case: _Case,
+    truth: Truth,
+    sessions: int,
+    seeds: int,
+    level: float = ALPHA,
+    repeated: float = 1.0,
+) -> np.ndarray:
     """Return the word of every simulated study (study,)."""
     p_values, stopped = _judged(case, truth, sessions, seeds, repeated)
     found = decide_many(p_values, level)
@@ -361,17 +420,29 @@ def _said(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = A
     return found
 
 
-def _power(case: _Case, truth: Truth, sessions: int, seeds: int, level: float = ALPHA, repeated: float = 1.0) -> Power:
-    share = float(np.isin(_said(case, truth, sessions, seeds, level, repeated), case.supporting).mean())
+def _power(
+    case: _Case,
+    truth: Truth,
+    sessions: int,
+    seeds: int,
+    level: float = ALPHA,
+    repeated: float = 1.0,
+) -> Power:
+    share = float(
+        np.isin(_said(case, truth, sessions, seeds, level, repeated), case.supporting).mean()
+    )
     error = 1.96 * math.sqrt(share * (1 - share) / case.studies)
-    return Power(sessions, seeds, scope_of(case.of(sessions)), share, error, case.price(sessions, seeds))
+    return Power(
+        sessions, seeds, scope_of(case.of(sessions)), share, error, case.price(sessions, seeds)
+    )
 
 
 def _word_powers(case: _Case, planned: Power) -> Iterator[WordPower]:
     for word in _words_of(case.hypothesis, case.jitter):
         truth = truth_of(word, case.hypothesis, case.jitter)
         panel, alone = (
-            float((_said(judged, truth, planned.sessions, planned.seeds) == word).mean()) for judged in (case, case.alone)
+            float((_said(judged, truth, planned.sessions, planned.seeds) == word).mean())
+            for judged in (case, case.alone)
         )
         yield WordPower(word, truth, panel, alone)
 
@@ -411,7 +482,9 @@ def _wider(spread: Spread) -> tuple[Spread, float]:
     factor = math.sqrt((sessions - 1) / stats.chi2.ppf(1 - CONFIDENCE, sessions - 1))
     seen = spread.covariance["session"] + spread.within(seeds, blocks)
     excess = (factor**2 - 1) * seen
-    return replace(spread, covariance={**spread.covariance, "session": spread.covariance["session"] + excess}), factor
+    return replace(
+        spread, covariance={**spread.covariance, "session": spread.covariance["session"] + excess}
+    ), factor
 
 
 def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -> Iterator[str]:
@@ -419,7 +492,9 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         yield "no session is planned for this hypothesis"
         return
     several = len(set(case.subjects)) > 1
-    units, what = (len(set(case.subjects)), "subjects") if several else (planned.sessions, "sessions")
+    units, what = (
+        (len(set(case.subjects)), "subjects") if several else (planned.sessions, "sessions")
+    )
     if planned.scope == THESE:
         yield f"with {units} {what} the claim would be about these recordings only, not about a population"
         if planned.seeds == 1 and not isinstance(case.plan.study.method, LinearSSL):
@@ -428,7 +503,11 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         yield f"with {units} {what} an exact sign-flip test can't be significant: its p value is at least 2^-{units} = {2.0**-units:.3g}"
     if planned.power < WANTED:
         yield f"the planned study has a power of {planned.power:.2f} only; {WANTED:g} is usual"
-    weak = [f"{one.word} {one.panel:.2f}" for one in powers if one.panel < WANTED and one.word not in case.supporting]
+    weak = [
+        f"{one.word} {one.panel:.2f}"
+        for one in powers
+        if one.panel < WANTED and one.word not in case.supporting
+    ]
     if weak:
         yield f"words that contradict it would be shown less often than {WANTED:g} where they are true: {', '.join(weak)}"
     if not case.hypothesis.about_units:
@@ -438,7 +517,9 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
 def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
     plan, hypothesis = case.plan, case.hypothesis
     own = plan.settings[0]
-    for reason in unlicensed(own.method, own.optimisation, use_of(plan.study, hypothesis, len(case.subjects))):
+    for reason in unlicensed(
+        own.method, own.optimisation, use_of(plan.study, hypothesis, len(case.subjects))
+    ):
         yield f"there will be no word about learning: {reason}"
     for recipe in plan.panels[hypothesis.id].missing:
         yield f"the recipe {recipe.name} is not computed, so that the verdict will be exploratory: {recipe.reason}"

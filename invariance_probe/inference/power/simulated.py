@@ -11,7 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.inference.hypotheses.code import CLEAR
-from invariance_probe.inference.power.spreads import CODE, CODE_RANGE, NOISE, RANGE, UNITS, Spread, estimands
+from invariance_probe.inference.power.spreads import (
+    CODE,
+    CODE_RANGE,
+    NOISE,
+    RANGE,
+    UNITS,
+    Spread,
+    estimands,
+)
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import Means, PValues, p_values
 from invariance_probe.inference.rules.verdicts import carriers_p, learning_p, word_p
@@ -33,11 +41,18 @@ class Design:
 
 def streams(study_seed: int, name: str) -> dict[str, np.random.Generator]:
     """Return the generators of `simulate`, each at the start of its stream."""
-    return {part: generator("bootstrap", study_seed, f"power of {name}", i) for i, part in enumerate(PARTS)}
+    return {
+        part: generator("bootstrap", study_seed, f"power of {name}", i)
+        for i, part in enumerate(PARTS)
+    }
 
 
 def simulate(
-    spread: Spread, effects: Mapping[str, float], design: Design, studies: int, rngs: Mapping[str, np.random.Generator]
+    spread: Spread,
+    effects: Mapping[str, float],
+    design: Design,
+    studies: int,
+    rngs: Mapping[str, np.random.Generator],
 ) -> Means:
     """Draw studies of one design: means over all, by seed and by block, with the estimands as last axis.
 
@@ -66,7 +81,9 @@ def simulate(
         return np.moveaxis(found, -2, 0)
 
     named = sorted(set(subjects))
-    of_subject = drawn("subject", of["subject"], len(named))[:, [named.index(subject) for subject in subjects]]
+    of_subject = drawn("subject", of["subject"], len(named))[
+        :, [named.index(subject) for subject in subjects]
+    ]
     mean = (
         truth
         + of_subject
@@ -90,7 +107,9 @@ def _truth(name: str, effects: Mapping[str, float]) -> float:
     return 0.0 if name == NOISE else effects.get(name, effects.get(name.partition(" [")[0], 0.0))
 
 
-def _tested(drawn: Means, names: Sequence[str], subjects: Sequence[str], name: str, at: float) -> PValues:
+def _tested(
+    drawn: Means, names: Sequence[str], subjects: Sequence[str], name: str, at: float
+) -> PValues:
     """Return the p values (study,) of an estimand against a part of its range, or against a number where it has none."""
     of = CODE_RANGE if name == CODE else RANGE
     i, last = names.index(name), names.index(of) if of in names else None
@@ -135,11 +154,15 @@ def claims(
             found[f"{name} <= m"], found[f"{name} > m"] = at_most, more
             continue
         found[f"{name} <= m"] = np.where(equivalent, at_most, 1.0)
-        found[f"{name} > m"] = np.where(equivalent, more, 1.0) if armed and name.startswith("delta") else more
+        found[f"{name} > m"] = (
+            np.where(equivalent, more, 1.0) if armed and name.startswith("delta") else more
+        )
     return found, different
 
 
-def words(found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0) -> dict[str, np.ndarray]:
+def words(
+    found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0
+) -> dict[str, np.ndarray]:
     """Return the p values (study,) of every word about a dose, from those of all claims.
 
     Parameters
@@ -161,13 +184,23 @@ def words(found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool,
         }
         for recipe in recipes
     ]
-    learning = {name: np.minimum(1.0, p * repeated) for name, p in learning_p(panel, jitter).items()}
-    return word_p({} if jitter else {name: found[name] for name in (f"{CODE} <= m", f"{CODE} > m")}, learning, jitter)
+    learning = {
+        name: np.minimum(1.0, p * repeated) for name, p in learning_p(panel, jitter).items()
+    }
+    return word_p(
+        {} if jitter else {name: found[name] for name in (f"{CODE} <= m", f"{CODE} > m")},
+        learning,
+        jitter,
+    )
 
 
-def unit_words(drawn: Means, names: Sequence[str], subjects: Sequence[str], share: float) -> dict[str, np.ndarray]:
+def unit_words(
+    drawn: Means, names: Sequence[str], subjects: Sequence[str], share: float
+) -> dict[str, np.ndarray]:
     """Return the p values (study,) of every word about how many units carry the target; `names` are `UNITS`."""
-    carriers, k_n = (_tested(drawn, names, subjects, *pair) for pair in zip(UNITS, _bounds(share), strict=True))
+    carriers, k_n = (
+        _tested(drawn, names, subjects, *pair) for pair in zip(UNITS, _bounds(share), strict=True)
+    )
     return carriers_p({
         "carriers below": carriers[0], "carriers above": carriers[1], "K_n below": k_n[0], "K_n above": k_n[1],
     })  # fmt: skip

@@ -22,7 +22,13 @@ from invariance_probe.study.panel import DECLARED
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
 """What a spread is over; `rest` is what a single seed has in a single block."""
-USUAL: Mapping[str, float] = {"subject": 0.0, "session": 0.08, "seed": 0.04, "block": 0.06, "rest": 0.03}
+USUAL: Mapping[str, float] = {
+    "subject": 0.0,
+    "session": 0.08,
+    "seed": 0.04,
+    "block": 0.06,
+    "rest": 0.03,
+}
 """SD of each level in units of the decodable range where none is stated; a pilot of your own is better."""
 CORRUPTION, JITTER = ("D", "H", "delta"), ("delta", "delta(n/3)")
 """The estimands of one recipe of the panel."""
@@ -92,13 +98,20 @@ def marked(name: str, recipe: str) -> str:
 
 def recipes_of(plan: Plan, hypothesis: Hypothesis, sessions: int) -> tuple[str, ...]:
     """Return the recipes that would be trained for a hypothesis on so many sessions, the declared one first."""
-    return tuple(recipe.name for recipe in panel_of(plan.study, plan.settings[0], hypothesis, sessions).computed)
+    return tuple(
+        recipe.name
+        for recipe in panel_of(plan.study, plan.settings[0], hypothesis, sessions).computed
+    )
 
 
 def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
     """Return the recipes that would be trained for a hypothesis on its planned sessions, or on more or fewer."""
     counts = (len(plan.covered(hypothesis)), MANY, 1)
-    return tuple(dict.fromkeys(name for sessions in counts for name in recipes_of(plan, hypothesis, sessions)))
+    return tuple(
+        dict.fromkeys(
+            name for sessions in counts for name in recipes_of(plan, hypothesis, sessions)
+        )
+    )
 
 
 def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread:
@@ -122,7 +135,9 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
         larger[:before, :before] = found
         beside = r * np.tile(found[:, own_at], len(recipes))
         larger[:before, before:], larger[before:, :before] = beside, beside.T
-        larger[before:, before:] = np.kron(np.full((len(recipes),) * 2, r) + (1 - r) * np.eye(len(recipes)), variances)
+        larger[before:, before:] = np.kron(
+            np.full((len(recipes),) * 2, r) + (1 - r) * np.eye(len(recipes)), variances
+        )
         covariance[level] = larger
     names = (*spread.names, *(name for recipe in recipes for name in estimands(jitter, recipe)))
     note = (
@@ -130,10 +145,19 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
         f"{CORRELATION:g} over sessions and test blocks"
     )
     mean = np.concatenate([spread.mean, np.tile(spread.mean[own_at], len(recipes))])
-    return replace(spread, names=names, mean=mean, covariance=covariance, notes=(*spread.notes, note), assumed=tuple(recipes))
+    return replace(
+        spread,
+        names=names,
+        mean=mean,
+        covariance=covariance,
+        notes=(*spread.notes, note),
+        assumed=tuple(recipes),
+    )
 
 
-def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float = -math.inf) -> dict[str, float]:
+def read_numbers(
+    option: str, text: str, allowed: Sequence[str], lowest: float = -math.inf
+) -> dict[str, float]:
     """Read `name=number,name=number`.
 
     Raises
@@ -150,7 +174,9 @@ def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float =
     for part in text.split(","):
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
-            raise InferenceError(f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example {option} {allowed[0]}=.08")
+            raise InferenceError(
+                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example {option} {allowed[0]}=.08"
+            )
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1)
             hint = f"Did you mean {close[0]!r}?" if close else f"Allowed: {', '.join(allowed)}."
@@ -162,8 +188,12 @@ def read_numbers(option: str, text: str, allowed: Sequence[str], lowest: float =
         except ValueError:
             number = math.nan
         if not (math.isfinite(number) and number >= lowest):
-            kind = f"a number of at least {lowest:g}" if math.isfinite(lowest) else "a finite number"
-            raise InferenceError(f"{option}: {name} = {value!r}; it must be {kind}, in units of the decodable range")
+            kind = (
+                f"a number of at least {lowest:g}" if math.isfinite(lowest) else "a finite number"
+            )
+            raise InferenceError(
+                f"{option}: {name} = {value!r}; it must be {kind}, in units of the decodable range"
+            )
         found[name] = number
     return found
 
@@ -179,7 +209,9 @@ def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
     }
 
 
-def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True, recipes: Sequence[str] = ()) -> Spread:
+def stated_spread(
+    sd: Mapping[str, float], jitter: bool, random: bool = True, recipes: Sequence[str] = ()
+) -> Spread:
     """Return the spread of estimands that all have the same SDs, with known ranges.
 
     D, H and delta are differences between the losses of three arms. Arms that vary alike and independently give every
@@ -200,7 +232,13 @@ def stated_spread(sd: Mapping[str, float], jitter: bool, random: bool = True, re
     """
     sds = {**USUAL, **sd}
     code = () if jitter else (CODE,)
-    names = (*code, *estimands(jitter), *((NOISE,) if random else ()), RANGE, *((CODE_RANGE,) if code else ()))
+    names = (
+        *code,
+        *estimands(jitter),
+        *((NOISE,) if random else ()),
+        RANGE,
+        *((CODE_RANGE,) if code else ()),
+    )
     by_arms = np.array([[1, -0.5, 0.5], [-0.5, 1, 0.5], [0.5, 0.5, 1]])
     covariance = {}
     for level in LEVELS:
@@ -228,7 +266,9 @@ def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
     """
     sds = {**USUAL, **sd}
     alike = np.ones((2, 2))
-    covariance = {level: (0.0 if level in ("seed", "rest") else sds[level] ** 2) * alike for level in LEVELS}
+    covariance = {
+        level: (0.0 if level in ("seed", "rest") else sds[level] ** 2) * alike for level in LEVELS
+    }
     note = "SDs are read as those of the logarithm of a number of units; how many carry the target is assumed, and a pilot would show it"
     return Spread(UNITS, np.zeros(2), covariance, _stated(sd), notes=(note,))
 

@@ -74,7 +74,10 @@ def looks_of(training: Training) -> tuple[Look, ...]:
     adaptive = training.adaptive
     if adaptive is None:
         return ()
-    return tuple(Look(i, seeds, adaptive.looks, adaptive.spending) for i, seeds in enumerate(adaptive.looks, start=1))
+    return tuple(
+        Look(i, seeds, adaptive.looks, adaptive.spending)
+        for i, seeds in enumerate(adaptive.looks, start=1)
+    )
 
 
 def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
@@ -109,7 +112,12 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
         rho, step = float(np.sqrt(fraction[look - 1] / fraction[look])), float(steps[look - 1])
 
         def excess(
-            bound: float, z: np.ndarray = z, mass: np.ndarray = mass, rho: float = rho, step: float = step, look: int = look
+            bound: float,
+            z: np.ndarray = z,
+            mass: np.ndarray = mass,
+            rho: float = rho,
+            step: float = step,
+            look: int = look,
         ) -> float:
             return float(mass @ special.ndtr((rho * z - bound) / step)) - increments[look]
 

@@ -96,12 +96,16 @@ class Sample:
         if self.scope != "these recordings":
             p = float(tail_over_units(self._units(margin), upper))
         else:
-            p = float(tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper))
+            p = float(
+                tail(*fixed_sessions([effect.minus(margin) for effect in self.effects]), upper)
+            )
         return p if self.look is None else self.look.repeated(p)
 
     def _units(self, margin: float) -> np.ndarray:
         """Return q of every unit of replication; the plain effect for an infinite margin."""
-        values = [e.values.mean() if math.isinf(margin) else e.minus(margin).mean() for e in self.effects]
+        values = [
+            e.values.mean() if math.isinf(margin) else e.minus(margin).mean() for e in self.effects
+        ]
         return self._averaged(values)
 
     def _ranges(self) -> np.ndarray:
@@ -111,7 +115,12 @@ class Sample:
         if len(set(self.subjects)) == 1 or self.scope == "these recordings":
             return np.array(values)
         named = sorted(set(self.subjects))
-        return np.array([np.mean([v for v, s in zip(values, self.subjects, strict=True) if s == name]) for name in named])
+        return np.array(
+            [
+                np.mean([v for v, s in zip(values, self.subjects, strict=True) if s == name])
+                for name in named
+            ]
+        )
 
     def _end(self, side: float) -> float:
         """Find where the claim on one side turns from shown to not shown, walking away from the estimate."""
@@ -126,14 +135,20 @@ class Sample:
             if excess(start + side * step) < 0:
                 return float(
                     optimize.brentq(
-                        excess, *sorted((start + side * step / 2 if step > 1e-3 else start, start + side * step)), xtol=1e-12
+                        excess,
+                        *sorted(
+                            (start + side * step / 2 if step > 1e-3 else start, start + side * step)
+                        ),
+                        xtol=1e-12,
                     )
                 )
             step *= 2
         return side * math.inf
 
 
-def tail(mean: ArrayLike, error: ArrayLike, df: ArrayLike, upper: bool, guard: ArrayLike = 0.0) -> np.ndarray:
+def tail(
+    mean: ArrayLike, error: ArrayLike, df: ArrayLike, upper: bool, guard: ArrayLike = 0.0
+) -> np.ndarray:
     """Return the one-sided p value of t = mean / error, elementwise; without spread a mean on the claimed side has p = 0.
 
     A `guard` makes the claim harder: it moves t away from it.
@@ -168,7 +183,9 @@ def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     n = units.shape[-1]
     centred = units - units.mean(axis=-1, keepdims=True)
     variance = (centred**2).mean(axis=-1)
-    biased = np.divide((centred**3).mean(axis=-1), variance**1.5, out=np.zeros_like(variance), where=variance > 0)
+    biased = np.divide(
+        (centred**3).mean(axis=-1), variance**1.5, out=np.zeros_like(variance), where=variance > 0
+    )
     skew = biased * math.sqrt(n * (n - 1)) / (n - 2)
     bound = stats.t.ppf(1 - ALPHA, n - 1)
     term = skew * (2 * bound**2 + 1) / (6 * math.sqrt(n))

@@ -90,7 +90,11 @@ def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
     """
     free, costly, dearer = (learning[name] for name in ("free", "costly", "dearer"))
     if jitter:
-        return {"tolerated": free, "sensitive": costly, RECIPE_DEPENDENT: learning[RECIPE_DEPENDENT]}
+        return {
+            "tolerated": free,
+            "sensitive": costly,
+            RECIPE_DEPENDENT: learning[RECIPE_DEPENDENT],
+        }
     kept, lost = code["C_code <= m"], code["C_code > m"]
     return {
         "invariant": np.maximum(kept, free),
@@ -133,10 +137,14 @@ def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIV
     return word if float(np.asarray(p_values[word])) <= level else otherwise
 
 
-def decide_many(p_values: PValues, level: ArrayLike = ALPHA, otherwise: str = INCONCLUSIVE) -> np.ndarray:
+def decide_many(
+    p_values: PValues, level: ArrayLike = ALPHA, otherwise: str = INCONCLUSIVE
+) -> np.ndarray:
     """Return the word of every study (study,), as `decide` does for one."""
     names = list(p_values)
-    table = np.stack(np.broadcast_arrays(*(np.asarray(p_values[name], dtype=float) for name in names)))
+    table = np.stack(
+        np.broadcast_arrays(*(np.asarray(p_values[name], dtype=float) for name in names))
+    )
     found = np.array(names, dtype=object)[table.argmin(axis=0)]
     return np.where(table.min(axis=0) <= level, found, otherwise)
 

@@ -10,7 +10,14 @@ from functools import cached_property
 import numpy as np
 
 from invariance_probe.augmentations.mining import Distant
-from invariance_probe.augmentations.state_mining import VERSION, Course, Sleep, alike_asleep, find_sleep, unbroken
+from invariance_probe.augmentations.state_mining import (
+    VERSION,
+    Course,
+    Sleep,
+    alike_asleep,
+    find_sleep,
+    unbroken,
+)
 from invariance_probe.data.folds import Fold
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import Offline
@@ -48,7 +55,9 @@ class Asleep:
             self._mined[searched] = self._table(pairing, source, sleep, train)
         table = self._mined[searched]
         return Distant(
-            np.where(table >= 0, self.numbered(VERSION[source])[windows[table]], -1), (table >= 0).sum(axis=1), pairing.share
+            np.where(table >= 0, self.numbered(VERSION[source])[windows[table]], -1),
+            (table >= 0).sum(axis=1),
+            pairing.share,
         )
 
     def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
@@ -59,12 +68,22 @@ class Asleep:
         reach = self.windows.length + round(run.folds.embargo_s / bin_s)
         tested = (offline.recorded + reach > first) & (offline.recorded < last + reach)
         allowed = (offline.far >= pairing.gap_s / bin_s - 1e-9) & ~tested
-        return find_sleep(pairing, offline.state, offline.stretch, allowed, bin_s, self.labelled.session)
+        return find_sleep(
+            pairing, offline.state, offline.stretch, allowed, bin_s, self.labelled.session
+        )
 
-    def _table(self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray) -> np.ndarray:
-        which, offline, reach = source == "other_state", self.offline, np.arange(self.windows.length)
+    def _table(
+        self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray
+    ) -> np.ndarray:
+        which, offline, reach = (
+            source == "other_state",
+            self.offline,
+            np.arange(self.windows.length),
+        )
         windows = sleep.windows[which]
-        slept = offline.activity[VERSION[source]][offline.starts[windows][:, None] + reach].mean(axis=1)
+        slept = offline.activity[VERSION[source]][offline.starts[windows][:, None] + reach].mean(
+            axis=1
+        )
         woken = self.labelled.activity[self.windows.starts[train][:, None] + reach].mean(axis=1)
         awake = Course(woken, unbroken(train, self.windows.stretch))
         asleep = Course(slept, unbroken(windows, offline.stretch))
@@ -94,4 +113,6 @@ class Asleep:
         first = self.windows.stretch.max() + 1
         apart = self.offline.stretch.max(initial=0) + 1
         versions = np.arange(len(self.offline.activity))[:, None]
-        return np.concatenate([self.windows.stretch, (first + apart * versions + self.offline.stretch).ravel()])
+        return np.concatenate(
+            [self.windows.stretch, (first + apart * versions + self.offline.stretch).ravel()]
+        )

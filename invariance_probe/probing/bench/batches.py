@@ -18,7 +18,9 @@ from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
 
 
-def batch_of(method: Method, views: ViewMaker, timeline: Timeline, example: Example, step: int) -> Batch:
+def batch_of(
+    method: Method, views: ViewMaker, timeline: Timeline, example: Example, step: int
+) -> Batch:
     """Return the batch of a step's windows, with all that a method without labels asks for."""
     halves = views.halves(step, example.first, example.second) if method.reads_counts else None
     return Batch(
@@ -32,7 +34,9 @@ def batch_of(method: Method, views: ViewMaker, timeline: Timeline, example: Exam
     )
 
 
-def examples_of(bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool) -> Examples:
+def examples_of(
+    bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool
+) -> Examples:
     """Return examples of some of one run's windows.
 
     Parameters
@@ -54,7 +58,10 @@ def examples_of(bench: Workbench, run: Run, kind: str, part: np.ndarray, size: i
     jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)
     return EXAMPLES[kind](
-        run.method, Material(bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats)
+        run.method,
+        Material(
+            bench.windows, [part], [jitter], bench.recording.bin_s, keys, size, repeats=repeats
+        ),
     )
 
 

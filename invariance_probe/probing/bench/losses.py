@@ -37,7 +37,11 @@ class DecodedTarget:
         """Prepare the declared target's values at the windows' centres."""
         if declared.kind == "categorical":
             return cls(torch.from_numpy(values).to(device, torch.int64), 1.0, int(values.max()) + 1)
-        columns = np.stack([np.cos(values), np.sin(values)], axis=1) if declared.kind == "circular" else values
+        columns = (
+            np.stack([np.cos(values), np.sin(values)], axis=1)
+            if declared.kind == "circular"
+            else values
+        )
         columns = np.asarray(columns, dtype=np.float64).reshape(len(values), -1)
         return cls(torch.from_numpy(columns).to(device), float(columns.var(axis=0).sum()), 0)
 

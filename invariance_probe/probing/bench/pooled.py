@@ -33,13 +33,24 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
-    joined = join([bench.recording, *(_companion(other, bench.base) for other in companions.sessions)])
+    joined = join(
+        [bench.recording, *(_companion(other, bench.base) for other in companions.sessions)]
+    )
     windows = cut_windows(joined.recording, bench.windows.length)
     others = np.arange(len(bench.windows.starts), len(windows.starts))
     folds = tuple(replace(fold, train=np.concatenate([fold.train, others])) for fold in bench.folds)
     values = joined.recording.target(run.target)[windows.centres]
     target = DecodedTarget.of(run.target, values, bench.device)
-    return PooledBench(joined.recording, windows, folds, target, bench.device, bench.base, bench.checkpoints, joined=joined)
+    return PooledBench(
+        joined.recording,
+        windows,
+        folds,
+        target,
+        bench.device,
+        bench.base,
+        bench.checkpoints,
+        joined=joined,
+    )
 
 
 @lru_cache(maxsize=64)
@@ -70,7 +81,9 @@ class PooledBench(Workbench):
         assert run.fold is not None
         train = self.folds[run.fold].train
         of = self.session_of[train]
-        return np.concatenate([part_of(train[of == session], run.fraction) for session in np.unique(of)])
+        return np.concatenate(
+            [part_of(train[of == session], run.fraction) for session in np.unique(of)]
+        )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
         """Measure each run's standardisation of a session's units over the bins of its own windows."""
@@ -80,7 +93,10 @@ class PooledBench(Workbench):
             each.append((present, super().scaling(own, dtype)))
         mean, inverse = (torch.zeros_like(each[0][1].mean) for _ in range(2))
         for present, scaling in each:
-            mean[..., present], inverse[..., present] = scaling.mean[..., present], scaling.inverse_sd[..., present]
+            mean[..., present], inverse[..., present] = (
+                scaling.mean[..., present],
+                scaling.inverse_sd[..., present],
+            )
         return Scaling(mean, inverse)
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:

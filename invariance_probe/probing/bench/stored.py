@@ -61,7 +61,9 @@ class Encoders:
     def frozen(self) -> Frozen:
         """The networks (encoder, ...)."""
         declared = getattr(self.runs[0].method, "encoder", MLPEncoder())
-        return Frozen.of(declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device)
+        return Frozen.of(
+            declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device
+        )
 
     @cached_property
     def slots(self) -> dict[str, int]:

@@ -65,10 +65,18 @@ class Workbench:
 
     @classmethod
     def of(
-        cls, recording: Recording, run: Run, device: torch.device, base: Path = Path(), checkpoints: Checkpoints | None = None
+        cls,
+        recording: Recording,
+        run: Run,
+        device: torch.device,
+        base: Path = Path(),
+        checkpoints: Checkpoints | None = None,
     ) -> "Workbench":
         """Cut a recording as a run declares it."""
-        whole, recording = (recording if run.window.within else None), restricted(recording, run.window)
+        whole, recording = (
+            (recording if run.window.within else None),
+            restricted(recording, run.window),
+        )
         windows = cut_windows(recording, run.window.length_bins)
         folds = make_folds(recording, windows, run.folds)
         values = recording.target(run.target)[windows.centres]
@@ -115,11 +123,15 @@ class Workbench:
         The first half of that fifth may choose (when to stop a network), the second half scores (`score_part`), so
         that a decoder that chose is not scored on what it chose by.
         """
-        return validation_split(self.windows, train, round(run.folds.embargo_s / self.recording.bin_s))
+        return validation_split(
+            self.windows, train, round(run.folds.embargo_s / self.recording.bin_s)
+        )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
         """Measure each run's standardisation over the bins of its windows."""
-        return Scaling.of(self.recording.activity, [self.bins_of(part) for part in parts], dtype, self.device)
+        return Scaling.of(
+            self.recording.activity, [self.bins_of(part) for part in parts], dtype, self.device
+        )
 
     def bins_of(self, part: np.ndarray) -> np.ndarray:
         """Bins that some windows (window,) cover, ascending and each once (bin,)."""
@@ -129,16 +141,36 @@ class Workbench:
         """Return the view maker of stacked runs that are standardised by the given windows."""
         return self.view_maker(runs, parts, dtype, None)
 
-    def view_maker(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype, presence: Presence | None) -> ViewMaker:
+    def view_maker(
+        self,
+        runs: list[Run],
+        parts: list[np.ndarray],
+        dtype: torch.dtype,
+        presence: Presence | None,
+    ) -> ViewMaker:
         """Return the view maker of stacked runs, of windows that lack some units where `presence` says so.
 
         Windows asleep come after all others, where runs pair with some: they can be shown, and are in no part.
         """
         keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
         activity, timeline = self.shown(runs)
-        shown = self.activity if activity is self.recording.activity else torch.from_numpy(activity).to(self.device)
+        shown = (
+            self.activity
+            if activity is self.recording.activity
+            else torch.from_numpy(activity).to(self.device)
+        )
         labelled = len(self.recording.activity)
-        return ViewMaker(shown, self.windows.length, timeline.starts, runs, keys, scaling, parts, presence, labelled)
+        return ViewMaker(
+            shown,
+            self.windows.length,
+            timeline.starts,
+            runs,
+            keys,
+            scaling,
+            parts,
+            presence,
+            labelled,
+        )
 
     def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
         """Return the bench of that name which was made before, or make it."""
@@ -164,13 +196,17 @@ class Workbench:
         if searched not in self._nearest:
             self._nearest[searched] = nearest_table(pairing, ground)
         rng = generator("mining", run.study_seed, run.session, run.seed, run.fold)
-        return distant_partners(pairing, source_of(run.axis, run.arm), ground, self._nearest[searched], rng)
+        return distant_partners(
+            pairing, source_of(run.axis, run.arm), ground, self._nearest[searched], rng
+        )
 
     def asleep(self, run: Run) -> Asleep:
         """Return the windows outside the states of a run's labelled windows."""
         if not self._asleep:
             assert self.whole is not None
-            offline = Offline.of(self.whole, run.window, generator("mining", run.study_seed, run.session))
+            offline = Offline.of(
+                self.whole, run.window, generator("mining", run.study_seed, run.session)
+            )
             self._asleep.append(Asleep(self.recording, self.windows, self.folds, offline))
         return self._asleep[0]
 
@@ -180,11 +216,17 @@ class Workbench:
         Those asleep are there where some run pairs with them, or where they are asked for.
         """
         pairings = [run.views.pairing for run in runs if run.views]
-        if not asleep and not any(isinstance(pairing, StatePairing) and pairing.share for pairing in pairings):
+        if not asleep and not any(
+            isinstance(pairing, StatePairing) and pairing.share for pairing in pairings
+        ):
             return self.recording.activity, self.timeline
         beside = self.asleep(runs[0])
-        places = [torch.from_numpy(array).to(self.device) for array in (beside.starts, beside.stretch)]
-        return beside.activity, Timeline(places[0], places[1], self.windows.length, self.recording.bin_s)
+        places = [
+            torch.from_numpy(array).to(self.device) for array in (beside.starts, beside.stretch)
+        ]
+        return beside.activity, Timeline(
+            places[0], places[1], self.windows.length, self.recording.bin_s
+        )
 
     @property
     def session_of(self) -> np.ndarray:
@@ -193,12 +235,20 @@ class Workbench:
 
     def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
         starts = self.windows.starts[train]
-        activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(axis=1)
+        activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(
+            axis=1
+        )
         target = self.target.values.cpu().numpy()[train]
         counts, bin_s = self.recording.activity_kind == "counts", self.recording.bin_s
         session = self.session_of[train]
-        times, gap = (session.astype(np.float64), 0.5) if pairing.elsewhere else (starts * bin_s, pairing.gap_s)
-        ground = Ground(train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap)
+        times, gap = (
+            (session.astype(np.float64), 0.5)
+            if pairing.elsewhere
+            else (starts * bin_s, pairing.gap_s)
+        )
+        ground = Ground(
+            train, self.windows.stretch[train], activity, counts, times, target, bin_s, gap
+        )
         if pairing.guide is None:
             return ground
         values = self.recording.target(pairing.guide)[self.windows.centres][train]
@@ -222,7 +272,9 @@ def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
     """Return a guide's classes (window,), or standardised columns (window, column), in which windows are near."""
     if guide.kind == "categorical":
         return values
-    columns = np.stack([np.cos(values), np.sin(values)], axis=1) if guide.kind == "circular" else values
+    columns = (
+        np.stack([np.cos(values), np.sin(values)], axis=1) if guide.kind == "circular" else values
+    )
     return columns / np.maximum(columns.std(axis=0), 1e-30)
 
 

@@ -22,13 +22,17 @@ def first_lag(values: np.ndarray, stretch: np.ndarray) -> int:
     """
     centred = values - values.mean(axis=0)
     variance = float((centred**2).sum(axis=1).mean())
-    return _first(lambda lag: (centred[lag:] * centred[:-lag]).sum(axis=1), stretch, variance / math.e)
+    return _first(
+        lambda lag: (centred[lag:] * centred[:-lag]).sum(axis=1), stretch, variance / math.e
+    )
 
 
 def first_lag_of_classes(labels: np.ndarray, stretch: np.ndarray) -> int:
     """The same of classes (window,), by (agreement - chance) / (1 - chance), with chance that of two random windows."""
     chance = float(((np.bincount(labels) / len(labels)) ** 2).sum())
-    return _first(lambda lag: labels[lag:] == labels[:-lag], stretch, chance + (1 - chance) / math.e)
+    return _first(
+        lambda lag: labels[lag:] == labels[:-lag], stretch, chance + (1 - chance) / math.e
+    )
 
 
 def _first(products: Callable[[int], np.ndarray], stretch: np.ndarray, limit: float) -> int:

@@ -44,18 +44,34 @@ class Corrupted:
     draws: int
 
     @classmethod
-    def of(cls, bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground, fold: int, draws: int) -> "Corrupted":
+    def of(
+        cls,
+        bench: Workbench,
+        run: Run,
+        corruption: CodeCorruption,
+        ground: Ground,
+        fold: int,
+        draws: int,
+    ) -> "Corrupted":
         """Prepare the corruption of a session; other windows are those of a fold's training part."""
         recording, windows = bench.recording, bench.windows
-        corrupting = run.model_copy(update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose})
+        corrupting = run.model_copy(
+            update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose}
+        )
         bins = np.unique(windows.starts[:, None] + np.arange(windows.length))
         counts = recording.activity_kind == "counts"
-        measured = Scaling.of(rooted(recording.activity, counts), [bins], torch.float64, torch.device("cpu"))
+        measured = Scaling.of(
+            rooted(recording.activity, counts), [bins], torch.float64, torch.device("cpu")
+        )
         scaling = Scaling(measured.mean, measured.inverse_sd, square_roots=counts)
         activity, starts = torch.from_numpy(recording.activity), torch.from_numpy(windows.starts)
         keys = bench.keys("views", [corrupting])
         parts = [ground.folds[fold].train]
-        return cls(ground, ViewMaker(activity, windows.length, starts, [corrupting], keys, scaling, parts), draws)
+        return cls(
+            ground,
+            ViewMaker(activity, windows.length, starts, [corrupting], keys, scaling, parts),
+            draws,
+        )
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Corrupted inputs of windows (row, feature) in parts, with the window of each row (row,)."""
@@ -70,7 +86,10 @@ class Corrupted:
             for part in chunks(fold.test, inputs.features):
                 changed += float(((self._view(part, 0) - inputs.rows(part)) ** 2).sum())
         total, features = self.ground.moments.total, self.ground.moments.features
-        spread = np.diagonal(total)[:features].sum() - (total[features, :features] ** 2).sum() / total[features, features]
+        spread = (
+            np.diagonal(total)[:features].sum()
+            - (total[features, :features] ** 2).sum() / total[features, features]
+        )
         return changed / float(spread)
 
     def _view(self, part: np.ndarray, draw: int) -> np.ndarray:
@@ -79,7 +98,9 @@ class Corrupted:
         A view's random numbers are addressed by its place in the batch, so every batch has a step of its own.
         """
         step = EVALUATION_STEP + draw + self.draws * int(part[0])
-        view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[:, :, self.ground.varying]
+        view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[
+            :, :, self.ground.varying
+        ]
         return np.asarray(view.transpose(0, 2, 1).reshape(len(part), -1))
 
 
@@ -99,7 +120,9 @@ class BlindLosses:
     input_change: float
 
 
-def blind_losses(bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground) -> BlindLosses:
+def blind_losses(
+    bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground
+) -> BlindLosses:
     """Fit and score decoders on corrupted inputs, with every block left out, and every pair of blocks for a jackknife."""
     asked = run.method
     assert isinstance(asked, Code)
@@ -111,23 +134,35 @@ def blind_losses(bench: Workbench, run: Run, corruption: CodeCorruption, ground:
         for left_out in (1, 2) if asked.jackknife else (1,):
             penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
             sums = (_log_losses if ground.classes else _squares)(corrupted, moments, penalties)
-            found |= {(part, block): value / asked.draws for (part, block), value in sums.items() if block == fold or not own}
+            found |= {
+                (part, block): value / asked.draws
+                for (part, block), value in sums.items()
+                if block == fold or not own
+            }
     return BlindLosses(found, corrupted.change())
 
 
-def _squares(corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+def _squares(
+    corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
+) -> dict[tuple[Part, int], float]:
     found = {}
     for part, penalty in penalties.items():
         system = System.of(moments.training(part), moments.features)
         vectors = system.raw(solve(system.ridge(penalty), system.right)[:, None])[:, 0]
         for block in part:
-            found[part, block] = float((vectors * (moments.blocks[block] @ vectors)).sum()) / corrupted.ground.scale
+            found[part, block] = (
+                float((vectors * (moments.blocks[block] @ vectors)).sum()) / corrupted.ground.scale
+            )
     return found
 
 
-def _log_losses(corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]) -> dict[tuple[Part, int], float]:
+def _log_losses(
+    corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
+) -> dict[tuple[Part, int], float]:
     ground, none = corrupted.ground, np.zeros((0, moments.features), dtype=bool)
-    losses = log_losses(corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none)
+    losses = log_losses(
+        corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none
+    )
     return {key: one.everything for key, one in losses.items()}
 
 

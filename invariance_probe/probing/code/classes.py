@@ -48,11 +48,15 @@ class Discriminants:
     prior: np.ndarray
 
     @classmethod
-    def of(cls, moments: np.ndarray, features: int, penalty: float, masks: np.ndarray) -> "Discriminants":
+    def of(
+        cls, moments: np.ndarray, features: int, penalty: float, masks: np.ndarray
+    ) -> "Discriminants":
         """Fit discriminants on the inputs that masks (mask, feature) keep, after one on all."""
         system = System.of(moments, features)
         counts = moments[features, features + 1 :]
-        means = moments[:features, features + 1 :] / np.maximum(counts, RAREST) - system.mean[:, None]
+        means = (
+            moments[:features, features + 1 :] / np.maximum(counts, RAREST) - system.mean[:, None]
+        )
         means = np.where(counts > 0, means, 0.0) * system.inverse_sd[:, None]
         frequencies = np.maximum(counts, RAREST) / counts.sum()
         within = system.ridge(penalty) - (means * (counts / counts.sum())) @ means.T
@@ -64,7 +68,9 @@ class Discriminants:
 
     def evidence(self, x: np.ndarray) -> np.ndarray:
         """Evidence for each class (row, decoder, class) from inputs (row, feature)."""
-        return (x @ self.weights.reshape(len(self.weights), -1)).reshape(len(x), *self.offsets.shape) + self.offsets
+        return (x @ self.weights.reshape(len(self.weights), -1)).reshape(
+            len(x), *self.offsets.shape
+        ) + self.offsets
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +106,8 @@ def log_losses(
     scales = _inverse_temperatures(rows, moments, labels, folds, penalties)
     found = {}
     fitted = {
-        part: Discriminants.of(moments.training(part), moments.features, penalty, masks) for part, penalty in penalties.items()
+        part: Discriminants.of(moments.training(part), moments.features, penalty, masks)
+        for part, penalty in penalties.items()
     }
     for block, fold in enumerate(folds):
         leaving = [part for part in penalties if block in part]
@@ -119,22 +126,32 @@ def log_losses(
 
 
 def _inverse_temperatures(
-    rows: Rows, moments: Moments, labels: np.ndarray, folds: tuple[Fold, ...], penalties: dict[Part, float]
+    rows: Rows,
+    moments: Moments,
+    labels: np.ndarray,
+    folds: tuple[Fold, ...],
+    penalties: dict[Part, float],
 ) -> dict[Part, float]:
     """Fit the inverse temperature of every training part on each of its blocks, held out in turn."""
     forbidden = forbidden_by(folds, len(labels))
     none = np.zeros((0, moments.features), dtype=bool)
-    scored: dict[Part, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {part: [] for part in penalties}
+    scored: dict[Part, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
+        part: [] for part in penalties
+    }
     for block, fold in enumerate(folds):
         inner = {
-            part: Discriminants.of(moments.training(part | {block}), moments.features, penalty, none)
+            part: Discriminants.of(
+                moments.training(part | {block}), moments.features, penalty, none
+            )
             for part, penalty in penalties.items()
             if block not in part
         }
         for x, windows in rows(fold.test):
             for part, one in inner.items():
                 clear = ~forbidden[windows][:, sorted(part)].any(axis=1)
-                scored[part].append((one.prior, one.evidence(x[clear])[:, 0], labels[windows[clear]]))
+                scored[part].append(
+                    (one.prior, one.evidence(x[clear])[:, 0], labels[windows[clear]])
+                )
     return {part: inverse_temperature(found) for part, found in scored.items()}
 
 
@@ -146,7 +163,9 @@ def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarra
     scored
         Log frequencies (class,), evidence (row, class) and true classes (row,), of rows that were not fitted.
     """
-    prior = np.concatenate([np.broadcast_to(frequencies, evidence.shape) for frequencies, evidence, _ in scored])
+    prior = np.concatenate(
+        [np.broadcast_to(frequencies, evidence.shape) for frequencies, evidence, _ in scored]
+    )
     evidence = np.concatenate([evidence for _, evidence, _ in scored])
     known = np.concatenate([known for _, _, known in scored])
     reached = float(evidence[np.arange(len(known)), known].sum())

@@ -60,7 +60,10 @@ def find_repeated(activity: np.ndarray, counts: bool) -> Repeated:
     sums = [
         members
         for members in _candidates(left, covariance[np.ix_(left, left)])
-        if agreement(np.stack([activity[:, members[0]], activity[:, members[1:]].sum(axis=1)], axis=1))[0, 1] > AGREE
+        if agreement(
+            np.stack([activity[:, members[0]], activity[:, members[1:]].sum(axis=1)], axis=1)
+        )[0, 1]
+        > AGREE
     ]
     return _repeated(alike, mean, sums)
 
@@ -87,7 +90,11 @@ def _statistics(counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]
     steps = np.diff(values, axis=0)
     successive = (mean_square(steps) - steps.mean(axis=0) ** 2) / 2
     values -= mean
-    return mean, np.maximum(np.minimum(mean, successive), 1e-300), values.T @ values / (len(values) - 1)
+    return (
+        mean,
+        np.maximum(np.minimum(mean, successive), 1e-300),
+        values.T @ values / (len(values) - 1),
+    )
 
 
 def _agreement(mean: np.ndarray, noise: np.ndarray, covariance: np.ndarray) -> np.ndarray:
@@ -106,5 +113,7 @@ def _candidates(units: np.ndarray, covariance: np.ndarray) -> list[tuple[int, ..
     np.fill_diagonal(weights, 0.0)
     members = [np.flatnonzero(row > MEMBER) for row in weights]
     return [
-        (int(unit), *(int(units[place]) for place in found)) for unit, found in zip(units, members, strict=True) if len(found) > 1
+        (int(unit), *(int(units[place]) for place in found))
+        for unit, found in zip(units, members, strict=True)
+        if len(found) > 1
     ]

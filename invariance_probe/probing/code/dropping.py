@@ -13,7 +13,15 @@ import numpy as np
 from invariance_probe.plan.code_figures import CurveName, information
 from invariance_probe.probing.code.moments import Tested
 from invariance_probe.probing.code.refitting import Refittable
-from invariance_probe.probing.code.sweeping import Sweep, errors_gained, errors_lost, greedy, in_order, round_up, unit_gains
+from invariance_probe.probing.code.sweeping import (
+    Sweep,
+    errors_gained,
+    errors_lost,
+    greedy,
+    in_order,
+    round_up,
+    unit_gains,
+)
 
 LOST: tuple[CurveName, ...] = ("lost: most harm now", "lost: by own R2", "lost: in order of gain")
 WHOLE = 200
@@ -59,7 +67,9 @@ class Wanted:
     every_order: bool = False
 
 
-def drop(decoder: Refittable, power: float, bins: int, tested: Sequence[Tested], wanted: Wanted) -> Dropped:
+def drop(
+    decoder: Refittable, power: float, bins: int, tested: Sequence[Tested], wanted: Wanted
+) -> Dropped:
     """Choose units in a training part and score every nested set on held-out blocks.
 
     Parameters
@@ -74,15 +84,34 @@ def drop(decoder: Refittable, power: float, bins: int, tested: Sequence[Tested],
         Held-out blocks.
     """
     explained = float((decoder.right * decoder.weights).sum())
-    harm = greedy(decoder.inverse, decoder.weights, bins, explained / 2, wanted.steps.get("lost", 0))
+    harm = greedy(
+        decoder.inverse, decoder.weights, bins, explained / 2, wanted.steps.get("lost", 0)
+    )
     enough = _at_half(explained, power)
-    gain = greedy(decoder.matrix, decoder.right, bins, enough, max(wanted.steps.get("gained", 0), len(harm.order)))
+    gain = greedy(
+        decoder.matrix,
+        decoder.right,
+        bins,
+        enough,
+        max(wanted.steps.get("gained", 0), len(harm.order)),
+    )
     own = np.argsort(-unit_gains(decoder.matrix, decoder.right, bins), kind="stable")
-    others = [in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins) for order in (own, gain.order)]
+    others = [
+        in_order(decoder.inverse, decoder.weights, order[: len(harm.order)], bins)
+        for order in (own, gain.order)
+    ]
     lost = dict(zip(LOST, (harm, *others), strict=True))
-    crossings = {name: crossing(explained - np.cumsum(sweep.changes), explained, power) for name, sweep in lost.items()}
-    scored = min(crossings, key=lambda name: round(crossings[name], 6))  # orders that lose the same units tie: the first one
-    length = min(len(harm.order), max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))))
+    crossings = {
+        name: crossing(explained - np.cumsum(sweep.changes), explained, power)
+        for name, sweep in lost.items()
+    }
+    scored = min(
+        crossings, key=lambda name: round(crossings[name], 6)
+    )  # orders that lose the same units tie: the first one
+    length = min(
+        len(harm.order),
+        max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
+    )
     errors: dict[CurveName, list[np.ndarray]] = {
         "gained": [errors_gained(gain, block) for block in tested],
         "lost": _losses(decoder, lost[scored].first(length), tested),
@@ -96,7 +125,11 @@ def drop(decoder: Refittable, power: float, bins: int, tested: Sequence[Tested],
 
 def crossing(left: np.ndarray, explained: float, power: float) -> float:
     """Step at which explained variance (step,) falls below half, interpolated on the J scale; infinite where it does not."""
-    values = np.array([information(value / power) for value in (explained, explained / 2, *left)]) if power else np.zeros(1)
+    values = (
+        np.array([information(value / power) for value in (explained, explained / 2, *left)])
+        if power
+        else np.zeros(1)
+    )
     half, along = values[1:2], np.delete(values, 1)
     below = np.flatnonzero(along < half) if len(half) else half
     if not len(below):
@@ -115,9 +148,18 @@ def _losses(decoder: Refittable, sweep: Sweep, tested: Sequence[Tested]) -> list
     return [errors_lost(sweep, decoder.weights, block) for block in tested]
 
 
-def _lost_at_random(decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted) -> list[np.ndarray]:
+def _lost_at_random(
+    decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted
+) -> list[np.ndarray]:
     """Mean error over random orders for each tested block (step + 1,)."""
     units = wanted.at_random.shape[1]
-    steps = units if units <= WHOLE else min(units, max(wanted.steps.get("random", 0), round(0.9 * units)))
-    swept = [in_order(decoder.inverse, decoder.weights, order[:steps], bins) for order in wanted.at_random]
+    steps = (
+        units
+        if units <= WHOLE
+        else min(units, max(wanted.steps.get("random", 0), round(0.9 * units)))
+    )
+    swept = [
+        in_order(decoder.inverse, decoder.weights, order[:steps], bins)
+        for order in wanted.at_random
+    ]
     return list(np.mean([_losses(decoder, sweep, tested) for sweep in swept], axis=0))

@@ -55,8 +55,13 @@ class Ground:
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
         folds = make_folds(recording, windows, asked)
         activity = rooted(recording.activity, recording.activity_kind == "counts")
-        seen = [np.unique(windows.starts[fold.train, None] + np.arange(windows.length)) for fold in folds]
-        varying = np.flatnonzero(np.all([np.ptp(recording.activity[bins], axis=0) > 0 for bins in seen], axis=0))
+        seen = [
+            np.unique(windows.starts[fold.train, None] + np.arange(windows.length))
+            for fold in folds
+        ]
+        varying = np.flatnonzero(
+            np.all([np.ptp(recording.activity[bins], axis=0) > 0 for bins in seen], axis=0)
+        )
         activity = activity[:, varying]
         everywhere = np.unique(windows.starts[:, None] + np.arange(windows.length))
         activity -= activity[everywhere].mean(axis=0)

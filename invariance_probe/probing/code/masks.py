@@ -31,7 +31,9 @@ def masking(views: Views) -> Transform | None:
     return transform if isinstance(transform, MASKING) else None
 
 
-def balanced_masks(rng: np.random.Generator, count: int, units: int, rates: np.ndarray) -> np.ndarray:
+def balanced_masks(
+    rng: np.random.Generator, count: int, units: int, rates: np.ndarray
+) -> np.ndarray:
     """Masks (mask, unit), true where a unit is kept, in which every unit is absent equally often, up to rounding.
 
     Parameters
@@ -43,12 +45,19 @@ def balanced_masks(rng: np.random.Generator, count: int, units: int, rates: np.n
         absences = np.floor(count * rates[0] + rng.random(units))
         places = rng.random((count, units)).argsort(axis=0).argsort(axis=0)
         return places >= absences
-    strata = (rng.permuted(np.tile(np.arange(count), (units, 1)), axis=1).T + rng.random((count, units))) / count
+    strata = (
+        rng.permuted(np.tile(np.arange(count), (units, 1)), axis=1).T + rng.random((count, units))
+    ) / count
     return strata >= rates[:, None]
 
 
 def declared_masks(
-    transform: Transform, run: Run, rates: np.ndarray, bins: int, count: int, rng: np.random.Generator
+    transform: Transform,
+    run: Run,
+    rates: np.ndarray,
+    bins: int,
+    count: int,
+    rng: np.random.Generator,
 ) -> np.ndarray:
     """Masks (mask, unit, bin), true where an input is kept, of a transform of `MASKING`.
 
@@ -62,10 +71,17 @@ def declared_masks(
     """
     units = len(rates)
     if isinstance(transform, UnitDropout):
-        varied = (rng.permutation(count) + 0.5) / count if transform.rate_draw == "uniform" else np.ones(count)
+        varied = (
+            (rng.permutation(count) + 0.5) / count
+            if transform.rate_draw == "uniform"
+            else np.ones(count)
+        )
         kept = balanced_masks(rng, count, units, transform.rate * varied)
     else:
-        keys = key_tensor([stream_key("probe", run.study_seed, run.session, mask) for mask in range(count)], torch.device("cpu"))
+        keys = key_tensor(
+            [stream_key("probe", run.study_seed, run.session, mask) for mask in range(count)],
+            torch.device("cpu"),
+        )
         stacked = torch.from_numpy(np.broadcast_to(rates, (count, units)).copy())
         made: Any = TRANSFORMS[transform.kind]
         address = Draws(keys, 0, torch.zeros_like(keys), torch.zeros(count, 1, dtype=torch.int64))

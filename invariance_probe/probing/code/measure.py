@@ -41,14 +41,18 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     ground = Ground.of(bench, run, run.method.blocks)
     found = {"units": float(len(ground.units))}
     if not ground.units:
-        return RunResult(run.key(), "done", diagnostics=found, message="no unit varies in every training part")
+        return RunResult(
+            run.key(), "done", diagnostics=found, message="no unit varies in every training part"
+        )
     figures = _beside_distinct(bench, run, ground, code_figures(bench, run, ground))
     beside = {"n_eff": figures.n_eff, "red_idx": figures.red_idx}
     found |= {name: value for name, value in beside.items() if value is not None}
     return RunResult(run.key(), "done", diagnostics=found, code=figures)
 
 
-def _beside_distinct(bench: Workbench, run: Run, ground: Ground, figures: CodeFigures) -> CodeFigures:
+def _beside_distinct(
+    bench: Workbench, run: Run, ground: Ground, figures: CodeFigures
+) -> CodeFigures:
     """Name the units that repeat others, and put the figures without them beside."""
     seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
     activity = bench.recording.activity[np.ix_(seen, ground.varying)]
@@ -59,7 +63,9 @@ def _beside_distinct(bench: Workbench, run: Run, ground: Ground, figures: CodeFi
     alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
     return replace(
         figures,
-        copies=tuple((str(one), str(other)) for one, other in units[list(repeated.copies)]) if repeated.copies else (),
+        copies=tuple((str(one), str(other)) for one, other in units[list(repeated.copies)])
+        if repeated.copies
+        else (),
         sums=tuple(tuple(map(str, units[list(places)])) for places in repeated.sums),
         distinct=code_figures(bench, alone, ground.without(repeated.removed)),
     )
@@ -72,14 +78,18 @@ def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
     rng = generator("probe", run.study_seed, run.session)
     masks = _masks(bench, asked, run, ground, rng)
     units = len(ground.units)
-    orders = np.array([rng.permutation(units) for _ in range(RANDOM_ORDERS if units <= WHOLE else 1)])
+    orders = np.array(
+        [rng.permutation(units) for _ in range(RANDOM_ORDERS if units <= WHOLE else 1)]
+    )
     blind = [blind_losses(bench, run, corruption, ground) for corruption in asked.corruptions]
     everything = measure_parts(ground, 1, masks, Wanted(at_random=orders, every_order=True))
     whole = held_out(ground, everything, asked, blind, None)
     deleted: tuple[HeldOutErrors, ...] = ()
     if asked.jackknife:
         pairs = measure_parts(ground, 2, masks, Wanted())
-        deleted = tuple(held_out(ground, pairs, asked, blind, block) for block in range(len(ground.folds)))
+        deleted = tuple(
+            held_out(ground, pairs, asked, blind, block) for block in range(len(ground.folds))
+        )
     parts = list(everything.squares.values())
     n_eff, red_idx = exploratory(ground, everything, asked)
     return CodeFigures(
@@ -105,7 +115,9 @@ def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) ->
     return tuple(int(count) for count in counts)
 
 
-def _masks(bench: Workbench, asked: Code, run: Run, ground: Ground, rng: np.random.Generator) -> list[np.ndarray]:
+def _masks(
+    bench: Workbench, asked: Code, run: Run, ground: Ground, rng: np.random.Generator
+) -> list[np.ndarray]:
     """Halves of the units, then the masks of every corruption that has some: each (mask, feature)."""
     units, bins = len(ground.units), ground.inputs.length
     split = halves(rng, asked.splits, units).reshape(-1, units)
@@ -130,15 +142,23 @@ def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | Non
     rates = {
         place: transform.rate
         for place, corruption in enumerate(asked.corruptions)
-        if isinstance(transform := masking(corruption.views), UnitDropout) and transform.rate_draw == "fixed"
+        if isinstance(transform := masking(corruption.views), UnitDropout)
+        and transform.rate_draw == "fixed"
     }
     if not rates:
         return None, None
     place = min(rates, key=lambda one: abs(rates[one] - USUAL_RATE))
     tested = tested_blocks(ground, None)
     masked = sum(found.squares[part].masked[0] for _, part, _ in tested)
-    floor, linear = (sum(values) for values in zip(*((f.floors[0], f.linear[0]) for f in found.squares.values()), strict=True))
-    parts = np.array([information(1 - error / floor) for error in found.by_group(masked)[place + 1]])
+    floor, linear = (
+        sum(values)
+        for values in zip(
+            *((f.floors[0], f.linear[0]) for f in found.squares.values()), strict=True
+        )
+    )
+    parts = np.array(
+        [information(1 - error / floor) for error in found.by_group(masked)[place + 1]]
+    )
     whole, rate = information(1 - linear / floor), rates[place]
     if not whole or not parts.mean():
         return None, None

@@ -44,7 +44,9 @@ class Moments:
     features: int
 
     @classmethod
-    def of(cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]) -> "Moments":
+    def of(
+        cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]
+    ) -> "Moments":
         """Take the moments of inputs and target (window, column) over the test blocks of all folds."""
         forbidden = forbidden_by(folds, len(target))
         on_edge: np.ndarray = np.any(forbidden, axis=1)
@@ -62,7 +64,9 @@ class Moments:
         block_of = np.empty(len(target), dtype=np.int64)
         for number, fold in enumerate(folds):
             block_of[fold.test] = number
-        return cls(np.stack(grams), np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features)
+        return cls(
+            np.stack(grams), np.concatenate(edges), block_of[of_edge], forbidden[of_edge], features
+        )
 
     @cached_property
     def total(self) -> np.ndarray:
@@ -84,9 +88,13 @@ class Moments:
 
     def without(self, kept: np.ndarray) -> "Moments":
         """The moments of some of the input columns (feature,), true where kept."""
-        side = np.flatnonzero(np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)]))
+        side = np.flatnonzero(
+            np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)])
+        )
         blocks = self.blocks[:, side[:, None], side]
-        return Moments(blocks, self.edges[:, side], self.edge_block, self.edge_folds, int(kept.sum()))
+        return Moments(
+            blocks, self.edges[:, side], self.edge_block, self.edge_folds, int(kept.sum())
+        )
 
 
 def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
@@ -123,7 +131,9 @@ class Tested:
         """Sum of squared errors (decoder,) of weights (feature, decoder, column)."""
         flat = weights.reshape(len(weights), -1)
         curved = (flat * (self.gram @ flat)).sum(axis=0).reshape(weights.shape[1:])
-        return self.power + (curved - 2 * (weights * self.right[:, None, :]).sum(axis=0)).sum(axis=1)
+        return self.power + (curved - 2 * (weights * self.right[:, None, :]).sum(axis=0)).sum(
+            axis=1
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,14 +165,19 @@ class System:
     def of(cls, moments: np.ndarray, features: int) -> "System":
         """Standardise moments (side, side)."""
         rows = moments[features, features]
-        mean, target_mean = moments[:features, features] / rows, moments[features + 1 :, features] / rows
+        mean, target_mean = (
+            moments[:features, features] / rows,
+            moments[features + 1 :, features] / rows,
+        )
         covariance = moments[:features, :features] / rows
         covariance -= mean[:, None] * mean
         variance = np.diagonal(covariance)
         live = variance > SMALLEST_VARIANCE * max(variance.max(initial=0.0), 1e-300)
         inverse_sd = np.where(live, 1 / np.sqrt(np.where(live, variance, 1.0)), 0.0)
         covariance *= inverse_sd[:, None] * inverse_sd
-        right = (moments[:features, features + 1 :] / rows - mean[:, None] * target_mean) * inverse_sd[:, None]
+        right = (
+            moments[:features, features + 1 :] / rows - mean[:, None] * target_mean
+        ) * inverse_sd[:, None]
         power = np.diagonal(moments)[features + 1 :] / rows - target_mean**2
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
@@ -175,19 +190,33 @@ class System:
     def tested(self, moments: np.ndarray) -> Tested:
         """Standardise held-out moments (side, side) by the training part."""
         features = len(self.mean)
-        rows, inputs, targets = moments[features, features], slice(0, features), slice(features + 1, None)
+        rows, inputs, targets = (
+            moments[features, features],
+            slice(0, features),
+            slice(features + 1, None),
+        )
         sums, target_sums = moments[inputs, features], moments[targets, features]
         deviation = sums - rows * self.mean
         gram = moments[inputs, inputs] - self.mean[:, None] * sums
         gram -= deviation[:, None] * self.mean
         gram *= self.inverse_sd[:, None] * self.inverse_sd
-        right = moments[inputs, targets] - self.mean[:, None] * target_sums - deviation[:, None] * self.target_mean
-        power = np.diagonal(moments)[targets] - 2 * self.target_mean * target_sums + rows * self.target_mean**2
+        right = (
+            moments[inputs, targets]
+            - self.mean[:, None] * target_sums
+            - deviation[:, None] * self.target_mean
+        )
+        power = (
+            np.diagonal(moments)[targets]
+            - 2 * self.target_mean * target_sums
+            + rows * self.target_mean**2
+        )
         return Tested(gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows))
 
     def raw(self, weights: np.ndarray) -> np.ndarray:
         """Weights (feature, decoder, column) as vectors over a table's columns (side, decoder, column) whose products are minus errors."""
         unscaled = weights * self.inverse_sd[:, None, None]
         intercept = self.target_mean - np.tensordot(self.mean, unscaled, 1)
-        minus = -np.broadcast_to(np.eye(weights.shape[2])[:, None, :], (weights.shape[2], *weights.shape[1:]))
+        minus = -np.broadcast_to(
+            np.eye(weights.shape[2])[:, None, :], (weights.shape[2], *weights.shape[1:])
+        )
         return np.concatenate([unscaled, intercept[None], minus])

@@ -58,7 +58,9 @@ class PartErrors:
     weights: np.ndarray
 
 
-def part_errors(moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted) -> PartErrors:
+def part_errors(
+    moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
+) -> PartErrors:
     """Fit a training part and score it.
 
     Parameters

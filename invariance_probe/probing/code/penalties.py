@@ -17,13 +17,19 @@ Part = frozenset[int]
 """The blocks that a training part leaves out."""
 
 
-def choose_penalties(moments: Moments, left_out: int, penalties: tuple[float, ...]) -> dict[Part, float]:
+def choose_penalties(
+    moments: Moments, left_out: int, penalties: tuple[float, ...]
+) -> dict[Part, float]:
     """Choose a penalty for every training part that leaves out so many blocks, by leaving out each other block in turn."""
     count = len(moments.blocks)
-    errors: dict[Part, np.ndarray] = {frozenset(out): np.zeros(len(penalties)) for out in combinations(range(count), left_out)}
+    errors: dict[Part, np.ndarray] = {
+        frozenset(out): np.zeros(len(penalties)) for out in combinations(range(count), left_out)
+    }
     for out in combinations(range(count), left_out + 1):
         system = System.of(moments.training(out), moments.features)
-        solved = np.stack([solve(system.ridge(penalty), system.right) for penalty in penalties], axis=1)
+        solved = np.stack(
+            [solve(system.ridge(penalty), system.right) for penalty in penalties], axis=1
+        )
         vectors = system.raw(solved)
         flat = vectors.reshape(len(vectors), -1)
         for held in out:
@@ -41,7 +47,9 @@ def factor(matrix: np.ndarray) -> np.ndarray:
     TrainingError
         When the matrix is not positive definite.
     """
-    lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)  # transposed it lies as LAPACK reads it
+    lower, failed = lapack.dpotrf(
+        matrix.T, lower=1, clean=0
+    )  # transposed it lies as LAPACK reads it
     if failed:
         raise TrainingError(
             f"the inputs' covariance of {len(matrix)} columns could not be factorised (row {failed}); use a larger penalty, or "

@@ -9,7 +9,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CorruptionErrors, CurveName, DroppingCurve, HeldOutErrors, Scale
+from invariance_probe.plan.code_figures import (
+    CorruptionErrors,
+    CurveName,
+    DroppingCurve,
+    HeldOutErrors,
+    Scale,
+)
 from invariance_probe.probing.code.blind import BlindLosses
 from invariance_probe.probing.code.classes import Losses, log_losses
 from invariance_probe.probing.code.dropping import LOST, Wanted
@@ -52,7 +58,10 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
     moments, bins = ground.moments, ground.inputs.length
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
     stacked = np.concatenate(masks)
-    found = {part: part_errors(moments, part, penalty, bins, stacked, wanted) for part, penalty in penalties.items()}
+    found = {
+        part: part_errors(moments, part, penalty, bins, stacked, wanted)
+        for part, penalty in penalties.items()
+    }
     while steps := _lacking(ground, found, left_out):
         longer = replace(wanted, steps=steps)
         for part, penalty in penalties.items():
@@ -64,7 +73,9 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
     else:
         losses = {
             (part, block): Losses(
-                one.floors[place] / ground.scale, one.linear[place] / ground.scale, one.masked[place] / ground.scale
+                one.floors[place] / ground.scale,
+                one.linear[place] / ground.scale,
+                one.masked[place] / ground.scale,
             )
             for part, one in found.items()
             for place, block in enumerate(sorted(part))
@@ -95,7 +106,9 @@ def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
     return [(fold, part, sorted(part).index(fold)) for fold, part in zip(folds, sets, strict=True)]
 
 
-def held_out(ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLosses], deleted: int | None) -> HeldOutErrors:
+def held_out(
+    ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLosses], deleted: int | None
+) -> HeldOutErrors:
     """Put the errors of all folds together, of the whole session or without a block."""
     tested = tested_blocks(ground, deleted)
     taken = [(found.squares[part], place) for _, part, place in tested]
@@ -124,15 +137,29 @@ def held_out(ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLo
     )
 
 
-def _errors_of_all(ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]) -> HeldOutErrors:
+def _errors_of_all(
+    ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]
+) -> HeldOutErrors:
     """Errors of the best constant and of all units."""
     floor = _fold(part.floors[place] / ground.scale for part, place in taken)
     linear = _fold(part.linear[place] / ground.scale for part, place in taken)
     folds = tuple(fold for fold, _, _ in tested)
-    return HeldOutErrors(folds, tuple(len(ground.folds[fold].test) for fold in folds), floor, linear, floor, linear, (), (), ())
+    return HeldOutErrors(
+        folds,
+        tuple(len(ground.folds[fold].test) for fold in folds),
+        floor,
+        linear,
+        floor,
+        linear,
+        (),
+        (),
+        (),
+    )
 
 
-def _curve(ground: Ground, name: CurveName, taken: Sequence[tuple[PartErrors, int]]) -> DroppingCurve:
+def _curve(
+    ground: Ground, name: CurveName, taken: Sequence[tuple[PartErrors, int]]
+) -> DroppingCurve:
     """A curve pooled over folds, as far as all of them run."""
     errors = pooled([part.dropped.errors[name][place] for part, place in taken]) / ground.scale
     orders = tuple(part.dropped.scored for part, _ in taken) if name == "lost" else ()
@@ -143,7 +170,11 @@ def _end(known: HeldOutErrors, curve: DroppingCurve) -> int | None:
     """How many steps of a curve reach one beyond its later crossing; None where it has not crossed."""
     with_curve = replace(known, curves=(curve,))
     crossings = [with_curve.crossing(curve.name, scale) for scale in SCALES]
-    return None if None in crossings else int(np.ceil(max(found for found in crossings if found is not None))) + 2
+    return (
+        None
+        if None in crossings
+        else int(np.ceil(max(found for found in crossings if found is not None))) + 2
+    )
 
 
 def _fold(values: Iterable[float]) -> tuple[float, ...]:

@@ -50,10 +50,17 @@ class Sweep:
 
     def first(self, steps: int) -> "Sweep":
         """The same sweep after fewer steps."""
-        return Sweep(self.order[:steps], self.columns[: steps * self.bins], self.loads[: steps * self.bins], self.bins)
+        return Sweep(
+            self.order[:steps],
+            self.columns[: steps * self.bins],
+            self.loads[: steps * self.bins],
+            self.bins,
+        )
 
 
-def greedy(matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0) -> Sweep:
+def greedy(
+    matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0
+) -> Sweep:
     """Sweep the unit with the largest change next, to well beyond the step at which the changes sum to `enough`.
 
     Parameters
@@ -71,7 +78,11 @@ def greedy(matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, leas
     """
     features, units = len(matrix), len(matrix) // bins
     pivots = _own_blocks(matrix, bins)
-    residual, columns, order = right.copy(), np.empty((units * bins, features)), np.empty(units, dtype=np.int64)
+    residual, columns, order = (
+        right.copy(),
+        np.empty((units * bins, features)),
+        np.empty(units, dtype=np.int64),
+    )
     loads, summed, steps = np.empty((units * bins, right.shape[1])), 0.0, units
     left = np.ones(units, dtype=bool)
     step = 0

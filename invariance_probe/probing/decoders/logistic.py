@@ -42,10 +42,18 @@ class LogisticFit:
 
     def chosen(self, runs: list[int]) -> "LogisticFit":
         """Return the fits of some of the runs, one again as often as it is named."""
-        return LogisticFit(self.coefficients[runs], self.mean[runs], self.inverse_sd[runs], self.penalties[runs], self.features)
+        return LogisticFit(
+            self.coefficients[runs],
+            self.mean[runs],
+            self.inverse_sd[runs],
+            self.penalties[runs],
+            self.features,
+        )
 
 
-def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int) -> LogisticFit:
+def fit_logistic(
+    x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int
+) -> LogisticFit:
     """Fit multinomial regressions, each with the penalty that does best over its inner folds.
 
     Parameters
@@ -78,7 +86,13 @@ def fit_logistic(x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[flo
     for i, penalty in enumerate(ordered):
         coefficients = _newton(design, labels, used, penalty, coefficients)
         result = torch.where((best == i)[:, None, None], coefficients, result)
-    return LogisticFit(result, mean, inverse_sd, torch.tensor(ordered, dtype=torch.float64, device=x.device)[best], features)
+    return LogisticFit(
+        result,
+        mean,
+        inverse_sd,
+        torch.tensor(ordered, dtype=torch.float64, device=x.device)[best],
+        features,
+    )
 
 
 def _filled(x: Tensor) -> Tensor:
@@ -107,7 +121,9 @@ def _row_losses(design: Tensor, labels: Tensor, coefficients: Tensor) -> Tensor:
     return -(torch.log_softmax(torch.bmm(design, coefficients), dim=2) * labels).sum(2)
 
 
-def _newton(design: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor) -> Tensor:
+def _newton(
+    design: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor
+) -> Tensor:
     """Minimise the mean penalised loss from a start (run, dim, class); a run that has converged is not touched again."""
     runs, dim, count = start.shape
     rows = weights.sum(1)
@@ -116,12 +132,17 @@ def _newton(design: Tensor, labels: Tensor, weights: Tensor, penalty: float, sta
     share = weights / rows.unsqueeze(1)
 
     def objective(b: Tensor) -> Tensor:
-        return (_row_losses(design, labels, b) * share).sum(1) + 0.5 * (ridge * b.square()).sum((1, 2))
+        return (_row_losses(design, labels, b) * share).sum(1) + 0.5 * (ridge * b.square()).sum(
+            (1, 2)
+        )
 
     current, loss = start, objective(start)
     for _ in range(MOST_STEPS):
         probability = torch.softmax(torch.bmm(design, current), dim=2)
-        gradient = torch.bmm(design.transpose(1, 2), (probability - labels) * share.unsqueeze(2)) + ridge * current
+        gradient = (
+            torch.bmm(design.transpose(1, 2), (probability - labels) * share.unsqueeze(2))
+            + ridge * current
+        )
         going = gradient.abs().amax((1, 2)) > TOLERANCE
         if not going.any():
             break

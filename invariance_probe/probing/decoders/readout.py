@@ -23,7 +23,9 @@ class Measured:
     weights: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def probe_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> Tensor:
+def probe_losses(
+    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+) -> Tensor:
     """Fit each run's probe on its part of the windows and return the loss of every window (run, window), averaged over draws.
 
     Parameters
@@ -35,7 +37,9 @@ def probe_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: lis
         Windows that each run's probe is fitted on.
     """
     count, draws, windows, dim = features.shape
-    predictions = fit_probe(bench, runs, features, parts).predict(features.reshape(count, draws * windows, dim))
+    predictions = fit_probe(bench, runs, features, parts).predict(
+        features.reshape(count, draws * windows, dim)
+    )
     shaped = predictions.view(count * draws, windows, -1)
     return bench.target.losses(shaped).view(count, draws, windows).mean(1)
 
@@ -45,7 +49,9 @@ def probe_scored(
 ) -> tuple[Tensor, list[dict[str, float]]]:
     """Fit each run's probe on its clean representation (run, window, dim); return losses (run, window) and each run's test scores."""
     predictions = fit_probe(bench, runs, representation.unsqueeze(1), parts).predict(representation)
-    return bench.target.losses(predictions), [held_out_scores(bench, run, predictions[i]) for i, run in enumerate(runs)]
+    return bench.target.losses(predictions), [
+        held_out_scores(bench, run, predictions[i]) for i, run in enumerate(runs)
+    ]
 
 
 def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str, float]:
@@ -58,7 +64,9 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str
     return (direction_scores if run.target.kind == "circular" else column_scores)(predicted, actual)
 
 
-def fit_probe(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> RidgeFit | LogisticFit:
+def fit_probe(
+    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+) -> RidgeFit | LogisticFit:
     """Fit each run's probe on its part of the windows; parameters as in `probe_losses`."""
     probe, target = runs[0].probe, bench.target
     count, draws, windows, dim = features.shape
@@ -71,14 +79,21 @@ def fit_probe(bench: Workbench, runs: list[Run], features: Tensor, parts: list[n
     return fit_ridge(rows, columns, inner, probe.penalties)
 
 
-def selection_losses(bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]) -> list[float]:
+def selection_losses(
+    bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
+) -> list[float]:
     """Return each run's loss on the scored half of the last fifth of its training windows, by a probe fitted before it."""
     cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
     losses = probe_losses(bench, runs, features, [fitted for fitted, _ in cuts])
-    return [float(losses[i, torch.from_numpy(score_part(held))].mean()) for i, (_, held) in enumerate(cuts)]
+    return [
+        float(losses[i, torch.from_numpy(score_part(held))].mean())
+        for i, (_, held) in enumerate(cuts)
+    ]
 
 
-def by_block(bench: Workbench, run: Run, losses: Tensor) -> tuple[tuple[int, ...], tuple[float, ...]]:
+def by_block(
+    bench: Workbench, run: Run, losses: Tensor
+) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Average window losses (window,) over each test block of a run's fold."""
     assert run.fold is not None
     fold = bench.folds[run.fold]
@@ -88,15 +103,28 @@ def by_block(bench: Workbench, run: Run, losses: Tensor) -> tuple[tuple[int, ...
 def block_means(fold: Fold, values: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
     """Return a fold's test blocks and the mean over each of the values of its test windows (test window,)."""
     blocks = np.unique(fold.test_blocks)
-    return tuple(int(b) for b in blocks), tuple(float(values[fold.test_blocks == b].mean()) for b in blocks)
+    return tuple(int(b) for b in blocks), tuple(
+        float(values[fold.test_blocks == b].mean()) for b in blocks
+    )
 
 
 def result_of(
-    bench: Workbench, run: Run, losses: Tensor, status: Status = "done", with_floor: bool = False, **more: object
+    bench: Workbench,
+    run: Run,
+    losses: Tensor,
+    status: Status = "done",
+    with_floor: bool = False,
+    **more: object,
 ) -> RunResult:
     """Assemble a run's result from the losses of all windows (window,)."""
     blocks, means = by_block(bench, run, losses)
     floor: tuple[float, ...] = ()
     if with_floor:
-        _, floor = by_block(bench, run, bench.target.floor(torch.from_numpy(bench.train_windows(run)).to(bench.device)))
-    return RunResult(key=run.key(), status=status, blocks=blocks, block_losses=means, floor_losses=floor, **more)  # type: ignore[arg-type]
+        _, floor = by_block(
+            bench,
+            run,
+            bench.target.floor(torch.from_numpy(bench.train_windows(run)).to(bench.device)),
+        )
+    return RunResult(
+        key=run.key(), status=status, blocks=blocks, block_losses=means, floor_losses=floor, **more
+    )  # type: ignore[arg-type]

@@ -29,8 +29,12 @@ class Refitted:
 
 def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
     """Return standardised activity of chosen windows, all their bins (1, window, feature)."""
-    bins = bench.starts[torch.from_numpy(windows)].unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
-    return bench.scaling([windows], torch.float64).apply(bench.activity[bins].unsqueeze(0)).flatten(2)
+    bins = bench.starts[torch.from_numpy(windows)].unsqueeze(1) + torch.arange(
+        bench.windows.length, device=bench.device
+    )
+    return (
+        bench.scaling([windows], torch.float64).apply(bench.activity[bins].unsqueeze(0)).flatten(2)
+    )
 
 
 def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
@@ -42,10 +46,15 @@ def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Ref
     for first in range(0, draws, at_once):
         part = torch.from_numpy(courses[first : first + at_once]).to(bench.device)
         parts.append(refit(bench, windows, x, part.transpose(0, 1).flatten(1), len(part)))
-    return Refitted(np.concatenate([part.errors for part in parts]), np.concatenate([part.floors for part in parts]))
+    return Refitted(
+        np.concatenate([part.errors for part in parts]),
+        np.concatenate([part.floors for part in parts]),
+    )
 
 
-def refit(bench: Workbench, windows: np.ndarray, x: Tensor, courses: Tensor, draws: int) -> Refitted:
+def refit(
+    bench: Workbench, windows: np.ndarray, x: Tensor, courses: Tensor, draws: int
+) -> Refitted:
     """Refit the decoder on courses that stand side by side.
 
     Parameters

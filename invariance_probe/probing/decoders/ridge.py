@@ -38,7 +38,9 @@ class RidgeFit:
         return RidgeFit(self.coefficients[runs], self.intercepts[runs], self.penalties[runs])
 
 
-def fit_ridge(x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...], groups: int = 1) -> RidgeFit:
+def fit_ridge(
+    x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...], groups: int = 1
+) -> RidgeFit:
     """Fit ridge regressions, each with the penalty that does best over its inner folds.
 
     Parameters
@@ -59,15 +61,25 @@ def fit_ridge(x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...],
     dim, columns = x.shape[2], y.shape[2]
     table = _padded(torch.cat([x, torch.ones_like(x[..., :1]), y], dim=2))
     folds = int(inner.max()) + 1
-    parts = torch.stack([torch.bmm((table * (inner == g).unsqueeze(2)).transpose(1, 2), table) for g in range(folds)], dim=1)
+    parts = torch.stack(
+        [
+            torch.bmm((table * (inner == g).unsqueeze(2)).transpose(1, 2), table)
+            for g in range(folds)
+        ],
+        dim=1,
+    )
     whole = parts.sum(1, keepdim=True)
     candidates = torch.tensor(penalties, dtype=torch.float64, device=x.device)
     held_out = _squared_errors(_solve(whole - parts, dim, columns, candidates), parts).sum(1)[
         ..., :targets
     ]  # (run, penalty, column)
     best = held_out.reshape(*held_out.shape[:2], groups, -1).sum(3).argmin(1)  # (run, group)
-    solved = _solve(whole, dim, columns, candidates)[:, 0, :, :, :targets]  # (run, penalty, dim + 1, column)
-    chosen = best.repeat_interleave(targets // groups, dim=1)[:, None, None, :].expand(-1, 1, dim + 1, -1)
+    solved = _solve(whole, dim, columns, candidates)[
+        :, 0, :, :, :targets
+    ]  # (run, penalty, dim + 1, column)
+    chosen = best.repeat_interleave(targets // groups, dim=1)[:, None, None, :].expand(
+        -1, 1, dim + 1, -1
+    )
     coefficients = solved.gather(1, chosen).squeeze(1)
     return RidgeFit(coefficients[:, :features], coefficients[:, dim:], candidates[best])
 
@@ -82,8 +94,12 @@ def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
     targets = slice(dim + 1, dim + 1 + columns)
     rows = gram[..., dim, dim][..., None]
     mean_x, mean_y = gram[..., dim, :dim] / rows, gram[..., dim, targets] / rows
-    covariance = gram[..., :dim, :dim] / rows[..., None] - mean_x[..., :, None] * mean_x[..., None, :]
-    with_y = gram[..., :dim, targets] / rows[..., None] - mean_x[..., :, None] * mean_y[..., None, :]
+    covariance = (
+        gram[..., :dim, :dim] / rows[..., None] - mean_x[..., :, None] * mean_x[..., None, :]
+    )
+    with_y = (
+        gram[..., :dim, targets] / rows[..., None] - mean_x[..., :, None] * mean_y[..., None, :]
+    )
     variance = covariance.diagonal(dim1=-2, dim2=-1)
     live = variance > 1e-12 * variance.amax(-1, keepdim=True).clamp_min(1e-300)
     inverse_sd = torch.where(live, variance.clamp_min(1e-300).rsqrt(), 0.0)
@@ -92,7 +108,9 @@ def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
     factor, _ = torch.linalg.cholesky_ex(correlation.unsqueeze(-3) + ridge)
     right = (with_y * inverse_sd[..., :, None]).unsqueeze(-3).expand(*factor.shape[:-2], -1, -1)
     weights = torch.cholesky_solve(right, factor) * inverse_sd[..., None, :, None]
-    intercept = mean_y[..., None, None, :] - (weights * mean_x[..., None, :, None]).sum(-2, keepdim=True)
+    intercept = mean_y[..., None, None, :] - (weights * mean_x[..., None, :, None]).sum(
+        -2, keepdim=True
+    )
     return torch.cat([weights, intercept], dim=-2)
 
 

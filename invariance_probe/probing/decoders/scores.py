@@ -19,8 +19,19 @@ def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, flo
     ----------
     Azabou et al. 2021, arXiv:2102.10106, section 4 (reach direction).
     """
-    error = np.angle(np.exp(1j * (np.arctan2(predicted[:, 1], predicted[:, 0]) - np.arctan2(actual[:, 1], actual[:, 0]))))
-    return {"accuracy": float((np.abs(error) < NARROW).mean()), "accuracy_wide": float((np.abs(error) < WIDE).mean())}
+    error = np.angle(
+        np.exp(
+            1j
+            * (
+                np.arctan2(predicted[:, 1], predicted[:, 0])
+                - np.arctan2(actual[:, 1], actual[:, 0])
+            )
+        )
+    )
+    return {
+        "accuracy": float((np.abs(error) < NARROW).mean()),
+        "accuracy_wide": float((np.abs(error) < WIDE).mean()),
+    }
 
 
 def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
@@ -32,7 +43,9 @@ def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     f1 = {"labels": held, "zero_division": 0.0}
     return {
         "accuracy": float((predicted == actual).mean()),
-        "balanced_accuracy": float(metrics.recall_score(actual, predicted, labels=held, average="macro", zero_division=0.0)),
+        "balanced_accuracy": float(
+            metrics.recall_score(actual, predicted, labels=held, average="macro", zero_division=0.0)
+        ),
         "f1_macro": float(metrics.f1_score(actual, predicted, average="macro", **f1)),
         "f1_weighted": float(metrics.f1_score(actual, predicted, average="weighted", **f1)),
     }

@@ -12,7 +12,12 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.decoders.readout import Measured, probe_scored, result_of, selection_losses
+from invariance_probe.probing.decoders.readout import (
+    Measured,
+    probe_scored,
+    result_of,
+    selection_losses,
+)
 from invariance_probe.probing.measurements.mining import distant_pairs
 from invariance_probe.probing.measurements.trained import COLLAPSED, Progress, freeze
 from invariance_probe.probing.representation.diagnostics import rank_me
@@ -24,7 +29,9 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
 
 
-def measure_square_roots(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_square_roots(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measured]:
     """Probe standardised square roots of counts, sqrt(n + 1/4).
 
     Raises
@@ -38,17 +45,33 @@ def measure_square_roots(bench: Workbench, runs: list[Run], on_progress: Progres
         )
     parts = [bench.train_windows(run) for run in runs]
     roots = np.sqrt(bench.recording.activity + 0.25)
-    scaling = Scaling.of(roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device)
+    scaling = Scaling.of(
+        roots, [bench.bins_of(part) for part in parts], torch.float64, bench.device
+    )
     windows = torch.from_numpy(roots).to(bench.device)[_bins(bench)].unsqueeze(0)
-    return _ceilings(bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False)
+    return _ceilings(
+        bench, runs, parts, scaling.apply(windows).flatten(2).unsqueeze(1), with_floor=False
+    )
 
 
-def _ceilings(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool) -> list[Measured]:
+def _ceilings(
+    bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool
+) -> list[Measured]:
     """Probe features (run, 1, window, feature) of decoders that may be the ceiling, and score them for that choice."""
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
-        Measured(run, result_of(bench, run, losses[i], with_floor=with_floor, selection_loss=selected[i], diagnostics=scores[i]))
+        Measured(
+            run,
+            result_of(
+                bench,
+                run,
+                losses[i],
+                with_floor=with_floor,
+                selection_loss=selected[i],
+                diagnostics=scores[i],
+            ),
+        )
         for i, run in enumerate(runs)
     ]
 
@@ -68,7 +91,9 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Probe the closed-form linear SSL representation."""
     if bench.windows.length != 1:
-        raise TrainingError(f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}")
+        raise TrainingError(
+            f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}"
+        )
     shown, timeline = bench.shown(runs)
     activity = shown[timeline.starts.cpu().numpy()]
     parts = [bench.train_windows(run) for run in runs]
@@ -86,7 +111,13 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
     return _linear(bench, runs, parts, features, bases)
 
 
-def _linear(bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, bases: list[Tensor]) -> list[Measured]:
+def _linear(
+    bench: Workbench,
+    runs: list[Run],
+    parts: list[np.ndarray],
+    features: Tensor,
+    bases: list[Tensor],
+) -> list[Measured]:
     """Probe linear maps (feature, dim) of the features, one a run."""
     representation = torch.bmm(features.squeeze(1), torch.stack(bases))
     losses, scores = probe_scored(bench, runs, representation, parts)
@@ -105,12 +136,17 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     parts = [bench.train_windows(run) for run in runs]
     rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
     declared: Any = runs[0].method
-    network = build_encoder(declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)).to(bench.device)
+    network = build_encoder(
+        declared.encoder, (rows.shape[2], rows.shape[3]), bench.generators("init", runs)
+    ).to(bench.device)
     representation = freeze(bench, network, declared.encoder, rows, parts)(rows)
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     return [
-        Measured(run, result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}))
+        Measured(
+            run,
+            result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}),
+        )
         for i, run in enumerate(runs)
     ]
 
@@ -122,7 +158,12 @@ def failed(runs: list[Run], error: Exception) -> list[Measured]:
 
 def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
     """Return clean standardised inputs in double precision (run, 1, window, feature)."""
-    return bench.scaling(parts, torch.float64).apply(bench.activity[_bins(bench)].unsqueeze(0)).flatten(2).unsqueeze(1)
+    return (
+        bench.scaling(parts, torch.float64)
+        .apply(bench.activity[_bins(bench)].unsqueeze(0))
+        .flatten(2)
+        .unsqueeze(1)
+    )
 
 
 def _bins(bench: Workbench) -> Tensor:

@@ -28,13 +28,19 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
     weights
         What the store has of the encoders that the runs need; a run that lacks one fails, and says so.
     """
-    found = {run.key(): RunResult(run.key(), "failed", message=why) for run in runs if (why := _missing(run, weights))}
+    found = {
+        run.key(): RunResult(run.key(), "failed", message=why)
+        for run in runs
+        if (why := _missing(run, weights))
+    }
     asked: dict[bool, dict[str, list[Run]]] = {True: {}, False: {}}
     for run in runs:
         if run.key() not in found:
             kind = _examination(run).kind
             asked[kind in PROBED].setdefault(kind, []).append(run)
-    for kinds in asked.values():  # apart, so that no probe is fitted for an encoder that none is asked of
+    for (
+        kinds
+    ) in asked.values():  # apart, so that no probe is fitted for an encoder that none is asked of
         encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
         for kind, same in kinds.items():
             found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
@@ -59,13 +65,17 @@ def _missing(run: Run, weights: Weights) -> str:
 def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
     """Test the clean probe on corrupted inputs, L(d, e), and measure how far the representation moves, S(e)."""
     together: dict[tuple[Corruption, Fold], list[Run]] = {}
-    for run in runs:  # runs of one fold have the same test windows, so none has rows for the sake of its partners
+    for run in (
+        runs
+    ):  # runs of one fold have the same test windows, so none has rows for the sake of its partners
         together.setdefault((_examination(run), _fold(encoders.bench, run)), []).append(run)
     for (examination, fold), same in together.items():
         yield from _corrupted(encoders, same, examination, fold)
 
 
-def _corrupted(encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold) -> Iterator[RunResult]:
+def _corrupted(
+    encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold
+) -> Iterator[RunResult]:
     target, slots = encoders.bench.target, encoders.slots_of(runs)
     frozen, probe = encoders.frozen.chosen(slots), encoders.probe.chosen(slots)
     test = torch.from_numpy(fold.test).to(encoders.bench.device)
@@ -93,15 +103,25 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         assert isinstance(examination, Detection)
         slot = encoders.slots_of([run])[0]
         part, test = encoders.parts[slot], _fold(encoders.bench, run).test
-        fitted = part[np.linspace(0, len(part) - 1, min(MOST_FITTED, len(part))).round().astype(np.int64)]
+        fitted = part[
+            np.linspace(0, len(part) - 1, min(MOST_FITTED, len(part))).round().astype(np.int64)
+        ]
         views = _views(encoders, [run], examination)
-        draws = [_pair(encoders, slot, views, EVALUATION_STEP + 1 + draw, test) for draw in range(examination.draws)]
-        scored = np.concatenate([clean for clean, _ in draws]), np.concatenate([shown for _, shown in draws])
+        draws = [
+            _pair(encoders, slot, views, EVALUATION_STEP + 1 + draw, test)
+            for draw in range(examination.draws)
+        ]
+        scored = (
+            np.concatenate([clean for clean, _ in draws]),
+            np.concatenate([shown for _, shown in draws]),
+        )
         found = detectability(_pair(encoders, slot, views, EVALUATION_STEP, fitted), scored)
         yield RunResult(run.key(), "done", diagnostics={"detection": found})
 
 
-def _pair(encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pair(
+    encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """Return one encoder's representations of clean and of corrupted windows, both (row, dim)."""
     index = torch.from_numpy(windows).to(encoders.bench.device)
     shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
@@ -112,10 +132,16 @@ def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
     """Compare clean representations of test windows with those of an encoder at dose 0."""
     references = [reference for run in runs if (reference := run.reference()) is not None]
     others = Encoders.of(encoders.bench, references, encoders.weights)
-    for run, own, other in zip(runs, encoders.slots_of(runs), others.slots_of(references), strict=True):
+    for run, own, other in zip(
+        runs, encoders.slots_of(runs), others.slots_of(references), strict=True
+    ):
         test = torch.from_numpy(_fold(encoders.bench, run).test).to(encoders.bench.device)
         x, y = encoders.representation[own, test], others.representation[other, test]
-        yield RunResult(run.key(), "done", diagnostics={"cka": debiased_cka(x, y), "shape_distance": shape_distance(x, y)})
+        yield RunResult(
+            run.key(),
+            "done",
+            diagnostics={"cka": debiased_cka(x, y), "shape_distance": shape_distance(x, y)},
+        )
 
 
 def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
@@ -134,7 +160,12 @@ def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         yield RunResult(run.key(), "done", diagnostics=found)
 
 
-EXAMINATIONS = {"corruption": corrupted, "detection": detected, "comparison": compared, "by_class": by_class}
+EXAMINATIONS = {
+    "corruption": corrupted,
+    "detection": detected,
+    "comparison": compared,
+    "by_class": by_class,
+}
 """How stored encoders are examined, by the kind of what is asked."""
 PROBED = {"corruption", "by_class"}
 """Those that read the fitted probe."""
@@ -157,6 +188,13 @@ def _fold(bench: Workbench, run: Run) -> Fold:
 
 def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detection) -> ViewMaker:
     """Return what corrupts inputs as an examination says, scaled as each encoder was trained, with draws that all train doses share."""
-    put = {"views": examination.inputs, "axis": examination.axis, "dose": examination.dose, "arm": "independent"}
+    put = {
+        "views": examination.inputs,
+        "axis": examination.axis,
+        "dose": examination.dose,
+        "arm": "independent",
+    }
     shown = [run.model_copy(update=put) for run in runs]
-    return encoders.bench.views(shown, [encoders.parts[slot] for slot in encoders.slots_of(runs)], encoders.dtype)
+    return encoders.bench.views(
+        shown, [encoders.parts[slot] for slot in encoders.slots_of(runs)], encoders.dtype
+    )

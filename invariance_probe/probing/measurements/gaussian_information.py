@@ -29,8 +29,15 @@ def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:
 def bound_on_gaussians(bound: Bound, settings: Optimisation) -> np.ndarray:
     """Return what a bound says (truth, seed, batch) on fresh batches, after training a critic for each truth and seed in one stack."""
     runs = [(truth, seed) for truth in TRUTHS for seed in range(SEEDS)]
-    keys = key_tensor([stream_key("simulate", 0, f"{truth:g} nats", seed) for truth, seed in runs], torch.device("cpu"))
-    rho = torch.from_numpy(correlation(np.array([truth for truth, _ in runs]))).to(torch.float32).view(-1, 1, 1)
+    keys = key_tensor(
+        [stream_key("simulate", 0, f"{truth:g} nats", seed) for truth, seed in runs],
+        torch.device("cpu"),
+    )
+    rho = (
+        torch.from_numpy(correlation(np.array([truth for truth, _ in runs])))
+        .to(torch.float32)
+        .view(-1, 1, 1)
+    )
     rows = torch.arange(settings.batch_size).expand(len(runs), -1)
 
     def draw(step: int) -> tuple[Tensor, Tensor]:

@@ -34,7 +34,12 @@ class InformationEstimate:
 
 
 def estimate_information(
-    x: np.ndarray, y: np.ndarray, bound: Bound = "infonce", seeds: int = 5, seed: int = 0, settings: Optimisation | None = None
+    x: np.ndarray,
+    y: np.ndarray,
+    bound: Bound = "infonce",
+    seeds: int = 5,
+    seed: int = 0,
+    settings: Optimisation | None = None,
 ) -> InformationEstimate:
     """Estimate a lower bound on the mutual information of two sets of variables that were sampled together.
 
@@ -64,7 +69,9 @@ def estimate_information(
     if bound not in BOUNDS:
         raise DataError(f"unknown bound {bound!r}; allowed: {', '.join(BOUNDS)}")
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
-        raise DataError(f"x and y must be (sample, width) with as many samples; got shapes {x.shape} and {y.shape}")
+        raise DataError(
+            f"x and y must be (sample, width) with as many samples; got shapes {x.shape} and {y.shape}"
+        )
     if len(x) - fit < settings.batch_size:
         least = int(np.ceil(settings.batch_size / HELD_OUT))
         raise DataError(
@@ -74,16 +81,24 @@ def estimate_information(
     orders = [generator("order", seed, "", i) for i in range(seeds)]
 
     def draw(step: int) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(np.stack([order.integers(0, fit, settings.batch_size) for order in orders]))
+        chosen = torch.from_numpy(
+            np.stack([order.integers(0, fit, settings.batch_size) for order in orders])
+        )
         return pairs[0][chosen], pairs[1][chosen]
 
     widths = (x.shape[1], y.shape[1])
-    critics = train_critics(bound, draw, widths, settings, [generator("init", seed, "", i) for i in range(seeds)])
+    critics = train_critics(
+        bound, draw, widths, settings, [generator("init", seed, "", i) for i in range(seeds)]
+    )
     return _read(critics, [values[fit:] for values in pairs], settings.batch_size, seeds)
 
 
 def train_critics(
-    bound: Bound, draw: Draw, inputs: tuple[int, int], settings: Optimisation, generators: list[np.random.Generator]
+    bound: Bound,
+    draw: Draw,
+    inputs: tuple[int, int],
+    settings: Optimisation,
+    generators: list[np.random.Generator],
 ) -> FrozenCritics:
     """Train stacked critics on the pairs that `draw` returns for each step, and freeze them at the statistics of more such pairs."""
     critics = Critics(bound, inputs, WIDTHS, generators)
@@ -98,11 +113,15 @@ def train_critics(
     return critics.freeze(*(torch.cat(side, dim=1) for side in zip(*more, strict=True)))
 
 
-def _read(critics: FrozenCritics, held: list[Tensor], batch_size: int, seeds: int) -> InformationEstimate:
+def _read(
+    critics: FrozenCritics, held: list[Tensor], batch_size: int, seeds: int
+) -> InformationEstimate:
     """Read the bound on successive batches of shuffled held-out pairs, the same for every seed."""
     order = torch.from_numpy(generator("probe", 0, "").permutation(len(held[0])))
     batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
-    values = torch.stack([critics.value(*(side[rows].expand(seeds, -1, -1) for side in held)) for rows in batches]).numpy()
+    values = torch.stack(
+        [critics.value(*(side[rows].expand(seeds, -1, -1) for side in held)) for rows in batches]
+    ).numpy()
     spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.full(seeds, np.nan)
     return InformationEstimate(critics.bound, values.mean(axis=0), spread)
 

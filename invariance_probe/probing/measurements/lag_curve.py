@@ -86,7 +86,10 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     stretch = joined(bench.windows.stretch, fold_of)
     curve = lag_curve(target, predicted, stretch)
     tau = curve.tau(bin_s)
-    taus = [curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts))) for _ in range(resamples)]
+    taus = [
+        curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts)))
+        for _ in range(resamples)
+    ]
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
     found = {
         "tau_s": tau,
@@ -115,7 +118,11 @@ def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
     columns = bench.target.columns()
     predicted, fold_of = np.zeros(columns.shape), np.full(count, -1)
     for i, fold in enumerate(bench.folds):
-        x = bench.scaling([fold.train], torch.float64).apply(bench.activity[bins].unsqueeze(0)).flatten(2)
+        x = (
+            bench.scaling([fold.train], torch.float64)
+            .apply(bench.activity[bins].unsqueeze(0))
+            .flatten(2)
+        )
         inner = inner_folds([fold.train], count, probe.inner_folds, bench.device)
         values = fit_ridge(x, columns[None], inner, probe.penalties).predict(x)[0].cpu().numpy()
         predicted[fold.test], fold_of[fold.test] = values[fold.test], i
@@ -130,14 +137,20 @@ def joined(stretch: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
 def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) -> LagCurve:
     """Return lagged products of (window, column) arrays, never across stretches (window,)."""
     longest = int(np.bincount(stretch).max())
-    lags = np.unique(np.concatenate([[0], np.round(np.geomspace(1, max(1, longest // 2), LAGS)).astype(np.int64)]))
+    lags = np.unique(
+        np.concatenate(
+            [[0], np.round(np.geomspace(1, max(1, longest // 2), LAGS)).astype(np.int64)]
+        )
+    )
     y, z = target - target.mean(axis=0), predicted - predicted.mean(axis=0)
     piece = np.arange(len(y)) * PIECES // len(y)
     decoded, own, counts = (np.zeros((PIECES, len(lags))) for _ in range(3))
     for i, lag in enumerate(lags):
         first = np.flatnonzero(stretch[: len(y) - lag] == stretch[lag:])
         for sums, later in ((decoded, z), (own, y)):
-            sums[:, i] = np.bincount(piece[first], (y[first] * later[first + lag]).sum(axis=1), PIECES)
+            sums[:, i] = np.bincount(
+                piece[first], (y[first] * later[first + lag]).sum(axis=1), PIECES
+            )
         counts[:, i] = np.bincount(piece[first], minlength=PIECES)
     usable = counts.sum(axis=0) > 0
     return LagCurve(lags[usable], decoded[:, usable], own[:, usable], counts[:, usable])
@@ -178,7 +191,9 @@ def increment_kurtosis(
     found = np.empty(surrogates)
     for i in range(surrogates):
         phases = np.exp(2j * np.pi * rng.random(spectrum.shape))
-        found[i] = kurtosis(_gaussian_by_rank(np.fft.irfft(spectrum * phases, len(gaussian), axis=0)))
+        found[i] = kurtosis(
+            _gaussian_by_rank(np.fft.irfft(spectrum * phases, len(gaussian), axis=0))
+        )
     return kurtosis(gaussian), found
 
 

@@ -20,12 +20,16 @@ def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     `leak@i` is the held-out R2 of walk i about its mean over the session; `beyond@i` is that beyond the training parts'
     means, which is above 0 also where slow activity follows a slow target across a whole test block.
     """
-    return [Measured(run, RunResult(run.key(), "done", diagnostics=_leak(bench, run))) for run in runs]
+    return [
+        Measured(run, RunResult(run.key(), "done", diagnostics=_leak(bench, run))) for run in runs
+    ]
 
 
 def _leak(bench: Workbench, run: Run) -> dict[str, float]:
     draws = run.method.draws  # type: ignore[union-attr]
-    steps = generator("leak", run.study_seed, run.session).standard_normal((len(bench.recording.activity), draws))
+    steps = generator("leak", run.study_seed, run.session).standard_normal(
+        (len(bench.recording.activity), draws)
+    )
     walks = np.cumsum(steps, axis=0)[bench.windows.centres]
     refitted = refit_all(bench, np.arange(len(walks)), walks.T[:, :, None])
     r2 = 1 - refitted.errors / ((walks - walks.mean(axis=0)) ** 2).sum(axis=0)

@@ -48,7 +48,9 @@ SHARED = ("jaccard",)
 def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Choose each half's messengers, score them, and transfer those of the first half to the second."""
     if bench.windows.length != 1:
-        raise TrainingError(f"messengers reads windows of one bin; window.length_bins is {bench.windows.length}")
+        raise TrainingError(
+            f"messengers reads windows of one bin; window.length_bins is {bench.windows.length}"
+        )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
 
@@ -61,9 +63,16 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
             f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only {units} units; "
             f"at most {most_messengers(units)} leave enough others to compare with"
         )
-    windows, embargo = np.arange(len(bench.windows.starts)), round(run.folds.embargo_s / bench.recording.bin_s)
+    windows, embargo = (
+        np.arange(len(bench.windows.starts)),
+        round(run.folds.embargo_s / bench.recording.bin_s),
+    )
     named = _named_epochs(bench, method.epochs)
-    parts = (named[0], named[-1]) if named else (windows[: len(windows) // 2], windows[len(windows) // 2 :])
+    parts = (
+        (named[0], named[-1])
+        if named
+        else (windows[: len(windows) // 2], windows[len(windows) // 2 :])
+    )
     epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in parts]
     rates = bench.recording.activity.mean(axis=0)
     found: dict[str, float] = {}
@@ -71,9 +80,12 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         asked = method.model_copy(update={"budget": budget})
         place = f"b{budget}_" if method.budgets else ""
         for mode in MODES:
-            measured = transfer(epochs, mode, asked, rates, generator("probe", run.study_seed, run.session))
+            measured = transfer(
+                epochs, mode, asked, rates, generator("probe", run.study_seed, run.session)
+            )
             found |= {
-                f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value for name, value in measured.items()
+                f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value
+                for name, value in measured.items()
             }
     if method.budgets:
         whole = Halves.of(bench, windows, method.blocks, embargo)
@@ -92,7 +104,9 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
     return [np.flatnonzero(of == kind) for kind in np.argsort(first)]
 
 
-def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]) -> dict[str, float]:
+def _switching(
+    bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]
+) -> dict[str, float]:
     """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
 
     Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
@@ -109,17 +123,28 @@ def _switching(bench: Workbench, run: Run, method: Messengers, named: list[np.nd
     }
     if not blocks:
         return about
-    block = [number * blocks + np.arange(len(own)) * blocks // len(own) for number, own in enumerate(rows)]
+    block = [
+        number * blocks + np.arange(len(own)) * blocks // len(own)
+        for number, own in enumerate(rows)
+    ]
     moments, penalty = moments_of(bench, np.concatenate(rows), np.concatenate(block), apart)
     epoch = np.repeat(np.arange(len(rows)), blocks)
     rng = generator("null", run.study_seed, run.session)
     tested = switching(moments, epoch, penalty, method.switching.permutations, rng)
-    found = {f"{mode}_switching_{name}": value for mode, one in tested.items() for name, value in asdict(one).items()}
+    found = {
+        f"{mode}_switching_{name}": value
+        for mode, one in tested.items()
+        for name, value in asdict(one).items()
+    }
     return found | about
 
 
 def transfer(
-    epochs: Sequence[Halves], mode: str, method: Messengers, rates: np.ndarray, rng: np.random.Generator
+    epochs: Sequence[Halves],
+    mode: str,
+    method: Messengers,
+    rates: np.ndarray,
+    rng: np.random.Generator,
 ) -> dict[str, float]:
     """Choose a set in each epoch, score both, and say how well that of A serves in B.
 
@@ -135,7 +160,10 @@ def transfer(
         Mean count of every unit (unit,), for the random sets.
     """
     units = len(rates)
-    chosen = [choose(harm(e.choosing.parts(e.choosing_penalty), mode), units, method.budget) for e in epochs]
+    chosen = [
+        choose(harm(e.choosing.parts(e.choosing_penalty), mode), units, method.budget)
+        for e in epochs
+    ]
     scoring = [e.scoring.parts(e.scoring_penalty) for e in epochs]
     others = [u for u in range(units) if u not in {*chosen[0], *chosen[1]}]
     key = int(rng.integers(2**63))
@@ -143,12 +171,23 @@ def transfer(
     def gain(units_chosen: Sequence[int], epoch: int) -> np.ndarray:
         """G(b) times the range, by block: the loss without the set less the mean loss without random sets like it."""
         sets = matched_sets(units_chosen, others, rates, method.masks, np.random.default_rng(key))
-        random = np.mean([losses_without(scoring[epoch], removed, mode) for removed in sets], axis=0)
+        random = np.mean(
+            [losses_without(scoring[epoch], removed, mode) for removed in sets], axis=0
+        )
         return losses_without(scoring[epoch], units_chosen, mode) - random
 
-    own_a, crossed, own_b, back = gain(chosen[0], 0), gain(chosen[0], 1), gain(chosen[1], 1), gain(chosen[1], 0)
+    own_a, crossed, own_b, back = (
+        gain(chosen[0], 0),
+        gain(chosen[0], 1),
+        gain(chosen[1], 1),
+        gain(chosen[1], 0),
+    )
     ranges = [decodable_range(parts) for parts in scoring]
-    found = {f"{name}@{i + 1}": float(unit) for name, one in zip("ab", chosen, strict=True) for i, unit in enumerate(one)}
+    found = {
+        f"{name}@{i + 1}": float(unit)
+        for name, one in zip("ab", chosen, strict=True)
+        for i, unit in enumerate(one)
+    }
     found |= {
         "jaccard": len(set(chosen[0]) & set(chosen[1])) / len(set(chosen[0]) | set(chosen[1])),
         "gain_a": float(own_a.mean() / ranges[0].mean()),
@@ -157,7 +196,11 @@ def transfer(
         "gain_b_p": _carries(own_b, ranges[1], method.margin),
         "gain_a_p": _carries(own_a, ranges[0], method.margin),
     }
-    shown = [kind for kind, p in (("transfer", "gain_b_p"), ("transfer_back", "gain_a_p")) if found[p] <= LEVEL]
+    shown = [
+        kind
+        for kind, p in (("transfer", "gain_b_p"), ("transfer_back", "gain_a_p"))
+        if found[p] <= LEVEL
+    ]
     if not shown:
         return found
     forth, turned = _choice_covariances(epochs, scoring, mode, method, rng)
@@ -175,7 +218,11 @@ def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
 
 
 def _choice_covariances(
-    epochs: Sequence[Halves], scoring: Sequence[Sequence[Part]], mode: str, method: Messengers, rng: np.random.Generator
+    epochs: Sequence[Halves],
+    scoring: Sequence[Sequence[Part]],
+    mode: str,
+    method: Messengers,
+    rng: np.random.Generator,
 ) -> list[np.ndarray]:
     """Return the covariances (2, 2) of the mean losses without the other epoch's and without its own set, in B and in A.
 
@@ -187,17 +234,27 @@ def _choice_covariances(
     ----------
     Rubin 1981, doi:10.1214/aos/1176345338 (Bayesian bootstrap).
     """
-    units, found = len(scoring[0][0].with_target), np.empty((method.resamples, 2, 2))  # (resample, scored in, chosen in)
+    units, found = (
+        len(scoring[0][0].with_target),
+        np.empty((method.resamples, 2, 2)),
+    )  # (resample, scored in, chosen in)
     for i in range(method.resamples):
         for number, epoch in enumerate(epochs):
             weights = rng.exponential(size=len(epoch.choosing.rows))
-            again = choose(harm(epoch.choosing.parts(epoch.choosing_penalty, weights), mode), units, method.budget)
+            again = choose(
+                harm(epoch.choosing.parts(epoch.choosing_penalty, weights), mode),
+                units,
+                method.budget,
+            )
             found[i, :, number] = [losses_without(parts, again, mode).mean() for parts in scoring]
     return [np.cov(found[:, 1].T), np.cov(found[:, 0, ::-1].T)]
 
 
 def ratio_interval(
-    numerator: np.ndarray, denominator: np.ndarray, confidence: float, more: np.ndarray | None = None
+    numerator: np.ndarray,
+    denominator: np.ndarray,
+    confidence: float,
+    more: np.ndarray | None = None,
 ) -> tuple[float, float]:
     """Return Fieller's interval of mean(numerator) / mean(denominator) over paired blocks; infinite where it is not bounded.
 
@@ -216,7 +273,9 @@ def ratio_interval(
     """
     blocks = len(numerator)
     square = float(stats.t.ppf((1 + confidence) / 2, blocks - 1)) ** 2
-    covariance = square * (np.cov(numerator, denominator) / blocks + (0.0 if more is None else more))
+    covariance = square * (
+        np.cov(numerator, denominator) / blocks + (0.0 if more is None else more)
+    )
     mean_n, mean_d = float(numerator.mean()), float(denominator.mean())
     a = mean_d * mean_d - float(covariance[1, 1])
     b = mean_n * mean_d - float(covariance[0, 1])

@@ -18,7 +18,12 @@ import torch
 from sklearn.metrics import balanced_accuracy_score
 from torch import Tensor
 
-from invariance_probe.augmentations.mining import Pairs, drawn_pairs, nearest_pairs, neighbour_features
+from invariance_probe.augmentations.mining import (
+    Pairs,
+    drawn_pairs,
+    nearest_pairs,
+    neighbour_features,
+)
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import (
@@ -43,7 +48,9 @@ KINDS = ("random", "mined", "oracle")
 def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Compare local, random, mined and oracle pairs by what a probe decodes later in the session."""
     if bench.windows.length != 1:
-        raise TrainingError(f"mined_pairs reads windows of one bin; window.length_bins is {bench.windows.length}")
+        raise TrainingError(
+            f"mined_pairs reads windows of one bin; window.length_bins is {bench.windows.length}"
+        )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
 
@@ -55,19 +62,30 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     _check(bench, labelled, test)
     pairs = distant_pairs(bench, train, method, generator("probe", run.study_seed, run.session))
     moments = {"local": _local(bench, train, method)}
-    activity, counts = bench.recording.activity[bench.windows.starts[train]], bench.recording.activity_kind == "counts"
+    activity, counts = (
+        bench.recording.activity[bench.windows.starts[train]],
+        bench.recording.activity_kind == "counts",
+    )
     sd = activity.std(axis=0, dtype=np.float64)
     for kind, chosen in pairs.items():
         distant = matched_moments(activity[:, sd > 0], chosen.first, chosen.second, counts)
         for share in method.fractions:
             moments[f"{kind}@{share:g}"] = mixed_moments(moments["local"], distant, share)
-    bases = [standardised_directions(m, sd, method.dimensions, method.ridge) for m in moments.values()]
+    bases = [
+        standardised_directions(m, sd, method.dimensions, method.ridge) for m in moments.values()
+    ]
     losses, accuracies = _probed(bench, run, train, labelled, test, bases)
     found = {f"loss_{name}": loss for name, loss in zip(moments, losses, strict=True)}
-    found |= {f"accuracy_{name}": accuracy for name, accuracy in zip(moments, accuracies, strict=True)}
-    found["loss_floor"] = float(bench.target.floor(torch.from_numpy(labelled))[torch.from_numpy(test)].mean())
+    found |= {
+        f"accuracy_{name}": accuracy for name, accuracy in zip(moments, accuracies, strict=True)
+    }
+    found["loss_floor"] = float(
+        bench.target.floor(torch.from_numpy(labelled))[torch.from_numpy(test)].mean()
+    )
     for share in method.fractions:
-        found[f"m_rand@{share:g}"] = found[f"loss_random@{share:g}"] - found[f"loss_mined@{share:g}"]
+        found[f"m_rand@{share:g}"] = (
+            found[f"loss_random@{share:g}"] - found[f"loss_mined@{share:g}"]
+        )
         found[f"m_loc@{share:g}"] = found["loss_local"] - found[f"loss_mined@{share:g}"]
     return RunResult(run.key(), "done", diagnostics=found | _described(bench, train, method, pairs))
 
@@ -76,7 +94,9 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
     """Raise TrainingError where the target has no classes, or the probe would meet a class that it has never seen."""
     where = f"session {bench.recording.session!r}"
     if not bench.target.classes:
-        raise TrainingError(f"{where}: mined_pairs needs a categorical target; this one is continuous or circular")
+        raise TrainingError(
+            f"{where}: mined_pairs needs a categorical target; this one is continuous or circular"
+        )
     classes = bench.target.values.cpu().numpy()
     missing = sorted(set(classes[test]) - set(classes[labelled]))
     if missing:
@@ -89,16 +109,26 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
     """Return the moments of the units that vary, under local pairs."""
     activity = bench.recording.activity[bench.windows.starts]
     live = activity[train].std(axis=0) > 0
-    partners = find_partners(train, bench.windows.stretch, TimeJitter(window_s=method.local_s), bench.recording.bin_s)
+    partners = find_partners(
+        train, bench.windows.stretch, TimeJitter(window_s=method.local_s), bench.recording.bin_s
+    )
     return pair_moments(activity[:, live], partners, bench.recording.activity_kind == "counts")
 
 
-def distant_pairs(bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator) -> dict[str, Pairs]:
+def distant_pairs(
+    bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator
+) -> dict[str, Pairs]:
     """Return as many random, mined and oracle partners of every training window, all at least the gap away."""
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]
-    activity, stretch = bench.recording.activity[bench.windows.starts[train]], bench.windows.stretch[train]
-    sigma, counts = method.smoothing_s / bench.recording.bin_s, bench.recording.activity_kind == "counts"
+    activity, stretch = (
+        bench.recording.activity[bench.windows.starts[train]],
+        bench.windows.stretch[train],
+    )
+    sigma, counts = (
+        method.smoothing_s / bench.recording.bin_s,
+        bench.recording.activity_kind == "counts",
+    )
     features = neighbour_features(activity, counts, train, stretch, sigma, method.components)
     return {
         "random": drawn_pairs(times, np.zeros_like(classes), method.gap_s, method.neighbours, rng),
@@ -108,23 +138,40 @@ def distant_pairs(bench: Workbench, train: np.ndarray, method: MinedPairs, rng: 
 
 
 def _probed(
-    bench: Workbench, run: Run, train: np.ndarray, labelled: np.ndarray, test: np.ndarray, bases: list[np.ndarray]
+    bench: Workbench,
+    run: Run,
+    train: np.ndarray,
+    labelled: np.ndarray,
+    test: np.ndarray,
+    bases: list[np.ndarray],
 ) -> tuple[list[float], list[float]]:
     """Return test losses and balanced accuracies of the run's probe on every linear map (unit, dimension) of activity."""
-    x = bench.scaling([train], torch.float64).apply(bench.activity[bench.starts][None, :, None]).flatten(2)
+    x = (
+        bench.scaling([train], torch.float64)
+        .apply(bench.activity[bench.starts][None, :, None])
+        .flatten(2)
+    )
     rows: Tensor = x @ torch.from_numpy(np.stack(bases)).to(x)
     seen, tested = torch.from_numpy(labelled), torch.from_numpy(test)
-    inner = inner_folds([np.arange(len(labelled))], len(labelled), run.probe.inner_folds, bench.device).expand(len(bases), -1)
+    inner = inner_folds(
+        [np.arange(len(labelled))], len(labelled), run.probe.inner_folds, bench.device
+    ).expand(len(bases), -1)
     classes = bench.target.values[seen].expand(len(bases), -1)
     fit = fit_logistic(rows[:, seen], classes, inner, run.probe.penalties, bench.target.classes)
     truth = bench.target.values[tested]
     predictions = fit.predict(rows[:, tested])
-    losses = -predictions.gather(2, truth[None, :, None].expand(len(bases), -1, 1)).squeeze(2).mean(1)
+    losses = (
+        -predictions.gather(2, truth[None, :, None].expand(len(bases), -1, 1)).squeeze(2).mean(1)
+    )
     said = predictions.argmax(2).cpu().numpy()
-    return losses.tolist(), [float(balanced_accuracy_score(truth.cpu().numpy(), one)) for one in said]
+    return losses.tolist(), [
+        float(balanced_accuracy_score(truth.cpu().numpy(), one)) for one in said
+    ]
 
 
-def _described(bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[str, Pairs]) -> dict[str, float]:
+def _described(
+    bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[str, Pairs]
+) -> dict[str, float]:
     """Return the purity of every kind of pairs, and their nuisance distance where the nuisance is known."""
     classes = bench.target.values.cpu().numpy()[train]
     found = {f"purity_{kind}": chosen.same(classes) for kind, chosen in pairs.items()}
@@ -136,5 +183,7 @@ def _described(bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: d
             )
         values = np.asarray(bench.recording.targets[method.nuisance], dtype=np.float64)
         values = values.reshape(len(values), -1)[bench.windows.centres[train]]
-        found |= {f"nuisance_distance_{kind}": chosen.distance(values) for kind, chosen in pairs.items()}
+        found |= {
+            f"nuisance_distance_{kind}": chosen.distance(values) for kind, chosen in pairs.items()
+        }
     return found

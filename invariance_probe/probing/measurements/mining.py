@@ -15,7 +15,9 @@ from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.state_pairing import StatePairing
 
 
-def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None) -> list[dict[str, float]]:
+def found_by_mining(
+    bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None
+) -> list[dict[str, float]]:
     """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
 
     `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
@@ -29,7 +31,11 @@ def found_by_mining(bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tens
     mined
         Windows of anchors and of what was mined for them (run, pair), -1 where nothing was.
     """
-    return [] if mined is None else [_mined_pairs(bench, run, *pairs) for run, *pairs in zip(runs, *mined, strict=True)]
+    return (
+        []
+        if mined is None
+        else [_mined_pairs(bench, run, *pairs) for run, *pairs in zip(runs, *mined, strict=True)]
+    )
 
 
 def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> dict[str, float]:
@@ -37,9 +43,14 @@ def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) ->
     if not len(first):
         return {}
     found = _distances(bench, first, second)
-    found |= {"agreement": _agreement(bench, first, second), "agreement_expected": _agreement_expected(bench, first, second)}
+    found |= {
+        "agreement": _agreement(bench, first, second),
+        "agreement_expected": _agreement_expected(bench, first, second),
+    }
     nuisance = getattr(run.views.pairing, "nuisance", "") if run.views else ""
-    found |= _nuisance_distances(bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy())
+    found |= _nuisance_distances(
+        bench, nuisance, bench.train_windows(run), first.cpu().numpy(), second.cpu().numpy()
+    )
     return {f"mined_{name}": value for name, value in found.items()}
 
 
@@ -69,7 +80,9 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
         found |= {f"pair_{name}": value for name, value in _distances(bench, first, second).items()}
         found["pair_agreement"] = _agreement(bench, first, second)
         found["pair_agreement_expected"] = _agreement_expected(bench, first, second)
-        found |= _nuisance_distances(bench, run.views.pairing.nuisance, train, *distant.pairs(train))
+        found |= _nuisance_distances(
+            bench, run.views.pairing.nuisance, train, *distant.pairs(train)
+        )
     return found
 
 
@@ -93,7 +106,10 @@ def _nuisance_distances(
         return {}
     a, b = values[first], values[second]
     apart, unrelated = float(((a - b) ** 2).sum(axis=1).mean()), _unrelated(a, b)
-    return {"nuisance_distance": apart / (2 * spread), "nuisance_distance_expected": unrelated / (2 * spread)}
+    return {
+        "nuisance_distance": apart / (2 * spread),
+        "nuisance_distance_expected": unrelated / (2 * spread),
+    }
 
 
 def _nuisance(bench: Workbench, name: str) -> np.ndarray:
@@ -105,13 +121,18 @@ def _nuisance(bench: Workbench, name: str) -> np.ndarray:
             f"{', '.join(map(repr, sorted({*targets, TIME})))}"
         )
     bins = len(bench.recording.activity)
-    values = np.asarray(targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s, dtype=np.float64)
+    values = np.asarray(
+        targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s,
+        dtype=np.float64,
+    )
     return values.reshape(bins, -1)[bench.windows.centres]
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
     """Return E|a - b|^2 of independent draws from the rows of both (draw, column): Var a + Var b + |E a - E b|^2."""
-    return float(a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum())
+    return float(
+        a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
+    )
 
 
 def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
@@ -139,7 +160,9 @@ def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> floa
     """Return `_agreement` of independent draws from the marginals of anchors and of partners."""
     y, z = (bench.target.values[windows].cpu().numpy() for windows in (first, second))
     if bench.target.classes:
-        often = [np.bincount(values, minlength=bench.target.classes) / len(values) for values in (y, z)]
+        often = [
+            np.bincount(values, minlength=bench.target.classes) / len(values) for values in (y, z)
+        ]
         return float(often[0] @ often[1])
     spread = max(float(y.var(axis=0).sum()), 1e-30)
     return 1 - _unrelated(y, z) / (2 * spread)

@@ -12,7 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from invariance_probe.augmentations.pairing import find_partners
-from invariance_probe.data.alternatives import alternative_courses, columns_of, cut_sessions, exchange_trials
+from invariance_probe.data.alternatives import (
+    alternative_courses,
+    columns_of,
+    cut_sessions,
+    exchange_trials,
+)
 from invariance_probe.data.sessions import open_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
@@ -42,7 +47,9 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
     return [Measured(run, _shift_null(bench, run)) for run in runs]
 
 
-def measure_circular_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_circular_null(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measured]:
     """Hold the raw decoder against the same decoder on circularly shifted targets, and test whether the target is stationary.
 
     The shifts are the multiples of the session's length over their number: with the unshifted target they are a group
@@ -51,7 +58,9 @@ def measure_circular_null(bench: Workbench, runs: list[Run], on_progress: Progre
     return [Measured(run, _circular_null(bench, run)) for run in runs]
 
 
-def measure_session_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_session_null(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measured]:
     """Hold the raw decoder against the same decoder on the targets of other sessions, cut to one length."""
     return [Measured(run, _session_null(bench, run)) for run in runs]
 
@@ -81,7 +90,12 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     middle = np.arange(margin, count - margin)
     lags = [0, *(sign * spacing * i for i in range(1, each_way + 1) for sign in (-1, 1))]
     found = {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
-    return _ranked(bench, run, refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags])), found)
+    return _ranked(
+        bench,
+        run,
+        refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags])),
+        found,
+    )
 
 
 def _circular_null(bench: Workbench, run: Run) -> RunResult:
@@ -89,7 +103,10 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
     columns = bench.target.columns().cpu().numpy()
     count = len(columns)
     courses = [np.roll(columns, round(i * count / (shifts + 1)), axis=0) for i in range(shifts + 1)]
-    found = {"shift_s": count / (shifts + 1) * bench.recording.bin_s, "stationarity_p": stationarity_p(columns)}
+    found = {
+        "shift_s": count / (shifts + 1) * bench.recording.bin_s,
+        "stationarity_p": stationarity_p(columns),
+    }
     return _ranked(bench, run, refit_all(bench, np.arange(count), np.stack(courses)), found)
 
 
@@ -105,9 +122,17 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
                 f"{other.name!r}; targets of other sessions must have the same columns"
             )
     length, start, places = cut_sessions(len(own), [len(course) for course in courses], cuts)
-    drawn = [own[start : start + length], *(courses[which][first : first + length] for which, first in places)]
+    drawn = [
+        own[start : start + length],
+        *(courses[which][first : first + length] for which, first in places),
+    ]
     refitted = refit_all(bench, np.arange(start, start + length), np.stack(drawn))
-    return _ranked(bench, run, refitted, {"others": float(len(others)), "cuts": float(cuts), "windows": float(length)})
+    return _ranked(
+        bench,
+        run,
+        refitted,
+        {"others": float(len(others)), "cuts": float(cuts), "windows": float(length)},
+    )
 
 
 def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
@@ -131,7 +156,9 @@ def _course(other: OtherSession, base: Path, target: Target, window: Window) -> 
     recording = open_other(other, base)
     recording = restricted(recording, window)
     recording.target(target)
-    return np.asarray(recording.targets[target.name])[cut_windows(recording, window.length_bins).centres]
+    return np.asarray(recording.targets[target.name])[
+        cut_windows(recording, window.length_bins).centres
+    ]
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
@@ -164,7 +191,11 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, flo
 
 def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
     """Return the observed and the null losses, each a fraction of its own best constant's, and the number of trials."""
-    trials = 0 if bench.recording.trials is None else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
+    trials = (
+        0
+        if bench.recording.trials is None
+        else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
+    )
     found = {"trials": float(trials), "observed": float(losses[0])}
     return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}
 
@@ -186,23 +217,33 @@ def _target_time(bench: Workbench) -> float:
 
 def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Correlate the target with itself over the lags of a run's pairing (classes: agreement beyond chance)."""
-    return [Measured(run, RunResult(run.key(), "done", diagnostics={"rho": _persistence(bench, run)})) for run in runs]
+    return [
+        Measured(run, RunResult(run.key(), "done", diagnostics={"rho": _persistence(bench, run)}))
+        for run in runs
+    ]
 
 
 def _persistence(bench: Workbench, run: Run) -> float:
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
-    partners = find_partners(everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s)
+    partners = find_partners(
+        everything, bench.windows.stretch, run.views.jitter, bench.recording.bin_s
+    )
     if not len(partners.anchors):
         return 1.0
     values = bench.target.columns().cpu().numpy()
     centred = values - values.mean(axis=0)
     total = partners.first_count + partners.second_count
     covariance = 0.0
-    for low, count in ((partners.first, partners.first_count), (partners.second, partners.second_count)):
+    for low, count in (
+        (partners.first, partners.first_count),
+        (partners.second, partners.second_count),
+    ):
         for lag in range(int(low.min()), int((low + count).max())):
             has = (low <= lag) & (lag < low + count)
             anchors = partners.anchors[has]
-            covariance += float(((centred[anchors] * centred[anchors + lag]).sum(axis=1) / total[has]).sum())
+            covariance += float(
+                ((centred[anchors] * centred[anchors + lag]).sum(axis=1) / total[has]).sum()
+            )
     variance = float((centred[partners.anchors] ** 2).sum())
     return covariance / variance if variance > 0 else 1.0

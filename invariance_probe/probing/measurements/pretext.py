@@ -16,7 +16,9 @@ BATCHES = 16
 
 
 @torch.no_grad()
-def pretext_accuracy(bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int) -> Tensor:
+def pretext_accuracy(
+    bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int
+) -> Tensor:
     """Return each run's part of right answers on examples drawn from its fold's test windows (run,), float64.
 
     NaN where the method's task has no right answers, or the test part is too short for its examples.
@@ -39,7 +41,9 @@ def pretext_accuracy(bench: Workbench, runs: list[Run], method: Method, views: V
         return nothing
     total = torch.zeros_like(nothing)
     for step in range(first_step, first_step + BATCHES):
-        example = stacked([(one or stand_in).at(step) for one in each])  # those without any are asked another's, to no avail
+        example = stacked(
+            [(one or stand_in).at(step) for one in each]
+        )  # those without any are asked another's, to no avail
         total += method.pretext_accuracy(batch_of(method, views, bench.timeline, example, step))
     asked = torch.tensor([one is not None for one in each], device=bench.device)
     return torch.where(asked, total / BATCHES, nothing)
@@ -49,6 +53,8 @@ def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
     """Return examples of one run's test windows, which may repeat; None where there are none."""
     assert run.fold is not None and run.optimisation is not None
     try:
-        return examples_of(bench, run, kind, bench.folds[run.fold].test, run.optimisation.batch_size, repeats=True)
+        return examples_of(
+            bench, run, kind, bench.folds[run.fold].test, run.optimisation.batch_size, repeats=True
+        )
     except TrainingError:
         return None

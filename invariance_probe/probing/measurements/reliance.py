@@ -25,11 +25,21 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
-from invariance_probe.probing.measurements.trained import EVALUATION_STEP, Progress, settings_of, train_ssl
+from invariance_probe.probing.measurements.trained import (
+    EVALUATION_STEP,
+    Progress,
+    settings_of,
+    train_ssl,
+)
 from invariance_probe.probing.selectors import REFERENCE, SELECTORS
 from invariance_probe.probing.selectors.acceptance import BAND
 from invariance_probe.probing.selectors.attack import Attack
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without, set_losses
+from invariance_probe.probing.selectors.damage import (
+    MODES,
+    decodable_range,
+    losses_without,
+    set_losses,
+)
 from invariance_probe.probing.selectors.halves import columns_of, features_of, moments_of
 from invariance_probe.probing.selectors.moments import BlockMoments, Part
 from invariance_probe.probing.selectors.objective import ObjectiveLoss, forward_path
@@ -72,7 +82,12 @@ class Asked:
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
         choosing, scored = halves_of_test(bench, run)
-        return cls(run, _examples(bench, model, kind, choosing, size), _examples(bench, model, kind, scored, size), scored)
+        return cls(
+            run,
+            _examples(bench, model, kind, choosing, size),
+            _examples(bench, model, kind, scored, size),
+            scored,
+        )
 
 
 def model_of(run: Run) -> Run:
@@ -106,7 +121,8 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     own, starts = bench.windows.starts[choosing], bench.windows.starts[scoring]
     after = np.searchsorted(own, starts)
     near = np.minimum(
-        np.abs(starts - own[np.maximum(after - 1, 0)]), np.abs(own[np.minimum(after, len(own) - 1)] - starts)
+        np.abs(starts - own[np.maximum(after - 1, 0)]),
+        np.abs(own[np.minimum(after, len(own) - 1)] - starts),
     ) <= round(run.folds.embargo_s / bench.recording.bin_s)
     if (~near).sum() < FEWEST_WINDOWS:
         raise TrainingError(
@@ -139,15 +155,24 @@ class Decoder:
         assert isinstance(run.method, Reliance)
         train = bench.train_windows(run)
         moments, penalty = moments_of(bench, train, np.arange(len(train)) * BLOCKS // len(train))
-        parts, rng = moments.parts(penalty), generator("probe", run.study_seed, run.session, fold=run.fold)
-        sets = {(b, mode): SELECTORS[REFERENCE](Attack(parts, mode, b), rng) for b in run.method.budgets for mode in MODES}
+        parts, rng = (
+            moments.parts(penalty),
+            generator("probe", run.study_seed, run.session, fold=run.fold),
+        )
+        sets = {
+            (b, mode): SELECTORS[REFERENCE](Attack(parts, mode, b), rng)
+            for b in run.method.budgets
+            for mode in MODES
+        }
         return cls(train, penalty, sets)
 
     def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
         """Return its moments with those of other windows, taken as one block."""
         rows = np.concatenate([self.train, windows])
         block = np.repeat([0, 1], [len(self.train), len(windows)])
-        x, y = (values.cpu().numpy() for values in (features_of(bench, rows), columns_of(bench, rows)))
+        x, y = (
+            values.cpu().numpy() for values in (features_of(bench, rows), columns_of(bench, rows))
+        )
         return BlockMoments.of(x, y, block).held_out(self.penalty, np.array([1]))
 
 
@@ -170,7 +195,9 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
 def _refuse(bench: Workbench, run: Run) -> None:
     assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
-        raise TrainingError(f"reliance reads windows of one bin; window.length_bins is {bench.windows.length}")
+        raise TrainingError(
+            f"reliance reads windows of one bin; window.length_bins is {bench.windows.length}"
+        )
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
         raise TrainingError(
@@ -184,19 +211,33 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
     runs = [one.run for one in asked]
     declared = runs[0].method
     assert isinstance(declared, Reliance)
-    method, views, training = train_ssl(bench, [model_of(run) for run in runs], on_progress, [run.train_key() for run in runs])
+    method, views, training = train_ssl(
+        bench, [model_of(run) for run in runs], on_progress, [run.train_key() for run in runs]
+    )
 
     def loss(examples: Sequence[Examples], steps: range) -> ObjectiveLoss:
-        made = [batch_of(method, views, bench.timeline, stacked([one.at(step) for one in examples]), step) for step in steps]
+        made = [
+            batch_of(
+                method, views, bench.timeline, stacked([one.at(step) for one in examples]), step
+            )
+            for step in steps
+        ]
         return ObjectiveLoss(method, made, bench.checkpoints.stop)
 
     middle = EVALUATION_STEP + declared.choosing * declared.batches
     choosing = loss([one.choosing for one in asked], range(EVALUATION_STEP, middle))
-    scoring = loss([one.scoring for one in asked], range(middle, middle + declared.choosing * declared.batches))
-    of_fold = {fold: Decoder.of(bench, next(run for run in runs if run.fold == fold)) for fold in {run.fold for run in runs}}
+    scoring = loss(
+        [one.scoring for one in asked], range(middle, middle + declared.choosing * declared.batches)
+    )
+    of_fold = {
+        fold: Decoder.of(bench, next(run for run in runs if run.fold == fold))
+        for fold in {run.fold for run in runs}
+    }
     decoders = [of_fold[run.fold] for run in runs]
     sets = _chosen(declared, choosing, [decoder.sets for decoder in decoders])
-    tested = [decoder.tested_on(bench, one.scored) for decoder, one in zip(decoders, asked, strict=True)]
+    tested = [
+        decoder.tested_on(bench, one.scored) for decoder, one in zip(decoders, asked, strict=True)
+    ]
     figures = _scored(bench, runs, scoring, tested, sets)
     failed_at, steps = training.failed_at.tolist(), settings_of(runs).steps
     return {run.key(): _result(run, failed_at[i], figures[i], steps) for i, run in enumerate(runs)}
@@ -208,7 +249,10 @@ def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -
     found = [dict(sets) for sets in of_decoders]
     for budget in asked.budgets:
         candidates = np.stack(
-            [[own[:budget], *(sets[budget, mode] for mode in MODES)] for own, sets in zip(path, found, strict=True)]
+            [
+                [own[:budget], *(sets[budget, mode] for mode in MODES)]
+                for own, sets in zip(path, found, strict=True)
+            ]
         )
         losses = np.nan_to_num(loss.of_sets(candidates), nan=-np.inf)
         for sets, own, best in zip(found, candidates, losses.argmax(axis=1), strict=True):
@@ -217,7 +261,11 @@ def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -
 
 
 def _scored(
-    bench: Workbench, runs: Sequence[Run], loss: ObjectiveLoss, tested: Sequence[Part], chosen: Sequence[Sets]
+    bench: Workbench,
+    runs: Sequence[Run],
+    loss: ObjectiveLoss,
+    tested: Sequence[Part],
+    chosen: Sequence[Sets],
 ) -> list[dict[str, float]]:
     """Return every run's figures: what each target can lose, and what each set costs it beside random ones."""
     asked, units = runs[0].method, loss.shape[1]
@@ -237,7 +285,12 @@ def _scored(
     costs = [{mode: _Cost(part, mode) for mode in MODES} for part in tested]
     for budget, target in [(budget, target) for budget in asked.budgets for target in TARGETS]:
         own = [sets[budget, target] for sets in chosen]
-        sets = np.stack([_beside(units, rates, one, asked.masks, rng) for one, rng in zip(own, rngs, strict=True)])
+        sets = np.stack(
+            [
+                _beside(units, rates, one, asked.masks, rng)
+                for one, rng in zip(own, rngs, strict=True)
+            ]
+        )
         rises = few.of_sets(sets) - whole[:, None]
         for i, figures in enumerate(found):
             place = f"b{budget}_{target}"
@@ -253,14 +306,19 @@ class _Cost:
     """What one decoder loses without sets of units."""
 
     def __init__(self, part: Part, mode: str) -> None:
-        self._losses, self._whole = set_losses([part], mode), losses_without([part], (), mode).mean()
+        self._losses, self._whole = (
+            set_losses([part], mode),
+            losses_without([part], (), mode).mean(),
+        )
 
     def __call__(self, sets: np.ndarray) -> np.ndarray:
         """Return the rise of its loss without each set (set, unit of the set): (set,)."""
         return self._losses(sets) - self._whole
 
 
-def _beside(units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator) -> np.ndarray:
+def _beside(
+    units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator
+) -> np.ndarray:
     """Return a set, and after it random sets of other units, with like rates where these are many (set, unit of the set)."""
     others = [unit for unit in range(units) if unit not in set(chosen)]
     return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, OF_A_BAND)])
@@ -276,7 +334,17 @@ def _banded(place: str, damages: np.ndarray) -> dict[str, float]:
 def _result(run: Run, failed_at: int, found: dict[str, float], steps: int) -> RunResult:
     wrong = next((name for name, value in found.items() if not np.isfinite(value)), "")
     if failed_at >= 0:
-        return RunResult(run.key(), "failed", message=f"the loss was not finite at step {failed_at}", model_steps=steps)
+        return RunResult(
+            run.key(),
+            "failed",
+            message=f"the loss was not finite at step {failed_at}",
+            model_steps=steps,
+        )
     if wrong:
-        return RunResult(run.key(), "failed", message=f"a loss without some units is not finite ({wrong})", model_steps=steps)
+        return RunResult(
+            run.key(),
+            "failed",
+            message=f"a loss without some units is not finite ({wrong})",
+            model_steps=steps,
+        )
     return RunResult(run.key(), "done", diagnostics=found, model_steps=steps)

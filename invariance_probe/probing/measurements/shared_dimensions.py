@@ -28,7 +28,9 @@ CLEAR = 0.1
 """Shifts are at least this part of the session, to either side."""
 
 
-def measure_shared_dimensions(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
+def measure_shared_dimensions(
+    bench: Workbench, runs: list[Run], on_progress: Progress
+) -> list[Measured]:
     """Count the dimensions that activity shares with the target, and find the lag at which they agree best."""
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -40,11 +42,18 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     whitened = [Whitened.of(first, fold, components) for fold in bench.folds]
     observed = held_out_correlations(whitened, second, bench.folds, components)
     moves = drawn_shifts(len(second), shifts, generator("probe", run.study_seed, run.session))
-    null = np.array([held_out_correlations(whitened, np.roll(second, s, axis=0), bench.folds, components) for s in moves])
+    null = np.array(
+        [
+            held_out_correlations(whitened, np.roll(second, s, axis=0), bench.folds, components)
+            for s in moves
+        ]
+    )
     p_values = step_down(observed, null)
     longest = round(method.longest_lag_s / bench.recording.bin_s)  # type: ignore[union-attr]
     lags = np.arange(-longest, longest + 1)
-    profile = np.array([lagged_agreement(first, second, bench, int(lag), components) for lag in lags])
+    profile = np.array(
+        [lagged_agreement(first, second, bench, int(lag), components) for lag in lags]
+    )
     best = int(lags[profile.argmax()])
     found = {
         "shared_dimensions": float((p_values <= LEVEL).sum()),
@@ -53,15 +62,18 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     }
     found |= {f"correlation@{i + 1}": float(r) for i, r in enumerate(observed)}
     found |= {f"p@{i + 1}": float(p) for i, p in enumerate(p_values)}
-    found |= {f"agreement@{lag * bench.recording.bin_s:.6g}": float(x) for lag, x in zip(lags, profile, strict=True)}
+    found |= {
+        f"agreement@{lag * bench.recording.bin_s:.6g}": float(x)
+        for lag, x in zip(lags, profile, strict=True)
+    }
     return RunResult(run.key(), "done", diagnostics=found)
 
 
 def activity_of(bench: Workbench) -> np.ndarray:
     """Return what is correlated (window, feature): square roots of counts, which have even noise, or signals as they are."""
-    x = bench.recording.activity[bench.windows.starts[:, None] + np.arange(bench.windows.length)].reshape(
-        len(bench.windows.starts), -1
-    )
+    x = bench.recording.activity[
+        bench.windows.starts[:, None] + np.arange(bench.windows.length)
+    ].reshape(len(bench.windows.starts), -1)
     return np.sqrt(x) if bench.recording.activity_kind == "counts" else x.astype(np.float64)
 
 
@@ -87,7 +99,9 @@ class Whitened:
         return cls(rows @ projection, (x[fold.test] - mean) @ projection)
 
 
-def held_out_correlations(first: Sequence[Whitened], second: np.ndarray, folds: Sequence[Fold], components: int) -> np.ndarray:
+def held_out_correlations(
+    first: Sequence[Whitened], second: np.ndarray, folds: Sequence[Fold], components: int
+) -> np.ndarray:
     """Return canonical correlations on held-out rows (dimension,), averaged over folds, in the order of training.
 
     Between whitened components the canonical directions are the singular vectors of the cross-covariance. Their signs are
@@ -110,7 +124,10 @@ def held_out_correlations(first: Sequence[Whitened], second: np.ndarray, folds: 
         left, _, right = np.linalg.svd(one.train.T @ other.train, full_matrices=False)
         u, v = one.test @ left, other.test @ right.T
         u, v = u - u.mean(axis=0), v - v.mean(axis=0)
-        found.append((u * v).sum(axis=0) / np.maximum(np.sqrt((u**2).sum(axis=0) * (v**2).sum(axis=0)), 1e-300))
+        found.append(
+            (u * v).sum(axis=0)
+            / np.maximum(np.sqrt((u**2).sum(axis=0) * (v**2).sum(axis=0)), 1e-300)
+        )
     dimensions = min(map(len, found))
     return np.mean([correlations[:dimensions] for correlations in found], axis=0)
 
@@ -139,7 +156,9 @@ def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
     return np.maximum.accumulate((1 + beaten) / (1 + len(null)))
 
 
-def lagged_agreement(first: np.ndarray, second: np.ndarray, bench: Workbench, lag: int, components: int) -> float:
+def lagged_agreement(
+    first: np.ndarray, second: np.ndarray, bench: Workbench, lag: int, components: int
+) -> float:
     """Return the sum of squared held-out canonical correlations (negative ones as 0) when the second side is read `lag` bins later.
 
     Windows whose partner is in another stretch, or in another part of the fold, are left out.
@@ -153,8 +172,14 @@ def lagged_agreement(first: np.ndarray, second: np.ndarray, bench: Workbench, la
         part[fold.train], part[fold.test] = 1, 2
         same = part[rows] == part[rows + lag]
         folds.append(
-            Fold(np.flatnonzero(same & (part[rows] == 1)), np.flatnonzero(same & (part[rows] == 2)), fold.test_blocks[:0])
+            Fold(
+                np.flatnonzero(same & (part[rows] == 1)),
+                np.flatnonzero(same & (part[rows] == 2)),
+                fold.test_blocks[:0],
+            )
         )
     here, there = first[rows], second[rows + lag]
-    found = held_out_correlations([Whitened.of(here, fold, components) for fold in folds], there, folds, components)
+    found = held_out_correlations(
+        [Whitened.of(here, fold, components) for fold in folds], there, folds, components
+    )
     return float((np.maximum(found, 0) ** 2).sum())

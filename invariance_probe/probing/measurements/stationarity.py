@@ -39,5 +39,7 @@ def stationarity_p(columns: np.ndarray) -> float:
 def _kpss_p(series: np.ndarray) -> float:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", InterpolationWarning)  # p is only tabled from .01 to .1
-        warnings.simplefilter("ignore", FutureWarning)  # the result's type will change; its second element is p in both
+        warnings.simplefilter(
+            "ignore", FutureWarning
+        )  # the result's type will change; its second element is p in both
         return float(kpss(series, regression="c", nlags="auto")[1])

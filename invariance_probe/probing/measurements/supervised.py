@@ -45,7 +45,9 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     padded = torch.nn.utils.rnn.pad_sequence(windows, batch_first=True)
     outputs = bench.target.classes or bench.target.values.shape[1]
     declared: Any = runs[0].method
-    method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(bench.device, dtype)
+    method = Supervised(declared, views.shape, outputs, bench.generators("init", runs)).to(
+        bench.device, dtype
+    )
     rows = views.clean(bench.all_windows)
     seen = _Best(len(runs))
 
@@ -53,7 +55,13 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
         frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets)
         seen.offer(
-            frozen, torch.stack([losses[i, torch.from_numpy(held[: len(held) // 2])].mean() for i, (_, held) in enumerate(cuts)])
+            frozen,
+            torch.stack(
+                [
+                    losses[i, torch.from_numpy(held[: len(held) // 2])].mean()
+                    for i, (_, held) in enumerate(cuts)
+                ]
+            ),
         )
 
     every = max(1, settings.steps // CHECKS)
@@ -70,7 +78,8 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     frozen = seen.frozen()
     losses, mean = _final_losses(bench, views, frozen, centre, spread)
     return [
-        _supervised_result(bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1]) for i, run in enumerate(runs)
+        _supervised_result(bench, run, i, training, losses[i], mean[i], frozen, views, cuts[i][1])
+        for i, run in enumerate(runs)
     ]
 
 
@@ -85,7 +94,9 @@ def _supervised_result(
         return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
     scores = held_out_scores(bench, run, mean)
-    result = result_of(bench, run, losses, selection_loss=selection, model_steps=steps, diagnostics=scores)
+    result = result_of(
+        bench, run, losses, selection_loss=selection, model_steps=steps, diagnostics=scores
+    )
     return Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i))
 
 
@@ -99,7 +110,9 @@ class _Best:
     def offer(self, frozen: Frozen, loss: Tensor) -> None:
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
-        self._kept = frozen if self._kept is None else frozen.where(better.to(loss.device), self._kept)
+        self._kept = (
+            frozen if self._kept is None else frozen.where(better.to(loss.device), self._kept)
+        )
 
     def frozen(self) -> Frozen:
         assert self._kept is not None
@@ -107,15 +120,21 @@ class _Best:
 
 
 @torch.no_grad()
-def _prediction_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor) -> Tensor:
+def _prediction_losses(
+    bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor
+) -> Tensor:
     windows = bench.all_windows.expand(len(targets), -1)
     return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
 
 
 @torch.no_grad()
-def _final_losses(bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor) -> tuple[Tensor, Tensor]:
+def _final_losses(
+    bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor
+) -> tuple[Tensor, Tensor]:
     """Return decoding losses (run, window) and predictions (run, window, column)."""
     windows = bench.all_windows.expand(frozen.runs, -1)
     outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
-    predictions = torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
+    predictions = (
+        torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre
+    )
     return bench.target.losses(predictions), predictions

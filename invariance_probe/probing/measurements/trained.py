@@ -24,7 +24,11 @@ from invariance_probe.probing.decoders.readout import Measured, probe_scored, re
 from invariance_probe.probing.measurements.mining import distant_pairs, found_by_mining
 from invariance_probe.probing.measurements.pretext import pretext_accuracy
 from invariance_probe.probing.representation import diagnostics
-from invariance_probe.probing.representation.sleep_distance import few, sleep_distances, sleeping_windows
+from invariance_probe.probing.representation.sleep_distance import (
+    few,
+    sleep_distances,
+    sleeping_windows,
+)
 from invariance_probe.study.encoders import Encoder
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
@@ -42,7 +46,11 @@ OF_TRAINING = ("ssl_loss", "gradient_norm", "pretext_accuracy")
 """Diagnostics that say how a training went, whatever the target."""
 
 Progress = Callable[[int], None]
-TARGET_FREE = {kind for kind, method in METHODS.items() if not method.reads_target and method.mined is Method.mined}
+TARGET_FREE = {
+    kind
+    for kind, method in METHODS.items()
+    if not method.reads_target and method.mined is Method.mined
+}
 """Methods whose training, and all that is said of it, knows nothing of the target, so that another target needs no other training."""
 
 
@@ -68,39 +76,77 @@ def train_ssl(
         bench.device, storage(settings.precision)
     )
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
-    targets = standardised_targets(bench, parts, storage(settings.precision))[0] if method.reads_target else None
+    targets = (
+        standardised_targets(bench, parts, storage(settings.precision))[0]
+        if method.reads_target
+        else None
+    )
     _, timeline = bench.shown(runs)
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
         batch = batch_of(method, views, timeline, examples.at(step), step)
-        return batch if targets is None else replace(batch, targets=targets[run_index, batch.windows])
+        return (
+            batch if targets is None else replace(batch, targets=targets[run_index, batch.windows])
+        )
 
     checkpoint = bench.checkpoints.of(keys or [run.train_key() for run in runs])
-    return method, views, train(method, batch_at, settings, on_progress, checkpoint, _adversary(bench, runs, parts, views))
+    return (
+        method,
+        views,
+        train(
+            method,
+            batch_at,
+            settings,
+            on_progress,
+            checkpoint,
+            _adversary(bench, runs, parts, views),
+        ),
+    )
 
 
-def _adversary(bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker) -> StackedAdversary | None:
+def _adversary(
+    bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker
+) -> StackedAdversary | None:
     """Return the adversary of stacked runs; its population modes are those of each run's clean training windows."""
     kinds = {one.kind for one in views.adversaries}
     arms = [run.arm if run.axis.split(".")[0] in kinds else "independent" for run in runs]
 
     def basis(modes: int) -> Tensor:
         clean = views.clean(bench.all_windows)
-        rows = [clean[i, torch.from_numpy(part)].flatten(0, 1).to(torch.float64) for i, part in enumerate(parts)]
+        rows = [
+            clean[i, torch.from_numpy(part)].flatten(0, 1).to(torch.float64)
+            for i, part in enumerate(parts)
+        ]
         return torch.stack([torch.linalg.eigh(x.T @ x)[1][:, -modes:] for x in rows]).float()
 
-    return make_adversary(views.adversaries, arms, views.shape[1], basis, bench.device, views.keys, views.clean_of)
+    return make_adversary(
+        views.adversaries, arms, views.shape[1], basis, bench.device, views.keys, views.clean_of
+    )
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
     jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
-    return Material(bench.windows, parts, jitters, bench.recording.bin_s, keys, settings_of(runs).batch_size, distant=distant)
+    return Material(
+        bench.windows,
+        parts,
+        jitters,
+        bench.recording.bin_s,
+        keys,
+        settings_of(runs).batch_size,
+        distant=distant,
+    )
 
 
-def freeze(bench: Workbench, encoder: StackedEncoder, declared: Encoder, rows: Tensor, parts: list[np.ndarray]) -> Frozen:
+def freeze(
+    bench: Workbench,
+    encoder: StackedEncoder,
+    declared: Encoder,
+    rows: Tensor,
+    parts: list[np.ndarray],
+) -> Frozen:
     """Freeze the encoders at the statistics of each run's clean training windows, given all clean windows (run, window, time, unit)."""
     weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
     for i, part in enumerate(parts):
@@ -139,21 +185,34 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     declared: Any = runs[0].method
     keys = [run.train_key() for run in runs]
     frozen = Frozen.of(declared.encoder, [stored.weights[key] for key in keys], bench.device)
-    trained = [{name: value for name, value in stored.trainings[key].items() if name in OF_TRAINING} for key in keys]
-    return _probed(bench, runs, views, frozen, torch.full((len(runs),), -1, device=bench.device), trained)
+    trained = [
+        {name: value for name, value in stored.trainings[key].items() if name in OF_TRAINING}
+        for key in keys
+    ]
+    return _probed(
+        bench, runs, views, frozen, torch.full((len(runs),), -1, device=bench.device), trained
+    )
 
 
 def _probed(
-    bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, failed_at: Tensor, trained: list[dict[str, float]]
+    bench: Workbench,
+    runs: list[Run],
+    views: ViewMaker,
+    frozen: Frozen,
+    failed_at: Tensor,
+    trained: list[dict[str, float]],
 ) -> list[Measured]:
     """Probe frozen encoders; `trained` holds the figures of each run's training."""
     representation = frozen(views.clean(bench.all_windows))
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
     representation = torch.where(finite[:, None, None], representation, 0.0)
-    losses, scores = probe_scored(bench, runs, representation, [bench.train_windows(run) for run in runs])
+    losses, scores = probe_scored(
+        bench, runs, representation, [bench.train_windows(run) for run in runs]
+    )
     described = _describe(bench, runs, views, frozen, representation)
     pairs = [
-        distant_pairs(training_bench(bench, run), run) | _from_waking(bench, run, views, frozen, representation, i)
+        distant_pairs(training_bench(bench, run), run)
+        | _from_waking(bench, run, views, frozen, representation, i)
         for i, run in enumerate(runs)
     ]
     steps = settings_of(runs).steps
@@ -161,10 +220,21 @@ def _probed(
     for i, run in enumerate(runs):
         if not finite[i]:
             step = int(failed_at[i])
-            message = f"the loss was not finite at step {step}" if step >= 0 else "the representation is not finite"
-            measured.append(Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps)))
+            message = (
+                f"the loss was not finite at step {step}"
+                if step >= 0
+                else "the representation is not finite"
+            )
+            measured.append(
+                Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
+            )
             continue
-        values = {name: float(numbers[i]) for name, numbers in described.items()} | scores[i] | trained[i] | pairs[i]
+        values = (
+            {name: float(numbers[i]) for name, numbers in described.items()}
+            | scores[i]
+            | trained[i]
+            | pairs[i]
+        )
         status: Status = "collapsed" if values["rank_me"] < COLLAPSED else "done"
         result = result_of(bench, run, losses[i], status, diagnostics=values, model_steps=steps)
         measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
@@ -180,11 +250,17 @@ def _from_waking(
         return {}
     activity, timeline = bench.shown([run], asleep=True)
     windows = torch.from_numpy(np.concatenate(list(asleep.values()))).to(bench.device)
-    bins = timeline.starts[windows].unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
+    bins = timeline.starts[windows].unsqueeze(1) + torch.arange(
+        bench.windows.length, device=bench.device
+    )
     clean = views.scaling.apply(torch.from_numpy(activity).to(bench.device)[bins].unsqueeze(0))
-    rows = np.split(frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep.values()])[:-1])
+    rows = np.split(
+        frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep.values()])[:-1]
+    )
     own, fold = representation[place].cpu().numpy(), bench.folds[run.fold]  # type: ignore[index]
-    return sleep_distances(own[bench.train_windows(run)], own[few(fold.test)], dict(zip(asleep, rows, strict=True)))
+    return sleep_distances(
+        own[bench.train_windows(run)], own[few(fold.test)], dict(zip(asleep, rows, strict=True))
+    )
 
 
 def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
@@ -197,13 +273,19 @@ def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 
 
 @torch.no_grad()
-def _describe(bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor) -> dict[str, Tensor]:
+def _describe(
+    bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor
+) -> dict[str, Tensor]:
     """Return diagnostics (run,) by name, from one draw of the training views of test windows."""
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))
-    chosen = np.stack([test[np.linspace(0, len(test) - 1, count).round().astype(np.int64)] for test in tests])
+    chosen = np.stack(
+        [test[np.linspace(0, len(test) - 1, count).round().astype(np.int64)] for test in tests]
+    )
     windows = torch.from_numpy(chosen).to(bench.device)
-    first, second = (frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).chunk(2, dim=1))
+    first, second = (
+        frozen(view) for view in views.pair(EVALUATION_STEP, windows, windows).chunk(2, dim=1)
+    )
     corrupted = views.single(EVALUATION_STEP, windows)
     clean = views.scaling.apply(views.whole.activity[views._bins(windows)])
     spread = (clean - clean.mean(1, keepdim=True)).square().sum((2, 3)).mean(1)
@@ -217,12 +299,18 @@ def _describe(bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Froze
     }
 
 
-def standardised_targets(bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
+def standardised_targets(
+    bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor]:
     """Return targets as networks learn them (run, window, ...), with centre and spread (run, 1, column)."""
     values = bench.target.values
     if bench.target.classes:
         nothing = torch.zeros(1, device=bench.device)
         return values.expand(len(parts), -1), nothing, nothing
     centre = torch.stack([values[torch.from_numpy(part)].mean(0) for part in parts]).unsqueeze(1)
-    spread = torch.full((len(parts), 1, 1), bench.target.scale / values.shape[1], device=bench.device).sqrt().to(torch.float64)
+    spread = (
+        torch.full((len(parts), 1, 1), bench.target.scale / values.shape[1], device=bench.device)
+        .sqrt()
+        .to(torch.float64)
+    )
     return ((values - centre) / spread).to(dtype), centre, spread

@@ -12,7 +12,9 @@ PENALTY = 1.0
 """Weight of half the squared coefficients, against the summed log-loss of the pairs."""
 
 
-def detectability(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]) -> float:
+def detectability(
+    train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
+) -> float:
     """Return how often a logistic classifier picks the corrupted one of a pair: .5 is invisible, 1 plainly visible.
 
     The two orders of a pair are one question, so the classifier is antisymmetric: without intercept, on the difference of
@@ -36,7 +38,9 @@ def detectability(train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, 
     live = scale > 0
     if not live.any():
         return 0.5
-    order = np.where(np.arange(len(seen)) % 2 == 0, 1, -1)  # which of the two stands first; the loss does not depend on it
+    order = np.where(
+        np.arange(len(seen)) % 2 == 0, 1, -1
+    )  # which of the two stands first; the loss does not depend on it
     classifier = LogisticRegression(C=1 / PENALTY, fit_intercept=False, max_iter=1000)
     classifier.fit(seen[:, live] / scale[live] * order[:, None], order)
     decision = (difference(test)[:, live] / scale[live]) @ classifier.coef_[0]

@@ -31,7 +31,12 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
     ----------
     Wang & Isola 2020, arXiv:2005.10242, section 4.1.
     """
-    return (functional.normalize(first, dim=2) - functional.normalize(second, dim=2)).square().sum(2).mean(1)
+    return (
+        (functional.normalize(first, dim=2) - functional.normalize(second, dim=2))
+        .square()
+        .sum(2)
+        .mean(1)
+    )
 
 
 def uniformity(representation: Tensor) -> Tensor:

@@ -22,7 +22,9 @@ def row_space(weights: Tensor) -> Tensor:
     return torch.bmm(basis, basis.transpose(1, 2))
 
 
-def invariance(clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None) -> dict[str, float]:
+def invariance(
+    clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None
+) -> dict[str, float]:
     """Return S of one encoder by name; NaN where its representation does not vary.
 
     `invariance` is S in the representation as it is; `invariance_row_space` after projection on what the fitted probe reads

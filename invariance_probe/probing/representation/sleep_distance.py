@@ -23,7 +23,9 @@ def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
         return {}
     asleep = bench.asleep(run)
     sleep = asleep.sleep(pairing, run)
-    partners, others = (few(windows[pool]) for windows, pool in zip(sleep.windows, sleep.pools, strict=True))
+    partners, others = (
+        few(windows[pool]) for windows, pool in zip(sleep.windows, sleep.pools, strict=True)
+    )
     return {
         "sleep_distance": asleep.numbered(RECORDED)[partners],
         "sleep_distance_other": asleep.numbered(RECORDED)[others],
@@ -33,13 +35,24 @@ def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
 
 def few(windows: np.ndarray) -> np.ndarray:
     """Return at most `MOST` windows, evenly over all."""
-    return windows[np.linspace(0, len(windows) - 1, min(MOST, len(windows))).round().astype(np.int64)]
+    return windows[
+        np.linspace(0, len(windows) - 1, min(MOST, len(windows))).round().astype(np.int64)
+    ]
 
 
-def sleep_distances(train: np.ndarray, test: np.ndarray, asleep: dict[str, np.ndarray]) -> dict[str, float]:
+def sleep_distances(
+    train: np.ndarray, test: np.ndarray, asleep: dict[str, np.ndarray]
+) -> dict[str, float]:
     """Return the distance of every kind of sleep, given representations (window, dim) of waking and of sleeping windows."""
     sd = train.std(axis=0)
     live = sd > 0
     tree = KDTree(train[:, live] / sd[live])
     own = float(tree.query(test[:, live] / sd[live])[0].mean())
-    return {name: float(tree.query(rows[:, live] / sd[live])[0].mean()) / own for name, rows in asleep.items()} if own > 0 else {}
+    return (
+        {
+            name: float(tree.query(rows[:, live] / sd[live])[0].mean()) / own
+            for name, rows in asleep.items()
+        }
+        if own > 0
+        else {}
+    )

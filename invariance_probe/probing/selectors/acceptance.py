@@ -15,7 +15,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without, set_losses
+from invariance_probe.probing.selectors.damage import (
+    MODES,
+    decodable_range,
+    losses_without,
+    set_losses,
+)
 from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 
@@ -95,20 +100,28 @@ def judge(
         Units that random sets are drawn from; all that were not chosen when left out.
     """
     if draws < DRAWS:
-        raise ValueError(f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws")
+        raise ValueError(
+            f"a 95 % band needs at least {DRAWS} random sets, got {draws}; raise draws"
+        )
     others = [u for u in range(len(rates)) if u not in set(chosen)] if others is None else others
     sets = np.array(matched_sets(chosen, others, rates, draws, rng, OF_A_BAND))
     refit, fixed = (_damage(scoring, mode, chosen, sets) for mode in MODES)
-    decodable = stats.ttest_1samp(decodable_range(scoring), 0.0, alternative="greater").pvalue <= LEVEL
+    decodable = (
+        stats.ttest_1samp(decodable_range(scoring), 0.0, alternative="greater").pvalue <= LEVEL
+    )
     return Judgement(refit, fixed, bool(decodable))
 
 
 def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
     everything, without = losses_without(scoring, (), mode), losses_without(scoring, chosen, mode)
     scale = float(decodable_range(scoring).mean())
-    random = np.stack([set_losses([part], mode)(sets) for part in _single(scoring)], axis=1)  # (set, block)
+    random = np.stack(
+        [set_losses([part], mode)(sets) for part in _single(scoring)], axis=1
+    )  # (set, block)
     gain = (without - random.mean(axis=0)) / scale
-    half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain)))
+    half = float(
+        stats.t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
+    )
     damages = (random.mean(axis=1) - everything.mean()) / scale
     low, high = np.quantile(damages, BAND)
     own = float((without - everything).mean()) / scale
@@ -121,7 +134,13 @@ def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.
 def _single(parts: Sequence[Part]) -> list[Part]:
     """Return the parts with one test block each, in the order of their losses."""
     return [
-        replace(part, grams=part.grams[[i]], products=part.products[[i]], powers=part.powers[[i]], weights=np.ones(1))
+        replace(
+            part,
+            grams=part.grams[[i]],
+            products=part.products[[i]],
+            powers=part.powers[[i]],
+            weights=np.ones(1),
+        )
         for part in parts
         for i in range(len(part.powers))
     ]

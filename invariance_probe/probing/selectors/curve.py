@@ -12,7 +12,12 @@ import numpy as np
 from invariance_probe.probing.selectors import SELECTORS
 from invariance_probe.probing.selectors.acceptance import DRAWS, judge
 from invariance_probe.probing.selectors.attack import Attack
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without, set_losses
+from invariance_probe.probing.selectors.damage import (
+    MODES,
+    decodable_range,
+    losses_without,
+    set_losses,
+)
 from invariance_probe.probing.selectors.halves import Halves
 from invariance_probe.probing.selectors.localisation import localisation
 from invariance_probe.probing.selectors.moments import Part
@@ -20,7 +25,9 @@ from invariance_probe.probing.selectors.stability import chosen_table, mean_jacc
 from invariance_probe.study.baselines import Messengers
 
 
-def curve(halves: Halves, method: Messengers, rates: np.ndarray, rng: np.random.Generator) -> dict[str, float]:
+def curve(
+    halves: Halves, method: Messengers, rates: np.ndarray, rng: np.random.Generator
+) -> dict[str, float]:
     """Measure every budget with both decoders.
 
     Parameters
@@ -33,7 +40,10 @@ def curve(halves: Halves, method: Messengers, rates: np.ndarray, rng: np.random.
         Mean count of every unit (unit,).
     """
     found: dict[str, float] = {}
-    choosing, scoring = halves.choosing.parts(halves.choosing_penalty), halves.scoring.parts(halves.scoring_penalty)
+    choosing, scoring = (
+        halves.choosing.parts(halves.choosing_penalty),
+        halves.scoring.parts(halves.scoring_penalty),
+    )
     for mode in MODES:
         for budget in method.budgets:
             own = f"b{budget}_{mode}"
@@ -44,7 +54,11 @@ def curve(halves: Halves, method: Messengers, rates: np.ndarray, rng: np.random.
                 found |= {f"{own}_{scored}_{name}": value for name, value in asdict(damage).items()}
             found |= _again(halves, mode, chosen, method, rng, own)
         where = localisation(choosing, scoring, mode, rng)
-        found |= {f"{mode}_k50_chosen": where.chosen, f"{mode}_k50_random": where.random, f"{mode}_localisation": where.index}
+        found |= {
+            f"{mode}_k50_chosen": where.chosen,
+            f"{mode}_k50_random": where.random,
+            f"{mode}_localisation": where.index,
+        }
     return found | unit_scores(scoring)
 
 
@@ -59,14 +73,30 @@ def unit_scores(scoring: Sequence[Part]) -> dict[str, float]:
     variances = np.array([np.diag(part.penalised) - part.ridge for part in scoring])
     weights = np.array([(part.decoder(everything) ** 2).sum(axis=1) for part in scoring])
     scores = {
-        f"alone_{mode}": (set_losses(scoring, mode)(each) - losses_without(scoring, (), mode).mean()) / scale for mode in MODES
+        f"alone_{mode}": (
+            set_losses(scoring, mode)(each) - losses_without(scoring, (), mode).mean()
+        )
+        / scale
+        for mode in MODES
     }
-    scores |= {"weight": np.sqrt((weights * variances).mean(axis=0)), "variance": variances.mean(axis=0)}
-    return {f"{name}@{unit}": float(value) for name, values in scores.items() for unit, value in enumerate(values)}
+    scores |= {
+        "weight": np.sqrt((weights * variances).mean(axis=0)),
+        "variance": variances.mean(axis=0),
+    }
+    return {
+        f"{name}@{unit}": float(value)
+        for name, values in scores.items()
+        for unit, value in enumerate(values)
+    }
 
 
 def _again(
-    halves: Halves, mode: str, chosen: tuple[int, ...], method: Messengers, rng: np.random.Generator, own: str
+    halves: Halves,
+    mode: str,
+    chosen: tuple[int, ...],
+    method: Messengers,
+    rng: np.random.Generator,
+    own: str,
 ) -> dict[str, float]:
     """Choose again over reweighted blocks (Rubin 1981, doi:10.1214/aos/1176345338), and say how often each unit comes again."""
     units, select = halves.choosing.x.shape[1], SELECTORS[method.selector]
@@ -74,15 +104,31 @@ def _again(
     for _ in range(method.resamples):
         weights = rng.exponential(size=len(halves.choosing.rows))
         parts = halves.choosing.parts(halves.choosing_penalty, weights)
-        sets += [select(Attack(parts, mode, len(chosen), method.passes), rng) for _ in range(method.seeds)]
+        sets += [
+            select(Attack(parts, mode, len(chosen), method.passes), rng)
+            for _ in range(method.seeds)
+        ]
     table = chosen_table(sets, units)
     same = stability(table, seeds=method.seeds)
-    found = {f"{own}_stability": same.estimate, f"{own}_stability_low": same.low, f"{own}_stability_high": same.high}
+    found = {
+        f"{own}_stability": same.estimate,
+        f"{own}_stability_low": same.low,
+        f"{own}_stability_high": same.high,
+    }
     found[f"{own}_jaccard"] = mean_jaccard(table)
     for i, unit in enumerate(chosen):
-        found |= {f"{own}_unit@{i + 1}": float(unit), f"{own}_frequency@{i + 1}": float(table[:, unit].mean())}
-    found |= {f"{own}_selected@{unit}": float(share) for unit, share in enumerate(table.mean(axis=0)) if share > 0}
-    return found | (_over_seeds(halves, mode, len(chosen), method, rng, own) if method.seeds > 1 else {})
+        found |= {
+            f"{own}_unit@{i + 1}": float(unit),
+            f"{own}_frequency@{i + 1}": float(table[:, unit].mean()),
+        }
+    found |= {
+        f"{own}_selected@{unit}": float(share)
+        for unit, share in enumerate(table.mean(axis=0))
+        if share > 0
+    }
+    return found | (
+        _over_seeds(halves, mode, len(chosen), method, rng, own) if method.seeds > 1 else {}
+    )
 
 
 def _over_seeds(
@@ -90,7 +136,10 @@ def _over_seeds(
 ) -> dict[str, float]:
     """Choose again and again from the same blocks: what instability is left is that of the search."""
     parts = halves.choosing.parts(halves.choosing_penalty)
-    sets = [SELECTORS[method.selector](Attack(parts, mode, budget, method.passes), rng) for _ in range(method.seeds)]
+    sets = [
+        SELECTORS[method.selector](Attack(parts, mode, budget, method.passes), rng)
+        for _ in range(method.seeds)
+    ]
     same = stability(chosen_table(sets, halves.choosing.x.shape[1]))
     return {
         f"{own}_seed_stability": same.estimate,

@@ -28,7 +28,9 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
     kept[list(removed)] = False
     if mode == "refit":
         return np.concatenate([part.losses(part.decoder(kept)) for part in parts])
-    return np.concatenate([part.losses(part.decoder(np.ones_like(kept)) * kept[:, None]) for part in parts])
+    return np.concatenate(
+        [part.losses(part.decoder(np.ones_like(kept)) * kept[:, None]) for part in parts]
+    )
 
 
 def decodable_range(parts: Sequence[Part]) -> np.ndarray:
@@ -52,7 +54,12 @@ def harm(parts: Sequence[Part], mode: str) -> Harm:
             w = decoder.copy()
             w[list(removed)] = 0
             slope = gram @ w - product
-            total += (w * (slope - product)).sum() + power - 2 * (w * slope).sum(axis=1) + np.diag(gram) * (w**2).sum(axis=1)
+            total += (
+                (w * (slope - product)).sum()
+                + power
+                - 2 * (w * slope).sum(axis=1)
+                + np.diag(gram) * (w**2).sum(axis=1)
+            )
         return total / len(parts)
 
     def refit(removed: Sequence[int]) -> np.ndarray:
@@ -97,14 +104,18 @@ def relief(parts: Sequence[Part], mode: str) -> Relief:
         total = np.zeros(len(decoders[0]))
         for part, (gram, product, power) in zip(parts, whole, strict=True):
             covariance = part.penalised[inside]  # (kept, unit)
-            reach = np.linalg.solve(covariance[:, inside], np.column_stack([covariance, part.with_target[inside]]))
+            reach = np.linalg.solve(
+                covariance[:, inside], np.column_stack([covariance, part.with_target[inside]])
+            )
             direction, w = -reach[:, : len(part.penalised)], reach[:, len(part.penalised) :]
             own = np.diag(part.penalised) + (direction * covariance).sum(axis=0)
             own[inside] = 1.0  # a unit that is kept already moves nothing
             step = (part.with_target - covariance.T @ w) / own[:, None]
             slope = gram[:, inside] @ w - product
             along = slope + direction.T @ slope[inside]
-            curvature = np.diag(gram) + (direction * (2 * gram[inside] + gram[np.ix_(inside, inside)] @ direction)).sum(axis=0)
+            curvature = np.diag(gram) + (
+                direction * (2 * gram[inside] + gram[np.ix_(inside, inside)] @ direction)
+            ).sum(axis=0)
             loss = (w * (slope[inside] - product[inside])).sum() + power
             total += loss + 2 * (step * along).sum(axis=1) + curvature * (step**2).sum(axis=1)
         return total / len(parts)
@@ -124,7 +135,15 @@ def set_losses(parts: Sequence[Part], mode: str) -> Loss:
         w = part.decoder(np.ones(len(gram), dtype=bool))
         slope = gram @ w - product
         inverse = np.linalg.inv(part.penalised) if mode == "refit" else np.eye(len(gram))
-        moved.append((w, inverse, inverse @ slope, inverse @ gram @ inverse, (w * (slope - product)).sum() + power))
+        moved.append(
+            (
+                w,
+                inverse,
+                inverse @ slope,
+                inverse @ gram @ inverse,
+                (w * (slope - product)).sum() + power,
+            )
+        )
 
     def losses(removed: np.ndarray) -> np.ndarray:
         pairs = removed[:, :, None], removed[:, None, :]

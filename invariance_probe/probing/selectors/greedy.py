@@ -138,7 +138,9 @@ def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | N
     if attack.budget < 2 or not attack.affords(1):
         return None
     now = float(attack.losses(np.array([chosen]))[0])
-    others = np.array(list(combinations([u for u in range(attack.units) if u not in chosen], 2)), dtype=np.int64)
+    others = np.array(
+        list(combinations([u for u in range(attack.units) if u not in chosen], 2)), dtype=np.int64
+    )
     for pair in combinations(chosen, 2):
         rest = [u for u in chosen if u not in pair]
         for start in range(0, len(others), AT_ONCE):
@@ -146,7 +148,9 @@ def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | N
             new = new[: attack.left(len(new))]
             if not len(new):
                 return None
-            losses = attack.losses(np.column_stack([np.tile(rest, (len(new), 1)).astype(np.int64), new]))
+            losses = attack.losses(
+                np.column_stack([np.tile(rest, (len(new), 1)).astype(np.int64), new])
+            )
             if losses.max() > now + GAIN * max(1.0, abs(now)):
                 return tuple(sorted([*rest, *(int(u) for u in new[losses.argmax()])]))
     return None

@@ -37,12 +37,19 @@ class Halves:
         choosing, scoring = (np.where(place % 2 == kind, place // 2, -1) for kind in (0, 1))
         edges = bench.windows.starts[rows[np.flatnonzero(np.diff(place) != 0)]] + 0.5
         scoring[np.abs(bench.windows.starts[rows][:, None] - edges).min(axis=1) < embargo] = -1
-        if min(np.bincount(part[part >= 0], minlength=blocks).min() for part in (choosing, scoring)) < 1:
+        if (
+            min(
+                np.bincount(part[part >= 0], minlength=blocks).min() for part in (choosing, scoring)
+            )
+            < 1
+        ):
             raise TrainingError(
                 f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
                 f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
-        (first, one), (second, two) = (moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring))
+        (first, one), (second, two) = (
+            moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring)
+        )
         return cls(first, second, one, two)
 
 

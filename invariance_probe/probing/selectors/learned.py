@@ -35,7 +35,12 @@ def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
         kept[list(drawn)] = 0.0
         _, gradient = attack.slope((shares + kept) / 2)
         wish = -gradient / max(float(np.abs(gradient).max()), 1e-300)
-        wish += ENTROPY * (1 - step / steps) * np.log(np.maximum(shares, 1e-12) / np.maximum(removed, 1e-12)) / attack.units
+        wish += (
+            ENTROPY
+            * (1 - step / steps)
+            * np.log(np.maximum(shares, 1e-12) / np.maximum(removed, 1e-12))
+            / attack.units
+        )
         ascent = _through(wish, removed)
         first = BETAS[0] * first + (1 - BETAS[0]) * ascent
         second = BETAS[1] * second + (1 - BETAS[1]) * ascent**2

@@ -35,7 +35,9 @@ class Localisation:
         return self.random / self.chosen
 
 
-def localisation(choosing: Sequence[Part], scoring: Sequence[Part], mode: str, rng: np.random.Generator) -> Localisation:
+def localisation(
+    choosing: Sequence[Part], scoring: Sequence[Part], mode: str, rng: np.random.Generator
+) -> Localisation:
     """Compare sets along the forward and the backward path, whichever harms more on the choosing half, with random sets."""
     units = len(choosing[0].with_target)
     attack = Attack(choosing, mode, units - 1)
@@ -57,4 +59,7 @@ def first_at(sizes: np.ndarray, damage: np.ndarray, level: float) -> float:
     """Return the number of removed units, ascending (size,), at which damage (size,) first reaches a level, in between linearly."""
     reached = int(np.argmax(damage >= level))
     before, after = damage[reached - 1], damage[reached]
-    return float(sizes[reached - 1] + (level - before) / (after - before) * (sizes[reached] - sizes[reached - 1]))
+    return float(
+        sizes[reached - 1]
+        + (level - before) / (after - before) * (sizes[reached] - sizes[reached - 1])
+    )

@@ -58,7 +58,12 @@ class BlockMoments:
         """
         weights = np.ones(len(self.rows)) if weights is None else weights
         fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)
-        return [self._part(penalty, np.where(fold == k, 0.0, weights), np.flatnonzero(fold == k), weights) for k in range(FOLDS)]
+        return [
+            self._part(
+                penalty, np.where(fold == k, 0.0, weights), np.flatnonzero(fold == k), weights
+            )
+            for k in range(FOLDS)
+        ]
 
     def held_out(self, penalty: float, test: np.ndarray) -> "Part":
         """Return the moments of one decoder that is fitted on all blocks but those of `test` (block,), and tested on these."""
@@ -67,15 +72,26 @@ class BlockMoments:
         train[test] = 0.0
         return self._part(penalty, train, test, weights)
 
-    def _part(self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray) -> "Part":
+    def _part(
+        self, penalty: float, train: np.ndarray, test: np.ndarray, weights: np.ndarray
+    ) -> "Part":
         total = float(train @ self.rows)
         mean_x, mean_y = train @ self.x / total, train @ self.y / total
         covariance = np.tensordot(train, self.xx, 1) / total - np.outer(mean_x, mean_x)
         with_target = np.tensordot(train, self.xy, 1) / total - np.outer(mean_x, mean_y)
         rows, x, y = self.rows[test, None], self.x[test], self.y[test]
         shifted = x[:, :, None] * mean_x
-        grams = self.xx[test] - shifted - shifted.transpose(0, 2, 1) + rows[:, :, None] * np.outer(mean_x, mean_x)
-        products = self.xy[test] - x[:, :, None] * mean_y - mean_x[:, None] * (y - rows * mean_y)[:, None, :]
+        grams = (
+            self.xx[test]
+            - shifted
+            - shifted.transpose(0, 2, 1)
+            + rows[:, :, None] * np.outer(mean_x, mean_x)
+        )
+        products = (
+            self.xy[test]
+            - x[:, :, None] * mean_y
+            - mean_x[:, None] * (y - rows * mean_y)[:, None, :]
+        )
         powers = self.yy[test] - 2 * y @ mean_y + self.rows[test] * (mean_y @ mean_y)
         ridge = UNIT * penalty * np.maximum(np.diag(covariance), 1e-12)
         return Part(

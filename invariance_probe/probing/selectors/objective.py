@@ -44,7 +44,9 @@ class ObjectiveLoss:
 
     def of_sets(self, sets: np.ndarray) -> np.ndarray:
         """Return each run's loss (run, set) without each of its sets (run, set, unit of the set)."""
-        return np.stack([self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1)
+        return np.stack(
+            [self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1
+        )
 
     def range(self) -> np.ndarray:
         """Return the loss when both views of a row are of different windows, less that of the views as they are (run,).
@@ -81,7 +83,9 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
         screened = _without_one_more(few, path, everyone)
         best = np.argsort(-screened, axis=1, kind="stable")[:, :finalists]
         again = _without_one_more(loss, path, best)
-        path = np.column_stack([path, np.take_along_axis(best, again.argmax(axis=1)[:, None], axis=1)])
+        path = np.column_stack(
+            [path, np.take_along_axis(best, again.argmax(axis=1)[:, None], axis=1)]
+        )
     return path
 
 
@@ -102,7 +106,9 @@ def _mismatched(batch: Batch) -> Batch:
     assert batch.windows is not None
     half = batch.views.shape[1] // 2
     first = np.random.default_rng(0).permutation(half)
-    order = torch.from_numpy(np.concatenate([first, half + np.roll(first, 1)])).to(batch.views.device)
+    order = torch.from_numpy(np.concatenate([first, half + np.roll(first, 1)])).to(
+        batch.views.device
+    )
     return replace(batch, views=batch.views[:, order], windows=batch.windows[:, order])
 
 

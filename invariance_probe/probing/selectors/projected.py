@@ -30,7 +30,9 @@ def _climbed(attack: Attack, shares: np.ndarray) -> np.ndarray:
         if not attack.affords(GRADIENT + 1):
             break
         _, gradient = attack.slope(shares)
-        moved = onto_budget(shares + STEP * gradient / max(float(np.abs(gradient).max()), 1e-300), attack.budget)
+        moved = onto_budget(
+            shares + STEP * gradient / max(float(np.abs(gradient).max()), 1e-300), attack.budget
+        )
         if np.abs(moved - shares).max() < 1e-9:
             break
         shares = moved

@@ -42,7 +42,10 @@ def matched_sets(
     """
     third = np.argsort(np.argsort(rates)) * 3 // len(rates)
     if _matched(third, chosen, others, fewest) < fewest:
-        return [tuple(sorted(rng.choice(others, len(chosen), replace=False).tolist())) for _ in range(count)]
+        return [
+            tuple(sorted(rng.choice(others, len(chosen), replace=False).tolist()))
+            for _ in range(count)
+        ]
     sets = []
     for _ in range(count):
         drawn: list[int] = []
@@ -51,7 +54,11 @@ def matched_sets(
             wanted = min(sum(third[u] == level for u in chosen), len(pool))
             drawn += rng.choice(pool, wanted, replace=False).tolist() if wanted else []
         left = [u for u in others if u not in drawn]
-        drawn += rng.choice(left, len(chosen) - len(drawn), replace=False).tolist() if len(drawn) < len(chosen) else []
+        drawn += (
+            rng.choice(left, len(chosen) - len(drawn), replace=False).tolist()
+            if len(drawn) < len(chosen)
+            else []
+        )
         sets.append(tuple(sorted(drawn)))
     return sets
 
@@ -60,8 +67,13 @@ def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], en
     """Return how many different sets of others have as many units in each third as those chosen, as far as there are so many."""
     found = 1
     for level in range(3):
-        pool, wanted = sum(third[u] == level for u in others), sum(third[u] == level for u in chosen)
-        found *= math.comb(pool, wanted) if pool >= wanted else enough  # the rest then comes from all others
+        pool, wanted = (
+            sum(third[u] == level for u in others),
+            sum(third[u] == level for u in chosen),
+        )
+        found *= (
+            math.comb(pool, wanted) if pool >= wanted else enough
+        )  # the rest then comes from all others
     return found
 
 

@@ -74,7 +74,12 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1)
     phi = 1 - float((frequency - both).mean()) / spread
     own = (table * frequency).mean(axis=1) - size / units * share
     own = (own + phi / 2 * (2 * size / units * share - size / units - share + 1)) / spread
-    half = float(stats.norm.ppf((1 + confidence) / 2)) * 2 / choices * float(np.sqrt(((own - own.mean()) ** 2).sum()))
+    half = (
+        float(stats.norm.ppf((1 + confidence) / 2))
+        * 2
+        / choices
+        * float(np.sqrt(((own - own.mean()) ** 2).sum()))
+    )
     return Stability(phi, phi - half, phi + half)
 
 

@@ -65,7 +65,11 @@ def blocks_of(shortest: int, memory: float, wanted: int) -> int:
 
 
 def switching(
-    moments: BlockMoments, epoch: np.ndarray, penalty: float, permutations: int, rng: np.random.Generator
+    moments: BlockMoments,
+    epoch: np.ndarray,
+    penalty: float,
+    permutations: int,
+    rng: np.random.Generator,
 ) -> dict[str, Switching]:
     """Test both ways of relying on units, by mode.
 
@@ -88,11 +92,15 @@ def switching(
     found = {mode: np.empty(len(orders)) for mode in MODES}
     for start in range(0, len(orders), AT_ONCE):
         own = orders[start : start + AT_ONCE]
-        member = (own[:, None, :] == np.arange(int(epoch.max()) + 1)[:, None]).astype(np.float64)  # (order, epoch, block)
+        member = (own[:, None, :] == np.arange(int(epoch.max()) + 1)[:, None]).astype(
+            np.float64
+        )  # (order, epoch, block)
         for mode, shares in reliance(moments, member, penalty).items():
             found[mode][start : start + AT_ONCE] = mean_overlap(shares)
     return {
-        mode: Switching(float(o[0]), float(o[1:].mean()), float((1 + (o[1:] <= o[0] + 1e-12).sum()) / len(o)))
+        mode: Switching(
+            float(o[0]), float(o[1:].mean()), float((1 + (o[1:] <= o[0] + 1e-12).sum()) / len(o))
+        )
         for mode, o in found.items()
     }
 
@@ -114,16 +122,26 @@ def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[
     rows = flat @ moments.rows
     mean_x, mean_y = flat @ moments.x / rows[:, None], flat @ moments.y / rows[:, None]
     units = mean_x.shape[1]
-    covariance = (flat @ moments.xx.reshape(blocks, -1)).reshape(-1, units, units) / rows[:, None, None]
+    covariance = (flat @ moments.xx.reshape(blocks, -1)).reshape(-1, units, units) / rows[
+        :, None, None
+    ]
     covariance -= mean_x[:, :, None] * mean_x[:, None, :]
-    with_target = (flat @ moments.xy.reshape(blocks, -1)).reshape(-1, units, mean_y.shape[1]) / rows[:, None, None]
+    with_target = (flat @ moments.xy.reshape(blocks, -1)).reshape(
+        -1, units, mean_y.shape[1]
+    ) / rows[:, None, None]
     with_target -= mean_x[:, :, None] * mean_y[:, None, :]
     variance = np.diagonal(covariance, axis1=1, axis2=2)
     ridge = UNIT * penalty * np.maximum(variance, 1e-12)
     inverse = np.linalg.inv(covariance + ridge[:, :, None] * np.eye(units))
     size = ((inverse @ with_target) ** 2).sum(axis=2)
-    lost = {"fixed": size * (variance + 2 * ridge), "refit": size / np.diagonal(inverse, axis1=1, axis2=2)}
-    return {mode: (value / value.sum(axis=1, keepdims=True)).reshape(*member.shape[:-1], units) for mode, value in lost.items()}
+    lost = {
+        "fixed": size * (variance + 2 * ridge),
+        "refit": size / np.diagonal(inverse, axis1=1, axis2=2),
+    }
+    return {
+        mode: (value / value.sum(axis=1, keepdims=True)).reshape(*member.shape[:-1], units)
+        for mode, value in lost.items()
+    }
 
 
 def mean_overlap(shares: np.ndarray) -> np.ndarray:

@@ -32,15 +32,24 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
         The content of report.json.
     """
     sessions = set(hypothesis["sessions"])
-    points = [p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions]
+    points = [
+        p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions
+    ]
     charts = [replace(chart, about="code") for chart in _of_code(hypothesis, report, points)]
-    if hypothesis["learning"] is not None and (curve := specification_curve(hypothesis)) is not None:
+    if (
+        hypothesis["learning"] is not None
+        and (curve := specification_curve(hypothesis)) is not None
+    ):
         charts.append(replace(curve, about="learning"))
     if points and hypothesis["kind"] == "contrast" and hypothesis["estimands"]:
         charts += [contrast_response(hypothesis, points), forest(hypothesis, points)]
     elif points and hypothesis["estimands"]:
         cells = [p for p in report["matrix"] if p["hypothesis"] == hypothesis["id"]]
-        tested = [train_test_matrix(hypothesis, cells)] if any(p["test_dose"] != p["train_dose"] for p in cells) else []
+        tested = (
+            [train_test_matrix(hypothesis, cells)]
+            if any(p["test_dose"] != p["train_dose"] for p in cells)
+            else []
+        )
         charts += [
             dose_response(hypothesis, points, report["baselines"]),
             forest(hypothesis, points),
@@ -50,13 +59,19 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     return [replace(chart, rests_on=rests_on(hypothesis, report)) for chart in charts]
 
 
-def _of_code(hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]) -> list[Chart]:
+def _of_code(
+    hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
+) -> list[Chart]:
     """Return the figures of the code without SSL that could be measured."""
     sessions = set(hypothesis["sessions"])
     charts = []
     if hypothesis["code"] is not None:
-        charts.append(carriers_plane(hypothesis, [p for p in report["code"] if p["session"] in sessions]))
-        charts.append(dropping_curves(hypothesis, [p for p in report["dropping"] if p["session"] in sessions]))
+        charts.append(
+            carriers_plane(hypothesis, [p for p in report["code"] if p["session"] in sessions])
+        )
+        charts.append(
+            dropping_curves(hypothesis, [p for p in report["dropping"] if p["session"] in sessions])
+        )
     charts.append(lag_curves(hypothesis, report, points))
     return [chart for chart in charts if chart is not None]
 
@@ -71,7 +86,9 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
     if hypothesis["status"] == "confirmatory":
         standing = f"confirmatory, registered as {sha256[:12]}"
     else:
-        standing = "exploratory" + (f" (the study is registered as {sha256[:12]})" if sha256 else ", not registered")
+        standing = "exploratory" + (
+            f" (the study is registered as {sha256[:12]})" if sha256 else ", not registered"
+        )
     return f"{', '.join(counts)}; {standing}"
 
 

@@ -24,20 +24,52 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):
-                local = name in PANELS[0]  # which at share 0 is 0 by definition; controls of the same share have no share 0
-                curve(axis, hypothesis, points, name, shift=i - (len(names) - 1) / 2, logarithmic=not local)
-            axis.set_xticks(sorted({e["dose"] for e in hypothesis["estimands"]} | ({0.0} if names[0] in PANELS[0] else set())))
+                local = (
+                    name in PANELS[0]
+                )  # which at share 0 is 0 by definition; controls of the same share have no share 0
+                curve(
+                    axis,
+                    hypothesis,
+                    points,
+                    name,
+                    shift=i - (len(names) - 1) / 2,
+                    logarithmic=not local,
+                )
+            axis.set_xticks(
+                sorted(
+                    {e["dose"] for e in hypothesis["estimands"]}
+                    | ({0.0} if names[0] in PANELS[0] else set())
+                )
+            )
             axis.margins(x=0.1)
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
         axes[0].set_ylabel(UNIT)
 
-    shown = [e for e in hypothesis["estimands"] if e["name"] in {name for panel in panels for name in panel}]
-    rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in shown)
-    oracle = "The oracle, which reads the target, is a ceiling and in no verdict. " if "M_oracle" in measured else ""
+    shown = [
+        e
+        for e in hypothesis["estimands"]
+        if e["name"] in {name for panel in panels for name in panel}
+    ]
+    rows = tuple(
+        (e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"])
+        for e in shown
+    )
+    oracle = (
+        "The oracle, which reads the target, is a ceiling and in no verdict. "
+        if "M_oracle" in measured
+        else ""
+    )
     alt = (
         f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less than the control, beyond "
         f"{hypothesis['margin']:g} they help. {oracle}Thin lines are sessions, bars 90 % intervals."
     )
     columns = ("contrast", "share", "estimate", "90 % low", "90 % high", "sessions")
-    return chart(f"{hypothesis['id']}: what mined pairs gain", alt, draw, (3.9 * len(panels), 4.2), columns, rows)
+    return chart(
+        f"{hypothesis['id']}: what mined pairs gain",
+        alt,
+        draw,
+        (3.9 * len(panels), 4.2),
+        columns,
+        rows,
+    )

@@ -61,10 +61,16 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
         if baseline["session"] in hypothesis["sessions"]:
             kept.setdefault(baseline["name"], []).append(baseline["retention"])
     own = kept.get("ssl at dose 0")
-    return {name: float(np.mean(own) - np.mean(kept[name])) for name in DECODERS if name in kept} if own else {}
+    return (
+        {name: float(np.mean(own) - np.mean(kept[name])) for name in DECODERS if name in kept}
+        if own
+        else {}
+    )
 
 
-def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]) -> Chart:
+def dose_response(
+    hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]
+) -> Chart:
     """Draw the estimands against the dose: sessions thin, means with 90 % intervals.
 
     The margin is shaded; learning comes first, the code without SSL in a panel of its own.
@@ -83,20 +89,32 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):
-                curve(axis, hypothesis, points, name, shift=(i - (len(names) - 1) / 2), logarithmic=logarithmic)
+                curve(
+                    axis,
+                    hypothesis,
+                    points,
+                    name,
+                    shift=(i - (len(names) - 1) / 2),
+                    logarithmic=logarithmic,
+                )
             if logarithmic:
                 seconds_axis(axis, sorted({p["dose"] for p in points}))
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.set_ylabel(CODE_UNIT if names[0] in OF_CODE else UNIT)
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        for axis, names in zip(axes, panels, strict=True):  # after all curves, which set the common range
+        for axis, names in zip(
+            axes, panels, strict=True
+        ):  # after all curves, which set the common range
             if names[0] not in OF_CODE:
                 _zone_of_help(axis, hypothesis["margin"])
                 _dose_ticks(axis, hypothesis["dose_interval"])
         _decoder_lines(axes[0], lines)
 
     estimands = [e for e in hypothesis["estimands"] if e["name"] in STYLE]
-    rows = tuple((e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"]) for e in estimands)
+    rows = tuple(
+        (e["name"], e["dose"], e["estimate"], e["ci_low"], e["ci_high"], e["n_sessions"])
+        for e in estimands
+    )
     rows += tuple(
         (f"{DECODERS[name]} - SSL at dose 0", None, value, None, None, len(hypothesis["sessions"]))
         for name, value in lines.items()
@@ -111,7 +129,12 @@ def dose_response(hypothesis: dict[str, Any], points: list[dict[str, Any]], base
         + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
-        title, alt, draw, (3.9 * len(panels), 4.2), ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"), rows
+        title,
+        alt,
+        draw,
+        (3.9 * len(panels), 4.2),
+        ("estimand", "dose", "estimate", "90 % low", "90 % high", "sessions"),
+        rows,
     )
 
 
@@ -119,7 +142,9 @@ def _zone_of_help(axis: Axes, margin: float) -> None:
     """Hatch what lies below minus the margin, as far as the panel reaches there."""
     low, high = axis.get_ylim()
     if low < -margin:
-        axis.axhspan(low, -margin, facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0, zorder=0)
+        axis.axhspan(
+            low, -margin, facecolor="none", edgecolor="#bbbbbb", hatch="///", linewidth=0, zorder=0
+        )
         axis.set_ylim(low, high)
 
 
@@ -128,14 +153,31 @@ def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
     for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
         dose = interval[name] if interval else None
         if dose:
-            axis.plot([dose], [0.02], marker="^", color=colour, markersize=7, transform=axis.get_xaxis_transform(), clip_on=False)
-            axis.annotate(label, (dose, 0.05), xycoords=axis.get_xaxis_transform(), ha="center", fontsize=8, color=colour)
+            axis.plot(
+                [dose],
+                [0.02],
+                marker="^",
+                color=colour,
+                markersize=7,
+                transform=axis.get_xaxis_transform(),
+                clip_on=False,
+            )
+            axis.annotate(
+                label,
+                (dose, 0.05),
+                xycoords=axis.get_xaxis_transform(),
+                ha="center",
+                fontsize=8,
+                color=colour,
+            )
 
 
 def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
     low, high = axis.get_ylim()
     shown = {name: value for name, value in lines.items() if low < value < high}
-    for place, (name, value) in enumerate(shown.items()):  # names stand side by side, since lines may lie close
+    for place, (name, value) in enumerate(
+        shown.items()
+    ):  # names stand side by side, since lines may lie close
         axis.axhline(value, color="#777777", linewidth=0.8, linestyle=":")
         axis.annotate(
             DECODERS[name],
@@ -149,7 +191,12 @@ def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
 
 
 def curve(
-    axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]], name: str, shift: float = 0.0, logarithmic: bool = False
+    axis: Axes,
+    hypothesis: dict[str, Any],
+    points: list[dict[str, Any]],
+    name: str,
+    shift: float = 0.0,
+    logarithmic: bool = False,
 ) -> None:
     """Draw one estimand against the dose: a thin line a session, the mean with 90 % intervals.
 
@@ -164,9 +211,15 @@ def curve(
     zero = () if logarithmic else (0.0,)
     own = [p for p in points if p["estimand"] == name and p["seed"] is None]
     for session in sorted({p["session"] for p in own}):
-        doses, values = zip(*sorted((p["dose"], p["value"]) for p in own if p["session"] == session), strict=True)
+        doses, values = zip(
+            *sorted((p["dose"], p["value"]) for p in own if p["session"] == session), strict=True
+        )
         axis.plot((*zero, *doses), (*zero, *values), color=colour, alpha=0.25, linewidth=0.8)
-    means = sorted((e["dose"], e["estimate"], e["ci_low"], e["ci_high"]) for e in hypothesis["estimands"] if e["name"] == name)
+    means = sorted(
+        (e["dose"], e["estimate"], e["ci_low"], e["ci_high"])
+        for e in hypothesis["estimands"]
+        if e["name"] == name
+    )
     if not means:
         return
     width = max(m[0] for m in means)
@@ -175,7 +228,17 @@ def curve(
     low = np.array([m[1] if m[2] is None else m[2] for m in means])
     high = np.array([m[1] if m[3] is None else m[3] for m in means])
     errors = np.clip(np.stack([mean - low, high - mean]), 0, None)
-    axis.errorbar(doses, mean, yerr=errors, color=colour, marker=marker, markersize=5, linewidth=1.6, capsize=3, label=label)
+    axis.errorbar(
+        doses,
+        mean,
+        yerr=errors,
+        color=colour,
+        marker=marker,
+        markersize=5,
+        linewidth=1.6,
+        capsize=3,
+        label=label,
+    )
 
 
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
@@ -193,10 +256,14 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
     lines = math.ceil(len(hypothesis["gates"]) / GATES_A_LINE)
 
     def draw(figure: Figure) -> None:
-        above, below = figure.subfigures(2, 1, squeeze=False, height_ratios=(height, 0.25 * lines + 0.1))[:, 0]
+        above, below = figure.subfigures(
+            2, 1, squeeze=False, height_ratios=(height, 0.25 * lines + 0.1)
+        )[:, 0]
         axes = above.subplots(1, len(names), sharey=True, squeeze=False)[0]
         for axis, name in zip(axes, names, strict=True):
-            _rows_of_forest(axis, hypothesis, [p for p in own if p["estimand"] == name], name, sessions)
+            _rows_of_forest(
+                axis, hypothesis, [p for p in own if p["estimand"] == name], name, sessions
+            )
         axes[0].set_yticks(range(len(sessions) + 1), [*sessions, "all"])
         axes[0].invert_yaxis()
         of_code = "; C_code and C_blind in units of R_code" if set(names) & set(OF_CODE) else ""
@@ -206,25 +273,54 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
 
     rows = tuple((p["session"], p["estimand"], p["value"]) for p in own)
     states = {
-        word: [g["name"] for g in hypothesis["gates"] if g["outcome"] == word] for word in ("failed", "not shown", "not computed")
+        word: [g["name"] for g in hypothesis["gates"] if g["outcome"] == word]
+        for word in ("failed", "not shown", "not computed")
     }
-    gates = "; ".join(f"{word}: {', '.join(named)}" for word, named in states.items() if named) or "all passed"
+    gates = (
+        "; ".join(f"{word}: {', '.join(named)}" for word, named in states.items() if named)
+        or "all passed"
+    )
     alt = (
         f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "
         f"Verdict: {_verdict(hypothesis)}. Gates {gates}."
     )
     title = f"{hypothesis['id']}: every session at the primary dose"
-    return chart(title, alt, draw, (width, height + 0.25 * lines + 0.1), ("session", "estimand", "value"), rows)
+    return chart(
+        title,
+        alt,
+        draw,
+        (width, height + 0.25 * lines + 0.1),
+        ("session", "estimand", "value"),
+        rows,
+    )
 
 
-def _rows_of_forest(axis: Axes, hypothesis: dict[str, Any], own: list[dict[str, Any]], name: str, sessions: list[str]) -> None:
+def _rows_of_forest(
+    axis: Axes,
+    hypothesis: dict[str, Any],
+    own: list[dict[str, Any]],
+    name: str,
+    sessions: list[str],
+) -> None:
     colour, marker, _ = STYLE[name]
     axis.axvline(0, color="#999999", linewidth=0.8)
     for side in (-1, 1):
         axis.axvline(side * hypothesis["margin"], color="#999999", linewidth=0.8, linestyle="--")
     places = [sessions.index(p["session"]) for p in own]
-    axis.plot([p["value"] for p in own], places, marker=marker, color=colour, alpha=0.6, markersize=4, linestyle="")
-    pooled = [e for e in hypothesis["estimands"] if e["name"] == name and e["dose"] == hypothesis["primary_dose"]]
+    axis.plot(
+        [p["value"] for p in own],
+        places,
+        marker=marker,
+        color=colour,
+        alpha=0.6,
+        markersize=4,
+        linestyle="",
+    )
+    pooled = [
+        e
+        for e in hypothesis["estimands"]
+        if e["name"] == name and e["dose"] == hypothesis["primary_dose"]
+    ]
     for e in pooled:
         ends = [e["estimate"] if e[k] is None else e[k] for k in ("ci_low", "ci_high")]
         axis.plot(ends, [len(sessions)] * 2, color=colour, linewidth=2)
@@ -266,7 +362,9 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
         band(axis, hypothesis["margin"])
         places = [doses.index(p["dose"]) + _spread(i) for i, p in enumerate(own)]
         ranks = [p["rank_me"] if p["rank_me"] is not None else np.nan for p in own]
-        dots = axis.scatter(places, [p["value"] for p in own], c=ranks, cmap="viridis", s=16, linewidths=0)
+        dots = axis.scatter(
+            places, [p["value"] for p in own], c=ranks, cmap="viridis", s=16, linewidths=0
+        )
         axis.set_xticks(range(len(doses)), [f"{dose:g}" for dose in doses])
         axis.set_xlim(-0.6, len(doses) - 0.4)
         axis.set_xlabel(dose_label(hypothesis["axis"]))
@@ -274,11 +372,16 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
         figure.colorbar(dots, label="RankMe (smallest over folds)")
 
     rows = tuple((p["session"], p["dose"], p["seed"], p["value"], p["rank_me"]) for p in own)
-    alt = (
-        f"delta of every seed and session at each dose, coloured by the effective rank of its representation; {len(own)} points."
-    )
+    alt = f"delta of every seed and session at each dose, coloured by the effective rank of its representation; {len(own)} points."
     columns = ("session", "dose", "seed", "delta", "RankMe")
-    return chart(f"{hypothesis['id']}: every seed", alt, draw, (1.6 + 0.9 * max(2, len(doses)) + 1.4, 3.0), columns, rows)
+    return chart(
+        f"{hypothesis['id']}: every seed",
+        alt,
+        draw,
+        (1.6 + 0.9 * max(2, len(doses)) + 1.4, 3.0),
+        columns,
+        rows,
+    )
 
 
 def _spread(place: int) -> float:

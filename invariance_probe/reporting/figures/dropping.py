@@ -37,10 +37,15 @@ class Curve:
 
     def reached(self, level: float) -> float:
         """Return the number of units at which the curve first reaches a part of R2."""
-        wanted, rising = information(level * self.r2_of_all), self.information[-1] > self.information[0]
+        wanted, rising = (
+            information(level * self.r2_of_all),
+            self.information[-1] > self.information[0],
+        )
         for units, (before, after) in enumerate(pairwise(self.information)):
             if after >= wanted if rising else after <= wanted:
-                return units + (wanted - before) / (after - before) if after != before else units + 1
+                return (
+                    units + (wanted - before) / (after - before) if after != before else units + 1
+                )
         return float(len(self.information) - 1)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
@@ -79,14 +84,23 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
             axis.axhline(HALF, color="#777777", linewidth=0.9, linestyle=":")
             _units_axis(axis, max((p["units"] for p in points if p["curve"] in names), default=1))
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        axes[0].annotate("half", (0.01, HALF), xycoords=axes[0].get_yaxis_transform(), fontsize=8, va="bottom", color=GREY)
+        axes[0].annotate(
+            "half",
+            (0.01, HALF),
+            xycoords=axes[0].get_yaxis_transform(),
+            fontsize=8,
+            va="bottom",
+            color=GREY,
+        )
         axes[0].set_xlabel("units kept")
         axes[1].set_xlabel("units lost")
         axes[0].set_ylabel("$R^2$, part of that of all units")
         axes[0].set_ylim(-0.03, 1.06)
 
     shown = [p for p in points if p["curve"] in STYLE]
-    rows = tuple((p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown)
+    rows = tuple(
+        (p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown
+    )
     alt = (
         "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, "
         "most useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half: "
@@ -95,7 +109,14 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         "J = R2 / (1 - R2) is interpolated."
     )
     title = f"{hypothesis['id']}: dropping curves"
-    return chart(title, alt, draw, (7.8, 4.0), ("session", "units", "number", "R2", "part of that of all"), rows)
+    return chart(
+        title,
+        alt,
+        draw,
+        (7.8, 4.0),
+        ("session", "units", "number", "R2", "part of that of all"),
+        rows,
+    )
 
 
 def curves_of(points: list[dict[str, Any]], name: str) -> list[Curve]:
@@ -127,7 +148,10 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     """
     if not curves:
         return np.zeros(0), np.zeros(0)
-    start, ends = curves[0].part(curves[0].information[0]), [curve.part(curve.information[-1]) for curve in curves]
+    start, ends = (
+        curves[0].part(curves[0].information[0]),
+        [curve.part(curve.information[-1]) for curve in curves],
+    )
     end = min(ends, key=lambda value: abs(value - start))
     levels = np.linspace(start, end, 101)
     reached = np.array([[curve.reached(level) for level in levels[1:]] for curve in curves])

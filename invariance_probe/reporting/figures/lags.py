@@ -13,7 +13,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, UNIT, Chart, band, chart, seconds_axis
+from invariance_probe.reporting.figures.chart import (
+    BLUE,
+    GREY,
+    ORANGE,
+    UNIT,
+    Chart,
+    band,
+    chart,
+    seconds_axis,
+)
 from invariance_probe.reporting.figures.doses import curve
 
 PERSISTENT = 0.2
@@ -38,11 +47,17 @@ class Tau:
         """Return the time constant as a short statement that follows the word tau."""
         if self.estimate is None:
             return " is not given: in some session the correlation never falls to 1/e"
-        ends = f" [{self.low:.3g}, {self.high:.3g}]" if self.low is not None and self.high is not None else ""
+        ends = (
+            f" [{self.low:.3g}, {self.high:.3g}]"
+            if self.low is not None and self.high is not None
+            else ""
+        )
         return f" = {self.estimate:.3g} s{ends}"
 
 
-def lag_curves(hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
+def lag_curves(
+    hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
+) -> Chart | None:
     """Draw r, rho and kappa against the lag, with tau; under a jitter also delta against the training jitter.
 
     Parameters
@@ -59,12 +74,16 @@ def lag_curves(hypothesis: dict[str, Any], report: dict[str, Any], points: list[
     Chart or None
         None where no session of the hypothesis has a test-lag curve.
     """
-    found = {name: own for name in hypothesis["sessions"] if (own := _session(report["lags"], name))}
+    found = {
+        name: own for name in hypothesis["sessions"] if (own := _session(report["lags"], name))
+    }
     if not found:
         return None
     lags, means = _means(list(found.values()))
     kappa = np.where(means["rho"] > PERSISTENT, means["r"] / means["rho"], np.nan)
-    doses = hypothesis["kind"] == "jitter" and any(e["name"] == "delta" for e in hypothesis["estimands"])
+    doses = hypothesis["kind"] == "jitter" and any(
+        e["name"] == "delta" for e in hypothesis["estimands"]
+    )
     tau = _tau_of(hypothesis, report)
 
     def draw(figure: Figure) -> None:
@@ -92,13 +111,22 @@ def lag_curves(hypothesis: dict[str, Any], report: dict[str, Any], points: list[
     )
     alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
     columns = ("lag (s)", "r, mean", "rho, mean", "kappa")
-    return chart(f"{hypothesis['id']}: how long the code holds", alt, draw, (11.0 if doses else 7.6, 3.6), columns, rows)
+    return chart(
+        f"{hypothesis['id']}: how long the code holds",
+        alt,
+        draw,
+        (11.0 if doses else 7.6, 3.6),
+        columns,
+        rows,
+    )
 
 
 def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray]:
     """Return one session's lags above zero (lag,), with r and rho; empty where it has none."""
     own = sorted(
-        (p["lag_s"], p["r"], p["rho"]) for p in points if p["session"] == session and p["lag_s"] > 0 and p["r"] is not None
+        (p["lag_s"], p["r"], p["rho"])
+        for p in points
+        if p["session"] == session and p["lag_s"] > 0 and p["r"] is not None
     )
     return dict(zip(("lag", "r", "rho"), np.array(own, dtype=float).T, strict=True)) if own else {}
 
@@ -109,7 +137,10 @@ def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str,
     lags = np.unique(np.concatenate([s["lag"] for s in sessions]))
     lags = lags[(lags >= low) & (lags <= high)]
     at = np.log(lags)
-    return lags, {n: np.mean([np.interp(at, np.log(s["lag"]), s[n]) for s in sessions], axis=0) for n in ("r", "rho")}
+    return lags, {
+        n: np.mean([np.interp(at, np.log(s["lag"]), s[n]) for s in sessions], axis=0)
+        for n in ("r", "rho")
+    }
 
 
 def _round_lags(low: float, high: float) -> np.ndarray:
@@ -119,19 +150,42 @@ def _round_lags(low: float, high: float) -> np.ndarray:
     return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
 
 
-def _draw_curves(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, means: dict[str, np.ndarray]) -> None:
+def _draw_curves(
+    axis: Axes,
+    found: dict[str, dict[str, np.ndarray]],
+    lags: np.ndarray,
+    means: dict[str, np.ndarray],
+) -> None:
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.axhline(1 / math.e, color="#999999", linewidth=0.8, linestyle=":")
-    axis.text(0.99, 1 / math.e, "1/e", transform=axis.get_yaxis_transform(), ha="right", va="bottom", fontsize=8, color=GREY)
+    axis.text(
+        0.99,
+        1 / math.e,
+        "1/e",
+        transform=axis.get_yaxis_transform(),
+        ha="right",
+        va="bottom",
+        fontsize=8,
+        color=GREY,
+    )
     for name, colour, dashes, label in SERIES:
         for session in found.values():
-            axis.plot(session["lag"], session[name], color=colour, linestyle=dashes, alpha=0.3, linewidth=0.7)
+            axis.plot(
+                session["lag"],
+                session[name],
+                color=colour,
+                linestyle=dashes,
+                alpha=0.3,
+                linewidth=0.7,
+            )
         axis.plot(lags, means[name], color=colour, linestyle=dashes, linewidth=2.2, label=label)
     axis.set_ylim(-0.45, 1.08)
     axis.set_ylabel("agreement with the target w before")
 
 
-def _draw_kappa(axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, kappa: np.ndarray) -> None:
+def _draw_kappa(
+    axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, kappa: np.ndarray
+) -> None:
     axis.axhline(1, color="#999999", linewidth=0.8)
     for session in found.values():
         own = np.where(session["rho"] > PERSISTENT, session["r"] / session["rho"], np.nan)
@@ -162,9 +216,19 @@ def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
 
 def _draw_tau(axis: Axes, tau: Tau) -> None:
     """Mark tau on the line at 1/e: every session small, all together large with the interval."""
-    axis.plot(tau.sessions, [1 / math.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7)
+    axis.plot(
+        tau.sessions, [1 / math.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7
+    )
     if tau.estimate is None:
         return
     if tau.low is not None and tau.high is not None:
-        axis.plot([tau.low, tau.high], [1 / math.e] * 2, color="#000000", linewidth=2.4, solid_capstyle="butt")
-    axis.plot(tau.estimate, 1 / math.e, "o", color="#000000", markersize=5, label=f"tau{tau.in_words()}")
+        axis.plot(
+            [tau.low, tau.high],
+            [1 / math.e] * 2,
+            color="#000000",
+            linewidth=2.4,
+            solid_capstyle="butt",
+        )
+    axis.plot(
+        tau.estimate, 1 / math.e, "o", color="#000000", markersize=5, label=f"tau{tau.in_words()}"
+    )

@@ -32,9 +32,27 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         for i, j in np.ndindex(values.shape):
             if np.isfinite(values[i, j]):
                 ink = "white" if abs(values[i, j]) > 0.7 * reach else "black"
-                axis.text(j, i, signed(float(values[i, j])), ha="center", va="center", color=ink, fontsize=8)
+                axis.text(
+                    j,
+                    i,
+                    signed(float(values[i, j])),
+                    ha="center",
+                    va="center",
+                    color=ink,
+                    fontsize=8,
+                )
             if i == j:
-                axis.add_patch(Rectangle((j - 0.5, i - 0.5), 1, 1, fill=False, edgecolor="black", linewidth=1.6, clip_on=False))
+                axis.add_patch(
+                    Rectangle(
+                        (j - 0.5, i - 0.5),
+                        1,
+                        1,
+                        fill=False,
+                        edgecolor="black",
+                        linewidth=1.6,
+                        clip_on=False,
+                    )
+                )
         axis.set_xticks(range(len(doses)), names)
         axis.set_yticks(range(len(doses)), names)
         axis.set_xlabel(f"tested at: {dose_label(hypothesis['axis'])}")
@@ -48,11 +66,18 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         f"inputs, in units of the decodable range; over {len(hypothesis['sessions'])} sessions. Red loses, blue gains; the "
         "diagonal is outlined. The top row is T, the left column is delta."
     )
-    rows = tuple((p["train_dose"], p["test_dose"], p["value"], p["ci_low"], p["ci_high"]) for p in points)
+    rows = tuple(
+        (p["train_dose"], p["test_dose"], p["value"], p["ci_low"], p["ci_high"]) for p in points
+    )
     columns = ("train dose", "test dose", "excess loss", "90 % low", "90 % high")
     side = 0.62 * len(doses)
     return chart(
-        f"{hypothesis['id']}: trained at one dose, tested at another", alt, draw, (side + 2.4, side + 1.1), columns, rows
+        f"{hypothesis['id']}: trained at one dose, tested at another",
+        alt,
+        draw,
+        (side + 2.4, side + 1.1),
+        columns,
+        rows,
     )
 
 

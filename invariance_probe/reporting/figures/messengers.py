@@ -11,7 +11,12 @@ from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, 
 DECODERS = {"refit": "decoder fitted again", "fixed": "decoder held fixed"}
 SHOWN: dict[bool, dict[str, Any]] = {
     True: {"marker": "D", "color": BLUE, "label": "chosen units, set accepted"},
-    False: {"marker": "s", "color": ORANGE, "markerfacecolor": "white", "label": "chosen units, not accepted"},
+    False: {
+        "marker": "s",
+        "color": ORANGE,
+        "markerfacecolor": "white",
+        "label": "chosen units, not accepted",
+    },
 }
 
 
@@ -21,10 +26,16 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
     budgets = sorted({p["budget"] for p in points})
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots(len(DECODERS), len(sessions), sharex=True, sharey=True, squeeze=False)
+        axes = figure.subplots(
+            len(DECODERS), len(sessions), sharex=True, sharey=True, squeeze=False
+        )
         for row, (mode, name) in enumerate(DECODERS.items()):
             for axis, session in zip(axes[row], sessions, strict=True):
-                _panel(axis, [p for p in points if (p["session"], p["chosen_with"]) == (session, mode)], mode)
+                _panel(
+                    axis,
+                    [p for p in points if (p["session"], p["chosen_with"]) == (session, mode)],
+                    mode,
+                )
                 axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
                 if row == 0:
                     axis.set_title(session, fontsize=9)
@@ -47,7 +58,16 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
         )
         for p in points
     )
-    columns = ("session", "decoder", "b", "damage", "random: mean", "random: low", "random: high", "accepted")
+    columns = (
+        "session",
+        "decoder",
+        "b",
+        "damage",
+        "random: mean",
+        "random: low",
+        "random: high",
+        "accepted",
+    )
     size = (max(3.6, 1.0 + 1.9 * len(sessions)), 4.4)
     return chart("What the removal of a few units costs", alt, draw, size, columns, rows)
 
@@ -57,7 +77,13 @@ def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns:
     for own in looks:
         axis.plot([], [], linestyle="", markersize=5, **own)
     axis.plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
-    figure.legend(*axis.get_legend_handles_labels(), loc="outside lower center", ncols=columns, frameon=False, fontsize=8)
+    figure.legend(
+        *axis.get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=columns,
+        frameon=False,
+        fontsize=8,
+    )
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:
@@ -65,7 +91,9 @@ def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:
     at = list(range(len(points)))
     own = [p[mode] for p in points]
     axis.axhline(0, color="#999999", linewidth=0.8)
-    axis.vlines(at, [d["low"] for d in own], [d["high"] for d in own], color=GREY, linewidth=5, alpha=0.4)
+    axis.vlines(
+        at, [d["low"] for d in own], [d["high"] for d in own], color=GREY, linewidth=5, alpha=0.4
+    )
     axis.plot(at, [d["chosen"] for d in own], color="#999999", linewidth=0.8)
     for place, point in zip(at, points, strict=True):
         look = {name: value for name, value in SHOWN[point["accepted"]].items() if name != "label"}

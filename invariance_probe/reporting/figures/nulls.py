@@ -8,7 +8,13 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 ALPHA = 0.05
-DOTS: dict[str, Any] = {"marker": ".", "alpha": 0.6, "markersize": 5, "markeredgewidth": 0, "linestyle": ""}
+DOTS: dict[str, Any] = {
+    "marker": ".",
+    "alpha": 0.6,
+    "markersize": 5,
+    "markeredgewidth": 0,
+    "linestyle": "",
+}
 
 
 def null_panel(nulls: list[dict[str, Any]]) -> Chart:
@@ -25,7 +31,14 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
             axis.plot(losses, row + _spread(len(losses)), color=GREY, **DOTS)
             axis.plot(null["observed"], row, **_observed(null["p_value"] <= ALPHA))
             text = f"B = {len(losses)}, p = {null['p_value']:.3f}{' !' if null['warning'] else ''}"
-            axis.annotate(text, (1.01, row), xycoords=("axes fraction", "data"), va="center", fontsize=8, annotation_clip=False)
+            axis.annotate(
+                text,
+                (1.01, row),
+                xycoords=("axes fraction", "data"),
+                va="center",
+                fontsize=8,
+                annotation_clip=False,
+            )
         axis.set_yticks(range(len(nulls)), [null["session"] for null in nulls])
         axis.set_ylim(len(nulls) - 0.4, -0.6)
         axis.set_xlim(low - 0.04 * (high - low), high + 0.04 * (high - low))
@@ -55,8 +68,24 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
         )
         for n in nulls
     )
-    columns = ("session", "null", "observed", "null: least", "null: median", "null: most", "draws", "p")
-    return chart(f"Is anything decodable: null by {', '.join(kinds)}", alt, draw, (6.4, 1.3 + 0.36 * len(nulls)), columns, rows)
+    columns = (
+        "session",
+        "null",
+        "observed",
+        "null: least",
+        "null: median",
+        "null: most",
+        "draws",
+        "p",
+    )
+    return chart(
+        f"Is anything decodable: null by {', '.join(kinds)}",
+        alt,
+        draw,
+        (6.4, 1.3 + 0.36 * len(nulls)),
+        columns,
+        rows,
+    )
 
 
 def _observed(beats: bool) -> dict[str, Any]:

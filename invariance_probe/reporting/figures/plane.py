@@ -49,7 +49,15 @@ def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> 
         low = [0.6 * min(place[i] for place in (*worlds, *shares)) for i in (0, 1)]
         _regions(axis, share, low)
         _landmarks(axis)
-        axis.plot(*zip(*shares, strict=True), "o", color=BLUE, markersize=5, alpha=0.6, linestyle="", label="a session")
+        axis.plot(
+            *zip(*shares, strict=True),
+            "o",
+            color=BLUE,
+            markersize=5,
+            alpha=0.6,
+            linestyle="",
+            label="a session",
+        )
         if pooled:
             _cross(axis, pooled)
         for place, at in (("x", axis.xaxis), ("y", axis.yaxis)):
@@ -60,8 +68,14 @@ def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> 
         axis.set_ylabel("$K_n$ / N: part whose loss leaves less than half")
         figure.legend(loc="outside lower center", ncols=2, frameon=False, fontsize=8)
 
-    rows = [(p["session"], p["units"], p["K_s"], p["K_n"], p["K_s"] / p["units"], p["K_n"] / p["units"]) for p in own]
-    rows += [(f"simulated: {w.name}", w.units, w.K_s, w.K_n, w.K_s / w.units, w.K_n / w.units) for w in WORLDS]
+    rows = [
+        (p["session"], p["units"], p["K_s"], p["K_n"], p["K_s"] / p["units"], p["K_n"] / p["units"])
+        for p in own
+    ]
+    rows += [
+        (f"simulated: {w.name}", w.units, w.K_s, w.K_n, w.K_s / w.units, w.K_n / w.units)
+        for w in WORLDS
+    ]
     columns = ("session", "units N", "K_s", "K_n", "K_s / N", "K_n / N")
     title = f"{hypothesis['id']}: how many units suffice, and how many it takes to lose the target"
     return chart(title, _alt(hypothesis, share, len(own)), draw, (6.4, 5.6), columns, tuple(rows))
@@ -88,7 +102,10 @@ def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | Non
         return []
     units = math.exp(float(np.mean(np.log(code["n_units"]))))
     ends = ("estimate", "ci_low", "ci_high")
-    return [tuple(None if code[k][e] is None else code[k][e] / units for e in ends) for k in ("K_s", "K_n")]  # type: ignore[misc]
+    return [
+        tuple(None if code[k][e] is None else code[k][e] / units for e in ends)
+        for k in ("K_s", "K_n")
+    ]  # type: ignore[misc]
 
 
 def _regions(axis: Axes, share: float, low: list[float]) -> None:
@@ -100,14 +117,27 @@ def _regions(axis: Axes, share: float, low: list[float]) -> None:
     few, spread = share / CLEAR, share * CLEAR
     axis.set_facecolor(REGIONS["between"])
     along = np.geomspace(low[0], few * (1 - 1e-9), 400)
-    axis.fill_between(along, low[1], np.maximum(few - along, low[1]), color=REGIONS["few"], linewidth=0)
+    axis.fill_between(
+        along, low[1], np.maximum(few - along, low[1]), color=REGIONS["few"], linewidth=0
+    )
     axis.axhspan(spread, 1.0, color=REGIONS["spread"], linewidth=0)
     edge: dict[str, Any] = {"color": "#555555", "linewidth": 0.8, "linestyle": "--"}
     axis.plot(along, few - along, **edge)
     axis.axhline(spread, **edge)
     for word, place in (("few", (0.03, 0.04)), ("between", (0.97, 0.04)), ("spread", (0.03, 0.95))):
-        sides: dict[str, Any] = {"ha": "right" if place[0] > 0.5 else "left", "va": "top" if place[1] > 0.5 else "bottom"}
-        axis.text(*place, word, transform=axis.transAxes, fontsize=12, fontweight="bold", color="#444444", **sides)
+        sides: dict[str, Any] = {
+            "ha": "right" if place[0] > 0.5 else "left",
+            "va": "top" if place[1] > 0.5 else "bottom",
+        }
+        axis.text(
+            *place,
+            word,
+            transform=axis.transAxes,
+            fontsize=12,
+            fontweight="bold",
+            color="#444444",
+            **sides,
+        )
 
 
 def _landmarks(axis: Axes) -> None:
@@ -128,7 +158,14 @@ def _landmarks(axis: Axes) -> None:
         for world, place in zip(own, places, strict=True):
             offset, side = LABELS[world.side]
             axis.annotate(
-                world.label, place, xytext=offset, textcoords="offset points", fontsize=7, color=GREY, ha=side, zorder=1
+                world.label,
+                place,
+                xytext=offset,
+                textcoords="offset points",
+                fontsize=7,
+                color=GREY,
+                ha=side,
+                zorder=1,
             )
 
 
@@ -142,4 +179,6 @@ def _cross(axis: Axes, pooled: list[tuple[float, float | None, float | None]]) -
     )
     axis.plot([left, right], [y, y], color="#000000", linewidth=1.8)
     axis.plot([x, x], [bottom, top], color="#000000", linewidth=1.8)
-    axis.plot(x, y, "s", color="#000000", markersize=4, linestyle="", label="all sessions, 90 % intervals")
+    axis.plot(
+        x, y, "s", color="#000000", markersize=4, linestyle="", label="all sessions, 90 % intervals"
+    )

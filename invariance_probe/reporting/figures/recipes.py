@@ -36,14 +36,28 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
             _draw_estimand(axis, recipes, name, 0.18 * (i - (len(shown) - 1) / 2))
         for place, recipe in enumerate(recipes):
             if not any(recipe[name] is not None for name in shown):
-                axis.annotate(_why_empty(recipe), (place, 0), ha="center", va="bottom", rotation=90, fontsize=8, color=GREY)
+                axis.annotate(
+                    _why_empty(recipe),
+                    (place, 0),
+                    ha="center",
+                    va="bottom",
+                    rotation=90,
+                    fontsize=8,
+                    color=GREY,
+                )
         axis.set_xticks(range(len(recipes)), [_described(recipe) for recipe in recipes], fontsize=8)
         axis.set_xlim(-0.6, len(recipes) - 0.4)
         axis.set_ylabel(UNIT)
         figure.legend(loc="outside upper center", ncols=len(shown), frameon=False, fontsize=8)
 
     rows = tuple(
-        (recipe["name"], _settings(recipe), name, *(found[end] for end in ("estimate", "ci_low", "ci_high")), recipe["finding"])
+        (
+            recipe["name"],
+            _settings(recipe),
+            name,
+            *(found[end] for end in ("estimate", "ci_low", "ci_high")),
+            recipe["finding"],
+        )
         for recipe in recipes
         for name in shown
         if (found := recipe[name]) is not None
@@ -55,12 +69,25 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
     )
     columns = ("recipe", "settings", "estimand", "estimate", "90 % low", "90 % high", "finding")
     title = f"{hypothesis['id']}: what training costs under every recipe"
-    return chart(title, _alt(hypothesis, recipes, shown), draw, (2.4 + 1.35 * len(recipes), 4.2), columns, rows)
+    return chart(
+        title,
+        _alt(hypothesis, recipes, shown),
+        draw,
+        (2.4 + 1.35 * len(recipes), 4.2),
+        columns,
+        rows,
+    )
 
 
 def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[str]) -> str:
-    said = "; ".join(f"{recipe['name']}: {_settings(recipe)} ({recipe['finding']})" for recipe in recipes if recipe["computed"])
-    missing = "; ".join(f"{recipe['name']} ({recipe['reason']})" for recipe in recipes if not recipe["computed"])
+    said = "; ".join(
+        f"{recipe['name']}: {_settings(recipe)} ({recipe['finding']})"
+        for recipe in recipes
+        if recipe["computed"]
+    )
+    missing = "; ".join(
+        f"{recipe['name']} ({recipe['reason']})" for recipe in recipes if not recipe["computed"]
+    )
     return (
         f"{', '.join(shown)} at the primary dose with 90 % intervals under each recipe of the panel; the band is the margin of "
         f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}. Recipes: {said}."
@@ -71,10 +98,15 @@ def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[
 
 def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: float) -> None:
     colour, marker, label = STYLE[name]
-    places = [(i + shift, recipe[name]) for i, recipe in enumerate(recipes) if recipe[name] is not None]
+    places = [
+        (i + shift, recipe[name]) for i, recipe in enumerate(recipes) if recipe[name] is not None
+    ]
     estimates = [found["estimate"] for _, found in places]
     ends = {
-        end: [abs(found["estimate"] - found[end]) if found[end] is not None else 0.0 for _, found in places]
+        end: [
+            abs(found["estimate"] - found[end]) if found[end] is not None else 0.0
+            for _, found in places
+        ]
         for end in ("ci_low", "ci_high")
     }
     axis.errorbar(

@@ -8,12 +8,21 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 from invariance_probe.reporting.figures.messengers import legend
 
-SCORED = {"objective": "SSL objective", "refit": "decoder fitted again", "fixed": "decoder held fixed"}
+SCORED = {
+    "objective": "SSL objective",
+    "refit": "decoder fitted again",
+    "fixed": "decoder held fixed",
+}
 UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
 LOOKS: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
-    "fixed": {"marker": "s", "color": ORANGE, "markerfacecolor": "white", "label": "for the fixed decoder"},
+    "fixed": {
+        "marker": "s",
+        "color": ORANGE,
+        "markerfacecolor": "white",
+        "label": "for the fixed decoder",
+    },
 }
 
 
@@ -69,11 +78,27 @@ def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[
     axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
     shown = [p for p in points if p[scored] is not None]
     if not shown:
-        axis.text(0.5, 0.5, "no range shown", transform=axis.transAxes, ha="center", va="center", fontsize=8, color="#666666")
+        axis.text(
+            0.5,
+            0.5,
+            "no range shown",
+            transform=axis.transAxes,
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="#666666",
+        )
         return
     own = [p for p in shown if p["chosen_for"] == scored]
     at = [budgets.index(p["budget"]) for p in own]
-    axis.vlines(at, [p[scored]["low"] for p in own], [p[scored]["high"] for p in own], color=GREY, linewidth=5, alpha=0.4)
+    axis.vlines(
+        at,
+        [p[scored]["low"] for p in own],
+        [p[scored]["high"] for p in own],
+        color=GREY,
+        linewidth=5,
+        alpha=0.4,
+    )
     for target, look in LOOKS.items():
         chosen = [p for p in shown if p["chosen_for"] == target]
         at = [budgets.index(p["budget"]) for p in chosen]

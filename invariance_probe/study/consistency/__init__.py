@@ -11,7 +11,11 @@ from invariance_probe.study.consistency.methods import (
     method_problems,
     recipe_problems,
 )
-from invariance_probe.study.consistency.pairings import pairing_problems, pool_problems, state_problems
+from invariance_probe.study.consistency.pairings import (
+    pairing_problems,
+    pool_problems,
+    state_problems,
+)
 from invariance_probe.study.consistency.words import repeated
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.design import Design
@@ -37,9 +41,14 @@ def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    names = [source.session or source.name if source.kind == "catalog" else source.session for source in study.recordings]
+    names = [
+        source.session or source.name if source.kind == "catalog" else source.session
+        for source in study.recordings
+    ]
     yield from repeated((("recordings", i, "session"), name) for i, name in enumerate(names))
-    yield from repeated((("hypotheses", i, "id"), hypothesis.id) for i, hypothesis in enumerate(study.hypotheses))
+    yield from repeated(
+        (("hypotheses", i, "id"), hypothesis.id) for i, hypothesis in enumerate(study.hypotheses)
+    )
     yield from repeated((("axes", i, "path"), axis.path) for i, axis in enumerate(study.axes))
     kinds = [stage.kind for stage in study.views.transforms]
     yield from repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
@@ -48,10 +57,12 @@ def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
 def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
-            single = (
-                f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
+            single = f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
+            yield (
+                ("views", "transforms", i, "kind"),
+                transform.kind,
+                single + ", or a block of units",
             )
-            yield ("views", "transforms", i, "kind"), transform.kind, single + ", or a block of units"
 
 
 def _decoding_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:

@@ -50,10 +50,16 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     for i, control in enumerate(study.controls):
         found = [as_strong_as(h.axis, h.dose, control, clean) for h in study.hypotheses]
         if not any(found):
-            yield ("controls", i), control, f"no hypothesis has a control as strong: {HAVE_CONTROLS}; leave it out"
+            yield (
+                ("controls", i),
+                control,
+                f"no hypothesis has a control as strong: {HAVE_CONTROLS}; leave it out",
+            )
         for path, dose, views in filter(None, found):
             kind = path.split(".")[0]
-            if control == "dropout" and any(transform.kind == kind for transform in study.views.transforms):
+            if control == "dropout" and any(
+                transform.kind == kind for transform in study.views.transforms
+            ):
                 yield (
                     ("controls", i),
                     control,

@@ -17,15 +17,31 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         axis = axes.get(hypothesis.axis)
         if axis is None:
             yield ("hypotheses", i, "axis"), hypothesis.axis, unknown("axis", hypothesis.axis, axes)
-        elif hypothesis.dose not in axis.doses or hypothesis.dose == study.views.doses().get(axis.path):
-            allowed = ", ".join(f"{dose:g}" for dose in axis.doses if dose != study.views.doses().get(axis.path))
-            yield ("hypotheses", i, "dose"), hypothesis.dose, f"not a swept dose of {axis.path}; allowed: {allowed}"
+        elif hypothesis.dose not in axis.doses or hypothesis.dose == study.views.doses().get(
+            axis.path
+        ):
+            allowed = ", ".join(
+                f"{dose:g}" for dose in axis.doses if dose != study.views.doses().get(axis.path)
+            )
+            yield (
+                ("hypotheses", i, "dose"),
+                hypothesis.dose,
+                f"not a swept dose of {axis.path}; allowed: {allowed}",
+            )
         if hypothesis.group is not None and hypothesis.group not in groups:
-            yield ("hypotheses", i, "group"), hypothesis.group, unknown("group", hypothesis.group, groups)
+            yield (
+                ("hypotheses", i, "group"),
+                hypothesis.group,
+                unknown("group", hypothesis.group, groups),
+            )
         if isinstance(hypothesis, Contrast):
             yield from _contrast_problems(study, i, hypothesis)
             continue
-        if study.is_jitter(hypothesis.axis) and hypothesis.predicts in ("invariant", "distributed", "few"):
+        if study.is_jitter(hypothesis.axis) and hypothesis.predicts in (
+            "invariant",
+            "distributed",
+            "few",
+        ):
             changes = (
                 "the label itself changes over a jitter's window, so that no code is invariant to it; predict 'tolerated' (being made "
                 "constant over it costs no more than the margin) or 'sensitive'"
@@ -44,7 +60,9 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 )
 
 
-def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[tuple[Place, Any, str]]:
+def _contrast_problems(
+    study: Design, i: int, hypothesis: Contrast
+) -> Iterator[tuple[Place, Any, str]]:
     missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
     if missing:
         needed = f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; name them too"
@@ -52,7 +70,9 @@ def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[
     foreign = set(hypothesis.controls) - set(CONTROLS[hypothesis.axis])
     if foreign:
         allowed = ", ".join(CONTROLS[hypothesis.axis])
-        strange = f"{', '.join(sorted(foreign))} is no control on {hypothesis.axis}; allowed: {allowed}"
+        strange = (
+            f"{', '.join(sorted(foreign))} is no control on {hypothesis.axis}; allowed: {allowed}"
+        )
         yield ("hypotheses", i, "controls"), hypothesis.controls, strange
     guide = getattr(study.views.pairing, "guide", None)
     if guide is not None and guide.name == study.target.name and hypothesis.role == "confirmatory":

@@ -12,7 +12,9 @@ from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
 
-def method_problems(study: Design, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+def method_problems(
+    study: Design, place: Place, method: Method
+) -> Iterator[tuple[Place, Any, str]]:
     """Yield why a method cannot be used in this study."""
     if isinstance(method, LinearSSL):
         for kind in _without_closed_form(study):
@@ -23,7 +25,11 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[tup
             )
     jitters = [axis.path for axis in study.axes if not study.corrupts(axis.path)]
     if isinstance(method, LinearSSL) and isinstance(study.views.pairing, MinedPairing):
-        yield (*place, "kind"), method.kind, "its closed form knows local pairs only; use a method that learns by gradient"
+        yield (
+            (*place, "kind"),
+            method.kind,
+            "its closed form knows local pairs only; use a method that learns by gradient",
+        )
     if jitters and method.pairs_in_time:
         yield (
             (*place, "kind"),
@@ -33,7 +39,11 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[tup
         )
     yield from _negatives_problems(study, place, method)
     if method.kind == "supcon" and study.target.kind != "categorical":
-        yield (*place, "kind"), method.kind, f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'"
+        yield (
+            (*place, "kind"),
+            method.kind,
+            f"it contrasts classes, and the target is {study.target.kind}; use 'y_aware'",
+        )
 
 
 def recipe_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
@@ -51,7 +61,9 @@ def _is_swept(study: Design, kind: str) -> bool:
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
-def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator[tuple[Place, Any, str]]:
+def _negatives_problems(
+    study: Design, place: Place, method: Method
+) -> Iterator[tuple[Place, Any, str]]:
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
         yield (
@@ -63,17 +75,24 @@ def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator
 
 def _without_closed_form(study: Design) -> list[str]:
     """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
-    swept = {path.split(".")[0] for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))}
+    swept = {
+        path.split(".")[0]
+        for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))
+    }
     without = (stage for stage in study.views.corruptions if not stage.has_closed_form)
     return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
 
 
 def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what is measured beside the verdicts and cannot be."""
-    yield from repeated((("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements))
+    yield from repeated(
+        (("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements)
+    )
     for i, asked in enumerate(study.measurements):
         if not asked.budgets or tuple(sorted(set(asked.budgets))) != asked.budgets:
-            reason = "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
+            reason = (
+                "name the budgets that are compared, ascending and each once, such as [1, 2, 4, 8]"
+            )
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
             longer = f"{asked.kind} reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
@@ -82,7 +101,9 @@ def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             yield from _reliance_problems(study, ("measurements", i), asked)
 
 
-def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator[tuple[Place, Any, str]]:
+def _reliance_problems(
+    study: Design, place: Place, asked: Reliance
+) -> Iterator[tuple[Place, Any, str]]:
     if pools(study):
         alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
         yield (*place, "kind"), asked.kind, alone
@@ -96,9 +117,7 @@ def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator
 def closed_form_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what a method without training cannot do."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
-        same = (
-            "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
-        )
+        same = "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
     if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
         longer = f"linear_ssl reads windows of one bin, and window.length_bins is {study.window.length_bins}; use another method"

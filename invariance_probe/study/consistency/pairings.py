@@ -27,7 +27,11 @@ OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_sh
 def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what is wrong with pairs that are mined or guided."""
     pairing = study.views.pairing
-    if isinstance(pairing, MinedPairing) and pairing.share and SHARE not in [axis.path for axis in study.axes]:
+    if (
+        isinstance(pairing, MinedPairing)
+        and pairing.share
+        and SHARE not in [axis.path for axis in study.axes]
+    ):
         yield (
             ("views", "pairing", "share"),
             pairing.share,
@@ -36,7 +40,11 @@ def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
         alone = "models see one session, so that there is no other to take partners from; give views.pool, or leave it out"
         yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
-    if isinstance(pairing, MinedPairing) and pairing.guide is None and pairing.gap_s < 3 * pairing.smoothing_s:
+    if (
+        isinstance(pairing, MinedPairing)
+        and pairing.guide is None
+        and pairing.gap_s < 3 * pairing.smoothing_s
+    ):
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
@@ -52,9 +60,7 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         return
     place = ("views", "pairing")
     if within is None:
-        unknown = (
-            "pairs across states need `window: {within: {array: ..., values: [...]}}`, which says where windows are labelled"
-        )
+        unknown = "pairs across states need `window: {within: {array: ..., values: [...]}}`, which says where windows are labelled"
         yield (*place, "kind"), pairing.kind, unknown
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
         labelled = set(states) & set(within.values if within else ())
@@ -72,7 +78,11 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         yield (*place, "gap_s"), pairing.gap_s, near
     for at, method in study.methods():
         if method.kind in ("supcon", "y_aware"):
-            yield (*at, "kind"), method.kind, "it reads the target of both windows, and windows of other states have none"
+            yield (
+                (*at, "kind"),
+                method.kind,
+                "it reads the target of both windows, and windows of other states have none",
+            )
         if method.kind == "myow":
             yield (
                 (*at, "kind"),
@@ -86,18 +96,26 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[P
     if views.pool is None:
         return
     if study.window.within is not None:
-        yield place, views.pool, "windows of other sessions are cut in all states; leave window.within out, or the pool"
-    by_activity = isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
+        yield (
+            place,
+            views.pool,
+            "windows of other sessions are cut in all states; leave window.within out, or the pool",
+        )
+    by_activity = (
+        isinstance(views.pairing, StatePairing) or getattr(views.pairing, "guide", True) is None
+    )
     unguided = [views.pairing.kind] if by_activity else []
     stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
     if stages:
-        mixing = (
-            f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
-        )
+        mixing = f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
         yield place, views.pool, mixing
     for _, method in study.methods():
         if method.kind in OF_ONE_SESSION:
-            yield place, views.pool, f"{method.kind} reads windows of one session; use another method, or leave the pool out"
+            yield (
+                place,
+                views.pool,
+                f"{method.kind} reads windows of one session; use another method, or leave the pool out",
+            )
 
 
 def pools(study: Design) -> bool:

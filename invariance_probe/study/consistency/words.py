@@ -22,5 +22,9 @@ def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, 
 def unknown(what: str, got: str, known: Any) -> str:
     """Say that something is not known, with what was perhaps meant and what there is."""
     close = get_close_matches(got, list(known), n=1)
-    hint = f" Did you mean {close[0]!r}?" if close else f" Allowed: {', '.join(repr(name) for name in sorted(known)) or 'none'}."
+    hint = (
+        f" Did you mean {close[0]!r}?"
+        if close
+        else f" Allowed: {', '.join(repr(name) for name in sorted(known)) or 'none'}."
+    )
     return f"unknown {what} {got!r}.{hint}"

@@ -10,15 +10,30 @@ import torch
 from torch import Tensor
 
 from invariance_probe.errors import TrainingError
-from invariance_probe.study.adversaries import AdversarialNoise, Adversary, LearnedMask, LearnedPolicy
+from invariance_probe.study.adversaries import (
+    AdversarialNoise,
+    Adversary,
+    LearnedMask,
+    LearnedPolicy,
+)
 from invariance_probe.study.transforms import is_idle
 from invariance_probe.training.adversaries.base import StackedAdversary
-from invariance_probe.training.adversaries.masks import Ascent, LearnedScores, Masks, Search, WorstOf
+from invariance_probe.training.adversaries.masks import (
+    Ascent,
+    LearnedScores,
+    Masks,
+    Search,
+    WorstOf,
+)
 from invariance_probe.training.adversaries.noise import Noise
 from invariance_probe.training.adversaries.policy import Policy
 from invariance_probe.training.adversaries.window_masks import MaskNetworks, WindowMasks
 
-SEARCHES: dict[str, Callable[..., Search]] = {"worst_of_masks": WorstOf, "ascended_mask": Ascent, "learned_mask": LearnedScores}
+SEARCHES: dict[str, Callable[..., Search]] = {
+    "worst_of_masks": WorstOf,
+    "ascended_mask": Ascent,
+    "learned_mask": LearnedScores,
+}
 """How each declared mask is searched for, where it does not see the window."""
 
 
@@ -62,7 +77,9 @@ def make_adversary(
         return Noise(declared, shared, None if first.modes is None else basis(first.modes))  # type: ignore[arg-type]
     most = max(one.budget for one in declared)  # type: ignore[union-attr]
     if most >= units:
-        raise TrainingError(f"{first.kind}.budget is {most}, but there are only {units} units; hide at most {units - 1}")
+        raise TrainingError(
+            f"{first.kind}.budget is {most}, but there are only {units} units; hide at most {units - 1}"
+        )
     budget = torch.tensor([one.budget for one in declared], device=device)  # type: ignore[union-attr]
     if isinstance(first, LearnedMask) and first.sees == "window":
         assert keys is not None and clean is not None

@@ -52,7 +52,11 @@ class Masks(StackedAdversary):
         """Search, and return the loss under what was found."""
 
         def under(kept: Tensor) -> Tensor:
-            return method.loss(replace(batch, views=masked(batch.views, torch.where(self._common, kept[:, :1], kept))))
+            return method.loss(
+                replace(
+                    batch, views=masked(batch.views, torch.where(self._common, kept[:, :1], kept))
+                )
+            )
 
         return under(self._search.kept(under, lambda number: self._numbers(batch, number)))
 
@@ -92,7 +96,12 @@ class Ascent(Search):
     """Projected gradient ascent from the middle of the masks with a budget, then the units that are kept least are hidden."""
 
     def __init__(self, declared: list[AscendedMask], budget: Tensor, units: int) -> None:
-        self._ascents, self._rate, self._budget, self._units = declared[0].ascents, declared[0].rate, budget, units
+        self._ascents, self._rate, self._budget, self._units = (
+            declared[0].ascents,
+            declared[0].rate,
+            budget,
+            units,
+        )
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
         """Ascend; equal units are told apart by random numbers."""
@@ -101,7 +110,9 @@ class Ascent(Search):
         for _ in range(self._ascents):
             kept = kept.detach().requires_grad_()
             (gradient,) = torch.autograd.grad(loss(kept).sum(), kept)
-            kept = onto_budget(kept.detach() + self._rate * gradient / largest(gradient), self._budget)
+            kept = onto_budget(
+                kept.detach() + self._rate * gradient / largest(gradient), self._budget
+            )
         return (~smallest(kept.detach(), self._budget)).float()
 
 
@@ -126,8 +137,12 @@ class LearnedScores(Search):
         hidden = sigmoid(self.scores)
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(2, keepdim=True) / slope.sum(2, keepdim=True)
-        rise = (level - gradient) * slope  # what one unit gains another gives up, as the budget is fixed
-        self.scores = self.scores + self._rate * (rise / largest(rise) - self._entropy * self.scores * slope)
+        rise = (
+            level - gradient
+        ) * slope  # what one unit gains another gives up, as the budget is fixed
+        self.scores = self.scores + self._rate * (
+            rise / largest(rise) - self._entropy * self.scores * slope
+        )
 
 
 def masked(views: Tensor, kept: Tensor) -> Tensor:

@@ -28,12 +28,23 @@ class Noise(StackedAdversary):
         Orthonormal directions in the space of units (run, unit, mode), or None for all.
     """
 
-    def __init__(self, declared: list[AdversarialNoise], shared: Tensor, basis: Tensor | None) -> None:
+    def __init__(
+        self, declared: list[AdversarialNoise], shared: Tensor, basis: Tensor | None
+    ) -> None:
         epsilon = torch.tensor([one.epsilon for one in declared], device=shared.device)
-        self._passes, self._step = declared[0].ascents, (epsilon / declared[0].ascents).view(-1, 1, 1, 1)
+        self._passes, self._step = (
+            declared[0].ascents,
+            (epsilon / declared[0].ascents).view(-1, 1, 1, 1),
+        )
         self._shared, self._basis, self._slow = shared.view(-1, 1, 1, 1), basis, declared[0].slow
-        last = (torch.arange(self._passes, device=shared.device) == self._passes - 1).float().unsqueeze(1)
-        self._weights = torch.where(epsilon > 0, 1 / self._passes, last)  # without noise one pass is all, to the bit
+        last = (
+            (torch.arange(self._passes, device=shared.device) == self._passes - 1)
+            .float()
+            .unsqueeze(1)
+        )
+        self._weights = torch.where(
+            epsilon > 0, 1 / self._passes, last
+        )  # without noise one pass is all, to the bit
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
         """Return the mean loss over the passes."""
@@ -45,7 +56,9 @@ class Noise(StackedAdversary):
             total = total + loss * self._weights[done - 1].to(loss.dtype)
             if done < self._passes:
                 (gradient,) = torch.autograd.grad(loss.sum(), noise, retain_graph=True)
-                noise = self._bounded(noise.detach() + self._step * self._direction(gradient), done + 1)
+                noise = self._bounded(
+                    noise.detach() + self._step * self._direction(gradient), done + 1
+                )
         return total
 
     def state(self) -> dict[str, Tensor]:
@@ -60,7 +73,9 @@ class Noise(StackedAdversary):
         runs, rows, time, units = batch.views.shape
         at = torch.arange(rows, device=batch.views.device).expand(runs, -1)
         numbers = uniform(position(batch.keys, batch.step, SEARCH), at, time * units)
-        start = self._step * self._projected((2 * numbers - 1).float().view(runs, rows, time, units))
+        start = self._step * self._projected(
+            (2 * numbers - 1).float().view(runs, rows, time, units)
+        )
         return torch.where(self._shared, start[:, :1], start)
 
     def _direction(self, gradient: Tensor) -> Tensor:
@@ -75,7 +90,9 @@ class Noise(StackedAdversary):
             return noise
         runs, rows, time, units = noise.shape
         flat = noise.reshape(runs, rows * time, units)
-        return torch.bmm(torch.bmm(flat, self._basis), self._basis.transpose(1, 2)).view(noise.shape)
+        return torch.bmm(torch.bmm(flat, self._basis), self._basis.transpose(1, 2)).view(
+            noise.shape
+        )
 
     def _bounded(self, noise: Tensor, steps: int) -> Tensor:
         """Shrink noise whose largest value is over what `steps` steps may reach."""

@@ -39,7 +39,9 @@ class Policy(StackedAdversary):
         self._shared = shared.view(-1, 1)
         self._strength = torch.tensor([one.strength for one in declared], device=device)
         last = (torch.arange(self._draws, device=device) == self._draws - 1).float().unsqueeze(1)
-        self._weights = torch.where(self._strength > 0, 1 / self._draws, last)  # at strength 0 one pass is all, to the bit
+        self._weights = torch.where(
+            self._strength > 0, 1 / self._draws, last
+        )  # at strength 0 one pass is all, to the bit
         self.scores = torch.zeros(len(declared), CHOICES, dtype=torch.float64, device=device)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
@@ -62,10 +64,16 @@ class Policy(StackedAdversary):
         at = torch.arange(rows, device=batch.views.device).expand(runs, -1)
         view = (at >= rows // 2).to(torch.int64)
         start = position(batch.keys, batch.step, SEARCH, draw)
-        number = uniform(position(start, 0), torch.arange(2, device=at.device).expand(runs, -1), 1).squeeze(2)
+        number = uniform(
+            position(start, 0), torch.arange(2, device=at.device).expand(runs, -1), 1
+        ).squeeze(2)
         choices = drawn(torch.where(self._shared, number[:, :1], number), probabilities)
-        read = torch.where(self._shared, 0, at)  # numbers of a window's own would tell its pair from all others
-        return operate(batch.views, choices.gather(1, view), self._strength, position(start, 1), read), choices
+        read = torch.where(
+            self._shared, 0, at
+        )  # numbers of a window's own would tell its pair from all others
+        return operate(
+            batch.views, choices.gather(1, view), self._strength, position(start, 1), read
+        ), choices
 
     def _climb(self, probabilities: Tensor, chosen: Tensor, losses: Tensor) -> None:
         """Move the scores up the expected loss and the entropy, given choices (draw, run, view) and losses (draw, run)."""

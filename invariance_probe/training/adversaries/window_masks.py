@@ -49,7 +49,12 @@ class MaskNetworks:
         runs, device = len(keys), keys.device
         rows = torch.arange(units, device=device).expand(runs, -1)
         self._units = units
-        self._steps = {"weight0": rate / units, "bias0": rate, "weight1": rate / width, "bias1": rate}
+        self._steps = {
+            "weight0": rate / units,
+            "bias0": rate,
+            "weight1": rate / width,
+            "bias1": rate,
+        }
         self._parameters = {
             "weight0": normal(position(keys, 0, NETWORK), rows, width) * (2 / units) ** 0.5,
             "bias0": torch.zeros(runs, 1, width, device=device),
@@ -62,7 +67,9 @@ class MaskNetworks:
 
     def scores(self, seen: Tensor) -> tuple[Tensor, Tensor]:
         """Return scores (run, view, window, unit) of what is seen (run, 2 window, unit), and the hidden layer (run, 2 window, width)."""
-        hidden = shifted_product(self._parameters["bias0"], seen, self._parameters["weight0"]).relu_()
+        hidden = shifted_product(
+            self._parameters["bias0"], seen, self._parameters["weight0"]
+        ).relu_()
         both = shifted_product(self._parameters["bias1"], hidden, self._parameters["weight1"])
         first, second = both.chunk(2, dim=1)  # a window of a view has the scores of that view
         return torch.stack([first[..., : self._units], second[..., self._units :]], dim=1), hidden
@@ -70,7 +77,10 @@ class MaskNetworks:
     def climb(self, seen: Tensor, hidden: Tensor, rise: Tensor) -> None:
         """Take an Adam step up, given how the scores should rise (run, view, window, unit)."""
         nothing = torch.zeros_like(rise[:, 0])
-        above = torch.cat([torch.cat([rise[:, 0], nothing], dim=2), torch.cat([nothing, rise[:, 1]], dim=2)], dim=1)
+        above = torch.cat(
+            [torch.cat([rise[:, 0], nothing], dim=2), torch.cat([nothing, rise[:, 1]], dim=2)],
+            dim=1,
+        )
         above = above / above.shape[1]
         below = torch.bmm(above, self._parameters["weight1"].transpose(1, 2)) * (hidden > 0)
         gradients = {
@@ -83,20 +93,28 @@ class MaskNetworks:
         seen_of_mean, seen_of_square = (1 - decay ** int(self._climbed) for decay in DECAYS)
         for name, gradient in gradients.items():
             self._mean[name] = self._mean[name] * DECAYS[0] + gradient * (1 - DECAYS[0])
-            self._square[name] = self._square[name] * DECAYS[1] + gradient.square() * (1 - DECAYS[1])
-            up = (self._mean[name] / seen_of_mean) / ((self._square[name] / seen_of_square).sqrt() + 1e-8)
+            self._square[name] = self._square[name] * DECAYS[1] + gradient.square() * (
+                1 - DECAYS[1]
+            )
+            up = (self._mean[name] / seen_of_mean) / (
+                (self._square[name] / seen_of_square).sqrt() + 1e-8
+            )
             self._parameters[name] = self._parameters[name] + self._steps[name] * up
 
     def state(self) -> dict[str, Tensor]:
         """Return parameters, Adam's means (run, ...) and the number of steps."""
         kinds = {"": self._parameters, "mean_": self._mean, "square_": self._square}
-        return {f"{kind}{name}": value for kind, part in kinds.items() for name, value in part.items()} | {
-            "climbed": self._climbed
-        }
+        return {
+            f"{kind}{name}": value for kind, part in kinds.items() for name, value in part.items()
+        } | {"climbed": self._climbed}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
         """Take them back."""
-        for kind, part in {"": self._parameters, "mean_": self._mean, "square_": self._square}.items():
+        for kind, part in {
+            "": self._parameters,
+            "mean_": self._mean,
+            "square_": self._square,
+        }.items():
             for name in part:
                 part[name] = state[f"{kind}{name}"].clone()
         self._climbed = state["climbed"].cpu().clone()
@@ -128,7 +146,11 @@ class WindowMasks(StackedAdversary):
         networks: MaskNetworks,
         clean: Callable[[Tensor], Tensor],
     ) -> None:
-        self._budget, self._common, self._entropy = budget, common.view(-1, 1, 1, 1), declared[0].entropy
+        self._budget, self._common, self._entropy = (
+            budget,
+            common.view(-1, 1, 1, 1),
+            declared[0].entropy,
+        )
         self._networks, self._clean = networks, clean
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
@@ -138,7 +160,9 @@ class WindowMasks(StackedAdversary):
             seen = self._clean(batch.windows).mean(2).to(torch.float32)
             scores, hidden = self._networks.scores(seen)
             rows = torch.arange(seen.shape[1], device=seen.device).expand(len(seen), -1)
-            numbers = uniform(position(batch.keys, batch.step, SEARCH, 0), rows, scores.shape[3]).unflatten(1, (2, -1))
+            numbers = uniform(
+                position(batch.keys, batch.step, SEARCH, 0), rows, scores.shape[3]
+            ).unflatten(1, (2, -1))
             together = scores.mean((1, 2), keepdim=True)
             ranked = (
                 torch.where(self._common, together, scores)
@@ -146,7 +170,11 @@ class WindowMasks(StackedAdversary):
             )
             kept = without_largest(ranked, self._budget)
         kept.requires_grad_()
-        kept.register_hook(lambda gradient: self._networks.climb(seen, hidden, self._rise(scores, self._spread(gradient))))
+        kept.register_hook(
+            lambda gradient: self._networks.climb(
+                seen, hidden, self._rise(scores, self._spread(gradient))
+            )
+        )
         shown = kept.flatten(1, 2).unsqueeze(2)
         return method.loss(replace(batch, views=batch.views * shown.to(batch.views.dtype)))
 
@@ -158,10 +186,16 @@ class WindowMasks(StackedAdversary):
         """Return where the scores should go (run, view, window, unit): up the loss, and back to 0 by the entropy's pull."""
         hidden = sigmoid(scores)
         slope = hidden * (1 - hidden)
-        level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(1e-30)
+        level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(
+            1e-30
+        )
         rise = level - gradient  # what one unit gains another gives up, as the budget is fixed
-        largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)  # single windows' gradients are mostly noise
-        return (rise / largest - self._entropy * scores) * slope  # d entropy / d score = -score slope
+        largest = (
+            rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)
+        )  # single windows' gradients are mostly noise
+        return (
+            rise / largest - self._entropy * scores
+        ) * slope  # d entropy / d score = -score slope
 
     def state(self) -> dict[str, Tensor]:
         """Return what the networks have come to."""
@@ -177,4 +211,6 @@ def without_largest(scores: Tensor, budget: Tensor) -> Tensor:
     most = int(budget.max())
     kept = (torch.arange(most, device=budget.device) >= budget.view(-1, 1, 1, 1)).float()
     largest = scores.topk(most, dim=3).indices
-    return torch.ones(scores.shape, device=scores.device).scatter_(3, largest, kept.expand(largest.shape))
+    return torch.ones(scores.shape, device=scores.device).scatter_(
+        3, largest, kept.expand(largest.shape)
+    )

@@ -18,8 +18,12 @@ def twins(seed, penalty, pairs=3, units=20, copy_sd=0.05, rows=1600):
     rng = np.random.default_rng(seed)
     latents = rng.standard_normal((rows, pairs))
     x = rng.standard_normal((rows, units))
-    x[:, : 2 * pairs] = np.repeat(latents, 2, axis=1) + copy_sd * rng.standard_normal((rows, 2 * pairs))
-    return moments(x, latents.sum(axis=1, keepdims=True) + 0.3 * rng.standard_normal((rows, 1)), penalty)
+    x[:, : 2 * pairs] = np.repeat(latents, 2, axis=1) + copy_sd * rng.standard_normal(
+        (rows, 2 * pairs)
+    )
+    return moments(
+        x, latents.sum(axis=1, keepdims=True) + 0.3 * rng.standard_normal((rows, 1)), penalty
+    )
 
 
 def useless_copies(seed, penalty, units=20, rows=800):
@@ -27,7 +31,9 @@ def useless_copies(seed, penalty, units=20, rows=800):
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, units))
     x[:, [1, 3]] = x[:, [0, 2]] + 1e-4 * rng.standard_normal((rows, 2))
-    return moments(x, x[:, 4:10].sum(axis=1, keepdims=True) + rng.standard_normal((rows, 1)), penalty)
+    return moments(
+        x, x[:, 4:10].sum(axis=1, keepdims=True) + rng.standard_normal((rows, 1)), penalty
+    )
 
 
 def correlated(seed=0, penalty=1.0, units=9, rows=400):
@@ -42,9 +48,19 @@ def tested_where_it_was_fitted(seed=0, penalty=1.0, units=9, rows=400):
     """One part whose test rows are its training rows: a trained optimum."""
     rng = np.random.default_rng(seed)
     y = rng.standard_normal((rows, 2))
-    x = y @ rng.standard_normal((2, units)) + rng.standard_normal((rows, units)) @ rng.standard_normal((units, units))
+    x = y @ rng.standard_normal((2, units)) + rng.standard_normal(
+        (rows, units)
+    ) @ rng.standard_normal((units, units))
     x, y = x - x.mean(axis=0), y - y.mean(axis=0)
     covariance, with_target = x.T @ x / rows, x.T @ y / rows
     ridge = UNIT * penalty * np.diag(covariance)
     power = np.array([(y**2).sum() / rows])
-    return Part(covariance + np.diag(ridge), with_target, covariance[None], with_target[None], power, np.ones(1), ridge)
+    return Part(
+        covariance + np.diag(ridge),
+        with_target,
+        covariance[None],
+        with_target[None],
+        power,
+        np.ones(1),
+        ridge,
+    )

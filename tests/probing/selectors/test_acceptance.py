@@ -18,7 +18,9 @@ def judged(parts, chosen, seed=0, others=None):
 
 
 def test_the_exploit_of_a_decoder_without_ridge_is_a_disaster_for_it_and_is_not_accepted():
-    chosen = SELECTORS["greedy_swaps"](Attack(populations.useless_copies(0, 1e-12), "fixed", 2), np.random.default_rng(0))
+    chosen = SELECTORS["greedy_swaps"](
+        Attack(populations.useless_copies(0, 1e-12), "fixed", 2), np.random.default_rng(0)
+    )
     found = judged(populations.useless_copies(1, 1e-12), chosen)
     assert set(chosen) <= {0, 1, 2, 3}  # copies that know nothing
     assert found.fixed.chosen > 1.0 and found.fixed.exceeds
@@ -27,7 +29,9 @@ def test_the_exploit_of_a_decoder_without_ridge_is_a_disaster_for_it_and_is_not_
 
 
 def test_with_a_ridge_the_same_adversary_finds_carriers_that_are_accepted():
-    chosen = SELECTORS["greedy_swaps"](Attack(populations.useless_copies(0, 1.0), "fixed", 3), np.random.default_rng(0))
+    chosen = SELECTORS["greedy_swaps"](
+        Attack(populations.useless_copies(0, 1.0), "fixed", 3), np.random.default_rng(0)
+    )
     assert set(chosen) <= set(range(4, 10))
     assert judged(populations.useless_copies(1, 1.0), chosen).accepted
 
@@ -44,7 +48,9 @@ def test_a_set_that_was_drawn_is_accepted_no_more_often_than_the_bands_say():
     for seed in range(60):
         rng = np.random.default_rng([7, seed])
         x = rng.standard_normal((400, 20))
-        parts = populations.moments(x, x.sum(axis=1, keepdims=True) + rng.standard_normal((400, 1)), 1.0)
+        parts = populations.moments(
+            x, x.sum(axis=1, keepdims=True) + rng.standard_normal((400, 1)), 1.0
+        )
         found.append(judged(parts, tuple(rng.choice(20, 3, replace=False)), seed).accepted)
     assert np.mean(found) <= 0.1
 
@@ -54,10 +60,15 @@ def test_damages_are_losses_over_the_range_and_the_gain_is_against_random_sets()
     found = judged(parts, (0, 1, 2))
     scale = decodable_range(parts).mean()
     for mode, damage in (("refit", found.refit), ("fixed", found.fixed)):
-        alone = losses_without(parts, (0, 1, 2), mode).mean() - losses_without(parts, (), mode).mean()
+        alone = (
+            losses_without(parts, (0, 1, 2), mode).mean() - losses_without(parts, (), mode).mean()
+        )
         assert damage.chosen == pytest.approx(alone / scale)
         assert damage.gain == pytest.approx(damage.chosen - damage.random, abs=1e-9)
-        assert damage.gain_low < damage.gain < damage.gain_high and damage.low <= damage.random <= damage.high
+        assert (
+            damage.gain_low < damage.gain < damage.gain_high
+            and damage.low <= damage.random <= damage.high
+        )
     assert found.refit.p_value == pytest.approx(1 / 201)
 
 
@@ -70,6 +81,10 @@ def test_of_noise_no_set_is_accepted():
     """Where nothing can be decoded a removal helps, and a negative range would turn that into damage."""
     for seed in range(12):
         rng = np.random.default_rng(seed)
-        x, y, block = rng.standard_normal((480, 20)), rng.standard_normal((480, 1)), np.arange(480) // 40
+        x, y, block = (
+            rng.standard_normal((480, 20)),
+            rng.standard_normal((480, 1)),
+            np.arange(480) // 40,
+        )
         found = judged(BlockMoments.of(x, y, block).parts(1.0), (0, 1, 2), seed)
         assert not found.decodable and not found.accepted

@@ -7,7 +7,10 @@ import torch
 from invariance_probe.probing.selectors.damage import losses_without, set_losses
 from invariance_probe.probing.selectors.moments import FOLDS, BlockMoments
 
-captum = pytest.importorskip("captum.attr", reason="captum, an independent implementation of feature ablation, is not installed")
+captum = pytest.importorskip(
+    "captum.attr",
+    reason="captum, an independent implementation of feature ablation, is not installed",
+)
 
 UNITS, BLOCKS, ROWS = 9, 8, 640
 
@@ -18,7 +21,10 @@ def test_the_damage_of_a_single_unit_is_captums_ablation_of_it():
     y = x[:, :3] @ rng.standard_normal((3, 2)) + rng.standard_normal((ROWS, 2))
     block = np.arange(ROWS) * BLOCKS // ROWS
     parts = BlockMoments.of(x, y, block).parts(1.0)
-    ours = set_losses(parts, "fixed")(np.arange(UNITS)[:, None]) - losses_without(parts, (), "fixed").mean()
+    ours = (
+        set_losses(parts, "fixed")(np.arange(UNITS)[:, None])
+        - losses_without(parts, (), "fixed").mean()
+    )
     theirs = np.zeros(UNITS)
     for part, fold in zip(parts, range(FOLDS), strict=True):
         tested = block * FOLDS // BLOCKS == fold
@@ -30,7 +36,11 @@ def test_the_damage_of_a_single_unit_is_captums_ablation_of_it():
             return (((given - centre) @ decoder - target) ** 2).sum(dim=1)
 
         ablation = captum.FeatureAblation(error)
-        found = ablation.attribute(torch.from_numpy(x[tested]), baselines=torch.from_numpy(mean_x)[None])
-        theirs -= found.mean(dim=0).numpy() / FOLDS  # captum: the output with a feature less the output without it
+        found = ablation.attribute(
+            torch.from_numpy(x[tested]), baselines=torch.from_numpy(mean_x)[None]
+        )
+        theirs -= (
+            found.mean(dim=0).numpy() / FOLDS
+        )  # captum: the output with a feature less the output without it
     np.testing.assert_allclose(ours, theirs, atol=1e-6, rtol=0)
     assert theirs[:3].min() > 0.01

@@ -47,7 +47,9 @@ def test_the_interval_of_stability_covers_that_of_many_choices():
     assert np.mean([f.low <= truth <= f.high for f in found]) == pytest.approx(0.95, abs=0.03)
 
 
-@pytest.mark.parametrize("table", [np.ones((3, 4), dtype=bool), np.zeros((3, 4), dtype=bool), np.eye(1, 4, dtype=bool)])
+@pytest.mark.parametrize(
+    "table", [np.ones((3, 4), dtype=bool), np.zeros((3, 4), dtype=bool), np.eye(1, 4, dtype=bool)]
+)
 def test_stability_of_nothing_to_compare_is_refused(table):
     with pytest.raises(ValueError, match="two or more choices"):
         stability(table)
@@ -60,9 +62,14 @@ def test_choices_of_one_search_on_the_same_blocks_are_not_counted_as_agreement()
     noisy = np.where(rng.random(table.shape) < 0.1, rng.random(table.shape) < 0.2, table)
     apart = stability(noisy[::3])  # one seed of each
     both = stability(noisy, seeds=3)
-    assert both.estimate == pytest.approx(apart.estimate, abs=0.01) and both.high - both.low < apart.high - apart.low
+    assert (
+        both.estimate == pytest.approx(apart.estimate, abs=0.01)
+        and both.high - both.low < apart.high - apart.low
+    )
     few = blocks[:10]
-    assert stability(np.repeat(few, 3, axis=0)).estimate > stability(few).estimate + 0.02  # with each seed as a choice of its own
+    assert (
+        stability(np.repeat(few, 3, axis=0)).estimate > stability(few).estimate + 0.02
+    )  # with each seed as a choice of its own
     assert stability(table, seeds=3) == stability(blocks)
 
 
@@ -70,7 +77,9 @@ def test_the_interval_over_blocks_covers_where_a_search_is_repeated():
     rng = np.random.default_rng(6)
 
     def drawn(count):
-        blocks = np.repeat(rng.random((count, 30)) < np.where(np.arange(30) < 5, 0.7, 0.05), 4, axis=0)
+        blocks = np.repeat(
+            rng.random((count, 30)) < np.where(np.arange(30) < 5, 0.7, 0.05), 4, axis=0
+        )
         return np.where(rng.random(blocks.shape) < 0.3, rng.random(blocks.shape) < 0.2, blocks)
 
     truth = stability(drawn(20_000), seeds=4).estimate
@@ -79,7 +88,9 @@ def test_the_interval_over_blocks_covers_where_a_search_is_repeated():
 
 
 def test_half_is_reached_in_between_linearly():
-    assert first_at(np.array([0, 1, 3, 9]), np.array([0.0, 0.2, 0.8, 1.0]), 0.5) == pytest.approx(2.0)
+    assert first_at(np.array([0, 1, 3, 9]), np.array([0.0, 0.2, 0.8, 1.0]), 0.5) == pytest.approx(
+        2.0
+    )
 
 
 def test_below_the_true_number_of_like_carriers_every_pick_is_right_and_stability_is_low():
@@ -87,7 +98,9 @@ def test_below_the_true_number_of_like_carriers_every_pick_is_right_and_stabilit
     for seed in range(12):
         rng = np.random.default_rng([6, seed])
         x = rng.standard_normal((400, 20))
-        parts = populations.moments(x, x[:, :4].sum(axis=1, keepdims=True) + rng.standard_normal((400, 1)), 1.0)
+        parts = populations.moments(
+            x, x[:, :4].sum(axis=1, keepdims=True) + rng.standard_normal((400, 1)), 1.0
+        )
         for budget, sets in chosen.items():
             sets.append(SELECTORS[REFERENCE](Attack(parts, "refit", budget), rng))
     assert all(set(one) <= set(range(4)) for sets in chosen.values() for one in sets)
@@ -101,15 +114,24 @@ def test_a_localised_code_needs_many_more_random_units_than_an_even_one(mode):
     found = {}
     for carriers in (2, 30):
         x = rng.standard_normal((3000, 30))
-        y = x[:, :carriers].sum(axis=1, keepdims=True) / np.sqrt(carriers) + 0.1 * rng.standard_normal((3000, 1))
-        a, b = populations.moments(x[:1500], y[:1500], 1.0), populations.moments(x[1500:], y[1500:], 1.0)
+        y = x[:, :carriers].sum(axis=1, keepdims=True) / np.sqrt(
+            carriers
+        ) + 0.1 * rng.standard_normal((3000, 1))
+        a, b = (
+            populations.moments(x[:1500], y[:1500], 1.0),
+            populations.moments(x[1500:], y[1500:], 1.0),
+        )
         found[carriers] = localisation(a, b, mode, np.random.default_rng(4))
     assert found[2].chosen == pytest.approx(1.0, abs=0.4) and found[2].index > 6
     assert found[30].index < 1.5
 
 
 def curve_of(asked=Messengers(budgets=(2, 4), resamples=10), **world):
-    recording = open_recording(MessengerRecording(session="m", carriers=4, units=30, bins=2400, seed=5, **world), "m", Path())
+    recording = open_recording(
+        MessengerRecording(session="m", carriers=4, units=30, bins=2400, seed=5, **world),
+        "m",
+        Path(),
+    )
     run = Run(
         fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
         method=asked, target=Target(name="label"), probe=RidgeProbe(),
@@ -136,9 +158,13 @@ def test_a_random_search_has_stability_over_blocks_and_seeds_and_over_seeds_alon
     _, found = curve_of(asked)
     assert set(Messengers.model_fields["selector"].annotation.__args__) <= set(SELECTORS)
     for mode in ("refit", "fixed"):
-        assert found[f"b4_{mode}_seed_stability"] < 0.8  # 60 random sets of 30 units do not settle on four carriers
+        assert (
+            found[f"b4_{mode}_seed_stability"] < 0.8
+        )  # 60 random sets of 30 units do not settle on four carriers
         assert found[f"b4_{mode}_stability"] < found[f"b4_{mode}_seed_stability"] + 0.1
-        assert sum(v for k, v in found.items() if k.startswith(f"b4_{mode}_selected@")) == pytest.approx(4)
+        assert sum(
+            v for k, v in found.items() if k.startswith(f"b4_{mode}_selected@")
+        ) == pytest.approx(4)
     assert "b4_refit_seed_stability" not in curve_of()[1]
 
 
@@ -164,7 +190,13 @@ def test_rates_are_not_matched_where_that_leaves_one_random_set_again_and_again(
     chosen = tuple(range(8))  # of 16 in their third: the other 8 would be the only set
     others = [u for u in range(48) if u not in chosen]
     sets = matched_sets(chosen, others, rates, 200, np.random.default_rng(0), OF_A_BAND)
-    assert len(set(sets)) > 150 and not set(chosen) & {u for own in sets for u in own} and all(len(set(own)) == 8 for own in sets)
+    assert (
+        len(set(sets)) > 150
+        and not set(chosen) & {u for own in sets for u in own}
+        and all(len(set(own)) == 8 for own in sets)
+    )
     matched = matched_sets(chosen[:4], others, rates, 50, np.random.default_rng(0), OF_A_BAND)
     assert all(max(own) < 16 for own in matched)
-    assert len(set(matched_sets(chosen, others, rates, 50, np.random.default_rng(0)))) == 1  # where no band is asked for
+    assert (
+        len(set(matched_sets(chosen, others, rates, 50, np.random.default_rng(0)))) == 1
+    )  # where no band is asked for

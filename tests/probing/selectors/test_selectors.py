@@ -44,7 +44,9 @@ def test_the_relaxed_loss_at_a_set_is_the_loss_of_its_removal(mode):
     parts = populations.correlated(2)
     shares = np.ones(9)
     shares[[1, 5]] = 0.0
-    assert relaxed_loss(parts, mode)(shares)[0] == pytest.approx(losses_without(parts, (1, 5), mode).mean(), rel=1e-9)
+    assert relaxed_loss(parts, mode)(shares)[0] == pytest.approx(
+        losses_without(parts, (1, 5), mode).mean(), rel=1e-9
+    )
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -52,14 +54,21 @@ def test_the_relaxed_loss_at_a_set_is_the_loss_of_its_removal(mode):
 def test_the_relaxed_gradient_is_that_of_finite_differences(mode, removed):
     slope = relaxed_loss(populations.correlated(3), mode)
     shares = np.random.default_rng(0).uniform(0.2, 0.9, 9)
-    shares[list(removed)] = 1e-6  # next to removed, where the gradient in the square root of a share would vanish
+    shares[list(removed)] = (
+        1e-6  # next to removed, where the gradient in the square root of a share would vanish
+    )
     step = 1e-7
-    by_hand = [(slope(shares + step * unit)[0] - slope(shares - step * unit)[0]) / (2 * step) for unit in np.eye(9)]
+    by_hand = [
+        (slope(shares + step * unit)[0] - slope(shares - step * unit)[0]) / (2 * step)
+        for unit in np.eye(9)
+    ]
     np.testing.assert_allclose(slope(shares)[1], by_hand, rtol=1e-5, atol=1e-7)
 
 
 @pytest.mark.parametrize("penalty", [1e-9, 1.0, 30.0])
-def test_the_gradient_where_all_units_are_kept_reads_the_ridge_times_the_weights_and_nothing_else(penalty):
+def test_the_gradient_where_all_units_are_kept_reads_the_ridge_times_the_weights_and_nothing_else(
+    penalty,
+):
     """dL/dm_j = sum_c W_jc dL/dW_jc = -2 lambda_j |W_j|^2 at a trained optimum: 0 without ridge."""
     part = populations.tested_where_it_was_fitted(penalty=penalty)
     weights = (part.decoder(np.ones(9, dtype=bool)) ** 2).sum(axis=1)
@@ -86,7 +95,9 @@ def test_shares_are_projected_onto_the_budget_exactly():
     values = np.random.default_rng(1).normal(0.5, 2.0, 30)
     found = onto_budget(values, 7)
     assert found.sum() == pytest.approx(23, abs=1e-9) and found.min() >= 0 and found.max() <= 1
-    other = onto_budget(np.random.default_rng(2).random(30), 7)  # the nearest point: no other admissible one is on this side
+    other = onto_budget(
+        np.random.default_rng(2).random(30), 7
+    )  # the nearest point: no other admissible one is on this side
     assert (values - found) @ (other - found) <= 1e-9
     assert removal(values, 7).sum() == pytest.approx(7, abs=1e-9)
 
@@ -99,7 +110,9 @@ def test_every_selector_keeps_its_budget_and_its_limit(name, limit, mode):
     assert found == tuple(sorted(set(found))) and len(found) == 3 and set(found) <= set(range(9))
     assert attack.passes <= limit
     if attack.best:
-        assert attack.best_loss == pytest.approx(losses_without(attack.parts, attack.best, mode).mean(), rel=1e-8)
+        assert attack.best_loss == pytest.approx(
+            losses_without(attack.parts, attack.best, mode).mean(), rel=1e-8
+        )
 
 
 def test_passes_are_those_of_a_decoder_without_closed_form():
@@ -113,7 +126,9 @@ def test_passes_are_those_of_a_decoder_without_closed_form():
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", SEARCHES)
-def test_every_search_finds_one_of_the_two_worst_sets_of_a_small_population_in_most_of_them(name, mode):
+def test_every_search_finds_one_of_the_two_worst_sets_of_a_small_population_in_most_of_them(
+    name, mode
+):
     ranks = []
     for seed in range(7):
         parts = populations.correlated(seed)
@@ -132,9 +147,13 @@ def test_forward_choice_with_a_refitted_decoder_is_blind_to_twins(name):
     assert np.mean(both) <= 0.5  # it takes luck: any of 20 units may come first
 
 
-@pytest.mark.parametrize("name", ["greedy_backward", "greedy_pairs", "projected_gradient", "learned_mask"])
+@pytest.mark.parametrize(
+    "name", ["greedy_backward", "greedy_pairs", "projected_gradient", "learned_mask"]
+)
 @pytest.mark.parametrize(("budget", "penalty"), [(2, 1e-6), (6, 1e-6), (6, 1.0)])
-def test_backward_steps_exchanges_of_pairs_and_gradients_through_dropout_see_twins(name, budget, penalty):
+def test_backward_steps_exchanges_of_pairs_and_gradients_through_dropout_see_twins(
+    name, budget, penalty
+):
     for seed in range(10):
         chosen, _ = chosen_by(name, populations.twins(seed, penalty, copy_sd=1e-3), "refit", budget)
         assert set(chosen) <= set(range(6)) and len({u // 2 for u in chosen}) == budget // 2
@@ -151,5 +170,8 @@ def test_paths_of_twins_differ_forward_and_agree_backward():
 def test_a_selector_is_a_function_of_its_generator_and_leaves_the_global_one_alone(name):
     before = np.random.get_state()[1].copy()  # noqa: NPY002
     parts = populations.correlated(4)
-    assert chosen_by(name, parts, "refit", 3, 150, seed=5)[0] == chosen_by(name, parts, "refit", 3, 150, seed=5)[0]
+    assert (
+        chosen_by(name, parts, "refit", 3, 150, seed=5)[0]
+        == chosen_by(name, parts, "refit", 3, 150, seed=5)[0]
+    )
     assert (np.random.get_state()[1] == before).all()  # noqa: NPY002

@@ -22,19 +22,27 @@ def noise(contrast: Sample, margin: float) -> Gate:
         return Gate("noise", "not computed", (LEARNING,), "there is no second set of seeds")
     p = 2 * min(contrast.p_more_than(margin), contrast.p_at_most(-margin))
     said = "shown different" if p <= ALARM else "not shown different"
-    detail = f"share 0 with other seeds: {contrast.estimate:+.3f}, {said} ({p_in_words(min(p, 1.0))})"
+    detail = (
+        f"share 0 with other seeds: {contrast.estimate:+.3f}, {said} ({p_in_words(min(p, 1.0))})"
+    )
     return Gate("noise", "passed" if p > ALARM else "failed", (LEARNING,), detail)
 
 
 def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
     """Look at the contrasts again with a third of the training windows."""
     if question.plan.study.quick:
-        return Gate(A_THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick")
+        return Gate(
+            A_THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick"
+        )
     setting = a_third_of(question.plan.settings[0])
-    return _again(A_THIRD, "with a third of the training windows", question, setting, verdict, names)
+    return _again(
+        A_THIRD, "with a third of the training windows", question, setting, verdict, names
+    )
 
 
-def _again(name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]) -> Gate:
+def _again(
+    name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]
+) -> Gate:
     """Return whether a setting shows the contrary of a verdict; `names` are the contrasts against its controls.
 
     A benefit is turned where pairs are shown worse than any control, harm where they are shown better than local ones.
@@ -45,7 +53,11 @@ def _again(name: str, where: str, question: Question, setting: Setting, verdict:
     figures = ", ".join(f"{own} = {sample.estimate:+.2f}" for own, sample in samples.items())
     turned = []
     if verdict == "beneficial":
-        turned = [f"{own} < -m" for own, sample in samples.items() if sample.p_at_most(-question.margin) <= ALPHA]
+        turned = [
+            f"{own} < -m"
+            for own, sample in samples.items()
+            if sample.p_at_most(-question.margin) <= ALPHA
+        ]
     if verdict == "harmful":
         turned = ["M_loc > m"] if samples["M_loc"].p_more_than(question.margin) <= ALPHA else []
     detail = f"{where}: {figures}" + (f"; {', '.join(turned)} is shown" if turned else "")

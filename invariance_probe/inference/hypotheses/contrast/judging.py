@@ -23,7 +23,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from invariance_probe.inference.evidence.estimands import Effect
-from invariance_probe.inference.findings import Claim, Estimand, Gate, HypothesisFinding, NaiveRule, NoSSL, PairMeasure
+from invariance_probe.inference.findings import (
+    Claim,
+    Estimand,
+    Gate,
+    HypothesisFinding,
+    NaiveRule,
+    NoSSL,
+    PairMeasure,
+)
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code_measures import code_measures
 from invariance_probe.inference.hypotheses.contrast import checks as contrast_checks
@@ -32,7 +40,13 @@ from invariance_probe.inference.hypotheses.dose.judging import Judgement
 from invariance_probe.inference.hypotheses.question import CONTRASTS, Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
-from invariance_probe.inference.rules.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED, decide, outcome
+from invariance_probe.inference.rules.verdicts import (
+    EXPERIMENTAL,
+    INCONCLUSIVE,
+    UNCALIBRATED,
+    decide,
+    outcome,
+)
 from invariance_probe.plan.licences import unlicensed
 from invariance_probe.plan.recipes import use_of
 from invariance_probe.plan.settings import A_THIRD, a_third_of
@@ -49,7 +63,10 @@ UNRELATED = 0.8
 whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
 barely exceed in a short recording, where few windows are many tau apart."""
 PURITY, PURITY_SHIFTED = "purity > random", "purity > shifted"
-NUISANCE, NUISANCE_SHIFTED = f"nuisance distance > {UNRELATED:g}", f"nuisance distance > {UNRELATED:g} of shifted"
+NUISANCE, NUISANCE_SHIFTED = (
+    f"nuisance distance > {UNRELATED:g}",
+    f"nuisance distance > {UNRELATED:g} of shifted",
+)
 """Claims about pairs that a benefit needs, those about the nuisance where one is named."""
 MEASURES = {
     "pair_agreement": "purity",
@@ -104,9 +121,17 @@ class ContrastJudgement(Judgement):
         """Return what is found at a level."""
         word = decide(self.words, level, NOT_SHOWN) if self.words else self._without_words()
         verdict = word
-        if word == NOT_SHOWN and self.words and (unadjusted := decide(self.words, ALPHA, NOT_SHOWN)) != NOT_SHOWN:
+        if (
+            word == NOT_SHOWN
+            and self.words
+            and (unadjusted := decide(self.words, ALPHA, NOT_SHOWN)) != NOT_SHOWN
+        ):
             verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
-        experimental = EXPERIMENTAL if getattr(self.question.hypothesis, "experimental", False) and self.claims else ""
+        experimental = (
+            EXPERIMENTAL
+            if getattr(self.question.hypothesis, "experimental", False) and self.claims
+            else ""
+        )
         finding = replace(
             self.draft,
             verdict=f"{experimental}{verdict}",
@@ -137,8 +162,15 @@ def judge_contrast(question: Question) -> ContrastJudgement:
     entry = gates.decodable(question.covered)
     if entry.outcome == "failed":
         return ContrastJudgement(question, replace(blank, gates=(entry,)), {})
-    samples = {AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls}
-    measured = replace(blank, scope=samples["M_loc"].scope, estimands=tuple(_estimands(question)), pairs=tuple(_pairs(question)))
+    samples = {
+        AGAINST[control]: question.sample(AGAINST[control]) for control in hypothesis.controls
+    }
+    measured = replace(
+        blank,
+        scope=samples["M_loc"].scope,
+        estimands=tuple(_estimands(question)),
+        pairs=tuple(_pairs(question)),
+    )
     missing = [name for name, sample in samples.items() if not sample.complete]
     if missing:
         note = f"runs are missing or failed for {', '.join(missing)}"
@@ -157,7 +189,9 @@ HARM = "M_loc < -m"
 """The claim of harm, which no benefit needs."""
 
 
-def contrast_claims(samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]) -> dict[str, Claim]:
+def contrast_claims(
+    samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]
+) -> dict[str, Claim]:
     """Return what a benefit needs, all of it together, and the claim of harm.
 
     Parameters
@@ -181,7 +215,9 @@ def _of_pairs(measure: Sample, at: float) -> float:
     Pairs are of training windows, which the folds of one session share, and their table is the same for all seeds: a session's
     values hardly vary, and say nothing of how far its own measure lies from the truth.
     """
-    return measure.p_more_than(at) if measure.complete and measure.scope != "these recordings" else 1.0
+    return (
+        measure.p_more_than(at) if measure.complete and measure.scope != "these recordings" else 1.0
+    )
 
 
 def decide_contrast(claims: dict[str, Claim]) -> str:
@@ -198,7 +234,10 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
     """
     if question.hypothesis.axis != SHARE:
         return {}
-    found = {PURITY: (purity_above(question, "random"), 0.0), PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0)}
+    found = {
+        PURITY: (purity_above(question, "random"), 0.0),
+        PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0),
+    }
     if _nuisance(question):
         found[NUISANCE] = pair_sample(question, "nuisance_distance", "mined"), UNRELATED
         found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
@@ -212,11 +251,20 @@ def purity_above(question: Question, arm: str) -> Sample:
 
 def nuisance_of_shifted(question: Question) -> Sample:
     """Return the nuisance distance of mined pairs in units of that of shifted ones, which have the same marginals."""
-    mined, shifted = (_diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose) for arm in ("mined", "shifted"))
+    mined, shifted = (
+        _diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose)
+        for arm in ("mined", "shifted")
+    )
     return question.over([Effect(mined[name], shifted[name]) for name in question.names])
 
 
-def pair_sample(question: Question, diagnostic: str, arm: str, minus: str | None = None, dose: float | None = None) -> Sample:
+def pair_sample(
+    question: Question,
+    diagnostic: str,
+    arm: str,
+    minus: str | None = None,
+    dose: float | None = None,
+) -> Sample:
     """Return a diagnostic of an arm's distant pairs in every session, minus that of another arm where one is given.
 
     Values are (seed, fold), which stand for seed and test block where sessions stand for themselves.
@@ -234,7 +282,12 @@ def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[s
     shape = (evidence.seeds, question.plan.study.folds.count)
     found = {session: np.full(shape, np.nan) for session in question.names}
     for run in question.plan.grid:
-        if (run.axis, run.arm, run.dose, run.setting) != (hypothesis.axis, arm, dose, "") or run.session not in found:
+        if (run.axis, run.arm, run.dose, run.setting) != (
+            hypothesis.axis,
+            arm,
+            dose,
+            "",
+        ) or run.session not in found:
             continue
         result = evidence.results.get(run.key())
         if result is not None and run.fold is not None and run.seed < shape[0]:
@@ -249,7 +302,12 @@ def _nuisance(question: Question) -> str:
 
 def _gates(question: Question, word: str) -> list[Gate]:
     """Return the gates of a contrast, at one look; those about a margin of equivalence (steps, reference, planted) do not apply to it."""
-    plan, results, hypothesis, single = question.plan, question.evidence.results, question.hypothesis, question.single
+    plan, results, hypothesis, single = (
+        question.plan,
+        question.evidence.results,
+        question.hypothesis,
+        question.single,
+    )
     assert isinstance(hypothesis, Contrast)
     names = [AGAINST[control] for control in hypothesis.controls]
     own, use = plan.settings[0], use_of(plan.study, hypothesis, len(question.names))
@@ -281,7 +339,10 @@ def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
         for control in hypothesis.controls:
             sample = question.sample(AGAINST[control], None, setting.label, setting.fraction)
             if sample.complete:
-                yield replace(question.estimand(AGAINST[control], sample, hypothesis.dose), setting=setting.label)
+                yield replace(
+                    question.estimand(AGAINST[control], sample, hypothesis.dose),
+                    setting=setting.label,
+                )
 
 
 def _pairs(question: Question) -> Iterator[PairMeasure]:
@@ -290,7 +351,9 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
         for arm in question.plan.study.arms_of(question.hypothesis.axis):
             sample = pair_sample(question, diagnostic, arm)
             if sample.complete:
-                yield PairMeasure(name, arm, sample.estimate, *sample.interval(), len(sample.effects))
+                yield PairMeasure(
+                    name, arm, sample.estimate, *sample.interval(), len(sample.effects)
+                )
     if question.hypothesis.axis != SHARE:
         return
     against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
@@ -298,7 +361,9 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
         against["nuisance distance over shifted"] = nuisance_of_shifted(question)
     for name, sample in against.items():
         if sample.complete:
-            yield PairMeasure(name, "mined", sample.estimate, *sample.interval(), len(sample.effects))
+            yield PairMeasure(
+                name, "mined", sample.estimate, *sample.interval(), len(sample.effects)
+            )
 
 
 def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:

@@ -6,7 +6,14 @@ from invariance_probe.inference.evidence.estimands import IDENTITY, at
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.hypotheses.scope import ELSEWHERE, PLACES
-from invariance_probe.inference.hypotheses.wording import at_dose, fallen, listed, no_licence, where, why_invalid
+from invariance_probe.inference.hypotheses.wording import (
+    at_dose,
+    fallen,
+    listed,
+    no_licence,
+    where,
+    why_invalid,
+)
 from invariance_probe.inference.rules.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE
@@ -32,10 +39,16 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     if word.startswith(INCONCLUSIVE):
         return f"{place}, {fallen(word)} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
     if not finding.claims:
-        reason = "; ".join(finding.notes) or next((gate.detail for gate in finding.gates if gate.passed is False), "")
+        reason = "; ".join(finding.notes) or next(
+            (gate.detail for gate in finding.gates if gate.passed is False), ""
+        )
         return f"{place}, there is no verdict ({finding.verdict}): {reason}."
-    said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[word](question, finding)
-    return f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
+    said = {"beneficial": _beneficial, "harmful": _harmful, "not shown": _not_shown}[word](
+        question, finding
+    )
+    return (
+        f"{place}, {said} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
+    )
 
 
 def pairs_of(question: Question) -> str:
@@ -48,7 +61,11 @@ def _beneficial(question: Question, finding: HypothesisFinding) -> str:
     if finding.axis == STATE_SHARE:
         return f"pairs with mined sleep are beneficial: their loss is below that of {_controls(finding)}"
     nuisance = _nuisance(question)
-    apart = f"differ in {nuisance!r} about as unrelated windows do" if nuisance else "are of unknown distance in any nuisance"
+    apart = (
+        f"differ in {nuisance!r} about as unrelated windows do"
+        if nuisance
+        else "are of unknown distance in any nuisance"
+    )
     below = f"{pairs_of(question)} are beneficial: their loss is below that of {_controls(finding)}"
     return f"{below}, and they are purer than random and shifted pairs and {apart}"
 
@@ -66,11 +83,19 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
     if _shown(finding, "M_rand > m") and not _shown(finding, "M_loc > m"):
         return f"no benefit is shown: {ONLY_RANDOM}"
     if finding.axis == STATE_SHARE:
-        lost = [control for name, control in CONTROLS.items() if not _shown(finding, name) and _asked(finding, name)]
+        lost = [
+            control
+            for name, control in CONTROLS.items()
+            if not _shown(finding, name) and _asked(finding, name)
+        ]
         return f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat {listed(lost)}"
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
-    what = "share the target" if any(name.startswith("purity") for name in lacking) else "recur across the nuisance"
+    what = (
+        "share the target"
+        if any(name.startswith("purity") for name in lacking)
+        else "recur across the nuisance"
+    )
     why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
     if finding.scope == "these recordings":
         of_losses = [name for name in lacking if name in CONTROLS]
@@ -123,7 +148,9 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     limits = (
         []
         if guide is None
-        else [f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"]
+        else [
+            f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"
+        ]
     )
     limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
@@ -132,14 +159,19 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
     if finding.axis == STATE_SHARE:
         return _state_limits(finding)
     if finding.verdict == "not shown":
-        limits.insert(0, "that mined pairs do not help: a benefit that is not shown is no evidence against one")
+        limits.insert(
+            0,
+            "that mined pairs do not help: a benefit that is not shown is no evidence against one",
+        )
     if finding.scope == "these recordings":
         limits.append(
             "that pairs share the target or differ in a nuisance, and so a benefit: a session's folds share training windows and its seeds "
             f"one table of neighbours, so {FEW}; purity and distance of these recordings are a description"
         )
     if not _nuisance(question):
-        limits.append("that pairs recur across a nuisance: none is named, so its distance within pairs is not measured")
+        limits.append(
+            "that pairs recur across a nuisance: none is named, so its distance within pairs is not measured"
+        )
     if finding.scope in ELSEWHERE:
         limits.append(ELSEWHERE[finding.scope])
     if finding.status == "exploratory":
@@ -165,7 +197,9 @@ def _state_limits(finding: HypothesisFinding) -> str:
         "that the brain uses such pairs, or that SSL is needed: a decoder of the raw activity stands among the baselines",
     ]
     if finding.verdict.removeprefix(EXPERIMENTAL) == "not shown":
-        limits.insert(0, "that sleep does not replay: a benefit that is not shown is no evidence against one")
+        limits.insert(
+            0, "that sleep does not replay: a benefit that is not shown is no evidence against one"
+        )
     if finding.scope in ELSEWHERE:
         limits.append(ELSEWHERE[finding.scope])
     text = "; ".join(limits)
@@ -175,7 +209,10 @@ def _state_limits(finding: HypothesisFinding) -> str:
 def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
     """Say what SSL with mined and with local pairs keeps of the range that a decoder without SSL has."""
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
-    kept = {name: [losses.retention(losses.ssl(address)) for losses in question.losses] for name, address in arms.items()}
+    kept = {
+        name: [losses.retention(losses.ssl(address)) for losses in question.losses]
+        for name, address in arms.items()
+    }
     if not question.losses or not all(np.isfinite(values).all() for values in kept.values()):
         return ""
     mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
@@ -187,9 +224,20 @@ def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _figures(finding: HypothesisFinding) -> str:
-    primary = {e.name: e for e in finding.estimands if e.dose == finding.primary_dose and e.name.startswith("M_")}
-    figures = [f"{name} = {_interval(e.estimate, e.ci_low, e.ci_high)}" for name, e in primary.items()]
-    wanted = ("purity above random", "purity above shifted", "nuisance distance", "nuisance distance over shifted")
+    primary = {
+        e.name: e
+        for e in finding.estimands
+        if e.dose == finding.primary_dose and e.name.startswith("M_")
+    }
+    figures = [
+        f"{name} = {_interval(e.estimate, e.ci_low, e.ci_high)}" for name, e in primary.items()
+    ]
+    wanted = (
+        "purity above random",
+        "purity above shifted",
+        "nuisance distance",
+        "nuisance distance over shifted",
+    )
     of_mined = [p for p in finding.pairs if p.name in wanted and p.arm == "mined"]
     figures += [f"{p.name} {_interval(p.estimate, p.ci_low, p.ci_high)}" for p in of_mined]
     return ", ".join(figures)

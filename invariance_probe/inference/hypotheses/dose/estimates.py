@@ -7,7 +7,13 @@ import numpy as np
 
 from invariance_probe.inference.entry import persistence
 from invariance_probe.inference.evidence.estimands import CORRUPTED_TWICE
-from invariance_probe.inference.findings import CodeFinding, DoseInterval, Estimand, NaiveRule, NoSSL
+from invariance_probe.inference.findings import (
+    CodeFinding,
+    DoseInterval,
+    Estimand,
+    NaiveRule,
+    NoSSL,
+)
 from invariance_probe.inference.hypotheses.code_measures import code_measures, in_words
 from invariance_probe.inference.hypotheses.dose.interval import dose_interval
 from invariance_probe.inference.hypotheses.dose.learning import ARMED, recipe_claims
@@ -30,28 +36,47 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
             samples["delta_paired"] = question.sample("delta_paired", dose)
         if dose == question.hypothesis.dose and not question.jitter:
             samples |= {name: question.sample(name, dose) for name in ("T", CORRUPTED_TWICE)}
-        found += [question.estimand(name, sample, dose) for name, sample in samples.items() if sample.complete]
+        found += [
+            question.estimand(name, sample, dose)
+            for name, sample in samples.items()
+            if sample.complete
+        ]
     return tuple(found)
 
 
 def swept_of(question: Question) -> tuple[Estimand, ...]:
     """Return the estimands at the primary dose under every recipe, swept setting and control."""
     names = ("delta",) if question.jitter else ("delta", "D", "H")
-    recipes = [recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]]
+    recipes = [
+        recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]
+    ]
     found = []
     for setting in (*question.plan.settings[1:], *recipes):
         assert setting is not None
-        at_setting = [(name, question.sample(name, None, setting.label, setting.fraction)) for name in names]
-        changes = [(f"change of {name}", question.change(name, setting.label, setting.fraction)) for name in names]
+        at_setting = [
+            (name, question.sample(name, None, setting.label, setting.fraction)) for name in names
+        ]
+        changes = [
+            (f"change of {name}", question.change(name, setting.label, setting.fraction))
+            for name in names
+        ]
         found += [
-            replace(question.estimand(name, sample, question.hypothesis.dose), setting=setting.label)
+            replace(
+                question.estimand(name, sample, question.hypothesis.dose), setting=setting.label
+            )
             for name, sample in (*at_setting, *changes)
             if sample.complete
         ]
-    for axis, dose in dict.fromkeys((c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)):
+    for axis, dose in dict.fromkeys(
+        (c.axis, c.dose) for c in question.plan.controls_beside(question.hypothesis.axis)
+    ):
         of_control = [(name, question.sample(name, dose, axis=axis)) for name in names]
         found += [
-            replace(question.estimand(name, sample, dose), axis=axis, setting=f"control: {axis}={dose:.3g}")
+            replace(
+                question.estimand(name, sample, dose),
+                axis=axis,
+                setting=f"control: {axis}={dose:.3g}",
+            )
             for name, sample in of_control
             if sample.complete
         ]
@@ -71,11 +96,17 @@ def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
         names = ("delta",) if question.jitter else ARMED
         samples = {name: question.sample(name, dose) for name in names}
         code = None if question.jitter else question.sample("C_code", dose)
-        if not all(sample.complete for sample in samples.values()) or (code is not None and not code.complete):
+        if not all(sample.complete for sample in samples.values()) or (
+            code is not None and not code.complete
+        ):
             return None
         claims = recipe_claims(samples, question.margin, at_most)
         kept[dose] = claims["delta <= m"] if code is None else together(claims, FREE)
-        lost[dose] = claims["delta > m"] if code is None else max(claims["D > m"], code.p_more_than(question.margin))
+        lost[dose] = (
+            claims["delta > m"]
+            if code is None
+            else max(claims["D > m"], code.p_more_than(question.margin))
+        )
     return dose_interval(question.plan.study.identity(question.hypothesis.axis), kept, lost)
 
 
@@ -83,7 +114,11 @@ def flags_of(question: Question) -> tuple[str, ...]:
     """Return `regularised` where in some arm the corruption lowered the loss by more than m."""
     names = ("delta",) if question.jitter else ("delta", "H", "delta_paired")
     arms = [sample for name in names if (sample := question.sample(name)).complete]
-    return ("regularised",) if any(sample.p_at_most(-question.margin) <= ALPHA for sample in arms) else ()
+    return (
+        ("regularised",)
+        if any(sample.p_at_most(-question.margin) <= ALPHA for sample in arms)
+        else ()
+    )
 
 
 def naive_of(question: Question | None) -> NaiveRule:
@@ -106,11 +141,16 @@ def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
     measures = code_measures([evidence.sessions[name] for name in question.names])
     more = "".join(f"; {in_words(measure)}" for measure in measures)
     if question.jitter:
-        rhos = [persistence(question.plan, evidence.results, n, hypothesis.axis, hypothesis.dose) for n in question.names]
+        rhos = [
+            persistence(question.plan, evidence.results, n, hypothesis.axis, hypothesis.dose)
+            for n in question.names
+        ]
         known = [rho for rho in rhos if rho is not None]
         cost = 1 - float(np.mean(known)) ** 2 if known else math.nan
         return NoSSL(
-            "label persistence", f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter{more}", measures
+            "label persistence",
+            f"the target itself changes by 1 - rho^2 = {cost:.2f} over the primary jitter{more}",
+            measures,
         )
     if code is None or code.C_code is None:
         return NoSSL("not measured", more.removeprefix("; "), measures)

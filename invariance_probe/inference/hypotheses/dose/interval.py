@@ -8,7 +8,9 @@ from invariance_probe.inference.findings import DoseInterval
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 
 
-def dose_interval(identity: float, kept: Mapping[float, float], lost: Mapping[float, float]) -> DoseInterval:
+def dose_interval(
+    identity: float, kept: Mapping[float, float], lost: Mapping[float, float]
+) -> DoseInterval:
     """Return [d_L, d_U).
 
     Parameters

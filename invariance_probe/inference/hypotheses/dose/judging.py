@@ -30,12 +30,23 @@ from invariance_probe.inference.hypotheses.dose.estimates import (
     no_ssl_of,
     swept_of,
 )
-from invariance_probe.inference.hypotheses.dose.learning import Learning, learning_finding, learning_of, undertraining
+from invariance_probe.inference.hypotheses.dose.learning import (
+    Learning,
+    learning_finding,
+    learning_of,
+    undertraining,
+)
 from invariance_probe.inference.hypotheses.dose.objectives import objectives
 from invariance_probe.inference.hypotheses.dose.planted import planted_gates
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
-from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, UNCALIBRATED, decide, outcome, word_p
+from invariance_probe.inference.rules.verdicts import (
+    INCONCLUSIVE,
+    UNCALIBRATED,
+    decide,
+    outcome,
+    word_p,
+)
 from invariance_probe.plan.licences import licensed_findings, unlicensed
 from invariance_probe.plan.recipes import use_of
 from invariance_probe.study.hypotheses import Hypothesis
@@ -88,7 +99,9 @@ class DoseJudgement(Judgement):
             return {} if code is None or self._stopped(CARRIERS) else code.carriers_p()
         if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
             return {}
-        p_values = word_p(code.p_values() if code else {}, self.learning.p_values, self.question.jitter)
+        p_values = word_p(
+            code.p_values() if code else {}, self.learning.p_values, self.question.jitter
+        )
         return {word: float(p) for word, p in p_values.items()}
 
     @property
@@ -103,7 +116,11 @@ class DoseJudgement(Judgement):
         Of a prediction about units that of `few` and of `spread`, which alone can support or
         contradict it.
         """
-        counted = {name: p for name, p in self.words.items() if not (self._about_units and name == "between")}
+        counted = {
+            name: p
+            for name, p in self.words.items()
+            if not (self._about_units and name == "between")
+        }
         return min(counted.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
@@ -111,13 +128,19 @@ class DoseJudgement(Judgement):
         question = self.question
         word = self._word(level)
         verdict = word
-        if word == INCONCLUSIVE and self.words and (unadjusted := decide(self.words)) != INCONCLUSIVE:
+        if (
+            word == INCONCLUSIVE
+            and self.words
+            and (unadjusted := decide(self.words)) != INCONCLUSIVE
+        ):
             verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
         code, learning = self._code_finding(level), self._learning_finding(level)
         found = replace(
             _blank(question),
             verdict=verdict,
-            status="exploratory" if self.question.status == "exploratory" or self._open_about(word) else "confirmatory",
+            status="exploratory"
+            if self.question.status == "exploratory" or self._open_about(word)
+            else "confirmatory",
             outcome=outcome(question.hypothesis.predicts, word),
             scope=question.scope,
             no_ssl=no_ssl_of(question, code),
@@ -139,13 +162,17 @@ class DoseJudgement(Judgement):
                 objectives=objectives(question),
                 claims=self._claims(),
             )
-        return replace(found, sentence=wording.sentence(question, found, self._missing, self._open_about(word)))
+        return replace(
+            found, sentence=wording.sentence(question, found, self._missing, self._open_about(word))
+        )
 
     def _word(self, level: float) -> str:
         """Return the word at a level, or why there is none."""
         ends = (EVERYTHING, AXIS) if self._about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
-            if failed := [gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits]:
+            if failed := [
+                gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits
+            ]:
                 return _without_word(self.question, failed)
         word = decide(self.shown, level) if self.shown else INCONCLUSIVE
         failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
@@ -159,7 +186,9 @@ class DoseJudgement(Judgement):
     @property
     def _taken(self) -> set[str]:
         """What failed gates limit: single words, and whole findings."""
-        return {limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits}
+        return {
+            limited for gate in self.gates if gate.outcome == "failed" for limited in gate.limits
+        }
 
     def _stopped(self, what: str) -> bool:
         return bool({what, EVERYTHING} & self._taken)
@@ -178,7 +207,10 @@ class DoseJudgement(Judgement):
             return (wording.without_runs(self._missing),)
         if self.learning is None:
             return ()
-        return (*wording.notes(self.question.samples(), self.question.margin), *self._in_its_own_range())
+        return (
+            *wording.notes(self.question.samples(), self.question.margin),
+            *self._in_its_own_range(),
+        )
 
     def _in_its_own_range(self) -> tuple[str, ...]:
         """Return the effects in units of what dose 0 itself decodes, where that is more than R."""
@@ -186,18 +218,31 @@ class DoseJudgement(Judgement):
         declared = self.learning.declared
         if declared.retention is None or declared.retention <= gates.TOO_MUCH:
             return ()
-        each = ", ".join(f"{name} = {sample.estimate / declared.retention:+.2f}" for name, sample in declared.samples.items())
-        return (f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",)
+        each = ", ".join(
+            f"{name} = {sample.estimate / declared.retention:+.2f}"
+            for name, sample in declared.samples.items()
+        )
+        return (
+            f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",
+        )
 
     def _open_about(self, word: str) -> tuple[str, ...]:
         """Return what leaves a word exploratory: gates that are not shown or not computed, and missing recipes."""
-        limited = {word, EVERYTHING, AXIS, CARRIERS} if self._about_units else {word, EVERYTHING, AXIS, LEARNING}
+        limited = (
+            {word, EVERYTHING, AXIS, CARRIERS}
+            if self._about_units
+            else {word, EVERYTHING, AXIS, LEARNING}
+        )
         open_gates = [
             f"{gate.name} was {gate.outcome}"
             for gate in self.gates
             if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
-        panel = () if self._about_units else self.question.plan.panels[self.question.hypothesis.id].missing
+        panel = (
+            ()
+            if self._about_units
+            else self.question.plan.panels[self.question.hypothesis.id].missing
+        )
         return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
@@ -213,7 +258,11 @@ class DoseJudgement(Judgement):
     def _learning_finding(self, level: float) -> LearningFinding | None:
         if self.learning is None:
             return None
-        failed = [gate for gate in self.gates if gate.outcome == "failed" and {LEARNING, EVERYTHING} & set(gate.limits)]
+        failed = [
+            gate
+            for gate in self.gates
+            if gate.outcome == "failed" and {LEARNING, EVERYTHING} & set(gate.limits)
+        ]
         withheld = "; ".join(f"{gate.name} failed ({gate.detail})" for gate in failed)
         return learning_finding(self.learning, level, withheld)
 
@@ -234,7 +283,9 @@ def judge_dose(question: Question) -> DoseJudgement:
         return DoseJudgement(question, (entry,))
     code = question.code
     changes = code.input_changes if code is not None else ()
-    moves = gates.movement(question.plan, question.evidence.results, question.hypothesis, question.names, changes)
+    moves = gates.movement(
+        question.plan, question.evidence.results, question.hypothesis, question.names, changes
+    )
     if moves.outcome == "failed" and question.jitter:
         return DoseJudgement(question, (entry, moves))
     contrast = question.noise()
@@ -262,7 +313,11 @@ def _of_carriers(code: Code | None) -> list[Gate]:
     if code is None:
         return []
     copies = code.copies
-    return [gates.distinct(code.carriers_word(), code.without_copies().carriers_word() if copies else "", copies)]
+    return [
+        gates.distinct(
+            code.carriers_word(), code.without_copies().carriers_word() if copies else "", copies
+        )
+    ]
 
 
 def _of_training(learning: Learning) -> list[Gate]:

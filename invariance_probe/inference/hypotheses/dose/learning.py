@@ -79,14 +79,22 @@ class Learning:
     def p_values(self) -> dict[str, Any]:
         """P values of `free`, `costly`, `recipe-dependent`, and of delta > m (`dearer`)."""
         passing = [recipe.p_values for recipe in self.recipes if recipe.passes]
-        found = learning_p(passing, self.question.jitter, all_pass=len(passing) == len(self.recipes))
+        found = learning_p(
+            passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
+        )
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
-            found |= {name: 1.0 for name in ("free", "costly", RECIPE_DEPENDENT) if name not in self.licensed}
+            found |= {
+                name: 1.0
+                for name in ("free", "costly", RECIPE_DEPENDENT)
+                if name not in self.licensed
+            }
         return found
 
     def finding_at(self, level: float) -> str:
         """Return `free`, `costly`, `recipe-dependent` or `undecided` at a level."""
-        return decide({name: p for name, p in self.p_values.items() if name != "dearer"}, level, "undecided")
+        return decide(
+            {name: p for name, p in self.p_values.items() if name != "dearer"}, level, "undecided"
+        )
 
 
 def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool) -> Learning:
@@ -117,13 +125,23 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     kept = float(np.median([losses.retention(losses.ssl(clean)) for losses in question.losses]))
     at_most = equivalent and gates.dose_zero_keeps(question.losses, setting)
-    return TrainedRecipe(planned, setting, samples, own, recipe_claims(samples, question.margin, at_most), kept, at_most)
+    return TrainedRecipe(
+        planned,
+        setting,
+        samples,
+        own,
+        recipe_claims(samples, question.margin, at_most),
+        kept,
+        at_most,
+    )
 
 
 def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
     """Return the estimands of a setting at the primary dose, those that its claims rest on."""
     if not question.jitter:
-        return {name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED}
+        return {
+            name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED
+        }
     third = a_third_of(setting)
     return {
         "delta": question.sample("delta", None, setting.label, setting.fraction),
@@ -157,10 +175,19 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
     if longer is None:
         return {}, "no recipe of the panel trains longer"
     clean, of_longer = at("", 0.0, "none"), at("", 0.0, "none", longer.setting.label)
-    found = {"L(0)": question.single.over([_minus(losses, clean, of_longer) for losses in question.losses])}
+    found = {
+        "L(0)": question.single.over(
+            [_minus(losses, clean, of_longer) for losses in question.losses]
+        )
+    }
     for name in ("delta",) if question.jitter else ("H", "delta"):
         found[name] = question.single.over(
-            [_less(own, other) for own, other in zip(declared.samples[name].effects, longer.samples[name].effects, strict=True)]
+            [
+                _less(own, other)
+                for own, other in zip(
+                    declared.samples[name].effects, longer.samples[name].effects, strict=True
+                )
+            ]
         )
     return found, ""
 
@@ -191,7 +218,9 @@ def _less(own: Effect, other: Effect) -> Effect:
     return Effect(values, own.range)
 
 
-def learning_finding(learning: Learning, level: float = ALPHA, withheld: str = "") -> LearningFinding:
+def learning_finding(
+    learning: Learning, level: float = ALPHA, withheld: str = ""
+) -> LearningFinding:
     """Return the finding of learning at a level, with every recipe of the panel.
 
     Parameters
@@ -202,13 +231,17 @@ def learning_finding(learning: Learning, level: float = ALPHA, withheld: str = "
     question = learning.question
     panel = question.plan.panels[question.hypothesis.id]
     trained = {recipe.planned.name: recipe for recipe in learning.recipes}
-    recipes = tuple(_recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes)
+    recipes = tuple(
+        _recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes
+    )
     found = "undecided" if withheld else learning.finding_at(level)
     finding = LearningFinding(found, PanelFinding(recipes, panel.because, panel.one_method), "")
     return replace(finding, sentence=learning_sentence(question, finding, withheld))
 
 
-def _recipe(question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float) -> RecipeFinding:
+def _recipe(
+    question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float
+) -> RecipeFinding:
     """Return what a report says of one recipe."""
     setting = planned.setting
     optimisation = setting.optimisation if setting else None
@@ -231,9 +264,14 @@ def _recipe(question: Question, planned: PlannedRecipe, trained: TrainedRecipe |
         return replace(blank, finding="undecided", reason="runs are missing or failed")
     failed = [gate.detail for gate in trained.gates if gate.outcome == "failed"]
     free, costly = (JITTER_FREE, JITTER_COSTLY) if question.jitter else (FREE, COSTLY)
-    p_values = {"free": together(trained.p_values, free), "costly": together(trained.p_values, costly)}
+    p_values = {
+        "free": together(trained.p_values, free),
+        "costly": together(trained.p_values, costly),
+    }
     found = "undecided" if failed else decide(p_values, level, "undecided")
-    D, H, delta = (quantity(sample) if (sample := trained.samples.get(name)) else None for name in ARMED)
+    D, H, delta = (
+        quantity(sample) if (sample := trained.samples.get(name)) else None for name in ARMED
+    )
     return replace(
         blank, finding=found, reason="; ".join(failed), retention=trained.retention, gates=trained.gates, D=D, H=H, delta=delta
     )  # fmt: skip

@@ -32,7 +32,9 @@ def objectives(question: Question) -> Objectives | None:
         return None
     equivalent = gates.equivalent_noise(question.noise(), question.margin)
     rows = [_objective(question, own, _finding(question, own, equivalent))]
-    rows += [_objective(question, setting, _finding(question, setting, equivalent)) for setting in others]
+    rows += [
+        _objective(question, setting, _finding(question, setting, equivalent)) for setting in others
+    ]
     return Objectives(_sentence(rows), tuple(rows))
 
 
@@ -42,7 +44,8 @@ def _finding(question: Question, setting: Setting, equivalent: bool) -> str | No
     A jitter is judged here with all of the data alone.
     """
     samples = {
-        name: question.sample(name, None, setting.label, setting.fraction) for name in (("delta",) if question.jitter else ARMED)
+        name: question.sample(name, None, setting.label, setting.fraction)
+        for name in (("delta",) if question.jitter else ARMED)
     }
     if not all(sample.complete for sample in samples.values()):
         return None
@@ -56,7 +59,10 @@ def _objective(question: Question, setting: Setting, word: str | None) -> Object
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
     arms = (clean,) if question.jitter else (clean, shared)
-    kept = [max((x.retention(losses) for arm in arms if (losses := x.ssl(arm)).size), default=np.nan) for x in question.losses]
+    kept = [
+        max((x.retention(losses) for arm in arms if (losses := x.ssl(arm)).size), default=np.nan)
+        for x in question.losses
+    ]
     found = {name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED}
     estimates = {name: sample.estimate for name, sample in found.items() if sample.complete}
     label = setting.label.removeprefix(f"{METHOD}=") or setting.method.kind
@@ -69,10 +75,16 @@ def _objective(question: Question, setting: Setting, word: str | None) -> Object
 
 
 def _sentence(rows: list[Objective]) -> str:
-    able = [row for row in rows if row.word is not None and row.retention is not None and row.retention >= gates.RETAINED]
+    able = [
+        row
+        for row in rows
+        if row.word is not None and row.retention is not None and row.retention >= gates.RETAINED
+    ]
     words = list(dict.fromkeys(row.word for row in able if row.word is not None))
     definite = [word for word in words if word != OPEN]
-    by_word = "; ".join(f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words)
+    by_word = "; ".join(
+        f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words
+    )
     if len(able) < 2:
         said = "Fewer than two objectives keep half of the range and have all their runs, so this cannot be told."
     elif len(words) == 1:
@@ -83,8 +95,16 @@ def _sentence(rows: list[Objective]) -> str:
         said = f"No objective contradicts another, but not all can tell: {by_word}."
     unable = [row.method for row in rows if row not in able]
     free = [row.method for row in able if not row.licensed]
-    said += f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}." if unable else ""
-    said += f" Not licensed by the calibration, so that what they find is a description: {_listed(free)}." if free else ""
+    said += (
+        f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}."
+        if unable
+        else ""
+    )
+    said += (
+        f" Not licensed by the calibration, so that what they find is a description: {_listed(free)}."
+        if free
+        else ""
+    )
     return said
 
 

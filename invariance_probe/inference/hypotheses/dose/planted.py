@@ -48,28 +48,47 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
     code = question.code_of(list(found), f"{PLANT}{kind}")
     carriers = code.carriers_word() if code and kind == ONE_UNIT else ""
     word, why = _word(question, list(found.values()), code, contrast)
-    said = "; ".join(part for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}") if part)
+    said = "; ".join(
+        part
+        for part in (f"carriers: {carriers}" if carriers else "", f"training: {word or why}")
+        if part
+    )
     if len(found) < len(question.names):
         said += f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded in the others"
     if word in WRONG[kind] or carriers in WRONG[kind]:
         return Gate(NAMES[kind], "failed", WRONG[kind], said)
     if kind == ONE_UNIT and carriers and carriers != "few":
-        return Gate(NAMES[kind], "not shown", WRONG[kind], f"{said}; one unit is not shown to be few")
+        return Gate(
+            NAMES[kind], "not shown", WRONG[kind], f"{said}; one unit is not shown to be few"
+        )
     return Gate(NAMES[kind], "passed" if word else "not computed", WRONG[kind], said)
 
 
-def _word(question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample) -> tuple[str | None, str]:
+def _word(
+    question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample
+) -> tuple[str | None, str]:
     """Return the word about the dose, or why there is none."""
     hypothesis = question.hypothesis
     subjects = tuple(found.session.subject for found in losses)
     samples = {
-        name: Sample(tuple(found.effect(name, hypothesis.axis, hypothesis.dose) for found in losses), subjects) for name in ARMED
+        name: Sample(
+            tuple(found.effect(name, hypothesis.axis, hypothesis.dose) for found in losses),
+            subjects,
+        )
+        for name in ARMED
     }
     if code is None or not code.complete or not all(sample.complete for sample in samples.values()):
         return None, "runs are missing or failed"
     shared = at(hypothesis.axis, hypothesis.dose, "shared")
-    kept = [max(found.retention(found.ssl(IDENTITY)), found.retention(found.ssl(shared))) for found in losses]
+    kept = [
+        max(found.retention(found.ssl(IDENTITY)), found.retention(found.ssl(shared)))
+        for found in losses
+    ]
     if np.median(kept) < gates.RETAINED:
         return None, f"the method keeps only {np.median(kept):.2f} of the planted target's range"
-    claims = recipe_claims(samples, question.margin, gates.equivalent_noise(contrast, question.margin))
-    return decide(word_p(code.p_values(), learning_p([claims], jitter=False), jitter=False), ALPHA), ""
+    claims = recipe_claims(
+        samples, question.margin, gates.equivalent_noise(contrast, question.margin)
+    )
+    return decide(
+        word_p(code.p_values(), learning_p([claims], jitter=False), jitter=False), ALPHA
+    ), ""
