@@ -36,7 +36,7 @@ from invariance_probe.results.encoder_file import (
     EncoderHeader,
 )
 from invariance_probe.study.design import Folds, Window
-from invariance_probe.study.methods import Method, SimCLR
+from invariance_probe.study.methods import DECLARED_METHODS, Method, SimCLR
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.transforms import GaussianNoise
@@ -162,7 +162,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         method = _method(SimCLR() if self.method is None else self.method)
         target = Target(name="y", kind=self._kind_of_target(y))
         recording = _recording(
-            X, kind, self.bin_s, trials, {"y": np.asarray(y)} if _reads_target(method.kind) else {}
+            X, kind, self.bin_s, trials, {"y": np.asarray(y)} if method.reads_target else {}
         )
         windows = cut_windows(recording, window.length_bins)
         views = self._views(kind)
@@ -247,7 +247,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             if isinstance(self.method, dict)
             else getattr(self.method, "kind", "simclr")
         )
-        tags.target_tags.required = _reads_target(kind)
+        tags.target_tags.required = kind in DECLARED_METHODS and DECLARED_METHODS[kind].reads_target
         return tags
 
     @property
@@ -317,12 +317,6 @@ def _method(given: Any) -> Any:
             f"method.kind: {method.kind!r} is not trained by gradient; allowed: {allowed}"
         )
     return method
-
-
-def _reads_target(kind: str) -> bool:
-    """Say whether a method learns from labels."""
-    implementation: Any = METHODS.get(kind)
-    return implementation is not None and bool(implementation.reads_target)
 
 
 def _check_choice(name: str, got: Any, allowed: tuple[str, ...]) -> None:

@@ -199,7 +199,6 @@ def test_global_generators_are_untouched_and_counts_are_recognised():
 class Labelled(Method):
     """Learns from targets, and remembers what it got."""
 
-    reads_target = True
     seen: list[torch.Tensor] = []  # noqa: RUF012
 
     def __init__(self, declared, shape, generators):

@@ -302,7 +302,7 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
                 optimisation.batch_size,
                 f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
             )
-        if method.kind == "swap_vae" and recording.activity_kind == "signal":
+        if method.reads_counts and recording.activity_kind == "signal":
             yield (
                 (*place, "kind"),
                 method.kind,

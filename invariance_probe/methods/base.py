@@ -98,10 +98,6 @@ class Method(nn.Module, ABC):
 
     examples: ClassVar[str] = "pairs"
     """Which windows a step takes together: a name in `training.examples.EXAMPLES`."""
-    reads_counts: ClassVar[bool] = False
-    """Whether `Batch.counts` is wanted."""
-    reads_target: ClassVar[bool] = False
-    """Whether `Batch.targets` is wanted."""
 
     encoder: StackedEncoder
     arithmetic: Arithmetic = PLAIN

@@ -52,8 +52,6 @@ def supervised_contrast(embeddings: Tensor, classes: Tensor, temperature: float)
 class SupCon(Method):
     """Encoder and projector under L_out, over both views of the batch; a view's class is that of its own window."""
 
-    reads_target = True
-
     def __init__(
         self,
         declared: SupConDeclaration,

@@ -48,8 +48,6 @@ class SwapVAE(Method):
     60 units; a population of other size or longer windows call for an alignment weight in proportion.
     """
 
-    reads_counts = True
-
     def __init__(
         self,
         declared: SwapVAEDeclaration,

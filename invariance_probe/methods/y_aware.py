@@ -54,8 +54,6 @@ def y_aware_info_nce(
 class YAware(Method):
     """Encoder and projector under y-aware InfoNCE, over both views of the batch; a view's target is that of its own window."""
 
-    reads_target = True
-
     def __init__(
         self,
         declared: YAwareDeclaration,

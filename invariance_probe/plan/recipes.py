@@ -216,9 +216,12 @@ def _lacking(
         for recipe in chosen
         if recipe.setting is not None and recipe.setting.optimisation
     ]
-    if not any(
-        one.method.kind == own.method.kind and one.optimisation.steps >= needed for one in settings
-    ):  # type: ignore[union-attr]
+    longer = (
+        one.optimisation is not None and one.optimisation.steps >= needed
+        for one in settings
+        if one.method.kind == own.method.kind
+    )
+    if not any(longer):
         yield (
             ("panel", "recipes"),
             len(chosen),

@@ -13,7 +13,7 @@ from invariance_probe.plan.code_figures import CodeFigures
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.examinations import Comparison, Examination
-from invariance_probe.study.methods import AnyMethod
+from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod
 from invariance_probe.study.probes import Probe, Target
 from invariance_probe.study.session import Companions
 from invariance_probe.study.training import Optimisation
@@ -30,7 +30,6 @@ Status = Literal["done", "failed", "collapsed"]
 
 _LABELS = {"subject", "group", "setting"}
 _PROBED = {"target", "probe", "examination"}
-_LEARNS_TARGET = {"supervised", "supcon", "y_aware"}
 
 
 class Run(Declaration):
@@ -100,7 +99,7 @@ class Run(Declaration):
         """Hash what reaches the encoder."""
         known: str | None = getattr(self, "_train_key", None)
         if known is None:
-            known = self._hash(_LABELS | _reaches_no_encoder(self.method.kind, self.arm))
+            known = self._hash(_LABELS | _reaches_no_encoder(self.method.reads_target, self.arm))
             object.__setattr__(self, "_train_key", known)
         return known
 
@@ -136,12 +135,14 @@ def key_of(specification: dict[str, Any]) -> str:
 
 def train_key_of(specification: dict[str, Any]) -> str:
     """Return `Run.train_key` from a stored specification."""
-    left_out = _reaches_no_encoder(specification["method"]["kind"], specification["arm"])
+    declared = DECLARED_METHODS[specification["method"]["kind"]]
+    left_out = _reaches_no_encoder(declared.reads_target, specification["arm"])
     return sha256_of({name: value for name, value in specification.items() if name not in left_out})
 
 
-def _reaches_no_encoder(method: str, arm: str) -> set[str]:
-    return {"examination"} if method in _LEARNS_TARGET or arm == "oracle" else _PROBED
+def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
+    """Fields that leave the encoder as it is: the target too, unless training or pairs read it."""
+    return {"examination"} if reads_target or arm == "oracle" else _PROBED
 
 
 _FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())

@@ -1,23 +1,23 @@
 """What stands beside SSL methods: decoders without SSL, nulls, controls and measurements of a whole session."""
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.declaration import Declaration, MethodDeclaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.session import OtherSession
 from invariance_probe.study.views import Views
 
 
-class Raw(Declaration):
+class Raw(MethodDeclaration):
     """Standardised activity, read by the probe directly."""
 
     kind: Literal["raw"] = "raw"
 
 
-class SquareRoots(Declaration):
+class SquareRoots(MethodDeclaration):
     """Standardised square roots of counts, sqrt(n + 1/4), read by the probe directly.
 
     Roots even out the variance of Poisson counts (Anscombe 1948, Biometrika 35:246, with 3/8 for 1/4) and compress
@@ -27,48 +27,49 @@ class SquareRoots(Declaration):
     kind: Literal["square_roots"] = "square_roots"
 
 
-class PCA(Declaration):
+class PCA(MethodDeclaration):
     """The leading principal components of the standardised training activity."""
 
     kind: Literal["pca"] = "pca"
     dimensions: Width = 16
 
 
-class Untrained(Declaration):
+class Untrained(MethodDeclaration):
     """The encoder as it is initialised."""
 
     kind: Literal["untrained"] = "untrained"
     encoder: Encoder = MLPEncoder()
 
 
-class Supervised(Declaration):
+class Supervised(MethodDeclaration):
     """A network of the study's architecture trained on the target, with early stopping on a validation part."""
 
     kind: Literal["supervised"] = "supervised"
+    reads_target: ClassVar[bool] = True
     encoder: Encoder = MLPEncoder()
 
 
-class Persistence(Declaration):
+class Persistence(MethodDeclaration):
     """How much of the target survives the lag of a pairing: 1 - rho(w)^2, the information cost of jitter."""
 
     kind: Literal["persistence"] = "persistence"
 
 
-class ShiftNull(Declaration):
+class ShiftNull(MethodDeclaration):
     """The raw decoder against the same decoder on linearly shifted targets (Harris 2020, arXiv:2012.06862)."""
 
     kind: Literal["shift_null"] = "shift_null"
     shifts: Annotated[int, Field(ge=19)] = 40
 
 
-class CircularNull(Declaration):
+class CircularNull(MethodDeclaration):
     """The raw decoder against the same decoder on circularly shifted targets (Harris 2020, arXiv:2012.06862)."""
 
     kind: Literal["circular_null"] = "circular_null"
     shifts: Annotated[int, Field(ge=FEWEST_DRAWS)]
 
 
-class SessionNull(Declaration):
+class SessionNull(MethodDeclaration):
     """The raw decoder against the same decoder on the targets of other sessions."""
 
     kind: Literal["session_null"] = "session_null"
@@ -77,7 +78,7 @@ class SessionNull(Declaration):
     """Shifted cuts of each other session."""
 
 
-class PseudoNull(Declaration):
+class PseudoNull(MethodDeclaration):
     """The raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
 
     kind: Literal["pseudo_null"] = "pseudo_null"
@@ -88,7 +89,7 @@ class PseudoNull(Declaration):
     draws: Annotated[int, Field(ge=FEWEST_DRAWS)]
 
 
-class Leak(Declaration):
+class Leak(MethodDeclaration):
     """Whether the study's folds let a decoder read the time: random walks, which no activity can know, decoded from activity."""
 
     kind: Literal["leak"] = "leak"
@@ -104,7 +105,7 @@ class CodeCorruption(Declaration):
     """Views with nothing but the swept transform, at that dose."""
 
 
-class Code(Declaration):
+class Code(MethodDeclaration):
     """How many units suffice and are needed, and what is lost with corrupted inputs, by refitted decoders."""
 
     kind: Literal["code"] = "code"
@@ -121,7 +122,7 @@ class Code(Declaration):
     """Whether everything is repeated without each block: for claims about these recordings only."""
 
 
-class TestLag(Declaration):
+class TestLag(MethodDeclaration):
     """How fast the decoded target forgets: the raw decoder's prediction against the target some time before."""
 
     kind: Literal["test_lag"] = "test_lag"
@@ -129,7 +130,7 @@ class TestLag(Declaration):
     """Block-bootstrap draws of the time constant, and surrogates of the increments' kurtosis."""
 
 
-class SharedDimensions(Declaration):
+class SharedDimensions(MethodDeclaration):
     """How many dimensions activity shares with a second modality (the target), and at which lag: held-out canonical correlations."""
 
     kind: Literal["shared_dimensions"] = "shared_dimensions"
@@ -149,7 +150,7 @@ class Switching(Declaration):
     permutations: Annotated[int, Field(ge=199)] = 499
 
 
-class Messengers(Declaration):
+class Messengers(MethodDeclaration):
     """Which few units carry the target, and whether they are the same ones in the second half of the session."""
 
     kind: Literal["messengers"] = "messengers"
@@ -187,7 +188,7 @@ class Messengers(Declaration):
     """The test over all epochs, or over equal parts of the session."""
 
 
-class MinedPairs(Declaration):
+class MinedPairs(MethodDeclaration):
     """Whether pairs mined across time make closed-form linear SSL decode better under a later drift than local or random pairs."""
 
     kind: Literal["mined_pairs"] = "mined_pairs"

@@ -8,7 +8,7 @@ import hashlib
 import json
 from collections.abc import Callable
 from json.encoder import encode_basestring
-from typing import Any
+from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -31,6 +31,15 @@ class Declaration(BaseModel):
             known = canonical_json(self.model_dump(mode="json"))
             object.__setattr__(self, "_canonical", known)
         return known
+
+
+class MethodDeclaration(Declaration):
+    """A method or measurement, with the facts that hold for all its runs."""
+
+    reads_target: ClassVar[bool] = False
+    """Whether training reads the target; its encoders then belong to one target."""
+    reads_counts: ClassVar[bool] = False
+    """Whether training reads spike counts beside the views."""
 
 
 def added(default: Any) -> Any:

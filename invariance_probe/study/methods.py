@@ -4,12 +4,12 @@ Defaults are the settings at which the method passes the retention gate on the s
 monkey reach data (docs/science.md has the figures); `preset` names the published ones.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from invariance_probe.study.baselines import Baseline
-from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.declaration import Declaration, MethodDeclaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
@@ -53,7 +53,7 @@ class Negatives(Declaration):
         return self
 
 
-class TrainedMethod(Declaration):
+class TrainedMethod(MethodDeclaration):
     """What methods that learn by gradient have in common."""
 
     pairs_in_time: ClassVar[str] = ""
@@ -168,6 +168,7 @@ class SwapVAE(TrainedMethod):
     """Reconstruct each view's counts from the other's content and its own style (Liu et al. 2021, arXiv:2111.02338)."""
 
     kind: Literal["swap_vae"] = "swap_vae"
+    reads_counts: ClassVar[bool] = True
     style: Annotated[float, Field(gt=0, lt=1)] = 0.5
     """Part of the representation's dimensions, the last ones, that is style, in whole dimensions; the others are content."""
     decoder: Widths = (64, 64)
@@ -318,6 +319,7 @@ class SupCon(TrainedMethod):
     """Contrast with the target's classes as positives: a ceiling, not SSL (Khosla et al. 2020, arXiv:2004.11362)."""
 
     kind: Literal["supcon"] = "supcon"
+    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     projector: Widths = (64, 32)
 
@@ -326,13 +328,14 @@ class YAware(TrainedMethod):
     """Contrast with positives weighed by a kernel of the target: a ceiling, not SSL (Dufumier et al. 2021, arXiv:2106.08808)."""
 
     kind: Literal["y_aware"] = "y_aware"
+    reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Standard deviation of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
 
 
-class LinearSSL(Declaration):
+class LinearSSL(MethodDeclaration):
     """Closed-form linear SSL: the directions that the two views share best, by their population moments."""
 
     pairs_in_time: ClassVar[str] = ""
@@ -368,7 +371,7 @@ Method = Annotated[
 ]
 
 
-class Reliance(Declaration):
+class Reliance(MethodDeclaration):
     """Which few units each of three things rests on: the loss that an SSL method minimises, a decoder that is fitted again, and a fixed one.
 
     For every fold and seed; sets are chosen on data that their target was not fitted to, and scored on other test windows, each by all three.
@@ -418,4 +421,17 @@ class Reliance(Declaration):
         return of
 
 
+def _members(union: Any) -> tuple[type[MethodDeclaration], ...]:
+    """Classes of a union that may carry a discriminator; a class alone is its own."""
+    bare = get_args(union)[0] if get_origin(union) is Annotated else union
+    return get_args(bare) or (bare,)
+
+
 AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]
+
+DECLARED_METHODS: dict[str, type[MethodDeclaration]] = {
+    declared.model_fields["kind"].default: declared
+    for union in (Method, Baseline, Reliance)
+    for declared in _members(union)
+}
+"""Every method and measurement by its kind."""

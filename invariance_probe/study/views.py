@@ -85,7 +85,7 @@ class Views(Declaration):
         """What corrupts a view: the transforms, and then the adversary where there is one."""
         return self.transforms if self.adversary is None else (*self.transforms, self.adversary)
 
-    def stages(self) -> dict[str, Declaration]:
+    def stages(self) -> dict[str, "Stage"]:
         """Return every stage by its kind, in the order in which a view passes through them."""
         return {stage.kind: stage for stage in (self.pairing, self.base, *self.corruptions)}
 
@@ -95,7 +95,7 @@ class Views(Declaration):
             f"{kind}.{field}": dose
             for kind, stage in self.stages().items()
             for field, dose in stage.identity.items()
-        }  # type: ignore[attr-defined]
+        }
 
     def at(self, path: str, dose: float) -> "Views":
         """Return these views with one swept field set to a dose.
@@ -107,20 +107,24 @@ class Views(Declaration):
         """
         kind, field = path.split(".")
 
-        def put(stage: Declaration) -> Declaration:
-            return (
-                stage.__class__.model_validate({**stage.model_dump(), field: dose})
-                if stage.kind == kind
-                else stage
-            )  # type: ignore[attr-defined]
+        def put(stage: "Stage") -> dict[str, Any]:
+            return {**stage.model_dump(), **({field: dose} if stage.kind == kind else {})}
 
-        return Views(
-            pairing=put(self.pairing),
-            base=put(self.base),
-            transforms=tuple(put(stage) for stage in self.transforms),
-            adversary=None if self.adversary is None else put(self.adversary),
-            pool=self.pool,
+        return Views.model_validate(
+            {
+                "pairing": put(self.pairing),
+                "base": put(self.base),
+                "transforms": [put(stage) for stage in self.transforms],
+                "adversary": None if self.adversary is None else put(self.adversary),
+                "pool": self.pool,
+            }
         )
+
+
+Stage = (
+    TimeJitter | MinedPairing | StatePairing | CountSplitting | NoSplitting | Transform | Adversary
+)
+"""What a view passes through; each kind has fields that can be swept."""
 
 
 def has_closed_form(views: Views) -> bool:

@@ -23,7 +23,9 @@ def loss_of(bench, runs, batches=3):
     ]
     steps = range(EVALUATION_STEP, EVALUATION_STEP + batches)
     made = [
-        batch_of(method, views, bench.timeline, stacked([one.at(step) for one in each]), step)
+        batch_of(
+            runs[0].method, views, bench.timeline, stacked([one.at(step) for one in each]), step
+        )
         for step in steps
     ]
     return ObjectiveLoss(method, made)

@@ -9,6 +9,8 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import key_of, train_key_of
 from invariance_probe.study.declaration import canonical_field, canonical_json, sha256_of
 from invariance_probe.study.examinations import Comparison
+from invariance_probe.study.methods import DECLARED_METHODS
+from invariance_probe.study.probes import Target
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import GaussianNoise
@@ -43,6 +45,19 @@ def test_a_key_is_the_hash_of_the_canonical_specification(name):
         stored = json.loads(canonical_json(run.specification()))
         assert run.key() == sha256_of(run.specification()) == key_of(stored)
         assert run.train_key() == train_key_of(stored)
+
+
+@pytest.mark.parametrize("kind", DECLARED_METHODS)
+@pytest.mark.parametrize("arm", ["independent", "oracle"])
+def test_targets_share_an_encoder_just_where_training_reads_none(kind, arm):
+    """Shown from the declarations: a kind that comes later is covered too."""
+    study = Study.model_validate(tiny_study())
+    planned = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid[-1]
+    declared = DECLARED_METHODS[kind].model_construct()
+    run = planned.model_copy(update={"method": declared, "arm": arm})
+    other = run.model_copy(update={"target": Target(name="another")})
+    reads = declared.reads_target or arm == "oracle"
+    assert (run.train_key() == other.train_key()) is not reads and run.key() != other.key()
 
 
 def test_a_changed_copy_has_a_key_of_its_own():

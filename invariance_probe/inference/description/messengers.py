@@ -47,11 +47,12 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
     """Return the scores of every unit of every measured session."""
     for run, found in _measured(plan, results):
+        assert isinstance(run.method, Messengers)
         columns = [
             (f"{mode}_b{budget}", f"b{budget}_{mode}")
             for mode in MODES
             for budget in run.method.budgets
-        ]  # type: ignore[union-attr]
+        ]
         for unit in range(sum(name.startswith("alone_refit@") for name in found)):
             own = {
                 name: found[f"{name}@{unit}"]

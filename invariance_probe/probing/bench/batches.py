@@ -11,18 +11,19 @@ import torch
 
 from invariance_probe.augmentations.random_bits import key_tensor
 from invariance_probe.augmentations.views import ViewMaker
-from invariance_probe.methods.base import Batch, Method, Timeline
+from invariance_probe.methods.base import Batch, Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.study.declaration import MethodDeclaration
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.examples import EXAMPLES, Example, Examples, Material
 
 
 def batch_of(
-    method: Method, views: ViewMaker, timeline: Timeline, example: Example, step: int
+    declared: MethodDeclaration, views: ViewMaker, timeline: Timeline, example: Example, step: int
 ) -> Batch:
     """Return the batch of a step's windows, with all that a method without labels asks for."""
-    halves = views.halves(step, example.first, example.second) if method.reads_counts else None
+    halves = views.halves(step, example.first, example.second) if declared.reads_counts else None
     return Batch(
         views.pair(step, example.first, example.second),
         torch.cat([example.first, example.second], dim=1),

@@ -1,6 +1,8 @@
 """Probes on frozen representations: from features of all windows to run results."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -114,7 +116,9 @@ def result_of(
     losses: Tensor,
     status: Status = "done",
     with_floor: bool = False,
-    **more: object,
+    selection_loss: float | None = None,
+    model_steps: int = 0,
+    diagnostics: Mapping[str, float] = MappingProxyType({}),
 ) -> RunResult:
     """Assemble a run's result from the losses of all windows (window,)."""
     blocks, means = by_block(bench, run, losses)
@@ -126,5 +130,12 @@ def result_of(
             bench.target.floor(torch.from_numpy(bench.train_windows(run)).to(bench.device)),
         )
     return RunResult(
-        key=run.key(), status=status, blocks=blocks, block_losses=means, floor_losses=floor, **more
-    )  # type: ignore[arg-type]
+        key=run.key(),
+        status=status,
+        blocks=blocks,
+        block_losses=means,
+        floor_losses=floor,
+        selection_loss=selection_loss,
+        diagnostics=dict(diagnostics),
+        model_steps=model_steps,
+    )

@@ -44,7 +44,9 @@ def pretext_accuracy(
         example = stacked(
             [(one or stand_in).at(step) for one in each]
         )  # those without any are asked another's, to no avail
-        total += method.pretext_accuracy(batch_of(method, views, bench.timeline, example, step))
+        total += method.pretext_accuracy(
+            batch_of(runs[0].method, views, bench.timeline, example, step)
+        )
     asked = torch.tensor([one is not None for one in each], device=bench.device)
     return torch.where(asked, total / BATCHES, nothing)
 

@@ -218,7 +218,11 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
     def loss(examples: Sequence[Examples], steps: range) -> ObjectiveLoss:
         made = [
             batch_of(
-                method, views, bench.timeline, stacked([one.at(step) for one in examples]), step
+                declared.of,
+                views,
+                bench.timeline,
+                stacked([one.at(step) for one in examples]),
+                step,
             )
             for step in steps
         ]

@@ -30,6 +30,7 @@ from invariance_probe.probing.representation.sleep_distance import (
     sleeping_windows,
 )
 from invariance_probe.study.encoders import Encoder
+from invariance_probe.study.methods import DECLARED_METHODS
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.adversaries import StackedAdversary, make_adversary
@@ -49,7 +50,7 @@ Progress = Callable[[int], None]
 TARGET_FREE = {
     kind
     for kind, method in METHODS.items()
-    if not method.reads_target and method.mined is Method.mined
+    if not DECLARED_METHODS[kind].reads_target and method.mined is Method.mined
 }
 """Methods whose training, and all that is said of it, knows nothing of the target, so that another target needs no other training."""
 
@@ -78,14 +79,14 @@ def train_ssl(
     examples = EXAMPLES[method.examples](declared, _material(bench, runs, parts))
     targets = (
         standardised_targets(bench, parts, storage(settings.precision))[0]
-        if method.reads_target
+        if declared.reads_target
         else None
     )
     _, timeline = bench.shown(runs)
     run_index = torch.arange(len(runs), device=bench.device).unsqueeze(1)
 
     def batch_at(step: int) -> Batch:
-        batch = batch_of(method, views, timeline, examples.at(step), step)
+        batch = batch_of(declared, views, timeline, examples.at(step), step)
         return (
             batch if targets is None else replace(batch, targets=targets[run_index, batch.windows])
         )

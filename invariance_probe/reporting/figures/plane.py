@@ -101,11 +101,14 @@ def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | Non
     if code["K_s"] is None or code["K_n"] is None:
         return []
     units = math.exp(float(np.mean(np.log(code["n_units"]))))
-    ends = ("estimate", "ci_low", "ci_high")
+
+    def share(end: float | None) -> float | None:
+        return None if end is None else end / units
+
     return [
-        tuple(None if code[k][e] is None else code[k][e] / units for e in ends)
-        for k in ("K_s", "K_n")
-    ]  # type: ignore[misc]
+        (code[name]["estimate"] / units, share(code[name]["ci_low"]), share(code[name]["ci_high"]))
+        for name in ("K_s", "K_n")
+    ]
 
 
 def _regions(axis: Axes, share: float, low: list[float]) -> None:

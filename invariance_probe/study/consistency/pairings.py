@@ -77,7 +77,7 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         near = f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use at least {3 * pairing.smoothing_s:g} s"
         yield (*place, "gap_s"), pairing.gap_s, near
     for at, method in study.methods():
-        if method.kind in ("supcon", "y_aware"):
+        if method.reads_target:
             yield (
                 (*at, "kind"),
                 method.kind,
