@@ -184,7 +184,8 @@ def distant_partners(
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():
         raise TrainingError(
-            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, random and shifted partners; use a "
+            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
+            "random and shifted partners; use a "
             "shorter gap, a longer recording, or a guide that is known for more of it"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
@@ -368,6 +369,7 @@ def _by_tree(
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:
     if not len(pairs.first):
         raise TrainingError(
-            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap"
+            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter "
+            "gap"
         )
     return pairs

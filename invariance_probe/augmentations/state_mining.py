@@ -205,9 +205,12 @@ def find_sleep(
         pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
-                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} windows that have "
-                f"{declared.span_s:g} s of waking time about them, {declared.gap_s:g} s from labelled windows and outside the test part; at "
-                f"least {declared.neighbours} are needed: use a shorter span or gap, or another state"
+                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} "
+                "windows that have "
+                f"{declared.span_s:g} s of waking time about them, {declared.gap_s:g} s from "
+                "labelled windows and outside the test part; at "
+                f"least {declared.neighbours} are needed: use a shorter span or gap, or another "
+                "state"
             )
         windows.append(own)
         pools.append(pool)

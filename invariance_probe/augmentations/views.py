@@ -223,7 +223,8 @@ def _check_lengths(views: list[Views], length_bins: int) -> None:
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
         raise TrainingError(
-            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use longer windows"
+            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use "
+            "longer windows"
         )
 
 
@@ -231,7 +232,8 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
     """Return the training windows of every run, padded (run, window), and how many there are (run,)."""
     if parts is None:
         raise TrainingError(
-            "cutmix takes its other windows from the training part, and these views were made without one; pass `parts`"
+            "cutmix takes its other windows from the training part, and these views were made "
+            "without one; pass `parts`"
         )
     windows = [torch.from_numpy(part).to(device) for part in parts]
     lengths = torch.tensor([len(part) for part in parts], device=device)

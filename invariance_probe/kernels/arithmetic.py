@@ -51,7 +51,8 @@ def require_native(device: torch.device) -> None:
     """Raise `TrainingError` where native kernels cannot compute: on other devices than the CPU, and where they cannot be built."""
     if device.type != "cpu":
         raise TrainingError(
-            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels are for the CPU; use --device cpu, or "
+            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels "
+            "are for the CPU; use --device cpu, or "
             "training.kernels: torch"
         )
     native()

@@ -52,7 +52,8 @@ def native() -> Native:
     found = library()
     if isinstance(found, str):
         raise TrainingError(
-            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install a C++ compiler (GCC or Clang), or use "
+            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install "
+            "a C++ compiler (GCC or Clang), or use "
             "training.kernels: torch"
         )
     return Native(found)

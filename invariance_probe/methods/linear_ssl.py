@@ -150,7 +150,8 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
         if is_idle(transform):
             return moments
         raise TrainingError(
-            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, spike_thinning, gaussian_noise or another method"
+            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, "
+            "spike_thinning, gaussian_noise or another method"
         )
     if isinstance(transform, GaussianNoise):
         noise = np.diag((transform.sigma * sd) ** 2)
@@ -163,7 +164,8 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
     if isinstance(transform, SpikeThinning):
         if arm in ("shared", "paired") and transform.rate > 0:
             raise TrainingError(
-                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another method or arm"
+                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another "
+                "method or arm"
             )
         keep = 1 - transform.rate
         scale = 2.0

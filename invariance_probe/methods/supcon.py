@@ -70,7 +70,8 @@ class SupCon(Method):
         assert batch.targets is not None
         if batch.targets.dtype != torch.int64:
             raise TrainingError(
-                "supcon contrasts classes, but the target is continuous or circular; use method.kind 'y_aware', which weighs "
+                "supcon contrasts classes, but the target is continuous or circular; use "
+                "method.kind 'y_aware', which weighs "
                 "positives by how near their targets are, or a categorical target"
             )
         return supervised_contrast(

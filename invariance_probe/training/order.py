@@ -29,8 +29,10 @@ class Order:
         fewest = int(count.min())
         if fewest < batch_size and not repeats:
             raise TrainingError(
-                f"training.batch_size is {batch_size}, but a fold has only {fewest} training windows; "
-                f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or more data"
+                f"training.batch_size is {batch_size}, but a fold has only {fewest} training "
+                "windows; "
+                f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or "
+                "more data"
             )
         self._keys, self._count, self._batch_size, self._repeats = (
             keys,
