@@ -29,7 +29,7 @@ class AddNoise:
 
     PURPOSE = 4
     sigma: Tensor
-    """Standard deviation of the noise (run,), in standard deviations of each unit."""
+    """Sigma of the noise (run,), in standard deviations of each unit."""
     standardised = True
 
     @classmethod
