@@ -139,7 +139,6 @@ class StackedPartners:
 
     anchors: Tensor
     intervals: Tensor
-    """(4, run, anchor): first, first_count, second, second_count."""
     count: Tensor
     jittered: bool
 

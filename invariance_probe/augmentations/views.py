@@ -55,9 +55,8 @@ class Scaling:
 
     mean: Tensor
     inverse_sd: Tensor
-    """Zero for a unit that is constant in the training part, which so reads as zero everywhere."""
+
     square_roots: bool = False
-    """Whether square roots, sqrt(x + 1/4), are what is standardised."""
 
     @classmethod
     def of(
