@@ -168,7 +168,7 @@ class StackedLinear(StackedLayer):
 
 
 def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """`x @ weight + bias` of stacked runs, in bits that do not depend on K.
+    """`x @ weight + bias` of K stacked runs, in bits that do not depend on K.
 
     Torch computes a single run's single column by another routine (matrix times
     vector), which sums in another order. A run that is trained alone, because its
