@@ -70,8 +70,8 @@ class LoseBudget:
 class SignNoise:
     """Move every value of a window up or down by epsilon, at random.
 
-    Epsilon is in standard deviations of the unit. The draw is the signs (run, batch or
-    1, time, unit).
+    Epsilon is in standard deviations of the unit. The draw is the signs
+    (run, batch or 1, time, unit).
     """
 
     PURPOSE = 21

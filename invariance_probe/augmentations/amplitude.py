@@ -91,8 +91,8 @@ class ModulateGain:
     """Multiply each window by a random gain that its units share.
 
     The gain is exp(sigma c u - (sigma c)^2 / 2), which has mean 1. All doses scale the
-    same u. The draw is u (run, batch or 1, 1, 1) and the units' couplings c (run, 1, 1,
-    unit or 1). A run keeps its couplings at all steps and in all views.
+    same u. The draw is u (run, batch or 1, 1, 1) and the units' couplings c
+    (run, 1, 1, unit or 1). A run keeps its couplings at all steps and in all views.
 
     Counts become floating-point numbers, so this transform comes after every transform
     that reads counts.

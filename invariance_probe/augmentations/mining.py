@@ -69,13 +69,17 @@ class Pairs:
     def distance(self, values: np.ndarray) -> float:
         """Mean squared distance within pairs, relative to that of random pairs.
 
-        This is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of n, 0 for pairs
-        with equal n.
+        This is E|n - n'|^2 / (2 Var n).
 
         Parameters
         ----------
         values
             n of each training window (window, column).
+
+        Returns
+        -------
+        distance
+            1 for pairs that know nothing of n, 0 for pairs with equal n.
         """
         apart = ((values[self.first] - values[self.second]) ** 2).sum(axis=1).mean()
         return float(apart / (2 * values.var(axis=0).sum()))
@@ -256,6 +260,7 @@ def distant_partners(
     count, size = len(ground.train), declared.neighbours
 
     def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
+        """Random partners of the same group, as a table of places."""
         pairs = ground.among_labelled(
             groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by)
         )

@@ -1,8 +1,8 @@
 """Transforms of which unit is which: activity moves between neighbours.
 
-Neighbours are units that stand together in the recording's order. In: windows (run,
-batch, time, unit). Out: windows of the same shape, with the same total activity in
-every bin.
+Neighbours are units that stand together in the recording's order. In: windows
+(run, batch, time, unit). Out: windows of the same shape, with the same total activity
+in every bin.
 """
 
 from dataclasses import dataclass

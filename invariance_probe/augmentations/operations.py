@@ -57,6 +57,7 @@ def operate(
     magnitude = strength.view(-1, 1) * level
 
     def size(which: int, cap: float) -> Tensor:
+        """Magnitude of one operation in each window; 0 where another was chosen."""
         return torch.where(operation == which, cap * magnitude, 0.0)[..., None, None].to(
             windows.dtype
         )

@@ -31,7 +31,18 @@ _SECOND = _signed(0x94D049BB133111EB)
 
 
 def mix(words: Tensor) -> Tensor:
-    """Scramble int64 words in place and return them (SplitMix64's finaliser)."""
+    """Scramble int64 words (SplitMix64's finaliser).
+
+    Parameters
+    ----------
+    words
+        Any shape, int64; they are overwritten.
+
+    Returns
+    -------
+    words
+        The same tensor.
+    """
     # int64 shifts copy the sign bit; the mask makes them shifts of unsigned integers.
     for shift, factor in ((30, _FIRST), (27, _SECOND)):
         words.bitwise_xor_((words >> shift).bitwise_and_((1 << (64 - shift)) - 1)).mul_(factor)
@@ -180,9 +191,17 @@ def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
 
 
 def threshold16(probability: Tensor) -> Tensor:
-    """Threshold t (int16) such that P(`uniform16` < t) is the probability.
+    """Threshold t such that P(`uniform16` < t) is the probability, to 2^-16.
 
-    The probability is met to 2^-16.
+    Parameters
+    ----------
+    probability
+        Any shape, in [0, 1].
+
+    Returns
+    -------
+    threshold
+        Of the same shape, int16.
     """
     return (probability * 65536.0 - 32768.0).round().clamp(-32768, 32767).to(torch.int16)
 

@@ -87,8 +87,8 @@ class CountHalves:
         Returns
         -------
         first, second
-            First halves at `bins[0]` and second halves at `bins[1]`, each (run, batch,
-            time, unit).
+            First halves at `bins[0]` and second halves at `bins[1]`, each
+            (run, batch, time, unit).
         """
         start = position(keys, step, SPLIT)
         first = self._first_half(start, bins[0])
@@ -112,7 +112,15 @@ class CountHalves:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """Give both views the whole activity (time, unit), counts or signals."""
+    """Give both views the whole activity.
+
+    Attributes
+    ----------
+    activity
+        (time, unit), counts or signals.
+    scale
+        Factor before standardisation: none is needed.
+    """
 
     activity: Tensor
     scale: float = 1.0

@@ -229,8 +229,8 @@ class ViewMaker:
         Returns
         -------
         first, second
-            What the base gives each view, not standardised, each (run, batch, time,
-            unit).
+            What the base gives each view, not standardised, each
+            (run, batch, time, unit).
         """
         bins = self._bins(first)
         places = (bins, bins if second is first else self._bins(second))

@@ -31,6 +31,8 @@ class StackedLayer(nn.Module):
 
 
 class _LinearBatchNormReLU(torch.autograd.Function):
+    """Linear map, batch norm and ReLU, with a hand-written backward pass."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, arithmetic: Arithmetic
@@ -159,7 +161,18 @@ class StackedLinear(StackedLayer):
         self.bias = nn.Parameter(weight.new_zeros(weight.shape[0], 1, weight.shape[2]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply each run's map to its rows (run, row, in)."""
+        """Apply each run's map to its rows.
+
+        Parameters
+        ----------
+        x
+            (run, row, in).
+
+        Returns
+        -------
+        out
+            (run, row, out).
+        """
         if self.arithmetic.native:
             return affine(x, self.weight, self.bias, self.arithmetic.halves)
         if self.arithmetic.halves:

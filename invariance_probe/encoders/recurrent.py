@@ -73,7 +73,18 @@ class StackedGRU(nn.Module):
         self.bias = nn.Parameter(self.inward_weight.new_zeros(len(generators), 1, 3 * width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """States (run, row, time, width) at all times of x (run, row, time, in)."""
+        """Compute the states at every time.
+
+        Parameters
+        ----------
+        x
+            (run, row, time, in).
+
+        Returns
+        -------
+        states
+            (run, row, time, width).
+        """
         return gru_states(x, self.inward_weight, self.recurrent_weight, self.bias)
 
 
@@ -121,7 +132,18 @@ class GRU(StackedEncoder):
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows (run, row, time, unit); nothing is normalised."""
+        """Map windows; nothing is normalised.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         return self.last(self.units(windows)[:, :, -1])
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:

@@ -122,7 +122,18 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let every token of a row read the others."""
+        """Let every token of a row read the others.
+
+        Parameters
+        ----------
+        x
+            (run, row, token, width).
+
+        Returns
+        -------
+        tokens
+            (run, row, token, width).
+        """
         return attend(x, dict(self.named_parameters()), self.heads)
 
 

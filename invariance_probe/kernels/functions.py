@@ -12,6 +12,8 @@ from invariance_probe.kernels.library import native
 
 
 class _Affine(torch.autograd.Function):
+    """x weight + bias, with its gradients."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
         x, weight = x.contiguous(), weight.contiguous()
@@ -45,6 +47,8 @@ class _Affine(torch.autograd.Function):
 
 
 class _NormedReLU(torch.autograd.Function):
+    """ReLU(scale BN(x weight) + shift), with its gradients."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -92,6 +96,8 @@ class _NormedReLU(torch.autograd.Function):
 
 
 class _Contrast(torch.autograd.Function):
+    """NT-Xent, whose gradient is computed in the forward pass."""
+
     @staticmethod
     def forward(ctx: Any, z: Tensor, temperature: float, halves: bool) -> Tensor:
         z = z.contiguous()

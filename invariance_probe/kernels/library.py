@@ -21,6 +21,11 @@ class Native:
 
     Every tensor is contiguous, on the CPU, and its first axis is the run. The functions
     are inner loops: shapes and types are their callers' care.
+
+    Parameters
+    ----------
+    compiled
+        The library that `build.library` loaded.
     """
 
     def __init__(self, compiled: ctypes.CDLL) -> None:

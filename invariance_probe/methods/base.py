@@ -69,8 +69,8 @@ class Batch:
         What is decoded: columns (run, row, column), or classes (run, row); None for
         SSL.
     counts
-        The views' activity before any transform and standardisation (run, row, time,
-        unit), for methods that ask for it.
+        The views' activity before any transform and standardisation
+        (run, row, time, unit), for methods that ask for it.
     """
 
     views: Tensor
@@ -156,9 +156,19 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def loss(self, batch: Batch) -> Tensor:
-        """Compute each run's loss (run,) on a batch.
+        """Compute each run's loss on a batch.
 
         The loop sums the losses, so that no gradient crosses runs.
+
+        Parameters
+        ----------
+        batch
+            The input of one step.
+
+        Returns
+        -------
+        loss
+            (run,).
         """
 
     def after_update(self, step: int, steps: int) -> None:
@@ -210,4 +220,15 @@ class PretextTask(ABC):
 
     @abstractmethod
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Part of a batch's questions that each run answers correctly (run,)."""
+        """Part of a batch's questions that each run answers correctly.
+
+        Parameters
+        ----------
+        batch
+            Windows that the models were not trained on.
+
+        Returns
+        -------
+        accuracy
+            (run,), in [0, 1].
+        """

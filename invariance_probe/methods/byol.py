@@ -108,7 +108,15 @@ class BYOL(Method):
     def prediction_error(self, seen: Seen) -> Tensor:
         """Error of predicting each view's target projection from the other view.
 
-        It is averaged over both directions (run,).
+        Parameters
+        ----------
+        seen
+            Both views, as `forward` returned them.
+
+        Returns
+        -------
+        error
+            Averaged over rows and both directions (run,).
         """
         first, second = seen.target_projection.chunk(2, dim=1)
         return regression_loss(self.predictor(seen.projection), torch.cat([second, first], dim=1))
@@ -143,5 +151,10 @@ def risen_decay(start: float, step: int, steps: int) -> float:
         Decay before the first update, in [0, 1).
     step, steps
         Updates done, and updates of the whole training.
+
+    Returns
+    -------
+    decay
+        In [start, 1].
     """
     return 1 - (1 - start) * (math.cos(math.pi * step / steps) + 1) / 2

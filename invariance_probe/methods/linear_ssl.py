@@ -256,6 +256,7 @@ def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
     common = arm in ("shared", "paired")
 
     def masked(covariance: np.ndarray, off_diagonal: float, diagonal: float) -> np.ndarray:
+        """Covariance under a mask, from the rates at which it keeps pairs and units."""
         offset = (off_diagonal - keep**2) * np.outer(mean, mean) if arm != "shared" else 0.0
         out = off_diagonal * covariance + offset
         spread = 0.0 if arm == "shared" else (diagonal - keep**2) * mean**2

@@ -86,8 +86,8 @@ def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> 
     Parameters
     ----------
     similarity
-        Of contexts and latents of one sequence, over the temperature (run, row, time,
-        time); a context's own latent is on the diagonal.
+        Of contexts and latents of one sequence, over the temperature
+        (run, row, time, time); a context's own latent is on the diagonal.
     distractors
         Which latents it is told from (run, row, time, time).
     masked

@@ -103,5 +103,10 @@ def other_view(rows: Tensor) -> Tensor:
     ----------
     rows
         (run, 2 batch, ...).
+
+    Returns
+    -------
+    rows
+        (run, 2 batch, ...).
     """
     return torch.roll(rows, rows.shape[1] // 2, dims=1)

@@ -79,7 +79,18 @@ class Readout(nn.Module):
         self.bias = nn.Parameter(self.weight.new_zeros(len(generators), 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map each row (run, row, in) to one number (run, row)."""
+        """Map each row to one number.
+
+        Parameters
+        ----------
+        x
+            (run, row, in).
+
+        Returns
+        -------
+        numbers
+            (run, row).
+        """
         return (x * self.weight).sum(2) + self.bias
 
 

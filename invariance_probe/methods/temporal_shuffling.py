@@ -77,7 +77,18 @@ class UnsignedReadout(nn.Module):
         self.linear = Readout(2 * dimensions, generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logits (run, triplet) that triplets (run, triplet, 3, dim) are in order."""
+        """Logits of being in order in time.
+
+        Parameters
+        ----------
+        triplets
+            Representations (run, triplet, 3, dim).
+
+        Returns
+        -------
+        logits
+            (run, triplet).
+        """
         return self.linear(unsigned_steps(triplets))
 
 
@@ -107,7 +118,18 @@ class SignedReadout(nn.Module):
         self.last = Readout(widths[-1], generators)
 
     def forward(self, triplets: Tensor) -> Tensor:
-        """Logits (run, triplet) that triplets (run, triplet, 3, dim) run forwards."""
+        """Logits of running forwards in time.
+
+        Parameters
+        ----------
+        triplets
+            Representations (run, triplet, 3, dim).
+
+        Returns
+        -------
+        logits
+            (run, triplet).
+        """
         forwards, backwards = self.last(
             self.hidden(torch.cat(signed_steps(triplets), dim=1))
         ).chunk(2, dim=1)

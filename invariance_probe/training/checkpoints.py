@@ -91,8 +91,8 @@ class Checkpoints:
         Returns
         -------
         step, state
-            Steps that all of them have done, and their state; None where they are not
-            at one step.
+            Steps that all of them have done, and their state. None where a run has no
+            usable checkpoint, or the runs are not at one step.
         """
         found = [self._read_one(key) for key in keys]
         known = [one for one in found if one is not None]

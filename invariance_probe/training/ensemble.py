@@ -79,7 +79,18 @@ class _Seen:
 
 @torch.no_grad()
 def gradient_norms(method: Method) -> Tensor:
-    """Euclidean norm of each run's gradient (run,), over all parameters."""
+    """Euclidean norm of each run's gradient, over all parameters.
+
+    Parameters
+    ----------
+    method
+        Models whose gradients were just computed.
+
+    Returns
+    -------
+    norms
+        (run,), float64.
+    """
     gradients = [p.grad for p in method.parameters() if p.grad is not None]
     return (
         torch.stack([g.flatten(1).to(torch.float64).square().sum(1) for g in gradients])
@@ -103,7 +114,8 @@ def train(
     method
         The models and their loss.
     batch_at
-        Returns the batch of a step; called with 0, 1, 2 ...
+        Returns the batch of a step; called with 0, 1, 2 ..., or from a checkpoint's
+        step on.
     settings
         Steps, update rule, learning rate and its schedule, and weight decay.
     on_progress

@@ -391,7 +391,18 @@ class _Distances:
         ).unsqueeze(1)
 
     def anchor(self, numbers: Tensor) -> Tensor:
-        """Places of the anchors with the given numbers (run, batch)."""
+        """Look up the places of anchors.
+
+        Parameters
+        ----------
+        numbers
+            Places in the run's list of anchors (run, batch).
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         return self._anchors.gather(1, numbers)
 
     def near(self, anchors: Tensor, number: Tensor) -> Tensor:
@@ -437,7 +448,18 @@ class _Distances:
         return torch.where(chosen < before, chosen, chosen - before + after)
 
     def window(self, places: Tensor) -> Tensor:
-        """The windows at places (run, row)."""
+        """Look up the windows at places.
+
+        Parameters
+        ----------
+        places
+            (run, row).
+
+        Returns
+        -------
+        windows
+            (run, row).
+        """
         return self._windows.gather(1, places)
 
 

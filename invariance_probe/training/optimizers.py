@@ -138,7 +138,18 @@ def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
 
 
 def run_norm(x: Tensor) -> Tensor:
-    """Euclidean norm of each run's slice (run,)."""
+    """Euclidean norm of each run's slice.
+
+    Parameters
+    ----------
+    x
+        (run, ...).
+
+    Returns
+    -------
+    norm
+        (run,).
+    """
     return x.flatten(1).square().sum(1).sqrt()
 
 
@@ -182,6 +193,14 @@ def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the learning rate of the next update."""
+    """Set the learning rate of the next update.
+
+    Parameters
+    ----------
+    optimizer
+        The update rule.
+    rate
+        Learning rate, at least 0.
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate

@@ -59,7 +59,18 @@ class Order:
         )
 
     def batch(self, step: int) -> Tensor:
-        """Places (run, batch) of a step's windows; steps must come in order."""
+        """Places of a step's windows in each run's list.
+
+        Parameters
+        ----------
+        step
+            Update step; steps come in ascending order.
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         if self._repeats:
             return self._drawn(step)
         now = [divmod(step, count // self._batch_size) for count in self._count]
@@ -74,7 +85,18 @@ class Order:
         )
 
     def numbers(self, step: int) -> Tensor:
-        """Numbers uniform on (0, 1) (run, batch), which choose the partners' lags."""
+        """Random numbers that choose the lags of a step's partners.
+
+        Parameters
+        ----------
+        step
+            Update step.
+
+        Returns
+        -------
+        numbers
+            Uniform on (0, 1) (run, batch), float64.
+        """
         rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
         return uniform(position(self._keys, step, PARTNER), rows, 1).squeeze(-1)
 

@@ -67,8 +67,8 @@ def make_adversary(
     keys
         The `views` stream keys of K runs (run,), where a network sees the windows.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows (run,
-        row), for that network.
+        Returns the standardised whole activity (run, row, time, unit) of windows
+        (run, row), for that network.
 
     Returns
     -------

@@ -68,7 +68,20 @@ class Masks(StackedAdversary):
         self._search, self._common, self._units = search, common.view(-1, 1, 1), units
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Search a mask, and compute each run's loss (run,) under it."""
+        """Search a mask, and compute each run's loss under it.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
 
         def under(kept: Tensor) -> Tensor:
             return method.loss(
@@ -113,7 +126,20 @@ class WorstOf(Search):
         self._tries, self._budget = declared[0].tries, budget
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Try each mask on the batch; see `Search.kept`."""
+        """Try each mask on the batch, and take each run's worst.
+
+        Parameters
+        ----------
+        loss
+            What the mask is chosen against.
+        numbers
+            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+
+        Returns
+        -------
+        kept
+            0 or 1 (run, view, unit).
+        """
         tried = [(~smallest(numbers(i), self._budget)).float() for i in range(self._tries)]
         if len(tried) == 1:
             return tried[0]
@@ -148,7 +174,20 @@ class Ascent(Search):
         )
 
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
-        """Ascend; random numbers break ties between units. See `Search.kept`."""
+        """Ascend the loss; random numbers break ties between units.
+
+        Parameters
+        ----------
+        loss
+            What the mask is chosen against.
+        numbers
+            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+
+        Returns
+        -------
+        kept
+            0 or 1 (run, view, unit).
+        """
         shaken = 1e-3 * (numbers(0).float() - 0.5)
         kept = onto_budget(1 - self._budget.view(-1, 1, 1) / self._units + shaken, self._budget)
         for _ in range(self._ascents):
@@ -185,7 +224,17 @@ class LearnedScores(Search):
     def kept(self, loss: MaskLoss, numbers: Callable[[int], Tensor]) -> Tensor:
         """Draw a mask, and move the scores once training has its gradient.
 
-        See `Search.kept`.
+        Parameters
+        ----------
+        loss
+            What the mask is chosen against.
+        numbers
+            Returns the random numbers of a try, uniform on (0, 1) (run, view, unit).
+
+        Returns
+        -------
+        kept
+            0 or 1 (run, view, unit).
         """
         gumbel = -(-numbers(0).log()).log()
         kept = (~smallest(-(self.scores + gumbel), self._budget)).float().requires_grad_()
@@ -251,5 +300,16 @@ def onto_budget(kept: Tensor, budget: Tensor) -> Tensor:
 
 
 def largest(gradient: Tensor) -> Tensor:
-    """Largest absolute value of each run's gradient (run, 1, 1), never 0."""
+    """Largest absolute value of each run's gradient, never 0.
+
+    Parameters
+    ----------
+    gradient
+        (run, view, unit).
+
+    Returns
+    -------
+    size
+        (run, 1, 1), at least 1e-30.
+    """
     return gradient.abs().amax((1, 2), keepdim=True).clamp_min(1e-30)

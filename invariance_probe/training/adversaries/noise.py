@@ -51,7 +51,20 @@ class Noise(StackedAdversary):
         self._weights = torch.where(epsilon > 0, 1 / self._passes, last)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mean loss over the forward passes, for each run (run,)."""
+        """Mean loss over the forward passes.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
         views, total = batch.views, torch.zeros((), device=batch.views.device)
         noise = self._bounded(self._start(batch), 1)
         for done in range(1, self._passes + 1):

@@ -48,7 +48,20 @@ class Policy(StackedAdversary):
         self.scores = torch.zeros(len(declared), CHOICES, dtype=torch.float64, device=device)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mean loss over the draws (run,); moves the policy."""
+        """Mean loss over the draws; the policy is moved on the way.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
         probabilities = self.scores.softmax(1)
         total, chosen, losses = torch.zeros((), device=batch.views.device), [], []
         for draw in range(self._draws):

@@ -165,8 +165,8 @@ class WindowMasks(StackedAdversary):
     networks
         Networks of the K runs.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows (run,
-        row).
+        Returns the standardised whole activity (run, row, time, unit) of windows
+        (run, row).
     """
 
     def __init__(
@@ -185,9 +185,21 @@ class WindowMasks(StackedAdversary):
         self._networks, self._clean = networks, clean
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mask the views, and compute each run's loss (run,).
+        """Mask the views, and compute each run's loss.
 
         The networks climb once training has computed the gradient by the masks.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
         """
         assert batch.windows is not None and batch.keys is not None
         with torch.no_grad():
