@@ -277,8 +277,8 @@ def distant_partners(
     if not serves.any():
         raise TrainingError(
             f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
-            "random and shifted partners; use a "
-            "shorter gap, a longer recording, or a guide that is known for more of it"
+            "random and shifted partners; use a shorter gap, a longer recording, or a guide that "
+            "is known for more of it"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)

@@ -1,4 +1,4 @@
-"""Partners in sleep for waking windows, mined by alike trajectories.
+"""Partners in sleep for waking windows, mined by similar trajectories.
 
 A partner is a place in sleep around which activity runs as it does around the waking
 window, in principal components of waking activity.
@@ -294,11 +294,9 @@ def find_sleep(
         if len(pool) < declared.neighbours:
             raise TrainingError(
                 f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} "
-                "windows that have "
-                f"{declared.span_s:g} s of waking time about them, {declared.gap_s:g} s from "
-                "labelled windows and outside the test part; at "
-                f"least {declared.neighbours} are needed: use a shorter span or gap, or another "
-                "state"
+                f"windows that have {declared.span_s:g} s of waking time about them, "
+                f"{declared.gap_s:g} s from labelled windows and outside the test part; at least "
+                f"{declared.neighbours} are needed: use a shorter span or gap, or another state"
             )
         windows.append(own)
         pools.append(pool)

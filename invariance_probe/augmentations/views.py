@@ -55,7 +55,6 @@ class Scaling:
 
     mean: Tensor
     inverse_sd: Tensor
-
     square_roots: bool = False
 
     @classmethod

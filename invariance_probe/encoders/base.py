@@ -23,9 +23,9 @@ class StackedEncoder(nn.Module, ABC):
     """
 
     reads_units: ClassVar[str] = "weight0"
-    """Name of the folded weight that reads the input.
+    """Name of the folded weight (run, in, out) that reads the input.
 
-    Its shape is (run, bins x units, out), and rows of one bin lie together.
+    Its inputs are the units, bin after bin where several bins are read at once.
     """
 
     @classmethod

@@ -74,7 +74,6 @@ def native() -> Native:
     if isinstance(found, str):
         raise TrainingError(
             f"training.kernels is 'native', but the kernels cannot be built here: {found}; install "
-            "a C++ compiler (GCC or Clang), or use "
-            "training.kernels: torch"
+            "a C++ compiler (GCC or Clang), or use training.kernels: torch"
         )
     return Native(found)

@@ -131,8 +131,8 @@ class SupCon(Method):
         if batch.targets.dtype != torch.int64:
             raise TrainingError(
                 "supcon contrasts classes, but the target is continuous or circular; use "
-                "method.kind 'y_aware', which weighs "
-                "positives by how near their targets are, or a categorical target"
+                "method.kind 'y_aware', which weighs positives by how near their targets are, or a "
+                "categorical target"
             )
         return supervised_contrast(
             self.projector(self.encoder(batch.views)), batch.targets, self.temperature

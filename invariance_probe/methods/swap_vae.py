@@ -149,7 +149,7 @@ class SwapVAE(Method):
         if batch.counts.is_floating_point():
             raise TrainingError(
                 "swap_vae reconstructs spike counts by a Poisson likelihood, but this recording "
-                "holds a continuous signal; "
-                "use another method, or a recording with activity spike_count"
+                "holds a continuous signal; use another method, or a recording with activity "
+                "spike_count"
             )
         return batch.counts

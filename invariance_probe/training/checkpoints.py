@@ -229,7 +229,7 @@ class Checkpoint:
 
 
 def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """All that a method and its update rule have learned, by name.
+    """The state that a method and its update rule have reached, by name.
 
     Nothing is copied.
 

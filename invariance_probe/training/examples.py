@@ -197,9 +197,8 @@ class Sequences:
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
                 f"{declared.kind} takes {count} sequences of {reach_s:g} s at once, but a fold has "
-                f"only {fewest} of them inside one trial "
-                "or stretch; use shorter sequences, a smaller gap or batch, or a recording with "
-                "longer trials"
+                f"only {fewest} of them inside one trial or stretch; use shorter sequences, a "
+                "smaller gap or batch, or a recording with longer trials"
             )
         self._starts = _padded(found, material.device)
         self._order = material.order(found, count)
@@ -374,11 +373,10 @@ class _Distances:
         if fewest < (1 if material.repeats else size):
             raise TrainingError(
                 f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave "
-                f"{fewest} windows of a fold with a near "
-                f"window, at least {apart * material.bin_s:g} s away in their own trial or "
-                f"stretch, and a far one; a step takes {size}: "
-                "use a longer near_s, a shorter far_s, shorter windows, a smaller batch or a "
-                "longer recording"
+                f"{fewest} windows of a fold with a near window, at least "
+                f"{apart * material.bin_s:g} s away in their own trial or stretch, and a far one; "
+                f"a step takes {size}: use a longer near_s, a shorter far_s, shorter windows, a "
+                "smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(

@@ -43,9 +43,8 @@ class Order:
         if fewest < batch_size and not repeats:
             raise TrainingError(
                 f"training.batch_size is {batch_size}, but a fold has only {fewest} training "
-                "windows; "
-                f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or "
-                "more data"
+                f"windows; use a batch size of at most {fewest}, or shorter windows, a smaller "
+                "embargo or more data"
             )
         self._keys, self._count, self._batch_size, self._repeats = (
             keys,
