@@ -1,4 +1,12 @@
-"""What an adversary's doses are on inputs that no model is trained on: random, at the same budget, bound or cap."""
+"""Random stand-ins for adversaries, on inputs that no model is trained on.
+
+An adversary climbs a training loss. Where nothing is trained there is no such loss, and
+a random corruption of the same strength takes its place: as many hidden units, the same
+bound on the noise, or the same cap on the operations.
+
+In: standardised windows (run, batch, time, unit). Out: corrupted windows of the same
+shape. The adversaries that act in training are in `training.adversaries`.
+"""
 
 from dataclasses import dataclass
 
@@ -12,55 +20,132 @@ from invariance_probe.study.adversaries import AdversarialNoise, Adversary, Lear
 
 @dataclass(frozen=True, eq=False)
 class LoseBudget:
-    """Hide exactly so many random units of every window at their mean; the units that are hidden nest over budgets.
+    """Hide a fixed number of random units of each window at their mean.
 
-    The draw is a number for every unit (run, batch or 1, unit); the smallest are hidden.
+    The draw is one number per unit (run, batch or 1, unit), and the `budget` units with
+    the smallest numbers are hidden. So the hidden units nest: a larger budget hides the
+    same units and more.
     """
 
     PURPOSE = 20
     budget: Tensor
-    """(run,), whole numbers."""
+    """Number of hidden units per window (run,), whole numbers."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw numbers for windows of shape (time, unit)."""
+        """Draw one number per unit, uniform on (0, 1).
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        numbers
+            (run, batch or 1, unit).
+        """
         return uniform(draws.start(self.PURPOSE), draws.rows, shape[1])
 
     def apply(self, windows: Tensor, numbers: Tensor) -> Tensor:
-        """Return standardised windows (run, batch, time, unit) with the hidden units at 0."""
+        """Set the hidden units to 0, which is their mean.
+
+        Parameters
+        ----------
+        windows
+            Standardised activity (run, batch, time, unit).
+        numbers
+            What `draw` returned (run, batch or 1, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(smallest(numbers, self.budget).unsqueeze(2), 0)
 
 
 @dataclass(frozen=True, eq=False)
 class SignNoise:
-    """Move every value of a window up or down by its run's epsilon, in standard deviations of the unit."""
+    """Move every value of a window up or down by epsilon, at random.
+
+    Epsilon is in standard deviations of the unit. The draw is the signs
+    (run, batch or 1, time, unit).
+    """
 
     PURPOSE = 21
     epsilon: Tensor
-    """(run,)."""
+    """Size of the noise of each run (run,), in standard deviations of the unit."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw a sign for every bin and unit of windows of shape (time, unit)."""
+        """Draw a sign for every bin and unit.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        signs
+            -1 or 1 (run, batch or 1, time, unit).
+        """
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, shape[0] * shape[1])
         return torch.where(numbers < 0.5, -1.0, 1.0).view(*draws.rows.shape, *shape)
 
     def apply(self, windows: Tensor, signs: Tensor) -> Tensor:
-        """Return standardised windows (run, batch, time, unit) with the noise added."""
+        """Add the noise.
+
+        Parameters
+        ----------
+        windows
+            Standardised activity (run, batch, time, unit).
+        signs
+            What `draw` returned (run, batch or 1, time, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows + (signs * self.epsilon.view(-1, 1, 1, 1)).to(windows.dtype)
 
 
 @dataclass(frozen=True, eq=False)
 class AnyOperation:
-    """Corrupt every window by an operation of a policy that knows nothing: all operations and levels alike.
+    """Corrupt each window by an operation chosen uniformly at random.
 
-    The draw is where the operations' numbers start (run,), the rows that read them, and the choice of every window (run, batch or 1).
+    This is a policy that has learned nothing: all operations and levels are equally
+    likely. The draw is a triple: where the operations' numbers start (run,), the rows
+    that read them, and the choice for each window (run, batch or 1).
     """
 
     PURPOSE = 23
     strength: Tensor
-    """(run,), in [0, 1]."""
+    """Cap on the magnitude of every operation (run,), in [0, 1]."""
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
-        """Draw for windows of shape (time, unit)."""
+        """Draw the operation of each window, and address its random numbers.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        start
+            Where each run's numbers start (run,).
+        rows
+            Rows that the windows read (run, batch or 1).
+        choice
+            Operation and level (run, batch or 1), as `operations.operate` reads it.
+        """
         start = draws.start(self.PURPOSE)
         number = uniform(position(start, 0), draws.rows, 1).squeeze(2)
         return (
@@ -70,20 +155,59 @@ class AnyOperation:
         )
 
     def apply(self, windows: Tensor, draw: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Return standardised windows (run, batch, time, unit), each with its operation done to it."""
+        """Apply the chosen operation to each window.
+
+        Parameters
+        ----------
+        windows
+            Standardised activity (run, batch, time, unit).
+        draw
+            What `draw` returned.
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         start, rows, choice = draw
         return operate(windows, choice, self.strength, start, rows)
 
 
 def smallest(numbers: Tensor, count: Tensor) -> Tensor:
-    """Return which numbers (run, row, unit) are among the `count` (run,) smallest of their row, boolean."""
+    """Mark the `count` smallest numbers of each row.
+
+    Parameters
+    ----------
+    numbers
+        (run, row, unit).
+    count
+        How many to mark, per run (run,).
+
+    Returns
+    -------
+    mask
+        Boolean (run, row, unit).
+    """
     return numbers.argsort(dim=2, stable=True).argsort(dim=2) < count.view(-1, 1, 1)
 
 
 def random_counterpart(
     adversaries: list[Adversary], device: torch.device
 ) -> LoseBudget | SignNoise | AnyOperation:
-    """Return the random corruption that is as strong as the adversaries of K runs."""
+    """Build the random corruption that is as strong as the declared adversaries.
+
+    Parameters
+    ----------
+    adversaries
+        Adversaries of K runs, all of one kind.
+    device
+        Where the doses are put.
+
+    Returns
+    -------
+    corruption
+        `AnyOperation` for a policy, `SignNoise` for noise, and `LoseBudget` for masks.
+    """
     if isinstance(adversaries[0], LearnedPolicy):
         return AnyOperation(torch.tensor([a.strength for a in adversaries], device=device))  # type: ignore[union-attr]
     if isinstance(adversaries[0], AdversarialNoise):

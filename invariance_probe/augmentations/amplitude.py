@@ -1,4 +1,8 @@
-"""Transforms of how large activity is."""
+"""Transforms of how large activity is: noise, a common gain, and pepper.
+
+In: windows (run, batch, time, unit). Out: windows of the same shape. None of these
+transforms changes which unit is which.
+"""
 
 from dataclasses import dataclass
 
@@ -19,77 +23,153 @@ from invariance_probe.study.transforms import GainModulation, GaussianNoise, Pep
 class AddNoise:
     """Add white noise, in standard deviations of each unit's training activity.
 
-    The draw is unit noise (run, batch or 1, time, unit); doses scale the same noise.
+    The draw is noise of standard deviation 1 (run, batch or 1, time, unit). All doses
+    scale the same noise.
     """
 
     PURPOSE = 4
     sigma: Tensor
+    """Sigma of the noise (run,), in standard deviations of each unit."""
     standardised = True
 
     @classmethod
     def of(cls, declared: list[GaussianNoise], rates: Tensor) -> "AddNoise":
-        """Build from the declarations of K runs; `rates` (run, unit) is each unit's mean training activity."""
+        """Build the transform for K stacked runs.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(torch.tensor([d.sigma for d in declared], device=rates.device))
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.sigma.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw unit noise for windows of shape (time, unit)."""
+        """Draw white noise of standard deviation 1.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        noise
+            (run, batch or 1, time, unit).
+        """
         numbers = normal(draws.start(self.PURPOSE), draws.rows, shape[0] * shape[1])
         return numbers.view(*draws.rows.shape, *shape)
 
     def apply(self, windows: Tensor, noise: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) with noise added."""
+        """Add the noise, scaled by each run's sigma.
+
+        Parameters
+        ----------
+        windows
+            Standardised activity (run, batch, time, unit).
+        noise
+            What `draw` returned (run, batch or 1, time, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows + noise.to(windows.dtype) * self.sigma.to(windows.dtype).view(-1, 1, 1, 1)
 
 
 @dataclass(frozen=True, eq=False)
 class ModulateGain:
-    """Multiply each window's activity with exp(sigma c u - (sigma c)^2 / 2), which has mean 1; doses scale the same u.
+    """Multiply each window by a random gain that its units share.
 
-    The draw is u (run, batch or 1, 1, 1) and the units' couplings c (run, 1, 1, unit or 1), which a run keeps at all steps and in all
-    views. Counts become floating-point numbers, so that this comes after all that reads counts.
+    The gain is exp(sigma c u - (sigma c)^2 / 2), which has mean 1. All doses scale the
+    same u. The draw is u (run, batch or 1, 1, 1) and the units' couplings c
+    (run, 1, 1, unit or 1). A run keeps its couplings at all steps and in all views.
+
+    Counts become floating-point numbers, so this transform comes after every transform
+    that reads counts.
 
     References
     ----------
-    Goris, Movshon & Simoncelli 2014, doi:10.1038/nn.3711 (a common random gain); Rabinowitz et al. 2015, doi:10.7554/eLife.08998 (units
-    couple to it differently, and attention changes it).
+    Goris, Movshon & Simoncelli 2014, doi:10.1038/nn.3711 (a common random gain);
+    Rabinowitz et al. 2015, doi:10.7554/eLife.08998 (units couple to it differently, and
+    attention changes it).
     """
 
     PURPOSE = 9
     sigma: Tensor
-    """(run,), standard deviation of the log-gain."""
+    """Standard deviation of the log-gain (run,)."""
     varied: bool
-    """Whether units have couplings of their own; 1 otherwise."""
+    """Whether each unit has a coupling of its own; if not, all couplings are 1."""
     dtype: torch.dtype
-    """What counts become."""
+    """Floating type that counts are converted to."""
     standardised = False
 
     @classmethod
     def of(cls, declared: list[GainModulation], rates: Tensor) -> "ModulateGain":
-        """Build from the declarations of K runs, which differ in sigma only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in sigma.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         sigma = torch.tensor([d.sigma for d in declared], device=rates.device, dtype=torch.float64)
         return cls(sigma, declared[0].coupling == "varied", rates.dtype)
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.sigma.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Draw u, and the couplings, for windows of shape (time, unit)."""
+        """Draw u for each window, and the couplings of each run's units.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        u
+            Standard normal (run, batch or 1, 1, 1).
+        c
+            Couplings: standard normal (run, 1, 1, unit), or ones (run, 1, 1, 1).
+        """
         u = normal(draws.start(self.PURPOSE), draws.rows, 1).unsqueeze(3)
         always = torch.zeros_like(draws.rows[:, :1])
-        c = normal(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]).unsqueeze(
-            2
-        )  # at no step and in no view
+        # Step and view are 0 in this address, so that a run keeps its couplings.
+        c = normal(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]).unsqueeze(2)
         return u, c if self.varied else torch.ones_like(c[..., :1])
 
     def apply(self, windows: Tensor, draw: tuple[Tensor, Tensor]) -> Tensor:
-        """Return windows (run, batch, time, unit) with their gain; counts become floating-point numbers."""
+        """Multiply windows by their gain; counts become floating-point numbers.
+
+        Parameters
+        ----------
+        windows
+            Counts or signals before standardisation (run, batch, time, unit).
+        draw
+            What `draw` returned.
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit), floating point.
+        """
         u, c = draw
         strength = self.sigma.view(-1, 1, 1, 1) * c
         gain = (strength * u - strength.square() / 2).exp()
@@ -99,20 +179,31 @@ class ModulateGain:
 
 @dataclass(frozen=True, eq=False)
 class AddPepper:
-    """Add a constant to values at random, in standard deviations of each unit's training activity.
+    """Add a constant to random values.
 
-    The draw is a mask (run, batch or 1, time, unit), true where the constant is added; masks nest over rates.
+    The constant is in standard deviations of each unit's training activity. The draw is
+    a mask (run, batch or 1, time, unit), true where the constant is added. Masks nest
+    over rates: a higher rate adds the constant to the same values and more.
     """
 
     PURPOSE = 13
     rate: Tensor
-    """(run,), probabilities in [0, 1)."""
+    """Probability that a value gets the constant (run,), in [0, 1)."""
     amplitude: float
+    """The constant, in standard deviations of each unit."""
     standardised = True
 
     @classmethod
     def of(cls, declared: list[Pepper], rates: Tensor) -> "AddPepper":
-        """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in their rate.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(
             torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64),
             declared[0].amplitude,
@@ -120,14 +211,40 @@ class AddPepper:
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw where the constant is added, for windows of shape (time, unit)."""
+        """Draw where the constant is added.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        peppered
+            Mask (run, batch or 1, time, unit).
+        """
         numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[0] * shape[1])
         return (numbers < threshold16(self.rate).view(-1, 1, 1)).view(*draws.rows.shape, *shape)
 
     def apply(self, windows: Tensor, peppered: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) with the constant added."""
+        """Add the constant where the mask is true.
+
+        Parameters
+        ----------
+        windows
+            Standardised activity (run, batch, time, unit).
+        peppered
+            What `draw` returned (run, batch or 1, time, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return torch.where(peppered, windows + self.amplitude, windows)

@@ -1,4 +1,8 @@
-"""Transforms of a block: successive bins or successive units of a window are lost, or are another window's."""
+"""Transforms of a block of successive bins or units of a window.
+
+The block is lost (`CutTime`, `CutUnits`) or replaced by that of another window
+(`MixWindows`). In: windows (run, batch, time, unit). Out: windows of the same shape.
+"""
 
 from dataclasses import dataclass
 
@@ -10,18 +14,25 @@ from invariance_probe.study.transforms import CutMix, TimeCutout, UnitCutout
 
 
 def block_mask(fraction: Tensor, numbers: Tensor, length: int) -> Tensor:
-    """Mark one block of successive places for each row: (run, batch, length).
+    """Mark one block of successive places in each row.
 
-    A block of n places starts at floor(v (length - n + 1)); one place more extends it on one side, so blocks nest over fractions.
+    The block has n = floor(fraction length + u) places, and at most length - 1. It
+    starts at floor(v (length - n + 1)). One place more extends it on one side, so
+    blocks nest over fractions.
 
     Parameters
     ----------
     fraction
         Expected part of the places that is marked (run,); at least one place is left.
     numbers
-        Uniform on (0, 1), (run, batch, 2): the first rounds n, the second is v.
+        Uniform on (0, 1), (run, batch, 2 or more): the first is u, the second is v.
     length
-        How many places there are.
+        Number of places.
+
+    Returns
+    -------
+    mask
+        Boolean (run, batch, length).
     """
     size = (fraction.view(-1, 1) * length + numbers[..., 0]).floor().clamp_max(length - 1)
     first = (numbers[..., 1] * (length - size + 1)).floor()
@@ -31,99 +42,215 @@ def block_mask(fraction: Tensor, numbers: Tensor, length: int) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class CutTime:
-    """Lose a block of successive bins; the draw is a mask (run, batch or 1, time, 1). Blocks nest over fractions."""
+    """Lose a block of successive bins of each window.
+
+    The draw is a mask (run, batch or 1, time, 1), true where a bin is lost. A lost bin
+    becomes 0: silent before standardisation, the mean after. Blocks nest over
+    fractions.
+    """
 
     PURPOSE = 10
     fraction: Tensor
-    """(run,), parts in [0, 1)."""
+    """Expected part of the bins that is lost (run,), in [0, 1)."""
     standardised: bool
-    """Applied after standardisation (`value: mean`)."""
+    """Whether it acts after standardisation (`value: mean`)."""
 
     @classmethod
     def of(cls, declared: list[TimeCutout], rates: Tensor) -> "CutTime":
-        """Build from the declarations of K runs, which differ in their fraction only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in fraction.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(_fractions(declared, rates), declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw the lost bins of windows of shape (time, unit)."""
+        """Draw the lost bins.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        lost
+            Mask (run, batch or 1, time, 1).
+        """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[0]
         ).unsqueeze(3)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) without the lost bins."""
+        """Set the lost bins to 0.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        lost
+            What `draw` returned (run, batch or 1, time, 1).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class CutUnits:
-    """Lose a block of successive units; the draw is a mask (run, batch or 1, 1, unit). Blocks nest over fractions."""
+    """Lose a block of successive units of each window.
+
+    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost
+    unit becomes 0: silent before standardisation, the mean after. Blocks nest over
+    fractions.
+    """
 
     PURPOSE = 11
     fraction: Tensor
-    """(run,), parts in [0, 1)."""
+    """Expected part of the units that is lost (run,), in [0, 1)."""
     standardised: bool
-    """Applied after standardisation (`value: mean`)."""
+    """Whether it acts after standardisation (`value: mean`)."""
 
     @classmethod
     def of(cls, declared: list[UnitCutout], rates: Tensor) -> "CutUnits":
-        """Build from the declarations of K runs, which differ in their fraction only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in fraction.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(_fractions(declared, rates), declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw the lost units of windows of shape (time, unit)."""
+        """Draw the lost units.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        lost
+            Mask (run, batch or 1, 1, unit).
+        """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[1]
         ).unsqueeze(2)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) without the lost units."""
+        """Set the lost units to 0.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        lost
+            What `draw` returned (run, batch or 1, 1, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class MixWindows:
-    """Replace a block of successive units or bins by another window's; blocks nest over fractions and keep their other window.
+    """Replace a block of units or bins by that of another training window.
 
-    The draw is a mask of the block, and a number on (0, 1) for each row that says which of the run's training windows is the other
-    one: `views.ViewMaker` fetches it.
+    The draw is a mask of the block and one number on (0, 1) per row. The number says
+    which of the run's training windows is the other one, and `views.ViewMaker` fetches
+    that window. Blocks nest over fractions, and the other window stays the same.
     """
 
     PURPOSE = 12
     fraction: Tensor
-    """(run,), parts in [0, 1)."""
+    """Expected part of the places that is replaced (run,), in [0, 1)."""
     of_bins: bool
-    """Whether a block is of bins; of units otherwise."""
+    """Whether a block is of bins; otherwise it is of units."""
     standardised = False
 
     @classmethod
     def of(cls, declared: list[CutMix], rates: Tensor) -> "MixWindows":
-        """Build from the declarations of K runs, which differ in their fraction only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in fraction.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(_fractions(declared, rates), declared[0].along == "bins")
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.fraction.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Draw blocks of windows of shape (time, unit), and which window is the other one (run, batch or 1)."""
+        """Draw the blocks, and which window is the other one.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        block
+            Mask (run, batch or 1, time, 1) of bins, or (run, batch or 1, 1, unit) of
+            units.
+        number
+            Uniform on (0, 1) (run, batch or 1).
+        """
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, 3)
         block = block_mask(self.fraction, numbers, shape[0] if self.of_bins else shape[1])
         return block.unsqueeze(3 if self.of_bins else 2), numbers[..., 2]
 
     def apply(self, windows: Tensor, replaced: tuple[Tensor, Tensor]) -> Tensor:
-        """Return windows (run, batch, time, unit) that show the other windows, of the same shape, in the block."""
+        """Show the other windows inside the block.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        replaced
+            Mask of the block, and the other windows (run, batch, time, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         block, others = replaced
         return torch.where(block, others.to(windows.dtype), windows)
 

@@ -1,6 +1,11 @@
-"""Binomial thinning of spike counts by random bits: Bin(x, 1/2) is the number of ones among x fair bits.
+"""Binomial thinning of spike counts by counting random bits.
 
-Counts are packed four to a 64-bit word, sixteen spikes a lane; larger counts take several words.
+Bin(x, 1/2) is the number of ones among x fair random bits, so a count is split with one
+AND and one bit count. Counts are packed four to a 64-bit word, which gives each count a
+lane of 16 bits for up to sixteen spikes. Larger counts take several words.
+
+In: non-negative integer counts, and the address of random bits (`random_bits`). Out:
+thinned counts. Nothing here knows of views or windows.
 """
 
 import torch
@@ -9,11 +14,12 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import LANES, position, words_at
 
 LANE_BITS = 16
+"""Bits of one lane: the most spikes of one unit that a word holds."""
 _BYTES = 0x00FF00FF00FF00FF
 
 
 def packed_ones(counts: Tensor) -> list[Tensor]:
-    """Return, for each sixteen spikes of the largest count, int64 words with x ones in the lane of a count x.
+    """Pack counts into words: the lane of a count x holds x ones.
 
     Parameters
     ----------
@@ -22,7 +28,9 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
 
     Returns
     -------
-    Tensors (..., word) with `ceil(unit / 4)` words.
+    words
+        A list of int64 tensors (..., word) with `ceil(unit / 4)` words: one tensor for
+        each sixteen spikes of the largest count.
     """
     units = counts.shape[-1]
     padded = torch.zeros(
@@ -38,7 +46,21 @@ def packed_ones(counts: Tensor) -> list[Tensor]:
 
 
 def lane_popcount(words: Tensor) -> Tensor:
-    """Count the ones of each 16-bit lane of int64 words (..., word), in place: int16 (..., 4 word)."""
+    """Count the ones in each 16-bit lane of int64 words.
+
+    The words are overwritten. The sums of neighbouring bits, pairs, nibbles and bytes
+    are added in turn.
+
+    Parameters
+    ----------
+    words
+        (..., word), int64.
+
+    Returns
+    -------
+    ones
+        (..., 4 word), int16.
+    """
     words.sub_((words >> 1).bitwise_and_(0x5555555555555555))
     words = (words & 0x3333333333333333).add_((words >> 2).bitwise_and_(0x3333333333333333))
     words.add_(words >> 4).bitwise_and_(0x0F0F0F0F0F0F0F0F)
@@ -47,7 +69,7 @@ def lane_popcount(words: Tensor) -> Tensor:
 
 
 def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> Tensor:
-    """Draw Bin(x, 1/2) for packed counts; int16 (run, ..., unit).
+    """Draw Bin(x, 1/2) for packed counts.
 
     Parameters
     ----------
@@ -55,6 +77,13 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
         What `packed_ones` returned, gathered to (run, ..., word).
     start, rows
         Address of the random bits: starts (run,), rows (run, ...).
+    units
+        Number of units, since the last word may have lanes to spare.
+
+    Returns
+    -------
+    halves
+        (run, ..., unit), int16.
     """
     words = ones[0].shape[-1]
     bits = words_at(start, rows, words * len(ones))
@@ -65,17 +94,30 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
 
 
 def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) -> Tensor:
-    """Return words whose bits are one with the given probability (run,), to 2^-16.
+    """Draw words whose bits are one with a given probability, to 2^-16.
 
-    Sixteen fair words are compared with the binary digits of the probability, so that the ones nest:
-    raising the probability only adds ones.
+    Sixteen fair words are compared with the binary digits of the probability. So the
+    ones nest: raising the probability only adds ones.
+
+    Parameters
+    ----------
+    start, rows
+        Address of the random bits: starts (run,), rows (run, ...).
+    words
+        Number of words per row.
+    probability
+        Of a one (run,), in [0, 1].
+
+    Returns
+    -------
+    bits
+        (run, ..., words), int64.
     """
     digits = (probability * 65536.0).round().to(torch.int64).view(-1, *[1] * rows.dim())
     fair = words_at(start, rows, words * LANE_BITS)
     below = torch.zeros(*rows.shape, words, dtype=torch.int64, device=rows.device)
-    for i in range(
-        LANE_BITS
-    ):  # from the least digit: below = digit ? (~bit | below) : (~bit & below)
+    # From the least digit upward: below = digit ? (~bit | below) : (~bit & below).
+    for i in range(LANE_BITS):
         flipped = ~fair[..., i * words : (i + 1) * words]
         digit = -((digits >> i) & 1)
         below = (flipped & below) | ((flipped | below) & digit)
@@ -83,9 +125,24 @@ def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) ->
 
 
 def thin(counts: Tensor, start: Tensor, rows: Tensor, keep: Tensor) -> Tensor:
-    """Draw Bin(x, keep) for counts (run, ..., unit), keep (run,); the counts' dtype.
+    """Draw Bin(x, keep) for counts: keep each spike with probability `keep`.
 
-    Each sixteen spikes read bits at an address of their own, so that a run's draws do not depend on its partners' largest count.
+    Each sixteen spikes read their bits at an address of their own, so a run's draws do
+    not depend on the largest count of its partners in the stack.
+
+    Parameters
+    ----------
+    counts
+        Non-negative integers (run, ..., unit).
+    start, rows
+        Address of the random bits: starts (run,), rows (run, ...).
+    keep
+        Probability that a spike stays (run,), in [0, 1].
+
+    Returns
+    -------
+    counts
+        (run, ..., unit), of the dtype of the counts given.
     """
     ones = packed_ones(counts)
     parts = []

@@ -1,8 +1,11 @@
-"""Distant pairs of training windows: mined, random, shifted and oracle partners, all at least a gap of time away.
+"""Distant pairs of training windows, at least a gap of time apart.
 
-In: the training windows of one run, which are all that is looked at. Out: a table of partners for every window. Neighbours are
-looked for without labels, or by a guide where one is declared; only the oracle reads the target. Nothing is trained here, and no window
-outside the training part is seen.
+Four sources of partners are compared: `mined` (nearest neighbours in activity, or by a
+guide), and the controls `random`, `shifted` and `oracle` (nearest in the target).
+
+In: the training windows of one run, and no others. Out: a table of partners for each
+window. Neighbours are searched without labels, or by a guide where one is declared;
+only the oracle reads the target. Nothing is trained here.
 
 References
 ----------
@@ -22,33 +25,69 @@ from invariance_probe.errors import TrainingError
 from invariance_probe.study.pairing import MinedPairing, Source
 
 CHUNK = 500
-"""Windows whose neighbours are looked for together."""
+"""Number of windows whose neighbours are searched together."""
 MANY = 20_000
-"""More windows than this are searched by a tree: the same neighbours, without all distances."""
+"""Above so many windows, neighbours are searched by a tree.
+
+It finds the same neighbours without computing all distances.
+"""
 SHIFTS = 8
-"""Shifts that are drawn for the shifted index; where the gap is short against the recording, the first serves nearly all."""
+"""Number of shifts drawn for the shifted control.
+
+Where the gap is short against the recording, the first shift serves nearly all windows.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """Distant pairs of training windows, by place among them: `first` (pair,) and `second` (pair,)."""
+    """Distant pairs of training windows.
+
+    Attributes
+    ----------
+    first, second
+        Places of both windows among the training windows (pair,).
+    """
 
     first: np.ndarray
     second: np.ndarray
 
     def same(self, values: np.ndarray) -> float:
-        """Return how often both windows of a pair have the same value of (window,)."""
+        """Part of the pairs whose two windows have the same value.
+
+        Parameters
+        ----------
+        values
+            Value of each training window (window,).
+
+        Returns
+        -------
+        part
+            In [0, 1].
+        """
         return float((values[self.first] == values[self.second]).mean())
 
     def distance(self, values: np.ndarray) -> float:
-        """Return E|n - n'|^2 / (2 Var n) of (window, column): 1 for pairs that know nothing of n, 0 for pairs alike in it."""
+        """Mean squared distance within pairs, relative to that of random pairs.
+
+        This is E|n - n'|^2 / (2 Var n).
+
+        Parameters
+        ----------
+        values
+            n of each training window (window, column).
+
+        Returns
+        -------
+        distance
+            1 for pairs that know nothing of n, 0 for pairs with equal n.
+        """
         apart = ((values[self.first] - values[self.second]) ** 2).sum(axis=1).mean()
         return float(apart / (2 * values.var(axis=0).sum()))
 
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """The training windows of one run, in which partners are looked for.
+    """The training windows of one run, among which partners are searched.
 
     Attributes
     ----------
@@ -61,18 +100,19 @@ class Ground:
     counts
         Whether the activity is counts.
     times
-        Start of each window in seconds of recorded time (window,), ascending; or the number of its session, where partners come from other
-        sessions alone.
+        Start of each window in seconds of recorded time (window,), ascending. Where
+        partners must come from other sessions, the number of its session instead.
     target
         Classes (window,) or columns (window, column), for the oracle alone.
     bin_s
-        Seconds of a bin.
+        Seconds per bin.
     gap
-        How far apart in `times` partners lie at least.
+        Smallest difference in `times` between partners.
     guide
-        Classes (window,) or columns (window, column) by which windows are alike; None where activity says so.
+        Classes (window,) or columns (window, column) that decide which windows are
+        alike; None where activity decides.
     labelled
-        Whether a window's guide is known (window,); None where all are.
+        Whether a window's guide is known (window,); None where all are known.
     """
 
     train: np.ndarray
@@ -89,7 +129,20 @@ class Ground:
     def among_labelled(
         self, values: np.ndarray, find: Callable[[np.ndarray, np.ndarray], "Pairs"]
     ) -> "Pairs":
-        """Return the pairs that `find` makes, of values (window, ...) and times, among the windows whose guide is known."""
+        """Find pairs among the windows whose guide is known.
+
+        Parameters
+        ----------
+        values
+            Value of each training window (window, ...).
+        find
+            Makes pairs from values and times of some windows.
+
+        Returns
+        -------
+        pairs
+            By place among all training windows.
+        """
         if self.labelled is None:
             return find(values, self.times)
         known = np.flatnonzero(self.labelled)
@@ -106,7 +159,8 @@ class Distant:
     partners
         Windows (anchor, partner), -1 beyond an anchor's last.
     count
-        How many partners each has (anchor,); an anchor without any pairs locally.
+        Number of partners of each anchor (anchor,); an anchor without any pairs
+        locally.
     share
         Part of the pairs that are distant.
     """
@@ -116,16 +170,40 @@ class Distant:
     share: float
 
     def pairs(self, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return every distant pair: anchors (pair,) and partners (pair,), as windows."""
+        """List every distant pair.
+
+        Parameters
+        ----------
+        train
+            Training windows (window,), in the order of the anchors.
+
+        Returns
+        -------
+        anchors, partners
+            As windows, each (pair,).
+        """
         used = self.partners >= 0
         return np.repeat(train, used.sum(axis=1)), self.partners[used]
 
 
 def nearest_table(declared: MinedPairing, ground: Ground) -> np.ndarray:
-    """Return the places (anchor, neighbour) of every window's nearest neighbours; -1 beyond the last.
+    """Find every window's nearest neighbours.
 
-    They are near in smoothed components, or in the columns of a guide; of a guide of classes they are drawn anew for every run
-    (`distant_partners`), and the table is empty.
+    They are near in smoothed principal components of activity, or in the columns of a
+    guide. For a guide of classes the table is empty, because `distant_partners` draws
+    those partners anew for every run.
+
+    Parameters
+    ----------
+    declared
+        Numbers of neighbours and components, and the smoothing.
+    ground
+        The training windows.
+
+    Returns
+    -------
+    places
+        Among the training windows (anchor, neighbour), -1 beyond the last.
     """
     size = declared.neighbours
     if ground.guide is not None:
@@ -149,17 +227,30 @@ def distant_partners(
     mined: np.ndarray,
     rng: np.random.Generator,
 ) -> Distant:
-    """Return the distant partners of one source.
+    """Find the distant partners that one source gives.
 
-    All sources serve the same anchors: those that have mined, random and shifted partners. The oracle has no say in that, so that
-    no label reaches the other sources; where it finds none its anchor pairs locally.
+    All sources serve the same anchors: those that have mined, random and shifted
+    partners. The oracle has no say in that, so that no label reaches the other sources.
+    Where it finds no partner, its anchor pairs locally.
 
     Parameters
     ----------
+    declared
+        Number of neighbours, gap and share.
+    source
+        Whose partners are returned: `mined`, `random`, `shifted` or `oracle`.
+    ground
+        The training windows.
     mined
         What `nearest_table` returned.
     rng
-        At the start of a stream that knows neither share nor source.
+        At the start of a stream that depends on neither share nor source, so that runs
+        that differ in these have the same draws.
+
+    Returns
+    -------
+    distant
+        Partners of every training window.
 
     Raises
     ------
@@ -169,6 +260,7 @@ def distant_partners(
     count, size = len(ground.train), declared.neighbours
 
     def drawn(groups: np.ndarray, by: np.random.Generator) -> np.ndarray:
+        """Random partners of the same group, as a table of places."""
         pairs = ground.among_labelled(
             groups, lambda known, times: drawn_pairs(times, known, ground.gap, size, by)
         )
@@ -184,8 +276,9 @@ def distant_partners(
     serves = np.logical_and.reduce([(table >= 0).any(axis=1) for table in tables.values()])
     if not serves.any():
         raise TrainingError(
-            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, random and shifted partners; use a "
-            "shorter gap, a longer recording, or a guide that is known for more of it"
+            f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
+            "random and shifted partners; use a shorter gap, a longer recording, or a guide that "
+            "is known for more of it"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)
@@ -197,10 +290,12 @@ def distant_partners(
 def _shifted(
     mined: np.ndarray, times: np.ndarray, gap_s: float, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return the partners that were mined for the window a random shift away on the circle of training windows; none within the gap.
+    """Give each window the partners mined for a window a random shift away.
 
-    The shift keeps which windows are partners, how often, and how they follow each other, and breaks what they have to do with the
-    anchor. An anchor to which all of them lie too near takes those at the next of `SHIFTS` shifts.
+    The shift is on the circle of training windows, and partners within the gap are left
+    out. It keeps which windows are partners, how often, and how they follow each other,
+    and breaks their relation to the anchor. An anchor to which all these partners lie
+    too near takes those at the next of `SHIFTS` shifts.
     """
     count = len(mined)
     least = min(int(np.searchsorted(times, times[0] + gap_s)), count // 4)
@@ -214,7 +309,10 @@ def _shifted(
 
 
 def _alike(ground: Ground, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Return places of windows of the same class, or with the nearest target; none where no two of a class lie a gap apart."""
+    """Places of windows of the same class, or with the nearest target.
+
+    A window has none where no two windows of its class lie a gap apart.
+    """
     classes = ground.target.ndim == 1
     found = (
         _drawn(ground.times, ground.target, ground.gap, count, rng)
@@ -241,16 +339,27 @@ def neighbour_features(
     sigma: float,
     components: int,
 ) -> np.ndarray:
-    """Return principal components (window, component) of activity, smoothed inside each piece of successive windows.
+    """Principal components of smoothed activity, in which neighbours are near.
+
+    Activity is smoothed inside each piece of successive windows of one stretch.
 
     Parameters
     ----------
     activity
-        Of the training windows (window, unit); roots are taken of counts.
+        Of the training windows (window, unit).
+    counts
+        Whether the activity is counts, whose square roots are then taken.
     train, stretch
-        Indices of these windows, ascending, and the stretch of each.
+        Indices of these windows, ascending, and the stretch of each (window,).
     sigma
-        Standard deviation of the Gaussian, in windows.
+        Standard deviation of the Gaussian, in windows; 0 for no smoothing.
+    components
+        Number of components, fewer where there are fewer windows or units.
+
+    Returns
+    -------
+    features
+        (window, component).
     """
     x = activity.astype(np.float64)
     x = np.sqrt(x) if counts else x
@@ -266,14 +375,28 @@ def neighbour_features(
 def drawn_pairs(
     times: np.ndarray, groups: np.ndarray, gap_s: float, count: int, rng: np.random.Generator
 ) -> Pairs:
-    """Draw `count` partners of the same group for every window, uniformly among those at least the gap away.
+    """Draw `count` random partners of the same group for every window.
+
+    They are drawn with replacement, uniformly among the windows of the group that lie
+    at least the gap away. Windows without such a partner are left out.
 
     Parameters
     ----------
     times
         Ascending, in seconds (window,).
     groups
-        One value for windows that may pair (window,).
+        Group of each window (window,); only windows of one group may pair.
+    gap_s
+        Smallest distance in time, in seconds.
+    count
+        Partners per window.
+    rng
+        Source of the draws.
+
+    Returns
+    -------
+    pairs
+        By place among the windows.
 
     Raises
     ------
@@ -289,6 +412,8 @@ def _drawn(
     first, second = [], []
     for group in np.unique(groups):
         members = np.flatnonzero(groups == group)
+        # `before` windows of the group lie early enough; those from place `after` on lie
+        # late enough. A drawn number below `before` is a place, others skip the middle.
         before = np.searchsorted(times[members], times[members] - gap_s + 1e-9, side="right")
         after = np.searchsorted(times[members], times[members] + gap_s - 1e-9, side="left")
         allowed = before + len(members) - after
@@ -303,7 +428,23 @@ def _drawn(
 
 
 def nearest_pairs(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) -> Pairs:
-    """Return every window's `count` nearest neighbours in (window, feature) among windows at least the gap away.
+    """Find every window's nearest neighbours among windows a gap away.
+
+    Parameters
+    ----------
+    features
+        What windows are compared by, with Euclidean distance (window, feature).
+    times
+        Ascending, in seconds (window,).
+    gap_s
+        Smallest distance in time, in seconds.
+    count
+        Neighbours per window.
+
+    Returns
+    -------
+    pairs
+        By place among the windows.
 
     Raises
     ------
@@ -331,7 +472,10 @@ def _nearest(features: np.ndarray, times: np.ndarray, gap_s: float, count: int) 
 def _by_distances(
     features: np.ndarray, times: np.ndarray, gap_s: float, count: int, rows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return anchors (pair,) among the rows and their nearest windows (pair,), from all distances."""
+    """Find the nearest windows of some rows from all distances.
+
+    Returns anchors (pair,) among the rows and their neighbours (pair,).
+    """
     distances = cdist(features[rows], features, "sqeuclidean")
     distances[np.abs(times[rows, None] - times) < gap_s - 1e-9] = np.inf
     nearest = np.argpartition(distances, min(count, len(features) - 1), axis=1)[:, :count]
@@ -347,10 +491,11 @@ def _by_tree(
     count: int,
     rows: np.ndarray,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the rows that a tree does not pay for, and anchors (pair,) among the others with their nearest windows (pair,).
+    """Find the nearest windows of some rows by a tree, where that pays.
 
-    More and more neighbours are asked for, until enough of them lie beyond the gap; windows whose neighbours nearly all lie within it
-    are left.
+    More and more neighbours are asked for, until enough of them lie beyond the gap.
+    Rows whose neighbours nearly all lie within the gap are left for `_by_distances`.
+    Returns these rows, and for the others anchors (pair,) and neighbours (pair,).
     """
     first, second, asked = [], [], 8 * count
     while len(rows) and asked <= len(features) // 16:
@@ -368,6 +513,7 @@ def _by_tree(
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:
     if not len(pairs.first):
         raise TrainingError(
-            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter gap"
+            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter "
+            "gap"
         )
     return pairs

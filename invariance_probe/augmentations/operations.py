@@ -1,7 +1,12 @@
-"""The operations that a policy over augmentations chooses from, each at a level of its strength, on standardised windows.
+"""The operations that an augmentation policy chooses from.
 
-An operation is chosen for every window: units are hidden at their mean, noise is added, a window is scaled, or single values are set
-far out. At level l of `LEVELS` and strength s in [0, 1] its magnitude is s l / LEVELS of its cap; at strength 0 nothing changes, to the bit.
+One operation is chosen per window: units are hidden at their mean, noise is added, the
+whole window is scaled, or single values are set far out. At level l of `LEVELS` and
+strength s in [0, 1] the magnitude is s l / LEVELS of the operation's cap. At strength 0
+nothing changes, to the bit.
+
+In: standardised windows (run, row, time, unit) and a choice per window. Out: windows of
+the same shape. Learning the policy is the task of `training.adversaries.policy`.
 """
 
 import torch
@@ -10,10 +15,15 @@ from torch import Tensor
 from invariance_probe.augmentations.random_bits import normal, position, uniform
 
 CAPS = {"hide": 0.8, "noise": 1.0, "gain": 0.5, "pepper": 0.2}
-"""The largest magnitudes: probability that a unit is hidden, SD of the noise in SDs of a unit, SD of a window's log-gain, and probability
-that a value is set to `FAR`."""
+"""Largest magnitude of each operation.
+
+`hide`: probability that a unit is hidden; `noise`: SD of the noise, in SDs of a unit;
+`gain`: SD of a window's log-gain; `pepper`: probability that a value is set to `FAR`.
+"""
 LEVELS = 4
+"""Number of magnitudes of each operation."""
 CHOICES = LEVELS * len(CAPS)
+"""Number of pairs of an operation and a level."""
 FAR = 3.0
 """Where pepper sets a value, in SDs of its unit above its mean."""
 HIDE, NOISE, GAIN, PEPPER = range(len(CAPS))
@@ -22,24 +32,32 @@ HIDE, NOISE, GAIN, PEPPER = range(len(CAPS))
 def operate(
     windows: Tensor, choice: Tensor, strength: Tensor, start: Tensor, rows: Tensor
 ) -> Tensor:
-    """Return windows (run, row, time, unit) with each one's chosen operation done to it.
+    """Apply to each window its chosen operation.
 
     Parameters
     ----------
+    windows
+        Standardised activity (run, row, time, unit).
     choice
-        Operation x `LEVELS` + level, from 0 (run, row).
+        Operation x `LEVELS` + level, with levels counted from 0 (run, row).
     strength
-        In [0, 1] (run,).
+        Cap on all magnitudes (run,), in [0, 1].
     start
-        Where each run's numbers are read (run,).
+        Where each run's random numbers start (run,).
     rows
-        Which of them each window reads (run, row).
+        Which of these numbers each window reads (run, row).
+
+    Returns
+    -------
+    windows
+        (run, row, time, unit).
     """
     _, _, time, units = windows.shape
     operation, level = choice // LEVELS, (choice % LEVELS + 1) / LEVELS
     magnitude = strength.view(-1, 1) * level
 
     def size(which: int, cap: float) -> Tensor:
+        """Magnitude of one operation in each window; 0 where another was chosen."""
         return torch.where(operation == which, cap * magnitude, 0.0)[..., None, None].to(
             windows.dtype
         )
@@ -57,6 +75,19 @@ def operate(
 
 
 def drawn(number: Tensor, probabilities: Tensor) -> Tensor:
-    """Return the choices (run, row) that numbers uniform on (0, 1) make under probabilities (run, choice)."""
+    """Turn uniform numbers into choices with given probabilities.
+
+    Parameters
+    ----------
+    number
+        Uniform on (0, 1) (run, row).
+    probabilities
+        Of each choice (run, choice), summing to 1.
+
+    Returns
+    -------
+    choices
+        (run, row), from 0.
+    """
     edges = probabilities.to(torch.float64).cumsum(1)[:, :-1].contiguous()
     return torch.searchsorted(edges, number.to(torch.float64), right=True)

@@ -1,8 +1,13 @@
-"""Which windows make a pair: partners within a time jitter that never leave a stretch of training windows.
+"""Which windows make a pair: an anchor and a partner nearby in time.
 
-A partner is found by a lag in windows, so a pair can only lie inside one run of successive training windows of
-one stretch (one trial, one gap-free segment). A fold, an embargo, a trial or a recording gap ends such a run. Distant partners
-(`augmentations.mining`) may lie in other stretches, but always among the training windows.
+A partner is found by a lag, counted in windows. A pair can only lie inside one run of
+successive training windows of one stretch (one trial, or one gap-free segment). A fold,
+an embargo, a trial border or a recording gap ends such a run. Distant partners, found
+by `augmentations.mining`, may lie in other stretches, but always among the training
+windows.
+
+In: training windows, their stretches and the declared jitter. Out: for each anchor the
+lags that its partner may take. Nothing here reads activity or targets.
 """
 
 from collections.abc import Sequence
@@ -18,7 +23,10 @@ from invariance_probe.study.views import TimeJitter
 
 @dataclass(frozen=True, eq=False)
 class Partners:
-    """The training windows that have a partner, and the lags each may take, as two intervals.
+    """The windows that have a partner, and the lags the partner may take.
+
+    The lags of an anchor are two intervals: one before it and one after it (`annulus`),
+    or a single one (`uniform`).
 
     Attributes
     ----------
@@ -27,7 +35,7 @@ class Partners:
     first, second
         Lowest lag of each interval (anchor,), in windows.
     first_count, second_count
-        How many successive lags each interval holds (anchor,).
+        Number of successive lags in each interval (anchor,).
     """
 
     anchors: np.ndarray
@@ -37,7 +45,13 @@ class Partners:
     second_count: np.ndarray
 
     def of(self, chosen: np.ndarray) -> "Partners":
-        """Return the partners of some anchors (anchor,) alone."""
+        """The partners of the chosen anchors alone.
+
+        Parameters
+        ----------
+        chosen
+            Boolean mask or places of the anchors (anchor,).
+        """
         columns = (self.anchors, self.first, self.first_count, self.second, self.second_count)
         return Partners(*(column[chosen] for column in columns))
 
@@ -50,12 +64,21 @@ def find_partners(
     Parameters
     ----------
     train
-        Training windows (window,), ascending indices into all windows; neighbours in one stretch are one bin apart.
+        Training windows (window,), ascending indices into all windows; neighbours in
+        one stretch are one bin apart.
     stretch
-        Stretch of each of all windows.
+        Stretch of each of all windows (all windows,).
     jitter
-        Its `window_s` is rounded to whole bins. `uniform`: every lag up to it, zero too, as far as the stretch
-        reaches; `annulus`: exactly that lag, to either side, and windows without such a partner are left out.
+        Its `window_s` is rounded to whole bins. `uniform`: every lag up to it, zero
+        too, as far as the stretch reaches; `annulus`: exactly that lag, to either side,
+        and windows without such a partner are left out.
+    bin_s
+        Seconds per bin.
+
+    Returns
+    -------
+    partners
+        Anchors with their lags.
     """
     reach = round(jitter.window_s / bin_s)
     before, after = room_beside(train, stretch)
@@ -74,7 +97,22 @@ def find_partners(
 
 
 def room_beside(train: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how many training windows come right before and right after each, in an unbroken run inside its stretch (window,)."""
+    """Count the training windows right before and right after each one.
+
+    Only windows in an unbroken run inside the same stretch count.
+
+    Parameters
+    ----------
+    train
+        Training windows (window,), ascending indices into all windows.
+    stretch
+        Stretch of each of all windows (all windows,).
+
+    Returns
+    -------
+    before, after
+        Each (window,).
+    """
     breaks = np.flatnonzero((np.diff(train) != 1) | (np.diff(stretch[train]) != 0)) + 1
     starts = np.concatenate([[0], breaks])
     lengths = np.diff(np.concatenate([starts, [len(train)]]))
@@ -84,17 +122,37 @@ def room_beside(train: np.ndarray, stretch: np.ndarray) -> tuple[np.ndarray, np.
 
 @dataclass(frozen=True, eq=False)
 class StackedPartners:
-    """Partners of stacked runs, padded to the longest: every tensor is (run, anchor), `count` is (run,)."""
+    """Partners of stacked runs, padded to the run with the most anchors.
+
+    Attributes
+    ----------
+    anchors
+        Windows (run, anchor).
+    intervals
+        `first`, `first_count`, `second` and `second_count` of `Partners` (4, run,
+        anchor).
+    count
+        Number of anchors of each run (run,).
+    jittered
+        Whether any window of any run has another partner than itself.
+    """
 
     anchors: Tensor
     intervals: Tensor
-    """(4, run, anchor): first, first_count, second, second_count."""
     count: Tensor
     jittered: bool
 
     @classmethod
     def of(cls, partners: list[Partners], device: torch.device) -> "StackedPartners":
-        """Stack the partners of K runs."""
+        """Stack the partners of K runs.
+
+        Parameters
+        ----------
+        partners
+            One for each run.
+        device
+            Where the tensors live.
+        """
         most = max(len(p.anchors) for p in partners)
         padded = np.zeros((5, len(partners), most), dtype=np.int64)
         for i, p in enumerate(partners):
@@ -117,7 +175,20 @@ class StackedPartners:
         )
 
     def partner_of(self, places: Tensor, number: Tensor) -> Tensor:
-        """Return the partners (run, batch) of the anchors at `places` (run, batch), by numbers uniform on (0, 1)."""
+        """Choose a partner for each anchor, uniformly over its admissible lags.
+
+        Parameters
+        ----------
+        places
+            Places of the anchors in the run's list (run, batch).
+        number
+            Uniform on (0, 1) (run, batch).
+
+        Returns
+        -------
+        partners
+            Windows (run, batch).
+        """
         anchors = self.anchors.gather(1, places)
         first, first_count, second, second_count = (
             column.gather(1, places) for column in self.intervals
@@ -130,16 +201,19 @@ class StackedPartners:
 
 @dataclass(frozen=True, eq=False)
 class StackedDistant:
-    """Distant partners of stacked runs, which stand in place of the local ones for a part of the pairs.
+    """Distant partners of stacked runs, for a part of the pairs.
+
+    They replace the local partners of that part of the pairs.
 
     Attributes
     ----------
     partners
         Windows (run, anchor, partner).
     count
-        How many partners each anchor has (run, anchor); one without any keeps its local partner.
+        Number of partners of each anchor (run, anchor); an anchor without any keeps its
+        local partner.
     share
-        Part of the pairs that are distant (run, 1).
+        Part of the pairs that are distant (run, 1), in [0, 1].
     """
 
     partners: Tensor
@@ -150,7 +224,22 @@ class StackedDistant:
     def of(
         cls, found: Sequence[Distant | None], anchors: int, device: torch.device
     ) -> "StackedDistant | None":
-        """Stack the distant partners of K runs with at most so many anchors, None for a run without; None where no run has any."""
+        """Stack the distant partners of K runs.
+
+        Parameters
+        ----------
+        found
+            One for each run; None for a run without distant partners.
+        anchors
+            Number of anchors that the tensors are padded to.
+        device
+            Where the tensors live.
+
+        Returns
+        -------
+        distant
+            None where no run has distant partners.
+        """
         known = [one for one in found if one is not None]
         if not known:
             return None
@@ -173,7 +262,23 @@ class StackedDistant:
         )
 
     def instead_of(self, local: Tensor, places: Tensor, numbers: Tensor) -> Tensor:
-        """Return partners (run, batch): distant where the first of two numbers (run, batch, 2) is below the share, else the local ones."""
+        """Replace a random part of the local partners by distant ones.
+
+        Parameters
+        ----------
+        local
+            Local partners (run, batch).
+        places
+            Places of the anchors in the run's list (run, batch).
+        numbers
+            Uniform on (0, 1) (run, batch, 2): a pair is distant where the first is
+            below the share, and the second chooses the partner.
+
+        Returns
+        -------
+        partners
+            Windows (run, batch).
+        """
         count = self.count.gather(1, places)
         chosen = torch.minimum((numbers[..., 1] * count).to(torch.int64), (count - 1).clamp_min(0))
         run = torch.arange(len(places), device=places.device).unsqueeze(1)

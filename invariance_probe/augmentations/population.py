@@ -1,4 +1,8 @@
-"""Transforms of which units, and how many of their spikes, a view shows."""
+"""Transforms of which units, and how many of their spikes, a view shows.
+
+In: windows (run, batch, time, unit). Out: windows of the same shape, with whole units
+lost (`DropUnits`, `DropEvenly`, `LoseInOrder`) or spikes removed (`ThinSpikes`).
+"""
 
 from dataclasses import dataclass
 
@@ -22,75 +26,136 @@ from invariance_probe.study.transforms import (
 )
 
 STRATUM = 10
-"""Units of a stratum, or a few more."""
+"""Units per stratum of `DropEvenly`; a stratum may hold a few more."""
 
 
 @dataclass(frozen=True, eq=False)
 class DropUnits:
-    """Lose whole units of a view, each with its run's probability; the units that are lost nest over rates.
+    """Lose whole units of a view, each with its run's probability.
 
-    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0: silent
-    before standardisation, its mean after.
+    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost
+    unit becomes 0: silent before standardisation, its mean after. Lost units nest over
+    rates: a higher rate loses the same units and more.
     """
 
     PURPOSE = 2
     rate: Tensor
-    """(run,), probabilities in [0, 1)."""
+    """Probability that a unit is lost (run,), in [0, 1)."""
     standardised: bool
-    """Applied after standardisation (`value: mean`)."""
+    """Whether it acts after standardisation (`value: mean`)."""
     rate_varies: bool
-    """Each window draws its own rate from U(0, rate)."""
+    """Whether each window draws its own rate from U(0, rate)."""
 
     @classmethod
     def of(cls, declared: list[UnitDropout], rates: Tensor) -> "DropUnits":
-        """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in their rate.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].value == "mean", declared[0].rate_draw == "uniform")
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw the lost units for windows of shape (time, unit)."""
+        """Draw the lost units.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        lost
+            Mask (run, batch or 1, 1, unit).
+        """
         numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[1])
         return (numbers < self._threshold(draws).unsqueeze(-1)).unsqueeze(2)
 
     def lose(self, windows: Tensor, draws: Draws) -> Tensor:
-        """Draw and apply at once by native kernels: int16 windows without the lost units, to the bit what `apply` returns."""
+        """Draw and apply in one pass of the native kernels.
+
+        The result equals that of `draw` and `apply`, to the bit.
+
+        Parameters
+        ----------
+        windows
+            Counts (run, batch, time, unit), int16.
+        draws
+            Addresses of the random numbers of one step and view.
+
+        Returns
+        -------
+        windows
+            Without the lost units (run, batch, time, unit), int16.
+        """
         return lose_units(windows, draws.start(self.PURPOSE), draws.rows, self._threshold(draws))
 
     def _threshold(self, draws: Draws) -> Tensor:
-        """Return below which 16-bit numbers units are lost (run, batch or 1)."""
+        """16-bit number (run, batch or 1) below which a unit is lost."""
         rate = self.rate.view(-1, 1)
         if self.rate_varies:
             rate = rate * uniform(draws.start(self.PURPOSE + 100), draws.rows, 1).squeeze(-1)
         return threshold16(rate)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) without the lost units."""
+        """Set the lost units to 0.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        lost
+            What `draw` returned (run, batch or 1, 1, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class DropEvenly:
-    """Lose the same part of the units of every firing rate: within each stratum of units that lie together in rate.
+    """Lose the same part of the units at every firing rate.
 
-    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. The number lost in a stratum is rounded at
-    random, so that each unit is lost with its run's probability; the units that are lost nest over rates.
+    Units of similar rate form a stratum, and the same part of every stratum is lost.
+    The number lost in a stratum is rounded at random, so that each unit is lost with
+    its run's probability. The draw is a mask (run, batch or 1, 1, unit), true where a
+    unit is lost. Lost units nest over rates.
     """
 
     PURPOSE = 5
     rate: Tensor
-    """(run,), probabilities in [0, 1)."""
+    """Probability that a unit is lost (run,), in [0, 1)."""
     stratum: Tensor
-    """Stratum of every unit (run, unit)."""
+    """Stratum of each unit (run, unit), from 0."""
     standardised = False
 
     @classmethod
     def of(cls, declared: list[StratifiedDropout], rates: Tensor) -> "DropEvenly":
-        """Build from the declarations of K runs; units are put into strata of `STRATUM` by their mean activity, `rates` (run, unit)."""
+        """Build the transform for K runs, and sort the units into strata.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity (run, unit), by which units are put into strata of
+            `STRATUM`.
+        """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         units = rates.shape[1]
         places = rates.argsort(dim=1, stable=True).argsort(dim=1)
@@ -98,93 +163,194 @@ class DropEvenly:
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw the lost units for windows of shape (time, unit)."""
+        """Draw the lost units.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        lost
+            Mask (run, batch or 1, 1, unit).
+        """
         strata = int(self.stratum.max()) + 1
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, shape[1])
         rounding = uniform(draws.start(self.PURPOSE + 100), draws.rows, strata)
         members = torch.nn.functional.one_hot(self.stratum, strata).sum(1)
         before = (members.cumsum(1) - members).gather(1, self.stratum).unsqueeze(1)
+        # Numbers are below 1, so that adding the stratum sorts units within strata only.
         rank = (numbers + self.stratum.unsqueeze(1)).argsort(dim=2).argsort(dim=2) - before
         quota = (self.rate.view(-1, 1, 1) * members.unsqueeze(1) + rounding).floor()
         return (rank < quota.gather(2, self.stratum.unsqueeze(1).expand_as(rank))).unsqueeze(2)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) with the lost units silent."""
+        """Silence the lost units.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        lost
+            What `draw` returned (run, batch or 1, 1, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class LoseInOrder:
-    """Lose units in one order, which a run keeps at all steps and in all views: those before a random place; the losses nest over rates.
+    """Lose units in a fixed order, as if they died one after another.
 
-    The draw is a mask (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0, as in `DropUnits`.
+    A run keeps one random order of its units at all steps and in all views. A view
+    loses the units that come before a random place in this order. The draw is a mask
+    (run, batch or 1, 1, unit), true where a unit is lost. A lost unit becomes 0, as in
+    `DropUnits`. Losses nest over rates.
     """
 
     PURPOSE = 6
     rate: Tensor
-    """(run,), the largest part that is lost, in [0, 1)."""
+    """Largest part of the units that is lost (run,), in [0, 1)."""
     standardised: bool
-    """Applied after standardisation (`value: mean`)."""
+    """Whether it acts after standardisation (`value: mean`)."""
 
     @classmethod
     def of(cls, declared: list[ProgressiveUnitLoss], rates: Tensor) -> "LoseInOrder":
-        """Build from the declarations of K runs, which differ in their rate only; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs, which differ only in their rate.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         rate = torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         return cls(rate, declared[0].value == "mean")
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> Tensor:
-        """Draw the lost units for windows of shape (time, unit)."""
+        """Draw the lost units.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        lost
+            Mask (run, batch or 1, 1, unit).
+        """
         always = torch.zeros_like(draws.rows[:, :1])
-        numbers = uniform(
-            position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1]
-        )  # at no step and in no view
+        # Step and view are 0 in this address, so that a run keeps its order.
+        numbers = uniform(position(draws.keys, 0, self.PURPOSE + 100, 0), always, shape[1])
         place = (numbers.argsort(dim=2).argsort(dim=2) + 0.5) / shape[1]
         reached = self.rate.view(-1, 1, 1) * uniform(draws.start(self.PURPOSE), draws.rows, 1)
         return (place < reached).unsqueeze(2)
 
     def apply(self, windows: Tensor, lost: Tensor) -> Tensor:
-        """Return windows (run, batch, time, unit) without the lost units."""
+        """Set the lost units to 0.
+
+        Parameters
+        ----------
+        windows
+            (run, batch, time, unit).
+        lost
+            What `draw` returned (run, batch or 1, 1, unit).
+
+        Returns
+        -------
+        windows
+            (run, batch, time, unit).
+        """
         return windows.masked_fill(lost, 0)
 
 
 @dataclass(frozen=True, eq=False)
 class ThinSpikes:
-    """Delete each spike with its run's probability: Bin(x, 1 - rate); the spikes that remain nest over rates.
+    """Delete each spike with its run's probability: x becomes Bin(x, 1 - rate).
 
-    The draw is where to read random bits: start positions and rows.
+    The spikes that remain nest over rates: a higher rate deletes the same spikes and
+    more. The draw is the address of random bits: start positions and rows.
     """
 
     PURPOSE = 3
     rate: Tensor
+    """Probability that a spike is deleted (run,), in [0, 1)."""
     standardised = False
 
     @classmethod
     def of(cls, declared: list[SpikeThinning], rates: Tensor) -> "ThinSpikes":
-        """Build from the declarations of K runs; `rates` (run, unit) is the mean activity."""
+        """Build the transform for K stacked runs.
+
+        Parameters
+        ----------
+        declared
+            Declarations of the K runs.
+        rates
+            Mean training activity of each unit (run, unit).
+        """
         return cls(
             torch.tensor([d.rate for d in declared], device=rates.device, dtype=torch.float64)
         )
 
     @property
     def idle(self) -> bool:
-        """Whether no run is at another dose than the identity."""
+        """Whether every run has the identity dose."""
         return not bool(self.rate.any())
 
     def draw(self, draws: Draws, shape: tuple[int, int]) -> tuple[Tensor, Tensor]:
-        """Address the random bits of windows of shape (time, unit): one row for every bin of a window."""
+        """Address the random bits: one row for every bin of a window.
+
+        Parameters
+        ----------
+        draws
+            Addresses of the random numbers of one step and view.
+        shape
+            Bins and units of a window.
+
+        Returns
+        -------
+        start
+            Start positions (run,).
+        rows
+            (run, batch or 1, time).
+        """
         bins = torch.arange(shape[0], device=draws.rows.device)
         return draws.start(self.PURPOSE), draws.rows.unsqueeze(-1) * shape[0] + bins
 
     def apply(self, windows: Tensor, address: tuple[Tensor, Tensor]) -> Tensor:
-        """Return thinned counts (run, batch, time, unit)."""
+        """Thin the counts.
+
+        Parameters
+        ----------
+        windows
+            Counts (run, batch, time, unit).
+        address
+            What `draw` returned.
+
+        Returns
+        -------
+        windows
+            Counts (run, batch, time, unit).
+        """
         start, rows = address
         return thin(windows, start, rows.expand(windows.shape[:-1]), 1 - self.rate)

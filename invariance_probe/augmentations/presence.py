@@ -1,4 +1,8 @@
-"""Which units a window was recorded with, where one model reads several sessions: the others read as zero, whatever corrupts them."""
+"""Which units a window was recorded with, when one model reads many sessions.
+
+A model of several sessions has an input for every unit of all of them. The units that a
+window's own session lacks read as zero, whatever corrupts them.
+"""
 
 from dataclasses import dataclass
 
@@ -8,14 +12,15 @@ from torch import Tensor
 
 @dataclass(frozen=True, eq=False)
 class Presence:
-    """The units of every window's own session.
+    """The units of each window's own session.
 
     Attributes
     ----------
     session
-        Number of the session of every window (window,).
+        Number of each window's session (window,).
     units
-        1 where a session has a unit and 0 elsewhere (session, unit), of the type of standardised activity.
+        1 where a session has a unit and 0 elsewhere (session, unit), of the floating
+        type of standardised activity.
     """
 
     session: Tensor
@@ -23,9 +28,32 @@ class Presence:
 
     @classmethod
     def of(cls, session: Tensor, present: Tensor, dtype: torch.dtype) -> "Presence":
-        """Take the session of every window and whether it has a unit (session, unit), boolean."""
+        """Build from the sessions of the windows and the units of each session.
+
+        Parameters
+        ----------
+        session
+            Number of each window's session (window,).
+        present
+            Whether a session has a unit (session, unit), boolean.
+        dtype
+            Floating type of standardised activity.
+        """
         return cls(session, present.to(dtype))
 
     def keep(self, activity: Tensor, windows: Tensor) -> Tensor:
-        """Return standardised activity (run, row, time, unit) of windows (run or 1, row) with absent units at zero."""
+        """Set the units that a window's session lacks to zero.
+
+        Parameters
+        ----------
+        activity
+            Standardised activity (run, row, time, unit).
+        windows
+            Window of each row (run or 1, row).
+
+        Returns
+        -------
+        activity
+            (run, row, time, unit).
+        """
         return activity * self.units[self.session[windows]].unsqueeze(2)

@@ -1,9 +1,13 @@
-"""Random numbers by address instead of by order: a counter-based hash over stacked runs.
+"""Random numbers by address instead of by order, for stacked runs.
 
-A number is a function of its run's stream key, the step, the view, what it is for and where it is read, so
-nothing is stored, a run's numbers do not depend on its partners, and one call serves the whole stack.
-The hash is the SplitMix64 sequence (Steele, Lea & Flood 2014, doi:10.1145/2660193.2660195) started at a
-hashed position. All arithmetic is on int64 tensors, which wrap as unsigned integers do.
+A number is a hash of its address: its run's stream key, the step, the view, its
+purpose, and its place in a row. So nothing is stored, a run's numbers do not depend on
+its partners in the stack, and one call serves the whole stack.
+
+The hash is the SplitMix64 sequence (Steele, Lea & Flood 2014,
+doi:10.1145/2660193.2660195) started at a hashed position. All arithmetic is on int64
+tensors, which wrap as unsigned integers do. The global random generators are not
+touched.
 """
 
 from dataclasses import dataclass
@@ -12,10 +16,11 @@ import torch
 from torch import Tensor
 
 LANES = 4
-"""16-bit numbers in one 64-bit word."""
+"""Number of 16-bit numbers in one 64-bit word."""
 
 
 def _signed(value: int) -> int:
+    """The signed 64-bit integer with the same bits."""
     value &= (1 << 64) - 1
     return value - (1 << 64) if value >> 63 else value
 
@@ -26,14 +31,40 @@ _SECOND = _signed(0x94D049BB133111EB)
 
 
 def mix(words: Tensor) -> Tensor:
-    """Scramble int64 words in place and return them (SplitMix64's finaliser)."""
+    """Scramble int64 words (SplitMix64's finaliser).
+
+    Parameters
+    ----------
+    words
+        Any shape, int64; they are overwritten.
+
+    Returns
+    -------
+    words
+        The same tensor.
+    """
+    # int64 shifts copy the sign bit; the mask makes them shifts of unsigned integers.
     for shift, factor in ((30, _FIRST), (27, _SECOND)):
         words.bitwise_xor_((words >> shift).bitwise_and_((1 << (64 - shift)) - 1)).mul_(factor)
     return words.bitwise_xor_((words >> 31).bitwise_and_((1 << 33) - 1))
 
 
 def position(keys: Tensor, *address: int | Tensor) -> Tensor:
-    """Hash stream keys (run,) and an address (integers, or tensors (run,)) into start positions (run,)."""
+    """Hash stream keys and an address into start positions.
+
+    Parameters
+    ----------
+    keys
+        Stream key of each run (run,), int64.
+    *address
+        Parts of the address in order: integers, or tensors with one value per run
+        (run,).
+
+    Returns
+    -------
+    start
+        (run,), int64.
+    """
     start = keys.clone()
     for part in address:
         start = mix(
@@ -43,30 +74,105 @@ def position(keys: Tensor, *address: int | Tensor) -> Tensor:
 
 
 def key_tensor(keys: list[int], device: torch.device) -> Tensor:
-    """Return unsigned 64-bit stream keys as an int64 tensor (run,)."""
+    """Unsigned 64-bit stream keys as an int64 tensor.
+
+    Parameters
+    ----------
+    keys
+        One key per run, in [0, 2^64).
+    device
+        Where the tensor lives.
+
+    Returns
+    -------
+    keys
+        (run,), int64, with the same bits.
+    """
     return torch.tensor([_signed(key) for key in keys], dtype=torch.int64, device=device)
 
 
 def words_at(start: Tensor, rows: Tensor, words: int) -> Tensor:
-    """Return `words` random int64 words for each row: (run, ..., words), from starts (run,) and rows (run, ...)."""
+    """Draw `words` random int64 words for each row.
+
+    Parameters
+    ----------
+    start
+        Start positions (run,).
+    rows
+        Rows to read (run, ...).
+    words
+        Number of words per row.
+
+    Returns
+    -------
+    words
+        (run, ..., words), int64.
+    """
     counter = rows.unsqueeze(-1) * words + torch.arange(1, words + 1, device=rows.device)
     return mix(counter.mul_(_GAMMA).add_(start.view(-1, *[1] * rows.dim())))
 
 
 def uniform16(start: Tensor, rows: Tensor, count: int) -> Tensor:
-    """Return `count` signed 16-bit numbers, uniform on [-32768, 32767], for each row: (run, ..., count)."""
+    """Draw signed 16-bit numbers, uniform on [-32768, 32767].
+
+    Parameters
+    ----------
+    start
+        Start positions (run,).
+    rows
+        Rows to read (run, ...).
+    count
+        Numbers per row.
+
+    Returns
+    -------
+    numbers
+        (run, ..., count), int16.
+    """
     words = words_at(start, rows, -(-count // LANES))
     return words.view(torch.int16)[..., :count]
 
 
 def uniform(start: Tensor, rows: Tensor, count: int) -> Tensor:
-    """Return `count` float64 numbers, uniform on (0, 1) with 52 random bits, for each row."""
+    """Draw float64 numbers, uniform on (0, 1) with 52 random bits.
+
+    Parameters
+    ----------
+    start
+        Start positions (run,).
+    rows
+        Rows to read (run, ...).
+    count
+        Numbers per row.
+
+    Returns
+    -------
+    numbers
+        (run, ..., count), float64; never exactly 0 or 1.
+    """
     words = words_at(start, rows, count)
     return ((words >> 12).bitwise_and_((1 << 52) - 1)).to(torch.float64).add_(0.5).mul_(2.0**-52)
 
 
 def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
-    """Return `count` standard normal float32 numbers for each row (Box & Muller 1958, from 32-bit halves)."""
+    """Draw standard normal float32 numbers (Box & Muller 1958).
+
+    The uniform numbers that the transform takes are the 32-bit halves of random words.
+
+    Parameters
+    ----------
+    start
+        Start positions (run,).
+    rows
+        Rows to read (run, ...).
+    count
+        Numbers per row.
+
+    Returns
+    -------
+    numbers
+        (run, ..., count), float32.
+    """
     pairs = -(-count // 2)
     halves = (
         words_at(start, rows, pairs).view(torch.int32).to(torch.float32).view(*rows.shape, pairs, 2)
@@ -85,7 +191,18 @@ def normal(start: Tensor, rows: Tensor, count: int) -> Tensor:
 
 
 def threshold16(probability: Tensor) -> Tensor:
-    """Return int16 thresholds t such that `uniform16 < t` has the given probability (to 2^-16)."""
+    """Threshold t such that P(`uniform16` < t) is the probability, to 2^-16.
+
+    Parameters
+    ----------
+    probability
+        Any shape, in [0, 1].
+
+    Returns
+    -------
+    threshold
+        Of the same shape, int16.
+    """
     return (probability * 65536.0 - 32768.0).round().clamp(-32768, 32767).to(torch.int16)
 
 
@@ -96,14 +213,15 @@ class Draws:
     Attributes
     ----------
     keys
-        Stream keys (run,), int64.
+        Stream key of each run (run,), int64.
     step
         Update step, or index of a draw in evaluation.
     view
-        Index of the view for each run (run,): 0 for both views where a run's draws are common to them.
+        Index of the view, for each run (run,): 0 for both views where a run's draws are
+        common to them.
     rows
-        Row of the numbers that each window reads (run, batch): its place in the batch, or 0 for all where a
-        run has one draw a step.
+        Row of the numbers that each window reads (run, batch): its place in the batch,
+        or 0 for all where a run has one draw per step.
     """
 
     keys: Tensor
@@ -112,5 +230,5 @@ class Draws:
     rows: Tensor
 
     def start(self, purpose: int) -> Tensor:
-        """Return the start positions (run,) of the numbers for one purpose."""
+        """Start positions (run,) of the numbers for one purpose."""
         return position(self.keys, self.step, purpose, self.view)

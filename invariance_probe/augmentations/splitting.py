@@ -1,8 +1,13 @@
 """The base: what makes two views of the same bins a task at all.
 
-`CountHalves` gives each view one half of every spike count. A step splits every bin once, x1 ~ Bin(x, 1/2) and
-x2 = x - x1, and the random bits are addressed by the bin, so overlapping or jittered windows of one step always
-agree about the split. Given a Poisson rate the two halves are independent.
+`CountHalves` gives each view one half of every spike count. Each step splits every bin
+once, x1 ~ Bin(x, 1/2) and x2 = x - x1. The random bits are addressed by the bin, so
+overlapping or jittered windows of one step always agree about the split. Given a
+Poisson rate the two halves are independent. `Whole` gives both views the whole
+activity.
+
+In: the activity of a recording and the bins of each view. Out: the activity of both
+views (run, batch, time, unit), neither corrupted nor standardised.
 """
 
 from dataclasses import dataclass
@@ -17,7 +22,7 @@ from invariance_probe.kernels import draws
 SPLIT = 1
 """Purpose under which splits read their random bits."""
 MORE = 1
-"""Beside it, for counts that are larger than those of the bins which lay the bits out."""
+"""Added to the address of the chunks of counts in `CountHalves.more`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,11 +34,12 @@ class CountHalves:
     counts
         Spike counts (time, unit), int16.
     ones
-        The same, packed for binomial splitting (chunk, time, word).
+        The same counts, packed for binomial splitting (chunk, time, word).
     native
-        Whether native kernels draw.
+        Whether the native kernels draw the halves.
     more
-        The chunks that only other bins than those which lay the bits out have; None where there are none.
+        Further chunks, needed only by bins after the first `laid_out_by` (see `of`),
+        because their counts are larger; None where there are none.
     """
 
     counts: Tensor
@@ -41,16 +47,24 @@ class CountHalves:
     native: bool = False
     more: Tensor | None = None
     scale: float = 2.0
-    """What a half is multiplied with before standardisation, so that it has a whole count's mean."""
+    """Factor before standardisation that gives a half the mean of a whole count."""
 
     @classmethod
     def of(
         cls, counts: Tensor, native: bool = False, laid_out_by: int | None = None
     ) -> "CountHalves":
-        """Prepare the counts (time, unit) of a recording; native kernels draw the same halves, sooner.
+        """Prepare the counts of a recording.
 
-        Where bits are read depends on the largest count among the first `laid_out_by` bins, of all when left out: the halves of
-        these are then the same whatever comes after them.
+        Parameters
+        ----------
+        counts
+            (time, unit), non-negative integers.
+        native
+            Whether the native kernels draw: the same halves, in less time.
+        laid_out_by
+            The address of the random bits depends on the largest count among so many
+            first bins; among all bins when left out. The halves of these bins are then
+            the same, whatever bins come after them.
         """
         ones = torch.stack(packed_ones(counts))
         own = max(1, -(-int(counts[:laid_out_by].max()) // LANE_BITS))
@@ -59,7 +73,23 @@ class CountHalves:
         )
 
     def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the first halves at `bins[0]` and the second halves at `bins[1]`, both (run, batch, time, unit)."""
+        """Split the counts of one step between the two views.
+
+        Parameters
+        ----------
+        keys
+            Stream key of each run (run,).
+        step
+            Update step.
+        bins
+            Bins of each view's windows, each (run, batch, time).
+
+        Returns
+        -------
+        first, second
+            First halves at `bins[0]` and second halves at `bins[1]`, each
+            (run, batch, time, unit).
+        """
         start = position(keys, step, SPLIT)
         first = self._first_half(start, bins[0])
         again = first if bins[1] is bins[0] else self._first_half(start, bins[1])
@@ -82,12 +112,33 @@ class CountHalves:
 
 @dataclass(frozen=True, eq=False)
 class Whole:
-    """Both views are given the whole activity (time, unit), counts or signals."""
+    """Give both views the whole activity.
+
+    Attributes
+    ----------
+    activity
+        (time, unit), counts or signals.
+    scale
+        Factor before standardisation: none is needed.
+    """
 
     activity: Tensor
     scale: float = 1.0
 
     def views(self, keys: Tensor, step: int, bins: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
-        """Return the activity at both places, (run, batch, time, unit)."""
+        """Look up the whole activity at the bins of each view.
+
+        Parameters
+        ----------
+        keys, step
+            Not used: nothing is drawn.
+        bins
+            Bins of each view's windows, each (run, batch, time).
+
+        Returns
+        -------
+        first, second
+            Each (run, batch, time, unit).
+        """
         first = self.activity[bins[0]]
         return first, first if bins[1] is bins[0] else self.activity[bins[1]]

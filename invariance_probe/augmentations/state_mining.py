@@ -1,12 +1,18 @@
-"""Partners asleep of waking windows: where activity asleep runs like activity about the window, in components of waking activity.
+"""Partners in sleep for waking windows, mined by similar trajectories.
 
-In: a run's training windows and the windows outside the labelled states, in one version. Out: a table of partners for every training
-window. Units are standardised inside each state, so that rates and gains that differ between states do not decide. Components are
-fitted on one half of the training windows and serve the other half. Nothing reads a label, and nothing is trained here.
+A partner is a place in sleep around which activity runs as it does around the waking
+window, in principal components of waking activity.
+
+In: a run's training windows, and the windows outside the labelled states in one version
+(see `data.states`). Out: a table of partners for every training window. Units are
+standardised inside each state, so that differences in rate and gain between states do
+not decide. Components are fitted on one half of the training windows and serve the
+other half. Nothing reads a label, and nothing is trained here.
 
 References
 ----------
-Louie & Wilson 2001, Neuron 29:145; Senzai & Scanziani 2022, Science 377:999 (waking activity that runs again in REM sleep).
+Louie & Wilson 2001, Neuron 29:145; Senzai & Scanziani 2022, Science 377:999 (waking
+activity that runs again in REM sleep).
 """
 
 from dataclasses import dataclass
@@ -26,7 +32,7 @@ VERSION: dict[StateSource, int] = {
     "time_shuffled": SHUFFLED,
     "unit_permuted": PERMUTED,
 }
-"""In which version sleep is mined, and shown, by arm."""
+"""Version in which sleep is mined and shown, by arm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,7 +51,20 @@ class Course:
     stretch: np.ndarray
 
     def smoothed(self, sigma: float, counts: bool) -> np.ndarray:
-        """Return the activity (window, unit), of counts the roots, smoothed inside each stretch."""
+        """Smooth the activity inside each stretch.
+
+        Parameters
+        ----------
+        sigma
+            Standard deviation of the Gaussian, in windows; 0 for no smoothing.
+        counts
+            Whether the activity is counts, whose square roots are then taken.
+
+        Returns
+        -------
+        activity
+            (window, unit), float64.
+        """
         x = (
             np.sqrt(self.activity.astype(np.float64))
             if counts
@@ -61,7 +80,18 @@ class Course:
         )
 
     def holds(self, offsets: tuple[int, ...]) -> np.ndarray:
-        """Say of which windows the whole trajectory lies in their stretch (window,)."""
+        """Say which windows have their whole trajectory inside their stretch.
+
+        Parameters
+        ----------
+        offsets
+            Windows of a trajectory relative to its own, ascending.
+
+        Returns
+        -------
+        whole
+            Boolean (window,).
+        """
         edges = np.concatenate([[0], _breaks(self.stretch), [len(self.stretch)]])
         lengths = np.diff(edges)
         before = np.arange(len(self.stretch)) - np.repeat(edges[:-1], lengths)
@@ -69,20 +99,46 @@ class Course:
 
 
 def unbroken(windows: np.ndarray, stretch: np.ndarray) -> np.ndarray:
-    """Return a number for every run of successive windows in one stretch (window,), given the stretch of all windows."""
+    """Number the runs of successive windows in one stretch.
+
+    Parameters
+    ----------
+    windows
+        Ascending indices into all windows (window,).
+    stretch
+        Stretch of each of all windows (all windows,).
+
+    Returns
+    -------
+    number
+        Number of each window's run, from 0 (window,).
+    """
     broken = (np.diff(windows) != 1) | (np.diff(stretch[windows]) != 0)
     return np.concatenate([[0], np.cumsum(broken)]) if len(windows) else windows
 
 
 def _breaks(stretch: np.ndarray) -> np.ndarray:
+    """Places where a new stretch begins."""
     return np.flatnonzero(np.diff(stretch) != 0) + 1
 
 
 def equal_pools(pools: list[np.ndarray]) -> list[np.ndarray]:
-    """Cut pools of windows (place,), ascending, to the size of the smallest, in runs as long as the smallest has.
+    """Cut pools of windows to the size and the run lengths of the smallest.
 
-    As many windows taken evenly over a longer state would span more time than the smallest pool does, and hold nearer trajectories by that
-    alone: neighbouring windows are alike. Runs are spread evenly over the longer pool.
+    A longer state, thinned evenly to as many windows, would span more time than the
+    smallest pool. It would then hold nearer trajectories by that alone, because
+    neighbouring windows are alike. So runs as long as those of the smallest pool are
+    taken, spread evenly over the longer pool.
+
+    Parameters
+    ----------
+    pools
+        Windows of each pool (place,), ascending.
+
+    Returns
+    -------
+    pools
+        Equally many windows in each (place,).
 
     Examples
     --------
@@ -110,14 +166,28 @@ def alike_asleep(
     counts: bool,
     bin_s: float,
 ) -> np.ndarray:
-    """Return the places asleep (anchor, neighbour) whose trajectories are nearest to that of each waking window; -1 without any.
+    """Find the places in sleep with the trajectories nearest to each window's.
 
     Parameters
     ----------
+    declared
+        Span, compression, smoothing, and numbers of components and neighbours.
     awake
         The training windows of a run.
     asleep
-        The windows of one state in one version, and `pool`, places among them whose trajectories are whole.
+        The windows of one state in one version.
+    pool
+        Places among the windows asleep whose trajectories are whole (place,).
+    counts
+        Whether the activity is counts.
+    bin_s
+        Seconds per bin.
+
+    Returns
+    -------
+    places
+        Among the windows asleep (anchor, neighbour); -1 for windows without a whole
+        trajectory.
     """
     about, beside = declared.offsets(bin_s)
     sigma = declared.smoothing_s / bin_s
@@ -127,9 +197,9 @@ def alike_asleep(
     count = min(declared.neighbours, len(pool))
     table = np.full((len(awake.stretch), declared.neighbours), -1, dtype=np.int64)
     late = np.arange(len(awake.stretch)) >= len(awake.stretch) // 2
-    course = Course(
-        awake.activity, 2 * awake.stretch + late
-    )  # so that no trajectory or smoothing crosses from half to half
+    # Halves count as separate stretches, so that no trajectory and no smoothing
+    # crosses from one half to the other.
+    course = Course(awake.activity, 2 * awake.stretch + late)
     smooth, whole = course.smoothed(sigma, counts), course.holds(about)
     for half in (late, ~late):
         fitted, served = np.flatnonzero(~half), np.flatnonzero(half & whole)
@@ -142,34 +212,40 @@ def alike_asleep(
         lengths = (candidates**2).sum(axis=1)
         for start in range(0, len(served), CHUNK):
             rows = served[start : start + CHUNK]
-            farther = (
-                lengths - 2 * _trajectories(score, rows, about) @ candidates.T
-            )  # squared distance less the anchor's own length
+            # Squared distance less the anchor's own squared length, which does not
+            # change the order of its candidates.
+            farther = lengths - 2 * _trajectories(score, rows, about) @ candidates.T
             table[rows, :count] = pool[np.argpartition(farther, count - 1, axis=1)[:, :count]]
     return table
 
 
 def _standardised(x: np.ndarray, over: np.ndarray) -> np.ndarray:
-    """Standardise units (window, unit) by the statistics of some windows; a unit that is constant there reads as zero."""
+    """Standardise units (window, unit) by the statistics of some windows.
+
+    A unit that is constant in those windows reads as zero.
+    """
     mean, sd = x[over].mean(axis=0), x[over].std(axis=0)
     return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-9)
 
 
 def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ...]) -> np.ndarray:
-    """Return the scores about places, one bin after another (place, offset * component)."""
+    """Scores about each place, bin after bin (place, offset * component)."""
     return scores[places[:, None] + np.array(offsets)].reshape(len(places), -1)
 
 
 @dataclass(frozen=True, eq=False)
 class Sleep:
-    """Where a run may find partners: the windows of its partners' state and of the control state, far from labels and from its test part.
+    """The windows of sleep in which a run may find partners.
+
+    There are two sets: the state of the partners and the control state. Both are far
+    from labelled windows and outside the run's test part.
 
     Attributes
     ----------
     windows
-        Windows asleep of the two states (window,), (window,): what trajectories may run over.
+        Windows of each of the two states (window,): what trajectories may run over.
     pools
-        Places among these that may be partners: as many of the one as of the other.
+        Places among these that may be partners, equally many in both states.
     """
 
     windows: tuple[np.ndarray, np.ndarray]
@@ -184,14 +260,26 @@ def find_sleep(
     bin_s: float,
     session: str,
 ) -> Sleep:
-    """Return where partners may be looked for.
+    """Find the windows of sleep in which a run may look for partners.
 
     Parameters
     ----------
+    declared
+        States of partners and controls, span, and number of neighbours.
     state, stretch
-        Of every window asleep (window,).
+        State and stretch of every window asleep (window,).
     allowed
-        Whether it is far enough from labelled windows, and not recorded between those of the run's test part (window,).
+        Whether it is far enough from labelled windows, and not recorded between those
+        of the run's test part (window,).
+    bin_s
+        Seconds per bin.
+    session
+        Name of the session, for the message.
+
+    Returns
+    -------
+    sleep
+        Windows and equal pools of both states.
 
     Raises
     ------
@@ -205,9 +293,10 @@ def find_sleep(
         pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
-                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} windows that have "
-                f"{declared.span_s:g} s of waking time about them, {declared.gap_s:g} s from labelled windows and outside the test part; at "
-                f"least {declared.neighbours} are needed: use a shorter span or gap, or another state"
+                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} "
+                f"windows that have {declared.span_s:g} s of waking time about them, "
+                f"{declared.gap_s:g} s from labelled windows and outside the test part; at least "
+                f"{declared.neighbours} are needed: use a shorter span or gap, or another state"
             )
         windows.append(own)
         pools.append(pool)

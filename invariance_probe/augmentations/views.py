@@ -1,9 +1,16 @@
-"""From a batch of window indices to training views, for stacked runs of one recording.
+"""From a batch of window indices to training views, for stacked runs.
 
-The stages are pairing, base, transforms on counts, the gain of counts, standardisation by training statistics,
-transforms on standardised activity; within a stage transforms come as they are declared. The arms concern the swept
-transform only: `independent` draws for each view, `paired` one draw for both views of a pair, `shared` one draw a step
-for the whole batch and both views.
+The stages are pairing, the base, transforms on counts, the gain of counts,
+standardisation by training statistics, and transforms on standardised activity. Within
+a stage, transforms act in the order in which they are declared.
+
+The arm concerns the swept transform only: `independent` draws for each view, `paired`
+makes one draw for both views of a pair, and `shared` makes one draw per step for the
+whole batch and both views.
+
+In: activity of one recording, and windows per run. Out: views (run, row, time, unit).
+Which windows pair is decided elsewhere (`pairing`), and adversaries act later, in
+training.
 """
 
 from dataclasses import dataclass
@@ -31,19 +38,40 @@ from invariance_probe.study.views import Views
 
 @dataclass(frozen=True, eq=False)
 class Scaling:
-    """Standardisation by the statistics of each run's training part, on whole counts: tensors (run, 1, 1, unit)."""
+    """Standardisation by the statistics of each run's training part.
+
+    The statistics are of whole counts, also where a view shows halves.
+
+    Attributes
+    ----------
+    mean
+        (run, 1, 1, unit).
+    inverse_sd
+        1 / standard deviation (run, 1, 1, unit). Zero for a unit that is constant in
+        the training part, so that it reads as zero everywhere.
+    square_roots
+        Whether square roots, sqrt(x + 1/4), are what is standardised.
+    """
 
     mean: Tensor
     inverse_sd: Tensor
-    """Zero for a unit that is constant in the training part, which so reads as zero everywhere."""
     square_roots: bool = False
-    """Whether square roots, sqrt(x + 1/4), are what is standardised."""
 
     @classmethod
     def of(
         cls, activity: np.ndarray, bins: list[np.ndarray], dtype: torch.dtype, device: torch.device
     ) -> "Scaling":
-        """Measure mean and standard deviation of activity (time, unit) over each run's training bins."""
+        """Measure mean and standard deviation over each run's training bins.
+
+        Parameters
+        ----------
+        activity
+            (time, unit).
+        bins
+            Training bins of each run, each (bin,).
+        dtype, device
+            Floating type and place of the statistics.
+        """
         means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
         sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
         inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=sds > 1e-9)
@@ -54,7 +82,22 @@ class Scaling:
         return cls(mean, inverse_sd)
 
     def apply(self, windows: Tensor, scale: float = 1.0, native: bool = False) -> Tensor:
-        """Standardise windows (run, batch, time, unit), multiplied with `scale` first; native kernels do so to the same bits."""
+        """Standardise windows.
+
+        Parameters
+        ----------
+        windows
+            Counts or signals (run, batch, time, unit).
+        scale
+            Factor on the activity before standardisation.
+        native
+            Whether the native kernels may compute; they return the same bits.
+
+        Returns
+        -------
+        windows
+            Standardised activity (run, batch, time, unit).
+        """
         if self.square_roots:
             return (
                 (windows.to(self.mean.dtype) * scale + 0.25).sqrt() - self.mean
@@ -65,14 +108,16 @@ class Scaling:
 
 
 class ViewMaker:
-    """Makes the views of stacked runs; a run's views do not depend on its partners in the stack.
+    """Makes the views of stacked runs.
+
+    A run's views do not depend on its partners in the stack.
 
     Parameters
     ----------
     activity
         (time, unit), int32 counts or float32 signals.
     length_bins
-        Length of a window.
+        Bins per window.
     starts
         First bin of every window (window,).
     runs
@@ -84,20 +129,31 @@ class ViewMaker:
     parts
         Training windows of every run, which `cutmix` takes its other windows from.
     presence
-        Which units a window's session has, where windows are of several; None where all have all.
+        Which units a window's session has, where windows come from several sessions;
+        None where all have all units.
     labelled
-        How many bins, the first ones, are those of labelled windows; None where all are. Draws do not depend on the others.
+        Number of bins that belong to labelled windows; these bins come first. None
+        where all do. Their draws do not depend on the bins after them.
 
     Raises
     ------
     TrainingError
-        When views need training windows and are given none, or need windows of several bins and are given single ones.
+        When views need training windows and are given none, or need windows of several
+        bins and are given windows of one.
     """
 
     def __init__(
-        self, activity: Tensor, length_bins: int, starts: Tensor, runs: list[Run], keys: list[int], scaling: Scaling,
-        parts: list[np.ndarray] | None = None, presence: Presence | None = None, labelled: int | None = None,
-    ) -> None:  # fmt: skip
+        self,
+        activity: Tensor,
+        length_bins: int,
+        starts: Tensor,
+        runs: list[Run],
+        keys: list[int],
+        scaling: Scaling,
+        parts: list[np.ndarray] | None = None,
+        presence: Presence | None = None,
+        labelled: int | None = None,
+    ) -> None:
         device = activity.device
         self.scaling = scaling
         self.presence = presence
@@ -117,9 +173,10 @@ class ViewMaker:
             for kind in _kinds(views)
             if not (transform := _stacked(kind, views, scaling.mean)).idle
         ]
+        # The gain makes floats of counts, so it comes after all that reads counts.
         self.transforms = sorted(
             transforms, key=lambda transform: isinstance(transform, ModulateGain)
-        )  # after what reads counts
+        )
         self.pool = (
             _pool(parts, device)
             if any(isinstance(transform, MixWindows) for transform in transforms)
@@ -133,7 +190,21 @@ class ViewMaker:
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
-        """Return both views of the windows `first` and `second` (run, batch), one after the other: (run, 2 batch, time, unit)."""
+        """Make both views of a batch of pairs.
+
+        Parameters
+        ----------
+        step
+            Update step.
+        first, second
+            Windows of the first and of the second views, each (run, batch).
+
+        Returns
+        -------
+        views
+            Standardised activity (run, 2 batch, time, unit): all first views, then all
+            second views.
+        """
         halves = self.halves(step, first, second)
         shown = zip(halves, (first, second), strict=True)
         return torch.cat(
@@ -145,15 +216,42 @@ class ViewMaker:
         )
 
     def halves(self, step: int, first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-        """Return what both views are made of, before any transform and in the recording's own units: each (run, batch, time, unit)."""
+        """What both views are made of, before any transform.
+
+        Parameters
+        ----------
+        step
+            Update step.
+        first, second
+            Windows of the first and of the second views, each (run, batch).
+
+        Returns
+        -------
+        first, second
+            What the base gives each view, not standardised, each
+            (run, batch, time, unit).
+        """
         bins = self._bins(first)
         places = (bins, bins if second is first else self._bins(second))
         return self.base.views(self.keys, step, places)
 
     def single(self, step: int, windows: Tensor) -> Tensor:
-        """Return one corrupted view of whole activity, without base: (run, batch, time, unit) from windows (run, batch).
+        """Make one corrupted view of whole activity, without the base.
 
-        No model trains on it, so that an adversary's place is taken by a random corruption as strong.
+        No model trains on this view, so a random corruption of the same strength takes
+        an adversary's place (`augmentations.adversarial`).
+
+        Parameters
+        ----------
+        step
+            Index of the draw.
+        windows
+            (run, batch).
+
+        Returns
+        -------
+        view
+            Standardised activity (run, batch, time, unit).
         """
         activity, _ = self.whole.views(self.keys, step, (bins := self._bins(windows), bins))
         finished = self._finish(activity, windows, step, 0, self.whole)
@@ -164,7 +262,18 @@ class ViewMaker:
         return self.counterpart.apply(finished, self.counterpart.draw(address, self.shape))
 
     def clean(self, windows: Tensor) -> Tensor:
-        """Return standardised whole activity (run, batch, time, unit) of windows (batch,), the same for every run."""
+        """Standardised whole activity of windows that are the same for every run.
+
+        Parameters
+        ----------
+        windows
+            (batch,).
+
+        Returns
+        -------
+        activity
+            (run, batch, time, unit).
+        """
         activity = self.scaling.apply(self.whole.activity[self._bins(windows)].unsqueeze(0))
         return (
             activity
@@ -173,7 +282,18 @@ class ViewMaker:
         )
 
     def clean_of(self, windows: Tensor) -> Tensor:
-        """Return standardised whole activity (run, batch, time, unit) of each run's own windows (run, batch)."""
+        """Standardised whole activity of each run's own windows.
+
+        Parameters
+        ----------
+        windows
+            (run, batch).
+
+        Returns
+        -------
+        activity
+            (run, batch, time, unit).
+        """
         activity = self.scaling.apply(self.whole.activity[self._bins(windows)])
         return activity if self.presence is None else self.presence.keep(activity, windows)
 
@@ -185,6 +305,7 @@ class ViewMaker:
     def _finish(
         self, activity: Tensor, windows: Tensor, step: int, view: int, base: CountHalves | Whole
     ) -> Tensor:
+        """Apply all transforms and the standardisation to what the base gave."""
         for transform in self.transforms:
             if not transform.standardised:
                 activity = self._corrupt(transform, activity, step, view, base)
@@ -197,6 +318,7 @@ class ViewMaker:
     def _corrupt(
         self, transform: Any, windows: Tensor, step: int, view: int, base: CountHalves | Whole
     ) -> Tensor:
+        """Draw and apply one transform, with draws shared as each run's arm says."""
         shared, common = self.arms[id(transform)]
         rows = torch.arange(windows.shape[1], device=windows.device)
         address = Draws(
@@ -211,7 +333,7 @@ class ViewMaker:
         return transform.apply(windows, draw)
 
     def _others(self, number: Tensor, step: int, view: int, base: CountHalves | Whole) -> Tensor:
-        """Return the training windows that numbers on (0, 1) choose (run, batch), as the base shows them to a view."""
+        """Show the training windows that numbers on (0, 1) choose, as the base does."""
         assert self.pool is not None
         windows, lengths = self.pool
         bins = self._bins(windows.gather(1, (number * lengths.unsqueeze(1)).to(torch.int64)))
@@ -219,19 +341,21 @@ class ViewMaker:
 
 
 def _check_lengths(views: list[Views], length_bins: int) -> None:
-    """Refuse to take some bins of windows that have one."""
+    """Refuse transforms that take some bins of a window when windows have one."""
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
         raise TrainingError(
-            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use longer windows"
+            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use "
+            "longer windows"
         )
 
 
 def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return the training windows of every run, padded (run, window), and how many there are (run,)."""
+    """Padded training windows of each run (run, window), and their number (run,)."""
     if parts is None:
         raise TrainingError(
-            "cutmix takes its other windows from the training part, and these views were made without one; pass `parts`"
+            "cutmix takes its other windows from the training part, and these views were made "
+            "without one; pass `parts`"
         )
     windows = [torch.from_numpy(part).to(device) for part in parts]
     lengths = torch.tensor([len(part) for part in parts], device=device)
@@ -239,7 +363,7 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
 
 
 def _native(runs: list[Run], activity: Tensor) -> bool:
-    """Say whether native kernels draw the views of stacked runs."""
+    """Whether the native kernels draw the views of stacked runs."""
     optimisation = runs[0].optimisation
     return (
         optimisation is not None
@@ -249,11 +373,12 @@ def _native(runs: list[Run], activity: Tensor) -> bool:
 
 
 def _kinds(views: list[Views]) -> list[str]:
+    """Kinds of transforms that any run declares, in order."""
     return list(dict.fromkeys(transform.kind for view in views for transform in view.transforms))
 
 
 def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
-    """Build a transform from the K declarations; a run that does not declare it has its identity dose."""
+    """Build a transform from K runs; those that lack it get its identity dose."""
     declared: list[Transform | None] = [
         next((t for t in view.transforms if t.kind == kind), None) for view in views
     ]
@@ -263,12 +388,15 @@ def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
 
 
 def _idle(views: Views) -> bool:
-    """Say whether nothing corrupts these views."""
+    """Whether nothing corrupts these views."""
     return all(is_idle(stage) for stage in views.corruptions)
 
 
 def _adversaries(views: list[Views]) -> list[Adversary]:
-    """Return the adversary of each of K runs, at its identity dose where a run declares none; empty where none does."""
+    """The adversary of each of K runs; empty where no run declares one.
+
+    A run that declares none gets the adversary of the others at its identity dose.
+    """
     declared = next((view.adversary for view in views if view.adversary is not None), None)
     if declared is None:
         return []
@@ -276,7 +404,7 @@ def _adversaries(views: list[Views]) -> list[Adversary]:
 
 
 def _arms(transform: Any, runs: list[Run], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Return which runs share one draw over the batch, and which use one draw for both views (run,)."""
+    """Which runs share draws: over the batch, and between views; each (run,)."""
     kind = next(
         kind for kind, implementation in TRANSFORMS.items() if isinstance(transform, implementation)
     )

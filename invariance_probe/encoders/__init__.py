@@ -1,4 +1,8 @@
-"""Stacked encoders; the first axis of every tensor is the run."""
+"""Stacked encoders: windows in, representations out.
+
+The first axis of every tensor is the run, and no run sees another. Methods and the
+training loop do not depend on which encoder is used.
+"""
 
 import numpy as np
 
@@ -15,11 +19,26 @@ ENCODERS: dict[str, type[StackedEncoder]] = {
     "gru": GRU,
     "transformer": Transformer,
 }
-"""The stacked implementation of every encoder that a study can declare."""
+"""Stacked implementation of each encoder that a study can declare, by kind."""
 
 
 def build_encoder(
     declared: Encoder, shape: tuple[int, int], generators: list[np.random.Generator]
 ) -> StackedEncoder:
-    """Build stacked encoders of windows with the given bins and units, one a generator."""
+    """Build one encoder per generator, stacked.
+
+    Parameters
+    ----------
+    declared
+        The declared architecture.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one encoder per generator.
+
+    Returns
+    -------
+    encoder
+        Maps windows (run, row, time, unit) to representations (run, row, dim).
+    """
     return ENCODERS[declared.kind].of(declared, shape, generators)

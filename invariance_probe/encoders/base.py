@@ -1,4 +1,9 @@
-"""What every stacked encoder offers: a training pass, and a plain function of its own weights once it is frozen."""
+"""What every stacked encoder offers, in training and once it is frozen.
+
+In training an encoder is a module that maps windows to representations. Once frozen it
+is a plain function `encode` of named weights (`folded`), in which a row's result does
+not depend on the other rows.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,14 +13,20 @@ import numpy as np
 from torch import Tensor, nn
 
 Parameters = Mapping[str, Tensor]
-"""Weights of stacked frozen encoders by name; the first axis of each is the run."""
+"""Weights of stacked frozen encoders by name; each has the run as first axis."""
 
 
 class StackedEncoder(nn.Module, ABC):
-    """K encoders of windows (run, row, time, unit) into representations (run, row, dim) that do not see each other."""
+    """K encoders that do not see each other.
+
+    They map windows (run, row, time, unit) to representations (run, row, dim).
+    """
 
     reads_units: ClassVar[str] = "weight0"
-    """The folded weight (run, bins x units, out) that reads the input; rows of one bin lie together."""
+    """Name of the folded weight (run, in, out) that reads the input.
+
+    Its inputs are the units, bin after bin where several bins are read at once.
+    """
 
     @classmethod
     @abstractmethod
@@ -31,26 +42,61 @@ class StackedEncoder(nn.Module, ABC):
         shape
             Bins and units of a window.
         generators
-            The `init` stream of every run; weights are drawn in the order of the layers.
+            The `init` stream of every run; weights are drawn in the order of the
+            layers.
         """
 
     @abstractmethod
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows, normalising by the batch's own statistics where there is batch norm."""
+        """Map windows in training; batch norm uses the batch's own statistics.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
 
     @abstractmethod
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Return what `encode` needs, batch norm folded in at the statistics of clean training rows.
+        """Freeze the weights that `encode` needs.
+
+        Batch norm is folded into them, at the statistics of clean training rows.
 
         Parameters
         ----------
         windows
             Clean inputs (run, row, time, unit).
         rows
-            Weights (run, 1, row), summing to one over the training rows of each run and zero elsewhere.
+            Weights (run, 1, row), summing to one over the training rows of each run and
+            zero elsewhere.
+
+        Returns
+        -------
+        parameters
+            Weights by name, each (run, ...).
         """
 
     @staticmethod
     @abstractmethod
     def encode(declared: Any, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by folded weights; a row's result does not depend on the others."""
+        """Map windows by folded weights; a row does not depend on the others.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        parameters
+            What `folded` returned.
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """

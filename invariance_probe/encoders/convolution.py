@@ -1,4 +1,8 @@
-"""Stacked temporal convolutions: the bins that a kernel sees are laid side by side, so that a convolution is one product."""
+"""Stacked temporal convolutions, as an encoder of windows.
+
+The bins that a kernel sees are laid side by side, so that a convolution is one matrix
+product.
+"""
 
 from typing import Self
 
@@ -17,12 +21,42 @@ from invariance_probe.study.encoders import ConvolutionEncoder
 
 
 def taps(x: Tensor, kernel: int, stride: int) -> Tensor:
-    """Lay the bins that each place of a kernel sees side by side: (run, row, time, in) -> (run, row, place, kernel in)."""
+    """Lay the bins that each place of a kernel sees side by side.
+
+    Parameters
+    ----------
+    x
+        (run, row, time, in).
+    kernel
+        Bins that a kernel sees.
+    stride
+        Bins from one place of the kernel to the next.
+
+    Returns
+    -------
+    seen
+        (run, row, place, kernel x in).
+    """
     return x.unfold(2, kernel, stride).transpose(3, 4).flatten(3)
 
 
 def extents(declared: ConvolutionEncoder, bins: int) -> list[tuple[int, int]]:
-    """Return the kernel and the number of places of every convolution, on windows of that many bins."""
+    """Kernel width and number of places of each convolution.
+
+    A kernel is cut to the bins that are left.
+
+    Parameters
+    ----------
+    declared
+        Channels, kernel and stride of the convolutions.
+    bins
+        Bins of a window.
+
+    Returns
+    -------
+    extents
+        Pairs (kernel, places), one per convolution.
+    """
     found = []
     for _ in declared.channels:
         kernel = min(declared.kernel_bins, bins)
@@ -32,7 +66,20 @@ def extents(declared: ConvolutionEncoder, bins: int) -> list[tuple[int, int]]:
 
 
 class Convolution(StackedEncoder):
-    """Convolutions over time, each with batch norm over rows and places and ReLU, then an affine map of all that is left."""
+    """Convolutions over time with batch norm and ReLU, then an affine map.
+
+    Batch norm is over rows and places. The affine map reads all channels at all places
+    that are left.
+
+    Parameters
+    ----------
+    declared
+        The declared architecture.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one encoder per generator.
+    """
 
     def __init__(
         self,
@@ -63,11 +110,32 @@ class Convolution(StackedEncoder):
         shape: tuple[int, int],
         generators: list[np.random.Generator],
     ) -> Self:
-        """Build encoders of windows of bins and units."""
+        """Build one encoder per generator.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        shape
+            Bins and units of a window.
+        generators
+            The `init` stream of every run; there is one encoder per generator.
+        """
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows, normalising each channel over the rows and places of the batch."""
+        """Map windows; each channel is normalised over rows and places of the batch.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         x = windows
         for layer, (kernel, places) in zip(
             self.hidden, extents(self.declared, windows.shape[2]), strict=True
@@ -77,7 +145,23 @@ class Convolution(StackedEncoder):
         return self.last(x.flatten(2))
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Return weights and biases of the convolutions and of the last map; every place of a row weighs the same."""
+        """Fold batch norm into the convolutions.
+
+        Every place of a row has the same weight in the statistics.
+
+        Parameters
+        ----------
+        windows
+            Clean inputs (run, row, time, unit).
+        rows
+            Weights (run, 1, row), summing to one over the training rows of each run and
+            zero elsewhere.
+
+        Returns
+        -------
+        parameters
+            Weights and biases of the convolutions and of the last map.
+        """
         x = windows
         named: dict[str, Tensor] = {}
         for i, (kernel, places) in enumerate(extents(self.declared, windows.shape[2])):
@@ -95,7 +179,22 @@ class Convolution(StackedEncoder):
 
     @staticmethod
     def encode(declared: ConvolutionEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by folded convolutions."""
+        """Map windows by folded convolutions.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        parameters
+            What `folded` returned.
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         x = windows
         for i, (kernel, places) in enumerate(extents(declared, windows.shape[2])):
             seen = taps(x, kernel, declared.stride_bins).flatten(1, 2)

@@ -1,4 +1,8 @@
-"""Trained encoders as plain functions of named weights; what the store keeps."""
+"""Trained encoders as plain functions of named weights.
+
+These weights are what the store keeps. In: stacked weights and windows. Out:
+representations. Nothing here learns.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +16,7 @@ from invariance_probe.encoders.base import Parameters, StackedEncoder
 from invariance_probe.study.encoders import Encoder
 
 PASS = 1 << 27
-"""At most this many input numbers go through frozen encoders at once."""
+"""Largest number of input values that frozen encoders take in one pass."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,7 +28,7 @@ class Frozen:
     declared
         Their architecture.
     parameters
-        Their weights by name, (run, ...).
+        Their weights by name, each (run, ...).
     """
 
     declared: Encoder
@@ -35,14 +39,39 @@ class Frozen:
     def freeze(
         cls, encoder: StackedEncoder, declared: Encoder, windows: Tensor, rows: Tensor
     ) -> "Frozen":
-        """Freeze encoders at the statistics of clean training rows: windows (run, row, time, unit), weights (run, row)."""
+        """Freeze encoders at the statistics of clean training rows.
+
+        Parameters
+        ----------
+        encoder
+            The trained encoders.
+        declared
+            Their architecture.
+        windows
+            Clean inputs (run, row, time, unit).
+        rows
+            Weights (run, row), summing to one over the training rows of each run.
+        """
         return cls(declared, encoder.folded(windows, rows.unsqueeze(1)))
 
     @classmethod
     def of(
         cls, declared: Encoder, arrays: Sequence[Mapping[str, np.ndarray]], device: torch.device
     ) -> "Frozen":
-        """Stack what `arrays` returned for each run; names that the architecture does not know are left out."""
+        """Stack the weights of several runs, as `arrays` returned them.
+
+        Names that start with `input_` are left out: they hold the standardisation of
+        the input, which is no part of the architecture.
+
+        Parameters
+        ----------
+        declared
+            Their common architecture.
+        arrays
+            Weights by name, one mapping per run.
+        device
+            Where the weights are put.
+        """
         names = [name for name in arrays[0] if not name.startswith("input_")]
         return cls(
             declared,
@@ -54,17 +83,28 @@ class Frozen:
 
     @property
     def runs(self) -> int:
-        """How many encoders there are."""
+        """Number of encoders."""
         return len(next(iter(self.parameters.values())))
 
     @property
     def dtype(self) -> torch.dtype:
-        """The floating type that they were trained in."""
+        """Floating type that the encoders were trained in."""
         return next(iter(self.parameters.values())).dtype
 
     @torch.no_grad()
     def __call__(self, windows: Tensor) -> Tensor:
-        """Map windows (run, row, time, unit) to representations (run, row, dim); a row's result does not depend on the others."""
+        """Map windows to representations; a row does not depend on the others.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         encode = ENCODERS[self.declared.kind].encode
         passes = -(-windows.numel() // PASS)
         if passes <= 1:
@@ -75,17 +115,35 @@ class Frozen:
         )
 
     def of_units(self, units: int, total: int) -> "Frozen":
-        """Return encoders that read only the first `units` of the `total` that these read, as where the others are zero."""
+        """The same encoders on the first `units` inputs alone.
+
+        They equal the encoders of all `total` units where the other units are zero.
+
+        Parameters
+        ----------
+        units
+            Number of units that the new encoders read.
+        total
+            Number of units that these encoders read.
+        """
         name = ENCODERS[self.declared.kind].reads_units
         weight = self.parameters[name].unflatten(1, (-1, total))[:, :, :units].flatten(1, 2)
         return Frozen(self.declared, {**self.parameters, name: weight})
 
     def chosen(self, runs: list[int]) -> "Frozen":
-        """Return some of the encoders, one again as often as it is named."""
+        """Stack the encoders of the listed runs; a run may be listed repeatedly."""
         return Frozen(self.declared, {name: value[runs] for name, value in self.parameters.items()})
 
     def where(self, better: Tensor, other: "Frozen") -> "Frozen":
-        """Return these encoders where `better` (run,) is true, and the other ones elsewhere."""
+        """Choose between two stacks of encoders, run by run.
+
+        Parameters
+        ----------
+        better
+            Whether a run keeps its encoder of this stack (run,), boolean.
+        other
+            The stack that serves the other runs.
+        """
         mixed = {
             name: torch.where(
                 better.view(-1, *[1] * (value.dim() - 1)), value, other.parameters[name]
@@ -95,5 +153,5 @@ class Frozen:
         return Frozen(self.declared, mixed)
 
     def arrays(self, run: int) -> dict[str, np.ndarray]:
-        """Return one encoder's weights by name."""
+        """Weights of one encoder by name."""
         return {name: value[run].cpu().numpy() for name, value in self.parameters.items()}

@@ -1,7 +1,8 @@
-"""Stacked layers: every parameter's first axis is the run, and no layer mixes runs.
+"""Stacked layers: every parameter's first axis is the run.
 
-`LinearBatchNormReLU` is one autograd function with a hand-written backward pass, because on small networks
-the time goes into many small passes over memory. It has no bias: batch norm would subtract it.
+No layer mixes runs. `LinearBatchNormReLU` is one autograd function with a hand-written
+backward pass, because on small networks most of the time is spent on many small passes
+over memory. It has no bias: batch norm would subtract it.
 """
 
 from typing import Any
@@ -14,16 +15,24 @@ from invariance_probe.kernels.arithmetic import PLAIN, Arithmetic
 from invariance_probe.kernels.functions import affine, normed_relu
 
 EPSILON = 1e-5
-"""Added to the batch variance (Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1)."""
+"""Added to the batch variance.
+
+Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
+"""
 
 
 class StackedLayer(nn.Module):
-    """A layer whose products are computed as `arithmetic` says; the training loop sets it."""
+    """A layer whose `arithmetic` says how its products are computed.
+
+    The training loop sets it.
+    """
 
     arithmetic: Arithmetic = PLAIN
 
 
 class _LinearBatchNormReLU(torch.autograd.Function):
+    """Linear map, batch norm and ReLU, with a hand-written backward pass."""
+
     @staticmethod
     def forward(
         ctx: Any, x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, arithmetic: Arithmetic
@@ -57,7 +66,15 @@ class _LinearBatchNormReLU(torch.autograd.Function):
 
 
 class LinearBatchNormReLU(StackedLayer):
-    """Linear map, batch norm over the rows of each run, ReLU: (run, row, in) -> (run, row, out)."""
+    """Linear map, batch norm over the rows of each run, ReLU.
+
+    It maps (run, row, in) to (run, row, out).
+
+    Parameters
+    ----------
+    weight
+        Initial weights (run, in, out).
+    """
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -67,7 +84,18 @@ class LinearBatchNormReLU(StackedLayer):
         self.shift = nn.Parameter(weight.new_zeros(runs, 1, width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise by the batch's own statistics."""
+        """Map rows; batch norm uses the batch's own statistics.
+
+        Parameters
+        ----------
+        x
+            (run, row, in).
+
+        Returns
+        -------
+        out
+            (run, row, out).
+        """
         if self.arithmetic.native:
             return normed_relu(
                 x, self.weight, self.scale, self.shift, EPSILON, self.arithmetic.halves
@@ -75,14 +103,22 @@ class LinearBatchNormReLU(StackedLayer):
         return _LinearBatchNormReLU.apply(x, self.weight, self.scale, self.shift, self.arithmetic)
 
     def folded(self, x: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the affine map (weight, bias) that the layer is, at the statistics of the given rows.
+        """The affine map that the layer is at the statistics of given rows.
+
+        The ReLU is not part of it.
 
         Parameters
         ----------
         x
             Inputs (run, row, in).
         rows
-            Weights (run, 1, row) that sum to one: which rows the statistics are taken over.
+            Weights (run, 1, row) that sum to one: which rows the statistics are taken
+            over.
+
+        Returns
+        -------
+        weight, bias
+            (run, in, out) and (run, 1, out).
         """
         hidden = torch.bmm(x, self.weight)
         mean = torch.bmm(rows, hidden)
@@ -92,13 +128,32 @@ class LinearBatchNormReLU(StackedLayer):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Return batch norm without scale and shift: each column of (run, row, ...) with mean 0 and variance 1 over its run's rows."""
+    """Batch norm without scale and shift.
+
+    Parameters
+    ----------
+    x
+        (run, row, ...).
+
+    Returns
+    -------
+    x
+        Each column has mean 0 and variance 1 over its run's rows (up to `EPSILON`).
+    """
     centred = x - x.mean(1, keepdim=True)
     return centred * (centred.square().mean(1, keepdim=True) + EPSILON).rsqrt()
 
 
 class StackedLinear(StackedLayer):
-    """Affine map with a weight and bias for each run: (run, row, in) -> (run, row, out)."""
+    """Affine map with a weight and a bias for each run.
+
+    It maps (run, row, in) to (run, row, out).
+
+    Parameters
+    ----------
+    weight
+        Initial weights (run, in, out); the bias starts at 0.
+    """
 
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
@@ -106,7 +161,18 @@ class StackedLinear(StackedLayer):
         self.bias = nn.Parameter(weight.new_zeros(weight.shape[0], 1, weight.shape[2]))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Apply each run's map to its rows."""
+        """Apply each run's map to its rows.
+
+        Parameters
+        ----------
+        x
+            (run, row, in).
+
+        Returns
+        -------
+        out
+            (run, row, out).
+        """
         if self.arithmetic.native:
             return affine(x, self.weight, self.bias, self.arithmetic.halves)
         if self.arithmetic.halves:
@@ -115,10 +181,25 @@ class StackedLinear(StackedLayer):
 
 
 def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
-    """Return `x @ weight + bias` of stacked runs, in the same bits for one run as for many.
+    """`x @ weight + bias` of K stacked runs, in bits that do not depend on K.
 
-    A single run's single column is computed by another routine of torch (matrix times vector), which sums in another order: a run that was
-    trained alone, because its partners were stored before, would differ from what it is among them.
+    Torch computes a single run's single column by another routine (matrix times
+    vector), which sums in another order. A run that is trained alone, because its
+    partners were stored before, would then differ from the same run trained among them.
+
+    Parameters
+    ----------
+    bias
+        (run, 1, out).
+    x
+        (run, row, in).
+    weight
+        (run, in, out).
+
+    Returns
+    -------
+    out
+        (run, row, out).
     """
     if len(x) > 1 or weight.shape[2] > 1:
         return torch.baddbmm(bias, x, weight)
@@ -126,22 +207,44 @@ def shifted_product(bias: Tensor, x: Tensor, weight: Tensor) -> Tensor:
 
 
 def sigmoid(x: Tensor) -> Tensor:
-    """Return 1 / (1 + exp(-x)), bit-identical wherever a number lies in the tensor.
+    """1 / (1 + exp(-x)), to the same bits wherever a number lies in the tensor.
 
-    `torch.sigmoid` (like its softplus, silu, elu and gelu) computes the last few numbers of a tensor on the CPU one by one, and they can
-    then differ in the last bit from what the same numbers give elsewhere: a run would depend on its slot. tanh does not.
+    On the CPU, `torch.sigmoid` (like torch's softplus, silu, elu and gelu) computes the
+    last few numbers of a tensor one by one. They can then differ in the last bit from
+    the results for the same numbers elsewhere, and a run would depend on its slot. tanh
+    has no such difference.
     """
     return (x / 2).tanh() / 2 + 0.5
 
 
 def softplus(x: Tensor) -> Tensor:
-    """Return log(1 + exp(x)), bit-identical wherever a number lies in the tensor, which torch's own is not on the CPU."""
+    """log(1 + exp(x)), to the same bits wherever a number lies in the tensor.
+
+    Torch's own softplus depends on the place on the CPU; see `sigmoid`.
+    """
     return x.clamp_min(0) + (-x.abs()).exp().log1p()
 
 
 def initial_weight(
     generators: list[np.random.Generator], inputs: int, outputs: int, gain: float = 2.0
 ) -> Tensor:
-    """Draw weights (run, in, out), normal with variance gain / inputs (He et al. 2015, arXiv:1502.01852, Eq. 10)."""
+    """Draw normal initial weights with variance gain / inputs.
+
+    He et al. 2015, arXiv:1502.01852, Eq. 10.
+
+    Parameters
+    ----------
+    generators
+        One per run.
+    inputs, outputs
+        Widths of the layer.
+    gain
+        2 before a ReLU, 1 otherwise.
+
+    Returns
+    -------
+    weight
+        (run, in, out), float64.
+    """
     drawn = [generator.standard_normal((inputs, outputs)) for generator in generators]
     return torch.from_numpy(np.stack(drawn)) * (gain / inputs) ** 0.5

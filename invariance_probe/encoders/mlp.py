@@ -1,4 +1,7 @@
-"""The stacked multilayer perceptron, which encoders, projectors and predictors are made of."""
+"""The stacked multilayer perceptron.
+
+Encoders, projectors and predictors are made of it.
+"""
 
 from itertools import pairwise
 from typing import Self
@@ -18,9 +21,11 @@ from invariance_probe.study.encoders import MLPEncoder
 
 
 class MLP(StackedEncoder):
-    """Linear-BatchNorm-ReLU for every width but the last, which is affine: (run, row, in) -> (run, row, widths[-1]).
+    """A multilayer perceptron with batch norm.
 
-    Windows (run, row, time, unit) are read as rows of time x unit features.
+    Every layer but the last is linear map, batch norm, ReLU; the last one is affine. It
+    maps (run, row, in) to (run, row, widths[-1]). Windows (run, row, time, unit) are
+    read as rows of time x unit features.
 
     Parameters
     ----------
@@ -45,18 +50,53 @@ class MLP(StackedEncoder):
     def of(
         cls, declared: MLPEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
     ) -> Self:
-        """Build encoders of windows of bins and units."""
+        """Build one encoder per generator.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        shape
+            Bins and units of a window.
+        generators
+            The `init` stream of every run; there is one encoder per generator.
+        """
         return cls(shape[0] * shape[1], declared.widths, generators)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map rows, normalising by the batch's own statistics."""
+        """Map rows; batch norm uses the batch's own statistics.
+
+        Parameters
+        ----------
+        x
+            Rows (run, row, in) or windows (run, row, time, unit).
+
+        Returns
+        -------
+        out
+            (run, row, widths[-1]).
+        """
         x = x.flatten(2)
         for layer in self.hidden:
             x = layer(x)
         return self.last(x)
 
     def folded(self, x: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Return weights and biases of plain affine maps with ReLU between."""
+        """Fold batch norm into plain affine maps, with ReLU between them.
+
+        Parameters
+        ----------
+        x
+            Clean rows (run, row, in) or windows (run, row, time, unit).
+        rows
+            Weights (run, 1, row), summing to one over the training rows of each run and
+            zero elsewhere.
+
+        Returns
+        -------
+        parameters
+            Weights and biases of the affine maps.
+        """
         x = x.flatten(2)
         named: dict[str, Tensor] = {}
         for i, layer in enumerate(self.hidden):
@@ -72,7 +112,22 @@ class MLP(StackedEncoder):
 
     @staticmethod
     def encode(declared: MLPEncoder, parameters: Parameters, x: Tensor) -> Tensor:
-        """Map rows by affine maps with ReLU between; a map without bias (a linear basis) adds none."""
+        """Map rows by affine maps with ReLU between them.
+
+        Parameters
+        ----------
+        declared
+            Not read: the weights say how many layers there are.
+        parameters
+            Weights and biases by name. A map without bias (a linear basis) adds none.
+        x
+            Rows (run, row, in) or windows (run, row, time, unit).
+
+        Returns
+        -------
+        out
+            (run, row, dim).
+        """
         x = x.flatten(2)
         layers = sum(name.startswith("weight") for name in parameters)
         for i in range(layers):

@@ -1,4 +1,7 @@
-"""Stacked gated recurrent units, as an encoder of windows and as the context of a sequence of latents."""
+"""Stacked gated recurrent units (GRU).
+
+They serve as an encoder of windows, and as the context of a sequence of latents.
+"""
 
 from typing import Self
 
@@ -12,23 +15,30 @@ from invariance_probe.study.encoders import GRUEncoder
 
 
 def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Tensor:
-    """Return the states of stacked gated recurrent units at every time: (run, row, time, in) -> (run, row, time, width).
+    """States of stacked gated recurrent units at every time.
 
-    The candidate reads the state after the reset gate has scaled it, by the recurrent product (Cho et al. 2014, arXiv:1406.1078, in the
-    form of cuDNN and PyTorch: n = tanh(W x + b + r * (U h))).
+    The candidate reads the state after the reset gate has scaled it, by the recurrent
+    product (Cho et al. 2014, arXiv:1406.1078, in the form of cuDNN and PyTorch: n =
+    tanh(W x + b + r * (U h))).
 
     Parameters
     ----------
     x
-        Inputs; the state starts at 0.
+        Inputs (run, row, time, in); the state starts at 0.
     inward, recurrent
         (run, in, 3 width) and (run, width, 3 width): reset, update, candidate.
     bias
         (run, 1, 3 width).
+
+    Returns
+    -------
+    states
+        (run, row, time, width).
     """
     runs, rows, bins, _ = x.shape
     width = recurrent.shape[1]
-    by_time = x.transpose(1, 2).flatten(1, 2)  # so that the rows of one time lie together
+    # Time comes before row, so that the rows of one time lie together in memory.
+    by_time = x.transpose(1, 2).flatten(1, 2)
     driven = torch.baddbmm(bias, by_time, inward).unflatten(1, (bins, rows))
     state = x.new_zeros(runs, rows, width)
     states = []
@@ -42,7 +52,19 @@ def gru_states(x: Tensor, inward: Tensor, recurrent: Tensor, bias: Tensor) -> Te
 
 
 class StackedGRU(nn.Module):
-    """Gated recurrent units over time, one a run: (run, row, time, in) -> (run, row, time, width)."""
+    """Gated recurrent units over time, one per run.
+
+    They map (run, row, time, in) to (run, row, time, width).
+
+    Parameters
+    ----------
+    inputs
+        Width of the inputs.
+    width
+        Width of the state.
+    generators
+        The `init` stream of every run.
+    """
 
     def __init__(self, inputs: int, width: int, generators: list[np.random.Generator]) -> None:
         super().__init__()
@@ -51,12 +73,35 @@ class StackedGRU(nn.Module):
         self.bias = nn.Parameter(self.inward_weight.new_zeros(len(generators), 1, 3 * width))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the states at every time."""
+        """Compute the states at every time.
+
+        Parameters
+        ----------
+        x
+            (run, row, time, in).
+
+        Returns
+        -------
+        states
+            (run, row, time, width).
+        """
         return gru_states(x, self.inward_weight, self.recurrent_weight, self.bias)
 
 
 class GRU(StackedEncoder):
-    """A recurrent unit over the bins of a window; an affine map of its last state is the representation."""
+    """A recurrent encoder over the bins of a window.
+
+    The representation is an affine map of the last state.
+
+    Parameters
+    ----------
+    declared
+        The declared architecture.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one encoder per generator.
+    """
 
     reads_units = "units.inward_weight"
 
@@ -73,20 +118,62 @@ class GRU(StackedEncoder):
     def of(
         cls, declared: GRUEncoder, shape: tuple[int, int], generators: list[np.random.Generator]
     ) -> Self:
-        """Build encoders of windows of bins and units."""
+        """Build one encoder per generator.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        shape
+            Bins and units of a window.
+        generators
+            The `init` stream of every run; there is one encoder per generator.
+        """
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows; nothing is normalised."""
+        """Map windows; nothing is normalised.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         return self.last(self.units(windows)[:, :, -1])
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Return the weights as they are."""
+        """Copy the weights as they are, since there is no batch norm to fold.
+
+        Parameters
+        ----------
+        windows, rows
+            Not read.
+        """
         return {name: value.detach().clone() for name, value in self.named_parameters()}
 
     @staticmethod
     def encode(declared: GRUEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by the named weights."""
+        """Map windows by the named weights.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        parameters
+            What `folded` returned.
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         names = ("units.inward_weight", "units.recurrent_weight", "units.bias")
         state = gru_states(windows, *(parameters[name] for name in names))[:, :, -1]
         return shifted_product(parameters["last.bias"], state, parameters["last.weight"])

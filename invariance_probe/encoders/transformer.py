@@ -1,4 +1,7 @@
-"""Stacked pre-norm transformers, as an encoder of windows and as the context of a sequence of latents."""
+"""Stacked pre-norm transformers.
+
+They serve as an encoder of windows, and as the context of a sequence of latents.
+"""
 
 from typing import Self
 
@@ -12,11 +15,31 @@ from invariance_probe.encoders.layers import StackedLinear, initial_weight, shif
 from invariance_probe.study.encoders import TransformerEncoder
 
 EXPANSION = 4
-"""Width of the feed-forward layer over that of the tokens (Vaswani et al. 2017, arXiv:1706.03762, section 3.3)."""
+"""Width of the feed-forward layer, relative to that of the tokens.
+
+Vaswani et al. 2017, arXiv:1706.03762, section 3.3.
+"""
 
 
 def sinusoids(places: int, width: int, like: Tensor) -> Tensor:
-    """Return the fixed position codes (place, width) of Vaswani et al. 2017, section 3.5, in sines and then cosines."""
+    """Fixed position codes of Vaswani et al. 2017, section 3.5.
+
+    The sines come first and then the cosines.
+
+    Parameters
+    ----------
+    places
+        Number of positions.
+    width
+        Width of a code.
+    like
+        Tensor whose dtype and device the codes get.
+
+    Returns
+    -------
+    codes
+        (place, width).
+    """
     half = -(-width // 2)
     rates = 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
     angles = torch.arange(places, dtype=torch.float64).unsqueeze(1) * rates
@@ -24,16 +47,23 @@ def sinusoids(places: int, width: int, like: Tensor) -> Tensor:
 
 
 def attend(x: Tensor, weights: Parameters, heads: int) -> Tensor:
-    """Apply self-attention and a feed-forward layer, each after a layer norm and added to what came in.
+    """Apply self-attention and a feed-forward layer.
+
+    Each comes after a layer norm and is added to its own input.
 
     Parameters
     ----------
     x
         Tokens (run, row, token, width).
     weights
-        Those of a `Block`, by name.
+        Weights of a `Block`, by name.
     heads
-        How many parts the width is cut into.
+        Number of parts that the width is cut into.
+
+    Returns
+    -------
+    tokens
+        (run, row, token, width).
     """
     tokens = x.shape[2]
     flat = x.flatten(1, 2)
@@ -63,7 +93,19 @@ def _normed(x: Tensor, scale: Tensor, shift: Tensor) -> Tensor:
 
 
 class Block(nn.Module):
-    """One layer of a transformer, one a run: (run, row, token, width) to the same."""
+    """One layer of a transformer, for each run.
+
+    It maps tokens (run, row, token, width) to the same shape.
+
+    Parameters
+    ----------
+    width
+        Width of the tokens.
+    heads
+        Number of attention heads.
+    generators
+        The `init` stream of every run.
+    """
 
     def __init__(self, width: int, heads: int, generators: list[np.random.Generator]) -> None:
         super().__init__()
@@ -80,12 +122,35 @@ class Block(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """Let every token of a row read the others."""
+        """Let every token of a row read the others.
+
+        Parameters
+        ----------
+        x
+            (run, row, token, width).
+
+        Returns
+        -------
+        tokens
+            (run, row, token, width).
+        """
         return attend(x, dict(self.named_parameters()), self.heads)
 
 
 class Transformer(StackedEncoder):
-    """Self-attention over the bins of a window; an affine map of the mean token is the representation."""
+    """Self-attention over the bins of a window.
+
+    The representation is an affine map of the mean token.
+
+    Parameters
+    ----------
+    declared
+        The declared architecture.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one encoder per generator.
+    """
 
     reads_units = "embedded.weight"
 
@@ -114,20 +179,62 @@ class Transformer(StackedEncoder):
         shape: tuple[int, int],
         generators: list[np.random.Generator],
     ) -> Self:
-        """Build encoders of windows of bins and units."""
+        """Build one encoder per generator.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        shape
+            Bins and units of a window.
+        generators
+            The `init` stream of every run; there is one encoder per generator.
+        """
         return cls(declared, shape, generators)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """Map windows; layer norms look at one token."""
+        """Map windows; a layer norm reads one token and no other row.
+
+        Parameters
+        ----------
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         return self.encode(self.declared, dict(self.named_parameters()), windows)
 
     def folded(self, windows: Tensor, rows: Tensor) -> dict[str, Tensor]:
-        """Return the weights as they are."""
+        """Copy the weights as they are, since there is no batch norm to fold.
+
+        Parameters
+        ----------
+        windows, rows
+            Not read.
+        """
         return {name: value.detach().clone() for name, value in self.named_parameters()}
 
     @staticmethod
     def encode(declared: TransformerEncoder, parameters: Parameters, windows: Tensor) -> Tensor:
-        """Map windows by the named weights."""
+        """Map windows by the named weights.
+
+        Parameters
+        ----------
+        declared
+            The declared architecture.
+        parameters
+            What `folded` returned.
+        windows
+            (run, row, time, unit).
+
+        Returns
+        -------
+        representation
+            (run, row, dim).
+        """
         flat = torch.baddbmm(
             parameters["embedded.bias"], windows.flatten(1, 2), parameters["embedded.weight"]
         )

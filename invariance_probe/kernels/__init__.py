@@ -1,1 +1,6 @@
-"""A training step's inner loops, compiled on the machine that runs them: native.cpp, called on tensors' memory."""
+"""Native kernels: the inner loops of a training step, in compiled C++.
+
+`native.cpp` is compiled on the machine that runs it (`build`) and is called on the
+memory of CPU tensors (`library`). `functions` and `draws` wrap its functions for layers
+and views; `arithmetic` chooses between torch and the native kernels.
+"""

@@ -1,4 +1,7 @@
-"""How the products of a training step are computed: by torch or by the native kernels, in the tensors' own precision or in bfloat16."""
+"""How the products of a training step are computed.
+
+By torch or by the native kernels, and in the tensors' own precision or in bfloat16.
+"""
 
 from dataclasses import dataclass
 
@@ -19,8 +22,9 @@ class Arithmetic:
     kernels
         `torch` or `native`.
     halves
-        Products round their factors to bfloat16 and sum in single precision (native), or in what torch sums in; all else, and what is
-        stored, stays single.
+        Whether products round their factors to bfloat16. They then sum in single
+        precision (native), or in what torch sums in. All else, and what is stored,
+        stays single.
     """
 
     kernels: str = "torch"
@@ -28,7 +32,20 @@ class Arithmetic:
 
     @classmethod
     def of(cls, settings: Optimisation, device: torch.device) -> "Arithmetic":
-        """Return what an optimisation asks for; raises `TrainingError` where native kernels cannot compute."""
+        """Build what an optimisation asks for.
+
+        Parameters
+        ----------
+        settings
+            Kernels and precision.
+        device
+            Where the training runs.
+
+        Raises
+        ------
+        TrainingError
+            When native kernels are asked for and cannot compute here.
+        """
         if settings.kernels == "native":
             require_native(device)
         return cls(settings.kernels, settings.precision == "bfloat16")
@@ -39,7 +56,18 @@ class Arithmetic:
         return self.kernels == "native"
 
     def product(self, a: Tensor, b: Tensor) -> Tensor:
-        """Return the batched matrix product by torch."""
+        """Batched matrix product by torch.
+
+        Parameters
+        ----------
+        a, b
+            (run, row, in) and (run, in, out).
+
+        Returns
+        -------
+        product
+            (run, row, out), of the dtype of `a`.
+        """
         return torch.bmm(a.bfloat16(), b.bfloat16()).to(a.dtype) if self.halves else torch.bmm(a, b)
 
 
@@ -48,15 +76,21 @@ PLAIN = Arithmetic()
 
 
 def require_native(device: torch.device) -> None:
-    """Raise `TrainingError` where native kernels cannot compute: on other devices than the CPU, and where they cannot be built."""
+    """Refuse native kernels where they cannot compute.
+
+    Raises
+    ------
+    TrainingError
+        On devices other than the CPU, and where the kernels cannot be built.
+    """
     if device.type != "cpu":
         raise TrainingError(
-            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels are for the CPU; use --device cpu, or "
-            "training.kernels: torch"
+            f"training.kernels is 'native', but the device is {device.type!r}, and native kernels "
+            "are for the CPU; use --device cpu, or training.kernels: torch"
         )
     native()
 
 
 def storage(precision: str) -> torch.dtype:
-    """Return the floating type that weights and activations are kept in."""
+    """Floating type that weights and activations are kept in."""
     return torch.float64 if precision == "float64" else torch.float32

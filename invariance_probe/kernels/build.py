@@ -1,8 +1,10 @@
-"""Compiles native.cpp once a machine, compiler and processor.
+"""Compiles native.cpp, once per machine, compiler and processor.
 
-The library is plain C++ without torch's headers: it builds in seconds, with any compiler that knows vector extensions (GCC, Clang), and
-does not break with another torch. It is kept in the user's cache folder (or `INVARIANCE_PROBE_CACHE`) under a hash of its source, its flags
-and what the compiler knows of the processor, and put there by one rename, so that any number of workers can ask for it at once.
+The library is plain C++ without torch's headers. So it builds in seconds with any
+compiler that knows vector extensions (GCC, Clang), and it does not break with another
+version of torch. It is kept in the user's cache folder (or `INVARIANCE_PROBE_CACHE`),
+under a hash of its source, its flags and what the compiler knows of the processor. One
+rename puts it there, so that any number of workers can ask for it at once.
 """
 
 import ctypes
@@ -18,6 +20,7 @@ from platformdirs import user_cache_path
 
 SOURCE = Path(__file__).with_name("native.cpp")
 COMPILERS = ("c++", "g++", "clang++")
+"""Compilers that are tried in this order, unless `CXX` names one."""
 FLAGS = (
     "-std=c++17",
     "-O3",
@@ -28,20 +31,26 @@ FLAGS = (
     "-fPIC",
     "-shared",
 )
-"""Nothing that would let the compiler reorder sums or assume that there is no NaN."""
+"""Flags of the compiler.
+
+None of them lets the compiler reorder sums or assume that there is no NaN.
+"""
 BUILD_S = 300
 """Seconds that a build may take."""
 
 
 def why_unavailable() -> str:
-    """Return why there are no native kernels on this machine; empty where there are."""
+    """Why there are no native kernels on this machine; empty where there are."""
     found = library()
     return found if isinstance(found, str) else ""
 
 
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | str:
-    """Return the compiled library, or why it cannot be built here; the first call on a machine compiles it."""
+    """Load the compiled library, or say why it cannot be built here.
+
+    The first call on a machine compiles it.
+    """
     given = os.environ.get("CXX")
     compiler = next(
         (path for name in ([given] if given else COMPILERS) if (path := shutil.which(name))), None
@@ -61,7 +70,7 @@ def library() -> ctypes.CDLL | str:
 
 
 def _built(compiler: str) -> Path:
-    """Return the compiled library, from the cache where it is there."""
+    """Path of the compiled library; compiles it where the cache lacks it."""
     folder = (
         Path(os.environ.get("INVARIANCE_PROBE_CACHE") or user_cache_path("invariance_probe"))
         / "native"
@@ -78,7 +87,7 @@ def _built(compiler: str) -> Path:
 
 
 def _identity(compiler: str) -> str:
-    """Hash the source, the flags, the compiler and the instructions that it may use."""
+    """Hash the source, the flags, the compiler and the usable instructions."""
     known = _run(compiler, "-march=native", "-dM", "-E", "-x", "c++", os.devnull)
     return hashlib.sha256(
         "\n".join([SOURCE.read_text(encoding="utf-8"), " ".join(FLAGS), compiler, known]).encode()

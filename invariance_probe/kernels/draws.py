@@ -1,4 +1,7 @@
-"""The native kernels' draws of views; to the bit what `augmentations/` draws by torch."""
+"""The native kernels' draws of views.
+
+They equal what `augmentations/` draws by torch, to the bit.
+"""
 
 import torch
 from torch import Tensor
@@ -7,7 +10,7 @@ from invariance_probe.kernels.library import native
 
 
 def fair_halves(ones: Tensor, start: Tensor, bins: Tensor, units: int) -> Tensor:
-    """Draw Bin(x, 1/2) for the packed counts at the given bins: int16 (run, ..., unit).
+    """Draw Bin(x, 1/2) for the packed counts at given bins.
 
     Parameters
     ----------
@@ -17,6 +20,13 @@ def fair_halves(ones: Tensor, start: Tensor, bins: Tensor, units: int) -> Tensor
         Start positions of the runs' random bits (run,).
     bins
         Bins (run, ...), which also address the bits.
+    units
+        Number of units.
+
+    Returns
+    -------
+    halves
+        (run, ..., unit), int16.
     """
     half = torch.empty(*bins.shape, units, dtype=torch.int16)
     native().call(
@@ -34,7 +44,24 @@ def fair_halves(ones: Tensor, start: Tensor, bins: Tensor, units: int) -> Tensor
 
 
 def lose_units(windows: Tensor, start: Tensor, rows: Tensor, threshold: Tensor) -> Tensor:
-    """Return int16 windows (run, batch, time, unit) without the units whose 16-bit number is below the threshold (run, batch or 1)."""
+    """Silence the units whose 16-bit random number is below a threshold.
+
+    Parameters
+    ----------
+    windows
+        Counts (run, batch, time, unit), int16.
+    start
+        Start positions of the runs' random numbers (run,).
+    rows
+        Row of the numbers that each window reads (run, batch or 1).
+    threshold
+        (run, batch or 1), int16.
+
+    Returns
+    -------
+    windows
+        (run, batch, time, unit), int16.
+    """
     lost = windows.clone()
     runs, batch, times, units = windows.shape
     address = rows.expand(runs, batch).contiguous()
@@ -54,7 +81,22 @@ def lose_units(windows: Tensor, start: Tensor, rows: Tensor, threshold: Tensor) 
 
 
 def standardise(windows: Tensor, scale: float, mean: Tensor, inverse_sd: Tensor) -> Tensor:
-    """Return (windows scale - mean) inverse_sd in float32: int16 windows (run, batch, time, unit), statistics (run, 1, 1, unit)."""
+    """Compute (windows scale - mean) inverse_sd in float32.
+
+    Parameters
+    ----------
+    windows
+        Counts (run, batch, time, unit), int16.
+    scale
+        Factor on the counts.
+    mean, inverse_sd
+        (run, 1, 1, unit), float32.
+
+    Returns
+    -------
+    windows
+        (run, batch, time, unit), float32.
+    """
     out = torch.empty(windows.shape, dtype=torch.float32)
     runs, batch, times, units = windows.shape
     native().call(

@@ -1,4 +1,7 @@
-"""The native kernels as differentiable functions of stacked float32 tensors."""
+"""The native kernels as differentiable functions of stacked tensors.
+
+All tensors are float32, and their first axis is the run.
+"""
 
 from typing import Any
 
@@ -9,6 +12,8 @@ from invariance_probe.kernels.library import native
 
 
 class _Affine(torch.autograd.Function):
+    """x weight + bias, with its gradients."""
+
     @staticmethod
     def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
         x, weight = x.contiguous(), weight.contiguous()
@@ -42,6 +47,8 @@ class _Affine(torch.autograd.Function):
 
 
 class _NormedReLU(torch.autograd.Function):
+    """ReLU(scale BN(x weight) + shift), with its gradients."""
+
     @staticmethod
     def forward(
         ctx: Any,
@@ -89,6 +96,8 @@ class _NormedReLU(torch.autograd.Function):
 
 
 class _Contrast(torch.autograd.Function):
+    """NT-Xent, whose gradient is computed in the forward pass."""
+
     @staticmethod
     def forward(ctx: Any, z: Tensor, temperature: float, halves: bool) -> Tensor:
         z = z.contiguous()
@@ -103,22 +112,77 @@ class _Contrast(torch.autograd.Function):
 
 
 def _sizes(x: Tensor, weight: Tensor) -> tuple[int, int, int, int]:
-    """Return the numbers of runs, rows, inputs and outputs."""
+    """Numbers of runs, rows, inputs and outputs."""
     return *x.shape, weight.shape[2]
 
 
 def affine(x: Tensor, weight: Tensor, bias: Tensor, halves: bool) -> Tensor:
-    """Return x weight + bias: x (run, row, in), weight (run, in, width), bias (run, 1, width)."""
+    """Affine map x weight + bias by the native kernels.
+
+    Parameters
+    ----------
+    x
+        (run, row, in).
+    weight
+        (run, in, width).
+    bias
+        (run, 1, width).
+    halves
+        Whether the factors of products are rounded to bfloat16.
+
+    Returns
+    -------
+    out
+        (run, row, width).
+    """
     return _Affine.apply(x, weight, bias, halves)
 
 
 def normed_relu(
     x: Tensor, weight: Tensor, scale: Tensor, shift: Tensor, epsilon: float, halves: bool
 ) -> Tensor:
-    """Return ReLU(scale BN(x weight) + shift) with batch norm over the rows of each run; scale and shift (run, 1, width)."""
+    """ReLU(scale BN(x weight) + shift) by the native kernels.
+
+    Batch norm is over the rows of each run.
+
+    Parameters
+    ----------
+    x
+        (run, row, in).
+    weight
+        (run, in, width).
+    scale, shift
+        (run, 1, width).
+    epsilon
+        Added to the variance.
+    halves
+        Whether the factors of products are rounded to bfloat16.
+
+    Returns
+    -------
+    out
+        (run, row, width).
+    """
     return _NormedReLU.apply(x, weight, scale, shift, epsilon, halves)
 
 
 def contrast(z: Tensor, temperature: float, halves: bool) -> Tensor:
-    """Return NT-Xent of each run (run,) of unit vectors (run, 2 batch, width), computing its gradient on the way."""
+    """NT-Xent of each run by the native kernels.
+
+    The gradient is computed along with the loss.
+
+    Parameters
+    ----------
+    z
+        Unit vectors (run, 2 batch, width).
+    temperature
+        Positive; divides the similarities.
+    halves
+        Whether the factors of products are rounded to bfloat16.
+
+    Returns
+    -------
+    loss
+        (run,).
+    """
     return _Contrast.apply(z, temperature, halves)

@@ -1,4 +1,7 @@
-"""The compiled kernels' functions, called on stacked CPU tensors."""
+"""The compiled kernels' functions, called on stacked CPU tensors.
+
+Arguments are passed as they are: shapes and types are the callers' care.
+"""
 
 import ctypes
 from functools import lru_cache
@@ -14,18 +17,36 @@ READ = {torch.float32, torch.int64, torch.int16}
 
 
 class Native:
-    """The functions of native.cpp; every tensor is contiguous, on the CPU, and its first axis is the run.
+    """The functions of native.cpp.
 
-    They are inner loops: shapes and types are their callers' care.
+    Every tensor is contiguous, on the CPU, and its first axis is the run. The functions
+    are inner loops: shapes and types are their callers' care.
+
+    Parameters
+    ----------
+    compiled
+        The library that `build.library` loaded.
     """
 
     def __init__(self, compiled: ctypes.CDLL) -> None:
         self._compiled = compiled
         self.multiplies_halves = bool(compiled.multiplies_halves())
-        """Whether the processor multiplies bfloat16 itself; else it is done in single precision, to the same rounding and no faster."""
+        """Whether the processor multiplies bfloat16 itself.
+
+        If not, it is done in single precision, with the same rounding and no faster.
+        """
 
     def call(self, name: str, *arguments: Tensor | int | float | None) -> None:
-        """Call a function: tensors become their memory, numbers C's long and float, None the null pointer."""
+        """Call a function of native.cpp by name.
+
+        Parameters
+        ----------
+        name
+            Of the function.
+        *arguments
+            Tensors become pointers to their memory, numbers C's long and float, and
+            None the null pointer.
+        """
         getattr(self._compiled, name)(*map(_passed, arguments))
 
 
@@ -42,7 +63,7 @@ def _passed(
 
 @lru_cache(maxsize=1)
 def native() -> Native:
-    """Return the compiled kernels.
+    """Load the compiled kernels.
 
     Raises
     ------
@@ -52,7 +73,7 @@ def native() -> Native:
     found = library()
     if isinstance(found, str):
         raise TrainingError(
-            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install a C++ compiler (GCC or Clang), or use "
-            "training.kernels: torch"
+            f"training.kernels is 'native', but the kernels cannot be built here: {found}; install "
+            "a C++ compiler (GCC or Clang), or use training.kernels: torch"
         )
     return Native(found)

@@ -1,4 +1,9 @@
-"""Stacked SSL methods and the baselines beside them."""
+"""Stacked self-supervised methods, and the baselines beside them.
+
+A method has modules and a loss (run,); it knows nothing of recordings, folds or probes.
+The supervised baseline (`supervised`), the critics of mutual information
+(`mutual_information`) and closed-form linear SSL (`linear_ssl`) are not in the table.
+"""
 
 from invariance_probe.methods.barlow_twins import BarlowTwins
 from invariance_probe.methods.base import Method
@@ -34,4 +39,4 @@ METHODS: dict[str, type[Method]] = {
     "temporal_shuffling": TemporalShuffling,
     "masked_sequence": MaskedSequence,
 }
-"""The stacked implementation of every SSL method that is trained by gradient."""
+"""Stacked implementation of each SSL method trained by gradient, by kind."""

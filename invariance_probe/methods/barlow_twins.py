@@ -1,8 +1,9 @@
-"""Barlow Twins: the cross-correlation of the two views' embeddings is to be the identity.
+"""Barlow Twins: make the views' cross-correlation matrix the identity.
 
 References
 ----------
-Zbontar, Jing, Misra, LeCun & Deny 2021, Barlow Twins: self-supervised learning via redundancy reduction, arXiv:2103.03230.
+Zbontar, Jing, Misra, LeCun & Deny 2021, Barlow Twins: self-supervised learning via
+redundancy reduction, arXiv:2103.03230.
 """
 
 import numpy as np
@@ -17,10 +18,11 @@ from invariance_probe.study.methods import BarlowTwins as BarlowTwinsDeclaration
 
 
 def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tensor:
-    """Return sum_i (1 - C_ii)^2 + redundancy / width sum_{i != j} C_ij^2 of each run (run,); Eq. (1)-(2).
+    """Distance of the views' cross-correlation matrix from the identity.
 
-    C is the correlation of the views' columns over the batch. The weight goes with 1 / width, as there are width - 1 times as many
-    terms off the diagonal as on it.
+    sum_i (1 - C_ii)^2 + redundancy / width sum_{i != j} C_ij^2; Eq. (1)-(2). C is the
+    correlation of the views' columns over the batch. The weight is divided by the
+    width, as there are width - 1 times as many terms off the diagonal as on it.
 
     Parameters
     ----------
@@ -28,6 +30,11 @@ def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tenso
         Embeddings of the two views (run, batch, width), in the same order.
     redundancy
         At least 0; the paper's lambda times the width.
+
+    Returns
+    -------
+    loss
+        (run,).
     """
     rows, width = first.shape[1:]
     correlation = torch.bmm(standardised(first).transpose(1, 2), standardised(second)) / rows
@@ -37,7 +44,19 @@ def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tenso
 
 
 class BarlowTwins(Method):
-    """Encoder and projector under the loss of Eq. (1); keep the width at half the batch or less, or C has no full rank."""
+    """Encoder and projector under the loss of Eq. (1).
+
+    Keep the width at half the batch or less, or C does not have full rank.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     def __init__(
         self,
@@ -51,6 +70,6 @@ class BarlowTwins(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Correlate the views of each run."""
+        """Compare the correlation of the two views with the identity."""
         first, second = self.projector(self.encoder(batch.views)).chunk(2, dim=1)
         return barlow_twins_loss(first, second, self.redundancy)

@@ -1,4 +1,6 @@
-"""BYOL: predict a slowly moving copy's projection of the other view; no negatives.
+"""BYOL: predict a slowly moving copy's projection of the other view.
+
+There are no negatives.
 
 References
 ----------
@@ -22,13 +24,34 @@ from invariance_probe.study import methods as declared_methods
 
 
 def regression_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Return 2 - 2 cos(prediction, target), averaged over the rows (run,); Eq. (2). Both are (run, row, width)."""
+    """2 - 2 cos(prediction, target), averaged over rows; Eq. (2).
+
+    Parameters
+    ----------
+    predictions, targets
+        (run, row, width).
+
+    Returns
+    -------
+    loss
+        (run,), in [0, 4].
+    """
     return 2 - 2 * functional.cosine_similarity(predictions, targets, dim=2).mean(1)
 
 
 @dataclass(frozen=True, eq=False)
 class Seen:
-    """Both views (run, 2 batch, dim or width) as the online networks and, without gradient, the target networks see them."""
+    """Both views as the online and the target networks see them.
+
+    Nothing of the target networks carries a gradient.
+
+    Attributes
+    ----------
+    representation, target_representation
+        Encoder outputs (run, 2 batch, dim).
+    projection, target_projection
+        Projector outputs (run, 2 batch, width).
+    """
 
     representation: Tensor
     projection: Tensor
@@ -37,7 +60,19 @@ class Seen:
 
 
 class BYOL(Method):
-    """Online encoder, projector and predictor; target encoder and projector follow by a moving average."""
+    """Online encoder, projector and predictor; the target follows slowly.
+
+    The target's encoder and projector are moving averages of the online ones.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     def __init__(
         self,
@@ -57,7 +92,13 @@ class BYOL(Method):
         ).requires_grad_(False)
 
     def forward(self, views: Tensor) -> Seen:
-        """Pass both views (run, 2 batch, time, unit) through both pairs of networks."""
+        """Pass both views through the online and the target networks.
+
+        Parameters
+        ----------
+        views
+            (run, 2 batch, time, unit).
+        """
         representation = self.encoder(views)
         with torch.no_grad():
             target = self.target[0](views)
@@ -65,7 +106,18 @@ class BYOL(Method):
         return Seen(representation, self.projector(representation), target, target_projection)
 
     def prediction_error(self, seen: Seen) -> Tensor:
-        """Return how badly the target's projection of each view is predicted from the other view, averaged over both directions (run,)."""
+        """Error of predicting each view's target projection from the other view.
+
+        Parameters
+        ----------
+        seen
+            Both views, as `forward` returned them.
+
+        Returns
+        -------
+        error
+            Averaged over rows and both directions (run,).
+        """
         first, second = seen.target_projection.chunk(2, dim=1)
         return regression_loss(self.predictor(seen.projection), torch.cat([second, first], dim=1))
 
@@ -74,7 +126,15 @@ class BYOL(Method):
         return 2 * self.prediction_error(self(batch.views))
 
     def after_update(self, step: int, steps: int) -> None:
-        """Move the target towards the online networks; the decay rises to 1 by a cosine (section 3.2 of the paper)."""
+        """Move the target towards the online networks.
+
+        The decay rises to 1 by a cosine (section 3.2 of the paper).
+
+        Parameters
+        ----------
+        step, steps
+            Updates done, and updates of the whole training.
+        """
         follow(
             self.target.parameters(),
             [*self.encoder.parameters(), *self.projector.parameters()],
@@ -83,5 +143,18 @@ class BYOL(Method):
 
 
 def risen_decay(start: float, step: int, steps: int) -> float:
-    """Return the decay of a moving average after update `step` of `steps`: from `start` to 1 by half a cosine."""
+    """Decay of a moving average, which rises to 1 by half a cosine.
+
+    Parameters
+    ----------
+    start
+        Decay before the first update, in [0, 1).
+    step, steps
+        Updates done, and updates of the whole training.
+
+    Returns
+    -------
+    decay
+        In [start, 1].
+    """
     return 1 - (1 - start) * (math.cos(math.pi * step / steps) + 1) / 2

@@ -1,8 +1,11 @@
-"""CPC: from a context of successive windows, tell the windows that follow it from those that follow other contexts.
+"""CPC: from a context of successive windows, identify those that follow it.
+
+They are told from the windows that follow other contexts.
 
 References
 ----------
-van den Oord, Li & Vinyals 2018, Representation learning with contrastive predictive coding, arXiv:1807.03748.
+van den Oord, Li & Vinyals 2018, Representation learning with contrastive predictive
+coding, arXiv:1807.03748.
 """
 
 from typing import ClassVar
@@ -20,14 +23,22 @@ from invariance_probe.study import methods as declared_methods
 
 
 def info_nce(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Return the cross entropy of telling each row's own candidate from its negatives, averaged (run,); Eq. (4) of the paper.
+    """Cross entropy of telling each row's own candidate from its negatives.
+
+    Eq. (4) of the paper, averaged over rows and tasks.
 
     Parameters
     ----------
     scores
         (run, task, row, candidate); a row's own candidate is on the diagonal.
     negatives
-        Which candidates a row is held against (run, row, candidate); the diagonal is not read. Rows without any are left out.
+        Which candidates are negatives of a row (run, row, candidate); the diagonal is
+        not read. Rows without any are left out.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     entropy = -_held_against(scores, negatives).log_softmax(3).diagonal(dim1=2, dim2=3)
     counted = negatives.any(2).unsqueeze(1).to(scores.dtype)
@@ -35,7 +46,18 @@ def info_nce(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Return the part of rows whose own candidate scores highest (run,), float64; shapes as in `info_nce`."""
+    """Part of the rows whose own candidate has the highest score.
+
+    Parameters
+    ----------
+    scores, negatives
+        As in `info_nce`.
+
+    Returns
+    -------
+    part
+        (run,), float64, in [0, 1].
+    """
     held = _held_against(scores, negatives)
     first = (held.argmax(3) == torch.arange(held.shape[2], device=held.device)).double()
     counted = negatives.any(2).unsqueeze(1).double()
@@ -43,12 +65,26 @@ def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 def _held_against(scores: Tensor, negatives: Tensor) -> Tensor:
+    """Scores of each row's own candidate and its negatives; -inf elsewhere."""
     own = torch.eye(scores.shape[2], dtype=torch.bool, device=scores.device)
     return scores.masked_fill(~(negatives | own).unsqueeze(1), -torch.inf)
 
 
 class CPC(Method, PretextTask):
-    """Encoder, a recurrent context of its latents, and one bilinear score for every horizon, z' W_k c; Eq. (3) of the paper."""
+    """Encoder, recurrent context, and a bilinear score z' W_k c per horizon.
+
+    Eq. (3) of the paper. The context is a recurrent network over the latents of
+    successive windows.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     examples: ClassVar[str] = "sequences"
 
@@ -70,7 +106,16 @@ class CPC(Method, PretextTask):
         )
 
     def scores(self, batch: Batch) -> Tensor:
-        """Return scores (run, direction and horizon, sequence, candidate): contexts of one view, candidates of the other, and back."""
+        """Score the candidates of every context.
+
+        The contexts of one view are scored against the candidates of the other view, in
+        both directions.
+
+        Returns
+        -------
+        scores
+            (run, direction and horizon, sequence, candidate).
+        """
         latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
         contexts = self.context(latents[:, :, : self.context_windows])[:, :, -1]
         predicted = (
@@ -83,18 +128,23 @@ class CPC(Method, PretextTask):
         return scores.flatten(1, 2)
 
     def admissible(self, batch: Batch) -> Tensor:
-        """Return which other sequences each is held against (run, sequence, sequence)."""
+        """Which other sequences are negatives of each (run, sequence, sequence)."""
         assert batch.timeline is not None and batch.windows is not None
         rows = batch.windows.shape[1] // 2
-        first = batch.windows[
-            :, : rows : self.context_windows + self.horizons
-        ]  # as far apart as all later windows of two sequences
+        # The first windows of two sequences are as far apart as all their later ones.
+        first = batch.windows[:, : rows : self.context_windows + self.horizons]
         return admissible(self.negatives, batch.timeline, first, first)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Tell each context's futures from those of other contexts, averaged over horizons and both directions between the views."""
+        """Tell each context's future windows from those of other contexts.
+
+        The loss is averaged over horizons and over both directions between the views.
+        """
         return info_nce(self.scores(batch), self.admissible(batch))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Return the part of contexts whose own future scores highest (run,); chance is one over the candidates."""
+        """Part of contexts whose own future scores highest (run,).
+
+        Chance is one over the number of candidates.
+        """
         return ranked_first(self.scores(batch), self.admissible(batch))

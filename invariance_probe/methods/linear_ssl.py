@@ -1,13 +1,18 @@
-"""Closed-form linear SSL: the directions that two views share best, from the views' population moments.
+"""Closed-form linear SSL: the directions that two views share best.
 
-The representation is W' x with the leading generalised eigenvectors of (across, within), where `across` is the
-covariance between the two views and `within` that inside one view. Both are expectations over all splits,
-lags and draws, so nothing is sampled and nothing is tuned.
+The representation is W' x with the leading generalised eigenvectors of (across,
+within). `across` is the covariance between the two views and `within` that inside one
+view. Both are expectations over all splits, lags and draws, so nothing is sampled and
+nothing is tuned.
+
+In: activity, the pairs of training windows of one bin, and the declared views. Out:
+directions (unit, dimension) of standardised activity.
 
 References
 ----------
-Lin, Kaushik, Dyer & Muthukumar 2022, arXiv:2210.05021 (dropout as a spectral ridge). The moments of split counts
-follow from Bin(x, 1/2): E[x1 x2] = (x^2 - x) / 4 and E[x1^2] = (x^2 + x) / 4.
+Lin, Kaushik, Dyer & Muthukumar 2022, arXiv:2210.05021 (dropout as a spectral ridge).
+The moments of split counts follow from Bin(x, 1/2): E[x1 x2] = (x^2 - x) / 4 and
+E[x1^2] = (x^2 + x) / 4.
 """
 
 from dataclasses import dataclass, replace
@@ -31,7 +36,17 @@ from invariance_probe.study.views import Views
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Moments of a pair of views: `mean` (unit,), `across` and `within` (unit, unit)."""
+    """First and second moments of a pair of views.
+
+    Attributes
+    ----------
+    mean
+        Mean of a view (unit,).
+    across
+        Covariance between the two views (unit, unit).
+    within
+        Covariance inside one view (unit, unit).
+    """
 
     mean: np.ndarray
     across: np.ndarray
@@ -39,16 +54,23 @@ class Moments:
 
 
 def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Moments:
-    """Return the moments of pairs of training windows of one bin, before any transform.
+    """Moments of local pairs of one-bin windows, before any transform.
 
     Parameters
     ----------
     activity
         Training activity (time, unit) as the windows index it.
     partners
-        Which windows pair, at which lags; every admissible lag of a window weighs the same.
+        Which windows pair, at which lags; every admissible lag of a window has the same
+        weight.
     split
-        Whether each view holds twice one half of every count.
+        Whether the base splits counts: each view then holds twice one half of every
+        count.
+
+    Returns
+    -------
+    moments
+        Expectations over lags and splits.
     """
     x = activity.astype(np.float64)
     mean = x[partners.anchors].mean(axis=0)
@@ -68,6 +90,7 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
             ]
             zero_lag += weight.sum() if lag == 0 else 0.0
     within = centred[partners.anchors].T @ centred[partners.anchors] / len(partners.anchors)
+    # With x1 ~ Bin(x, 1/2): E[2 x1 2 x2] = E[x^2] - E[x] in one bin, E[(2 x1)^2] = E[x^2] + E[x].
     poisson = np.diag(mean) if split else np.zeros_like(within)
     return Moments(mean, (across + across.T) / 2 - zero_lag * poisson, within + poisson)
 
@@ -75,16 +98,22 @@ def pair_moments(activity: np.ndarray, partners: Partners, split: bool) -> Momen
 def matched_moments(
     activity: np.ndarray, first: np.ndarray, second: np.ndarray, split: bool
 ) -> Moments:
-    """Return the moments of explicit pairs of windows of one bin, each pair in both orders.
+    """Moments of explicit pairs of one-bin windows, each in both orders.
 
     Parameters
     ----------
     activity
         Training activity (time, unit) as the windows index it.
     first, second
-        The windows of every pair (pair,), (pair,); a window may stand in many.
+        The windows of every pair, each (pair,); a window may stand in many pairs.
     split
-        Whether each view holds twice one half of every count.
+        Whether the base splits counts: each view then holds twice one half of every
+        count.
+
+    Returns
+    -------
+    moments
+        Over all pairs, before any transform.
     """
     x = activity.astype(np.float64)
     members = np.bincount(np.concatenate([first, second]), minlength=len(x)) / (2 * len(first))
@@ -99,7 +128,15 @@ def matched_moments(
 
 
 def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
-    """Return the moments of pairs of which the part `share` is of the second kind, about their common mean."""
+    """Moments of a mixture of two kinds of pairs, about their common mean.
+
+    Parameters
+    ----------
+    first, second
+        Moments of each kind.
+    share
+        Part of the pairs that are of the second kind, in [0, 1].
+    """
     mean = (1 - share) * first.mean + share * second.mean
     apart = second.mean - first.mean
     offset = share * (1 - share) * np.outer(apart, apart)
@@ -111,14 +148,26 @@ def mixed_moments(first: Moments, second: Moments, share: float) -> Moments:
 def with_distant(
     activity: np.ndarray, partners: Partners, distant: Distant, split: bool
 ) -> Moments:
-    """Return the moments of pairs of which a part is distant: of the anchors that have distant partners, the part `share`.
+    """Moments of local pairs, of which a part is replaced by distant pairs.
+
+    Of the anchors that have distant partners, the part `distant.share` of the pairs is
+    distant.
 
     Parameters
     ----------
     activity
         Of all windows that may be shown (window, unit).
+    partners
+        Local partners of the anchors.
     distant
-        Of the same anchors; those with partners have as many each.
+        Distant partners of the same anchors; anchors that have any have equally many.
+    split
+        Whether the base splits counts.
+
+    Returns
+    -------
+    moments
+        Before any transform.
     """
     served = distant.count > 0
     first, second = distant.pairs(partners.anchors)
@@ -137,20 +186,39 @@ def with_distant(
 
 
 def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
-    """Return the moments after one transform of both views, its draws made by the arm.
+    """Moments after one transform of both views.
 
-    With one draw a step (`shared`) the moments are those inside a step, so a common offset leaves no trace.
+    The arm says how the transform's draws are shared. With one draw per step (`shared`)
+    the moments are those inside a step, so a common offset leaves no trace.
+
+    Parameters
+    ----------
+    moments
+        Before the transform.
+    transform
+        With its dose.
+    arm
+        `independent`, `paired` or `shared`.
+    sd
+        Standard deviation of each unit (unit,), in which noise is measured.
+
+    Returns
+    -------
+    moments
+        After the transform.
 
     Raises
     ------
     TrainingError
-        For thinning by one shared or paired draw, which depends on more than second moments, and for transforms without a closed form.
+        For thinning by one shared or paired draw, which depends on more than second
+        moments, and for transforms without a closed form.
     """
     if not transform.has_closed_form:
         if is_idle(transform):
             return moments
         raise TrainingError(
-            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, spike_thinning, gaussian_noise or another method"
+            f"linear_ssl has no closed form for {transform.kind}; use unit_dropout, "
+            "spike_thinning, gaussian_noise or another method"
         )
     if isinstance(transform, GaussianNoise):
         noise = np.diag((transform.sigma * sd) ** 2)
@@ -163,7 +231,8 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
     if isinstance(transform, SpikeThinning):
         if arm in ("shared", "paired") and transform.rate > 0:
             raise TrainingError(
-                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another method or arm"
+                f"linear_ssl has no closed form for spike_thinning with {arm} draws; use another "
+                "method or arm"
             )
         keep = 1 - transform.rate
         scale = 2.0
@@ -171,18 +240,23 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
         return Moments(
             keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra
         )
-    assert isinstance(transform, UnitDropout)  # the one other that has a closed form
+    # Unit dropout is the only other transform with a closed form.
+    assert isinstance(transform, UnitDropout)
     return _dropped(moments, transform, arm)
 
 
 def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
+    """Moments after unit dropout, whose draws are shared as the arm says."""
     p = transform.rate
     varies = transform.rate_draw == "uniform"
+    # Probabilities that one unit is kept, and that two given units are kept by one draw;
+    # with rates from U(0, p) these are the means of 1 - r and (1 - r)^2.
     keep, keep_two = (1 - p / 2, 1 - p + p**2 / 3) if varies else (1 - p, (1 - p) ** 2)
     mean = moments.mean if transform.value == "silent" else np.zeros_like(moments.mean)
     common = arm in ("shared", "paired")
 
     def masked(covariance: np.ndarray, off_diagonal: float, diagonal: float) -> np.ndarray:
+        """Covariance under a mask, from the rates at which it keeps pairs and units."""
         offset = (off_diagonal - keep**2) * np.outer(mean, mean) if arm != "shared" else 0.0
         out = off_diagonal * covariance + offset
         spread = 0.0 if arm == "shared" else (diagonal - keep**2) * mean**2
@@ -195,7 +269,24 @@ def _dropped(moments: Moments, transform: UnitDropout, arm: Arm) -> Moments:
 
 
 def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.ndarray:
-    """Return the leading directions (unit, dimension): across w = rho (within + ridge mean(diag within) I) w."""
+    """Leading generalised eigenvectors of (across, within).
+
+    across w = rho (within + ridge mean(diag within) I) w.
+
+    Parameters
+    ----------
+    moments
+        Of a pair of views.
+    dimensions
+        Number of directions, fewer where there are fewer units.
+    ridge
+        Added to `within`, as a fraction of its mean variance; at least 0.
+
+    Returns
+    -------
+    directions
+        (unit, dimension), the best shared first.
+    """
     regular = moments.within + ridge * np.trace(moments.within) / len(moments.within) * np.eye(
         len(moments.within)
     )
@@ -207,10 +298,17 @@ def shared_directions(moments: Moments, dimensions: int, ridge: float) -> np.nda
 
 
 def fit_directions(
-    activity: np.ndarray, partners: Partners, views: Views, axis: str, arm: Arm, sd: np.ndarray, dimensions: int, ridge: float,
+    activity: np.ndarray,
+    partners: Partners,
+    views: Views,
+    axis: str,
+    arm: Arm,
+    sd: np.ndarray,
+    dimensions: int,
+    ridge: float,
     distant: Distant | None = None,
-) -> np.ndarray:  # fmt: skip
-    """Return directions (unit, dimension) of standardised activity, from the moments of the declared views.
+) -> np.ndarray:
+    """Fit directions of standardised activity to the declared views.
 
     Parameters
     ----------
@@ -219,11 +317,23 @@ def fit_directions(
     partners
         Pairs of training windows of one bin.
     views, axis, arm
-        The views, the swept path, and the arm of its transform; other transforms are drawn independently.
+        The views, the swept path, and the arm of its transform; other transforms are
+        drawn independently.
     sd
-        Standard deviation of each unit over the training windows (unit,); units with sd 0 are left out.
+        Standard deviation of each unit over the training windows (unit,); units with sd
+        0 are left out.
+    dimensions
+        Number of directions.
+    ridge
+        As in `shared_directions`.
     distant
-        Distant partners of the anchors, as windows of `activity`; None where all pairs are local.
+        Distant partners of the anchors, as windows of `activity`; None where all pairs
+        are local.
+
+    Returns
+    -------
+    directions
+        (unit, dimension).
     """
     live, split = sd > 0, views.base.kind == "count_splitting"
     moments = pair_moments(activity[:, live], partners, split)
@@ -238,14 +348,23 @@ def fit_directions(
 def standardised_directions(
     moments: Moments, sd: np.ndarray, dimensions: int, ridge: float
 ) -> np.ndarray:
-    """Return the leading directions (unit, dimension) of standardised activity from the moments of the units with sd > 0.
+    """Fit directions of standardised activity to moments of live units.
 
     Parameters
     ----------
     moments
-        Of the live units, in their own units.
+        Of the units with sd > 0, before standardisation.
     sd
         Standard deviation of all units (unit,); those with sd 0 get no weight.
+    dimensions
+        Number of directions.
+    ridge
+        As in `shared_directions`.
+
+    Returns
+    -------
+    directions
+        (unit, dimension).
     """
     live = sd > 0
     scale = np.outer(sd[live], sd[live])

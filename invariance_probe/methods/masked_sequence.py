@@ -1,12 +1,17 @@
-"""Masked sequence contrast: tell the latents behind masked spans of a sequence of windows from others of it (the BENDR objective).
+"""Masked sequence contrast (the BENDR objective).
 
-Windows are the tokens. The loss is over masked positions only, and a distractor is never the masked window itself. Latents enter the
-transformer layer-normed, and a convolution over neighbouring tokens stands for their places, as in wav2vec 2.0 (sections 2 and 3.1);
-with fixed sinusoids instead nothing was learned on simulated populations in 400 steps.
+The latents behind masked spans of a sequence of windows are told from other latents of
+the sequence. Windows are the tokens. The loss is over masked positions only, and a
+distractor is never the masked window itself.
+
+Latents enter the transformer layer-normed, and a convolution over neighbouring tokens
+stands for their places, as in wav2vec 2.0 (sections 2 and 3.1). With fixed sinusoids
+instead, nothing was learned on simulated populations in 400 steps.
 
 References
 ----------
-Kostas, Aroca-Ouellette & Rudzicz 2021, BENDR, arXiv:2101.12037; after Baevski et al. 2020, wav2vec 2.0, arXiv:2006.11477, section 3.2.
+Kostas, Aroca-Ouellette & Rudzicz 2021, BENDR, arXiv:2101.12037; after Baevski et al.
+2020, wav2vec 2.0, arXiv:2006.11477, section 3.2.
 """
 
 from typing import ClassVar
@@ -28,16 +33,21 @@ SPAN_START, SPAN_FORCED, DISTRACTOR = 131, 132, 133
 
 
 def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
-    """Return which windows are masked (run, row, time), at least one of every sequence.
+    """Mark the masked windows, at least one in every sequence.
 
     Parameters
     ----------
     starts
         Where spans start (run, row, time); they end with the sequence.
     forced
-        Where one starts in sequences that have none (run, row).
+        Where a span starts in sequences that would have none (run, row).
     length
-        Windows of a span.
+        Windows per span.
+
+    Returns
+    -------
+    masked
+        Boolean (run, row, time).
     """
     alone = torch.arange(starts.shape[2], device=starts.device) == forced.unsqueeze(2)
     begun = (starts | (alone & ~starts.any(2, keepdim=True))).to(torch.int64).cumsum(2)
@@ -46,7 +56,22 @@ def masked_spans(starts: Tensor, forced: Tensor, length: int) -> Tensor:
 
 
 def distractor_mask(numbers: Tensor, count: int) -> Tensor:
-    """Return which windows a window is told from (run, row, time, time): the `count` other ones with the smallest numbers."""
+    """Choose the windows that each window is told from.
+
+    These are the `count` other windows of the sequence with the smallest numbers.
+
+    Parameters
+    ----------
+    numbers
+        Random numbers (run, row, time, time).
+    count
+        Distractors per window; all others where there are fewer.
+
+    Returns
+    -------
+    distractors
+        Boolean (run, row, time, time).
+    """
     windows = numbers.shape[3]
     own = torch.eye(windows, dtype=torch.bool, device=numbers.device)
     order = numbers.masked_fill(own, torch.inf).argsort(3).argsort(3)
@@ -54,16 +79,24 @@ def distractor_mask(numbers: Tensor, count: int) -> Tensor:
 
 
 def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> Tensor:
-    """Return the cross entropy of a context's own latent against its distractors, averaged over masked windows (run,).
+    """Cross entropy of a context's own latent against its distractors.
+
+    It is averaged over masked windows.
 
     Parameters
     ----------
     similarity
-        Of contexts and latents of one sequence, over the temperature (run, row, time, time); a context's own latent is on the diagonal.
+        Of contexts and latents of one sequence, over the temperature
+        (run, row, time, time); a context's own latent is on the diagonal.
     distractors
         Which latents it is told from (run, row, time, time).
     masked
-        (run, row, time).
+        Which windows are masked (run, row, time).
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     entropy = -_held_against(similarity, distractors).log_softmax(3).diagonal(dim1=2, dim2=3)
     weights = masked.to(entropy.dtype)
@@ -71,12 +104,26 @@ def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> 
 
 
 def _held_against(similarity: Tensor, distractors: Tensor) -> Tensor:
+    """Similarities to the own latent and the distractors; -inf elsewhere."""
     own = torch.eye(similarity.shape[3], dtype=torch.bool, device=similarity.device)
     return similarity.masked_fill(~(distractors | own), -torch.inf)
 
 
 class MaskedSequence(Method, PretextTask):
-    """Encoder, a transformer that reads the latents of one view's sequence with spans masked, and the other view's latents to be found."""
+    """Encoder, and a transformer that reads sequences with masked latents.
+
+    It reads the sequence of one view with spans masked, and must find the latents of
+    the other view behind the masks.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     examples: ClassVar[str] = "sequences"
 
@@ -101,7 +148,20 @@ class MaskedSequence(Method, PretextTask):
         self.outward = StackedLinear(initial_weight(generators, width, dimensions, gain=1.0))
 
     def contexts(self, latents: Tensor, masked: Tensor) -> Tensor:
-        """Read sequences of latents with masked ones hidden: (run, row, time, dim), (run, row, time) -> (run, row, time, dim)."""
+        """Read sequences of latents with the masked ones hidden.
+
+        Parameters
+        ----------
+        latents
+            (run, row, time, dim).
+        masked
+            Which are hidden (run, row, time).
+
+        Returns
+        -------
+        contexts
+            (run, row, time, dim).
+        """
         windows, reach = latents.shape[2], self.declared.position_windows // 2
         seen = torch.where(
             masked.unsqueeze(3),
@@ -118,7 +178,15 @@ class MaskedSequence(Method, PretextTask):
         return self.outward(tokens.flatten(1, 2)).unflatten(1, (-1, windows))
 
     def tasks(self, batch: Batch) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return similarities, distractors and masks of all sequences, as `masked_info_nce` takes them, and the latents."""
+        """Set the pretext task for all sequences of a batch.
+
+        Returns
+        -------
+        similarity, distractors, masked
+            As `masked_info_nce` takes them.
+        latents
+            (run, row, time, dim).
+        """
         windows = self.declared.sequence_windows
         latents = self.encoder(batch.views).unflatten(1, (-1, windows))
         rows = torch.arange(latents.shape[1], device=latents.device).expand(latents.shape[0], -1)
@@ -141,7 +209,10 @@ class MaskedSequence(Method, PretextTask):
         ) + self.declared.activation * latents.square().mean((1, 2, 3))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:
-        """Return the part of masked windows whose own latent is most similar (run,); chance is 1 / (distractors + 1)."""
+        """Part of masked windows whose own latent is most similar (run,).
+
+        Chance is 1 / (distractors + 1).
+        """
         similarity, distractors, masked, _ = self.tasks(batch)
         first = _held_against(similarity, distractors).argmax(3) == torch.arange(
             similarity.shape[3], device=similarity.device

@@ -1,8 +1,12 @@
-"""MoCo: tell a slowly moving copy's embedding of the other view from a queue of its embeddings of earlier batches.
+"""MoCo: contrast the views with a queue of embeddings of earlier batches.
+
+A slowly moving copy of the networks embeds the other view (the key). It is told from
+the copy's embeddings of earlier batches, which the queue keeps.
 
 References
 ----------
-He, Fan, Wu, Xie & Girshick 2020, Momentum contrast for unsupervised visual representation learning, arXiv:1911.05722.
+He, Fan, Wu, Xie & Girshick 2020, Momentum contrast for unsupervised visual
+representation learning, arXiv:1911.05722.
 """
 
 import copy
@@ -20,15 +24,15 @@ from invariance_probe.methods.negatives import admissible
 from invariance_probe.study.methods import MoCo as MoCoDeclaration
 
 EMPTY = -1
-"""Window of a place in the queue that nothing was put in yet."""
+"""Window number of an empty place in the queue."""
 
 
 def info_nce(
     queries: Tensor, positives: Tensor, negatives: Tensor, allowed: Tensor, temperature: float
 ) -> Tensor:
-    """Return the cross entropy of telling each query's positive from its negatives, averaged over queries (run,); Eq. (1).
+    """Cross entropy of telling each query's positive from its negatives.
 
-    A query without any negative has a term of 0.
+    Eq. (1), averaged over queries. A query without any negative adds 0.
 
     Parameters
     ----------
@@ -37,9 +41,14 @@ def info_nce(
     negatives
         Unit vectors (run, place, width), the same for all queries of a run.
     allowed
-        Which of them count against which query (run, row, place).
+        Which of them are negatives of which query (run, row, place).
     temperature
         Positive; divides the cosine similarities.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     positive = (queries * positives).sum(2, keepdim=True) / temperature
     against = torch.bmm(queries / temperature, negatives.transpose(1, 2)).masked_fill(
@@ -49,15 +58,29 @@ def info_nce(
 
 
 class MoCo(Method):
-    """Encoder and projector for queries; their moving averages for keys; a queue of keys with the windows that they show.
+    """Encoder and projector, their moving averages, and a queue of keys.
 
-    Each view is the query once and the key once, and the keys of the second views enter the queue after the update, so that one
-    window has one entry a batch. Batch norm sees a batch's queries and its keys each as a whole; batches are not shuffled over devices,
-    as there is one.
+    The encoder and projector make queries, and their moving averages make keys. The
+    queue holds keys with the windows that they show. Each view is once the query and
+    once the key. The keys of the second views enter the queue after the update, so that
+    each window has one entry per batch. Batch norm sees the queries of a batch as a
+    whole, and its keys as a whole; batches are not shuffled over devices, as there is
+    one.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
     """
 
     queue: Tensor
+    """Keys, the latest first (run, place, width)."""
     queued: Tensor
+    """Window of each key, or `EMPTY` (run, place)."""
 
     def __init__(
         self,
@@ -84,7 +107,7 @@ class MoCo(Method):
         self._fresh: tuple[Tensor, Tensor] | None = None
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast each view with the key of the other one and with the queue."""
+        """Contrast each view with the key of the other view and with the queue."""
         assert batch.timeline is not None and batch.windows is not None
         queries = functional.normalize(self.projector(self.encoder(batch.views)), dim=2)
         with torch.no_grad():
@@ -98,7 +121,15 @@ class MoCo(Method):
 
     @torch.no_grad()
     def after_update(self, step: int, steps: int) -> None:
-        """Move the key networks towards the query networks (Eq. 2), and put the step's keys in the place of the oldest."""
+        """Move the key networks towards the query networks (Eq. 2).
+
+        Then the step's keys take the places of the oldest keys in the queue.
+
+        Parameters
+        ----------
+        step, steps
+            Not read: the decay is constant.
+        """
         follow(
             self.keys.parameters(),
             [*self.encoder.parameters(), *self.projector.parameters()],

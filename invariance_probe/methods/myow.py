@@ -1,8 +1,11 @@
-"""MYOW: BYOL, and beside it predict views mined among similar windows of other times.
+"""MYOW: BYOL, and beside it predict views mined at other times.
+
+The mined views are of similar windows.
 
 References
 ----------
-Azabou et al. 2021, Mine your own view: self-supervised learning through across-sample prediction, arXiv:2102.10106.
+Azabou et al. 2021, Mine your own view: self-supervised learning through across-sample
+prediction, arXiv:2102.10106.
 """
 
 import copy
@@ -23,19 +26,22 @@ from invariance_probe.study import methods as declared_methods
 from invariance_probe.study.methods import Negatives
 
 PICK = 110
-"""Purpose under which one of the nearest windows is picked."""
+"""Purpose under which the choice among the nearest windows is drawn."""
 NOTHING = -1
-"""Window mined for an anchor that no window of the pool could be mined for."""
+"""Stands for a mined window where the pool had none for an anchor."""
 PAIR = ("anchors", "others")
+"""Names of the two parts of a mined pair in a saved state."""
 KEPT = 8
-"""Steps whose mined pairs are kept for the diagnostics."""
+"""Number of steps whose mined pairs are kept for the diagnostics."""
 
 
 def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, enough: int) -> Tensor:
-    """Say which windows of a pool may be mined for which anchors (run, anchor, place), boolean.
+    """Say which windows of a pool may be mined for which anchors.
 
-    Those at least `gap_s` away that share no bin with the anchor, and of another trial or stretch. Where the pool has fewer than `enough`
-    windows of other stretches, as in a recording of one stretch, the gap alone keeps trivial neighbours out.
+    These are windows that start at least `gap_s` from the anchor, share no bin with it
+    (for a gap above 0), and are of another trial or stretch. Where the pool has fewer
+    than `enough` windows of other stretches, as in a recording of one stretch, the gap
+    alone keeps trivial neighbours out.
 
     Parameters
     ----------
@@ -43,8 +49,15 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
         Where windows lie.
     anchors, pool
         Windows (run, anchor) and (run, place).
-    gap_s, enough
-        The gap in seconds, and how many candidates an anchor wants.
+    gap_s
+        The gap in seconds.
+    enough
+        Number of candidates that an anchor needs.
+
+    Returns
+    -------
+    allowed
+        Boolean (run, anchor, place).
     """
     apart = admissible(Negatives(gap_s=gap_s), timeline, anchors, pool)
     elsewhere = admissible(Negatives(gap_s=gap_s, same_trial=False), timeline, anchors, pool)
@@ -54,18 +67,27 @@ def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, eno
 def picked_neighbours(
     anchors: Tensor, pool: Tensor, allowed: Tensor, count: int, number: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return the place of one of each anchor's `count` nearest in the pool (run, anchor), and where there is one, boolean.
+    """Pick one of each anchor's nearest windows in the pool, at random.
 
     Parameters
     ----------
     anchors, pool
-        Representations (run, anchor, dim) and (run, place, dim), compared by their cosine.
+        Representations (run, anchor, dim) and (run, place, dim), compared by their
+        cosine.
     allowed
         Which places may be mined (run, anchor, place).
     count
-        At least 1; fewer where fewer are allowed.
+        Number of nearest windows to pick from, at least 1; fewer where fewer are
+        allowed.
     number
         Uniform on (0, 1), to pick by (run, anchor).
+
+    Returns
+    -------
+    places
+        Place in the pool (run, anchor).
+    found
+        Whether there is one, boolean (run, anchor).
     """
     similarity = torch.bmm(
         functional.normalize(anchors, dim=2), functional.normalize(pool, dim=2).transpose(1, 2)
@@ -79,7 +101,7 @@ def picked_neighbours(
 
 
 def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the place of one of each anchor's admitted places in the pool (run, anchor), and where there is one, boolean.
+    """Pick one of each anchor's allowed places in the pool, at random.
 
     Parameters
     ----------
@@ -87,6 +109,13 @@ def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
         Which places may be mined (run, anchor, place).
     number
         Uniform on (0, 1), to pick by (run, anchor).
+
+    Returns
+    -------
+    places
+        Place in the pool (run, anchor).
+    found
+        Whether there is one, boolean (run, anchor).
     """
     among = allowed.sum(2)
     rank = torch.minimum((number * among).to(torch.int64), (among - 1).clamp_min(0))
@@ -94,9 +123,19 @@ def picked_at_random(allowed: Tensor, number: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def mined_error(predictions: Tensor, targets: Tensor, found: Tensor) -> Tensor:
-    """Return 2 - 2 cos(prediction, target), averaged over the anchors with a mined view (run,); 0 without any.
+    """2 - 2 cos(prediction, target), averaged over anchors with a mined view.
 
-    Predictions and targets are (run, anchor, width), `found` is boolean (run, anchor).
+    Parameters
+    ----------
+    predictions, targets
+        (run, anchor, width).
+    found
+        Whether an anchor has a mined view, boolean (run, anchor).
+
+    Returns
+    -------
+    error
+        (run,); 0 where no anchor has one.
     """
     errors = 2 - 2 * functional.cosine_similarity(predictions, targets, dim=2)
     weights = found.to(errors.dtype)
@@ -104,11 +143,22 @@ def mined_error(predictions: Tensor, targets: Tensor, found: Tensor) -> Tensor:
 
 
 class MYOW(Method):
-    """BYOL with a second projector on top of the first, and a predictor of the mined view's second projection.
+    """BYOL with a second projector on the first, which predicts mined views.
 
-    Anchors are the first views, by the online encoder; the pool is both views of the batch, by the target encoder. The loss is
-    (1 - w) times BYOL's, averaged over its directions, plus w times the mined one; w is 0 until part `mining_from` of the steps and
-    rises to `mined_weight` over as many steps again. With random partners the mined view is any that may be mined.
+    Anchors are the first views, by the online encoder. The pool is both views of the
+    batch, by the target encoder. The loss is (1 - w) times BYOL's, averaged over its
+    two directions, plus w times the mined one. The weight w is 0 until part
+    `mining_from` of the steps, and rises to `mined_weight` over as many steps again.
+    With random partners, the mined view is any that may be mined.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
     """
 
     def __init__(
@@ -129,7 +179,7 @@ class MYOW(Method):
         self._pairs: deque[tuple[Tensor, Tensor]] = deque(maxlen=KEPT)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Predict the other view, and once mining has begun a mined one."""
+        """Predict the other view and, once mining has begun, a mined one."""
         seen = self.byol(batch.views)
         error = self.byol.prediction_error(seen)
         if self._weight == 0:
@@ -137,14 +187,20 @@ class MYOW(Method):
         return (1 - self._weight) * error + self._weight * self._mined_error(batch, seen)
 
     def after_update(self, step: int, steps: int) -> None:
-        """Move both targets, and the weight of mined views for the next step."""
+        """Move both targets, and set the weight of mined views for the next step.
+
+        Parameters
+        ----------
+        step, steps
+            Updates done, and updates of the whole training.
+        """
         self.byol.after_update(step, steps)
         decay = risen_decay(self.byol.decay, step, steps)
         follow(self.mined_target.parameters(), self.mined_projector.parameters(), decay)
         self._weight = self._weight_after(step / steps)
 
     def more_state(self) -> dict[str, Tensor]:
-        """Return the weight of mined views and the pairs that were last mined."""
+        """Weight of mined views, and the pairs that were last mined."""
         pairs = {
             f"{i}.{name}": value
             for i, pair in enumerate(self._pairs)
@@ -153,19 +209,27 @@ class MYOW(Method):
         return {"weight": torch.tensor(self._weight, dtype=torch.float64), **pairs}
 
     def set_more_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Restore the weight and the pairs."""
         self._weight = float(state["weight"])
         kept = (len(state) - 1) // len(PAIR)
         self._pairs.extend((state[f"{i}.{PAIR[0]}"], state[f"{i}.{PAIR[1]}"]) for i in range(kept))
 
     def mined(self) -> tuple[Tensor, Tensor] | None:
-        """Return the windows of the last steps' anchors and of what was mined for them (run, pair), -1 where nothing was."""
+        """Anchors of the last steps and the windows mined for them.
+
+        Returns
+        -------
+        anchors, found
+            Windows (run, pair), -1 where nothing was mined; None before mining has
+            begun.
+        """
         if not self._pairs:
             return None
         anchors, others = zip(*self._pairs, strict=True)
         return torch.cat(anchors, dim=1), torch.cat(others, dim=1)
 
     def _weight_after(self, done: float) -> float:
+        """Weight of mined views after a part of the steps."""
         start = self.declared.mining_from
         risen = 1.0 if start == 0 else min(1.0, max(0.0, done / start - 1))
         return self.declared.mined_weight * risen
@@ -179,7 +243,10 @@ class MYOW(Method):
         return mined_error(predictions, targets, found)
 
     def _mine(self, batch: Batch, seen: Seen) -> tuple[Tensor, Tensor]:
-        """Return the places of the mined views in the pool (run, anchor), and which anchors have one; keep the pairs."""
+        """Mine a view for each anchor, and keep the pairs.
+
+        Returns the places in the pool (run, anchor), and which anchors have one.
+        """
         assert batch.timeline is not None and batch.windows is not None
         anchors = batch.windows.chunk(2, dim=1)[0]
         allowed = minable(

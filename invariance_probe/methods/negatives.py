@@ -1,7 +1,8 @@
-"""Which windows may be held against an anchor: what `study.methods.Negatives` declares, as a mask.
+"""Which windows may be negatives of an anchor, as a mask.
 
-In: windows of anchors and of candidates, and where windows lie. Out: a boolean mask. What an anchor's positive is stays with the
-method, which leaves it out of its negatives itself.
+The rule is what `study.methods.Negatives` declares. In: windows of anchors and of
+candidates, and where windows lie. Out: a boolean mask. What an anchor's positive is
+stays with the method, which keeps it out of the negatives itself.
 """
 
 import math
@@ -15,14 +16,19 @@ from invariance_probe.study.methods import Negatives
 def admissible(
     declared: Negatives, timeline: Timeline, anchors: Tensor, candidates: Tensor
 ) -> Tensor:
-    """Say which candidates may be negatives of which anchors (run, anchor, candidate), boolean.
+    """Say which candidates may be negatives of which anchors.
 
-    The anchor's own window never may, in whichever view. With `scope` trial only those of the anchor's own stretch may, with session and
-    subject only those of its own session and subject (where a model sees several); without `same_trial` none of its stretch. With `gap_s`
-    > 0 two windows may where their first bins are at least the gap apart and they share no bin, so that windows longer than the gap are
-    masked as far as they overlap the anchor. Distances are counted in bins of the recording as it is stored, over the borders of trials
-    too; where trials were cut out of a session, windows of two trials lie farther apart in time than that, and the gap is then met with
-    room to spare.
+    * An anchor's own window is never a negative, in whichever view.
+    * With `scope` trial, only windows of the anchor's own stretch may be. With session
+      or subject, only those of its own session or subject (where a model sees several).
+      Without `same_trial`, none of its stretch.
+    * With `gap_s` > 0, two windows may be where their first bins are at least the gap
+      apart and they share no bin. So windows longer than the gap are masked as far as
+      they overlap the anchor.
+
+    Distances are counted in bins of the recording as it is stored, over trial borders
+    too. Where trials were cut out of a session, windows of two trials lie farther apart
+    in time than that, so the gap is then met with room to spare.
 
     Parameters
     ----------
@@ -32,6 +38,11 @@ def admissible(
         Where windows lie.
     anchors, candidates
         Windows (run, anchor) and (run, candidate).
+
+    Returns
+    -------
+    allowed
+        Boolean (run, anchor, candidate).
     """
     starts, stretches = timeline.starts, timeline.stretches
     distance = (starts[anchors].unsqueeze(2) - starts[candidates].unsqueeze(1)).abs()
@@ -46,7 +57,17 @@ def admissible(
 
 
 def least_distance_bins(gap_s: float, timeline: Timeline) -> int:
-    """Return how many bins the starts of an anchor and of a negative are apart at least: 1 without a gap, so that they are two windows."""
+    """Fewest bins between the starts of an anchor and of a negative.
+
+    Without a gap it is 1, so that the two are different windows.
+
+    Parameters
+    ----------
+    gap_s
+        Declared gap in seconds; a gap above 0 also asks that the windows share no bin.
+    timeline
+        Length of windows and bins.
+    """
     if gap_s == 0:
         return 1
     return max(math.ceil(gap_s / timeline.bin_s - 1e-6), timeline.length_bins)

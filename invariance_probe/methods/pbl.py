@@ -1,12 +1,15 @@
-"""PBL: a belief formed from past windows predicts the latents of later ones, and a latent predicts the belief at its own time.
+"""PBL: a belief from past windows predicts the latents of later windows.
 
-Two bootstraps hold each other up: neither is a moving average, and only gradients are stopped. Nothing in the loss forbids a constant
-code; targets are standardised over the batch, which keeps a common offset from being all there is to predict. Watch `rank_me`.
+In the other direction, a latent predicts the belief at its own time. The two bootstraps
+hold each other up: neither is a moving average, and only gradients are stopped. Nothing
+in the loss forbids a constant code. Targets are standardised over the batch, so that a
+common offset is not all there is to predict. Watch `rank_me` for collapse.
 
 References
 ----------
-Guo, Pires, Piot, Grill, Altche, Munos & Azar 2020, Bootstrap latent-predictive representations for multitask reinforcement learning,
-arXiv:2004.14646. Recordings have no actions, so the belief is of latents alone.
+Guo, Pires, Piot, Grill, Altche, Munos & Azar 2020, Bootstrap latent-predictive
+representations for multitask reinforcement learning, arXiv:2004.14646. Recordings have
+no actions, so the belief is of latents alone.
 """
 
 from typing import ClassVar
@@ -25,14 +28,39 @@ from invariance_probe.study import methods as declared_methods
 
 
 def prediction_loss(predictions: Tensor, targets: Tensor) -> Tensor:
-    """Return 2 - 2 cos(prediction, standardised target), averaged (run,); both are (run, row, ..., width). Targets get no gradient."""
+    """2 - 2 cos(prediction, standardised target), averaged.
+
+    Targets get no gradient.
+
+    Parameters
+    ----------
+    predictions, targets
+        (run, row, ..., width).
+
+    Returns
+    -------
+    loss
+        (run,).
+    """
     return 2 - 2 * functional.cosine_similarity(
         predictions, standardised(targets.detach()), dim=-1
     ).flatten(1).mean(1)
 
 
 class PBL(Method):
-    """Encoder, recurrent belief, and a predictor each way: belief to later latents, latent to belief."""
+    """Encoder, recurrent belief, and a predictor in each direction.
+
+    One predictor maps the belief to later latents, the other a latent to the belief.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     examples: ClassVar[str] = "sequences"
 
@@ -53,7 +81,11 @@ class PBL(Method):
         self.backwards = MLP(dimensions, (*declared.predictor, declared.context_width), generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Predict the other view's later latents from the belief, and the other view's belief from the latent of its last window."""
+        """Predict later latents from the belief, and the belief from a latent.
+
+        The belief of one view predicts the later latents of the other view. The latent
+        of the last window of the context predicts the belief of the other view.
+        """
         latents = self.encoder(batch.views).unflatten(1, (-1, self.context_windows + self.horizons))
         beliefs = self.belief(latents[:, :, : self.context_windows])[:, :, -1]
         predicted = self.forwards(beliefs).unflatten(2, (self.horizons, -1))
@@ -65,5 +97,16 @@ class PBL(Method):
 
 
 def other_view(rows: Tensor) -> Tensor:
-    """Return rows (run, 2 batch, ...) with the first and the second views' halves changed over."""
+    """Exchange the halves of the first and of the second views.
+
+    Parameters
+    ----------
+    rows
+        (run, 2 batch, ...).
+
+    Returns
+    -------
+    rows
+        (run, 2 batch, ...).
+    """
     return torch.roll(rows, rows.shape[1] // 2, dims=1)

@@ -2,8 +2,8 @@
 
 References
 ----------
-Chen, Kornblith, Norouzi & Hinton 2020, A simple framework for contrastive learning of visual representations,
-arXiv:2002.05709.
+Chen, Kornblith, Norouzi & Hinton 2020, A simple framework for contrastive learning of
+visual representations, arXiv:2002.05709.
 """
 
 from typing import Any
@@ -24,7 +24,10 @@ from invariance_probe.study.methods import SimCLR as SimCLRDeclaration
 
 
 class _NTXent(torch.autograd.Function):
-    """NT-Xent of unit vectors, with the backward pass in two products: the similarity matrix is symmetric."""
+    """NT-Xent of unit vectors, with a hand-written backward pass.
+
+    The similarity matrix is symmetric, so that the backward pass takes two products.
+    """
 
     @staticmethod
     def forward(ctx: Any, z: Tensor, temperature: float, arithmetic: Arithmetic) -> Tensor:
@@ -49,16 +52,24 @@ class _NTXent(torch.autograd.Function):
 
 
 def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLAIN) -> Tensor:
-    """Return the normalised temperature-scaled cross entropy of each run (run,); Eq. (1) of Chen et al. 2020.
+    """Normalised temperature-scaled cross entropy (NT-Xent) of each run.
+
+    Eq. (1) of Chen et al. 2020.
 
     Parameters
     ----------
     embeddings
-        (run, 2 batch, width): the first views of all pairs, then the second views in the same order.
+        (run, 2 batch, width): the first views of all pairs, then the second views in
+        the same order.
     temperature
         Positive; divides the cosine similarities.
     arithmetic
-        How its products are computed.
+        How the products are computed.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
 
     Examples
     --------
@@ -75,9 +86,9 @@ def nt_xent(embeddings: Tensor, temperature: float, arithmetic: Arithmetic = PLA
 
 
 def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) -> Tensor:
-    """Return the normalised temperature-scaled cross entropy of each run (run,) with the negatives that a mask leaves.
+    """NT-Xent of each run, with only the negatives that a mask allows.
 
-    An anchor without any has a term of 0: it is told from nothing.
+    An anchor without any negative adds 0: it is told from nothing.
 
     Parameters
     ----------
@@ -86,7 +97,13 @@ def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) ->
     temperature
         Positive; divides the cosine similarities.
     negatives
-        Which rows are negatives of which (run, 2 batch, 2 batch); what it says of a row itself and of its partner is not read.
+        Which rows are negatives of which (run, 2 batch, 2 batch); its entries for a row
+        itself and for its partner are not read.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     z = functional.normalize(embeddings, dim=2)
     rows = torch.arange(z.shape[1], device=z.device)
@@ -103,8 +120,19 @@ def masked_nt_xent(embeddings: Tensor, temperature: float, negatives: Tensor) ->
 class SimCLR(Method):
     """Encoder and projector under NT-Xent.
 
-    Unless `negatives` says otherwise, all other views of the batch are negatives, as published: those too that show the anchor's own
-    window again, as other pairs' second views may when pairs are jittered. Where a model sees several sessions, the rule holds by default too.
+    Unless `negatives` says otherwise, all other views of the batch are negatives, as
+    published. That includes views that show the anchor's own window again, as other
+    pairs' second views may when pairs are jittered. Where a model sees several
+    sessions, the default rule of `negatives` is applied too.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
     """
 
     def __init__(

@@ -1,4 +1,6 @@
-"""SimSiam: predict the other view's projection, whose gradient is stopped; no negatives, no moving copy.
+"""SimSiam: predict the other view's projection, whose gradient is stopped.
+
+There are no negatives and no moving copy.
 
 References
 ----------
@@ -18,21 +20,41 @@ from invariance_probe.study.methods import SimSiam as SimSiamDeclaration
 
 
 def negative_cosine(predictions: Tensor, projections: Tensor) -> Tensor:
-    """Return -cos of each prediction and the other view's projection, averaged over both directions (run,); Eq. (1)-(2).
+    """-cos(prediction, the other view's projection); Eq. (1)-(2).
 
-    No gradient goes to the projections (Eq. 3). Without predictor, or with that gradient, a constant is the best solution.
+    It is averaged over rows and both directions. No gradient goes to the projections
+    (Eq. 3). Without a predictor, or with that gradient, a constant is the best
+    solution.
 
     Parameters
     ----------
     predictions, projections
-        (run, 2 batch, width): the first views of all pairs, then the second views in the same order.
+        (run, 2 batch, width): the first views of all pairs, then the second views in
+        the same order.
+
+    Returns
+    -------
+    loss
+        (run,), in [-1, 1].
     """
     other = torch.roll(projections.detach(), projections.shape[1] // 2, dims=1)
     return -functional.cosine_similarity(predictions, other, dim=2).mean(1)
 
 
 class SimSiam(Method):
-    """Encoder, a projector that ends in batch norm without scale and shift, and a predictor that is a bottleneck."""
+    """Encoder, projector, and a predictor that is a bottleneck.
+
+    The projector ends in batch norm without scale and shift.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     def __init__(
         self,

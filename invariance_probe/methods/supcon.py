@@ -1,4 +1,6 @@
-"""Supervised contrast: the positives of a view are all views of its class. It reads labels, so it is a ceiling and not SSL.
+"""Supervised contrast: all views of a view's class are its positives.
+
+It reads labels, so it is a ceiling and not SSL.
 
 References
 ----------
@@ -18,17 +20,26 @@ from invariance_probe.study.methods import SupCon as SupConDeclaration
 
 
 def weighted_contrast(embeddings: Tensor, weights: Tensor, temperature: float) -> Tensor:
-    """Return -sum_p w_ip log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), averaged over anchors i (run,).
+    """Contrastive loss with weighted positives.
+
+    -sum_p w_ip log(exp(s_ip / T) / sum_{a != i} exp(s_ia / T)), averaged over anchors
+    i.
 
     Parameters
     ----------
     embeddings
         (run, row, width); s is the cosine similarity.
     weights
-        How far each row is a positive of each anchor (run, anchor, row): 0 for itself, and a sum of 1 for each anchor, or of 0 for one
+        Weight of each row as a positive of each anchor (run, anchor, row). The weight
+        of the anchor itself is 0. An anchor's weights sum to 1, or to 0 for an anchor
         without positives, whose term is then 0.
     temperature
         Positive.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     z = functional.normalize(embeddings, dim=2)
     logits = torch.bmm(z / temperature, z.transpose(1, 2))
@@ -38,19 +49,62 @@ def weighted_contrast(embeddings: Tensor, weights: Tensor, temperature: float) -
 
 
 def class_weights(classes: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return 1 / |P(i)| for each of the other rows P(i) of an anchor's class, and 0 elsewhere (run, anchor, row); classes (run, row)."""
+    """Equal weights for the other rows of each anchor's class.
+
+    The weight is 1 / |P(i)| for each of the other rows P(i) of the class of anchor i,
+    and 0 elsewhere.
+
+    Parameters
+    ----------
+    classes
+        (run, row).
+    dtype
+        Of the weights.
+
+    Returns
+    -------
+    weights
+        (run, anchor, row).
+    """
     same = (classes.unsqueeze(2) == classes.unsqueeze(1)).to(dtype)
     same = same - torch.diag_embed(torch.ones_like(same[:, 0]))
     return same / same.sum(2, keepdim=True).clamp_min(1)
 
 
 def supervised_contrast(embeddings: Tensor, classes: Tensor, temperature: float) -> Tensor:
-    """Return L_out of each run (run,), averaged over anchors; Eq. (2). Embeddings are (run, row, width), classes (run, row)."""
+    """Supervised contrastive loss L_out; Eq. (2), averaged over anchors.
+
+    Parameters
+    ----------
+    embeddings
+        (run, row, width).
+    classes
+        (run, row).
+    temperature
+        Positive.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
+    """
     return weighted_contrast(embeddings, class_weights(classes, embeddings.dtype), temperature)
 
 
 class SupCon(Method):
-    """Encoder and projector under L_out, over both views of the batch; a view's class is that of its own window."""
+    """Encoder and projector under L_out, over both views of the batch.
+
+    A view's class is that of its own window.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     def __init__(
         self,
@@ -64,12 +118,19 @@ class SupCon(Method):
         self.projector = MLP(declared.encoder.dimensions, declared.projector, generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast the classes of each run."""
+        """Contrast the classes of each run.
+
+        Raises
+        ------
+        TrainingError
+            When the target is not categorical.
+        """
         assert batch.targets is not None
         if batch.targets.dtype != torch.int64:
             raise TrainingError(
-                "supcon contrasts classes, but the target is continuous or circular; use method.kind 'y_aware', which weighs "
-                "positives by how near their targets are, or a categorical target"
+                "supcon contrasts classes, but the target is continuous or circular; use "
+                "method.kind 'y_aware', which weighs positives by how near their targets are, or a "
+                "categorical target"
             )
         return supervised_contrast(
             self.projector(self.encoder(batch.views)), batch.targets, self.temperature

@@ -1,6 +1,8 @@
-"""A network of the study's architecture trained on the target itself: what such an encoder can decode at best.
+"""The supervised baseline: a network trained on the target itself.
 
-Training stops early by a validation part of the training windows: the weights that did best there are kept.
+It has the study's architecture and shows what such an encoder can decode at best.
+Training stops early by a validation part of the training windows: the weights that did
+best there are kept.
 """
 
 import numpy as np
@@ -14,7 +16,7 @@ from invariance_probe.study.baselines import Supervised as SupervisedDeclaration
 
 
 def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Return each row's loss (run, row): squared error over all columns, or nats where targets are classes.
+    """Loss of each row: squared error over all columns, or nats for classes.
 
     Parameters
     ----------
@@ -22,6 +24,11 @@ def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
         (run, row, column), or logits (run, row, class).
     targets
         (run, row, column) floats, or classes (run, row) integers.
+
+    Returns
+    -------
+    loss
+        (run, row).
     """
     if targets.dtype == torch.int64:
         return functional.cross_entropy(outputs.transpose(1, 2), targets, reduction="none")
@@ -29,7 +36,21 @@ def target_loss(outputs: Tensor, targets: Tensor) -> Tensor:
 
 
 class Supervised(Method):
-    """One MLP from windows to the target, its representation the last layer but one."""
+    """One network from windows to the target.
+
+    Its representation is the last layer but one.
+
+    Parameters
+    ----------
+    declared
+        Settings of the baseline.
+    shape
+        Bins and units of a window.
+    outputs
+        Number of target columns or classes.
+    generators
+        The `init` stream of every run; there is one network per generator.
+    """
 
     def __init__(
         self,

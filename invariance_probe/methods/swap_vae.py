@@ -1,12 +1,17 @@
-"""Swap-VAE: a view's counts are reconstructed from its own style and the content of the other view.
+"""Swap-VAE: reconstruct a view's counts with the other view's content.
 
-The representation is content, which the views of a pair share, and then style, which each has its own of; what the study reads of a
-window is its content and its mean style. The counts that are reconstructed are those that the views were made of, before any
-transform, so that at a dose above 0 the model also fills in what the transform took; under count splitting they are halves.
+A view is reconstructed from its own style and the content of the other view. The
+representation is content, which the views of a pair share, followed by style, which
+each view has of its own. The study reads a window's content and its mean style.
+
+The counts that are reconstructed are those that the views were made of, before any
+transform. So at a dose above 0 the model also fills in what the transform took; under
+count splitting the counts are halves.
 
 References
 ----------
-Liu et al. 2021, Drop, Swap, and Generate: a self-supervised approach for generating neural activity, arXiv:2111.02338.
+Liu et al. 2021, Drop, Swap, and Generate: a self-supervised approach for generating
+neural activity, arXiv:2111.02338.
 """
 
 import numpy as np
@@ -28,24 +33,60 @@ SMALLEST_RATE = 1e-6
 
 
 def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
-    """Return rate - count log rate, summed over features and averaged over rows (run,): nats a window, without log count!.
+    """Poisson loss, rate - count log rate, in nats per window.
 
-    Both are (run, row, feature), rates positive.
+    It is summed over features and averaged over rows, without the constant log count!.
+
+    Parameters
+    ----------
+    rates
+        Positive (run, row, feature).
+    counts
+        (run, row, feature).
+
+    Returns
+    -------
+    loss
+        (run,).
     """
     return (rates - counts * rates.log()).sum(2).mean(1)
 
 
 def divergence_from_normal(mean: Tensor, log_variance: Tensor) -> Tensor:
-    """Return KL(N(mean, diag exp log_variance) || N(0, I)), averaged over rows (run,); both (run, row, dim)."""
+    """KL(N(mean, diag exp log_variance) || N(0, I)), averaged over rows.
+
+    Parameters
+    ----------
+    mean, log_variance
+        (run, row, dim).
+
+    Returns
+    -------
+    divergence
+        (run,), in nats.
+    """
     return 0.5 * (mean.square() + log_variance.exp() - log_variance - 1).sum(2).mean(1)
 
 
 class SwapVAE(Method):
-    """Encoder, a linear head for the style's log-variance, and a decoder to the rates of every bin and unit of a window.
+    """Encoder, a linear head for the style's log-variance, and a decoder.
 
-    The loss is in nats a window: reconstructions and divergence are sums over bins, units and dimensions, so that
-    `style_divergence` 1 is the evidence bound, while `alignment` weighs a number from 0 to 4 against them. The defaults are for about
-    60 units; a population of other size or longer windows call for an alignment weight in proportion.
+    The decoder gives the rates of every bin and unit of a window.
+
+    The loss is in nats per window. Reconstructions and divergence are sums over bins,
+    units and dimensions, so that `style_divergence` 1 is the evidence bound, while
+    `alignment` weighs a number from 0 to 4 against them. The defaults are for about 60
+    units; a population of another size, or longer windows, call for an alignment weight
+    in proportion.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
     """
 
     def __init__(
@@ -67,7 +108,16 @@ class SwapVAE(Method):
         self.decoder = MLP(dimensions, (*declared.decoder, shape[0] * shape[1]), generators)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Weigh swapped and plain reconstructions, the style's divergence and the distance of the contents."""
+        """Sum the reconstructions, the style's divergence and the content distance.
+
+        Each view is reconstructed twice: with the other view's content, and with its
+        own.
+
+        Raises
+        ------
+        TrainingError
+            When the recording holds a continuous signal instead of counts.
+        """
         representation = self.encoder(batch.views)
         content, mean = representation.split(
             [representation.shape[2] - self.style, self.style], dim=2
@@ -80,11 +130,9 @@ class SwapVAE(Method):
         rates = softplus(self.decoder(torch.cat([swapped, plain], dim=1))) + SMALLEST_RATE
         counts = self._counts(batch).to(rates.dtype).flatten(2)
         divergence, alignment = self.weights
+        # `poisson_loss` is the mean over the four reconstructions of a pair, taken twice.
         return (
-            2
-            * poisson_loss(
-                rates, torch.cat([counts, counts], dim=1)
-            )  # the mean over four reconstructions of a pair, twice
+            2 * poisson_loss(rates, torch.cat([counts, counts], dim=1))
             + divergence * divergence_from_normal(mean, log_variance)
             + alignment * regression_loss(first, second)
         )
@@ -98,7 +146,8 @@ class SwapVAE(Method):
         assert batch.counts is not None
         if batch.counts.is_floating_point():
             raise TrainingError(
-                "swap_vae reconstructs spike counts by a Poisson likelihood, but this recording holds a continuous signal; "
-                "use another method, or a recording with activity spike_count"
+                "swap_vae reconstructs spike counts by a Poisson likelihood, but this recording "
+                "holds a continuous signal; use another method, or a recording with activity "
+                "spike_count"
             )
         return batch.counts

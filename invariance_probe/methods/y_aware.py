@@ -1,8 +1,11 @@
-"""y-aware contrast: positives weighed by a kernel of the target. It reads labels, so it is a ceiling and not SSL.
+"""y-aware contrast: positives are weighted by a kernel of the target.
+
+It reads labels, so it is a ceiling and not SSL.
 
 References
 ----------
-Dufumier et al. 2021, Contrastive learning with continuous proxy meta-data for 3D MRI classification, arXiv:2106.08808.
+Dufumier et al. 2021, Contrastive learning with continuous proxy meta-data for 3D MRI
+classification, arXiv:2106.08808.
 """
 
 import numpy as np
@@ -17,9 +20,22 @@ from invariance_probe.study.methods import YAware as YAwareDeclaration
 
 
 def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
-    """Return exp(-|y_i - y_k|^2 / (2 bandwidth^2)) over its sum, with 0 for i itself (run, anchor, row); targets (run, row, column).
+    """Gaussian kernel of the targets, normalised for each anchor.
 
-    Where all other targets are many bandwidths away, the nearest has the weight.
+    exp(-|y_i - y_k|^2 / (2 bandwidth^2)) over its sum, with 0 for i itself. Where all
+    other targets are many bandwidths away, the nearest has all the weight.
+
+    Parameters
+    ----------
+    targets
+        (run, row, column).
+    bandwidth
+        Standard deviation of the kernel, in the targets' units.
+
+    Returns
+    -------
+    weights
+        (run, anchor, row).
     """
     distances = (targets.unsqueeze(2) - targets.unsqueeze(1)).square().sum(3)
     itself = torch.eye(targets.shape[1], dtype=torch.bool, device=targets.device)
@@ -29,20 +45,27 @@ def kernel_weights(targets: Tensor, bandwidth: float) -> Tensor:
 def y_aware_info_nce(
     embeddings: Tensor, targets: Tensor, temperature: float, bandwidth: float
 ) -> Tensor:
-    """Return the y-aware InfoNCE of each run (run,), averaged over anchors; Eq. (3), without the constant log n.
+    """y-aware InfoNCE of each run; Eq. (3), without the constant log n.
 
-    Anchors and what they are held against are all rows but the anchor itself, as in supervised contrast, which it equals for classes.
+    It is averaged over anchors. The anchors are all rows, and each is contrasted with
+    all rows but itself, as in supervised contrast, which it equals for classes.
 
     Parameters
     ----------
     embeddings
         (run, row, width).
     targets
-        Standardised targets (run, row, column), or classes (run, row) integers, whose kernel is 1 inside a class and 0 between two.
+        Standardised targets (run, row, column), or classes (run, row) integers, whose
+        kernel is 1 inside a class and 0 between two.
     temperature
         Positive.
     bandwidth
         Standard deviation of the Gaussian kernel, in standard deviations of the target.
+
+    Returns
+    -------
+    loss
+        (run,), in nats.
     """
     classes = targets.dtype == torch.int64
     weights = (
@@ -52,7 +75,19 @@ def y_aware_info_nce(
 
 
 class YAware(Method):
-    """Encoder and projector under y-aware InfoNCE, over both views of the batch; a view's target is that of its own window."""
+    """Encoder and projector under y-aware InfoNCE, over both views of the batch.
+
+    A view's target is that of its own window.
+
+    Parameters
+    ----------
+    declared
+        Settings of the method.
+    shape
+        Bins and units of a window.
+    generators
+        The `init` stream of every run; there is one model per generator.
+    """
 
     def __init__(
         self,

@@ -1,10 +1,13 @@
-"""Trainings on disk, so that one that was cut off goes on where it was and ends at the same bits.
+"""Checkpoints: a training that was cut off goes on, to the same bits.
 
-In: the tensors that a training has come to after a step, each (run, ...) or one number that all runs share. Out: one file for each run,
-named by its train key, because a run does not depend on its partners: it may go on in another stack. A file is replaced whole or not at
-all, holds tensors only, and is read only by the version of torch that wrote it, on the same kind of device. What is damaged is not used.
+In: the tensors that a training has reached after a step, each (run, ...) or one number
+that all runs share. Out: one file per run, named by the run's train key. A run does not
+depend on its partners, so it may go on in another stack. A file is replaced whole or
+not at all and holds tensors only. It is read only by the version of torch that wrote
+it, on the same kind of device. Damaged files are not used.
 
-Random numbers are read by address and orders of windows follow from the step, so that neither is kept.
+Random numbers are read by address and the order of windows follows from the step, so
+neither is stored.
 """
 
 import hashlib
@@ -25,29 +28,33 @@ from torch import Tensor
 from invariance_probe.methods.base import Method
 
 EVERY_S = 60.0
-"""Seconds between two checkpoints of a training; a shorter training writes none."""
+"""Seconds between two checkpoints; a shorter training writes none."""
 HEADER = "invariance_probe.checkpoint"
+"""Key of a file's metadata under which its header stands."""
 
 Tensors = Mapping[str, Tensor]
-"""State of stacked trainings by name: (run, ...), or a scalar that all runs share."""
+"""State of stacked trainings by name: (run, ...), or a scalar for all runs."""
 
 
 _DAMAGES = (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError)
-"""What reading a damaged file, or a header that is none of ours, may raise."""
+"""What reading a damaged or foreign file may raise."""
 
 
 class Stopped(Exception):  # noqa: N818
-    """Someone asked the process to end; what it trains is kept, and can go on later."""
+    """The process was asked to end.
+
+    What it trains is kept, and can go on later.
+    """
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoints:
-    """The folder of all checkpoints; without one, nothing is kept.
+    """The folder of all checkpoints; without a folder, nothing is kept.
 
     Attributes
     ----------
     folder
-        Made when something is first written.
+        Created when something is first written.
     device
         Where the stacks live.
     stop
@@ -62,11 +69,11 @@ class Checkpoints:
     every_s: float = EVERY_S
 
     def of(self, keys: Sequence[str]) -> "Checkpoint":
-        """Return the checkpoint of a stack of trainings, by their train keys."""
+        """The checkpoint of one stack of trainings, by their train keys."""
         return Checkpoint(self, tuple(keys))
 
     def step(self, key: str) -> int:
-        """Return how many steps of a training are kept; 0 where nothing is that can be used."""
+        """Number of steps of a training that are kept; 0 where nothing usable is."""
         try:
             with safe_open(self._path(key), framework="pt") as file:
                 return self._step(key, file.metadata())
@@ -74,7 +81,19 @@ class Checkpoints:
             return 0
 
     def read(self, keys: Sequence[str]) -> tuple[int, dict[str, Tensor]] | None:
-        """Return the steps that all of these trainings have done and their state, or None where they are not at one step."""
+        """Read the state of a stack of trainings.
+
+        Parameters
+        ----------
+        keys
+            Train keys of the runs.
+
+        Returns
+        -------
+        step, state
+            Steps that all of them have done, and their state. None where a run has no
+            usable checkpoint, or the runs are not at one step.
+        """
         found = [self._read_one(key) for key in keys]
         known = [one for one in found if one is not None]
         if (
@@ -93,7 +112,19 @@ class Checkpoints:
         return known[0][0], {_own(name): value for name, value in stacked.items()}
 
     def write(self, keys: Sequence[str], step: int, tensors: Tensors) -> None:
-        """Keep every run's part of a state; where the disk takes none, the training goes on without."""
+        """Keep every run's part of a state.
+
+        Where the disk takes none, a warning is given and the training goes on without.
+
+        Parameters
+        ----------
+        keys
+            Train keys of the runs.
+        step
+            Steps that they have done.
+        tensors
+            Their state.
+        """
         if self.folder is None:
             return
         try:
@@ -117,7 +148,10 @@ class Checkpoints:
             )
 
     def remove(self, key: str) -> None:
-        """Forget a training that is committed, with what writers that were killed left half-written."""
+        """Delete the checkpoint of a training that is committed.
+
+        What killed writers left half-written goes with it.
+        """
         if self.folder is not None:
             path = self._path(key)
             for file in (path, *self.folder.glob(_private(path, "*"))):
@@ -127,9 +161,11 @@ class Checkpoints:
         return (self.folder or Path(os.devnull)) / f"{key}.safetensors"
 
     def _versions(self) -> dict[str, str]:
+        """What a reader must share with the writer of a file."""
         return {"torch": torch.__version__, "device": self.device.type}
 
     def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:
+        """Step that a file's header names; 0 where the file is not ours to use."""
         header = json.loads((metadata or {}).get(HEADER, "{}"))
         expected = {"key": key, **self._versions()}
         return (
@@ -139,6 +175,7 @@ class Checkpoints:
         )
 
     def _read_one(self, key: str) -> tuple[int, dict[str, Tensor]] | None:
+        """Step and tensors of one run; None where there is no usable file."""
         try:
             with safe_open(self._path(key), framework="pt") as file:
                 step = self._step(key, file.metadata())
@@ -150,17 +187,32 @@ class Checkpoints:
 
 
 class Checkpoint:
-    """The checkpoint of one stack that is being trained, with its timer."""
+    """The checkpoint of one stack that is being trained, with its timer.
+
+    Parameters
+    ----------
+    among
+        The folder of all checkpoints.
+    keys
+        Train keys of the stack's runs.
+    """
 
     def __init__(self, among: Checkpoints, keys: tuple[str, ...]) -> None:
         self._among, self._keys, self._last = among, keys, time.monotonic()
 
     def read(self) -> tuple[int, dict[str, Tensor]] | None:
-        """Return the steps done and the state, or None to start from the beginning."""
+        """Steps done and the state; None to start from the beginning."""
         return self._among.read(self._keys)
 
     def offer(self, step: int, state: Callable[[], Tensors]) -> None:
-        """Keep the state after `step` steps if it is time, or if the process should end.
+        """Keep the state if it is time, or if the process should end.
+
+        Parameters
+        ----------
+        step
+            Steps done.
+        state
+            Returns the state; called only where it is kept.
 
         Raises
         ------
@@ -177,7 +229,22 @@ class Checkpoint:
 
 
 def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
-    """Return all that a method and its update rule have come to, by name; nothing is copied."""
+    """The state that a method and its update rule have reached, by name.
+
+    Nothing is copied.
+
+    Parameters
+    ----------
+    method
+        The models that are trained.
+    optimizer
+        Their update rule.
+
+    Returns
+    -------
+    state
+        Tensors (run, ...), or scalars for all runs.
+    """
     tensors = {f"model.{name}": tensor for name, tensor in _own_tensors(method)}
     tensors |= {f"more.{name}": tensor for name, tensor in method.more_state().items()}
     for i, parameter in enumerate(_learned(optimizer)):
@@ -192,7 +259,15 @@ def training_state(method: Method, optimizer: torch.optim.Optimizer) -> dict[str
 
 @torch.no_grad()
 def restore_training(method: Method, optimizer: torch.optim.Optimizer, tensors: Tensors) -> None:
-    """Put what `training_state` returned into a method and an update rule that were just made."""
+    """Put what `training_state` returned into new models and their update rule.
+
+    Parameters
+    ----------
+    method, optimizer
+        As they were built, before the first step.
+    tensors
+        What `training_state` returned.
+    """
     for name, tensor in _own_tensors(method):
         tensor.copy_(tensors[f"model.{name}"])
     method.set_more_state(
@@ -211,15 +286,19 @@ def restore_training(method: Method, optimizer: torch.optim.Optimizer, tensors: 
 
 
 def _own_tensors(method: Method) -> Iterator[tuple[str, Tensor]]:
+    """Parameters and buffers of a method, by name."""
     yield from method.named_parameters()
     yield from method.named_buffers()
 
 
 def _learned(optimizer: torch.optim.Optimizer) -> Iterator[Tensor]:
+    """Parameters that the update rule moves, in a fixed order."""
     for group in optimizer.param_groups:
         yield from group["params"]
 
 
+# Marks in a file the tensors that are one number for all runs: stacking the files of
+# several runs must not stack these.
 _SHARED = "shared."
 
 
@@ -236,10 +315,12 @@ def _own(name: str) -> str:
 
 
 def _private(path: Path, unique: str) -> str:
+    """Name of the file that a writer fills before it takes the place of `path`."""
     return f".{path.name}.{unique}"
 
 
 def _replace(path: Path, content: bytes) -> None:
+    """Write a file whole: to a private file, then by one rename."""
     private = path.with_name(_private(path, uuid.uuid4().hex))
     try:
         with private.open("wb") as file:
@@ -253,6 +334,7 @@ def _replace(path: Path, content: bytes) -> None:
 
 
 def _digest(step: int, tensors: Tensors) -> str:
+    """Hash of the step and of every tensor's name, shape, type and bytes."""
     digest = hashlib.sha256(str(step).encode())
     for name, tensor in sorted(tensors.items()):
         digest.update(f"|{name} {tuple(tensor.shape)} {tensor.dtype}|".encode())

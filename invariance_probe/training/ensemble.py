@@ -1,7 +1,11 @@
-"""The one training loop: K stacked models take the same number of steps, and none sees another.
+"""The one training loop, for K stacked models at once.
 
-Stopping is fixed and label-free. A run whose loss stops being finite is noted with its step; its numbers stay
-in its own slices, so the others go on untouched.
+All models take the same number of steps, and none sees another. Stopping is fixed and
+label-free. A run whose loss stops being finite is noted with its step; its numbers stay
+in its own slices, so the other runs go on unaffected.
+
+In: the models, the batch of each step, and the settings. Out: trained models and a
+`Training`. Nothing is evaluated here.
 """
 
 from collections.abc import Callable, Mapping
@@ -18,21 +22,22 @@ from invariance_probe.training.checkpoints import Checkpoint, restore_training, 
 from invariance_probe.training.optimizers import learning_rate, make_optimizer, set_learning_rate
 
 REPORT_EVERY = 50
-"""Steps between two progress reports."""
+"""Number of steps between two progress reports."""
 
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """What came of a training: the mean loss of each run over the last tenth, and where one failed.
+    """Outcome of a training: final losses, failures and gradient norms.
 
     Attributes
     ----------
     loss
-        (run,), float64.
+        Mean loss over the last tenth of the steps (run,), float64.
     failed_at
         First step with a non-finite loss (run,), or -1.
     gradient_norm
-        Euclidean norm of each run's whole gradient (run,), float64, averaged over `LOOKED_AT` steps of that tenth.
+        Euclidean norm of each run's whole gradient (run,), float64, averaged over about
+        `LOOKED_AT` steps of that tenth.
     """
 
     loss: Tensor
@@ -41,14 +46,24 @@ class Training:
 
 
 ADVERSARY = "attack."
-"""Before the names of an adversary's tensors in a checkpoint."""
+"""Prefix of the names of an adversary's tensors in a checkpoint."""
 LOOKED_AT = 10
-"""At how many steps of the last tenth gradients are measured."""
+"""Number of steps of the last tenth at which gradients are measured, about."""
 
 
 @dataclass(eq=False)
 class _Seen:
-    """What the loop adds up: losses of the last tenth (run,), where each run failed (run,), gradient norms (run, look); float64."""
+    """What the loop accumulates, all float64.
+
+    Attributes
+    ----------
+    total
+        Sum of the losses of the last tenth (run,).
+    failed_at
+        First step with a non-finite loss (run,), or -1.
+    norms
+        Gradient norms (run, measurement).
+    """
 
     total: Tensor
     failed_at: Tensor
@@ -56,6 +71,7 @@ class _Seen:
 
     @classmethod
     def nothing(cls, method: Method) -> "_Seen":
+        """The start: no losses, no failures, no norms."""
         some = next(method.parameters())
         zeros = torch.zeros(len(some), dtype=torch.float64, device=some.device)
         return cls(zeros, torch.full_like(zeros, -1), zeros.new_zeros(len(some), 0))
@@ -63,7 +79,18 @@ class _Seen:
 
 @torch.no_grad()
 def gradient_norms(method: Method) -> Tensor:
-    """Return the norm of each run's gradient (run,), over all that is learned."""
+    """Euclidean norm of each run's gradient, over all parameters.
+
+    Parameters
+    ----------
+    method
+        Models whose gradients were just computed.
+
+    Returns
+    -------
+    norms
+        (run,), float64.
+    """
     gradients = [p.grad for p in method.parameters() if p.grad is not None]
     return (
         torch.stack([g.flatten(1).to(torch.float64).square().sum(1) for g in gradients])
@@ -87,15 +114,22 @@ def train(
     method
         The models and their loss.
     batch_at
-        Returns the batch of a step; called with 0, 1, 2 ...
+        Returns the batch of a step; called with 0, 1, 2 ..., or from a checkpoint's
+        step on.
     settings
         Steps, update rule, learning rate and its schedule, and weight decay.
     on_progress
         Called with the number of model-steps done since the last call.
     checkpoint
-        Where the training goes on from and is kept in between; the method is then as it was built.
+        Where the state is kept in between, and where the training goes on from if it
+        was cut off; the method is then as it was built.
     adversary
-        What corrupts the views of every step against the models; nothing when left out.
+        Corrupts the views of every step against the models; nothing does when left out.
+
+    Returns
+    -------
+    training
+        Losses, failures and gradient norms.
 
     Raises
     ------
@@ -149,6 +183,7 @@ def train(
 
 
 def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
+    """An adversary's state under prefixed names; empty without one."""
     return (
         {}
         if adversary is None
@@ -157,6 +192,7 @@ def _state_of(adversary: StackedAdversary | None) -> dict[str, Tensor]:
 
 
 def _part_of(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names have a prefix, without the prefix."""
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

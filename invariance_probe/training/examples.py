@@ -1,9 +1,13 @@
-"""Which windows a training step takes together: pairs, sequences, near and far pairs, triplets.
+"""Which windows a training step takes together.
 
-Every kind draws from each run's own training windows and returns, for a step, the windows of the first views, those of the second
-views, and what a pretext task asks of them. No example leaves a fold's training part. Windows of one example that are near in time
-lie in one unbroken run of training windows of one trial or gap-free stretch, and never share a bin. Far windows may lie anywhere in
-the training part: their distance counts recorded bins, which pauses between trials only lengthen.
+There are four kinds: pairs, sequences, near and far pairs, and triplets. Every kind
+draws from each run's own training windows. For a step it returns the windows of the
+first views, those of the second views, and the right answers of a pretext task.
+
+No example leaves a fold's training part. Windows of one example that are near in time
+lie in one unbroken run of training windows of one trial or gap-free stretch, and never
+share a bin. Far windows may lie anywhere in the training part: their distance counts
+recorded bins, which pauses between trials only lengthen.
 """
 
 from collections.abc import Callable, Sequence
@@ -28,9 +32,15 @@ from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.order import Order
 
 EXAMPLE = 3
-"""Purpose under which examples beyond pairs read their random numbers, in the `order` stream."""
+"""Purpose of the random numbers of all kinds but pairs.
+
+They are in the `order` stream.
+"""
 DISTANT = 4
-"""The same, for whether a pair is distant and with which partner."""
+"""Purpose of the numbers that decide whether a pair is distant.
+
+They also choose the distant partner, and are in the `order` stream.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +56,17 @@ class Material:
     jitters
         Local pairing of each run.
     bin_s
-        Seconds of a bin.
+        Seconds per bin.
     keys
         The `order` stream key of each run (run,).
     batch_size
-        Windows a batch, in one view.
+        Windows per batch, in one view.
     repeats
-        Whether an example may come twice in a batch: for measuring on parts that have few windows.
+        Whether an example may come twice in a batch: for measuring on parts that have
+        few windows.
+    distant
+        Distant partners of each run's training windows; None for a run without, and
+        empty where no run has any.
     """
 
     windows: Windows
@@ -63,7 +77,6 @@ class Material:
     batch_size: int
     repeats: bool = False
     distant: Sequence[Distant | None] = ()
-    """Distant partners of each run's training windows; None for a run without, and nothing where no run has any."""
 
     @property
     def device(self) -> torch.device:
@@ -71,14 +84,31 @@ class Material:
         return self.keys.device
 
     def order(self, found: list[np.ndarray], size: int) -> Order:
-        """Return batches of `size` places in the lists of what each run may take."""
+        """Batches of places in the lists of what each run may take.
+
+        Parameters
+        ----------
+        found
+            Such a list for each run.
+        size
+            Places per batch.
+        """
         counts = torch.tensor([len(one) for one in found], device=self.device)
         return Order(self.keys, counts, size, self.repeats)
 
 
 @dataclass(frozen=True, eq=False)
 class Example:
-    """The windows of one step (run, row), and its labels (run, example) where there are any."""
+    """The windows of one step, and its labels.
+
+    Attributes
+    ----------
+    first, second
+        Windows of the first and of the second views, each (run, row).
+    labels
+        Right answers of the pretext task (run, example), 1 or -1; None where there is
+        none.
+    """
 
     first: Tensor
     second: Tensor
@@ -86,14 +116,22 @@ class Example:
 
 
 class Examples(Protocol):
-    """Examples by step; steps come in order."""
+    """Examples by step; steps must come in order."""
 
     def at(self, step: int) -> Example:
-        """Return the windows of a step."""
+        """The windows of a step."""
 
 
 class Pairs:
-    """Each window with itself, with a partner that its pairing admits, or with a distant one."""
+    """Each window with itself, a local partner, or a distant partner.
+
+    Parameters
+    ----------
+    declared
+        Not read: pairs are declared by the views.
+    material
+        What is drawn from.
+    """
 
     def __init__(self, declared: Any, material: Material) -> None:
         found = [
@@ -110,7 +148,7 @@ class Pairs:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Return the windows of a step."""
+        """The windows of a step."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
         second = (
@@ -126,9 +164,23 @@ class Pairs:
 
 
 class Sequences:
-    """Windows of one stretch at fixed distances; rows are sequence by sequence, and both views are of the same windows.
+    """Windows of one stretch at fixed distances.
 
-    A step takes a multiple of 4 sequences: products of them then start at whole cache lines, and round alike in every stack.
+    Rows come sequence by sequence, and both views are of the same windows. A step takes
+    a multiple of 4 sequences: products of them then start at whole cache lines, and
+    round alike in every stack.
+
+    Parameters
+    ----------
+    declared
+        The method, which says how long a sequence is.
+    material
+        What is drawn from.
+
+    Raises
+    ------
+    TrainingError
+        When a fold has too few sequences inside one trial or stretch.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -144,25 +196,39 @@ class Sequences:
         if fewest < (2 if material.repeats else count):
             reach_s = (offsets[-1] + material.windows.length) * material.bin_s
             raise TrainingError(
-                f"{declared.kind} takes {count} sequences of {reach_s:g} s at once, but a fold has only {fewest} of them inside one trial "
-                "or stretch; use shorter sequences, a smaller gap or batch, or a recording with longer trials"
+                f"{declared.kind} takes {count} sequences of {reach_s:g} s at once, but a fold has "
+                f"only {fewest} of them inside one trial or stretch; use shorter sequences, a "
+                "smaller gap or batch, or a recording with longer trials"
             )
         self._starts = _padded(found, material.device)
         self._order = material.order(found, count)
         self._offsets = torch.tensor(offsets, device=material.device)
 
     def at(self, step: int) -> Example:
-        """Return the windows of a step."""
+        """The windows of a step."""
         starts = self._starts.gather(1, self._order.batch(step))
         windows = (starts.unsqueeze(2) + self._offsets).flatten(1)
         return Example(windows, windows)
 
 
 def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
-    """Return by how many bins the windows of a sequence start after its first, ascending; windows never share a bin.
+    """Bins from the start of a sequence to the start of each of its windows.
 
-    A masked sequence is `sequence_windows` in a row. Others are `context_windows` in a row and, for every horizon h, the h-th window
+    Windows never share a bin. A masked sequence is `sequence_windows` in a row. Other
+    sequences are `context_windows` in a row and, for every horizon h, the h-th window
     after these; windows that nobody predicts are left out.
+
+    Parameters
+    ----------
+    declared
+        The method.
+    length_bins
+        Bins per window.
+
+    Returns
+    -------
+    offsets
+        Ascending from 0.
     """
     stride = length_bins + int(declared.gap_bins)
     if declared.kind == "masked_sequence":
@@ -176,7 +242,18 @@ def sequence_offsets(declared: Any, length_bins: int) -> list[int]:
 
 
 class Positions:
-    """An anchor and another window, near (label 1) for one half of the batch and far (label -1) for the other."""
+    """An anchor and another window, which is near or far.
+
+    It is near (label 1) for one half of the batch and far (label -1) for the other
+    half.
+
+    Parameters
+    ----------
+    declared
+        The method, with `near_s` and `far_s`.
+    material
+        What is drawn from.
+    """
 
     def __init__(self, declared: Any, material: Material) -> None:
         size = material.batch_size // 2 * 2
@@ -187,7 +264,7 @@ class Positions:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Return the windows of a step."""
+        """The windows of a step."""
         anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
         labels = _labels(anchors)
@@ -200,10 +277,18 @@ class Positions:
 
 
 class Triplets:
-    """Three windows a row of labels: in order in time (label 1), or shuffled (label -1); rows are triplet by triplet.
+    """Three windows in order in time (label 1), or shuffled (label -1).
 
-    Unsigned, the middle of a shuffled triplet is far from both others, and half of all triplets are mirrored. Signed, a shuffled triplet
-    is an ordered one in reverse.
+    Rows come triplet by triplet. Unsigned, the middle of a shuffled triplet is far from
+    both others, and half of all triplets are mirrored. Signed, a shuffled triplet is an
+    ordered one in reverse.
+
+    Parameters
+    ----------
+    declared
+        The method, with `near_s`, `far_s` and `signed`.
+    material
+        What is drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -217,7 +302,7 @@ class Triplets:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """Return the windows of a step."""
+        """The windows of a step."""
         anchors = self._distances.anchor(self._order.batch(step))
         numbers = _numbers(self._keys, step, anchors, 3)
         other = self._distances.near(anchors, numbers[..., 0])
@@ -240,7 +325,9 @@ class Triplets:
 
 
 class _Distances:
-    """Training windows of each run by their distance in time from others; a place is a position in the run's list of windows.
+    """Training windows of each run by their distance in time from others.
+
+    A place is a position in the run's list of training windows.
 
     Parameters
     ----------
@@ -249,9 +336,9 @@ class _Distances:
     material
         What is drawn from.
     size
-        How many anchors a step takes.
+        Number of anchors per step.
     apart
-        Bins that near windows start apart at least.
+        Fewest bins between the starts of near windows.
     asks_far
         Whether an anchor needs a window far from itself and from all that are near it.
     """
@@ -285,9 +372,11 @@ class _Distances:
         fewest = min(len(anchors) for anchors in self.anchors)
         if fewest < (1 if material.repeats else size):
             raise TrainingError(
-                f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave {fewest} windows of a fold with a near "
-                f"window, at least {apart * material.bin_s:g} s away in their own trial or stretch, and a far one; a step takes {size}: "
-                "use a longer near_s, a shorter far_s, shorter windows, a smaller batch or a longer recording"
+                f"{declared.kind}: near_s {declared.near_s:g} and far_s {declared.far_s:g} leave "
+                f"{fewest} windows of a fold with a near window, at least "
+                f"{apart * material.bin_s:g} s away in their own trial or stretch, and a far one; "
+                f"a step takes {size}: use a longer near_s, a shorter far_s, shorter windows, a "
+                "smaller batch or a longer recording"
             )
         self._apart = apart
         self._tables = torch.stack(
@@ -300,11 +389,35 @@ class _Distances:
         ).unsqueeze(1)
 
     def anchor(self, numbers: Tensor) -> Tensor:
-        """Return the places of the anchors with the given numbers (run, batch)."""
+        """Look up the places of anchors.
+
+        Parameters
+        ----------
+        numbers
+            Places in the run's list of anchors (run, batch).
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         return self._anchors.gather(1, numbers)
 
     def near(self, anchors: Tensor, number: Tensor) -> Tensor:
-        """Return a place near each anchor (run, batch), on either side of it, by numbers uniform on (0, 1)."""
+        """Choose a place near each anchor, on either side of it.
+
+        Parameters
+        ----------
+        anchors
+            Places (run, batch).
+        number
+            Uniform on (0, 1) (run, batch).
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         earlier, later = (self._tables[i].gather(1, anchors) for i in (0, 1))
         total = earlier + later
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
@@ -313,14 +426,38 @@ class _Distances:
         )
 
     def far(self, low: Tensor, high: Tensor, number: Tensor) -> Tensor:
-        """Return a place far before `low` or far after `high` (run, batch)."""
+        """Choose a place far before `low` or far after `high`.
+
+        Parameters
+        ----------
+        low, high
+            Places (run, batch).
+        number
+            Uniform on (0, 1) (run, batch).
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         before, after = self._tables[2].gather(1, low), self._tables[3].gather(1, high)
         total = before + self._count - after
         chosen = torch.minimum((number * total).to(torch.int64), total - 1)
         return torch.where(chosen < before, chosen, chosen - before + after)
 
     def window(self, places: Tensor) -> Tensor:
-        """Return the windows at places (run, row)."""
+        """Look up the windows at places.
+
+        Parameters
+        ----------
+        places
+            (run, row).
+
+        Returns
+        -------
+        windows
+            (run, row).
+        """
         return self._windows.gather(1, places)
 
 
@@ -334,19 +471,23 @@ EXAMPLES: dict[str, Callable[[Any, Material], Examples]] = {
 
 
 def _first_of_sequences(part: np.ndarray, stretch: np.ndarray, reach: int) -> np.ndarray:
-    """Return the training windows after which `reach` more follow in the same stretch, all of them training windows."""
+    """Training windows after which `reach` more follow in the same stretch.
+
+    All of these are training windows too.
+    """
     _, after = room_beside(part, stretch)
     return part[after >= reach]
 
 
 def _labels(anchors: Tensor) -> Tensor:
-    """Return 1 and -1 by turns (run, batch)."""
+    """1 and -1 by turns (run, batch)."""
     return torch.where(
         torch.arange(anchors.shape[1], device=anchors.device) % 2 == 0, 1, -1
     ).expand_as(anchors)
 
 
 def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
+    """Stack arrays of different lengths, padded with 0 (run, longest)."""
     return torch.nn.utils.rnn.pad_sequence(
         [torch.from_numpy(array) for array in arrays], batch_first=True
     ).to(device)
@@ -355,5 +496,6 @@ def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
 def _numbers(
     keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE
 ) -> Tensor:
+    """Numbers uniform on (0, 1) for each anchor of a step (run, anchor, count)."""
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
     return uniform(position(keys, step, purpose), rows, count)

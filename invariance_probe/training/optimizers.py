@@ -1,14 +1,18 @@
-"""Update rules over stacked parameters, and the learning rate of every step.
+"""Update rules over stacked parameters, and the learning rate of each step.
 
-A parameter's first axis is the run; what a rule measures of a tensor it measures in each run's slice, so no run sees another, to the last bit.
-
-Weights (names that end in `weight`) decay; scales, shifts and biases do not, and LARS moves them without a trust ratio.
+A parameter's first axis is the run. What a rule measures of a tensor it measures in
+each run's slice, so no run sees another, to the last bit. Weights (names that end in
+`weight`) decay; scales, shifts and biases do not, and LARS moves them without a trust
+ratio.
 
 References
 ----------
-Loshchilov & Hutter 2019, Decoupled weight decay regularization, arXiv:1711.05101 (AdamW).
-You, Gitman & Ginsburg 2017, Large batch training of convolutional networks, arXiv:1708.03888 (LARS).
-Loshchilov & Hutter 2017, SGDR: stochastic gradient descent with warm restarts, arXiv:1608.03983 (the cosine).
+Loshchilov & Hutter 2019, Decoupled weight decay regularization, arXiv:1711.05101
+(AdamW).
+You, Gitman & Ginsburg 2017, Large batch training of convolutional networks,
+arXiv:1708.03888 (LARS).
+Loshchilov & Hutter 2017, SGDR: stochastic gradient descent with warm restarts,
+arXiv:1608.03983 (the cosine).
 """
 
 import math
@@ -21,21 +25,33 @@ from torch import Tensor, nn
 from invariance_probe.study.training import Optimisation
 
 LANES = 16
-"""Fused AdamW computes the last numbers of a tensor apart, so that a run whose slice is no multiple of this would depend on its slot."""
+"""Numbers that fused AdamW computes together.
+
+It computes the last numbers of a tensor apart, so a run whose slice is no multiple of
+this would depend on its slot.
+"""
 TRUST = 1e-3
 """LARS's trust coefficient (eta)."""
 
 
 def learning_rate(settings: Optimisation, step: int) -> float:
-    """Return the learning rate of an update.
+    """Learning rate of an update: linear warm-up, then constant or a cosine.
 
-    It rises linearly over the first `warmup` of the steps, the last of which has the full rate; then it stays, or falls by half a
-    cosine to 0, which it would reach with the step after the last.
+    It rises linearly over the first `warmup` of the steps, the last of which has the
+    full rate. Then it stays, or falls by half a cosine to 0, which it would reach with
+    the step after the last.
 
     Parameters
     ----------
+    settings
+        Steps, full rate, warm-up and schedule.
     step
         0, 1 ... steps - 1.
+
+    Returns
+    -------
+    rate
+        In [0, `settings.learning_rate`].
 
     Examples
     --------
@@ -56,11 +72,22 @@ def learning_rate(settings: Optimisation, step: int) -> float:
 
 
 class LARS(torch.optim.Optimizer):
-    """SGD with momentum whose step is, in each run and tensor, as long as its weights allow.
+    """SGD with momentum and a step length in proportion to the weights.
 
-    velocity <- momentum velocity + rate ratio (gradient + decay weight); weight <- weight - velocity, as in Algorithm 1 of the paper,
-    with ratio = TRUST |weight| / (|gradient| + decay |weight|). The ratio is 1 where a weight or gradient is 0, and for
-    tensors of a group with `adapted` false.
+    The step length is set in each run and tensor, as in Algorithm 1 of the paper:
+    velocity <- momentum velocity + rate ratio (gradient + decay weight); weight <-
+    weight - velocity, with ratio = TRUST |weight| / (|gradient| + decay |weight|). The
+    ratio is 1 where a weight or gradient is 0, and for tensors of a group with
+    `adapted` false.
+
+    Parameters
+    ----------
+    groups
+        Parameter groups, each with `params`, `weight_decay` and perhaps `adapted`.
+    lr
+        Learning rate, positive.
+    momentum
+        In [0, 1).
     """
 
     def __init__(self, groups: Iterable[dict[str, Any]], lr: float, momentum: float) -> None:
@@ -78,6 +105,7 @@ class LARS(torch.optim.Optimizer):
                     self._move(weight, weight.grad, group)
 
     def _move(self, weight: Tensor, gradient: Tensor, group: dict[str, Any]) -> None:
+        """Move one parameter by Algorithm 1."""
         ratio = trust_ratio(weight, gradient, group["weight_decay"]) if group["adapted"] else 1.0
         change = group["lr"] * ratio * (gradient + group["weight_decay"] * weight)
         velocity = self.state[weight].get("velocity")
@@ -88,7 +116,20 @@ class LARS(torch.optim.Optimizer):
 
 
 def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
-    """Return TRUST |weight| / (|gradient| + decay |weight|) of each run, (run, 1, ...)."""
+    """LARS's trust ratio, TRUST |weight| / (|gradient| + decay |weight|).
+
+    Parameters
+    ----------
+    weight, gradient
+        (run, ...).
+    decay
+        Weight decay.
+
+    Returns
+    -------
+    ratio
+        (run, 1, ...); 1 where weight or gradient is 0.
+    """
     length, steepness = run_norm(weight), run_norm(gradient)
     ratio = TRUST * length / (steepness + decay * length)
     return torch.where((length > 0) & (steepness > 0), ratio, 1.0).view(
@@ -97,12 +138,31 @@ def trust_ratio(weight: Tensor, gradient: Tensor, decay: float) -> Tensor:
 
 
 def run_norm(x: Tensor) -> Tensor:
-    """Return the Euclidean norm of each run's slice (run,)."""
+    """Euclidean norm of each run's slice.
+
+    Parameters
+    ----------
+    x
+        (run, ...).
+
+    Returns
+    -------
+    norm
+        (run,).
+    """
     return x.flatten(1).square().sum(1).sqrt()
 
 
 def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Optimizer:
-    """Return the declared update rule over all stacked parameters that learn."""
+    """Build the declared update rule over all stacked parameters that learn.
+
+    Parameters
+    ----------
+    model
+        Its parameters have the run as first axis.
+    settings
+        Update rule, learning rate, momentum and weight decay.
+    """
     learned = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
     decayed = {
         "params": [p for name, p in learned if name.endswith("weight")],
@@ -124,7 +184,7 @@ def make_optimizer(model: nn.Module, settings: Optimisation) -> torch.optim.Opti
 
 
 def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
-    """Cut a group into what the fused update may take and what it may not."""
+    """Split a group into what the fused update may take and what it may not."""
     parts = [
         (fused, [p for p in group["params"] if (p[0].numel() % LANES == 0) == fused])
         for fused in (True, False)
@@ -133,6 +193,14 @@ def _by_lanes(group: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def set_learning_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Let the next update have this learning rate."""
+    """Set the learning rate of the next update.
+
+    Parameters
+    ----------
+    optimizer
+        The update rule.
+    rate
+        Learning rate, at least 0.
+    """
     for group in optimizer.param_groups:
         group["lr"] = rate

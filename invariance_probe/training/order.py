@@ -1,4 +1,7 @@
-"""Which windows a step trains on: each run goes through its own windows in a fresh random order every epoch."""
+"""The order in which a run goes through its training windows.
+
+Each run goes through its own windows in a new random order every epoch.
+"""
 
 import torch
 from torch import Tensor
@@ -7,30 +10,41 @@ from invariance_probe.augmentations.random_bits import position, uniform, words_
 from invariance_probe.errors import TrainingError
 
 SHUFFLE = 1
+"""Purpose of the random numbers that order the windows."""
 PARTNER = 2
+"""Purpose of the random numbers that choose a pair's lag."""
 
 
 class Order:
-    """Batches of places in each run's list of windows; a last, incomplete batch of an epoch is left out.
+    """Batches of places in each run's list of windows.
+
+    The last batch of an epoch is left out where it would be incomplete.
 
     Parameters
     ----------
     keys
-        The `order` stream of every run (run,).
+        The `order` stream key of every run (run,).
     count
-        How many windows each run has (run,).
+        Number of windows of each run (run,).
     batch_size
-        Windows a batch.
+        Windows per batch.
     repeats
-        Draw every batch with replacement, so that there may be fewer windows than a batch holds.
+        Draw every batch with replacement, so that there may be fewer windows than a
+        batch holds.
+
+    Raises
+    ------
+    TrainingError
+        When a run has fewer windows than a batch holds, unless `repeats`.
     """
 
     def __init__(self, keys: Tensor, count: Tensor, batch_size: int, repeats: bool = False) -> None:
         fewest = int(count.min())
         if fewest < batch_size and not repeats:
             raise TrainingError(
-                f"training.batch_size is {batch_size}, but a fold has only {fewest} training windows; "
-                f"use a batch size of at most {fewest}, or shorter windows, a smaller embargo or more data"
+                f"training.batch_size is {batch_size}, but a fold has only {fewest} training "
+                f"windows; use a batch size of at most {fewest}, or shorter windows, a smaller "
+                "embargo or more data"
             )
         self._keys, self._count, self._batch_size, self._repeats = (
             keys,
@@ -44,7 +58,18 @@ class Order:
         )
 
     def batch(self, step: int) -> Tensor:
-        """Return places (run, batch) for a step; steps must come in order."""
+        """Places of a step's windows in each run's list.
+
+        Parameters
+        ----------
+        step
+            Update step; steps come in ascending order.
+
+        Returns
+        -------
+        places
+            (run, batch).
+        """
         if self._repeats:
             return self._drawn(step)
         now = [divmod(step, count // self._batch_size) for count in self._count]
@@ -59,18 +84,33 @@ class Order:
         )
 
     def numbers(self, step: int) -> Tensor:
-        """Return one number, uniform on (0, 1), for every window of a step's batch (run, batch): its partner's lag."""
+        """Random numbers that choose the lags of a step's partners.
+
+        Parameters
+        ----------
+        step
+            Update step.
+
+        Returns
+        -------
+        numbers
+            Uniform on (0, 1) (run, batch), float64.
+        """
         rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
         return uniform(position(self._keys, step, PARTNER), rows, 1).squeeze(-1)
 
     def _drawn(self, step: int) -> Tensor:
+        """Places (run, batch) drawn with replacement."""
         rows = torch.arange(self._batch_size, device=self._keys.device).expand(len(self._count), -1)
         numbers = uniform(position(self._keys, step, SHUFFLE), rows, 1).squeeze(-1)
         counts = torch.tensor(self._count, device=self._keys.device).unsqueeze(1)
         return torch.minimum((numbers * counts).to(torch.int64), counts - 1)
 
     def _shuffle(self, runs: list[int]) -> None:
-        """Put the windows of some runs into the order of their present epoch; places beyond a run's count stay last."""
+        """Put the windows of some runs into the order of their present epoch.
+
+        Places beyond a run's count stay last.
+        """
         at = torch.tensor(runs, device=self._keys.device)
         epochs, counts = (
             torch.tensor([own[run] for run in runs], device=self._keys.device)

@@ -1,7 +1,9 @@
-"""Adversaries that corrupt the views of a step against the models that train on them, for stacked runs.
+"""Adversaries: they corrupt the views against the models that train on them.
 
-In go the method and the batch of a step; out comes the loss (run,) that the encoders descend, on views that were chosen to raise it.
-Nothing here sees a target, and no run sees another: its corruption follows from its own loss and from random numbers read by address.
+In: the method and the batch of a step, for stacked runs. Out: the loss (run,) that the
+encoders descend, on views that were chosen to raise it. Nothing here sees a target, and
+no run sees another: a run's corruption follows from its own loss and from random
+numbers read by address.
 """
 
 from collections.abc import Callable, Sequence
@@ -38,25 +40,40 @@ SEARCHES: dict[str, Callable[..., Search]] = {
 
 
 def make_adversary(
-    declared: list[Adversary], arms: Sequence[str], units: int, basis: Callable[[int], Tensor], device: torch.device,
-    keys: Tensor | None = None, clean: Callable[[Tensor], Tensor] | None = None,
-) -> StackedAdversary | None:  # fmt: skip
-    """Return the adversary of K runs, or None where all have the dose that changes nothing.
+    declared: list[Adversary],
+    arms: Sequence[str],
+    units: int,
+    basis: Callable[[int], Tensor],
+    device: torch.device,
+    keys: Tensor | None = None,
+    clean: Callable[[Tensor], Tensor] | None = None,
+) -> StackedAdversary | None:
+    """Build the adversary of K runs.
 
     Parameters
     ----------
     declared
-        Of K runs, alike but for the dose; empty where there is none.
+        Adversaries of the K runs, alike but for the dose; empty where there is none.
     arms
-        Of K runs, on the adversary's own axis; `shared` gives both views one corruption.
+        Arms of the K runs on the adversary's own axis; `shared` gives both views one
+        corruption.
     units
-        In a window.
+        Number of units of a window.
     basis
-        Returns so many leading principal components of each run's training activity (run, unit, mode).
+        Returns a given number of leading principal components of each run's training
+        activity (run, unit, mode).
+    device
+        Where the stacks live.
     keys
         The `views` stream keys of K runs (run,), where a network sees the windows.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows (run, row), for that network.
+        Returns the standardised whole activity (run, row, time, unit) of windows
+        (run, row), for that network.
+
+    Returns
+    -------
+    adversary
+        None where all runs have the identity dose.
 
     Raises
     ------
@@ -72,13 +89,15 @@ def make_adversary(
     if isinstance(first, AdversarialNoise):
         if first.modes is not None and first.modes > units:
             raise TrainingError(
-                f"adversarial_noise.modes is {first.modes}, but there are only {units} units; use at most {units}"
+                f"adversarial_noise.modes is {first.modes}, but there are only {units} units; use "
+                f"at most {units}"
             )
         return Noise(declared, shared, None if first.modes is None else basis(first.modes))  # type: ignore[arg-type]
     most = max(one.budget for one in declared)  # type: ignore[union-attr]
     if most >= units:
         raise TrainingError(
-            f"{first.kind}.budget is {most}, but there are only {units} units; hide at most {units - 1}"
+            f"{first.kind}.budget is {most}, but there are only {units} units; hide at most "
+            f"{units - 1}"
         )
     budget = torch.tensor([one.budget for one in declared], device=device)  # type: ignore[union-attr]
     if isinstance(first, LearnedMask) and first.sees == "window":

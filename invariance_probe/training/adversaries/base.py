@@ -1,4 +1,7 @@
-"""What every adversary offers the training loop."""
+"""What every adversary offers the training loop.
+
+An adversary returns the loss under its corruption, and its state for checkpoints.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -8,20 +11,36 @@ from torch import Tensor
 from invariance_probe.methods.base import Batch, Method
 
 SEARCH = 22
-"""Purpose under which adversaries read their random numbers, in the `views` stream; every try has the next one."""
+"""Purpose of the random numbers of adversaries, in the `views` stream.
+
+Every try reads at an address of its own under it.
+"""
 
 
 class StackedAdversary(ABC):
-    """An adversary of K runs."""
+    """An adversary of K stacked runs."""
 
     @abstractmethod
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Return each run's loss (run,) on corrupted views."""
+        """Each run's loss on corrupted views.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """Return what the next steps depend on, by name (run, ...)."""
+        """What the next steps depend on, by name (run, ...)."""
 
     @abstractmethod
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take back what `state` returned."""
+        """Restore what `state` returned."""

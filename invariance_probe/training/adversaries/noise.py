@@ -1,4 +1,7 @@
-"""Noise of bounded size that climbs the loss (FLAG, Kong et al. 2020, arXiv:2010.09891), for stacked runs."""
+"""Noise of bounded size that climbs the loss.
+
+FLAG, Kong et al. 2020, arXiv:2010.09891, for stacked runs.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -13,15 +16,17 @@ from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 
 class Noise(StackedAdversary):
-    """Noise of bounded size that climbs the loss in sign steps; the encoders learn from the mean loss over all of them.
+    """Noise of bounded size that climbs the loss in sign steps.
 
-    As FLAG: from a random start within one step, every forward pass but the last also moves the noise one step up. With a basis, or slow
-    cosines, every step is projected onto them and rescaled, so that no value moves by more than epsilon.
+    As in FLAG, the noise starts at random within one step; every forward pass but the
+    last also moves the noise one step up; and the encoders learn from the mean loss
+    over all passes. With a basis, or slow cosines, every step is projected onto them
+    and rescaled, so that no value moves by more than epsilon.
 
     Parameters
     ----------
     declared
-        Of K runs.
+        Declarations of K runs, alike but for epsilon.
     shared
         Which runs have one noise for all windows and both views (run,).
     basis
@@ -42,12 +47,24 @@ class Noise(StackedAdversary):
             .float()
             .unsqueeze(1)
         )
-        self._weights = torch.where(
-            epsilon > 0, 1 / self._passes, last
-        )  # without noise one pass is all, to the bit
+        # Without noise the last pass alone counts: it is the loss of the views, to the bit.
+        self._weights = torch.where(epsilon > 0, 1 / self._passes, last)
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Return the mean loss over the passes."""
+        """Mean loss over the forward passes.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
         views, total = batch.views, torch.zeros((), device=batch.views.device)
         noise = self._bounded(self._start(batch), 1)
         for done in range(1, self._passes + 1):
@@ -62,13 +79,14 @@ class Noise(StackedAdversary):
         return total
 
     def state(self) -> dict[str, Tensor]:
-        """Return nothing: every step starts anew."""
+        """Empty: every step starts anew."""
         return {}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take nothing back."""
+        """Nothing to restore."""
 
     def _start(self, batch: Batch) -> Tensor:
+        """Random noise within one step, the same for all windows in shared runs."""
         assert batch.keys is not None
         runs, rows, time, units = batch.views.shape
         at = torch.arange(rows, device=batch.views.device).expand(runs, -1)
@@ -79,10 +97,12 @@ class Noise(StackedAdversary):
         return torch.where(self._shared, start[:, :1], start)
 
     def _direction(self, gradient: Tensor) -> Tensor:
+        """Signs of the gradient, projected; one direction per shared run."""
         together = torch.where(self._shared, gradient.sum(1, keepdim=True), gradient)
         return self._projected(together.sign())
 
     def _projected(self, noise: Tensor) -> Tensor:
+        """Project noise onto the slow cosines and the basis, where declared."""
         if self._slow is not None:
             slow = cosines(noise.shape[2], self._slow).to(noise)
             noise = torch.einsum("ts,krsu->krtu", slow @ slow.T, noise)
@@ -104,7 +124,19 @@ class Noise(StackedAdversary):
 
 
 def cosines(bins: int, count: int) -> Tensor:
-    """Return the `count` slowest of the orthonormal cosines over bins (bin, cosine), float64: the discrete cosine transform, type II.
+    """The slowest orthonormal cosines over bins (discrete cosine transform II).
+
+    Parameters
+    ----------
+    bins
+        Number of bins.
+    count
+        Number of cosines, at most `bins`; the first is constant.
+
+    Returns
+    -------
+    waves
+        (bin, cosine), float64.
 
     Examples
     --------

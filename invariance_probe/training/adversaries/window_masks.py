@@ -1,12 +1,15 @@
-"""Masks of units that a network chooses for each window against the loss, for stacked runs.
+"""Masks of units that a network chooses for each window, against the loss.
 
-The network sees a window's clean activity (whole, standardised, its mean over bins) and gives each unit a score; the units with the
-largest scores plus Gumbel noise are hidden (straight-through, exactly the budget). It climbs the loss that the encoder descends, by the
-gradient that training computes anyway. It sees no target, and a run's network sees no other run.
+The network sees a window's clean activity (whole, standardised, its mean over bins) and
+gives each unit a score. The units with the largest scores plus Gumbel noise are hidden
+(straight-through, exactly the budget). The network climbs the loss that the encoder
+descends, by the gradient that training computes anyway. It sees no target, and a run's
+network sees no other run.
 
 References
 ----------
-Shi et al. 2022, arXiv:2201.13100 (ADIOS: a masking network against an SSL encoder); Kingma & Ba 2015, arXiv:1412.6980 (Adam).
+Shi et al. 2022, arXiv:2201.13100 (ADIOS: a masking network against an SSL encoder);
+Kingma & Ba 2015, arXiv:1412.6980 (Adam).
 """
 
 from collections.abc import Callable, Mapping
@@ -22,25 +25,27 @@ from invariance_probe.study.adversaries import LearnedMask
 from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 NETWORK = 24
-"""Purpose under which the first weights are read, in the `views` stream."""
+"""Purpose of the numbers of the initial weights, in the `views` stream."""
 DECAYS = (0.9, 0.999)
-"""Of Adam's means of the gradient and of its square."""
+"""Decays of Adam's means of the gradient and of its square."""
 
 
 class MaskNetworks:
-    """K networks from a window's mean activity to a score for each unit and view: affine, ReLU, affine; they climb by Adam.
+    """K networks from a window's mean activity to a score per unit and view.
 
-    The first layer is drawn for each run (He et al. 2015, arXiv:1502.01852, Eq. 10) and the second is 0, so that the first masks are
-    random. A layer's step is the rate over its inputs: a step then moves a score by about the rate, whatever the sizes.
+    A network is affine, ReLU, affine, and climbs by Adam. The first layer is drawn for
+    each run (He et al. 2015, arXiv:1502.01852, Eq. 10) and the second is 0, so that the
+    first masks are random. A layer's step is the rate over its inputs: a step then
+    moves a score by about the rate, whatever the sizes.
 
     Parameters
     ----------
     keys
         Stream keys (run,).
     units
-        In a window.
+        Number of units of a window.
     width
-        Of the hidden layer.
+        Width of the hidden layer.
     rate
         How far a step moves a score.
     """
@@ -66,16 +71,40 @@ class MaskNetworks:
         self._climbed = torch.zeros((), dtype=torch.int64)
 
     def scores(self, seen: Tensor) -> tuple[Tensor, Tensor]:
-        """Return scores (run, view, window, unit) of what is seen (run, 2 window, unit), and the hidden layer (run, 2 window, width)."""
+        """Score the units of each window.
+
+        Parameters
+        ----------
+        seen
+            Mean activity of each window (run, 2 window, unit).
+
+        Returns
+        -------
+        scores
+            (run, view, window, unit).
+        hidden
+            The hidden layer (run, 2 window, width).
+        """
         hidden = shifted_product(
             self._parameters["bias0"], seen, self._parameters["weight0"]
         ).relu_()
         both = shifted_product(self._parameters["bias1"], hidden, self._parameters["weight1"])
-        first, second = both.chunk(2, dim=1)  # a window of a view has the scores of that view
+        # A window of a view is given the scores of that view.
+        first, second = both.chunk(2, dim=1)
         return torch.stack([first[..., : self._units], second[..., self._units :]], dim=1), hidden
 
     def climb(self, seen: Tensor, hidden: Tensor, rise: Tensor) -> None:
-        """Take an Adam step up, given how the scores should rise (run, view, window, unit)."""
+        """Take one Adam step up.
+
+        Parameters
+        ----------
+        seen
+            Mean activity of each window (run, 2 window, unit).
+        hidden
+            The hidden layer, as `scores` returned it (run, 2 window, width).
+        rise
+            How the scores should rise (run, view, window, unit).
+        """
         nothing = torch.zeros_like(rise[:, 0])
         above = torch.cat(
             [torch.cat([rise[:, 0], nothing], dim=2), torch.cat([nothing, rise[:, 1]], dim=2)],
@@ -102,14 +131,14 @@ class MaskNetworks:
             self._parameters[name] = self._parameters[name] + self._steps[name] * up
 
     def state(self) -> dict[str, Tensor]:
-        """Return parameters, Adam's means (run, ...) and the number of steps."""
+        """Parameters, Adam's means (run, ...) and the number of steps."""
         kinds = {"": self._parameters, "mean_": self._mean, "square_": self._square}
         return {
             f"{kind}{name}": value for kind, part in kinds.items() for name, value in part.items()
         } | {"climbed": self._climbed}
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take them back."""
+        """Restore what `state` returned."""
         for kind, part in {
             "": self._parameters,
             "mean_": self._mean,
@@ -121,21 +150,23 @@ class MaskNetworks:
 
 
 class WindowMasks(StackedAdversary):
-    """Hides units of every window of both views at their mean, as a network chooses.
+    """Hides units of every window at their mean, as a network chooses.
 
     Parameters
     ----------
     declared
-        Of K runs, alike but for the budget.
+        Declarations of K runs, alike but for the budget.
     budget
-        Units that are hidden (run,).
+        Number of hidden units (run,).
     common
-        In which runs all windows of both views get one mask, by the mean of their scores (run,): a mask of a pair's own would be a label
-        that tells it from the others.
+        In which runs all windows of both views get one mask, by the mean of their
+        scores (run,). A mask of a pair's own would be a label that tells it from the
+        others.
     networks
-        Of K runs.
+        Networks of the K runs.
     clean
-        Returns the standardised whole activity (run, row, time, unit) of windows (run, row).
+        Returns the standardised whole activity (run, row, time, unit) of windows
+        (run, row).
     """
 
     def __init__(
@@ -154,7 +185,22 @@ class WindowMasks(StackedAdversary):
         self._networks, self._clean = networks, clean
 
     def loss(self, method: Method, batch: Batch) -> Tensor:
-        """Mask, and return the loss; the networks climb once training has computed the masks' gradient."""
+        """Mask the views, and compute each run's loss.
+
+        The networks climb once training has computed the gradient by the masks.
+
+        Parameters
+        ----------
+        method
+            The models that are attacked.
+        batch
+            The step's batch, before corruption.
+
+        Returns
+        -------
+        loss
+            (run,).
+        """
         assert batch.windows is not None and batch.keys is not None
         with torch.no_grad():
             seen = self._clean(batch.windows).mean(2).to(torch.float32)
@@ -179,35 +225,53 @@ class WindowMasks(StackedAdversary):
         return method.loss(replace(batch, views=batch.views * shown.to(batch.views.dtype)))
 
     def _spread(self, gradient: Tensor) -> Tensor:
-        """Return the gradient by each window's mask (run, view, window, unit): of one mask for all, every window's share of the whole."""
+        """Gradient by each window's mask (run, view, window, unit).
+
+        Where all windows have one mask, each gets its share of the whole gradient.
+        """
         return torch.where(self._common, gradient.mean((1, 2), keepdim=True), gradient)
 
     def _rise(self, scores: Tensor, gradient: Tensor) -> Tensor:
-        """Return where the scores should go (run, view, window, unit): up the loss, and back to 0 by the entropy's pull."""
+        """Where the scores should go (run, view, window, unit).
+
+        That is up the loss, and back to 0 by the entropy's pull.
+        """
         hidden = sigmoid(scores)
         slope = hidden * (1 - hidden)
         level = (gradient * slope).sum(3, keepdim=True) / slope.sum(3, keepdim=True).clamp_min(
             1e-30
         )
-        rise = level - gradient  # what one unit gains another gives up, as the budget is fixed
-        largest = (
-            rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)
-        )  # single windows' gradients are mostly noise
-        return (
-            rise / largest - self._entropy * scores
-        ) * slope  # d entropy / d score = -score slope
+        # What one unit gains another gives up, as the budget is fixed.
+        rise = level - gradient
+        # The scale is that of the mean over windows: single windows' gradients are mostly noise.
+        largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)
+        # The derivative of the entropy by a score is -score slope.
+        return (rise / largest - self._entropy * scores) * slope
 
     def state(self) -> dict[str, Tensor]:
-        """Return what the networks have come to."""
+        """State of the networks."""
         return self._networks.state()
 
     def set_state(self, state: Mapping[str, Tensor]) -> None:
-        """Take it back."""
+        """Restore the networks' state."""
         self._networks.set_state(state)
 
 
 def without_largest(scores: Tensor, budget: Tensor) -> Tensor:
-    """Return 0 at the `budget` (run,) largest scores (run, view, window, unit) of a window and 1 at the others."""
+    """Mask that hides the units with the largest scores of each window.
+
+    Parameters
+    ----------
+    scores
+        (run, view, window, unit).
+    budget
+        Number of hidden units (run,).
+
+    Returns
+    -------
+    kept
+        0 for hidden units, 1 for others (run, view, window, unit).
+    """
     most = int(budget.max())
     kept = (torch.arange(most, device=budget.device) >= budget.view(-1, 1, 1, 1)).float()
     largest = scores.topk(most, dim=3).indices
