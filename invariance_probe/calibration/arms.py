@@ -43,10 +43,17 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
             )
             if case == "distributed" and dose == max(ARM_DOSES):
                 rows += [
-                    Row(f"arms, {case}, p = {dose:g}", f"harm of {arm} draws to a spread code", "printed",
-                        float(found[name].mean()), *_interval(found[name]), len(found[name]), None)
+                    Row(
+                        f"arms, {case}, p = {dose:g}",
+                        f"harm of {arm} draws to a spread code",
+                        "printed",
+                        float(found[name].mean()),
+                        *_interval(found[name]),
+                        len(found[name]),
+                        None,
+                    )
                     for arm, name in ARMS.items()
-                ]  # fmt: skip
+                ]
     return rows
 
 

@@ -85,22 +85,43 @@ def dropout_study(
 ) -> Study:
     """Return the study whose sessions are the bank of every case; `arithmetic` says how its training steps are computed."""
     cases = [case for case, count in sizes.items() if count]
-    return Study.model_validate({
-        "name": "calibration", "question": "How often is a verdict wrong?",
-        "recordings": [world for case in cases for world in codes(case, sizes[case])],
-        "target": {"name": "label", "kind": "continuous"},
-        "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-        "method": method,
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, **arithmetic},
-        "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
-        "arms": ["independent", "shared", "paired"],
-        "hypotheses": [
-            {"id": case, "claim": case, "predicts": "sensitive", "group": case, "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
-            for case in cases
-        ],
-        "quick": True,
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": "calibration",
+            "question": "How often is a verdict wrong?",
+            "recordings": [world for case in cases for world in codes(case, sizes[case])],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+            "method": method,
+            "training": {
+                "steps": 400,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+                **arithmetic,
+            },
+            "views": {
+                "base": {"kind": "count_splitting"},
+                "transforms": [{"kind": "unit_dropout", "value": "silent"}],
+            },
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "arms": ["independent", "shared", "paired"],
+            "hypotheses": [
+                {
+                    "id": case,
+                    "claim": case,
+                    "predicts": "sensitive",
+                    "group": case,
+                    "axis": "unit_dropout.rate",
+                    "dose": 0.4,
+                    "margin": _MARGIN,
+                }
+                for case in cases
+            ],
+            "quick": True,
+        }
+    )
 
 
 def needed(run: Run) -> bool:
@@ -165,15 +186,28 @@ def jitter_study(method: dict[str, Any], sessions: int) -> Study:
     study = dropout_study(method, {"one-neuron": 1}).model_dump(mode="json")
     worlds = _time_worlds(sessions, 0)
     hypotheses = [
-        {"id": world["session"], "claim": "no claim", "predicts": "tolerated", "group": world["session"], "axis": JITTER,
-         "dose": JITTER_DOSES[-1], "margin": _MARGIN}
+        {
+            "id": world["session"],
+            "claim": "no claim",
+            "predicts": "tolerated",
+            "group": world["session"],
+            "axis": JITTER,
+            "dose": JITTER_DOSES[-1],
+            "margin": _MARGIN,
+        }
         for world in worlds
-    ]  # fmt: skip
-    return Study.model_validate({
-        **study, "name": "calibration-training-dose", "recordings": [{**world, "group": world["session"]} for world in worlds],
-        "views": {"base": {"kind": "count_splitting"}}, "arms": ["independent"],
-        "axes": [{"path": JITTER, "doses": list(JITTER_DOSES)}], "hypotheses": hypotheses,
-    })  # fmt: skip
+    ]
+    return Study.model_validate(
+        {
+            **study,
+            "name": "calibration-training-dose",
+            "recordings": [{**world, "group": world["session"]} for world in worlds],
+            "views": {"base": {"kind": "count_splitting"}},
+            "arms": ["independent"],
+            "axes": [{"path": JITTER, "doses": list(JITTER_DOSES)}],
+            "hypotheses": hypotheses,
+        }
+    )
 
 
 def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
@@ -209,16 +243,26 @@ def measures_study(sessions: int) -> Study:
                 "session": f"nothing-{case}",
             }
         )
-    return Study.model_validate({
-        "name": "calibration-measures", "question": "Do the measures without SSL recover what worlds were made with?",
-        "recordings": [{**world, "group": world["session"]} for world in worlds],
-        "target": {"name": "label", "kind": "continuous"},
-        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 5.0},
-        "method": {"kind": "linear_ssl", "dimensions": 8},
-        "views": {"transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
-        "hypotheses": [
-            {"id": "none", "claim": "no claim", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
-        ],
-        "quick": True,
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": "calibration-measures",
+            "question": "Do the measures without SSL recover what worlds were made with?",
+            "recordings": [{**world, "group": world["session"]} for world in worlds],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 5, "embargo_s": 5.0},
+            "method": {"kind": "linear_ssl", "dimensions": 8},
+            "views": {"transforms": [{"kind": "unit_dropout"}]},
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "hypotheses": [
+                {
+                    "id": "none",
+                    "claim": "no claim",
+                    "predicts": "invariant",
+                    "axis": "unit_dropout.rate",
+                    "dose": 0.4,
+                    "margin": _MARGIN,
+                }
+            ],
+            "quick": True,
+        }
+    )

@@ -16,8 +16,12 @@ from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, 
 
 _WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))
 _QUANTITY_MARKS = {
-    "K_s": (ORANGE, "v"), "K_n": (BLUE, "s"), "carriers": (GREEN, "o"), "redundancy": (PINK, "D"), "C_code": (GREY, "P"),
-}  # fmt: skip
+    "K_s": (ORANGE, "v"),
+    "K_n": (BLUE, "s"),
+    "carriers": (GREEN, "o"),
+    "redundancy": (PINK, "D"),
+    "C_code": (GREY, "P"),
+}
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
 """What is drawn as shares of the units, and how the legend names it."""
 _LEAST = 0.78
@@ -115,8 +119,9 @@ def trust_chart(
     rows += [(x.case, x.of, "bias", x.reached) for x in biased]
     outside, large = (sum(x.met is False for x in found) for found in (covered, biased))
     alt = (
-        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) and bias "
-        f"against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} outside), by code."
+        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) "
+        f"and bias against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} "
+        "outside), by code."
     )
     columns = ("code", "quantity", "figure", "value")
     return chart(
@@ -234,8 +239,18 @@ def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence
 
 
 def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    axis.legend(handles, labels, frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.05, 1.0),
-                columnspacing=1, handlelength=1, borderaxespad=0)  # fmt: skip
+    axis.legend(
+        handles,
+        labels,
+        frameon=False,
+        fontsize=7,
+        ncols=3,
+        loc="lower left",
+        bbox_to_anchor=(-0.05, 1.0),
+        columnspacing=1,
+        handlelength=1,
+        borderaxespad=0,
+    )
 
 
 def _rule_groups(axis: Axes, cells: Cells) -> None:

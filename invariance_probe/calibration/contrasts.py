@@ -35,18 +35,52 @@ def contrast_study(method: dict[str, Any], size: str) -> Study:
     """Return the study whose sessions are the bank: a drift of 60 s, pairs two of its time constants apart."""
     bank = BANKS[size]
     world = {
-        "kind": "simulated", "generator": "recurring", "session": CASE, "group": CASE, "sessions": bank["sessions"], "seed": SEED, "units": 40,
-        "bins": bank["bins"], "bin_s": 0.2, "drift_tau_s": 60.0,
-    }  # fmt: skip
-    return Study.model_validate({
-        "name": "calibration-contrasts", "question": "How often is a benefit claimed that is not there?", "recordings": [world],
-        "target": {"name": "behaviour", "kind": "categorical"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
-        "method": method,
-        "training": {"steps": bank["steps"], "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
-        "views": {"pairing": {"kind": "mined", "window_s": 0.6, "gap_s": bank["gap_s"], "nuisance": "drift"}},
-        "axes": [{"path": SHARE, "doses": [0, DOSE]}],
-        "hypotheses": [{"kind": "contrast", "id": "M", "claim": "behaviours recur", "axis": SHARE, "dose": DOSE}],
-    })  # fmt: skip
+        "kind": "simulated",
+        "generator": "recurring",
+        "session": CASE,
+        "group": CASE,
+        "sessions": bank["sessions"],
+        "seed": SEED,
+        "units": 40,
+        "bins": bank["bins"],
+        "bin_s": 0.2,
+        "drift_tau_s": 60.0,
+    }
+    return Study.model_validate(
+        {
+            "name": "calibration-contrasts",
+            "question": "How often is a benefit claimed that is not there?",
+            "recordings": [world],
+            "target": {"name": "behaviour", "kind": "categorical"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
+            "method": method,
+            "training": {
+                "steps": bank["steps"],
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+            },
+            "views": {
+                "pairing": {
+                    "kind": "mined",
+                    "window_s": 0.6,
+                    "gap_s": bank["gap_s"],
+                    "nuisance": "drift",
+                }
+            },
+            "axes": [{"path": SHARE, "doses": [0, DOSE]}],
+            "hypotheses": [
+                {
+                    "kind": "contrast",
+                    "id": "M",
+                    "claim": "behaviours recur",
+                    "axis": SHARE,
+                    "dose": DOSE,
+                }
+            ],
+        }
+    )
 
 
 def needed_of_contrasts(run: Run) -> bool:

@@ -179,8 +179,12 @@ def _spread(bank: Bank, words: Sequence[str], rng: np.random.Generator) -> tuple
     found = []
     for _ in range(100):
         chosen = rng.integers(0, len(bank), len(bank))
-        again = Bank({n: x[chosen] for n, x in bank.effects.items()}, {n: x[chosen] for n, x in bank.ranges.items()},
-                     bank.retained[chosen], bank.retained_shared[chosen])  # fmt: skip
+        again = Bank(
+            {n: x[chosen] for n, x in bank.effects.items()},
+            {n: x[chosen] for n, x in bank.ranges.items()},
+            bank.retained[chosen],
+            bank.retained_shared[chosen],
+        )
         studies = draw(rng, len(bank), SESSIONS, STUDIES // 10)
         share = verdicts(again, studies, MARGIN) if words else {}
         found.append(

@@ -11,8 +11,15 @@ from invariance_probe.calibration.reading import TAU, Counted, coverages, recove
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
 VERDICTS = (
-    "invariant", "tolerated", "sensitive", "competition", "recipe-dependent", "inconclusive", "invalid: retention", "invalid: noise",
-)  # fmt: skip
+    "invariant",
+    "tolerated",
+    "sensitive",
+    "competition",
+    "recipe-dependent",
+    "inconclusive",
+    "invalid: retention",
+    "invalid: noise",
+)
 EARLIER = {"recoverable": "tolerated"}
 """Words of earlier calibrations, drawn as those that took their place."""
 _COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
@@ -115,9 +122,10 @@ def size_chart(found: Sequence[Counted]) -> Chart:
     rows = tuple((x.case, x.of, x.sessions, x.reached, x.upper) for x in found)
     worst = max(found, key=lambda x: x.reached)
     alt = (
-        "How often each claim is made where it is false (mark) and its 95 % upper bound (end of the line), by number of sessions; "
-        "the lines stand at .05 (nominal), .07 (asked of the size) and .10 (asked of the bound). The largest: "
-        f"{worst.of!r} in {worst.case}, {worst.sessions} sessions, {worst.reached:.3f}."
+        "How often each claim is made where it is false (mark) and its 95 % upper bound (end of "
+        "the line), by number of sessions; the lines stand at .05 (nominal), .07 (asked of the "
+        f"size) and .10 (asked of the bound). The largest: {worst.of!r} in {worst.case}, "
+        f"{worst.sessions} sessions, {worst.reached:.3f}."
     )
     return chart(
         "Size of every claim",
@@ -150,7 +158,10 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
 
     rows = tuple((x.case, x.of, x.sessions, x.reached) for x in found)
     outside = sum(x.met is False for x in found)
-    alt = f"Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. {outside} of {len(found)} lie outside."
+    alt = (
+        "Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. "
+        f"{outside} of {len(found)} lie outside."
+    )
     return chart(
         "Coverage",
         alt,
@@ -185,8 +196,9 @@ def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
     )
     missed = [row["about"] for row in taus if row["met"] is False]
     alt = (
-        "Measured over true value, medians over sessions with 95 % intervals; the band is what is asked; crosses miss it, grey is only printed. "
-        f"Missed: {'; '.join(missed) or 'none'}."
+        "Measured over true value, medians over sessions with 95 % intervals; the band is what "
+        "is asked; crosses miss it, grey is only printed. Missed: "
+        f"{'; '.join(missed) or 'none'}."
     )
     columns = ("figure", "case", "asked", "reached", "95 % low", "95 % high", "sessions")
     return chart("Recovery of known truth", alt, draw, (4.2, 1.0 + 0.28 * len(taus)), columns, rows)

@@ -136,16 +136,34 @@ def learning_study(
         {"name": OTHER, "method": dict(other)},
         *(held_out.recipe(method) for held_out in HELD_OUT),
     ]
-    return Study.model_validate({
-        "name": f"learning-{cell.name}", "question": "How often does another sound recipe contradict the verdict?",
-        "recordings": [{**world, **cell.world, "sessions": sessions}],
-        "target": {"name": "label", "kind": "continuous"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-        "method": dict(method),
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
-        "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-        "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "arms": ["independent", "shared"], "hypotheses": [hypothesis],
-        "panel": {"recipes": recipes, "because": "the default panel, and recipes that are held out of it"},
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": f"learning-{cell.name}",
+            "question": "How often does another sound recipe contradict the verdict?",
+            "recordings": [{**world, **cell.world, "sessions": sessions}],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+            "method": dict(method),
+            "training": {
+                "steps": 400,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+            },
+            "views": {
+                "base": {"kind": "count_splitting"},
+                "transforms": [{"kind": "unit_dropout", "value": "silent"}],
+            },
+            "axes": [{"path": DROPOUT, "doses": [0, DOSE]}],
+            "arms": ["independent", "shared"],
+            "hypotheses": [hypothesis],
+            "panel": {
+                "recipes": recipes,
+                "because": "the default panel, and recipes that are held out of it",
+            },
+        }
+    )
 
 
 def needed_of_learning(run: Run) -> bool:

@@ -10,21 +10,24 @@ from invariance_probe.calibration.page import by_sessions, mean_sd, number, sect
 from invariance_probe.calibration.reading import headline, sizes
 
 _CONTRADICTED = (
-    "Share of studies that print a word of which the means of a held-out recipe over the whole bank say the opposite: `invariant` and "
-    "`tolerated` where its D, H or delta exceeds the margin, `sensitive` and `competition` where its D does not, `competition` also where "
-    "its delta does not. In the interval's place stands the upper bound: the larger of the 95 % quantile over resampled banks and "
-    "3 S / bank size."
+    "Share of studies that print a word of which the means of a held-out recipe over the whole "
+    "bank say the opposite: `invariant` and `tolerated` where its D, H or delta exceeds the "
+    "margin, `sensitive` and `competition` where its D does not, `competition` also where its "
+    "delta does not. In the interval's place stands the upper bound: the larger of the 95 % "
+    "quantile over resampled banks and 3 S / bank size."
 )
 _TRAINED = (
-    "By how much longer training lowers the loss at dose 0, H and delta, in units of R (mean and SD over sessions), and in which part of "
-    "studies of six sessions it is shown to be more than each threshold. The undertrained recipe (lr 1e-3, 250 steps) should be seen in "
-    "at least .9 of studies, the others in at most .05."
+    "By how much longer training lowers the loss at dose 0, H and delta, in units of R (mean "
+    "and SD over sessions), and in which part of studies of six sessions it is shown to be more "
+    "than each threshold. The undertrained recipe (lr 1e-3, 250 steps) should be seen in at "
+    "least .9 of studies, the others in at most .05."
 )
 
 
 _SINGLE = (
-    "Over the sessions of all cells. The gate `trained` rests on what separates the undertrained recipe here: its loss at dose 0 falls, and "
-    "with it H. What longer training does to H or delta alone does not separate it from sound recipes."
+    "Over the sessions of all cells. The gate `trained` rests on what separates the "
+    "undertrained recipe here: its loss at dose 0 falls, and with it H. What longer training "
+    "does to H or delta alone does not separate it from sound recipes."
 )
 
 
@@ -36,24 +39,38 @@ def write_learning_page(content: Mapping[str, Any], folder: Path) -> None:
 def learning_page(content: Mapping[str, Any]) -> str:
     """Return the page, in Markdown."""
     lines, settings = content["learning"], content["settings"]
-    return "\n".join([
-        "# Calibration of the findings of learning",
-        "",
-        f"Made by `invariance-probe calibrate --part learning --size {settings['size']}` at commit {settings['commit']}: worlds of the phase "
-        f"map (seed {SEED}, used for nothing else), trained by the panel ({', '.join(PANEL_RECIPES)}) and by recipes that are held out of it, "
-        f"one seed a session, and judged by the toolkit's own rules in studies of {SESSIONS} sessions drawn from each bank. Cells with fewer "
-        f"than {SESSIONS} sessions have means alone.",
-        "",
-        f"Bank sizes: {_sizes_in_words(lines)}.",
-        "",
-        *section("What was asked", _headline(content), _CONTRADICTED),
-        *section("Words with and without the panel", _words(lines)),
-        *section("What every recipe costs: mean and SD over sessions, in units of R", _means(lines)),
-        *section("What longer training changes", _trained(content["trained"]), _TRAINED),
-        *section("In how many single sessions longer training lowers a loss", _single_sessions(content["trained_sessions"]), _SINGLE),
-        *section("How often a false claim is made under the declared recipe", by_sessions(sizes(content), "claim"),
-                  "The margin is at the bank's mean. Asked: at most .07, bound at most .10; bold where missed."),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Calibration of the findings of learning",
+            "",
+            f"Made by `invariance-probe calibrate --part learning --size {settings['size']}` at "
+            f"commit {settings['commit']}: worlds of the phase map (seed {SEED}, used for "
+            f"nothing else), trained by the panel ({', '.join(PANEL_RECIPES)}) and by recipes "
+            "that are held out of it, one seed a session, and judged by the toolkit's own rules "
+            f"in studies of {SESSIONS} sessions drawn from each bank. Cells with fewer than "
+            f"{SESSIONS} sessions have means alone.",
+            "",
+            f"Bank sizes: {_sizes_in_words(lines)}.",
+            "",
+            *section("What was asked", _headline(content), _CONTRADICTED),
+            *section("Words with and without the panel", _words(lines)),
+            *section(
+                "What every recipe costs: mean and SD over sessions, in units of R", _means(lines)
+            ),
+            *section("What longer training changes", _trained(content["trained"]), _TRAINED),
+            *section(
+                "In how many single sessions longer training lowers a loss",
+                _single_sessions(content["trained_sessions"]),
+                _SINGLE,
+            ),
+            *section(
+                "How often a false claim is made under the declared recipe",
+                by_sessions(sizes(content), "claim"),
+                "The margin is at the bank's mean. Asked: at most .07, bound at most .10; bold "
+                "where missed.",
+            ),
+        ]
+    )
 
 
 def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -62,10 +79,17 @@ def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
     rows = [
-        [row["about"], row["figure"], row["asked"], number(row["reached"]), number(row["high"]), row["bank"],
-         {True: "yes", False: "**no**", None: ""}[row["met"]]]
+        [
+            row["about"],
+            row["figure"],
+            row["asked"],
+            number(row["reached"]),
+            number(row["high"]),
+            row["bank"],
+            {True: "yes", False: "**no**", None: ""}[row["met"]],
+        ]
         for row in headline(content)
-    ]  # fmt: skip
+    ]
     return table(
         ["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows
     )
@@ -88,11 +112,17 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
     rows = [
-        [line["title"], line["sessions"], _mean(line["means"]["C_code"], line["sessions"]), recipe,
-         *(_mean(found[name], line["sessions"]) for name in ("D", "H", "delta")), f"{found['kept'][0]:.2f}"]
+        [
+            line["title"],
+            line["sessions"],
+            _mean(line["means"]["C_code"], line["sessions"]),
+            recipe,
+            *(_mean(found[name], line["sessions"]) for name in ("D", "H", "delta")),
+            f"{found['kept'][0]:.2f}",
+        ]
         for line in lines
         for recipe, found in line["means"]["recipes"].items()
-    ]  # fmt: skip
+    ]
     return table(["cell", "sessions", "C_code", "recipe", "D", "H", "delta", "dose 0 keeps"], rows)
 
 

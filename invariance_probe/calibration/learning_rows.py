@@ -204,9 +204,17 @@ def _rules(title: str, bank: LearningBank, studies: np.ndarray) -> list[dict[str
     for recipe, longer in LONGER_OF.items():
         for what in CHANGES:
             change = bank.values[marked(what, recipe)] - bank.values[marked(what, longer)]
-            found.append({
-                "case": title, "recipe": recipe, "what": what, "mean": float(change.mean() / bank.range.mean()),
-                "sd": float(change.std(ddof=1) / bank.range.mean()),
-                "shown": {f"{by:g}": float(lowered(bank, studies, recipe, what, by).mean()) for by in THRESHOLDS},
-            })  # fmt: skip
+            found.append(
+                {
+                    "case": title,
+                    "recipe": recipe,
+                    "what": what,
+                    "mean": float(change.mean() / bank.range.mean()),
+                    "sd": float(change.std(ddof=1) / bank.range.mean()),
+                    "shown": {
+                        f"{by:g}": float(lowered(bank, studies, recipe, what, by).mean())
+                        for by in THRESHOLDS
+                    },
+                }
+            )
     return found

@@ -18,28 +18,35 @@ from invariance_probe.reporting.figures.chart import Chart
 
 _SIZE_NOTE = {
     "full": "",
-    "licence": " The bank is of the size that decides whether a method may give verdicts, not of the size that bounds each claim's error.",
+    "licence": (
+        " The bank is of the size that decides whether a method may give verdicts, not of the "
+        "size that bounds each claim's error."
+    ),
     "quick": " **Quick: whether everything works; no evidence of anything.**",
 }
 
 
 _ADDITION = (
-    "What is found of the code without SSL against the verdict, over studies of six sessions. From the code alone one would guess that "
-    "training costs nothing: `invariant` where it is kept, `tolerated` where it is lost. *Another word*: studies whose verdict says "
-    "something else, which only training could show. *No word*: studies in which training leaves open what the code alone had settled."
+    "What is found of the code without SSL against the verdict, over studies of six sessions. "
+    "From the code alone one would guess that training costs nothing: `invariant` where it is "
+    "kept, `tolerated` where it is lost. *Another word*: studies whose verdict says something "
+    "else, which only training could show. *No word*: studies in which training leaves open "
+    "what the code alone had settled."
 )
 _EARLIER = (
-    "These figures were counted before the words changed: `recoverable` is now `tolerated`, and C_info stood where C_code stands now "
-    "(today's C_blind, in units of R)."
+    "These figures were counted before the words changed: `recoverable` is now `tolerated`, and "
+    "C_info stood where C_code stands now (today's C_blind, in units of R)."
 )
 _ARMS = (
-    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread "
-    "code, and must not help a code of one unit by a task that the draw gives away."
+    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A "
+    "reference arm must do no harm of its own to a spread code, and must not help a code of one "
+    "unit by a task that the draw gives away."
 )
 _ARM_NAMES = {"delta": "independent (delta)", "H": "shared (H)", "delta_paired": "paired"}
 _TRAINING_DOSE = (
-    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would "
-    "pass the margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
+    "Delta of labels of three time constants, trained at every jitter (mean and SD over "
+    "sessions). If a training dose measured tau, delta would pass the margin at the same "
+    "multiple of tau; the test-lag curve needs no SSL and finds tau."
 )
 
 
@@ -53,28 +60,49 @@ def write_page(content: Mapping[str, Any], folder: Path) -> None:
 
 def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
     """Return the page, in Markdown: first the figures that stand for themselves, then sizes and coverage by session count."""
-    return "\n".join([
-        "# Calibration",
-        "",
-        _opening(content["settings"]),
-        *(["", _EARLIER] if _is_earlier(content) else []),
-        "",
-        _summary(content),
-        "",
-        *_headline(content),
-        *_shown(charts, "verdicts", _drawn(content)),
-        *_shown(charts, "recovery", _measured(content)),
-        *section("How often a false claim is made", by_sessions(sizes(content), "claim"), figure=_shown(charts, "sizes", _drawn(content)),
-                  note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
-                  "bound at most .10; bold where missed."),
-        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"),
-                  figure=_shown(charts, "coverage", _drawn(content)), note="Asked: .88 to .92; bold where missed."),
-        *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
-        *section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
-        *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
-        *section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
-        *section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Calibration",
+            "",
+            _opening(content["settings"]),
+            *(["", _EARLIER] if _is_earlier(content) else []),
+            "",
+            _summary(content),
+            "",
+            *_headline(content),
+            *_shown(charts, "verdicts", _drawn(content)),
+            *_shown(charts, "recovery", _measured(content)),
+            *section(
+                "How often a false claim is made",
+                by_sessions(sizes(content), "claim"),
+                figure=_shown(charts, "sizes", _drawn(content)),
+                note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
+                "bound at most .10; bold where missed.",
+            ),
+            *section(
+                "Coverage of the 90 % intervals",
+                by_sessions(coverages(content), "estimand"),
+                figure=_shown(charts, "coverage", _drawn(content)),
+                note="Asked: .88 to .92; bold where missed.",
+            ),
+            *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
+            *section(
+                "What SSL adds to what is found of the code",
+                _addition(content.get("ssl_contribution", [])),
+                note=_ADDITION,
+            ),
+            *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
+            *section(
+                "Training doses do not measure time",
+                _training_dose(content.get("training_dose", [])),
+                note=_TRAINING_DOSE,
+            ),
+            *section(
+                "Banks: mean and SD over sessions, in units of the range",
+                _means(content.get("means", {})),
+            ),
+        ]
+    )
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
@@ -82,9 +110,10 @@ def _opening(settings: Mapping[str, Any]) -> str:
     method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
     if part in ("measures", "worlds"):
         return (
-            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known truth, measured without trained SSL. "
-            f"Studies of several sessions are {STUDIES} draws from a bank of sessions. The worlds' seeds were used for nothing else."
-            f"{_SIZE_NOTE[size]}"
+            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known "
+            f"truth, measured without trained SSL. Studies of several sessions are {STUDIES} "
+            "draws from a bank of sessions. The worlds' seeds were used for nothing "
+            f"else.{_SIZE_NOTE[size]}"
         )
     by = settings.get("arithmetic", "torch")
     how = (
@@ -95,12 +124,14 @@ def _opening(settings: Mapping[str, Any]) -> str:
         else f" --part {part} --arithmetic {by}"
     )
     return (
-        f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
-        f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
-        f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' seeds were used for nothing else. "
-        "A size puts the null where it is exactly true, at the bank's own mean; its upper bound is the larger of the 95 % quantile over "
-        "resampled banks and 3 S / bank size, for studies of S sessions. The verdicts' margin is a tenth of the range."
-        f"{_SIZE_NOTE[size]}"
+        f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of "
+        f"known truth, measured by {method} ({training['steps']} steps, batches of "
+        f"{training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
+        f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' "
+        "seeds were used for nothing else. A size puts the null where it is exactly true, at "
+        "the bank's own mean; its upper bound is the larger of the 95 % quantile over resampled "
+        "banks and 3 S / bank size, for studies of S sessions. The verdicts' margin is a tenth "
+        f"of the range.{_SIZE_NOTE[size]}"
     )
 
 
@@ -114,28 +145,37 @@ def _summary(content: Mapping[str, Any]) -> str:
     """Say how much of what was asked was reached, worst first."""
     judged = [row for row in headline(content) if row["met"] is not None]
     said = [
-        f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table are reached"
+        f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table "
+        "are reached"
     ]
     if found := sizes(content):
         worst = max(found, key=lambda x: x.reached)
         said.append(
-            f"**{sum(bool(x.met) for x in found)} of {len(found)}** sizes are kept (largest: {worst.reached:.3f}, `{worst.of}` in {worst.case}, "
-            f"{worst.sessions} sessions)"
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** sizes are kept (largest: "
+            f"{worst.reached:.3f}, `{worst.of}` in {worst.case}, {worst.sessions} sessions)"
         )
     if found := coverages(content):
         low, high = min(x.reached for x in found), max(x.reached for x in found)
         said.append(
-            f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept ({low:.3f} to {high:.3f})"
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept "
+            f"({low:.3f} to {high:.3f})"
         )
     return "; ".join(said) + "."
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
     rows = [
-        [row["about"], row["figure"], row["asked"], number(row["reached"]), _interval(row["low"], row["high"]), row["bank"],
-         {True: "yes", False: "**no**", None: ""}[row["met"]]]
+        [
+            row["about"],
+            row["figure"],
+            row["asked"],
+            number(row["reached"]),
+            _interval(row["low"], row["high"]),
+            row["bank"],
+            {True: "yes", False: "**no**", None: ""}[row["met"]],
+        ]
         for row in headline(content)
-    ]  # fmt: skip
+    ]
     return [
         *table(
             [
@@ -270,14 +310,18 @@ def _drawn(content: Mapping[str, Any]) -> str:
             banks[row["about"]] = max(row["bank"], banks.get(row["about"], 0))
     seeds = content["settings"]["training"]["seeds"]
     said = ", ".join(f"{count} ({case})" for case, count in banks.items())
-    return f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} seed{'' if seeds == 1 else 's'} a session"
+    return (
+        f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} "
+        f"seed{'' if seeds == 1 else 's'} a session"
+    )
 
 
 def _measured(content: Mapping[str, Any]) -> str:
     """Say on how many sessions the figures about measures without SSL rest."""
     counts = sorted({row["bank"] for row in recoveries(content, TAU)})
     return (
-        f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} sessions of each world"
+        f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} "
+        "sessions of each world"
         if counts
         else ""
     )

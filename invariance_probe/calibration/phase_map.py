@@ -77,14 +77,20 @@ class Cell:
             "dose": DOSE,
             "margin": margin,
         }
-        return Study.model_validate({
-            "name": f"phase-map-{self.name}", "question": "Is what is said of the code right?", "quick": True,
-            "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
-            "target": target,
-            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0}, "method": {"kind": "linear_ssl", "dimensions": 1},
-            "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-            "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "hypotheses": [hypothesis],
-        })  # fmt: skip
+        return Study.model_validate(
+            {
+                "name": f"phase-map-{self.name}",
+                "question": "Is what is said of the code right?",
+                "quick": True,
+                "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
+                "target": target,
+                "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+                "method": {"kind": "linear_ssl", "dimensions": 1},
+                "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
+                "axes": [{"path": DROPOUT, "doses": [0, DOSE]}],
+                "hypotheses": [hypothesis],
+            }
+        )
 
 
 def _equal(carriers: int, name: str, settings: Mapping[str, float]) -> Cell:
@@ -98,23 +104,66 @@ _ONE = {"carriers": 1, "carrier_counts": 10.0}
 _ALL = {"carriers": 60, "carrier_counts": 5.0, "information": 4.0}
 _OF_300 = {"units": 300, "bins": 3000, "carrier_counts": 5.0, "information": 4.0}
 CELLS: tuple[Cell, ...] = (
-    *(_equal(carriers, name, settings) for name, settings in (("strong", STRONG), ("weak", WEAK)) for carriers in CARRIERS),
+    *(
+        _equal(carriers, name, settings)
+        for name, settings in (("strong", STRONG), ("weak", WEAK))
+        for carriers in CARRIERS
+    ),
     Cell("copies", "6 copies of one neuron", {**WEAK, "carriers": 1, "copies": 6}, powers=("few",)),
-    Cell("copies-beside", "6 copies beside 54 weak units",
-         {**_ONE, "information": 4.0, "copies": 6, "weak_information": 0.5}, powers=("few",)),
-    Cell("parts", "one neuron sorted into 12", {**_ONE, "information": 8.0, "parts": 12}, middle=True),
-    Cell("common-noise", "common noise",
-         {"carriers": 60, "carrier_counts": 10.0, "information": 24.0, "common_noise": 0.4}, powers=("spread",)),
+    Cell(
+        "copies-beside",
+        "6 copies beside 54 weak units",
+        {**_ONE, "information": 4.0, "copies": 6, "weak_information": 0.5},
+        powers=("few",),
+    ),
+    Cell(
+        "parts", "one neuron sorted into 12", {**_ONE, "information": 8.0, "parts": 12}, middle=True
+    ),
+    Cell(
+        "common-noise",
+        "common noise",
+        {"carriers": 60, "carrier_counts": 10.0, "information": 24.0, "common_noise": 0.4},
+        powers=("spread",),
+    ),
     Cell("lognormal-1", "log-normal shares, SD 1", {**_ALL, "information_log_sd": 1.0}),
-    Cell("lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True),
+    Cell(
+        "lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True
+    ),
     Cell("of-300-30", "30 of 300", {**_OF_300, "carriers": 30}),
     Cell("of-300-6", "6 of 300", {**_OF_300, "carriers": 6}, powers=("few",)),
-    Cell("rates", "60 with unequal rates, J = 2", {"carriers": 60, "information": 2.0, "carrier_counts": None}, powers=("spread",)),
-    Cell("heavy-tail", "60, heavy-tailed target", {**WEAK, "carriers": 60, "target_power": 4.0}, powers=("spread",)),
-    Cell("fine-bins", "60 in bins of 5 ms",
-         {"carriers": 60, "information": 0.1, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005}, powers=("spread",), long_bins=120_000),
-    Cell("ring", "ring of 50, circular target", {"generator": "ring"}, powers=("kept",), target="direction"),
-)  # fmt: skip
+    Cell(
+        "rates",
+        "60 with unequal rates, J = 2",
+        {"carriers": 60, "information": 2.0, "carrier_counts": None},
+        powers=("spread",),
+    ),
+    Cell(
+        "heavy-tail",
+        "60, heavy-tailed target",
+        {**WEAK, "carriers": 60, "target_power": 4.0},
+        powers=("spread",),
+    ),
+    Cell(
+        "fine-bins",
+        "60 in bins of 5 ms",
+        {
+            "carriers": 60,
+            "information": 0.1,
+            "carrier_counts": None,
+            "bins": 12_000,
+            "bin_s": 0.005,
+        },
+        powers=("spread",),
+        long_bins=120_000,
+    ),
+    Cell(
+        "ring",
+        "ring of 50, circular target",
+        {"generator": "ring"},
+        powers=("kept",),
+        target="direction",
+    ),
+)
 """Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares,
 many units; and other rates, targets and bins."""
 

@@ -27,10 +27,16 @@ def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> 
         known = [
             m.finding.tau_s for m in measured if m.case == case and m.finding.tau_s is not None
         ]
-        tables["training_dose"].append({
-            "tau_s": tau, "sessions": len(next(iter(curve.values()))), "by_test_lag_s": float(np.median(known)) if known else None,
-            "delta": {f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means},
-        })  # fmt: skip
+        tables["training_dose"].append(
+            {
+                "tau_s": tau,
+                "sessions": len(next(iter(curve.values()))),
+                "by_test_lag_s": float(np.median(known)) if known else None,
+                "delta": {
+                    f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means
+                },
+            }
+        )
         broken = [
             dose for dose, mean in means.items() if mean > MARGIN
         ]  # empty where no dose breaks the code

@@ -37,8 +37,14 @@ def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> li
             who: {str(w): float((words == w).mean()) for w in sorted(set(words))}
             for who, words in (("code", code), ("verdict", said))
         }
-        found.append({
-            "case": case, "sessions": len(bank), **shares, "as_guessed": float((guessed == said).mean()),
-            "adds": float(((guessed != said) & ~silent).mean()), "silent": float(silent.mean()),
-        })  # fmt: skip
+        found.append(
+            {
+                "case": case,
+                "sessions": len(bank),
+                **shares,
+                "as_guessed": float((guessed == said).mean()),
+                "adds": float(((guessed != said) & ~silent).mean()),
+                "silent": float(silent.mean()),
+            }
+        )
     return found

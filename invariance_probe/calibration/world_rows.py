@@ -294,12 +294,18 @@ def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
         for sessions in STUDIES_OF_TURNOVER:
             studies = draw(rng, len(bank), sessions)
             for level, asked in ((0.9, "0.88 to 0.92"), (0.95, "0.93 to 0.97")):
-                figure = f"{level * 100:.0f} % interval of {name} holds the bank's mean, {sessions} sessions of many arrays"
+                figure = (
+                    f"{level * 100:.0f} % interval of {name} holds the bank's mean, {sessions} "
+                    "sessions of many arrays"
+                )
                 bound = asked if world == "turnover" else "printed"
                 rows.append(_coverage_row(about, figure, bound, bank, name, studies, level, rng))
             successive = _successive(arrays, sessions)
             if len(successive):
-                figure = f"90 % interval of {name} holds the bank's mean, {sessions} successive sessions of one array"
+                figure = (
+                    f"90 % interval of {name} holds the bank's mean, {sessions} successive "
+                    "sessions of one array"
+                )
                 reached = coverage(bank, name, successive, 0.9)
                 rows.append(
                     Row(about, figure, "printed", reached, None, None, len(successive), None)

@@ -182,14 +182,26 @@ def _study(
         "axis": axis,
         "dose": DOSE,
     }
-    return Study.model_validate({
-        "name": f"calibration-{name}", "question": "Do estimators recover what worlds were made with?",
-        "recordings": [{"kind": "simulated", "seed": SEED, "group": world["session"], **world} for world in worlds],
-        "target": {"name": target, "kind": kind}, "folds": {"scheme": "blocks", "count": folds, "embargo_s": embargo_s},
-        "method": {"kind": "linear_ssl", "dimensions": 1}, "views": {"transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": axis, "doses": [0, DOSE]}], **probes, "quick": True,
-        "hypotheses": [{**unjudged, "margin": {"fraction_of_range": 0.1, "because": "not judged"}}],
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": f"calibration-{name}",
+            "question": "Do estimators recover what worlds were made with?",
+            "recordings": [
+                {"kind": "simulated", "seed": SEED, "group": world["session"], **world}
+                for world in worlds
+            ],
+            "target": {"name": target, "kind": kind},
+            "folds": {"scheme": "blocks", "count": folds, "embargo_s": embargo_s},
+            "method": {"kind": "linear_ssl", "dimensions": 1},
+            "views": {"transforms": [{"kind": "unit_dropout"}]},
+            "axes": [{"path": axis, "doses": [0, DOSE]}],
+            **probes,
+            "quick": True,
+            "hypotheses": [
+                {**unjudged, "margin": {"fraction_of_range": 0.1, "because": "not judged"}}
+            ],
+        }
+    )
 
 
 def measured_worlds(

@@ -17,8 +17,12 @@ COUNTED = {
     "carriers": "K_s + K_n: like this many equal independent carriers",
 }
 READ = {
-    "redundancy": "1: each half of the units holds half of the information; 2: each holds all of it",
-    "C_code": "what is lost with the corrupted inputs, the decoder refitted on what survives, of R_code",
+    "redundancy": (
+        "1: each half of the units holds half of the information; 2: each holds all of it"
+    ),
+    "C_code": (
+        "what is lost with the corrupted inputs, the decoder refitted on what survives, of R_code"
+    ),
     "C_blind": "what one decoder loses that cannot see the corruption, of R_code",
 }
 UNKNOWN_MASKS = "equal to C_blind, since this corruption leaves no input intact"
@@ -33,7 +37,10 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
     known = {**READ, **({} if code["known_masks"] else {"C_code": UNKNOWN_MASKS})}
     rows += [(name, *_ends(code[name], two_decimals), reads) for name, reads in known.items()]
     if code["independent"] is not None:
-        same = "C_code that independent units of the same R2 would have: a low C_code near this is saturation, not copies"
+        same = (
+            "C_code that independent units of the same R2 would have: a low C_code near this is "
+            "saturation, not copies"
+        )
         rows.append(("independent code", two_decimals(code["independent"]), "", "", same))
     measures = [m for m in hypothesis["no_ssl"]["measures"] if m["name"] in EXPLORATORY]
     rows += [
@@ -41,8 +48,8 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         for m in measures
     ]
     note = (
-        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
-        "nothing here is trained by SSL."
+        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with "
+        "90 % intervals. Decoders are refitted; nothing here is trained by SSL."
     )
     return Table(
         "How many units, and what is lost",
@@ -64,9 +71,10 @@ def unit_table(hypothesis: dict[str, Any]) -> Table | None:
         own = [unit for unit in code["units"] if unit["session"] == session]
         rows.append((session, str(own[0]["folds"]), _chosen(own, "gained"), _chosen(own, "lost")))
     note = (
-        "Units among the fewest that reach half of what all decode, and among the fewest whose loss leaves less than half; in "
-        "brackets, in how many of the folds each was chosen. Among copies of one neuron the choice is arbitrary: a unit that is "
-        "not named may know as much. named_units.csv has all of them."
+        "Units among the fewest that reach half of what all decode, and among the fewest whose "
+        "loss leaves less than half; in brackets, in how many of the folds each was chosen. "
+        "Among copies of one neuron the choice is arbitrary: a unit that is not named may know "
+        "as much. named_units.csv has all of them."
     )
     columns = ("session", "folds", "enough for half", "lost, less than half is left")
     return Table("Which units", note, columns, tuple(rows), columns[2:])

@@ -82,8 +82,9 @@ def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
         if name in found
     )
     note = (
-        "Loss on corrupted inputs at the primary dose over that on clean ones, with 90 % intervals, each in units of its own range. "
-        f"Read {CORRUPTED_TWICE} beside C_blind: both are of decoders that read corrupted inputs and cannot see what is lost."
+        "Loss on corrupted inputs at the primary dose over that on clean ones, with 90 % "
+        f"intervals, each in units of its own range. Read {CORRUPTED_TWICE} beside C_blind: "
+        "both are of decoders that read corrupted inputs and cannot see what is lost."
     )
     columns = ("quantity", "of", "in units of", "estimate", "low", "high")
     return Table(

@@ -27,10 +27,16 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
         else f"m = {hypothesis.margin.fraction_of_range:g}"
     )
     place = "" if hypothesis.about_units else f" at {hypothesis.axis} = {hypothesis.dose:g}"
-    yield f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by {' or '.join(found.supporting)}; {at}){place}"
+    yield (
+        f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by "
+        f"{' or '.join(found.supporting)}; {at}){place}"
+    )
     if found.recipes:
         yield f"  under every recipe of the panel: {', '.join(found.recipes)}"
-    yield f"  assumed truth: {found.truth.why} ({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
+    yield (
+        f"  assumed truth: {found.truth.why} "
+        f"({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
+    )
     what = "of the logarithm" if hypothesis.about_units else "in units of the decodable range"
     yield f"  spread, as SD {what}; {spread.source}:"
     shown = [
@@ -88,15 +94,24 @@ def _table(found: HypothesisPower) -> Iterator[str]:
     if found.planned:
         yield "    * the planned study"
     if len(seeds) > 1 and any(power.seeds == 1 and power.scope == THESE for power in found.table):
-        yield "    claims about these recordings can't see the spread over seeds when there is one seed: don't plan by that figure"
+        yield (
+            "    claims about these recordings can't see the spread over seeds when there is "
+            "one seed: don't plan by that figure"
+        )
 
 
 def _smallest(found: HypothesisPower, rate: float) -> Iterator[str]:
     if found.fewest is None or found.cheapest is None:
         most = max(found.table, key=lambda power: (power.scope != THESE, power.power))
-        yield f"  no design in the table has a power of {WANTED:g}; the most, with {_size(most)}, is {most.power:.2f}"
+        yield (
+            f"  no design in the table has a power of {WANTED:g}; the most, with {_size(most)}, "
+            f"is {most.power:.2f}"
+        )
         return
-    yield f"  fewest sessions with a power of {WANTED:g}: {_said(found.fewest)}; {_price(found.fewest, rate)}"
+    yield (
+        f"  fewest sessions with a power of {WANTED:g}: {_said(found.fewest)}; "
+        f"{_price(found.fewest, rate)}"
+    )
     if found.cheapest != found.fewest:
         yield f"  fewest model-steps: {_said(found.cheapest)}; {_price(found.cheapest, rate)}"
 

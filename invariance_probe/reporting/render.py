@@ -97,15 +97,27 @@ def _page(
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
-        "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats,
-    }  # fmt: skip
+        "number": _number,
+        "short": _short,
+        "dose": _dose,
+        "p": _p_value,
+        "p_sign": _p_sign,
+        "data_uri": _data_uri,
+        "primary_rows": primary_rows,
+        "baseline_table": baseline_table,
+        "repeats": _repeats,
+    }
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")
     return template.render(
-        report=report, charts=charts, parts=parts, study_charts=of_study, sections=sections, methods=methods,
+        report=report,
+        charts=charts,
+        parts=parts,
+        study_charts=of_study,
+        sections=sections,
+        methods=methods,
         glossary=glossary(report),
-    )  # fmt: skip
+    )
 
 
 def _number(value: Any) -> str:

@@ -71,9 +71,11 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
             ("dose 0, two seeds", *nothing, _over(ceiling, "cka"), _over(ceiling, "shape_distance"))
         )
     heads = {
-        "invariance": "S", "invariance_row_space": "S read by the probe", "invariance_within_class": "S within a class",
+        "invariance": "S",
+        "invariance_row_space": "S read by the probe",
+        "invariance_within_class": "S within a class",
         "detection": "corruption detected",
-    }  # fmt: skip
+    }
     return Table(
         "What the representation looks like",
         _how_to_read(primary, bool(examined), bool(ceiling), len(sessions)),
@@ -84,13 +86,18 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
     moved = (
-        f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and 0 where a corrupted window is as far "
-        "from itself as a stranger; “read by the probe” keeps only what the fitted probe reads of the target. “Corruption detected” "
-        "is how often a classifier picks the corrupted one of two representations of a window: .5 is chance, 1 plainly visible. "
+        f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and "
+        "0 where a corrupted window is as far from itself as a stranger; “read by the probe” "
+        "keeps only what the fitted probe reads of the target. “Corruption detected” is how "
+        "often a classifier picks the corrupted one of two representations of a window: .5 is "
+        "chance, 1 plainly visible. "
         if corrupted
         else ""
     )
-    alike = "On clean inputs: debiased CKA (1 alike, 0 unrelated) and shape distance (0 alike, at most 1.57 rad). "
+    alike = (
+        "On clean inputs: debiased CKA (1 alike, 0 unrelated) and shape distance (0 alike, at "
+        "most 1.57 rad). "
+    )
     two = (
         "Read both against two seeds at dose 0, which share neither start nor order of windows. "
         if ceiling
@@ -113,8 +120,9 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
         for p in own
     )
     note = (
-        f"delta at {hypothesis['primary_dose']:g} for the windows of each class, in units of the range of all classes; the classes, "
-        "weighted by their windows, come to delta. Invariance may hold for one class and not for another."
+        f"delta at {hypothesis['primary_dose']:g} for the windows of each class, in units of "
+        "the range of all classes; the classes, weighted by their windows, come to delta. "
+        "Invariance may hold for one class and not for another."
     )
     return Table(
         "The cost by class", note, ("class", "delta", "90 % low", "90 % high", "sessions"), rows

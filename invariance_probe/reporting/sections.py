@@ -30,12 +30,21 @@ def sections_of(report: dict[str, Any]) -> list[Section]:
     """Return what was measured of units beside the verdicts."""
     found = [
         Section(
-            "messengers", "Messenger units", messengers.NOTE, messengers.MEANING, tuple(messenger_charts(report)),
-            tuple(messengers.messenger_tables(report)), messengers.FILES if report["units"] else "",
+            "messengers",
+            "Messenger units",
+            messengers.NOTE,
+            messengers.MEANING,
+            tuple(messenger_charts(report)),
+            tuple(messengers.messenger_tables(report)),
+            messengers.FILES if report["units"] else "",
         ),
         Section(
-            "reliance", "What the objective rests on", reliance.NOTE, reliance.MEANING, tuple(reliance_charts(report)),
+            "reliance",
+            "What the objective rests on",
+            reliance.NOTE,
+            reliance.MEANING,
+            tuple(reliance_charts(report)),
             tuple(reliance.reliance_tables(report)),
         ),
-    ]  # fmt: skip
+    ]
     return [section for section in found if section.tables]

@@ -61,8 +61,9 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         else ""
     )
     alt = (
-        f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less than the control, beyond "
-        f"{hypothesis['margin']:g} they help. {oracle}Thin lines are sessions, bars 90 % intervals."
+        f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less "
+        f"than the control, beyond {hypothesis['margin']:g} they help. {oracle}Thin lines are "
+        "sessions, bars 90 % intervals."
     )
     columns = ("contrast", "share", "estimate", "90 % low", "90 % high", "sessions")
     return chart(

@@ -122,10 +122,12 @@ def dose_response(
     title = f"{hypothesis['id']}: what the dose costs"
     of_code = any(name in OF_CODE for panel in panels for name in panel)
     alt = (
-        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band is the margin of "
-        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are sessions, bars 90 % intervals, dotted lines decoders without "
-        "SSL against SSL at dose 0; hatched: help by more than the margin; at the foot d_L, the dose up to which training is shown to be "
-        "free, and d_U, from which on it is shown to be costly, where there are such doses."
+        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band "
+        f"is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are "
+        "sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose "
+        "0; hatched: help by more than the margin; at the foot d_L, the dose up to which "
+        "training is shown to be free, and d_U, from which on it is shown to be costly, where "
+        "there are such doses."
         + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
@@ -281,8 +283,8 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
         or "all passed"
     )
     alt = (
-        f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "
-        f"Verdict: {_verdict(hypothesis)}. Gates {gates}."
+        f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; "
+        f"dashed lines are the margin. Verdict: {_verdict(hypothesis)}. Gates {gates}."
     )
     title = f"{hypothesis['id']}: every session at the primary dose"
     return chart(
@@ -331,7 +333,10 @@ def _rows_of_forest(
 
 def _verdict(hypothesis: dict[str, Any]) -> str:
     flags = "".join(f" [{flag}]" for flag in hypothesis["flags"])
-    return f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted {hypothesis['predicts']}: {hypothesis['outcome']})"
+    return (
+        f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted "
+        f"{hypothesis['predicts']}: {hypothesis['outcome']})"
+    )
 
 
 def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
@@ -372,7 +377,10 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
         figure.colorbar(dots, label="RankMe (smallest over folds)")
 
     rows = tuple((p["session"], p["dose"], p["seed"], p["value"], p["rank_me"]) for p in own)
-    alt = f"delta of every seed and session at each dose, coloured by the effective rank of its representation; {len(own)} points."
+    alt = (
+        "delta of every seed and session at each dose, coloured by the effective rank of its "
+        f"representation; {len(own)} points."
+    )
     columns = ("session", "dose", "seed", "delta", "RankMe")
     return chart(
         f"{hypothesis['id']}: every seed",

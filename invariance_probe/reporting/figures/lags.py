@@ -29,8 +29,9 @@ PERSISTENT = 0.2
 """kappa is shown where rho is above this: a ratio of two noisy numbers near zero says nothing."""
 SERIES = (("r", BLUE, "-", "r: the decoded target"), ("rho", GREY, "--", "rho: the target itself"))
 NOT_TAU = (
-    "The training dose does not give the time constant: one and the same code loses its target at very different doses, "
-    "depending on the width of the representation, rival latents and the loss. Only the test-lag curve gives tau."
+    "The training dose does not give the time constant: one and the same code loses its target "
+    "at very different doses, depending on the width of the representation, rival latents and "
+    "the loss. Only the test-lag curve gives tau."
 )
 
 
@@ -105,9 +106,11 @@ def lag_curves(
         for lag, r, rho, k in zip(lags, means["r"], means["rho"], kappa, strict=True)
     )
     alt = (
-        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), the target's own autocorrelation, "
-        f"against the lag; the 1/e crossing of r, tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho "
-        f"is above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are sessions, thick ones their mean."
+        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), "
+        "the target's own autocorrelation, against the lag; the 1/e crossing of r, "
+        f"tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho is "
+        f"above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are "
+        "sessions, thick ones their mean."
     )
     alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
     columns = ("lag (s)", "r, mean", "rho, mean", "kappa")

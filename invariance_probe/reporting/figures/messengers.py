@@ -45,8 +45,9 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
 
     taken = sum(p["accepted"] for p in points)
     alt = (
-        f"Damage of the chosen units against how many are removed, for {', '.join(sessions)} and two decoders, with the band of random sets "
-        f"of like rates; {taken} of {len(points)} sets are accepted (blue diamonds)."
+        f"Damage of the chosen units against how many are removed, for {', '.join(sessions)} "
+        f"and two decoders, with the band of random sets of like rates; {taken} of "
+        f"{len(points)} sets are accepted (blue diamonds)."
     )
     rows = tuple(
         (

@@ -89,8 +89,9 @@ def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[
         f"{recipe['name']} ({recipe['reason']})" for recipe in recipes if not recipe["computed"]
     )
     return (
-        f"{', '.join(shown)} at the primary dose with 90 % intervals under each recipe of the panel; the band is the margin of "
-        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}. Recipes: {said}."
+        f"{', '.join(shown)} at the primary dose with 90 % intervals under each recipe of the "
+        f"panel; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}. "
+        f"Recipes: {said}."
         + (f" Not computed: {missing}." if missing else "")
         + f" Learning is {hypothesis['learning']['finding']}."
     )
@@ -110,9 +111,16 @@ def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: 
         for end in ("ci_low", "ci_high")
     }
     axis.errorbar(
-        [x for x, _ in places], estimates, yerr=[ends["ci_low"], ends["ci_high"]], color=colour, marker=marker,
-        markersize=6, linestyle="", capsize=3, label=label,
-    )  # fmt: skip
+        [x for x, _ in places],
+        estimates,
+        yerr=[ends["ci_low"], ends["ci_high"]],
+        color=colour,
+        marker=marker,
+        markersize=6,
+        linestyle="",
+        capsize=3,
+        label=label,
+    )
 
 
 def _described(recipe: dict[str, Any]) -> str:

@@ -43,8 +43,9 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
         legend(figure, axes[0, 0], LOOKS.values(), 2 if len(sessions) > 1 else 1)
 
     alt = (
-        f"Damage of the SSL objective and of two decoders against how many units are removed, for {', '.join(sessions)}: sets chosen for each "
-        "of the three, with the band of random sets."
+        "Damage of the SSL objective and of two decoders against how many units are removed, "
+        f"for {', '.join(sessions)}: sets chosen for each of the three, with the band of random "
+        "sets."
     )
     rows = tuple(
         (
