@@ -1,4 +1,4 @@
-"""SSL methods as scikit-learn transformers of arrays, for work beyond a study.
+"""SSL methods as scikit-learn transformers of arrays, outside a study.
 
 Arrays (time, unit) go in, a representation (time, dimension) comes out. Training is the
 same as a study's (`probing.measurements.trained.train_ssl`), on all windows of one

@@ -388,9 +388,8 @@ class Plan:
             if session.activity_kind == "counts":
                 yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            if study.window.length_bins == 1 and has_closed_form(
-                self.conditions[0].views
-            ):  # linear SSL reads single bins
+            # Linear SSL reads single bins.
+            if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):
                 yield self._run(
                     session,
                     LinearSSL(dimensions=dimensions),
@@ -451,9 +450,10 @@ class Plan:
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(
             own.method, LinearSSL
         ):
+            # The A/A control: dose 0 again with other seeds.
             yield from self._repeated(
                 session, own, self.conditions[:1], offset=self.study.training.seeds
-            )  # the A/A control
+            )
         for setting, conditions in self.recipes_of(session):
             yield from self._repeated(session, setting, conditions)
 
@@ -536,9 +536,8 @@ class Plan:
             return
         if condition.axis:
             yield Comparison(seed=seed)
-        elif not isinstance(
-            study.method, LinearSSL
-        ):  # the A/A control's encoders: how alike two seeds are
+        elif not isinstance(study.method, LinearSSL):
+            # With the A/A control's encoders: how alike the encoders of two seeds are.
             yield Comparison(seed=seed + study.training.seeds)
         if study.target.kind == "categorical" and (
             not condition.axis or condition.dose in asked[condition.axis]

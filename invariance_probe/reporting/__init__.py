@@ -1,4 +1,4 @@
-"""Findings to report.json and the pages made from it, without torch."""
+"""From findings to report.json and the pages made from it, without torch."""
 
 from invariance_probe.reporting.render import render
 

@@ -1,6 +1,7 @@
-"""Tables of a code without SSL: how many units, which, and what is lost.
+"""Tables of the finding of the code: how many units, which, and what is lost.
 
-In: a hypothesis of report.json with its finding of the code. No word of learning stands here.
+A hypothesis of report.json with its finding of the code goes in; tables come out.
+Nothing is computed here, and no word about learning stands here.
 """
 
 from typing import Any
@@ -9,13 +10,15 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import one_decimal, two_decimals
 
 LONGEST = 12
-"""Units that the page names in each session; the file beside it names all."""
+"""Units that the page names per session; named_units.csv has them all."""
 EXPLORATORY = {"n_eff": "N_eff (exploratory)", "red_idx": "RedIdx (exploratory)"}
+"""Exploratory quantities, with the names that the table gives them."""
 COUNTED = {
     "K_s": "fewest units found that reach half of what all decode",
     "K_n": "fewest units found whose loss leaves less than half, the rest refitted",
     "carriers": "K_s + K_n: like this many equal independent carriers",
 }
+"""Numbers of units, and how each is to be read."""
 READ = {
     "redundancy": (
         "1: each half of the units holds half of the information; 2: each holds all of it"
@@ -25,11 +28,13 @@ READ = {
     ),
     "C_blind": "what one decoder loses that cannot see the corruption, of R_code",
 }
+"""Ratios and losses, and how each is to be read."""
 UNKNOWN_MASKS = "equal to C_blind, since this corruption leaves no input intact"
+"""How C_code is to be read where no decoder can be refitted."""
 
 
 def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the quantities of the code; None where it was not measured."""
+    """Table of the quantities of the code; None where it was not measured."""
     code = hypothesis["code"]
     if code is None:
         return None
@@ -61,7 +66,7 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def unit_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the units that carry the target; None where none was named."""
+    """Table of the units that carry the target; None where none was named."""
     code = hypothesis["code"]
     if code is None or not code["units"]:
         return None

@@ -1,6 +1,8 @@
-"""The tables of messenger units: what their removal costs, whether the sets are accepted, and whether they stay the same.
+"""Tables of messenger units: their damage, acceptance and stability.
 
-In: the content of report.json. Out: tables and notes, none where a study did not ask for the measurement.
+The content of report.json goes in. Tables and notes come out: what the removal of
+messenger units costs, whether the sets are accepted, and whether they stay the same.
+There are none where a study did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -14,6 +16,7 @@ NOTE = (
     "the decodable range: 1 is as bad as knowing nothing. “Refitted”: the decoder is fitted "
     "again without the units; “fixed”: it is not, and the units are held at their mean."
 )
+"""What the section says first: how units were chosen and scored."""
 MEANING = (
     "What can be said: these units are relevant to this decoder of this target, in these "
     "sessions. What cannot: that they cause or transmit anything (that takes a perturbation), "
@@ -22,10 +25,12 @@ MEANING = (
     "recordings whose units are not matched. No verdict rests on these, and levels are not "
     "corrected over budgets or sessions."
 )
+"""What can be concluded from the section, and what cannot."""
 FILES = (
     "units.csv has every unit of every session: how often it was chosen, what the loss rises by "
     "without it alone, the norm of its decoder weights and its variance."
 )
+"""What units.csv has beyond the page."""
 ACCEPTING = (
     "Damage is the loss without the b units less that of all; in brackets the highest damage "
     "within the 95 % band of random sets of other units with like rates (of any others where "
@@ -34,14 +39,21 @@ ACCEPTING = (
     "interval over blocks). The smallest budgets may be refused because random sets hold a "
     "carrier too. After each unit: how often it was chosen when blocks were reweighted."
 )
+"""How the tables of damages are to be read, and when a set is accepted."""
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
+"""Whether the decoder is refitted without the units, as tables name it."""
 LEVEL = 0.05
+"""Significance level at which tests of switching are counted."""
 FEWEST_BLOCKS = 4
-"""That an epoch is tested with."""
+"""Fewest blocks per epoch with which switching is tested."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
-    """Return the tables: sets by decoder, whether they stay the same, whether reliance switches, and how localised the code is."""
+    """Tables of messenger units; none where they were not measured.
+
+    In order: the sets that each decoder chose, whether they stay the same, whether
+    reliance switches between epochs, and how localised the code is.
+    """
     points = report["messengers"]
     if not points:
         return []
@@ -58,7 +70,7 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def epochs_of(report: dict[str, Any]) -> str:
-    """Say between which epochs sets are transferred."""
+    """Between which epochs sets are transferred, in words."""
     array = next(
         (
             asked["epochs"]
@@ -104,7 +116,11 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
 
 
 def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
-    """Return how stable choices are over blocks and, where the selector is random, over seeds, and what sets cost in another epoch."""
+    """Table of how far choices stay the same, and of what sets cost later.
+
+    It has the stability over blocks, the stability over seeds where the selector is
+    random, and the cost of a set in another epoch.
+    """
     random = any(p["seed_stability"] is not None for p in points)
     rows = tuple(
         (
@@ -210,7 +226,10 @@ def _banded(damage: dict[str, float]) -> str:
 
 
 def _interval(point: dict[str, Any], name: str) -> str:
-    """Write an estimate with its interval, of which an end without bound is null in report.json."""
+    """Write an estimate with its interval.
+
+    An end without a bound is null in report.json.
+    """
     if point[name] is None:
         return two_decimals(None)
     low, high = (

@@ -1,4 +1,8 @@
-"""The table of what the distant pairs of a contrast are: how pure, and how far apart in the nuisance and in time."""
+"""The table of the distant pairs of a contrast: purity and distances.
+
+A hypothesis of report.json goes in. The table shows how pure its pairs are, and how far
+apart in the nuisance and in time. Nothing is computed here.
+"""
 
 from typing import Any
 
@@ -18,11 +22,11 @@ CLAIMS = {
     "nuisance distance": NUISANCE,
     "nuisance distance over shifted": NUISANCE_SHIFTED,
 }
-"""The claim that stands beside a measure of mined pairs."""
+"""The claim that is shown beside each measure of mined pairs."""
 
 
 def pair_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the table of a hypothesis of report.json, or None where it has no distant pairs."""
+    """Table of distant pairs; None where a hypothesis has none."""
     if not hypothesis["pairs"]:
         return None
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}

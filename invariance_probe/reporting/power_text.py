@@ -1,4 +1,7 @@
-"""The power of a planned study in plain text."""
+"""The power of a planned study, as the plain text that `plan` prints.
+
+Simulated powers go in; lines of text come out. Nothing is simulated here.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,14 +10,19 @@ from invariance_probe.inference.power.spreads import LEVELS
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
-    """Return what `plan` prints about power.
+    """The text that `plan` prints about power.
 
     Parameters
     ----------
     found
-        One a hypothesis.
+        The power of each hypothesis.
     steps_per_second
-        Model-steps a second of one core, for the price.
+        Model-steps per second of one core, for the price.
+
+    Returns
+    -------
+    text
+        One paragraph per hypothesis.
     """
     return "\n\n".join("\n".join(_lines(one, steps_per_second)) for one in found)
 
@@ -66,7 +74,10 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
 
 
 def _words(found: HypothesisPower) -> Iterator[str]:
-    """Yield the power of the planned study for every word, with and without the panel."""
+    """Yield how often each word is said where it is true, planned as it is.
+
+    The same under the declared recipe alone stands beside it where there is a panel.
+    """
     yield "    how often each word is said where it is true:"
     for one in found.words:
         beside = f" (declared recipe alone {one.alone:.2f})" if len(found.recipes) > 1 else ""

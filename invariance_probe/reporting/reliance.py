@@ -1,6 +1,8 @@
-"""The tables of what an SSL objective and two decoders rest on: three targets of removal, kept apart.
+"""Tables of the units that an SSL objective and two decoders rest on.
 
-In: the content of report.json. Out: tables and notes, none where a study did not ask for the measurement.
+The content of report.json goes in. Tables and notes come out, with the three targets of
+removal (objective, refitted and fixed decoder) kept apart. There are none where a study
+did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -20,6 +22,7 @@ NOTE = (
     "are not to be compared with each other: 1 is no bound of the first, and no share of what "
     "the model knows."
 )
+"""What the section says first: how sets were chosen, scored and scaled."""
 MEANING = (
     "What can be said: on which units this trained model's objective, and these decoders, rest "
     "in these sessions. A set that carries the target without the objective holds information "
@@ -31,6 +34,7 @@ MEANING = (
     "only one. Models of a session share most of their training windows, and decoders know no "
     "seed, so that counts of models are no test. No verdict rests on these."
 )
+"""What can be concluded from the section, and what cannot."""
 SCORED = (
     "Damage, mean over the models of a session; in brackets the highest damage within the 95 % "
     "band of random sets of other units (with like rates, where thirds of the rates leave 40 "
@@ -38,11 +42,18 @@ SCORED = (
     "the target is not shown to have a range in every fold. After each unit: in which share of "
     "the models it was chosen."
 )
+"""How the tables of damages are to be read."""
 TARGETS = {"objective": "objective", "refit": "refitted", "fixed": "fixed"}
+"""What the removal of units is meant to harm, as tables name it."""
 
 
 def reliance_tables(report: dict[str, Any]) -> list[Table]:
-    """Return a table for every target that sets are chosen for, what the objectives' scales are, and how far sets are the same units."""
+    """Tables of reliance; none where a study did not ask for it.
+
+    In order: one table per target that sets are chosen for, the scale of the
+    objectives, how far sets consist of the same units, and the sessions without
+    figures.
+    """
     if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
         return []
     points, absent = report["reliance"], _absent(report)
@@ -59,7 +70,7 @@ def reliance_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def _absent(report: dict[str, Any]) -> list[Table]:
-    """Return which sessions have no figures, and why."""
+    """Table of the sessions that have no figures, and why; empty if all have."""
     there = {p["session"] for p in report["reliance"]}
     rows = tuple(
         (

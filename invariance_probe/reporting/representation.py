@@ -1,4 +1,8 @@
-"""The tables that say what a hypothesis's representations look like, apart from how well they decode."""
+"""Tables of a hypothesis's representations, apart from how well they decode.
+
+A hypothesis and the content of report.json go in; tables come out. Means over sessions
+are taken here; nothing else is computed.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +13,9 @@ from invariance_probe.reporting.table import Table
 
 
 def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Table]:
-    """Return the tables of a hypothesis, without those of which nothing was measured.
+    """Tables of a hypothesis's representations: invariance, similarity, classes.
+
+    Tables without a measurement are left out.
 
     Parameters
     ----------
@@ -17,6 +23,11 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
         One of the report's hypotheses.
     report
         The content of report.json.
+
+    Returns
+    -------
+    tables
+        None, one or two of them.
     """
     found = [_looks(hypothesis, report), _classes(hypothesis, report)]
     return [table for table in found if table is not None]
@@ -130,7 +141,7 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
 
 
 def _over(points: Sequence[dict[str, Any]], name: str) -> str:
-    """Return the mean over sessions, and the lowest and highest where there are several."""
+    """Mean over sessions, with the lowest and highest where there are several."""
     values = [p[name] for p in points if p[name] is not None]
     if not values:
         return _number(None)

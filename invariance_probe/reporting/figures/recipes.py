@@ -1,5 +1,9 @@
 """The specification curve: what training costs under every recipe.
 
+The panel of a hypothesis of report.json goes in; a figure comes out.
+
+References
+----------
 Simonsohn, Simmons & Nelson 2020, doi:10.1038/s41562-020-0912-z.
 """
 
@@ -12,12 +16,19 @@ from invariance_probe.reporting.figures.chart import GREY, UNIT, Chart, band, ch
 from invariance_probe.reporting.figures.doses import STYLE
 
 ESTIMANDS = ("D", "H", "delta")
+"""Estimands of learning that are drawn, in this order."""
 
 
 def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
-    """Draw D, H and delta with 90 % intervals under every recipe, the margin shaded.
+    """Draw D, H and delta with 90 % intervals under every recipe.
 
-    Each recipe is described below; a recipe that was not computed keeps its place, empty.
+    The margin is shaded. Each recipe is described below the axis. A recipe that was not
+    computed keeps its place, empty.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses, with its finding of learning.
 
     Returns
     -------
@@ -124,7 +135,7 @@ def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: 
 
 
 def _described(recipe: dict[str, Any]) -> str:
-    """Describe a recipe below the axis: its name and each setting on a line."""
+    """Describe a recipe below the axis: its name and one setting per line."""
     lines = [recipe["name"], recipe["method"], *_optimisation(recipe)]
     if recipe["computed"] and recipe["reason"]:
         lines.append("gate failed")
