@@ -1,4 +1,7 @@
-"""The figures about the finding of the code: the phase map, coverage and bias."""
+"""The figures about the finding of the code: phase map, coverage and bias.
+
+Tables of calibration.json go in; figures come out. Nothing is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -23,18 +26,33 @@ _QUANTITY_MARKS = {
     "C_code": (GREY, "P"),
 }
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
-"""What is drawn as shares of the units, and how the legend names it."""
+"""Quantities that are drawn as shares of the units, with their labels."""
 _LEAST = 0.78
-"""Where coverages below are drawn, with their value."""
+"""The lowest coverage on the axis; lower ones stand there with their value."""
 _ROW = 0.27
-"""Inches per cell."""
+"""Height of a cell's row in inches."""
 
 Cells = Sequence[Mapping[str, Any]]
 """Lines of the table `phase_map`."""
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies say in every cell, beside K_s, K_n, redundancy and C_code."""
+    """Draw what studies say in every cell, beside its mean quantities.
+
+    These are K_s, K_n, redundancy and C_code.
+
+    Parameters
+    ----------
+    cells
+        Lines of the table `phase_map`.
+    sessions
+        Sessions of the studies that are shown.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
 
     def draw(figure: Figure) -> None:
         said, needed, copied, lost = figure.subplots(
@@ -79,7 +97,22 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
 def trust_chart(
     cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int
 ) -> Chart:
-    """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings."""
+    """Draw the coverage of 90 % intervals, and biases against long recordings.
+
+    Parameters
+    ----------
+    cells
+        Lines of the table `phase_map`.
+    coverages, biases
+        What `reading` found in calibration.json.
+    sessions
+        Sessions of the studies whose coverage is shown.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     titles = [cell["title"] for cell in cells]
     covered = [x for x in coverages if x.sessions == sessions]
     biased = [x for x in biases if x.of in _QUANTITY_MARKS]
@@ -254,7 +287,7 @@ def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> 
 
 
 def _rule_groups(axis: Axes, cells: Cells) -> None:
-    """Rule a line between equal carriers at J = 8, at J = 2, and other codes."""
+    """Rule lines between equal carriers at J = 8, at J = 2, and other codes."""
     kinds = [
         cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else ""
         for cell in cells
@@ -275,7 +308,7 @@ def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
 
 
 def _in_words(cells: Cells, sessions: int) -> str:
-    """Say which word is the most common one of each code."""
+    """Say which word is the most common one for each code."""
     most = (
         (cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word]))
         for cell in cells

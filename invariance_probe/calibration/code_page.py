@@ -1,4 +1,8 @@
-"""The page about the finding of the code: the phase map, and every figure that was asked of it."""
+"""The page about the finding of the code, from calibration.json.
+
+The content of calibration.json goes in; README.md and its figures come out. Nothing is
+counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +24,15 @@ _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")
 
 
 def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md and its figures from the content of calibration.json."""
+    """Write README.md and its figures.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     cells = content["phase_map"]
     charts = {}
     if cells:
@@ -32,7 +44,20 @@ def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """Return the page, in Markdown."""
+    """The page in Markdown.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    charts
+        Its figures, by the name of each one's file.
+
+    Returns
+    -------
+    text
+        The page.
+    """
     cells, caption = content["phase_map"], _caption(content)
     return "\n".join(
         [
@@ -118,7 +143,7 @@ def _opening(settings: Mapping[str, Any]) -> str:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked is reached, and where it is not."""
+    """Say how much of what was asked is reached."""
     counts = {
         "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],
@@ -153,7 +178,10 @@ def _drawn(charts: Mapping[str, Chart], name: str, note: str) -> list[str]:
 
 
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per cell: shares of the words at six sessions, of one at other counts."""
+    """One line per cell: the shares of all words at six sessions.
+
+    The most common word's share at other numbers of sessions stands beside.
+    """
     others = [count for count in SESSIONS if count != SHOWN]
     rows = []
     for cell in cells:
