@@ -53,9 +53,9 @@ SIZES: dict[str, dict[str, int]] = {
 verdicts, and `quick` is a smoke test.
 """
 JUDGED = 24
-"""Sessions of a variant, the first ones, that whole verdicts are counted on.
+"""Number of first sessions of each variant that whole verdicts rest on.
 
-The others are measured only for the size of claims.
+The other sessions are measured only for the size of claims.
 """
 BESIDE_THE_POINT = {"pca", "untrained", "test_lag"}
 """Baselines that no claim about dropout rests on."""
@@ -222,8 +222,8 @@ def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
 def needed_for_claims(run: Run) -> bool:
     """Whether a run bears on C_code, D, H or delta.
 
-    Controls do not. Of the supervised networks one is kept, for the choice of the
-    ceiling.
+    Baselines that no such claim rests on do not. Of the supervised networks one seed is
+    kept, for the choice of the ceiling.
     """
     return (
         run.method.kind not in BESIDE_THE_POINT
@@ -324,7 +324,7 @@ def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
 
 
 def measures_study(sessions: int) -> Study:
-    """The study that tests the measures without SSL: time constants, jumps, nulls.
+    """The study that tests what is measured without SSL: time, jumps, nulls.
 
     Smooth labels have three times the sessions, since few of them should be said to
     jump.

@@ -1,4 +1,7 @@
-"""The calibration's figures, from the content of calibration.json alone; one that has no rows is left out."""
+"""The calibration's figures, from the content of calibration.json alone.
+
+A figure whose rows are missing is left out. Nothing is counted here.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,6 +23,7 @@ VERDICTS = (
     "invalid: retention",
     "invalid: noise",
 )
+"""Verdicts in the order in which they are drawn."""
 EARLIER = {"recoverable": "tolerated"}
 """Words of earlier calibrations, drawn as those that took their place."""
 _COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
@@ -27,10 +31,11 @@ _HATCHES = ("", "", "", "", "", "", "//", "xx")
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
 """Colour and marker of each number of sessions, ascending."""
 PANELS_A_LINE = 3
+"""Number of panels side by side."""
 
 
 def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
-    """Yield the figures with the name of each one's file."""
+    """Yield the figures, each with the name of its file."""
     if content["verdicts"]:
         yield "verdicts", shares(content["verdicts"])
     if found := sizes(content):
@@ -42,7 +47,7 @@ def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
 
 
 def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return every verdict word, the usual ones first."""
+    """Every verdict word, the usual ones first."""
     others = {word for share in verdicts.values() for word in share} - set(VERDICTS)
     return [*VERDICTS, *sorted(others)]
 
@@ -105,7 +110,10 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
 
 
 def size_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every claim is made although it is false, with its upper bound, a panel a case."""
+    """Draw how often every false claim is made, with its upper bound.
+
+    There is one panel per case.
+    """
     cases, claims = _names(x.case for x in found), _names(x.of for x in found)
     most = max(0.115, 1.05 * max(x.upper or x.reached for x in found))
 
@@ -138,7 +146,10 @@ def size_chart(found: Sequence[Counted]) -> Chart:
 
 
 def coverage_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every estimand's 90 % interval holds the truth, a panel a case."""
+    """Draw how often every estimand's 90 % interval holds the truth.
+
+    There is one panel per case.
+    """
     cases, names = _names(x.case for x in found), _names(x.of for x in found)
     low, high = (
         min(0.86, *(x.reached - 0.005 for x in found)),
@@ -173,7 +184,7 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
 
 
 def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw measured / true for the time constant: medians with 95 % intervals."""
+    """Draw measured / true for the time constant: medians, 95 % intervals."""
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
@@ -214,7 +225,7 @@ def _size(cases: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
 
 
 def _panels(figure: Figure, count: int) -> list[Axes]:
-    """Return a panel for each of `count` cases, and take the empty ones of the last line away."""
+    """A panel for each of `count` cases; empty ones of the last line are hidden."""
     columns = min(PANELS_A_LINE, count)
     axes = (
         figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False)
@@ -227,7 +238,10 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for every figure, and a line to its upper bound where it has one; session counts stand one under the other."""
+    """Draw a mark for every figure, and a line to its upper bound.
+
+    Numbers of sessions stand one below the other. A figure without a bound has no line.
+    """
     counts = sorted({x.sessions for x in found})
     for x in found:
         place = counts.index(x.sessions)

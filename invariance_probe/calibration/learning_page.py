@@ -1,4 +1,7 @@
-"""The page about findings of learning, from the content of calibration.json alone."""
+"""The page about findings of learning, from calibration.json alone.
+
+The content of calibration.json goes in; README.md comes out. Nothing is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -32,12 +35,20 @@ _SINGLE = (
 
 
 def write_learning_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md from the content of calibration.json."""
+    """Write README.md.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     (folder / "README.md").write_text(learning_page(content), encoding="utf-8")
 
 
 def learning_page(content: Mapping[str, Any]) -> str:
-    """Return the page, in Markdown."""
+    """The page in Markdown."""
     lines, settings = content["learning"], content["settings"]
     return "\n".join(
         [
