@@ -43,7 +43,7 @@ from invariance_probe.study.transforms import GaussianNoise
 from invariance_probe.study.views import NoSplitting, Views
 
 ARRAY = "X"
-"""Session name of an array; its random streams are derived from it and the seed."""
+"""Session name of an array; random streams are derived from it and the seed."""
 FEWEST_WINDOWS = 4
 """The fewest windows that an array must have: the smallest batch."""
 NOISE = 0.5

@@ -86,7 +86,20 @@ def words(logs: Logs, studies: np.ndarray) -> np.ndarray:
 
 
 def redundant(logs: Logs, studies: np.ndarray) -> np.ndarray:
-    """Which studies add `redundant` to their word (study,)."""
+    """Which studies add `redundant` to their word.
+
+    Parameters
+    ----------
+    logs
+        The bank's quantities.
+    studies
+        Which sessions each study drew (study, session).
+
+    Returns
+    -------
+    redundant
+        (study,).
+    """
     return shown(logs["redundancy"], studies, np.log(REDUNDANT))[1]
 
 
@@ -204,7 +217,13 @@ def covered(values: np.ndarray, sessions: int, rng: np.random.Generator) -> floa
 
 @dataclass(frozen=True)
 class LongMean:
-    """Mean of a quantity over a cell's codes in long recordings, and its standard error."""
+    """Mean of a quantity over a cell's codes in long recordings.
+
+    Attributes
+    ----------
+    mean, error
+        The mean, and its standard error.
+    """
 
     mean: float
     error: float

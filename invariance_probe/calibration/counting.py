@@ -218,7 +218,20 @@ def bound(resampled: float, sessions: int, bank: int) -> float:
 
 
 def accepted(rate: float, upper: float) -> bool:
-    """Whether a size and its bound are small enough to license a claim."""
+    """Whether a size and its bound are small enough to license a claim.
+
+    Parameters
+    ----------
+    rate
+        The size, in [0, 1].
+    upper
+        Its upper bound, in [0, 1].
+
+    Returns
+    -------
+    accepted
+        At most .07, with a bound of at most .10.
+    """
     return rate <= LARGEST_SIZE and upper <= LARGEST_BOUND
 
 
@@ -246,7 +259,22 @@ def coverage(bank: Bank, name: str, studies: np.ndarray, level: float) -> float:
 
 
 def verdicts(bank: Bank, studies: np.ndarray, margin: float) -> dict[str, float]:
-    """Share of every verdict over studies; see `verdict_of`."""
+    """Share of every verdict over studies.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    margin
+        The margin, in units of the range.
+
+    Returns
+    -------
+    shares
+        By word; see `verdict_of`.
+    """
     found = verdict_of(bank, studies, margin)
     return {str(name): float((found == name).mean()) for name in sorted(set(found))}
 

@@ -94,7 +94,18 @@ class LearningBank:
         return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
-        """The bank of some of its sessions, given their places (session,)."""
+        """The bank of some of its sessions.
+
+        Parameters
+        ----------
+        chosen
+            Places of the sessions, which may repeat (session,).
+
+        Returns
+        -------
+        bank
+            The chosen sessions.
+        """
         return LearningBank(
             {n: x[chosen] for n, x in self.values.items()},
             self.range[chosen],
@@ -223,9 +234,23 @@ def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -
 
 
 def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.ndarray:
-    """In which studies longer training shows a recipe undertrained (study,).
+    """In which studies longer training shows a recipe undertrained.
 
     This is the rule of `gates.trained`.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipe
+        A key of `LONGER_OF`.
+
+    Returns
+    -------
+    undertrained
+        (study,).
     """
     p = {
         "L(0) > 0": lowered_p(bank, studies, recipe, "L(0)", 0.0),
@@ -356,7 +381,22 @@ def rate(
 
 
 def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> dict[str, float]:
-    """Share of every word over studies, judged under some recipes."""
+    """Share of every word over studies, judged under some recipes.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipes
+        The panel, the declared recipe first.
+
+    Returns
+    -------
+    shares
+        By word, in [0, 1].
+    """
     found = words(bank, studies, recipes)
     return {str(word): float((found == word).mean()) for word in sorted(set(found))}
 

@@ -1,4 +1,9 @@
-"""The calibration's page: what was asked, what was reached, on how many sessions, with its figures beside it."""
+"""The calibration's page, from the content of calibration.json alone.
+
+The content goes in; README.md and its figures come out: what was asked, what was
+reached, and on how many sessions. Parts that several pages share are here too. Nothing
+is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -51,7 +56,15 @@ _TRAINING_DOSE = (
 
 
 def write_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md and its figures from the content of calibration.json."""
+    """Write README.md and its figures.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     charts = dict(charts_of(content))
     for name, chart in charts.items():
         (folder / f"{name}.svg").write_text(chart.svg, encoding="utf-8")
@@ -59,7 +72,23 @@ def write_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """Return the page, in Markdown: first the figures that stand for themselves, then sizes and coverage by session count."""
+    """The page in Markdown.
+
+    First come the figures that stand for themselves, then sizes and coverage by number
+    of sessions.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    charts
+        Its figures, by the name of each one's file.
+
+    Returns
+    -------
+    text
+        The page.
+    """
     return "\n".join(
         [
             "# Calibration",
@@ -76,8 +105,8 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
                 "How often a false claim is made",
                 by_sessions(sizes(content), "claim"),
                 figure=_shown(charts, "sizes", _drawn(content)),
-                note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
-                "bound at most .10; bold where missed.",
+                note="Share of studies that make the claim where it is exactly false, and its "
+                "95 % upper bound. Asked: at most .07, bound at most .10; bold where missed.",
             ),
             *section(
                 "Coverage of the 90 % intervals",
@@ -142,7 +171,7 @@ def _is_earlier(content: Mapping[str, Any]) -> bool:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked was reached, worst first."""
+    """Say how much of what was asked was reached, and where it is worst."""
     judged = [row for row in headline(content) if row["met"] is not None]
     said = [
         f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table "
@@ -194,7 +223,20 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
 
 
 def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
-    """Return a table with one row for each case and claim or estimand, and a column for each number of sessions."""
+    """A table with one row per case and claim, one column per session count.
+
+    Parameters
+    ----------
+    found
+        Sizes or coverages.
+    of
+        What they are of: the head of the second column.
+
+    Returns
+    -------
+    lines
+        The table in Markdown.
+    """
     counts = sorted({x.sessions for x in found})
     cells: dict[tuple[str, str], dict[int, str]] = {}
     for x in found:
@@ -293,7 +335,24 @@ def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
 def section(
     title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()
 ) -> list[str]:
-    """Return a section of a page, or nothing where its table has no rows."""
+    """A section of a page; nothing where its table has no rows.
+
+    Parameters
+    ----------
+    title
+        Its heading.
+    rows
+        Lines of its table.
+    note
+        How to read it.
+    figure
+        Lines that show its figure.
+
+    Returns
+    -------
+    lines
+        The section in Markdown.
+    """
     return [f"## {title}", "", *([note, ""] if note else []), *figure, *rows, ""] if rows else []
 
 
@@ -337,7 +396,20 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return the lines of a Markdown table; none where it has no rows."""
+    """The lines of a Markdown table.
+
+    Parameters
+    ----------
+    head
+        Names of the columns.
+    rows
+        Cells (row, column).
+
+    Returns
+    -------
+    lines
+        None where the table has no rows.
+    """
     if not rows:
         return []
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]

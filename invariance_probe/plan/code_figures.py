@@ -468,11 +468,37 @@ class CodeFigures:
         return self.whole.range
 
     def c_code(self, axis: str, dose: float) -> float | None:
-        """C_code of the whole session; see `HeldOutErrors.c_code`."""
+        """C_code of the whole session; see `HeldOutErrors.c_code`.
+
+        Parameters
+        ----------
+        axis
+            The swept path.
+        dose
+            Its dose.
+
+        Returns
+        -------
+        c_code
+            None where the range is not above 0.
+        """
         return self.whole.c_code(axis, dose)
 
     def c_blind(self, axis: str, dose: float) -> float | None:
-        """C_blind of the whole session; see `HeldOutErrors.c_blind`."""
+        """C_blind of the whole session; see `HeldOutErrors.c_blind`.
+
+        Parameters
+        ----------
+        axis
+            The swept path.
+        dose
+            Its dose.
+
+        Returns
+        -------
+        c_blind
+            None where the range is not above 0.
+        """
         return self.whole.c_blind(axis, dose)
 
     def independent(self, rate: float) -> float:

@@ -1,4 +1,7 @@
-"""Numbers and counts, written as the report's tables write them."""
+"""Numbers and counts, written as the report's tables write them.
+
+A number goes in; text comes out.
+"""
 
 
 def sessions_of(count: int) -> str:

@@ -100,7 +100,15 @@ def chart(
 
 
 def band(axis: Axes, margin: float) -> None:
-    """Shade the margin about zero on a vertical axis."""
+    """Shade the margin about zero on a vertical axis.
+
+    Parameters
+    ----------
+    axis
+        The axes to draw on.
+    margin
+        Half of the band's height, in units of the axis.
+    """
     axis.axhspan(-margin, margin, color="#000000", alpha=0.08, linewidth=0)
     axis.axhline(0, color="#999999", linewidth=0.8)
 

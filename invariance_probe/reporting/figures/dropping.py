@@ -181,6 +181,11 @@ def _draw(axis: Axes, curves: list[Curve], name: str) -> None:
 def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     """Average curves: the geometric mean of the units that reach each level.
 
+    Parameters
+    ----------
+    curves
+        Curves of one kind, one per session.
+
     Returns
     -------
     units, levels
