@@ -232,6 +232,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X = validate_data(self, X, reset=False, ensure_min_samples=length)
         recording = _recording(X, self.header_.activity_kind, self.header_.bin_s, trials, {})
         starts = _starts(recording.stretches, length)
+        # Bins near a border share a window, which is encoded once.
         once, row_of = np.unique(starts, return_inverse=True)
         parts = np.array_split(once, max(1, math.ceil(len(once) * length * X.shape[1] / PASS)))
         return np.concatenate([self._encode(recording.activity, part, length) for part in parts])[
@@ -336,6 +337,8 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         }
         self.scaling_ = np.stack([weights[INPUT_MEAN], weights[INPUT_INVERSE_SD]])
         self.encoder_ = Frozen.of(header.method.encoder, [weights], CPU)  # type: ignore[union-attr]
+        # A loaded encoder takes its features from the file; a fitted one has those of its
+        # input already, and the names of these go into the header.
         if not hasattr(self, "n_features_in_"):
             self.n_features_in_ = len(header.units)
             if header.named:

@@ -103,6 +103,8 @@ def simulate(
         By arm and recipe (study, session, seed, block).
     """
 
+    # The SDs of `World` are of differences of two arms, so that each arm has 1 / sqrt(2) of them.
+    # Part of an arm's loss stays the same over its seeds, and part moves with the seed.
     def part(sd: float, *shape: int) -> np.ndarray:
         return sd / np.sqrt(2) * rng.standard_normal((studies, *shape))
 
@@ -133,6 +135,7 @@ def simulate(
             "shared": stays() + moves() + truth["H"],
         }
 
+    # C_code is a difference itself, so it has the whole SDs.
     cost = of_sessions(world.session) + np.sqrt(2) * part(world.block, sessions, 1, world.blocks)
     found = {"C_code": cost + truth["C_code"]}
     for recipe in recipes:

@@ -175,7 +175,7 @@ def needed(run: Run) -> bool:
 
     Paired draws and the A/A control do so only where verdicts are judged.
     """
-    number = int(run.session.rpartition("-")[2])
+    number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
         return False
     return number <= JUDGED or (run.arm != "paired" and run.seed == 0)

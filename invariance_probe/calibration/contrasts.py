@@ -192,6 +192,7 @@ def _bank(measured: Sequence[Measured]) -> Bank:
         name: np.array([found[name].values.mean() for _, found in kept])
         for name in (*NEEDED, "M_oracle")
     }
+    # (local - oracle) - (local - mined) + (random - mined) = random - oracle
     effects["oracle_rand"] = effects["M_oracle"] - effects["M_loc"] + effects["M_rand"]
     ranges = np.array([found["M_loc"].range.mean() for _, found in kept])
     retained = np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept])

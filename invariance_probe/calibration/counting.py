@@ -301,6 +301,7 @@ def verdict_of(bank: Bank, studies: np.ndarray, margin: float) -> np.ndarray:
     below, above = bank.p_values("noise", studies, margin)
     far_below, not_low = bank.p_values("noise", studies, -margin)
     different = np.minimum(above, far_below) <= ALPHA
+    # The gate `retention` allows one exception above four sessions (science.md 3.4).
     allowed = 1 if studies.shape[1] > 4 else 0
     weak = (bank.retained[studies] < RETAINED).sum(axis=1) > allowed
     best = np.maximum(bank.retained, bank.retained_shared)

@@ -229,6 +229,7 @@ def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -
     kept = bank.values[marked("kept", recipe)]
     if at_best:
         kept = np.maximum(kept, bank.values[marked("kept_shared", recipe)])
+    # The gate allows one exception above four sessions (science.md 3.4).
     allowed = 1 if studies.shape[1] > 4 else 0
     return (kept[studies] < RETAINED).sum(axis=1) > allowed
 

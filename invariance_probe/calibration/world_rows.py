@@ -254,7 +254,8 @@ def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: flo
 
     def claimed(bank: np.ndarray, at: float, studies: int) -> float:
         drawn = bank[rng.integers(0, len(bank), (studies, STUDY))] - at
-        with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time
+        # The SD is 0 where a study draws one and the same session every time.
+        with np.errstate(divide="ignore", invalid="ignore"):
             t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(STUDY))
         return float((t >= stats.t.ppf(1 - ALPHA, STUDY - 1)).mean())
 

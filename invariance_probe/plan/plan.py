@@ -351,6 +351,7 @@ class Plan:
             yield self._run(session, Raw(), fold)
 
     def _planted_grid(self, session: Session) -> Iterator[Run]:
+        """Yield the SSL runs of a planted control: dose 0 and primary corruptions."""
         own = self.settings[0]
         for condition in self.primary:
             if condition.axis and not self.study.corrupts(condition.axis):

@@ -229,6 +229,7 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     if method.kind == own.method.kind:
         start = method.optimisation(common) if recipe.method else own.optimisation
     else:
+        # Another method starts from its own licensed optimisation, if it has one.
         licence = LICENCES.get(method.kind)
         arithmetic = {"kernels": common.kernels, "precision": common.precision}
         start = (

@@ -23,8 +23,10 @@ from invariance_probe.study.study import Study
 Deviation = tuple[str, str]
 """One departure: the hypothesis (its id, "" for all) and what differs."""
 
+# Compared one by one, so that a deviation can name the hypothesis that it concerns.
 _OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
 _DATA = {"fingerprint": "the data", "alternatives": "the alternative targets"}
+# Not compared: no claim depends on them.
 _WORDS = {"name", "question", "schema_version"}
 
 
@@ -77,7 +79,7 @@ def write_registration(path: Path, registration: dict[str, Any]) -> None:
         When the study has a registration already, which is never written over.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file:  # "x" refuses a file that exists
             file.write(canonical_json(registration) + "\n")
     except FileExistsError:
         raise StudyError(
@@ -134,6 +136,7 @@ def seen_before(registration: dict[str, Any], result: RunResult) -> bool:
     """
     if result.registration == registration["sha256"]:
         return False
+    # "~" sorts after every date: without a registered time every other result counts as seen.
     return not result.measured_at > registration.get("registered_at", "~")
 
 

@@ -38,8 +38,11 @@ The first concerns the draws of a corruption, the second the distant partners
 """
 Status = Literal["done", "failed", "collapsed"]
 
+# Fields in no key: they are for the tables only.
 _LABELS = {"subject", "group", "setting"}
+# Fields that reach what is measured, but not the encoder ...
 _PROBED = {"target", "probe", "examination"}
+# ... unless the method itself learns from the target.
 _LEARNS_TARGET = {"supervised", "supcon", "y_aware"}
 
 
@@ -86,6 +89,7 @@ class Run(Declaration):
 
     None where it trains on its own session alone.
     """
+    # Both hashes are kept once they are computed; a run is frozen.
     __slots__ = ("_key", "_train_key")
 
     @property

@@ -85,7 +85,7 @@ def chart(
         The figure as SVG text.
     """
     style: Any = {
-        "svg.hashsalt": "invariance_probe",
+        "svg.hashsalt": "invariance_probe",  # else the ids in the SVG differ every time
         "svg.fonttype": "path",
         "font.size": 9,
         "axes.spines.top": False,
