@@ -58,7 +58,7 @@ class HeldOut:
     Attributes
     ----------
     name
-        Name of its runs' recipe.
+        Its name as a recipe.
     title
         Its name in tables.
     changes

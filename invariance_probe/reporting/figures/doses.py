@@ -95,9 +95,10 @@ def dose_response(
 
     Intervals are 90 %. The margin is shaded. Learning comes first; the code without SSL
     has a panel of its own. Beside delta stand decoders without SSL as dotted lines,
-    where they lie in the panel. Ticks at the foot say up to which dose training is
-    shown to be free (d_L), and from which on it is shown to be costly (d_U). The
-    hatched zone is where a corruption helps by more than the margin.
+    where they lie in the panel. Marks at the foot are d_L, the dose up to which
+    training is shown to be free, and d_U, the lowest dose at which the code is shown to
+    be lost and training to be costly (science.md 3.1; for a jitter only the latter).
+    The hatched zone is where a corruption helps by more than the margin.
 
     Parameters
     ----------
@@ -188,7 +189,8 @@ def _zone_of_help(axis: Axes, margin: float) -> None:
 def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
     """Mark d_L and d_U at the foot of a panel.
 
-    Up to d_L training is shown to be free; from d_U on it is shown to be costly.
+    Up to d_L training is shown to be free. d_U is the lowest dose at which the code is
+    shown to be lost and training to be costly.
     """
     for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
         dose = interval[name] if interval else None
