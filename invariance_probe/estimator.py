@@ -349,11 +349,13 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def _encode(self, activity: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        """Representation of the windows that begin at some bins (window, dimension)."""
         mean, inverse = self.scaling_
         windows = (activity[starts[:, None] + np.arange(length)] - mean) * inverse
         return self.encoder_(torch.from_numpy(windows).unsqueeze(0))[0].numpy()
 
     def _views(self, kind: str) -> Views:
+        """The declared views, or those that suit counts or signals."""
         if self.views is not None:
             return _declared("views", Views, self.views)
         return (
@@ -387,6 +389,7 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
 
 
 def _method(given: Any) -> Any:
+    """A declared method that is trained by gradient; StudyError for others."""
     method = _declared("method", Method, given)
     if method.kind not in METHODS:
         allowed = ", ".join(repr(kind) for kind in METHODS)
@@ -408,6 +411,7 @@ def _check_choice(name: str, got: Any, allowed: tuple[str, ...]) -> None:
 
 
 def _kind_of(X: np.ndarray) -> str:
+    """`counts` where all values are whole numbers >= 0, else `signal`."""
     return "counts" if (X >= 0).all() and (np.round(X) == X).all() else "signal"
 
 

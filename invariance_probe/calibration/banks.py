@@ -250,6 +250,10 @@ def needed_of_jitter(run: Run) -> bool:
 def _plain(
     method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1
 ) -> Study:
+    """The dropout study in the plain sessions of two cases.
+
+    The cases are `one-neuron` and `distributed`.
+    """
     study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(
         mode="json"
     )
@@ -308,6 +312,7 @@ def jitter_study(method: dict[str, Any], sessions: int) -> Study:
 
 
 def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
+    """Recordings whose labels have three time constants (s), smooth or switching."""
     common = {"kind": "simulated", "seed": SEED, "bins": 9000}
     return [
         {

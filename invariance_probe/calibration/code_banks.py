@@ -141,6 +141,7 @@ def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
 
 
 def _planned(ground: Ground, turn: Turn) -> _Planned:
+    """The runs that measure the code in the sessions of one turn."""
     study = turn.cell.study(turn.part, turn.long)
     plan = Plan(study, find_sessions(study, ground.place.base))
     code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(

@@ -261,6 +261,7 @@ def _draw_units(axis: Axes, cells: Cells) -> None:
 
 
 def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence[float]) -> None:
+    """Draw the mean of one quantity in every cell, with its SD."""
     for x in lines:
         axis.axvline(x, color="#777777", linewidth=0.9, linestyle="-" if x == 1 else "--")
     colour, marker = _QUANTITY_MARKS[name]
@@ -272,6 +273,7 @@ def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence
 
 
 def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
+    """Put the legend above the axes."""
     axis.legend(
         handles,
         labels,
@@ -297,6 +299,7 @@ def _rule_groups(axis: Axes, cells: Cells) -> None:
 
 
 def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
+    """What the figure shows of one cell, as a row of its table."""
     shares, means = cell["words"][str(sessions)], cell["means"]
     said = (shares[word] for word in (*WORDS, "redundant"))
     return (

@@ -133,6 +133,7 @@ _WRONG_NOTE = (
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
+    """Say how the page was made."""
     quick = " **Quick: whether everything works; no evidence of anything.**"
     return (
         f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated "
@@ -158,6 +159,7 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _caption(content: Mapping[str, Any]) -> str:
+    """Say on how many sessions the figures rest."""
     cells = content["phase_map"]
     if not cells:
         return ""
@@ -206,6 +208,7 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of how often each code is found `kept` or `lost`."""
     rows = []
     for cell in cells:
         said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
@@ -220,6 +223,7 @@ def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[str]:
+    """Table of the crossings at half of R2 and at half of J."""
     bias = {(x.case, x.of): f"{x.reached:+.2f}" for x in biases(content)}
     rows = []
     for cell in cells:
@@ -237,6 +241,7 @@ def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> l
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
+    """Table of means and SD over sessions; `which` is `means` or `long_means`."""
     rows = [
         [
             cell["title"],
@@ -260,6 +265,7 @@ def _biases(content: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(content: Mapping[str, Any]) -> list[str]:
+    """Table of the powers that were asked for."""
     rows = [
         [
             row["about"],

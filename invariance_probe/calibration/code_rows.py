@@ -53,6 +53,7 @@ def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
 
 
 def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
+    """Every figure of one cell; its line of the phase map goes to the table."""
     rng, title, short = np.random.default_rng(7), banks.cell.title, banks.short
     lengths = _lengths(banks)
     rows = _bias_rows(banks, lengths)
@@ -167,6 +168,7 @@ def _wrong_row(
 
 
 def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -> Row:
+    """Coverage of a 90 % interval, as a row."""
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(
         banks.cell.title,

@@ -183,6 +183,7 @@ def contrast_rows(
 
 
 def _bank(measured: Sequence[Measured]) -> Bank:
+    """The bank of the sessions that have every contrast."""
     kept = []
     for m in measured:
         found = {name: m.losses.effect(name, SHARE, DOSE) for name in (*NEEDED, "M_oracle")}

@@ -117,6 +117,7 @@ def dropout_rows(
 def _verdict_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
+    """How often whole verdicts are right and wrong, and the naive rule."""
     studies = draw(rng, len(bank), SESSIONS)
     share = verdicts(bank, studies, MARGIN)
     tables["verdicts"][case] = share
@@ -180,6 +181,7 @@ def _verdict_rows(
 def _claim_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
+    """Size of every claim, and coverage of every interval."""
     rows = []
     for sessions in COUNTS:
         for name in CLAIMED:

@@ -255,6 +255,7 @@ def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) ->
 
 
 def _legend(figure: Figure, found: Sequence[Counted]) -> None:
+    """Explain the marks of the numbers of sessions."""
     counts = sorted({x.sessions for x in found})
     axis = figure.axes[0]
     for place, count in enumerate(counts):

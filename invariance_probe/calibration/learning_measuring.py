@@ -80,6 +80,7 @@ def _sessions(
 
 
 def _train(ground: Ground, session: SessionOfCell) -> None:
+    """Train the runs of one session that the store lacks."""
     missing = [run for key, run in session.runs.items() if not ground.store.has(key)]
     if missing:
         ground.on_event(

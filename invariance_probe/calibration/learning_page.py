@@ -89,6 +89,7 @@ def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
+    """Table of the figures that are neither sizes nor coverages."""
     rows = [
         [
             row["about"],
@@ -107,6 +108,8 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the shares of words, with and without the panel."""
+
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(
             f"{word} {share:.2f}"
@@ -122,6 +125,7 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of what every recipe costs."""
     rows = [
         [
             line["title"],
@@ -138,6 +142,7 @@ def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In what part of single sessions longer training lowers a loss, as a table."""
     names = ("L(0)", "H", "L(0) and H", "delta")
     rows = [
         [line["recipe"], line["sessions"], *(number(line[name]) for name in names)]
@@ -147,6 +152,7 @@ def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of what longer training changes, by threshold."""
     thresholds = list(rules[0]["shown"]) if rules else []
     rows = [
         [

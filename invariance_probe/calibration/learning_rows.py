@@ -114,6 +114,7 @@ def _means(bank: LearningBank) -> dict[str, Any]:
 
 
 def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
+    """How often held-out recipes contradict a printed word."""
     rows = []
     for beyond in (0.0, BEYOND):
         for recipes, by in (*(((name,), _title(name)) for name in JUDGES), (JUDGES, "any of them")):
@@ -175,6 +176,7 @@ def _title(name: str) -> str:
 
 
 def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) -> list[Row]:
+    """How often the words that a cell must find are said."""
     rows = []
     for word in POWERS.get(name, ()):
         for judged, said in (

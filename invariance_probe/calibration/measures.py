@@ -92,6 +92,7 @@ def measure_rows(found: Sessions) -> list[Row]:
 
 
 def _values(found: Sessions, group: str, name: str) -> np.ndarray:
+    """The known values of one measure over a group's sessions (session,)."""
     return np.array(
         [
             session[name]
@@ -102,6 +103,7 @@ def _values(found: Sessions, group: str, name: str) -> np.ndarray:
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
+    """G1 and G1b: whether time constants and jumps are recovered."""
     rows = []
     for tau in TAUS:
         smooth, jumpy = f"smoothness-{tau:g}", f"switching-{tau:g}"
@@ -149,6 +151,7 @@ def _time_rows(found: Sessions) -> list[Row | None]:
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:
+    """G8: how often a decoder beats its null where nothing is coded."""
     asked = {
         "independent": "<= 0.07",
         "constant_rates": "<= 0.07",

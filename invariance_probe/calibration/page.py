@@ -135,6 +135,7 @@ def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
+    """Say how the page was made."""
     training = settings["training"]
     method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
     if part in ("measures", "worlds"):
@@ -193,6 +194,7 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
+    """Table of the figures that are neither sizes nor coverages."""
     rows = [
         [
             row["about"],
@@ -259,6 +261,8 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the verdicts beside the finding of the code."""
+
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(f"{word} {number(share)}" for word, share in shares.items())
 
@@ -285,6 +289,7 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the excess loss in each arm, over the doses."""
     names = list(rows[0]["figures"]) if rows else []
     cells = [
         [
@@ -299,6 +304,7 @@ def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of delta against the training jitter, by time constant."""
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
         [

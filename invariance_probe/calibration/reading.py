@@ -123,6 +123,7 @@ def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _counted(content: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Counted]:
+    """Yield the rows whose figure fits a pattern."""
     for row in content["rows"]:
         if found := pattern.fullmatch(row["figure"]):
             yield Counted(

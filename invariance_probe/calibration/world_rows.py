@@ -166,6 +166,7 @@ def _covered(sessions: Sequence[Measured], mode: str, truth: float) -> np.ndarra
 
 
 def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
+    """The mean over sessions with its bootstrap interval, as a row."""
     if not len(values):
         return None
     rng = np.random.default_rng(4)
@@ -306,6 +307,7 @@ def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
 
 
 def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
+    """G6: coverage of intervals in the sessions of one world."""
     effects = {name: [_effect(one, name) for one in members] for name in EFFECTS}
     bank = Bank(
         {name: np.array([e.values.mean() for e in found]) for name, found in effects.items()},

@@ -162,6 +162,7 @@ def _recurring(count: int) -> list[dict[str, Any]]:
 
 
 def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Recordings of G4: by number of shared dimensions, then by lag."""
     own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
     common = [
         {
@@ -181,6 +182,7 @@ def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def _messengers(count: int) -> list[dict[str, Any]]:
+    """Recordings of G5: sparse codes, stable or switching, and spread ones."""
     own = {"generator": "messenger", "bins": 4000, "sessions": count}
     sparse = [
         {"carriers": CARRIERS, "switches": switches, "session": name}
@@ -193,6 +195,7 @@ def _messengers(count: int) -> list[dict[str, Any]]:
 def _study(
     name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float
 ) -> Study:
+    """A study of some worlds, whose hypothesis is never judged."""
     kind = "categorical" if target == "behaviour" else "continuous"
     probes = (
         {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]}

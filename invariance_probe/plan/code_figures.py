@@ -551,6 +551,7 @@ class CodeFigures:
 
 
 def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
+    """Yield every stored sum: what, name, step, and values by fold."""
     yield "windows", "", "", part.windows
     for name in ("floor", "everything", "linear_floor", "linear"):
         yield name, "", "", getattr(part, name)
@@ -568,6 +569,7 @@ def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
 
 
 def _errors(data: Mapping[str, Any]) -> HeldOutErrors:
+    """Read the JSON form of held-out errors."""
     values = {
         name: _tuples(value)
         for name, value in data.items()

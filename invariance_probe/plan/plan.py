@@ -322,6 +322,7 @@ class Plan:
         condition: Condition | None = None,
         setting: str = "",
     ) -> Run:
+        """One run of the study; without a condition it has neither views nor arm."""
         study = self.study
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject,
@@ -361,6 +362,7 @@ class Plan:
                     yield self._run(session, own.method, fold, seed, own.optimisation, condition)
 
     def _session_baselines(self, session: Session) -> Iterator[Run]:
+        """Yield the runs of a session that need no SSL."""
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = (
@@ -444,6 +446,11 @@ class Plan:
         return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
     def _trained(self, session: Session) -> Iterator[Run]:
+        """Yield the SSL runs of a session.
+
+        These are the study's own setting and its sweep values, the specificity
+        controls, the A/A control, and the other recipes.
+        """
         for setting in self.settings:
             yield from self._repeated(session, setting, conditions_of(self.study, setting))
         own = self.settings[0]
@@ -461,6 +468,7 @@ class Plan:
     def _repeated(
         self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0
     ) -> Iterator[Run]:
+        """Yield one run per condition, seed and fold; seeds begin at `offset`."""
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(

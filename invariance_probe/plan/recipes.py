@@ -191,6 +191,7 @@ def second_method(own: Setting, use: Use) -> Setting | None:
 
 
 def _longer(own: Setting) -> PlannedRecipe:
+    """The recipe `longer`, cut to what is licensed."""
     assert own.optimisation is not None
     within = LICENCES[own.method.kind].within
     now, most = own.optimisation, within["steps"][1]
@@ -207,6 +208,7 @@ def _longer(own: Setting) -> PlannedRecipe:
 
 
 def _wider(own: Setting) -> PlannedRecipe:
+    """The recipe `wider`, cut to what is licensed."""
     assert isinstance(own.method, TrainedMethod)
     now, most = own.method.encoder.dimensions, LICENCES[own.method.kind].dimensions[1]
     dimensions = min(DIMENSIONS * now, most)
@@ -221,6 +223,7 @@ def _wider(own: Setting) -> PlannedRecipe:
 
 
 def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
+    """A recipe of the study's own panel."""
     method = recipe.method or own.method
     assert isinstance(method, TrainedMethod)
     if recipe.dimensions is not None:
@@ -288,6 +291,7 @@ def panel_problems(
 def _lacking(
     own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield what an own panel must have and lacks: length, or another method."""
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
     settings = [

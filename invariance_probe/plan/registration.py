@@ -159,6 +159,7 @@ def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...
 
 
 def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    """Yield the deviations of the registration, the study, claims and sessions."""
     frozen = {name: value for name, value in registration.items() if name != "sha256"}
     if sha256_of(frozen) != registration["sha256"]:
         yield (
@@ -189,6 +190,7 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
 
 
 def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Deviation]:
+    """Yield the deviations of hypotheses and of the doses that they are about."""
     registered = {h["id"]: h for h in then["hypotheses"]}
     old_doses = {axis["path"]: axis["doses"] for axis in then["axes"]}
     new_doses = {axis["path"]: axis["doses"] for axis in now["axes"]}
@@ -213,6 +215,7 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
 
 
 def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
+    """What a registration freezes of every session, by its name."""
     frozen: dict[str, dict[str, Any]] = {}
     for s in plan.sessions:
         frozen[s.name] = {
@@ -227,6 +230,7 @@ def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    """Yield the deviations of sessions, for every hypothesis that they concern."""
     now = _frozen_sessions(plan)
     for name in sorted(registered.keys() | now.keys()):
         old, new = registered.get(name), now.get(name)

@@ -178,6 +178,7 @@ def train_key_of(specification: dict[str, Any]) -> str:
 
 
 def _reaches_no_encoder(method: str, arm: str) -> set[str]:
+    """Names of the fields that do not reach a run's encoder."""
     return {"examination"} if method in _LEARNS_TARGET or arm == "oracle" else _PROBED
 
 

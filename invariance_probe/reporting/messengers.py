@@ -87,6 +87,7 @@ def epochs_of(report: dict[str, Any]) -> str:
 
 
 def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
+    """Table of the sets that one decoder chose, and of their damage."""
     rows = [
         (
             p["session"],
@@ -162,6 +163,7 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 
 def _switching(report: dict[str, Any]) -> Table:
+    """Table of tests of whether reliance moves between epochs."""
     points = report["switching"]
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
@@ -196,6 +198,7 @@ def _switching(report: dict[str, Any]) -> Table:
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of how localised the code is, by session and decoder."""
     of = {(p["session"], p["chosen_with"]): p for p in points}
     rows = tuple(
         (

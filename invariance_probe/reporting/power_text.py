@@ -28,6 +28,7 @@ def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str
 
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
+    """Yield the lines about one hypothesis."""
     hypothesis, spread = found.hypothesis, found.spread
     at = (
         f"share {hypothesis.share:g}"
@@ -89,6 +90,7 @@ def _rounded(found: HypothesisPower) -> list[tuple[str, float]]:
 
 
 def _table(found: HypothesisPower) -> Iterator[str]:
+    """Yield the table of power by sessions and seeds."""
     seeds = sorted({power.seeds for power in found.table})
     worst = max(power.error for power in found.table)
     yield f"  power by sessions and seeds (each +- {worst:.3f} or less, from simulating)"
@@ -112,6 +114,7 @@ def _table(found: HypothesisPower) -> Iterator[str]:
 
 
 def _smallest(found: HypothesisPower, rate: float) -> Iterator[str]:
+    """Yield the smallest designs that reach the wanted power."""
     if found.fewest is None or found.cheapest is None:
         most = max(found.table, key=lambda power: (power.scope != THESE, power.power))
         yield (

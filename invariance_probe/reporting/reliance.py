@@ -86,6 +86,7 @@ def _absent(report: dict[str, Any]) -> list[Table]:
 
 
 def _scales(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of the scale of every session's objective."""
     of = {p["session"]: p for p in points}
     rows = tuple(
         (
@@ -115,6 +116,7 @@ def _scales(points: Sequence[dict[str, Any]]) -> Table:
 
 
 def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
+    """Table of the sets that were chosen for one target, scored by all three."""
     own = [p for p in points if p["chosen_for"] == target]
     rows = [
         (
@@ -139,6 +141,7 @@ def _fewest(points: Sequence[dict[str, Any]]) -> str:
 
 
 def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of how far decoders' sets consist of the objective's units."""
     sessions = len({p["session"] for p in points})
     rows = tuple(
         (

@@ -100,6 +100,7 @@ def _page(
     sections: list[Section],
     methods: str,
 ) -> str:
+    """Fill a template: index.html or report.md."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariance_probe.reporting"),
         autoescape=name.endswith(".html"),

@@ -34,6 +34,7 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
 
 
 def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
+    """Table of invariance, detection and similarity, by training dose."""
     sessions, axis, primary = (
         set(hypothesis["sessions"]),
         hypothesis["axis"],
@@ -96,6 +97,7 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 
 
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
+    """How the table of `_looks` is to be read."""
     moved = (
         f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and "
         "0 where a corrupted window is as far from itself as a stranger; “read by the probe” "
@@ -119,6 +121,7 @@ def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) 
 
 
 def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
+    """Table of delta by class of the target."""
     own = [p for p in report["classes"] if p["hypothesis"] == hypothesis["id"] and not p["session"]]
     if not own:
         return None

@@ -215,6 +215,7 @@ def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
 
 
 def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
+    """Draw a dotted line for each decoder without SSL that lies in the panel."""
     low, high = axis.get_ylim()
     shown = {name: value for name, value in lines.items() if low < value < high}
     # Names stand side by side, since lines may lie close together.
@@ -369,6 +370,7 @@ def _rows_of_forest(
     name: str,
     sessions: list[str],
 ) -> None:
+    """Draw one estimand: a mark per session, then all together with interval."""
     colour, marker, _ = STYLE[name]
     axis.axvline(0, color="#999999", linewidth=0.8)
     for side in (-1, 1):

@@ -181,6 +181,7 @@ def _draw_curves(
     lags: np.ndarray,
     means: dict[str, np.ndarray],
 ) -> None:
+    """Draw r and rho: sessions thin, means thick, and a line at 1/e."""
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.axhline(1 / math.e, color="#999999", linewidth=0.8, linestyle=":")
     axis.text(
@@ -211,6 +212,7 @@ def _draw_curves(
 def _draw_kappa(
     axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, kappa: np.ndarray
 ) -> None:
+    """Draw kappa where rho is large enough: sessions thin, their mean thick."""
     axis.axhline(1, color="#999999", linewidth=0.8)
     for session in found.values():
         own = np.where(session["rho"] > PERSISTENT, session["r"] / session["rho"], np.nan)
@@ -221,6 +223,7 @@ def _draw_kappa(
 
 
 def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    """Draw delta against the training jitter."""
     band(axis, hypothesis["margin"])
     curve(axis, hypothesis, points, "delta", logarithmic=True)
     seconds_axis(axis, sorted({p["dose"] for p in points}))
@@ -229,6 +232,10 @@ def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, A
 
 
 def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
+    """The time constant of a hypothesis, with the interval that it can have.
+
+    From a single session the interval is that session's own.
+    """
     own = [s for s in report["sessions"] if s["session"] in hypothesis["sessions"]]
     each = tuple(s["tau_s"] for s in own if s["tau_s"] is not None)
     pooled = next((m for m in hypothesis["no_ssl"]["measures"] if m["name"] == "tau_s"), None)

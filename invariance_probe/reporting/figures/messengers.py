@@ -120,6 +120,7 @@ def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:
+    """Draw the damages of one session and decoder against budget."""
     points = sorted(points, key=lambda p: p["budget"])
     at = list(range(len(points)))
     own = [p[mode] for p in points]

@@ -88,6 +88,7 @@ def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> 
 
 
 def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
+    """What the figure shows, in words."""
     code = hypothesis["code"]
     quantities = {name: code[name] for name in ("K_s", "K_n") if code[name]}
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())

@@ -91,6 +91,7 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
 
 
 def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[str]) -> str:
+    """What the figure shows, in words."""
     said = "; ".join(
         f"{recipe['name']}: {_settings(recipe)} ({recipe['finding']})"
         for recipe in recipes
@@ -109,6 +110,7 @@ def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[
 
 
 def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: float) -> None:
+    """Draw one estimand under every recipe that has it."""
     colour, marker, label = STYLE[name]
     places = [
         (i + shift, recipe[name]) for i, recipe in enumerate(recipes) if recipe[name] is not None

@@ -96,6 +96,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[int]) -> None:
+    """Draw the damages of one target in one session against budget."""
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
     shown = [p for p in points if p[scored] is not None]
