@@ -1,8 +1,8 @@
-"""SSL methods as scikit-learn transformers of arrays, for work beyond a study.
+"""SSL methods as scikit-learn transformers of arrays, outside a study.
 
-Arrays (time, unit) go in, a representation (time, dim) comes out. Training is the same as a
-study's (`probing.measurements.trained.train_ssl`), on all windows of one array; nothing is judged
-here. Parameters of the methods are their declarations.
+Arrays (time, unit) go in, a representation (time, dimension) comes out. Training is the
+same as a study's (`probing.measurements.trained.train_ssl`), on all windows of one
+array. Nothing is judged here. The parameters of a method are its declaration.
 """
 
 import math
@@ -43,57 +43,69 @@ from invariance_probe.study.transforms import GaussianNoise
 from invariance_probe.study.views import NoSplitting, Views
 
 ARRAY = "X"
-"""Session name of an array; its random streams are derived from it and the seed."""
+"""Session name of an array; random streams are derived from it and the seed."""
 FEWEST_WINDOWS = 4
-"""The smallest batch."""
+"""The fewest windows that an array must have: the smallest batch."""
 NOISE = 0.5
-"""Standard deviation of the noise on each view of signals, where no views are declared."""
+"""Standard deviation of the noise on each view of a signal, after z-scoring.
+
+It is used where no views are declared.
+"""
 PASS = 1 << 22
-"""At most this many input numbers go through the encoder at once."""
+"""At most this many input numbers are encoded at once, to bound memory."""
 CPU = torch.device("cpu")
 
 
 class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Learn a representation of neural activity without labels, and map activity to it.
+    """Learn a representation of neural activity without labels, and apply it.
 
-    Row t of the output is the representation of the window whose central bin (`window_bins // 2` after its first) is bin t, so there is
-    one row a bin, and the target of a row is that of its bin, as in a study. Bins at an end of the array or of a trial, on which no
-    window is centred, have the row of the nearest bin of the same trial that has one. No window crosses a trial border, if `trials`
-    are given both to `fit` and to `transform`.
+    Row t of the output is the representation of the window whose central bin
+    (`window_bins // 2` after its first) is bin t. There is thus one row per bin, and
+    the target of a row is that of its bin, as in a study. Bins at an end of the array
+    or of a trial, on which no window is centred, have the row of the nearest bin of the
+    same trial that has one. No window crosses a trial border, if `trials` are given
+    both to `fit` and to `transform`.
 
     Parameters
     ----------
     method
-        A declaration (`SimCLR(temperature=0.2)`) or the same as plain data (`{"kind": "simclr", "temperature": 0.2}`), its encoder
-        included; SimCLR with its defaults when left out. Any method that is trained by gradient.
+        A declaration (`SimCLR(temperature=0.2)`) or the same as plain data (`{"kind":
+        "simclr", "temperature": 0.2}`), its encoder included; SimCLR with its defaults
+        when left out. Any method that is trained by gradient is allowed.
     views
-        How training views are made, a `Views` or plain data; when left out, each view is one half of every spike count, or, of
-        signals, all activity with white noise of half a standard deviation.
+        How training views are made, as a `Views` or as plain data. When left out, each
+        view is one half of every spike count or, for signals, all activity with white
+        noise of half a standard deviation.
     training
-        An `Optimisation` or plain data; when left out its defaults, with a batch of at most all windows.
+        An `Optimisation` or plain data. When left out, its defaults, with a batch of at
+        most all windows.
     window_bins
-        Successive bins that make one window.
+        Number of successive bins in one window.
     bin_s
-        Seconds of a bin; at 1, durations in declarations are in bins.
+        Length of a bin in seconds; at 1, durations in declarations are in bins.
     activity_kind
-        `counts`, `signal`, or `auto`: counts where all values are whole numbers >= 0. Give `signal` for whole numbers that are no counts.
+        `counts`, `signal`, or `auto`: counts where all values are whole numbers >= 0.
+        Give `signal` for whole numbers that are not counts.
     target_kind
-        What `y` is for the methods that learn from it: `continuous`, `categorical`, `circular` (radians), or `auto`: continuous where it
-        is floating, else categorical.
+        What `y` is for the methods that learn from it: `continuous`, `categorical`,
+        `circular` (radians), or `auto`: continuous where it is floating, else
+        categorical.
     seed
-        Which initial weights, order and views are drawn; the same seed gives the same encoder.
+        Determines the initial weights, batch order and views; the same seed gives the
+        same encoder.
     device
-        Where it is trained: `cpu` or `cuda`.
+        Where the encoder is trained: `cpu` or `cuda`.
 
     Attributes
     ----------
     n_features_in_, feature_names_in_
-        As scikit-learn has them.
+        As in scikit-learn.
     encoder_
         The frozen encoder, in double precision on the CPU.
     header_
-        What it is and what it was made with; the diagnostics are the SSL loss over the last tenth of the steps and RankMe (below
-        about 1.5 the representation has collapsed).
+        What the encoder is and what it was made with. Its diagnostics are the SSL loss
+        over the last tenth of the steps and RankMe (below about 1.5 the representation
+        has collapsed).
     scaling_
         Mean and inverse standard deviation of every unit (2, unit).
 
@@ -103,7 +115,8 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     >>> drive = np.sin(np.arange(400) / 9)
     >>> counts = gen.poisson(np.exp(1 + 0.5 * drive[:, None] * gen.standard_normal(20)))
     >>> encoder = {"kind": "mlp", "widths": [32, 8]}
-    >>> learned = SSLTransformer({"kind": "simclr", "encoder": encoder}, training={"steps": 30}).fit(counts)
+    >>> method = {"kind": "simclr", "encoder": encoder}
+    >>> learned = SSLTransformer(method, training={"steps": 30}).fit(counts)
     >>> learned.transform(counts).shape
     (400, 8)
     """
@@ -139,9 +152,15 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         X
             Spike counts or signals (time, unit).
         y
-            Labels or values (time,) or (time, column) for methods that learn from them; others do not look at it.
+            Labels or values, (time,) or (time, column), for methods that learn from
+            them; other methods ignore it.
         trials
-            Trial of every bin (time,); all bins are one stretch when left out.
+            Trial of every bin (time,). When left out, all bins are one stretch.
+
+        Returns
+        -------
+        self
+            The fitted transformer.
 
         Raises
         ------
@@ -169,10 +188,19 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         for place, _, reason in view_problems(views, recording):
             raise ArrayError(f"{'.'.join(map(str, place))}: {reason}")
         run = Run(
-            fingerprint=recording.fingerprint, session=ARRAY, window=window, folds=Folds(), fold=0, seed=self.seed, study_seed=0,
-            method=method.model_copy(update={"training": None}), views=views, target=target, probe=RidgeProbe(),
+            fingerprint=recording.fingerprint,
+            session=ARRAY,
+            window=window,
+            folds=Folds(),
+            fold=0,
+            seed=self.seed,
+            study_seed=0,
+            method=method.model_copy(update={"training": None}),
+            views=views,
+            target=target,
+            probe=RidgeProbe(),
             optimisation=method.optimisation(self._optimisation(len(windows.starts))),
-        )  # fmt: skip
+        )
         device = torch.device(self.device)
         bench = Workbench(
             recording,
@@ -184,20 +212,27 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self._take(_train(bench, run))
 
     def transform(self, X: Any, trials: Any = None) -> np.ndarray:
-        """Return the representation of every bin (time, dim), in double precision.
+        """Map the activity in every bin to its representation.
 
         Parameters
         ----------
         X
-            Activity (time, unit) as the encoder was trained on: its units, in its order and its own scale.
+            Activity (time, unit), as the encoder was trained on: its units, in its
+            order and in its own scale.
         trials
-            Trial of every bin (time,); all bins are one stretch when left out.
+            Trial of every bin (time,). When left out, all bins are one stretch.
+
+        Returns
+        -------
+        representation
+            (time, dimension), in double precision.
         """
         check_is_fitted(self)
         length = self.header_.window_bins
         X = validate_data(self, X, reset=False, ensure_min_samples=length)
         recording = _recording(X, self.header_.activity_kind, self.header_.bin_s, trials, {})
         starts = _starts(recording.stretches, length)
+        # Bins near a border share a window, which is encoded once.
         once, row_of = np.unique(starts, return_inverse=True)
         parts = np.array_split(once, max(1, math.ceil(len(once) * length * X.shape[1] / PASS)))
         return np.concatenate([self._encode(recording.activity, part, length) for part in parts])[
@@ -205,11 +240,36 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         ]
 
     def fit_transform(self, X: Any, y: Any = None, trials: Any = None) -> np.ndarray:
-        """Train on an array and return its representation; see `fit` and `transform`."""
+        """Train on an array and map it to its representation.
+
+        Parameters
+        ----------
+        X
+            Spike counts or signals (time, unit).
+        y
+            Labels or values, for methods that learn from them; see `fit`.
+        trials
+            Trial of every bin (time,). When left out, all bins are one stretch.
+
+        Returns
+        -------
+        representation
+            (time, dimension), in double precision.
+        """
         return self.fit(X, y, trials).transform(X, trials)
 
     def save(self, path: str | Path) -> Path:
-        """Write the encoder to a safetensors file that `load` reads; return its path.
+        """Write the encoder to a safetensors file that `load` reads.
+
+        Parameters
+        ----------
+        path
+            The file to write.
+
+        Returns
+        -------
+        path
+            The file that was written.
 
         Raises
         ------
@@ -225,22 +285,37 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     def load(cls, path: str | Path) -> "SSLTransformer":
         """Read an encoder that `save`, or `invariance-probe export`, wrote.
 
+        Parameters
+        ----------
+        path
+            The file to read.
+
+        Returns
+        -------
+        transformer
+            Ready to transform.
+
         Raises
         ------
         StoreError
-            When the file is damaged or something else.
+            When the file is damaged, or is no encoder file.
         """
         file = EncoderFile.load(path)
         header = file.header
         loaded = cls(
-            header.method, views=header.views, training=header.optimisation, window_bins=header.window_bins, bin_s=header.bin_s,
-            activity_kind=header.activity_kind, seed=header.seed,
-        )  # fmt: skip
+            header.method,
+            views=header.views,
+            training=header.optimisation,
+            window_bins=header.window_bins,
+            bin_s=header.bin_s,
+            activity_kind=header.activity_kind,
+            seed=header.seed,
+        )
         _check_weights(file, path)
         return loaded._take(file)
 
     def __sklearn_tags__(self) -> Any:
-        """Say that some methods need labels."""
+        """Tell scikit-learn whether the method needs labels."""
         tags = super().__sklearn_tags__()
         kind = (
             self.method.get("kind", "")
@@ -255,13 +330,15 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return int(self.header_.method.encoder.dimensions)  # type: ignore[union-attr]
 
     def _take(self, file: EncoderFile) -> Self:
-        """Hold an encoder, trained or loaded."""
+        """Hold an encoder that was trained or loaded."""
         self.header_ = header = file.header
         weights = {
             name: np.asarray(value, dtype=np.float64) for name, value in file.weights.items()
         }
         self.scaling_ = np.stack([weights[INPUT_MEAN], weights[INPUT_INVERSE_SD]])
         self.encoder_ = Frozen.of(header.method.encoder, [weights], CPU)  # type: ignore[union-attr]
+        # A loaded encoder takes its features from the file; a fitted one has those of its
+        # input already, and the names of these go into the header.
         if not hasattr(self, "n_features_in_"):
             self.n_features_in_ = len(header.units)
             if header.named:
@@ -272,11 +349,13 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         return self
 
     def _encode(self, activity: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
+        """Representation of the windows that begin at some bins (window, dimension)."""
         mean, inverse = self.scaling_
         windows = (activity[starts[:, None] + np.arange(length)] - mean) * inverse
         return self.encoder_(torch.from_numpy(windows).unsqueeze(0))[0].numpy()
 
     def _views(self, kind: str) -> Views:
+        """The declared views, or those that suit counts or signals."""
         if self.views is not None:
             return _declared("views", Views, self.views)
         return (
@@ -298,7 +377,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
 
 
 def _declared(name: str, kind: Any, given: Any) -> Any:
-    """Return a declaration, from one or from plain data."""
+    """A declaration, from one or from plain data; StudyError where it is wrong."""
     try:
         return TypeAdapter(kind).validate_python(given)
     except ValidationError as error:
@@ -310,6 +389,7 @@ def _declared(name: str, kind: Any, given: Any) -> Any:
 
 
 def _method(given: Any) -> Any:
+    """A declared method that is trained by gradient; StudyError for others."""
     method = _declared("method", Method, given)
     if method.kind not in METHODS:
         allowed = ", ".join(repr(kind) for kind in METHODS)
@@ -325,13 +405,14 @@ def _check_choice(name: str, got: Any, allowed: tuple[str, ...]) -> None:
 
 
 def _kind_of(X: np.ndarray) -> str:
+    """`counts` where all values are whole numbers >= 0, else `signal`."""
     return "counts" if (X >= 0).all() and (np.round(X) == X).all() else "signal"
 
 
 def _recording(
     X: np.ndarray, kind: Any, bin_s: float, trials: Any, targets: dict[str, np.ndarray]
 ) -> Recording:
-    """Return an array as a recording, with trials numbered."""
+    """An array as a recording, with numbered trials."""
     for name, values in {"trials": trials, **targets}.items():
         if values is not None and (np.ndim(values) == 0 or len(values) != len(X)):
             got = (
@@ -349,7 +430,7 @@ def _recording(
 
 
 def _everything(windows: Windows) -> tuple[Fold]:
-    """Return the one fold that trains on all windows and tests on none."""
+    """The one fold that trains on all windows and tests on none."""
     nothing = np.zeros(0, dtype=np.int64)
     return (Fold(np.arange(len(windows.starts)), nothing, nothing),)
 
@@ -357,7 +438,10 @@ def _everything(windows: Windows) -> tuple[Fold]:
 def _target(
     recording: Recording, windows: Windows, declared: Target, device: torch.device
 ) -> DecodedTarget:
-    """Return the target at the windows' centres; where a method reads none, the time, which nothing looks at."""
+    """The target at the windows' centres.
+
+    Where the method reads no target it is the time, which nothing looks at.
+    """
     if not recording.targets:
         return DecodedTarget.of(Target(name="time"), windows.centres, device)
     return DecodedTarget.of(declared, recording.target(declared)[windows.centres], device)
@@ -369,7 +453,8 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
     if training.failed_at[0] >= 0:
         step = int(training.failed_at[0])
         raise TrainingError(
-            f"the loss was not finite at step {step}; use a lower training.learning_rate, or weaker views"
+            f"the loss was not finite at step {step}; "
+            "use a lower training.learning_rate, or weaker views"
         )
     declared: Any = run.method
     rows = views.clean(bench.all_windows)
@@ -382,9 +467,16 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
     assert run.views is not None and run.optimisation is not None
     recording = bench.recording
     header = EncoderHeader(
-        method=declared, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins, bin_s=recording.bin_s,
-        activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed, diagnostics=described,
-    )  # fmt: skip
+        method=declared,
+        views=run.views,
+        optimisation=run.optimisation,
+        window_bins=run.window.length_bins,
+        bin_s=recording.bin_s,
+        activity_kind=recording.activity_kind,
+        units=recording.unit_ids,
+        seed=run.seed,
+        diagnostics=described,
+    )
     return EncoderFile(
         header,
         frozen.arrays(0)
@@ -393,13 +485,17 @@ def _train(bench: Workbench, run: Run) -> EncoderFile:
 
 
 def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
-    """Return the first bin of every bin's window (time,): centred on it, or the nearest one inside its stretch."""
+    """First bin of every bin's window (time,).
+
+    The window is centred on the bin, or is the nearest one inside the bin's stretch.
+    """
     lengths = np.bincount(stretches)
     first = np.concatenate([[0], np.cumsum(lengths)[:-1]])
     if lengths.min() < length:
         short = int(np.argmin(lengths))
         raise ArrayError(
-            f"the trial from bin {first[short]} on has {lengths[short]} bins, and a window has {length}; leave such trials out"
+            f"the trial from bin {first[short]} on has {lengths[short]} bins, "
+            f"and a window has {length}; leave such trials out"
         )
     return np.clip(
         np.arange(len(stretches)) - length // 2,
@@ -409,7 +505,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
 
 
 def _check_weights(file: EncoderFile, path: str | Path) -> None:
-    """Raise StoreError where a file's tensors are not those of the encoder that its header declares."""
+    """Raise StoreError where the tensors do not fit the declared encoder."""
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}
@@ -430,6 +526,7 @@ def _check_weights(file: EncoderFile, path: str | Path) -> None:
             name for name in found.keys() | expected.keys() if found.get(name) != expected.get(name)
         )
         raise StoreError(
-            f"{path} is damaged: its weights are not those of the {header.method.kind} encoder of {units} units that its header names"
+            f"{path} is damaged: its weights are not those of the {header.method.kind} encoder "
+            f"of {units} units that its header names"
             + (f" (wrong: {', '.join(wrong)})" if wrong else " (not all are finite)")
         )

@@ -1,9 +1,13 @@
-"""Studies with adaptive seeds, on simulated losses: how often a false claim is made, how often a true verdict, and at how many seeds.
+"""Studies with adaptive seeds, on simulated losses: errors, power and cost.
 
-In go true effects and how losses vary; out come, for thousands of studies at once, the claims and the word at every interim analysis, by
-the rules of `inference`. Losses are those of arms under every recipe, in units of the range: of dose 0, of dose 0 with other seeds, of
-independent and of shared draws; sessions, seeds, test blocks and cells vary. What is found of the code has no seeds, so that it is the
-same at every interim analysis and judged at the full level. Only the noise gate is simulated.
+True effects and the spread of losses go in. For thousands of studies at once, the
+claims and the word at every interim analysis come out, by the rules of `inference`: how
+often a false claim is made, how often a true verdict, and at how many seeds.
+
+Losses are those of arms under every recipe, in units of the range: of dose 0, of dose 0
+with other seeds, of independent draws and of shared draws. Sessions, seeds, test blocks
+and cells vary. The finding of the code has no seeds, so it is the same at every interim
+analysis and is judged at the full level. Only the noise gate is simulated.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,19 +24,34 @@ from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import POPULATION
 
 MARGIN = 0.1
+"""The margin of every claim, in units of the range."""
 ENOUGH = ("invariant", "tolerated", "sensitive")
-"""Words that settle a single hypothesis: they support what was predicted, or contradict it."""
+"""Words that settle a single hypothesis, so that its study stops.
+
+They support what was predicted, or contradict it.
+"""
 ESTIMANDS = ("C_code", "D", "H", "delta")
+"""Estimands that claims are made about."""
 CLAIMS = tuple(f"{name} {side} m" for name in ESTIMANDS for side in ("<=", ">"))
 """The claims of a study that judges the declared recipe alone."""
 
 
 @dataclass(frozen=True)
 class World:
-    """How losses vary: SD of every difference of two arms over sessions, seeds, test blocks and single cells, in units of the range.
+    """How losses vary between sessions, seeds, test blocks and cells.
 
-    Sessions vary like a normal variable, or where `skewed` like an exponential one. Fewer sessions than make a population stand for
-    themselves, so that their effects are made to have the true mean.
+    Each is the SD of every difference of two arms, in units of the range. Where a study
+    has fewer sessions than make a population, they stand for themselves, and their
+    effects are centred on the true mean.
+
+    Attributes
+    ----------
+    session, seed, block, cell
+        SD over sessions, seeds, test blocks, and single cells (one seed in one block).
+    skewed
+        Sessions vary like an exponential variable instead of a normal one.
+    blocks
+        Number of test blocks per session.
     """
 
     session: float
@@ -44,7 +63,10 @@ class World:
 
 
 Losses = Mapping[str, np.ndarray]
-"""Losses of every arm (study, session, seed, block), such as `shared [longer]`, and C_code with one seed."""
+"""Losses by arm (study, session, seed, block), and C_code with one seed.
+
+An arm is named for example `shared [longer]`.
+"""
 
 
 def simulate(
@@ -56,8 +78,33 @@ def simulate(
     rng: np.random.Generator,
     recipes: Sequence[str] = (DECLARED,),
 ) -> Losses:
-    """Draw studies with the true effects `C_code`, `D` and `H` under every recipe; delta is D + H."""
+    """Draw the losses of studies with known true effects.
 
+    Parameters
+    ----------
+    world
+        How losses vary.
+    truth
+        The true effects `C_code`, `D` and `H` under every recipe; delta is D + H.
+    sessions
+        Sessions per study.
+    seeds
+        Seeds per session.
+    studies
+        Number of studies.
+    rng
+        Where the draws come from.
+    recipes
+        Recipes of the panel.
+
+    Returns
+    -------
+    losses
+        By arm and recipe (study, session, seed, block).
+    """
+
+    # The SDs of `World` are of differences of two arms, so that each arm has 1 / sqrt(2) of them.
+    # Part of an arm's loss stays the same over its seeds, and part moves with the seed.
     def part(sd: float, *shape: int) -> np.ndarray:
         return sd / np.sqrt(2) * rng.standard_normal((studies, *shape))
 
@@ -88,6 +135,7 @@ def simulate(
             "shared": stays() + moves() + truth["H"],
         }
 
+    # C_code is a difference itself, so it has the whole SDs.
     cost = of_sessions(world.session) + np.sqrt(2) * part(world.block, sessions, 1, world.blocks)
     found = {"C_code": cost + truth["C_code"]}
     for recipe in recipes:
@@ -96,13 +144,26 @@ def simulate(
 
 
 def recipes_of(losses: Losses) -> tuple[str, ...]:
-    """Return the recipes that losses are of, the declared one first."""
+    """The recipes that losses belong to, the declared one first."""
     others = [arm.partition("[")[2].rstrip("]") for arm in losses if arm.startswith("clean [")]
     return (DECLARED, *others)
 
 
 def effects(losses: Losses, seeds: int) -> dict[str, np.ndarray]:
-    """Return every estimand (study, session, seed, block) after the first seeds, and the contrast of dose 0 with itself."""
+    """Every estimand after the first seeds, and the A/A contrast `noise`.
+
+    Parameters
+    ----------
+    losses
+        What `simulate` drew.
+    seeds
+        Number of seeds to use.
+
+    Returns
+    -------
+    effects
+        By estimand and recipe (study, session, seed, block).
+    """
     first = {arm: values[:, :, :seeds] for arm, values in losses.items()}
     found = {"C_code": first["C_code"], "noise": first["again"] - first["clean"]}
     for recipe in recipes_of(losses):
@@ -125,9 +186,26 @@ def _tested(effect: np.ndarray, margin: float) -> PValues:
 
 
 def claims_at(losses: Losses, seeds: int, level: float) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the p values of all claims after some seeds, by name, and which studies the noise gate stops (study,).
+    """The p values of all claims after some seeds, and what the noise gate stops.
 
-    A p value of learning is that of its interim analysis: at most alpha where the claim is shown at the nominal level.
+    A p value of learning is that of its interim analysis: it is at most alpha where the
+    claim is shown at the analysis's nominal level.
+
+    Parameters
+    ----------
+    losses
+        What `simulate` drew.
+    seeds
+        Number of seeds to use.
+    level
+        Nominal level of this interim analysis, in (0, 1).
+
+    Returns
+    -------
+    p
+        The p values by claim (study,).
+    blocked
+        Which studies fail the gate `noise` (study,).
     """
     found, repeated = effects(losses, seeds), ALPHA / level
     above, below = _tested(found["noise"], MARGIN), _tested(found["noise"], -MARGIN)
@@ -146,7 +224,19 @@ def claims_at(losses: Losses, seeds: int, level: float) -> tuple[dict[str, np.nd
 
 @dataclass(frozen=True, eq=False)
 class Judged:
-    """What became of studies: claims at the stop and at any look by name, verdicts, and seeds that were looked at (study,)."""
+    """What became of studies.
+
+    Attributes
+    ----------
+    claims
+        Which claims are shown when the study stops, by name (study,).
+    at_any_look
+        Which claims are shown at any interim analysis, by name (study,).
+    verdicts
+        The word of every study (study,).
+    seeds
+        Number of seeds per session at which it stopped (study,).
+    """
 
     claims: Mapping[str, np.ndarray]
     at_any_look: Mapping[str, np.ndarray]
@@ -157,7 +247,22 @@ class Judged:
 def judge(
     losses: Losses, looks: tuple[Look, ...], levels: tuple[float, ...] | None = None
 ) -> Judged:
-    """Judge studies look by look, each until its word is one of `ENOUGH`, at the levels of the looks or at others."""
+    """Judge studies at every interim analysis, each until its word settles it.
+
+    Parameters
+    ----------
+    losses
+        What `simulate` drew.
+    looks
+        The interim analyses, with their seeds and levels.
+    levels
+        Other levels than those of the interim analyses, one for each.
+
+    Returns
+    -------
+    judged
+        Claims, verdicts and seeds at the stop.
+    """
     studies, recipes = len(losses["clean"]), recipes_of(losses)
     claims = {name: np.zeros(studies, bool) for name in CLAIMS}
     ever = {name: np.zeros(studies, bool) for name in CLAIMS}
@@ -180,5 +285,18 @@ def judge(
 
 
 def fixed(losses: Losses, seeds: int) -> Judged:
-    """Judge the same studies once, at all seeds."""
+    """Judge the same studies once, with all seeds and at the full level.
+
+    Parameters
+    ----------
+    losses
+        What `simulate` drew.
+    seeds
+        Seeds per session.
+
+    Returns
+    -------
+    judged
+        Claims and verdicts.
+    """
     return judge(losses, (Look(1, seeds, (seeds,), "obrien_fleming"),), (ALPHA,))

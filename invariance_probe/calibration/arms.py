@@ -1,7 +1,11 @@
-"""Which arm is the reference: what each way of drawing a mask does to a code of known truth, over the doses.
+"""Which arm is the reference: what each way of drawing a mask costs.
 
-A reference must do no harm of its own to a code that loses nothing (H near 0), and must not be helped more than dose 0 by a
-task that the draw gives away. `paired` draws are an instance label that a contrastive loss can solve.
+Measured sessions of known truth go in; the excess loss of each arm at every dose comes
+out.
+
+A reference must do no harm of its own to a code that loses nothing (H near 0). It must
+not be helped, more than dose 0 is, by a task that the draw gives away. `paired` draws
+are an instance label that a contrastive loss can solve.
 """
 
 from collections.abc import Sequence
@@ -18,7 +22,20 @@ ARMS = {"independent": "delta", "shared": "H", "paired": "delta_paired"}
 
 
 def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
-    """Return the reference arms' harm to a spread code at the strongest dose; the whole table goes to `arms`."""
+    """The harm that each arm does to a spread code at the strongest dose.
+
+    Parameters
+    ----------
+    measured
+        The decodable sessions of the bank.
+    tables
+        Tables of the report; the effects of every arm at every dose go to `arms`.
+
+    Returns
+    -------
+    rows
+        One figure per arm.
+    """
     tables["arms"] = []
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -43,10 +60,17 @@ def arm_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
             )
             if case == "distributed" and dose == max(ARM_DOSES):
                 rows += [
-                    Row(f"arms, {case}, p = {dose:g}", f"harm of {arm} draws to a spread code", "printed",
-                        float(found[name].mean()), *_interval(found[name]), len(found[name]), None)
+                    Row(
+                        f"arms, {case}, p = {dose:g}",
+                        f"harm of {arm} draws to a spread code",
+                        "printed",
+                        float(found[name].mean()),
+                        *_interval(found[name]),
+                        len(found[name]),
+                        None,
+                    )
                     for arm, name in ARMS.items()
-                ]  # fmt: skip
+                ]
     return rows
 
 

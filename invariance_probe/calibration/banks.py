@@ -1,4 +1,9 @@
-"""Banks of simulated sessions with known truth, at frozen settings and seeds that nothing was tuned on."""
+"""Banks of simulated sessions with known truth, for verdicts on dropout.
+
+Sizes go in; studies whose sessions are the banks come out, with the rules that say
+which of their runs are needed. Settings are frozen, and nothing was tuned on these
+seeds. Nothing is measured here.
+"""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -9,9 +14,11 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 DROPOUT, DOSE, MARGIN = "unit_dropout.rate", 0.4, 0.1
-"""What the verdicts are about: the axis, its primary dose, and the margin."""
+"""The axis of the verdicts, its primary dose, and the margin."""
 ARM_DOSES = (0.2, 0.4, 0.6, 0.8)
+"""Doses at which the arms are compared."""
 JITTER, JITTER_DOSES = "time_jitter.window_s", (0.0, 0.2, 0.8, 3.2, 6.4)
+"""The axis of time jitter, and its doses (s)."""
 SEED = 9000
 """Seed of every world of the calibration; methods were tuned on others."""
 
@@ -21,7 +28,10 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "overdispersed": {"overdispersion": 0.3},
     "gain": {"shared_gain": 0.2},
 }
-"""What differs between the sessions of a bank: the number of units, the count noise, a gain that all units share."""
+"""What differs between the sessions of a bank.
+
+That is the number of units, the count noise, and a gain that all units share.
+"""
 
 _WORLD = {
     "kind": "simulated",
@@ -37,24 +47,45 @@ SIZES: dict[str, dict[str, int]] = {
     "licence": {"one-neuron": 12, "distributed": 6, "redundant": 8},
     "quick": {"one-neuron": 4, "distributed": 3, "redundant": 3},
 }
-"""Sessions of each variant of a case: for the size of every claim, for whether a method may give verdicts, for a smoke test."""
+"""Sessions of each variant of a case, by size of the calibration.
+
+`full` counts the size of every claim, `licence` decides whether a method may give
+verdicts, and `quick` is a smoke test.
+"""
 JUDGED = 24
-"""Sessions of a variant, the first ones, that are measured for whole verdicts; the others only for the size of claims."""
+"""Number of first sessions of each variant that whole verdicts rest on.
+
+The other sessions are measured only for the size of claims.
+"""
 BESIDE_THE_POINT = {"pca", "untrained", "test_lag"}
 """Baselines that no claim about dropout rests on."""
 CROSSED_SEEDS = 10
+"""Seeds of every session in the crossed bank."""
 PLAIN: dict[str, dict[str, int]] = {
     "full": {"arms": 10, "crossed": 8, "jitter": 4},
     "licence": {"arms": 0, "crossed": 0, "jitter": 0},
     "quick": {"arms": 2, "crossed": 3, "jitter": 2},
 }
-"""Sessions of the comparison of arms, of the crossed bank, and of the training doses."""
+"""Sessions of three banks: the arms, crossed seeds, and training doses."""
 MEASURED: dict[str, int] = {"full": 40, "licence": 0, "quick": 4}
-"""Sessions of each world of the measures without SSL."""
+"""Sessions of each world for the measures without SSL."""
 
 
 def codes(case: str, sessions: int) -> list[dict[str, Any]]:
-    """Return the recordings of a case: `one-neuron` (G2x), `distributed` or `redundant` (G2)."""
+    """The recordings of a case.
+
+    Parameters
+    ----------
+    case
+        `one-neuron` (G2x), `distributed` or `redundant` (G2).
+    sessions
+        Sessions of each variant.
+
+    Returns
+    -------
+    recordings
+        One declaration per variant.
+    """
     if case == "redundant":
         own: dict[str, Any] = {"units": 120, "carriers": 120, "information": 16.0, "bins": 8000}
         variants = {name: VARIANTS[name] for name in ("plain", "overdispersed")}
@@ -83,46 +114,117 @@ def dropout_study(
     sizes: dict[str, int],
     arithmetic: Mapping[str, str] = MappingProxyType({}),
 ) -> Study:
-    """Return the study whose sessions are the bank of every case; `arithmetic` says how its training steps are computed."""
+    """The study whose sessions are the bank of every case.
+
+    Parameters
+    ----------
+    method
+        The SSL method, as plain data.
+    sizes
+        Sessions of each variant, by case; cases without sessions are left out.
+    arithmetic
+        How its training steps are computed, as fields of `training`.
+
+    Returns
+    -------
+    study
+        With one hypothesis per case.
+    """
     cases = [case for case, count in sizes.items() if count]
-    return Study.model_validate({
-        "name": "calibration", "question": "How often is a verdict wrong?",
-        "recordings": [world for case in cases for world in codes(case, sizes[case])],
-        "target": {"name": "label", "kind": "continuous"},
-        "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-        "method": method,
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1, **arithmetic},
-        "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
-        "arms": ["independent", "shared", "paired"],
-        "hypotheses": [
-            {"id": case, "claim": case, "predicts": "sensitive", "group": case, "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
-            for case in cases
-        ],
-        "quick": True,
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": "calibration",
+            "question": "How often is a verdict wrong?",
+            "recordings": [world for case in cases for world in codes(case, sizes[case])],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+            "method": method,
+            "training": {
+                "steps": 400,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+                **arithmetic,
+            },
+            "views": {
+                "base": {"kind": "count_splitting"},
+                "transforms": [{"kind": "unit_dropout", "value": "silent"}],
+            },
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "arms": ["independent", "shared", "paired"],
+            "hypotheses": [
+                {
+                    "id": case,
+                    "claim": case,
+                    "predicts": "sensitive",
+                    "group": case,
+                    "axis": "unit_dropout.rate",
+                    "dose": 0.4,
+                    "margin": _MARGIN,
+                }
+                for case in cases
+            ],
+            "quick": True,
+        }
+    )
 
 
 def needed(run: Run) -> bool:
-    """Say whether a run bears on a claim about dropout: paired draws and the A/A control only where verdicts are judged."""
-    number = int(run.session.rpartition("-")[2])
+    """Whether a run bears on a claim about dropout.
+
+    Paired draws and the A/A control do so only where verdicts are judged.
+    """
+    number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:
         return False
     return number <= JUDGED or (run.arm != "paired" and run.seed == 0)
 
 
 def arms_study(method: dict[str, Any], sessions: int) -> Study:
-    """Return the study that draws masks in every way at every dose, in the plain sessions of the bank."""
+    """The study that draws masks in every way, at every dose.
+
+    Parameters
+    ----------
+    method
+        The SSL method, as plain data.
+    sessions
+        Sessions of each case, all of the plain variant.
+
+    Returns
+    -------
+    study
+        With the doses `ARM_DOSES` and all arms.
+    """
     return _plain(method, sessions, doses=(0.0, *ARM_DOSES))
 
 
 def crossed_study(method: dict[str, Any], sessions: int, seeds: int) -> Study:
-    """Return the study of few sessions with many seeds, in the plain sessions of the bank."""
+    """The study of few sessions with many seeds.
+
+    Parameters
+    ----------
+    method
+        The SSL method, as plain data.
+    sessions
+        Sessions of each case, all of the plain variant.
+    seeds
+        Seeds per session.
+
+    Returns
+    -------
+    study
+        At the primary dose, in all arms.
+    """
     return _plain(method, sessions, seeds=seeds)
 
 
 def needed_for_claims(run: Run) -> bool:
-    """Say whether a run bears on C_code, D, H or delta: no controls, and one supervised network for the choice of the ceiling."""
+    """Whether a run bears on C_code, D, H or delta.
+
+    Baselines that no such claim rests on do not. Of the supervised networks one seed is
+    kept, for the choice of the ceiling.
+    """
     return (
         run.method.kind not in BESIDE_THE_POINT
         and run.setting != BESIDE
@@ -131,12 +233,15 @@ def needed_for_claims(run: Run) -> bool:
 
 
 def needed_of_crossed(run: Run) -> bool:
-    """Say the same, without paired draws and the A/A control's seeds."""
+    """Whether a run of the crossed bank bears on C_code, D, H or delta.
+
+    As `needed_for_claims`, but without paired draws and the seeds of the A/A control.
+    """
     return needed_for_claims(run) and run.arm != "paired" and run.seed < CROSSED_SEEDS
 
 
 def needed_of_jitter(run: Run) -> bool:
-    """Say whether a run bears on delta under jitter, or on the test-lag curve beside it."""
+    """Whether a run bears on delta under jitter, or on the test-lag curve."""
     return run.method.kind == "test_lag" or (
         needed_for_claims(run) and run.seed == 0 and run.fraction == 1
     )
@@ -145,6 +250,10 @@ def needed_of_jitter(run: Run) -> bool:
 def _plain(
     method: dict[str, Any], sessions: int, doses: tuple[float, ...] = (0.0, DOSE), seeds: int = 1
 ) -> Study:
+    """The dropout study in the plain sessions of two cases.
+
+    The cases are `one-neuron` and `distributed`.
+    """
     study = dropout_study(method, {"one-neuron": sessions, "distributed": sessions}).model_dump(
         mode="json"
     )
@@ -161,22 +270,49 @@ def _plain(
 
 
 def jitter_study(method: dict[str, Any], sessions: int) -> Study:
-    """Return the study whose sessions have labels of three time constants, trained at every jitter."""
+    """The study of labels with three time constants, trained at every jitter.
+
+    Parameters
+    ----------
+    method
+        The SSL method, as plain data.
+    sessions
+        Sessions of each time constant.
+
+    Returns
+    -------
+    study
+        With one group of sessions per time constant.
+    """
     study = dropout_study(method, {"one-neuron": 1}).model_dump(mode="json")
     worlds = _time_worlds(sessions, 0)
     hypotheses = [
-        {"id": world["session"], "claim": "no claim", "predicts": "tolerated", "group": world["session"], "axis": JITTER,
-         "dose": JITTER_DOSES[-1], "margin": _MARGIN}
+        {
+            "id": world["session"],
+            "claim": "no claim",
+            "predicts": "tolerated",
+            "group": world["session"],
+            "axis": JITTER,
+            "dose": JITTER_DOSES[-1],
+            "margin": _MARGIN,
+        }
         for world in worlds
-    ]  # fmt: skip
-    return Study.model_validate({
-        **study, "name": "calibration-training-dose", "recordings": [{**world, "group": world["session"]} for world in worlds],
-        "views": {"base": {"kind": "count_splitting"}}, "arms": ["independent"],
-        "axes": [{"path": JITTER, "doses": list(JITTER_DOSES)}], "hypotheses": hypotheses,
-    })  # fmt: skip
+    ]
+    return Study.model_validate(
+        {
+            **study,
+            "name": "calibration-training-dose",
+            "recordings": [{**world, "group": world["session"]} for world in worlds],
+            "views": {"base": {"kind": "count_splitting"}},
+            "arms": ["independent"],
+            "axes": [{"path": JITTER, "doses": list(JITTER_DOSES)}],
+            "hypotheses": hypotheses,
+        }
+    )
 
 
 def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
+    """Recordings whose labels have three time constants (s), smooth or switching."""
     common = {"kind": "simulated", "seed": SEED, "bins": 9000}
     return [
         {
@@ -193,9 +329,10 @@ def _time_worlds(smooth: int, switching: int) -> list[dict[str, Any]]:
 
 
 def measures_study(sessions: int) -> Study:
-    """Return the study whose sessions test what is measured without SSL: time constants, jumps, nulls.
+    """The study that tests what is measured without SSL: time, jumps, nulls.
 
-    Smooth labels, of which few should be said to jump, have three times the sessions.
+    Smooth labels have three times the sessions, since few of them should be said to
+    jump.
     """
     common = {"kind": "simulated", "seed": SEED, "sessions": sessions}
     worlds = _time_worlds(3 * sessions, sessions)
@@ -209,16 +346,26 @@ def measures_study(sessions: int) -> Study:
                 "session": f"nothing-{case}",
             }
         )
-    return Study.model_validate({
-        "name": "calibration-measures", "question": "Do the measures without SSL recover what worlds were made with?",
-        "recordings": [{**world, "group": world["session"]} for world in worlds],
-        "target": {"name": "label", "kind": "continuous"},
-        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 5.0},
-        "method": {"kind": "linear_ssl", "dimensions": 8},
-        "views": {"transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
-        "hypotheses": [
-            {"id": "none", "claim": "no claim", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4, "margin": _MARGIN}
-        ],
-        "quick": True,
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": "calibration-measures",
+            "question": "Do the measures without SSL recover what worlds were made with?",
+            "recordings": [{**world, "group": world["session"]} for world in worlds],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 5, "embargo_s": 5.0},
+            "method": {"kind": "linear_ssl", "dimensions": 8},
+            "views": {"transforms": [{"kind": "unit_dropout"}]},
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "hypotheses": [
+                {
+                    "id": "none",
+                    "claim": "no claim",
+                    "predicts": "invariant",
+                    "axis": "unit_dropout.rate",
+                    "dose": 0.4,
+                    "margin": _MARGIN,
+                }
+            ],
+            "quick": True,
+        }
+    )

@@ -1,4 +1,8 @@
-"""Measure the banks, count, and write what was asked and what was reached."""
+"""Run the calibration: measure the banks, count errors, write the report.
+
+The name of a part and a size go in; calibration.json and a page of what was asked and
+what was reached come out. How errors are counted is in the other files.
+"""
 
 import json
 import subprocess
@@ -54,13 +58,24 @@ from invariance_probe.results.store import Store
 from invariance_probe.runner import cores, versions
 
 PARTS = ("dropout", "few", "arms", "time", "contrasts", "measures", "worlds")
-"""What can be calibrated alone: verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses say of
-time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8); and the worlds G3 to G6."""
+"""The parts that `all` runs, each of which can also be calibrated alone.
+
+Verdicts on dropout (G2, G2x); claims from three sessions; the arms; what training doses
+say about time; contrasts of mined pairs; the measures without SSL (G1, G1b, G2, G8);
+and the worlds G3 to G6.
+"""
 ALONE = ("code", "learning")
-"""What is calibrated only when asked for by name: the finding of the code over the phase map, which no SSL method is part of, and
-findings of learning under the panel and under recipes held out of it, which take days."""
+"""The parts that are calibrated only when asked for by name.
+
+`code` is the finding of the code over the phase map, in which no SSL method takes part.
+`learning` is the findings of learning under the panel and under recipes held out of it;
+it takes days.
+"""
 SESSION_TABLE = "sessions.csv"
-"""Single sessions of learning's banks, in the folder of the report: commit it, and a bank grows on any machine."""
+"""Table of single sessions of learning's banks, in the report's folder.
+
+Commit it, and a bank can grow on any machine.
+"""
 _ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SSL: dict[str, dict[str, Any]] = {
     "simclr": {"kind": "simclr", "temperature": 0.2, "encoder": _ENCODER, "projector": [64, 32]},
@@ -88,7 +103,11 @@ SSL: dict[str, dict[str, Any]] = {
         "training": {"learning_rate": 1e-2},
     },
 }
-"""What each method is calibrated at: the first three tuned on worlds of other seeds, the others as on the recordings of reports/methods."""
+"""The settings that each method is calibrated at.
+
+The first three were tuned on worlds of other seeds; the others are as on the recordings
+of reports/methods.
+"""
 
 
 ARITHMETIC: dict[str, dict[str, str]] = {
@@ -96,7 +115,10 @@ ARITHMETIC: dict[str, dict[str, str]] = {
     "native": {"kernels": "native"},
     "bfloat16": {"kernels": "native", "precision": "bfloat16"},
 }
-"""How training steps may be computed: by torch, by native kernels, and by these with products in bfloat16."""
+"""How training steps may be computed.
+
+By torch, by native kernels, or by native kernels with products in bfloat16.
+"""
 
 
 def calibrate(
@@ -110,7 +132,9 @@ def calibrate(
     part: str = "all",
     arithmetic: str = "torch",
 ) -> list[Row]:
-    """Measure what the store lacks of the banks, count errors, and write calibration.json and README.md.
+    """Measure what the store lacks of the banks, count errors, write the report.
+
+    The report is calibration.json and README.md.
 
     Parameters
     ----------
@@ -119,15 +143,26 @@ def calibrate(
     out
         Folder of the report.
     size
-        How many sessions: `full`, `licence` (enough to license a method), or `quick` (whether all works, not how well).
+        How many sessions: `full`, `licence` (enough to license a method), or `quick`
+        (whether all works, not how well).
     method
         The SSL method that is calibrated.
     train
         Measure what is missing; else judge what the store has.
+    workers
+        Number of worker processes; all cores when left out.
+    on_event
+        Called with every progress event.
     part
-        `all` for all of `PARTS`, one of these, or one of `ALONE`; the report has the figures of that part alone.
+        `all` for all of `PARTS`, one of these, or one of `ALONE`; the report has the
+        figures of that part alone.
     arithmetic
-        One of `ARITHMETIC`, which the part `dropout` alone can be measured by.
+        One of `ARITHMETIC`; only the part `dropout` uses it.
+
+    Returns
+    -------
+    rows
+        Every figure: what was asked and what was reached.
     """
     started = time.monotonic()
     store = Store(runs)
@@ -165,7 +200,10 @@ def calibrate(
 
 
 def _commit() -> str:
-    """Name the commit of the checkout that this package is imported from."""
+    """Short hash of the commit that this package is imported from.
+
+    It is `unknown` where the package is installed without a repository.
+    """
     asked = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
     try:
         return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
@@ -182,7 +220,7 @@ def _part(
     arithmetic: str,
     out: Path,
 ) -> list[Row]:
-    """Measure one part and return its figures."""
+    """Measure one part and return its figures; none where the size has no bank."""
     rng = np.random.default_rng(1)
     declared, plain = SSL[method], PLAIN[size]
     if name == "dropout":

@@ -1,6 +1,7 @@
-"""Measuring the phase map: the finding of the code in every session of every cell.
+"""Measuring the phase map: the finding of the code in every session.
 
-What the store has is not measured again.
+Cells go in; a bank of figures per cell comes out. What the store has is not measured
+again. Nothing is counted here.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,31 +22,32 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 AT_ONCE = 200
-"""Sessions that workers are started for."""
+"""Number of sessions that are collected before workers are started."""
 
 
 @dataclass(frozen=True, eq=False)
 class CodeBank:
-    """What was found in the sessions of a cell, of one length.
+    """The figures of the sessions of a cell, all of one length.
 
     Attributes
     ----------
     numbers
         Place of every session in the bank, from 0 (session,).
     units
-        Units of every session that vary in every training part.
+        Number of units that vary in every training part (session,).
     logs
-        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the redundancy. The
-        shares at half of J are NaN where a curve ends before it crosses.
+        Logarithm of the shares K_s / N, K_n / N and carriers / N, and of the
+        redundancy, each (session,). The shares at half of J are NaN where a curve ends
+        before it crosses.
     distinct
-        Logarithm of the shares K_n / N and carriers / N without units that copy others or are
-        sums of them.
+        Logarithm of the same shares without units that copy others or are sums of them,
+        each (session,).
     cost, range
         C_code times the range, and the range, R_code (session,).
     r2
-        Of all units (session,).
+        R2 of all units (session,).
     undecodable
-        Sessions that were measured and have no K.
+        Number of sessions that were measured and have no K.
     """
 
     numbers: np.ndarray
@@ -63,7 +65,10 @@ class CodeBank:
 
 @dataclass(frozen=True, eq=False)
 class CellBanks:
-    """A cell with its sessions and the long recordings of the first ones."""
+    """A cell with the bank of its sessions and that of its long recordings.
+
+    The long recordings are of the first codes of the bank.
+    """
 
     cell: Cell
     short: CodeBank
@@ -72,7 +77,7 @@ class CellBanks:
 
 @dataclass(frozen=True, eq=False)
 class _Planned:
-    """What is measured in one turn: a run per session."""
+    """The runs of one turn, one per session."""
 
     turn: Turn
     sessions: tuple[Session, ...]
@@ -82,7 +87,21 @@ class _Planned:
 def measured_codes(ground: Ground, size: str, cells: Sequence[Cell] = CELLS) -> list[CellBanks]:
     """Measure what the store lacks of the banks, and return what it then has.
 
-    Cells without two sessions are left out.
+    Cells with fewer than two sessions are left out.
+
+    Parameters
+    ----------
+    ground
+        Where to measure; nothing is measured unless `ground.train`.
+    size
+        A key of `SIZES`.
+    cells
+        The cells to measure.
+
+    Returns
+    -------
+    banks
+        One per cell.
     """
     planned = _trained(ground, size, cells) if ground.train else _stored(ground, size, cells)
     banks = [
@@ -107,7 +126,7 @@ def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]
 
 
 def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """Return the turns of which the store has something.
+    """The turns of which the store has something.
 
     A bank that was stopped ends with the first turn that is empty.
     """
@@ -122,6 +141,7 @@ def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
 
 
 def _planned(ground: Ground, turn: Turn) -> _Planned:
+    """The runs that measure the code in the sessions of one turn."""
     study = turn.cell.study(turn.part, turn.long)
     plan = Plan(study, find_sessions(study, ground.place.base))
     code = next(run.method for run in plan.baselines if run.method.kind == "code").model_copy(
@@ -171,7 +191,7 @@ def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -
 def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
     """Gather the figures of numbered sessions that have a K.
 
-    Shares are those of the units that vary in every training part.
+    Shares are of the units that vary in every training part.
     """
     kept = [(i, code) for i, code in measured if code.carriers and code.redundancy]
 
@@ -195,7 +215,10 @@ def bank_of(measured: Sequence[tuple[int, CodeFigures]]) -> CodeBank:
 
 
 def _shares(codes: Sequence[CodeFigures]) -> dict[str, np.ndarray]:
-    """Logarithm of K_s, K_n and their sum as shares of the units, on both scales (session,)."""
+    """Logarithm of K_s, K_n and their sum as shares of the units (session,).
+
+    Crossings at half of R2 and at half of J are both there.
+    """
     names = (
         ("K_s", "k_s"),
         ("K_n", "k_n"),

@@ -1,4 +1,7 @@
-"""The figures about the finding of the code: the phase map, coverage and bias."""
+"""The figures about the finding of the code: phase map, coverage and bias.
+
+Tables of calibration.json go in; figures come out. Nothing is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
@@ -16,21 +19,40 @@ from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, 
 
 _WORD_COLOURS = dict(zip(WORDS, (ORANGE, GREEN, BLUE, "#D9D9D9"), strict=True))
 _QUANTITY_MARKS = {
-    "K_s": (ORANGE, "v"), "K_n": (BLUE, "s"), "carriers": (GREEN, "o"), "redundancy": (PINK, "D"), "C_code": (GREY, "P"),
-}  # fmt: skip
+    "K_s": (ORANGE, "v"),
+    "K_n": (BLUE, "s"),
+    "carriers": (GREEN, "o"),
+    "redundancy": (PINK, "D"),
+    "C_code": (GREY, "P"),
+}
 _LABELS = {"K_s": "K_s suffice", "K_n": "K_n needed", "carriers": "K_s + K_n"}
-"""What is drawn as shares of the units, and how the legend names it."""
+"""Quantities that are drawn as shares of the units, with their labels."""
 _LEAST = 0.78
-"""Where coverages below are drawn, with their value."""
+"""The lowest coverage on the axis; lower ones stand there with their value."""
 _ROW = 0.27
-"""Inches per cell."""
+"""Height of a cell's row in inches."""
 
 Cells = Sequence[Mapping[str, Any]]
 """Lines of the table `phase_map`."""
 
 
 def phase_map_chart(cells: Cells, sessions: int) -> Chart:
-    """Draw what studies say in every cell, beside K_s, K_n, redundancy and C_code."""
+    """Draw what studies say in every cell, beside its mean quantities.
+
+    These are K_s, K_n, redundancy and C_code.
+
+    Parameters
+    ----------
+    cells
+        Lines of the table `phase_map`.
+    sessions
+        Sessions of the studies that are shown.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
 
     def draw(figure: Figure) -> None:
         said, needed, copied, lost = figure.subplots(
@@ -75,7 +97,22 @@ def phase_map_chart(cells: Cells, sessions: int) -> Chart:
 def trust_chart(
     cells: Cells, coverages: Sequence[Counted], biases: Sequence[Bias], sessions: int
 ) -> Chart:
-    """Draw coverage of 90 % intervals at so many sessions, and biases against long recordings."""
+    """Draw the coverage of 90 % intervals, and biases against long recordings.
+
+    Parameters
+    ----------
+    cells
+        Lines of the table `phase_map`.
+    coverages, biases
+        What `reading` found in calibration.json.
+    sessions
+        Sessions of the studies whose coverage is shown.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     titles = [cell["title"] for cell in cells]
     covered = [x for x in coverages if x.sessions == sessions]
     biased = [x for x in biases if x.of in _QUANTITY_MARKS]
@@ -115,8 +152,9 @@ def trust_chart(
     rows += [(x.case, x.of, "bias", x.reached) for x in biased]
     outside, large = (sum(x.met is False for x in found) for found in (covered, biased))
     alt = (
-        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) and bias "
-        f"against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} outside), by code."
+        f"Coverage of the 90 % intervals (band .88 to .95; {outside} of {len(covered)} outside) "
+        f"and bias against recordings of 30,000 bins (band 10 %; {large} of {len(biased)} "
+        "outside), by code."
     )
     columns = ("code", "quantity", "figure", "value")
     return chart(
@@ -223,6 +261,7 @@ def _draw_units(axis: Axes, cells: Cells) -> None:
 
 
 def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence[float]) -> None:
+    """Draw the mean of one quantity in every cell, with its SD."""
     for x in lines:
         axis.axvline(x, color="#777777", linewidth=0.9, linestyle="-" if x == 1 else "--")
     colour, marker = _QUANTITY_MARKS[name]
@@ -234,12 +273,23 @@ def _draw_means(axis: Axes, cells: Cells, name: str, label: str, lines: Sequence
 
 
 def _legend_above(axis: Axes, handles: Sequence[Any], labels: Sequence[str]) -> None:
-    axis.legend(handles, labels, frameon=False, fontsize=7, ncols=3, loc="lower left", bbox_to_anchor=(-0.05, 1.0),
-                columnspacing=1, handlelength=1, borderaxespad=0)  # fmt: skip
+    """Put the legend above the axes."""
+    axis.legend(
+        handles,
+        labels,
+        frameon=False,
+        fontsize=7,
+        ncols=3,
+        loc="lower left",
+        bbox_to_anchor=(-0.05, 1.0),
+        columnspacing=1,
+        handlelength=1,
+        borderaxespad=0,
+    )
 
 
 def _rule_groups(axis: Axes, cells: Cells) -> None:
-    """Rule a line between equal carriers at J = 8, at J = 2, and other codes."""
+    """Rule lines between equal carriers at J = 8, at J = 2, and other codes."""
     kinds = [
         cell["name"].partition("-")[0] if cell["name"].startswith(("strong", "weak")) else ""
         for cell in cells
@@ -249,6 +299,7 @@ def _rule_groups(axis: Axes, cells: Cells) -> None:
 
 
 def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
+    """What the figure shows of one cell, as a row of its table."""
     shares, means = cell["words"][str(sessions)], cell["means"]
     said = (shares[word] for word in (*WORDS, "redundant"))
     return (
@@ -260,7 +311,7 @@ def _table_row(cell: Mapping[str, Any], sessions: int) -> tuple[Any, ...]:
 
 
 def _in_words(cells: Cells, sessions: int) -> str:
-    """Say which word is the most common one of each code."""
+    """Say which word is the most common one for each code."""
     most = (
         (cell["title"], max(WORDS, key=lambda word: cell["words"][str(sessions)][word]))
         for cell in cells

@@ -1,4 +1,8 @@
-"""The page about the finding of the code: the phase map, and every figure that was asked of it."""
+"""The page about the finding of the code, from calibration.json.
+
+The content of calibration.json goes in; README.md and its figures come out. Nothing is
+counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -20,7 +24,15 @@ _MEANS = ("K_s", "K_n", "carriers", "redundancy", "C_code", "R2")
 
 
 def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md and its figures from the content of calibration.json."""
+    """Write README.md and its figures.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     cells = content["phase_map"]
     charts = {}
     if cells:
@@ -32,68 +44,107 @@ def write_code_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def code_page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """Return the page, in Markdown."""
+    """The page in Markdown.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    charts
+        Its figures, by the name of each one's file.
+
+    Returns
+    -------
+    text
+        The page.
+    """
     cells, caption = content["phase_map"], _caption(content)
-    return "\n".join([
-        "# Calibration of the code's finding",
-        "",
-        _opening(content["settings"]),
-        "",
-        _summary(content),
-        "",
-        *_drawn(charts, "phase-map", f"Hatched: the word is wrong. Hollow marks: K_s and K_n at n = 30,000. {caption}"),
-        *_drawn(charts, "trust", caption),
-        *section("Words about the number of units", _words(cells), _WORDS_NOTE),
-        *section("Wrong words", by_sessions(wrong_words(content), "figure"), _WRONG_NOTE),
-        *section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
-        *section("Power, and words that must not be said", _asked(content)),
-        *section("Means over sessions (SD)", _means(cells, "means"), caption),
-        *section("Crossings at half of R2 and at half of J", _scales(cells, content), _SCALES_NOTE),
-        *section("The same at n = 30,000", _means(cells, "long_means"), "Recordings of the first codes of each bank."),
-        *section("Bias against n = 30,000", _biases(content), "Asked: within 10 %; in brackets the 95 % interval."),
-        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "quantity"),
-                  "Share of studies whose interval holds the bank's mean. Asked: .88 to .95; bold where missed."),
-        *section("How often a false claim about C_code is made", by_sessions(sizes(content), "claim"),
-                  f"The margin is at the bank's mean, in {CLAIMS} studies; in brackets the 95 % bound. Asked: at most .07, "
-                  "bound at most .10; bold where missed."),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Calibration of the code's finding",
+            "",
+            _opening(content["settings"]),
+            "",
+            _summary(content),
+            "",
+            *_drawn(
+                charts,
+                "phase-map",
+                f"Hatched: the word is wrong. Hollow marks: K_s and K_n at n = 30,000. {caption}",
+            ),
+            *_drawn(charts, "trust", caption),
+            *section("Words about the number of units", _words(cells), _WORDS_NOTE),
+            *section("Wrong words", by_sessions(wrong_words(content), "figure"), _WRONG_NOTE),
+            *section("Kept or lost", _kept_or_lost(cells), _KEPT_NOTE),
+            *section("Power, and words that must not be said", _asked(content)),
+            *section("Means over sessions (SD)", _means(cells, "means"), caption),
+            *section(
+                "Crossings at half of R2 and at half of J", _scales(cells, content), _SCALES_NOTE
+            ),
+            *section(
+                "The same at n = 30,000",
+                _means(cells, "long_means"),
+                "Recordings of the first codes of each bank.",
+            ),
+            *section(
+                "Bias against n = 30,000",
+                _biases(content),
+                "Asked: within 10 %; in brackets the 95 % interval.",
+            ),
+            *section(
+                "Coverage of the 90 % intervals",
+                by_sessions(coverages(content), "quantity"),
+                "Share of studies whose interval holds the bank's mean. Asked: .88 to .95; bold "
+                "where missed.",
+            ),
+            *section(
+                "How often a false claim about C_code is made",
+                by_sessions(sizes(content), "claim"),
+                f"The margin is at the bank's mean, in {CLAIMS} studies; in brackets the 95 % "
+                "bound. Asked: at most .07, "
+                "bound at most .10; bold where missed.",
+            ),
+        ]
+    )
 
 
 _WORDS_NOTE = (
-    f"`few`: the upper bound of K_s + K_n lies below {SHARE:g} / {CLEAR:g} of the units; `spread`: the "
-    f"lower bound of K_n lies above {CLEAR:g} x {SHARE:g} of them; `between`: neither can be. "
-    f"`redundant`: the lower bound of redundancy lies above {REDUNDANT:g}."
+    f"`few`: the upper bound of K_s + K_n lies below {SHARE:g} / {CLEAR:g} of the units; "
+    f"`spread`: the lower bound of K_n lies above {CLEAR:g} x {SHARE:g} of them; `between`: "
+    f"neither can be. `redundant`: the lower bound of redundancy lies above {REDUNDANT:g}."
 )
 _KEPT_NOTE = (
-    "Share of studies of six sessions that show C_code at most, or more than, a tenth of the range, "
-    "with two fifths of the units lost; beside it C_code, and what an independent code of as much "
-    "information would lose."
+    "Share of studies of six sessions that show C_code at most, or more than, a tenth of the "
+    "range, with two fifths of the units lost; beside it C_code, and what an independent code "
+    "of as much information would lose."
 )
 _SCALES_NOTE = (
-    "K_s + K_n as it is measured, where the curves cross half of R2, and where they cross half of J, "
-    "with the coefficient of variation over sessions and the bias against n = 30,000. The first "
-    "depends on how much is decoded, the second does not."
+    "K_s + K_n as it is measured, where the curves cross half of R2, and where they cross half "
+    "of J, with the coefficient of variation over sessions and the bias against n = 30,000. The "
+    "first depends on how much is decoded, the second does not."
 )
 _WRONG_NOTE = (
-    f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` where "
-    "K_n is at most that. In brackets the 95 % bound: the larger one of the bootstrap over sessions "
-    "of the bank and three times the sessions of a study over those of the bank. Asked: at most .05, "
-    "bound at most .10; bold where missed. Codes without long recordings are left out."
+    f"`few` is wrong where K_s + K_n is at least {SHARE:g} of the units at n = 30,000, `spread` "
+    "where K_n is at most that. In brackets the 95 % bound: the larger one of the bootstrap "
+    "over sessions of the bank and three times the sessions of a study over those of the bank. "
+    "Asked: at most .05, bound at most .10; bold where missed. Codes without long recordings "
+    "are left out."
 )
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
+    """Say how the page was made."""
     quick = " **Quick: whether everything works; no evidence of anything.**"
     return (
-        f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated codes "
-        "between one carrier and all, the finding of the code measured in every session as studies "
-        "measure it, and judged by the toolkit's own rules in "
-        f"{STUDIES} studies drawn from each bank of sessions.{quick if settings['size'] == 'quick' else ''}"
+        f"Made by `invariance-probe calibrate --part code --size {settings['size']}`: simulated "
+        "codes between one carrier and all, the finding of the code measured in every session "
+        f"as studies measure it, and judged by the toolkit's own rules in {STUDIES} studies "
+        f"drawn from each bank of sessions.{quick if settings['size'] == 'quick' else ''}"
     )
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked is reached, and where it is not."""
+    """Say how much of what was asked is reached."""
     counts = {
         "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],
@@ -108,12 +159,16 @@ def _summary(content: Mapping[str, Any]) -> str:
 
 
 def _caption(content: Mapping[str, Any]) -> str:
+    """Say on how many sessions the figures rest."""
     cells = content["phase_map"]
     if not cells:
         return ""
     banks, long = ([cell[name] for cell in cells] for name in ("sessions", "long"))
     commit = content["settings"]["commit"]
-    return f"Banks of {_span(banks)} sessions, {_span(long)} long recordings; seed {SEED}; commit {commit}."
+    return (
+        f"Banks of {_span(banks)} sessions, {_span(long)} long recordings; seed {SEED}; commit "
+        f"{commit}."
+    )
 
 
 def _span(counts: Sequence[int]) -> str:
@@ -125,7 +180,10 @@ def _drawn(charts: Mapping[str, Chart], name: str, note: str) -> list[str]:
 
 
 def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
-    """One line per cell: shares of the words at six sessions, of one at other counts."""
+    """One line per cell: the shares of all words at six sessions.
+
+    The most common word's share at other numbers of sessions stands beside.
+    """
     others = [count for count in SESSIONS if count != SHOWN]
     rows = []
     for cell in cells:
@@ -150,6 +208,7 @@ def _words(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of how often each code is found `kept` or `lost`."""
     rows = []
     for cell in cells:
         said = [f"{cell['code'][word]:.2f}" for word in ("kept", "lost")]
@@ -164,6 +223,7 @@ def _kept_or_lost(cells: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> list[str]:
+    """Table of the crossings at half of R2 and at half of J."""
     bias = {(x.case, x.of): f"{x.reached:+.2f}" for x in biases(content)}
     rows = []
     for cell in cells:
@@ -181,11 +241,17 @@ def _scales(cells: Sequence[Mapping[str, Any]], content: Mapping[str, Any]) -> l
 
 
 def _means(cells: Sequence[Mapping[str, Any]], which: str) -> list[str]:
+    """Table of means and SD over sessions; `which` is `means` or `long_means`."""
     rows = [
-        [cell["title"], *(f"{mean:.2f} ({sd:.2f})" for mean, sd in (cell[which][name] for name in _MEANS)),
-         cell["sessions" if which == "means" else "long"], cell["undecodable"] if which == "means" else ""]
-        for cell in cells if cell[which]
-    ]  # fmt: skip
+        [
+            cell["title"],
+            *(f"{mean:.2f} ({sd:.2f})" for mean, sd in (cell[which][name] for name in _MEANS)),
+            cell["sessions" if which == "means" else "long"],
+            cell["undecodable"] if which == "means" else "",
+        ]
+        for cell in cells
+        if cell[which]
+    ]
     return table(["code", *_MEANS, "sessions", "without a K"], rows)
 
 
@@ -199,8 +265,17 @@ def _biases(content: Mapping[str, Any]) -> list[str]:
 
 
 def _asked(content: Mapping[str, Any]) -> list[str]:
+    """Table of the powers that were asked for."""
     rows = [
-        [row["about"], row["figure"], row["asked"], number(row["reached"]), row["bank"], "yes" if row["met"] else "**no**"]
-        for row in content["rows"] if " said, " in row["figure"]
-    ]  # fmt: skip
+        [
+            row["about"],
+            row["figure"],
+            row["asked"],
+            number(row["reached"]),
+            row["bank"],
+            "yes" if row["met"] else "**no**",
+        ]
+        for row in content["rows"]
+        if " said, " in row["figure"]
+    ]
     return table(["code", "figure", "asked", "reached", "sessions in the bank", "reached?"], rows)

@@ -1,6 +1,7 @@
 """The figures about the finding of the code in every cell of the phase map.
 
-They are words, coverage of intervals, sizes of claims, and biases.
+Banks of sessions go in; rows of what was asked and what was reached come out: words,
+coverage of intervals, sizes of claims, and biases.
 """
 
 from typing import Any
@@ -27,20 +28,32 @@ from invariance_probe.calibration.row import Row, met
 SESSIONS = (4, 5, 6, 8)
 """Sessions of the studies that are counted."""
 SHOWN = 6
-"""Sessions of the studies that the phase map is about."""
+"""Sessions of the studies that the phase map shows."""
 COVERED = "0.88 to 0.95"
+"""The coverage that is asked of 90 % intervals."""
 
 
 def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
-    """Return every figure of the cells that were measured.
+    """Every figure of the cells that were measured.
 
-    What is drawn goes to the table `phase_map`.
+    Parameters
+    ----------
+    found
+        The banks of each cell.
+    tables
+        Tables of the report; what is drawn goes to `phase_map`.
+
+    Returns
+    -------
+    rows
+        What was asked and what was reached.
     """
     tables["phase_map"] = []
     return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
 
 
 def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
+    """Every figure of one cell; its line of the phase map goes to the table."""
     rng, title, short = np.random.default_rng(7), banks.cell.title, banks.short
     lengths = _lengths(banks)
     rows = _bias_rows(banks, lengths)
@@ -80,7 +93,10 @@ def _cell_rows(banks: CellBanks, table: list[dict[str, Any]]) -> list[Row]:
 
 
 def _lengths(banks: CellBanks) -> dict[str, LongMean]:
-    """Mean log of every quantity at great length, from three long recordings or more."""
+    """Mean log of every quantity in long recordings.
+
+    It needs three long recordings or more.
+    """
     short, long = banks.short, banks.long
     both = np.intersect1d(short.numbers, long.numbers)
     if len(both) < 3:
@@ -96,7 +112,10 @@ def _lengths(banks: CellBanks) -> dict[str, LongMean]:
 
 
 def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
-    """How far the bank's mean lies from that of long recordings, with its 95 % interval."""
+    """How far the bank's mean lies from that of long recordings.
+
+    It has a 95 % interval.
+    """
     rows = []
     for name, at_length in lengths.items():
         values = banks.short.logs[name]
@@ -126,7 +145,7 @@ def _bias_rows(banks: CellBanks, lengths: dict[str, LongMean]) -> list[Row]:
 def _wrong_row(
     banks: CellBanks, wrong: tuple[str, ...], sessions: int, rng: np.random.Generator
 ) -> Row:
-    """How often a wrong word is said, with its bound."""
+    """How often a wrong word is said, with its upper bound."""
     short = banks.short
 
     def hit(studies: np.ndarray) -> np.ndarray:
@@ -149,6 +168,7 @@ def _wrong_row(
 
 
 def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -> Row:
+    """Coverage of a 90 % interval, as a row."""
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(
         banks.cell.title,
@@ -169,13 +189,16 @@ def _costs(bank: CodeBank) -> Bank:
 
 
 def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
-    """How often six sessions find the code `kept` or `lost` at a tenth of its range."""
+    """How often six sessions find the code `kept` or `lost`.
+
+    The margin is a tenth of the range.
+    """
     kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
     return {"kept": float(kept.mean()), "lost": float(lost.mean())}
 
 
 def _cost_rows(banks: CellBanks, sessions: int, rng: np.random.Generator) -> list[Row]:
-    """Size of both claims about C_code at the bank's mean, and coverage of its interval."""
+    """Size of both claims about C_code at the bank's mean, and coverage."""
     short = banks.short
     at_most, more, coverage = sizes(_costs(short), "C_code", sessions, rng)
     found = [
@@ -209,7 +232,7 @@ def _never_redundant_row(banks: CellBanks, reached: float) -> Row:
 
 
 def _summary(bank: CodeBank) -> dict[str, tuple[float, float]]:
-    """Mean and SD over sessions of every quantity that is known in two or more."""
+    """Mean and SD over sessions of every quantity that two or more have."""
     plain = {
         name: np.exp(logs) * (1 if name == "redundancy" else bank.units)
         for name, logs in bank.logs.items()

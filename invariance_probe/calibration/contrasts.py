@@ -1,7 +1,11 @@
-"""Calibrating contrasts of mined pairs through trained models (G3): how often a benefit is claimed that is not there, and the oracle's power.
+"""Calibrating contrasts of mined pairs through trained models (G3).
 
-Sessions have behaviours that recur under a drift, at a gap of two time constants of it. A size puts one contrast at exactly 0, the
-bank's own mean taken off, and leaves the others as they are: a benefit needs them all (science.md, 3.3).
+A bank of trained sessions goes in; two figures come out: how often a benefit is claimed
+that is not there, and the oracle's power.
+
+Sessions have behaviours that recur under a drift, at a gap of two of its time
+constants. A size puts one contrast at exactly 0, by taking the bank's own mean off, and
+leaves the others as they are: a benefit needs them all (science.md 3.3).
 """
 
 from collections.abc import Sequence
@@ -21,36 +25,91 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.study import Study
 
 SHARE, DOSE = "mined.share", 0.5
+"""The axis of the contrasts, and its primary dose."""
 NEEDED = ("M_loc", "M_rand", "M_shift")
+"""Contrasts that a benefit needs."""
 CASE = "recurring"
+"""Name of the bank's sessions."""
 BANKS: dict[str, dict[str, Any]] = {
     "full": {"sessions": 40, "bins": 8000, "gap_s": 120.0, "steps": 300},
     "licence": {},
     "quick": {"sessions": 6, "bins": 1500, "gap_s": 20.0, "steps": 40},
 }
-"""The sessions of the bank; empty where it is not measured."""
+"""The sessions of the bank, by size; empty where it is not measured."""
 
 
 def contrast_study(method: dict[str, Any], size: str) -> Study:
-    """Return the study whose sessions are the bank: a drift of 60 s, pairs two of its time constants apart."""
+    """The study whose sessions are the bank.
+
+    The drift has a time constant of 60 s; at full size, pairs are two of these apart.
+
+    Parameters
+    ----------
+    method
+        The SSL method, as plain data.
+    size
+        A key of `BANKS` that has sessions.
+
+    Returns
+    -------
+    study
+        With one contrast as its hypothesis.
+    """
     bank = BANKS[size]
     world = {
-        "kind": "simulated", "generator": "recurring", "session": CASE, "group": CASE, "sessions": bank["sessions"], "seed": SEED, "units": 40,
-        "bins": bank["bins"], "bin_s": 0.2, "drift_tau_s": 60.0,
-    }  # fmt: skip
-    return Study.model_validate({
-        "name": "calibration-contrasts", "question": "How often is a benefit claimed that is not there?", "recordings": [world],
-        "target": {"name": "behaviour", "kind": "categorical"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
-        "method": method,
-        "training": {"steps": bank["steps"], "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
-        "views": {"pairing": {"kind": "mined", "window_s": 0.6, "gap_s": bank["gap_s"], "nuisance": "drift"}},
-        "axes": [{"path": SHARE, "doses": [0, DOSE]}],
-        "hypotheses": [{"kind": "contrast", "id": "M", "claim": "behaviours recur", "axis": SHARE, "dose": DOSE}],
-    })  # fmt: skip
+        "kind": "simulated",
+        "generator": "recurring",
+        "session": CASE,
+        "group": CASE,
+        "sessions": bank["sessions"],
+        "seed": SEED,
+        "units": 40,
+        "bins": bank["bins"],
+        "bin_s": 0.2,
+        "drift_tau_s": 60.0,
+    }
+    return Study.model_validate(
+        {
+            "name": "calibration-contrasts",
+            "question": "How often is a benefit claimed that is not there?",
+            "recordings": [world],
+            "target": {"name": "behaviour", "kind": "categorical"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 10.0},
+            "method": method,
+            "training": {
+                "steps": bank["steps"],
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+            },
+            "views": {
+                "pairing": {
+                    "kind": "mined",
+                    "window_s": 0.6,
+                    "gap_s": bank["gap_s"],
+                    "nuisance": "drift",
+                }
+            },
+            "axes": [{"path": SHARE, "doses": [0, DOSE]}],
+            "hypotheses": [
+                {
+                    "kind": "contrast",
+                    "id": "M",
+                    "claim": "behaviours recur",
+                    "axis": SHARE,
+                    "dose": DOSE,
+                }
+            ],
+        }
+    )
 
 
 def needed_of_contrasts(run: Run) -> bool:
-    """Say whether a run bears on a contrast at its own setting: its arms, and what the decodable range is measured by."""
+    """Whether a run bears on a contrast under the study's own setting.
+
+    These are the contrast's arms, and the runs that measure the decodable range.
+    """
     baseline = run.method.kind in ("raw", "square_roots", "shift_null") or (
         run.method.kind == "supervised" and run.seed == 0
     )
@@ -66,7 +125,22 @@ def needed_of_contrasts(run: Run) -> bool:
 def contrast_rows(
     measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Return the size of every contrast and of a benefit, its power, and the oracle's; means of the bank go to the tables."""
+    """Size of every contrast and of a benefit, its power, and the oracle's.
+
+    Parameters
+    ----------
+    measured
+        The decodable sessions of the bank.
+    rng
+        Where the draws come from.
+    tables
+        Tables of the report; the bank's means go to `means`.
+
+    Returns
+    -------
+    rows
+        None where the bank has too few sessions.
+    """
     bank = _bank(measured)
     if len(bank) < SESSIONS:
         return []
@@ -109,6 +183,7 @@ def contrast_rows(
 
 
 def _bank(measured: Sequence[Measured]) -> Bank:
+    """The bank of the sessions that have every contrast."""
     kept = []
     for m in measured:
         found = {name: m.losses.effect(name, SHARE, DOSE) for name in (*NEEDED, "M_oracle")}
@@ -118,6 +193,7 @@ def _bank(measured: Sequence[Measured]) -> Bank:
         name: np.array([found[name].values.mean() for _, found in kept])
         for name in (*NEEDED, "M_oracle")
     }
+    # (local - oracle) - (local - mined) + (random - mined) = random - oracle
     effects["oracle_rand"] = effects["M_oracle"] - effects["M_loc"] + effects["M_rand"]
     ranges = np.array([found["M_loc"].range.mean() for _, found in kept])
     retained = np.array([losses.retention(losses.ssl(IDENTITY)) for losses, _ in kept])
@@ -132,7 +208,11 @@ def _row(
     names: Sequence[str],
     rng: np.random.Generator,
 ) -> Row:
-    """Count studies that show every named contrast above 0, with some means taken off; the interval is over resampled banks."""
+    """Count studies that show every named contrast above 0.
+
+    The means of the contrasts in `off` are taken off first. The interval is over
+    resampled banks.
+    """
 
     def share(sessions: np.ndarray, studies: int) -> float:
         drawn = sessions[draw(rng, len(sessions), SESSIONS, studies)]

@@ -1,4 +1,8 @@
-"""Calibrating the verdicts on dropout (G2, G2x): whole verdicts at six sessions, the size of every claim, the naive rule."""
+"""Calibrating the verdicts on dropout (G2, G2x).
+
+Measured sessions of known truth go in; rows of what was asked and what was reached come
+out: whole verdicts at six sessions, the size of every claim, and the naive rule.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -26,24 +30,42 @@ SESSIONS = 6
 COUNTS = (5, 8, 12)
 """Sessions of the studies whose claims are counted."""
 CLAIMED = ("C_code", "D", "H", "delta")
+"""Estimands whose claims are counted."""
 BANKED = (*CLAIMED, "C_blind", "delta_paired")
-"""Whose means are printed."""
+"""Estimands whose means are printed."""
 JUDGED = (*BANKED, "noise")
-"""What a session needs for whole verdicts."""
+"""Estimands that a session needs for whole verdicts."""
 WRONG = {
     "one-neuron": ("invariant", "tolerated"),
     "distributed": ("sensitive",),
     "redundant": ("sensitive",),
 }
+"""Verdicts that are wrong, by case."""
 RIGHT = {
     "one-neuron": ("sensitive",),
     "distributed": ("tolerated", "invariant"),
     "redundant": ("invariant",),
 }
+"""Verdicts that are right, by case."""
 
 
 def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Bank:
-    """Return the bank of a case: its sessions that have all the named effects."""
+    """The bank of a case: its sessions that have all the named effects.
+
+    Parameters
+    ----------
+    measured
+        Decodable sessions of all cases.
+    case
+        The case.
+    names
+        The estimands that a session must have.
+
+    Returns
+    -------
+    bank
+        The sessions that have them all.
+    """
     effects = [
         (m.losses, {name: m.effect(name, DROPOUT, DOSE) for name in names})
         for m in measured
@@ -65,7 +87,22 @@ def bank_of(measured: Sequence[Measured], case: str, names: Sequence[str]) -> Ba
 def dropout_rows(
     measured: Sequence[Measured], rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """Return every figure about verdicts and claims on dropout; shares of verdicts and means of banks go to the tables."""
+    """Every figure about verdicts and claims on dropout.
+
+    Parameters
+    ----------
+    measured
+        Decodable sessions of all cases.
+    rng
+        Where the draws come from.
+    tables
+        Tables of the report; shares of verdicts, sizes and means of banks go there.
+
+    Returns
+    -------
+    rows
+        What was asked and what was reached.
+    """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
         judged, claimed = bank_of(measured, case, JUDGED), bank_of(measured, case, CLAIMED)
@@ -80,6 +117,7 @@ def dropout_rows(
 def _verdict_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
+    """How often whole verdicts are right and wrong, and the naive rule."""
     studies = draw(rng, len(bank), SESSIONS)
     share = verdicts(bank, studies, MARGIN)
     tables["verdicts"][case] = share
@@ -143,6 +181,7 @@ def _verdict_rows(
 def _claim_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
+    """Size of every claim, and coverage of every interval."""
     rows = []
     for sessions in COUNTS:
         for name in CLAIMED:
@@ -161,7 +200,26 @@ def _claim_rows(
 def size_row(
     case: str, name: str, claim: str, sessions: int, rate: float, upper: float, bank: int
 ) -> Row:
-    """Return how often a false claim is made."""
+    """How often a false claim is made, as a row.
+
+    Parameters
+    ----------
+    case
+        The case.
+    name, claim
+        What is claimed: `<= m` or `> m` of an estimand.
+    sessions
+        Sessions per study.
+    rate, upper
+        Share of studies, and its bound.
+    bank
+        Number of sessions of the bank.
+
+    Returns
+    -------
+    row
+        It is met where `counting.accepted` says so.
+    """
     kept = accepted(rate, upper)
     return Row(
         case, f"false '{name} {claim}', {sessions} sessions", ASKED, rate, None, upper, bank, kept
@@ -169,18 +227,44 @@ def size_row(
 
 
 def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int) -> Row:
-    """Return how often a 90 % interval holds the truth."""
+    """How often a 90 % interval holds the truth, as a row.
+
+    Parameters
+    ----------
+    case
+        The case.
+    name
+        The estimand.
+    sessions
+        Sessions per study.
+    coverage
+        Share of studies, in [0, 1].
+    bank
+        Number of sessions of the bank.
+
+    Returns
+    -------
+    row
+        It is met from .88 to .92.
+    """
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(case, figure, ".88 to .92", coverage, None, None, bank, 0.88 <= coverage <= 0.92)
 
 
 def _spread(bank: Bank, words: Sequence[str], rng: np.random.Generator) -> tuple[float, float]:
-    """Return the 95 % interval of the share of verdicts over resampled banks; without words that of the naive rule's."""
+    """The 95 % interval over resampled banks of a share of verdicts.
+
+    Without words it is that of the naive rule with paired draws.
+    """
     found = []
     for _ in range(100):
         chosen = rng.integers(0, len(bank), len(bank))
-        again = Bank({n: x[chosen] for n, x in bank.effects.items()}, {n: x[chosen] for n, x in bank.ranges.items()},
-                     bank.retained[chosen], bank.retained_shared[chosen])  # fmt: skip
+        again = Bank(
+            {n: x[chosen] for n, x in bank.effects.items()},
+            {n: x[chosen] for n, x in bank.ranges.items()},
+            bank.retained[chosen],
+            bank.retained_shared[chosen],
+        )
         studies = draw(rng, len(bank), SESSIONS, STUDIES // 10)
         share = verdicts(again, studies, MARGIN) if words else {}
         found.append(

@@ -1,9 +1,14 @@
-"""Calibrating claims about these recordings only: three sessions, crossed seeds and test blocks (science.md, section 4).
+"""Calibrating claims about these recordings only (science.md 4).
 
-The truth of a study is what its own three sessions hold: their means over all seeds and blocks of the bank. A study draws
-three sessions, and of each five seeds and eight blocks with replacement; with the margin at that truth every claim is false.
-Blocks are drawn one by one, so what neighbouring blocks share is not in these sizes. What is found of the code has no seeds; its claims
-rest on a jackknife, which is counted with the code.
+Sessions with many seeds and test blocks go in; sizes and coverage at three sessions
+come out. The truth of a study is what its own three sessions hold: their means over all
+seeds and blocks of the bank. A study draws three sessions, and from each of them five
+seeds and eight blocks with replacement. With the margin at that truth, every claim is
+false.
+
+Blocks are drawn one by one, so what neighbouring blocks share is not in these sizes.
+The finding of the code has no seeds; its claims rest on a jackknife, which is counted
+with the code.
 """
 
 from collections.abc import Sequence
@@ -20,11 +25,26 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.many_studies import Means, p_values
 
 SESSIONS, SEEDS, BLOCKS = 3, 5, 8
+"""Sessions per study; seeds and test blocks that it draws per session."""
 LEARNED = ("D", "H", "delta")
+"""Estimands whose claims are counted."""
 
 
 def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> list[Row]:
-    """Return the size of every claim and the coverage at three sessions, by case."""
+    """Size of every claim and coverage at three sessions, by case.
+
+    Parameters
+    ----------
+    measured
+        Decodable sessions of the crossed bank.
+    rng
+        Where the draws come from.
+
+    Returns
+    -------
+    rows
+        What was asked and what was reached.
+    """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
         for name in LEARNED:
@@ -54,7 +74,7 @@ def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> 
 def _shares(
     effects: Sequence[Effect], rng: np.random.Generator, studies: int
 ) -> tuple[float, float]:
-    """Return how often `<= m` and `> m` are claimed with m at each study's own truth."""
+    """How often `<= m` and `> m` are claimed, with m at each study's own truth."""
     values = np.stack([effect.values for effect in effects])
     ranges = np.stack(
         [np.broadcast_to(effect.range.mean(axis=0), effect.values.shape) for effect in effects]

@@ -1,4 +1,7 @@
-"""The calibration's figures, from the content of calibration.json alone; one that has no rows is left out."""
+"""The calibration's figures, from the content of calibration.json alone.
+
+A figure whose rows are missing is left out. Nothing is counted here.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,8 +14,16 @@ from invariance_probe.calibration.reading import TAU, Counted, coverages, recove
 from invariance_probe.reporting.figures.chart import BLUE, GREEN, GREY, ORANGE, PINK, Chart, chart
 
 VERDICTS = (
-    "invariant", "tolerated", "sensitive", "competition", "recipe-dependent", "inconclusive", "invalid: retention", "invalid: noise",
-)  # fmt: skip
+    "invariant",
+    "tolerated",
+    "sensitive",
+    "competition",
+    "recipe-dependent",
+    "inconclusive",
+    "invalid: retention",
+    "invalid: noise",
+)
+"""Verdicts in the order in which they are drawn."""
 EARLIER = {"recoverable": "tolerated"}
 """Words of earlier calibrations, drawn as those that took their place."""
 _COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
@@ -20,10 +31,11 @@ _HATCHES = ("", "", "", "", "", "", "//", "xx")
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
 """Colour and marker of each number of sessions, ascending."""
 PANELS_A_LINE = 3
+"""Number of panels side by side."""
 
 
 def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
-    """Yield the figures with the name of each one's file."""
+    """Yield the figures, each with the name of its file."""
     if content["verdicts"]:
         yield "verdicts", shares(content["verdicts"])
     if found := sizes(content):
@@ -35,7 +47,7 @@ def charts_of(content: Mapping[str, Any]) -> Iterator[tuple[str, Chart]]:
 
 
 def verdict_words(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """Return every verdict word, the usual ones first."""
+    """Every verdict word, the usual ones first."""
     others = {word for share in verdicts.values() for word in share} - set(VERDICTS)
     return [*VERDICTS, *sorted(others)]
 
@@ -98,7 +110,10 @@ def shares(verdicts: Mapping[str, Mapping[str, float]]) -> Chart:
 
 
 def size_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every claim is made although it is false, with its upper bound, a panel a case."""
+    """Draw how often every false claim is made, with its upper bound.
+
+    There is one panel per case.
+    """
     cases, claims = _names(x.case for x in found), _names(x.of for x in found)
     most = max(0.115, 1.05 * max(x.upper or x.reached for x in found))
 
@@ -115,9 +130,10 @@ def size_chart(found: Sequence[Counted]) -> Chart:
     rows = tuple((x.case, x.of, x.sessions, x.reached, x.upper) for x in found)
     worst = max(found, key=lambda x: x.reached)
     alt = (
-        "How often each claim is made where it is false (mark) and its 95 % upper bound (end of the line), by number of sessions; "
-        "the lines stand at .05 (nominal), .07 (asked of the size) and .10 (asked of the bound). The largest: "
-        f"{worst.of!r} in {worst.case}, {worst.sessions} sessions, {worst.reached:.3f}."
+        "How often each claim is made where it is false (mark) and its 95 % upper bound (end of "
+        "the line), by number of sessions; the lines stand at .05 (nominal), .07 (asked of the "
+        f"size) and .10 (asked of the bound). The largest: {worst.of!r} in {worst.case}, "
+        f"{worst.sessions} sessions, {worst.reached:.3f}."
     )
     return chart(
         "Size of every claim",
@@ -130,7 +146,10 @@ def size_chart(found: Sequence[Counted]) -> Chart:
 
 
 def coverage_chart(found: Sequence[Counted]) -> Chart:
-    """Draw how often every estimand's 90 % interval holds the truth, a panel a case."""
+    """Draw how often every estimand's 90 % interval holds the truth.
+
+    There is one panel per case.
+    """
     cases, names = _names(x.case for x in found), _names(x.of for x in found)
     low, high = (
         min(0.86, *(x.reached - 0.005 for x in found)),
@@ -150,7 +169,10 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
 
     rows = tuple((x.case, x.of, x.sessions, x.reached) for x in found)
     outside = sum(x.met is False for x in found)
-    alt = f"Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. {outside} of {len(found)} lie outside."
+    alt = (
+        "Coverage of 90 % intervals by estimand and number of sessions; the band is .88 to .92. "
+        f"{outside} of {len(found)} lie outside."
+    )
     return chart(
         "Coverage",
         alt,
@@ -162,7 +184,7 @@ def coverage_chart(found: Sequence[Counted]) -> Chart:
 
 
 def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
-    """Draw measured / true for the time constant: medians with 95 % intervals."""
+    """Draw measured / true for the time constant: medians, 95 % intervals."""
 
     def draw(figure: Figure) -> None:
         axis = figure.subplots()
@@ -185,8 +207,9 @@ def recovery_chart(taus: Sequence[Mapping[str, Any]]) -> Chart:
     )
     missed = [row["about"] for row in taus if row["met"] is False]
     alt = (
-        "Measured over true value, medians over sessions with 95 % intervals; the band is what is asked; crosses miss it, grey is only printed. "
-        f"Missed: {'; '.join(missed) or 'none'}."
+        "Measured over true value, medians over sessions with 95 % intervals; the band is what "
+        "is asked; crosses miss it, grey is only printed. Missed: "
+        f"{'; '.join(missed) or 'none'}."
     )
     columns = ("figure", "case", "asked", "reached", "95 % low", "95 % high", "sessions")
     return chart("Recovery of known truth", alt, draw, (4.2, 1.0 + 0.28 * len(taus)), columns, rows)
@@ -202,7 +225,7 @@ def _size(cases: Sequence[str], names: Sequence[str]) -> tuple[float, float]:
 
 
 def _panels(figure: Figure, count: int) -> list[Axes]:
-    """Return a panel for each of `count` cases, and take the empty ones of the last line away."""
+    """A panel for each of `count` cases; empty ones of the last line are hidden."""
     columns = min(PANELS_A_LINE, count)
     axes = (
         figure.subplots(math.ceil(count / columns), columns, sharey=True, squeeze=False)
@@ -215,7 +238,10 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for every figure, and a line to its upper bound where it has one; session counts stand one under the other."""
+    """Draw a mark for every figure, and a line to its upper bound.
+
+    Numbers of sessions stand one below the other. A figure without a bound has no line.
+    """
     counts = sorted({x.sessions for x in found})
     for x in found:
         place = counts.index(x.sessions)
@@ -229,6 +255,7 @@ def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) ->
 
 
 def _legend(figure: Figure, found: Sequence[Counted]) -> None:
+    """Explain the marks of the numbers of sessions."""
     counts = sorted({x.sessions for x in found})
     axis = figure.axes[0]
     for place, count in enumerate(counts):

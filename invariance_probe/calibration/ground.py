@@ -1,4 +1,8 @@
-"""Where a calibration measures: the store, the workers, and whether what is missing is made."""
+"""Where a calibration measures: the store, the workers, and what is measured.
+
+A study whose sessions are a bank goes in; its decodable sessions come out, with what
+was measured on them. What the store lacks is measured only where that is asked for.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,12 +26,20 @@ from invariance_probe.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """One decodable session of a bank: its losses, and what is known of it without SSL."""
+    """One decodable session of a bank: its losses, and what is known without SSL.
+
+    Attributes
+    ----------
+    losses
+        Losses of the session's runs.
+    finding
+        What was found without SSL, for example its time constant.
+    """
 
     losses: SessionLosses
     finding: SessionFinding
     code: SessionCode | None = None
-    """None where it was not measured."""
+    """The finding of the code; None where it was not measured."""
 
     @property
     def case(self) -> str:
@@ -35,7 +47,22 @@ class Measured:
         return self.losses.session.group
 
     def effect(self, name: str, axis: str, dose: float) -> Effect:
-        """Return an estimand of the code or of learning; `noise` is the A/A contrast."""
+        """An estimand of the code or of learning in this session.
+
+        Parameters
+        ----------
+        name
+            The estimand; `noise` is the A/A contrast.
+        axis
+            The swept path.
+        dose
+            The dose.
+
+        Returns
+        -------
+        effect
+            Not complete where it was not measured.
+        """
         if name == "noise":
             return self.losses.noise()
         if name not in CODE:
@@ -50,7 +77,21 @@ class Measured:
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """Where banks are measured, and how."""
+    """Where banks are measured, and how.
+
+    Attributes
+    ----------
+    store
+        Where results are kept.
+    place
+        Where sessions are found and results are put.
+    workers
+        Number of worker processes.
+    train
+        Measure what the store lacks; else use what it has.
+    on_event
+        Called with every progress event.
+    """
 
     store: Store
     place: Place
@@ -59,7 +100,20 @@ class Ground:
     on_event: Callable[[Event], None]
 
     def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[Measured]:
-        """Measure what the store lacks of a study, as far as it is needed, and return its decodable sessions."""
+        """The decodable sessions of a study, measured as far as they are needed.
+
+        Parameters
+        ----------
+        study
+            The study whose sessions are the bank.
+        needed
+            Says which runs are needed.
+
+        Returns
+        -------
+        sessions
+            Those that can be decoded.
+        """
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
             results = measure(
@@ -76,7 +130,20 @@ class Ground:
 
 
 def measured(plan: Plan, results: Mapping[str, RunResult]) -> list[Measured]:
-    """Return the decodable sessions of a plan with what was measured of them."""
+    """The decodable sessions of a plan, with what was measured on them.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    results
+        Results by key.
+
+    Returns
+    -------
+    sessions
+        Those that can be decoded.
+    """
     findings, codes = session_findings(plan, results), read_codes(plan, results)
     return [
         Measured(found, findings[name], SessionCode(codes[name]) if name in codes else None)

@@ -1,8 +1,9 @@
-"""The cells of the phase map on which findings of learning are calibrated, and the recipes that train in them.
+"""The cells and recipes on which findings of learning are calibrated.
 
-Every session is trained by the panel and by recipes that are held out of it. What the panel says can then be held
-against what other sound recipes find, and a recipe that is trained too little against one that is not. Nothing is
-judged here.
+Methods and a size go in; studies whose sessions are the banks come out. Every session
+is trained by the panel and by recipes that are held out of it. What the panel says can
+then be compared with what other sound recipes find, and a recipe that is trained too
+little with one that is not. Nothing is judged here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -21,17 +22,24 @@ NAMES = (
     "weak-15", "strong-15", "weak-6", "strong-6", "weak-30", "strong-30",
     "weak-1", "strong-1", "weak-60", "strong-60", "copies", "common-noise",
 )  # fmt: skip
+"""Cells of the phase map that learning is calibrated on."""
 REDUNDANT = Cell(
     "redundant",
     "120 of 120, J = 16",
     {"units": 120, "carriers": 120, "information": 16.0, "carrier_counts": None},
 )
-"""A code of which much is kept: the one of science.md 6 that has to be called `invariant`."""
+"""A code of which much is kept.
+
+It is the one of science.md 6 that has to be called `invariant`.
+"""
 CELLS: tuple[Cell, ...] = (
     *(next(cell for cell in CODES if cell.name == name) for name in NAMES),
     REDUNDANT,
 )
-"""The cells in the order in which each round measures them: first those where words change."""
+"""The cells in the order in which each round measures them.
+
+First come those where words change.
+"""
 POWERS = {
     "weak-1": ("sensitive",),
     "strong-1": ("sensitive",),
@@ -45,20 +53,21 @@ PANEL = (DECLARED, LONGER, WIDER, OTHER)
 
 @dataclass(frozen=True)
 class HeldOut:
-    """A recipe outside of the panel.
+    """A recipe that is held out of the panel.
 
     Attributes
     ----------
     name
-        Names its runs.
+        Its name as a recipe.
     title
-        As tables name it.
+        Its name in tables.
     changes
         What it changes of the declared training.
     widths
-        Widths of its encoder, where they are others.
+        Widths of its encoder; empty for those of the declared one.
     judges
-        Whether words that the panel printed are held against it: a recipe that trains too little judges nothing.
+        Whether words that the panel printed are compared with it. A recipe that trains
+        too little judges nothing.
     """
 
     name: str
@@ -92,14 +101,20 @@ HELD_OUT: tuple[HeldOut, ...] = (
     ),
     HeldOut("undertrained-longer", "lr 3e-3, 625 steps", {"steps": 625}, judges=False),
 )
-"""The recipes beside the panel; the last is what `longer` makes of the one before it."""
+"""The recipes outside the panel.
+
+The last is what `longer` makes of the one before it.
+"""
 LONGER_OF = {
     DECLARED: LONGER,
     "faster": LONGER,
     "shorter": "faster",
     "undertrained": "undertrained-longer",
 }
-"""For each recipe that the gate `trained` is tried on, one that trains as much longer as its own panel's would, or nearly."""
+"""For each recipe that the gate `trained` is tried on, a longer one.
+
+It trains as much longer as the `longer` of its own panel would, or nearly.
+"""
 SIZES = {"full": 150, "licence": 40, "quick": 2}
 """Sessions of every cell."""
 
@@ -107,12 +122,21 @@ SIZES = {"full": 150, "licence": 40, "quick": 2}
 def learning_study(
     cell: Cell, method: Mapping[str, Any], other: Mapping[str, Any], sessions: int
 ) -> Study:
-    """Return the study whose sessions are the first ones of a cell's bank.
+    """The study whose sessions are the first ones of a cell's bank.
 
     Parameters
     ----------
+    cell
+        The cell.
     method, other
-        The declared method, and the one of the recipe `other`.
+        The declared method, and the method of the recipe `other`, as plain data.
+    sessions
+        Number of sessions.
+
+    Returns
+    -------
+    study
+        With the panel and the held-out recipes as its own panel.
     """
     world = {
         "kind": "simulated",
@@ -136,20 +160,42 @@ def learning_study(
         {"name": OTHER, "method": dict(other)},
         *(held_out.recipe(method) for held_out in HELD_OUT),
     ]
-    return Study.model_validate({
-        "name": f"learning-{cell.name}", "question": "How often does another sound recipe contradict the verdict?",
-        "recordings": [{**world, **cell.world, "sessions": sessions}],
-        "target": {"name": "label", "kind": "continuous"}, "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-        "method": dict(method),
-        "training": {"steps": 400, "batch_size": 128, "learning_rate": 3e-3, "seeds": 1, "study_seed": 1},
-        "views": {"base": {"kind": "count_splitting"}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-        "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "arms": ["independent", "shared"], "hypotheses": [hypothesis],
-        "panel": {"recipes": recipes, "because": "the default panel, and recipes that are held out of it"},
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": f"learning-{cell.name}",
+            "question": "How often does another sound recipe contradict the verdict?",
+            "recordings": [{**world, **cell.world, "sessions": sessions}],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+            "method": dict(method),
+            "training": {
+                "steps": 400,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": 1,
+                "study_seed": 1,
+            },
+            "views": {
+                "base": {"kind": "count_splitting"},
+                "transforms": [{"kind": "unit_dropout", "value": "silent"}],
+            },
+            "axes": [{"path": DROPOUT, "doses": [0, DOSE]}],
+            "arms": ["independent", "shared"],
+            "hypotheses": [hypothesis],
+            "panel": {
+                "recipes": recipes,
+                "because": "the default panel, and recipes that are held out of it",
+            },
+        }
+    )
 
 
 def needed_of_learning(run: Run) -> bool:
-    """Say whether a run bears on a finding: its own arms under every recipe, the A/A control, the code, and R."""
+    """Whether a run bears on a finding.
+
+    These are its own arms under every recipe, the A/A control, the code, and what R is
+    measured by.
+    """
     if run.examination is not None:
         return False
     if run.method.kind == "supervised":
@@ -160,7 +206,10 @@ def needed_of_learning(run: Run) -> bool:
 
 
 def rounds(plans: Mapping[str, Plan]) -> Iterator[tuple[str, str]]:
-    """Yield cell and session so that, wherever one stops, all banks are about equally large."""
+    """Yield cell and session in the order in which they are trained.
+
+    Wherever the training stops, all banks are about equally large.
+    """
     most = max((len(plan.sessions) for plan in plans.values()), default=0)
     for number in range(most):
         for name, plan in plans.items():

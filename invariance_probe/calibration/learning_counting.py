@@ -1,8 +1,9 @@
-"""Counting what is said of learning under a panel, over studies drawn from a bank of sessions.
+"""Counting what a panel says about learning, over studies from a bank.
 
-In go what every recipe costs in single sessions; out come the word of every study by the rules of `inference`, and how
-often a recipe that was held out of the panel contradicts it. The gates `retention`, `noise` and `trained` are applied;
-the others are not simulated.
+What every recipe costs in single sessions goes in. The word of every study comes out,
+by the rules of `inference`, and how often a recipe that was held out of the panel
+contradicts it. The gates `retention`, `noise` and `trained` are applied; the others are
+not simulated.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -29,10 +30,13 @@ from invariance_probe.plan.recipes import label_of
 from invariance_probe.study.panel import DECLARED
 
 ARMED = ("D", "H", "delta")
+"""Estimands of learning."""
 RECIPES = (*PANEL, *(held_out.name for held_out in HELD_OUT))
+"""Every recipe: those of the panel, then those held out of it."""
 CHANGES = ("L(0)", "H", "delta")
 """What longer training may change, which the gate `trained` looks at."""
 JUDGES = tuple(held_out.name for held_out in HELD_OUT if held_out.judges)
+"""Held-out recipes that printed words are compared with."""
 CODE, NOISE = "C_code", "noise"
 
 
@@ -43,9 +47,10 @@ class LearningBank:
     Attributes
     ----------
     values
-        Unscaled effects (session,), by name: `C_code`, `noise`, and for every recipe `D`, `H`, `delta`, the loss `L(0)` at
-        dose 0, and the parts `kept` and `kept_shared` of the range that dose 0 and the shared arm keep, marked as
-        `D [longer]`.
+        Unscaled effects of every session (session,), by name: `C_code` and `noise`; and
+        for every recipe `D`, `H`, `delta`, the loss `L(0)` at dose 0, and the parts
+        `kept` and `kept_shared` of the range that dose 0 and the shared arm keep. A
+        recipe is marked as in `D [longer]`.
     range, code_range
         R and R_code (session,).
     """
@@ -58,11 +63,11 @@ class LearningBank:
         return len(self.range)
 
     def mean(self, name: str) -> float:
-        """Return the bank's own ratio of effect to range."""
+        """The bank's own ratio of effect to range."""
         return float(self.values[name].mean() / self._range_of(name).mean())
 
     def sd(self, name: str) -> float:
-        """Return the SD over sessions in units of the mean range."""
+        """SD of an effect over sessions, in units of the mean range."""
         return (
             float(self.values[name].std(ddof=1) / self._range_of(name).mean())
             if len(self) > 1
@@ -70,11 +75,37 @@ class LearningBank:
         )
 
     def p_values(self, name: str, studies: np.ndarray, margin: float) -> PValues:
-        """Return the p values (study,) of `<= margin` and of `> margin`."""
+        """The p values of `<= margin` and of `> margin`.
+
+        Parameters
+        ----------
+        name
+            The effect.
+        studies
+            Which sessions each study drew (study, session).
+        margin
+            The margin, in units of the range.
+
+        Returns
+        -------
+        at_most, more
+            (study,) each.
+        """
         return p_over_units((self.values[name] - margin * self._range_of(name))[studies])
 
     def resampled(self, chosen: np.ndarray) -> "LearningBank":
-        """Return the bank of some of its sessions."""
+        """The bank of some of its sessions.
+
+        Parameters
+        ----------
+        chosen
+            Places of the sessions, which may repeat (session,).
+
+        Returns
+        -------
+        bank
+            The chosen sessions.
+        """
         return LearningBank(
             {n: x[chosen] for n, x in self.values.items()},
             self.range[chosen],
@@ -82,7 +113,7 @@ class LearningBank:
         )
 
     def of(self, names: Sequence[str]) -> Bank:
-        """Return some of its effects as a bank whose sizes are counted."""
+        """Some of its effects as a bank whose sizes can be counted."""
         ones = np.ones(len(self))
         return Bank(
             {n: self.values[n] for n in names}, {n: self._range_of(n) for n in names}, ones, ones
@@ -93,7 +124,7 @@ class LearningBank:
 
 
 def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
-    """Return the bank of sessions from the values of each."""
+    """The bank of sessions, from the values of each."""
     names = found[0].keys() if found else ()
     columns = {name: np.array([values[name] for values in found]) for name in names}
     nothing = np.zeros(0)
@@ -101,7 +132,10 @@ def learning_bank(found: Sequence[Mapping[str, float]]) -> LearningBank:
 
 
 def session_values(one: Measured) -> dict[str, float] | None:
-    """Return what a bank has of a session, with `range` and `code_range`; None where runs failed."""
+    """What a bank holds of one session, with `range` and `code_range`.
+
+    It is None where runs failed.
+    """
     losses = one.losses
     effects = {CODE: one.effect(CODE, DROPOUT, DOSE), NOISE: one.effect(NOISE, DROPOUT, DOSE)}
     for recipe in RECIPES:
@@ -138,7 +172,22 @@ def _mean_range(effect: Effect) -> float:
 
 
 def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANEL) -> np.ndarray:
-    """Return the word of every study (study, session), judged under some recipes, as (study,)."""
+    """The word of every study, judged under some recipes.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipes
+        The panel, the declared recipe first.
+
+    Returns
+    -------
+    words
+        (study,).
+    """
     below, above = bank.p_values(NOISE, studies, MARGIN)
     far_below, not_low = bank.p_values(NOISE, studies, -MARGIN)
     equivalent = np.maximum(below, not_low) <= ALPHA
@@ -157,7 +206,10 @@ def words(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str] = PANE
 def _claims(
     bank: LearningBank, studies: np.ndarray, recipe: str, equivalent: np.ndarray
 ) -> dict[str, np.ndarray]:
-    """Return the p values of all claims under a recipe; 1 for those that its gates take away."""
+    """The p values of all claims under a recipe.
+
+    They are 1 for claims that its gates take away.
+    """
     fails = _weak(bank, studies, recipe, at_best=True)
     relies = equivalent & ~_weak(bank, studies, recipe, at_best=False)
     found = {}
@@ -169,16 +221,38 @@ def _claims(
 
 
 def _weak(bank: LearningBank, studies: np.ndarray, recipe: str, at_best: bool) -> np.ndarray:
-    """Say which studies fail the gate `retention`, by dose 0 or by the better of dose 0 and the shared arm."""
+    """Which studies fail the gate `retention`.
+
+    It is judged by dose 0, or with `at_best` by the better of dose 0 and the shared
+    arm.
+    """
     kept = bank.values[marked("kept", recipe)]
     if at_best:
         kept = np.maximum(kept, bank.values[marked("kept_shared", recipe)])
+    # The gate allows one exception above four sessions (science.md 3.4).
     allowed = 1 if studies.shape[1] > 4 else 0
     return (kept[studies] < RETAINED).sum(axis=1) > allowed
 
 
 def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.ndarray:
-    """Say in which studies longer training shows a recipe undertrained (study,): the rule of `gates.trained`."""
+    """In which studies longer training shows a recipe undertrained.
+
+    This is the rule of `gates.trained`.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipe
+        A key of `LONGER_OF`.
+
+    Returns
+    -------
+    undertrained
+        (study,).
+    """
     p = {
         "L(0) > 0": lowered_p(bank, studies, recipe, "L(0)", 0.0),
         "L(0) > m": lowered_p(bank, studies, recipe, "L(0)", MARGIN),
@@ -190,20 +264,74 @@ def undertrained(bank: LearningBank, studies: np.ndarray, recipe: str) -> np.nda
 def lowered(
     bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
 ) -> np.ndarray:
-    """Say in which studies longer training is shown to lower `L(0)`, `H` or `delta` by more than a part of the range."""
+    """In which studies longer training is shown to lower a loss.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipe
+        A key of `LONGER_OF`.
+    what
+        `L(0)`, `H` or `delta`.
+    by
+        By more than this part of the range.
+
+    Returns
+    -------
+    shown
+        (study,).
+    """
     return lowered_p(bank, studies, recipe, what, by) <= ALPHA
 
 
 def lowered_p(
     bank: LearningBank, studies: np.ndarray, recipe: str, what: str, by: float
 ) -> np.ndarray:
-    """Return the p value of that in every study (study,)."""
+    """The p value that longer training lowers a loss by more than a part of R.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipe
+        A key of `LONGER_OF`.
+    what
+        `L(0)`, `H` or `delta`.
+    by
+        The part of the range.
+
+    Returns
+    -------
+    p
+        (study,).
+    """
     change = bank.values[marked(what, recipe)] - bank.values[marked(what, LONGER_OF[recipe])]
     return p_over_units((change - by * bank.range)[studies])[1]
 
 
 def contradicted_by(bank: LearningBank, recipe: str, beyond: float = 0.0) -> tuple[str, ...]:
-    """Return the words that a recipe's means over the bank contradict, by more than `beyond` on the other side of the margin."""
+    """The words that a recipe's means over the bank contradict.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    recipe
+        The recipe.
+    beyond
+        By how much the means must lie on the other side of the margin, as a part of the
+        range.
+
+    Returns
+    -------
+    words
+        The contradicted words.
+    """
     D, H, delta = (bank.mean(marked(name, recipe)) for name in ARMED)
     found = ["invariant", "tolerated"] if max(D, H, delta) > MARGIN + beyond else []
     if MARGIN - beyond >= D:
@@ -227,12 +355,23 @@ def rate(
     rng: np.random.Generator,
     hit: Callable[[LearningBank, np.ndarray], np.ndarray],
 ) -> Rate:
-    """Return how often studies of so many sessions hit, with the bound of every size (`counting.bound`).
+    """How often something holds over studies drawn from a bank.
 
     Parameters
     ----------
+    bank
+        The bank.
+    sessions
+        Sessions per study.
+    rng
+        Where the draws come from.
     hit
-        Says of a bank which of its studies (study, session) do.
+        Says for which studies (study, session) of a bank it holds.
+
+    Returns
+    -------
+    rate
+        With the bound of every size (`counting.bound`).
     """
     reached = float(hit(bank, draw(rng, len(bank), sessions)).mean())
     again = []
@@ -243,11 +382,26 @@ def rate(
 
 
 def shares(bank: LearningBank, studies: np.ndarray, recipes: Sequence[str]) -> dict[str, float]:
-    """Return the share of every word over studies."""
+    """Share of every word over studies, judged under some recipes.
+
+    Parameters
+    ----------
+    bank
+        The bank.
+    studies
+        Which sessions each study drew (study, session).
+    recipes
+        The panel, the declared recipe first.
+
+    Returns
+    -------
+    shares
+        By word, in [0, 1].
+    """
     found = words(bank, studies, recipes)
     return {str(word): float((found == word).mean()) for word in sorted(set(found))}
 
 
 def alone() -> tuple[str, ...]:
-    """Return the panel of a study that judges the declared recipe alone."""
+    """The panel of a study that judges the declared recipe alone."""
     return (DECLARED,)

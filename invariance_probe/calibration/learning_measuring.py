@@ -1,4 +1,8 @@
-"""Training the sessions of the learning banks in rounds over the cells, as far as neither table nor store has them."""
+"""Training the sessions of the learning banks, in rounds over the cells.
+
+Methods and a size go in; the bank of every cell comes out. Only sessions that neither
+the table nor the store has are trained.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,14 +26,23 @@ from invariance_probe.plan.plan import Plan
 def measured_learning(
     ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any], kept: Path
 ) -> dict[str, LearningBank]:
-    """Train what is missing, one session of a cell after the other, and return the bank of every cell.
+    """Train what is missing, session by session, and gather the banks.
 
     Parameters
     ----------
+    ground
+        Where to train; nothing is trained unless `ground.train`.
+    size
+        A key of `learning_banks.SIZES`.
     method, other
-        The declared method, and that of the recipe `other`.
+        The declared method, and the method of the recipe `other`, as plain data.
     kept
-        Table of the sessions that have been trained, which is read first and written last.
+        Table of the sessions that have been trained. It is read first and written last.
+
+    Returns
+    -------
+    banks
+        By the cell's name.
     """
     sessions = _sessions(ground, size, method, other)
     table = SessionTable(kept)
@@ -50,7 +63,7 @@ def measured_learning(
 def _sessions(
     ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]
 ) -> list[SessionOfCell]:
-    """Return every session of every cell, in the order in which they are trained."""
+    """Every session of every cell, in the order in which they are trained."""
     plans = {}
     for cell in CELLS:
         study = learning_study(cell, method, other, SIZES[size])
@@ -67,6 +80,7 @@ def _sessions(
 
 
 def _train(ground: Ground, session: SessionOfCell) -> None:
+    """Train the runs of one session that the store lacks."""
     missing = [run for key, run in session.runs.items() if not ground.store.has(key)]
     if missing:
         ground.on_event(

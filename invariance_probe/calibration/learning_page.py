@@ -1,4 +1,7 @@
-"""The page about findings of learning, from the content of calibration.json alone."""
+"""The page about findings of learning, from calibration.json alone.
+
+The content of calibration.json goes in; README.md comes out. Nothing is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,50 +13,75 @@ from invariance_probe.calibration.page import by_sessions, mean_sd, number, sect
 from invariance_probe.calibration.reading import headline, sizes
 
 _CONTRADICTED = (
-    "Share of studies that print a word of which the means of a held-out recipe over the whole bank say the opposite: `invariant` and "
-    "`tolerated` where its D, H or delta exceeds the margin, `sensitive` and `competition` where its D does not, `competition` also where "
-    "its delta does not. In the interval's place stands the upper bound: the larger of the 95 % quantile over resampled banks and "
-    "3 S / bank size."
+    "Share of studies that print a word of which the means of a held-out recipe over the whole "
+    "bank say the opposite: `invariant` and `tolerated` where its D, H or delta exceeds the "
+    "margin, `sensitive` and `competition` where its D does not, `competition` also where its "
+    "delta does not. In the interval's place stands the upper bound: the larger of the 95 % "
+    "quantile over resampled banks and 3 S / bank size."
 )
 _TRAINED = (
-    "By how much longer training lowers the loss at dose 0, H and delta, in units of R (mean and SD over sessions), and in which part of "
-    "studies of six sessions it is shown to be more than each threshold. The undertrained recipe (lr 1e-3, 250 steps) should be seen in "
-    "at least .9 of studies, the others in at most .05."
+    "By how much longer training lowers the loss at dose 0, H and delta, in units of R (mean "
+    "and SD over sessions), and in which part of studies of six sessions it is shown to be more "
+    "than each threshold. The undertrained recipe (lr 1e-3, 250 steps) should be seen in at "
+    "least .9 of studies, the others in at most .05."
 )
 
 
 _SINGLE = (
-    "Over the sessions of all cells. The gate `trained` rests on what separates the undertrained recipe here: its loss at dose 0 falls, and "
-    "with it H. What longer training does to H or delta alone does not separate it from sound recipes."
+    "Over the sessions of all cells. The gate `trained` rests on what separates the "
+    "undertrained recipe here: its loss at dose 0 falls, and with it H. What longer training "
+    "does to H or delta alone does not separate it from sound recipes."
 )
 
 
 def write_learning_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md from the content of calibration.json."""
+    """Write README.md.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     (folder / "README.md").write_text(learning_page(content), encoding="utf-8")
 
 
 def learning_page(content: Mapping[str, Any]) -> str:
-    """Return the page, in Markdown."""
+    """The page in Markdown."""
     lines, settings = content["learning"], content["settings"]
-    return "\n".join([
-        "# Calibration of the findings of learning",
-        "",
-        f"Made by `invariance-probe calibrate --part learning --size {settings['size']}` at commit {settings['commit']}: worlds of the phase "
-        f"map (seed {SEED}, used for nothing else), trained by the panel ({', '.join(PANEL_RECIPES)}) and by recipes that are held out of it, "
-        f"one seed a session, and judged by the toolkit's own rules in studies of {SESSIONS} sessions drawn from each bank. Cells with fewer "
-        f"than {SESSIONS} sessions have means alone.",
-        "",
-        f"Bank sizes: {_sizes_in_words(lines)}.",
-        "",
-        *section("What was asked", _headline(content), _CONTRADICTED),
-        *section("Words with and without the panel", _words(lines)),
-        *section("What every recipe costs: mean and SD over sessions, in units of R", _means(lines)),
-        *section("What longer training changes", _trained(content["trained"]), _TRAINED),
-        *section("In how many single sessions longer training lowers a loss", _single_sessions(content["trained_sessions"]), _SINGLE),
-        *section("How often a false claim is made under the declared recipe", by_sessions(sizes(content), "claim"),
-                  "The margin is at the bank's mean. Asked: at most .07, bound at most .10; bold where missed."),
-    ])  # fmt: skip
+    return "\n".join(
+        [
+            "# Calibration of the findings of learning",
+            "",
+            f"Made by `invariance-probe calibrate --part learning --size {settings['size']}` at "
+            f"commit {settings['commit']}: worlds of the phase map (seed {SEED}, used for "
+            f"nothing else), trained by the panel ({', '.join(PANEL_RECIPES)}) and by recipes "
+            "that are held out of it, one seed a session, and judged by the toolkit's own rules "
+            f"in studies of {SESSIONS} sessions drawn from each bank. Cells with fewer than "
+            f"{SESSIONS} sessions have means alone.",
+            "",
+            f"Bank sizes: {_sizes_in_words(lines)}.",
+            "",
+            *section("What was asked", _headline(content), _CONTRADICTED),
+            *section("Words with and without the panel", _words(lines)),
+            *section(
+                "What every recipe costs: mean and SD over sessions, in units of R", _means(lines)
+            ),
+            *section("What longer training changes", _trained(content["trained"]), _TRAINED),
+            *section(
+                "In how many single sessions longer training lowers a loss",
+                _single_sessions(content["trained_sessions"]),
+                _SINGLE,
+            ),
+            *section(
+                "How often a false claim is made under the declared recipe",
+                by_sessions(sizes(content), "claim"),
+                "The margin is at the bank's mean. Asked: at most .07, bound at most .10; bold "
+                "where missed.",
+            ),
+        ]
+    )
 
 
 def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
@@ -61,17 +89,27 @@ def _sizes_in_words(lines: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
+    """Table of the figures that are neither sizes nor coverages."""
     rows = [
-        [row["about"], row["figure"], row["asked"], number(row["reached"]), number(row["high"]), row["bank"],
-         {True: "yes", False: "**no**", None: ""}[row["met"]]]
+        [
+            row["about"],
+            row["figure"],
+            row["asked"],
+            number(row["reached"]),
+            number(row["high"]),
+            row["bank"],
+            {True: "yes", False: "**no**", None: ""}[row["met"]],
+        ]
         for row in headline(content)
-    ]  # fmt: skip
+    ]
     return table(
         ["cell", "figure", "asked", "reached", "bound", "sessions in the bank", "reached?"], rows
     )
 
 
 def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the shares of words, with and without the panel."""
+
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(
             f"{word} {share:.2f}"
@@ -87,16 +125,24 @@ def _words(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _means(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of what every recipe costs."""
     rows = [
-        [line["title"], line["sessions"], _mean(line["means"]["C_code"], line["sessions"]), recipe,
-         *(_mean(found[name], line["sessions"]) for name in ("D", "H", "delta")), f"{found['kept'][0]:.2f}"]
+        [
+            line["title"],
+            line["sessions"],
+            _mean(line["means"]["C_code"], line["sessions"]),
+            recipe,
+            *(_mean(found[name], line["sessions"]) for name in ("D", "H", "delta")),
+            f"{found['kept'][0]:.2f}",
+        ]
         for line in lines
         for recipe, found in line["means"]["recipes"].items()
-    ]  # fmt: skip
+    ]
     return table(["cell", "sessions", "C_code", "recipe", "D", "H", "delta", "dose 0 keeps"], rows)
 
 
 def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """In what part of single sessions longer training lowers a loss, as a table."""
     names = ("L(0)", "H", "L(0) and H", "delta")
     rows = [
         [line["recipe"], line["sessions"], *(number(line[name]) for name in names)]
@@ -106,6 +152,7 @@ def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of what longer training changes, by threshold."""
     thresholds = list(rules[0]["shown"]) if rules else []
     rows = [
         [

@@ -1,4 +1,8 @@
-"""The figures about findings of learning: contradicted words, sizes, power with and without the panel, undertrained recipes."""
+"""The figures about findings of learning.
+
+Banks go in; rows of what was asked and what was reached come out: contradicted words,
+sizes, power with and without the panel, and undertrained recipes.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,16 +31,40 @@ from invariance_probe.inference.power.spreads import marked
 from invariance_probe.study.panel import DECLARED
 
 SESSIONS = 6
+"""Sessions of the studies that are counted."""
 BEYOND = 0.02
-"""A contradiction by less than this part of the range is hardly one; counted beside."""
+"""Contradictions by more than this part of the range are counted beside.
+
+A smaller one is hardly a contradiction.
+"""
 THRESHOLDS = (0.0, 0.025, 0.05, 0.1)
-"""Parts of the range by which longer training must lower something, of rules that are tried."""
+"""Parts of the range by which longer training must lower something.
+
+They belong to rules that are tried.
+"""
 LARGEST, LARGEST_BOUND = 0.05, 0.10
+"""The largest share of contradicted studies that is accepted, and its bound."""
 UNDERTRAINED = "undertrained"
+"""The recipe that the gate `trained` must catch."""
 
 
 def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> list[Row]:
-    """Return every figure; words, means and rules that were tried go to the tables. Cells below six sessions have means alone."""
+    """Every figure about findings of learning.
+
+    Cells with fewer than six sessions have means alone.
+
+    Parameters
+    ----------
+    banks
+        By the cell's name.
+    tables
+        Tables of the report; words, means and rules that were tried go there.
+
+    Returns
+    -------
+    rows
+        What was asked and what was reached.
+    """
     tables |= {"learning": [], "trained": [], "trained_sessions": _single_sessions(banks)}
     rows = []
     for cell in CELLS:
@@ -74,7 +102,7 @@ PANEL_RECIPES = tuple(
 
 
 def _means(bank: LearningBank) -> dict[str, Any]:
-    """Return mean and SD of what every recipe costs, and of C_code."""
+    """Mean and SD of what every recipe costs, and of C_code."""
     of_recipes = {
         recipe: {
             name: (bank.mean(marked(name, recipe)), bank.sd(marked(name, recipe))) for name in ARMED
@@ -86,6 +114,7 @@ def _means(bank: LearningBank) -> dict[str, Any]:
 
 
 def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
+    """How often held-out recipes contradict a printed word."""
     rows = []
     for beyond in (0.0, BEYOND):
         for recipes, by in (*(((name,), _title(name)) for name in JUDGES), (JUDGES, "any of them")):
@@ -116,7 +145,10 @@ def _contradicted(title: str, bank: LearningBank, rng: np.random.Generator) -> l
 
 
 def _single_sessions(banks: Mapping[str, LearningBank]) -> list[dict[str, Any]]:
-    """In which part of single sessions, over all cells, longer training lowers the loss at dose 0, H, both, and delta."""
+    """In which part of single sessions longer training lowers a loss.
+
+    Over all cells: the loss at dose 0, H, both of these, and delta.
+    """
     found = []
     for recipe, longer in LONGER_OF.items():
         lower = {
@@ -144,6 +176,7 @@ def _title(name: str) -> str:
 
 
 def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) -> list[Row]:
+    """How often the words that a cell must find are said."""
     rows = []
     for word in POWERS.get(name, ()):
         for judged, said in (
@@ -168,7 +201,7 @@ def _powers(name: str, title: str, bank: LearningBank, line: Mapping[str, Any]) 
 
 
 def _sizes(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
-    """Size of every claim under the declared recipe, with the margin at the bank's mean."""
+    """Size of every claim under the declared recipe, at the bank's mean."""
     rows = []
     for name in ("C_code", *ARMED):
         at_most, more, _ = sizes(bank.of([name]), name, SESSIONS, rng)
@@ -180,7 +213,10 @@ def _sizes(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row
 
 
 def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[Row]:
-    """How often the gate `trained` fails: wanted for the undertrained recipe, not wanted for the others."""
+    """How often the gate `trained` fails.
+
+    It should for the undertrained recipe, and should not for the others.
+    """
     rows = []
     for recipe in LONGER_OF:
         said = "the declared recipe" if recipe == DECLARED else _title(recipe)
@@ -199,14 +235,25 @@ def _trained(title: str, bank: LearningBank, rng: np.random.Generator) -> list[R
 
 
 def _rules(title: str, bank: LearningBank, studies: np.ndarray) -> list[dict[str, Any]]:
-    """How often longer training is shown to lower something by more than each threshold, for every recipe."""
+    """How often longer training is shown to lower something, for every recipe.
+
+    By more than each threshold.
+    """
     found = []
     for recipe, longer in LONGER_OF.items():
         for what in CHANGES:
             change = bank.values[marked(what, recipe)] - bank.values[marked(what, longer)]
-            found.append({
-                "case": title, "recipe": recipe, "what": what, "mean": float(change.mean() / bank.range.mean()),
-                "sd": float(change.std(ddof=1) / bank.range.mean()),
-                "shown": {f"{by:g}": float(lowered(bank, studies, recipe, what, by).mean()) for by in THRESHOLDS},
-            })  # fmt: skip
+            found.append(
+                {
+                    "case": title,
+                    "recipe": recipe,
+                    "what": what,
+                    "mean": float(change.mean() / bank.range.mean()),
+                    "sd": float(change.std(ddof=1) / bank.range.mean()),
+                    "shown": {
+                        f"{by:g}": float(lowered(bank, studies, recipe, what, by).mean())
+                        for by in THRESHOLDS
+                    },
+                }
+            )
     return found

@@ -1,6 +1,8 @@
-"""A table of single sessions beside the page, so that banks which took days outlive the machine that trained them.
+"""A table of single sessions beside the page, which outlives the store.
 
-Each row names the runs that it was read from by their joint hash: a row of another version of the toolkit is not counted.
+Banks that took days thus outlive the machine that trained them. Each row names the runs
+that it was read from by their joint hash, so a row of another version of the toolkit is
+not counted.
 """
 
 from collections.abc import Mapping
@@ -28,11 +30,11 @@ class SessionOfCell:
     Attributes
     ----------
     cell, session
-        Names.
+        Names of its cell and of itself.
     plan
-        Where its cell's sessions are declared.
+        The plan of its cell.
     runs
-        What bears on it, by key.
+        The runs that bear on it, by key.
     """
 
     cell: str
@@ -46,7 +48,11 @@ class SessionOfCell:
         return sha256(" ".join(sorted(self.runs)).encode()).hexdigest()[:16]
 
     def values_in(self, store: Store) -> dict[str, float] | None:
-        """Return its values; none of them where it cannot be decoded or a run failed, and None where runs are missing."""
+        """Its values, from the results in a store.
+
+        They are empty where it cannot be decoded or a run failed, and None where runs
+        are missing.
+        """
         if not all(store.has(key) for key in self.runs):
             return None
         found = [
@@ -59,7 +65,7 @@ class SessionOfCell:
 
 
 class SessionTable:
-    """Values of sessions by the digest of their runs.
+    """Values of sessions, by the joint hash of their runs.
 
     Parameters
     ----------
@@ -84,7 +90,20 @@ class SessionTable:
         return session.digest in self._values
 
     def values_of(self, session: SessionOfCell, store: Store) -> dict[str, float] | None:
-        """Return the values of a session from the table, or from the store; None where neither has them."""
+        """The values of a session, from the table or else from the store.
+
+        Parameters
+        ----------
+        session
+            The session.
+        store
+            Where its results may be.
+
+        Returns
+        -------
+        values
+            By name; None where neither has them.
+        """
         if session not in self:
             found = session.values_in(store)
             if found is None:
@@ -93,7 +112,7 @@ class SessionTable:
         return self._values[session.digest]
 
     def write(self, sessions: list[SessionOfCell]) -> None:
-        """Write the rows of sessions that are known; rows of no session among them are dropped."""
+        """Write the rows of sessions that are known; all other rows are dropped."""
         rows = [
             {
                 "cell": each.cell,

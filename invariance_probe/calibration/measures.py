@@ -1,4 +1,8 @@
-"""Calibrating what is measured of time and decodability without SSL; the code itself has a calibration of its own."""
+"""Calibrating the measures without SSL: time constants and decodability.
+
+Simulated sessions of known truth go in; rows of what was asked and what was reached
+come out. The finding of the code has a calibration of its own.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -14,9 +18,10 @@ from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study
 
 Sessions = Mapping[str, Sequence[Mapping[str, float]]]
-"""What was measured of every session, by group of worlds."""
+"""What was measured on every session, by group of worlds."""
 
 TAUS = (0.2, 0.8, 3.2)
+"""Time constants of the worlds (s)."""
 
 
 def measured_sessions(
@@ -27,7 +32,28 @@ def measured_sessions(
     train: bool,
     on_event: Callable[[Event], None],
 ) -> dict[str, list[dict[str, float]]]:
-    """Measure every session's one measurement, where the store lacks it and `train` is true."""
+    """Measure the one measurement of every session.
+
+    Parameters
+    ----------
+    study
+        The study whose sessions are the worlds.
+    store
+        Where results are kept.
+    place
+        Where sessions are found and results are put.
+    workers
+        Number of worker processes.
+    train
+        Measure what the store lacks; else use what it has.
+    on_event
+        Called with every progress event.
+
+    Returns
+    -------
+    sessions
+        What was measured on every session, by group of worlds.
+    """
     plan = Plan(study, find_sessions(study, place.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
     results = store.results(runs)
@@ -57,12 +83,16 @@ def _measurement_of(group: str) -> str:
 
 
 def measure_rows(found: Sessions) -> list[Row]:
-    """Return every figure about the measures; one whose worlds were not measured is left out."""
+    """Every figure about the measures.
+
+    Figures whose worlds were not measured are left out.
+    """
     rows = [*_time_rows(found), *_null_rows(found)]
     return [row for row in rows if row is not None]
 
 
 def _values(found: Sessions, group: str, name: str) -> np.ndarray:
+    """The known values of one measure over a group's sessions (session,)."""
     return np.array(
         [
             session[name]
@@ -73,6 +103,7 @@ def _values(found: Sessions, group: str, name: str) -> np.ndarray:
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
+    """G1 and G1b: whether time constants and jumps are recovered."""
     rows = []
     for tau in TAUS:
         smooth, jumpy = f"smoothness-{tau:g}", f"switching-{tau:g}"
@@ -120,6 +151,7 @@ def _time_rows(found: Sessions) -> list[Row | None]:
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:
+    """G8: how often a decoder beats its null where nothing is coded."""
     asked = {
         "independent": "<= 0.07",
         "constant_rates": "<= 0.07",

@@ -1,4 +1,9 @@
-"""The calibration's page: what was asked, what was reached, on how many sessions, with its figures beside it."""
+"""The calibration's page, from the content of calibration.json alone.
+
+The content goes in; README.md and its figures come out: what was asked, what was
+reached, and on how many sessions. Parts that several pages share are here too. Nothing
+is counted here.
+"""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,33 +23,48 @@ from invariance_probe.reporting.figures.chart import Chart
 
 _SIZE_NOTE = {
     "full": "",
-    "licence": " The bank is of the size that decides whether a method may give verdicts, not of the size that bounds each claim's error.",
+    "licence": (
+        " The bank is of the size that decides whether a method may give verdicts, not of the "
+        "size that bounds each claim's error."
+    ),
     "quick": " **Quick: whether everything works; no evidence of anything.**",
 }
 
 
 _ADDITION = (
-    "What is found of the code without SSL against the verdict, over studies of six sessions. From the code alone one would guess that "
-    "training costs nothing: `invariant` where it is kept, `tolerated` where it is lost. *Another word*: studies whose verdict says "
-    "something else, which only training could show. *No word*: studies in which training leaves open what the code alone had settled."
+    "What is found of the code without SSL against the verdict, over studies of six sessions. "
+    "From the code alone one would guess that training costs nothing: `invariant` where it is "
+    "kept, `tolerated` where it is lost. *Another word*: studies whose verdict says something "
+    "else, which only training could show. *No word*: studies in which training leaves open "
+    "what the code alone had settled."
 )
 _EARLIER = (
-    "These figures were counted before the words changed: `recoverable` is now `tolerated`, and C_info stood where C_code stands now "
-    "(today's C_blind, in units of R)."
+    "These figures were counted before the words changed: `recoverable` is now `tolerated`, and "
+    "C_info stood where C_code stands now (today's C_blind, in units of R)."
 )
 _ARMS = (
-    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A reference arm must do no harm of its own to a spread "
-    "code, and must not help a code of one unit by a task that the draw gives away."
+    "Mean and SD over sessions of the excess loss over dose 0, in units of the range. A "
+    "reference arm must do no harm of its own to a spread code, and must not help a code of one "
+    "unit by a task that the draw gives away."
 )
 _ARM_NAMES = {"delta": "independent (delta)", "H": "shared (H)", "delta_paired": "paired"}
 _TRAINING_DOSE = (
-    "Delta of labels of three time constants, trained at every jitter (mean and SD over sessions). If a training dose measured tau, delta would "
-    "pass the margin at the same multiple of tau; the test-lag curve needs no SSL and finds tau."
+    "Delta of labels of three time constants, trained at every jitter (mean and SD over "
+    "sessions). If a training dose measured tau, delta would pass the margin at the same "
+    "multiple of tau; the test-lag curve needs no SSL and finds tau."
 )
 
 
 def write_page(content: Mapping[str, Any], folder: Path) -> None:
-    """Write README.md and its figures from the content of calibration.json."""
+    """Write README.md and its figures.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    folder
+        An existing folder.
+    """
     charts = dict(charts_of(content))
     for name, chart in charts.items():
         (folder / f"{name}.svg").write_text(chart.svg, encoding="utf-8")
@@ -52,39 +72,78 @@ def write_page(content: Mapping[str, Any], folder: Path) -> None:
 
 
 def page(content: Mapping[str, Any], charts: Mapping[str, Chart]) -> str:
-    """Return the page, in Markdown: first the figures that stand for themselves, then sizes and coverage by session count."""
-    return "\n".join([
-        "# Calibration",
-        "",
-        _opening(content["settings"]),
-        *(["", _EARLIER] if _is_earlier(content) else []),
-        "",
-        _summary(content),
-        "",
-        *_headline(content),
-        *_shown(charts, "verdicts", _drawn(content)),
-        *_shown(charts, "recovery", _measured(content)),
-        *section("How often a false claim is made", by_sessions(sizes(content), "claim"), figure=_shown(charts, "sizes", _drawn(content)),
-                  note="Share of studies that make the claim where it is exactly false, and its 95 % upper bound. Asked: at most .07, "
-                  "bound at most .10; bold where missed."),
-        *section("Coverage of the 90 % intervals", by_sessions(coverages(content), "estimand"),
-                  figure=_shown(charts, "coverage", _drawn(content)), note="Asked: .88 to .92; bold where missed."),
-        *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
-        *section("What SSL adds to what is found of the code", _addition(content.get("ssl_contribution", [])), note=_ADDITION),
-        *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
-        *section("Training doses do not measure time", _training_dose(content.get("training_dose", [])), note=_TRAINING_DOSE),
-        *section("Banks: mean and SD over sessions, in units of the range", _means(content.get("means", {}))),
-    ])  # fmt: skip
+    """The page in Markdown.
+
+    First come the figures that stand for themselves, then sizes and coverage by number
+    of sessions.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    charts
+        Its figures, by the name of each one's file.
+
+    Returns
+    -------
+    text
+        The page.
+    """
+    return "\n".join(
+        [
+            "# Calibration",
+            "",
+            _opening(content["settings"]),
+            *(["", _EARLIER] if _is_earlier(content) else []),
+            "",
+            _summary(content),
+            "",
+            *_headline(content),
+            *_shown(charts, "verdicts", _drawn(content)),
+            *_shown(charts, "recovery", _measured(content)),
+            *section(
+                "How often a false claim is made",
+                by_sessions(sizes(content), "claim"),
+                figure=_shown(charts, "sizes", _drawn(content)),
+                note="Share of studies that make the claim where it is exactly false, and its "
+                "95 % upper bound. Asked: at most .07, bound at most .10; bold where missed.",
+            ),
+            *section(
+                "Coverage of the 90 % intervals",
+                by_sessions(coverages(content), "estimand"),
+                figure=_shown(charts, "coverage", _drawn(content)),
+                note="Asked: .88 to .92; bold where missed.",
+            ),
+            *section("Verdicts at six sessions", _verdicts(content["verdicts"])),
+            *section(
+                "What SSL adds to what is found of the code",
+                _addition(content.get("ssl_contribution", [])),
+                note=_ADDITION,
+            ),
+            *section("The arms over the doses", _arms(content.get("arms", [])), note=_ARMS),
+            *section(
+                "Training doses do not measure time",
+                _training_dose(content.get("training_dose", [])),
+                note=_TRAINING_DOSE,
+            ),
+            *section(
+                "Banks: mean and SD over sessions, in units of the range",
+                _means(content.get("means", {})),
+            ),
+        ]
+    )
 
 
 def _opening(settings: Mapping[str, Any]) -> str:
+    """Say how the page was made."""
     training = settings["training"]
     method, size, part = settings["method"]["kind"], settings["size"], settings.get("part", "all")
     if part in ("measures", "worlds"):
         return (
-            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known truth, measured without trained SSL. "
-            f"Studies of several sessions are {STUDIES} draws from a bank of sessions. The worlds' seeds were used for nothing else."
-            f"{_SIZE_NOTE[size]}"
+            f"Made by `invariance-probe calibrate --part {part} --size {size}`: worlds of known "
+            f"truth, measured without trained SSL. Studies of several sessions are {STUDIES} "
+            "draws from a bank of sessions. The worlds' seeds were used for nothing "
+            f"else.{_SIZE_NOTE[size]}"
         )
     by = settings.get("arithmetic", "torch")
     how = (
@@ -95,12 +154,14 @@ def _opening(settings: Mapping[str, Any]) -> str:
         else f" --part {part} --arithmetic {by}"
     )
     return (
-        f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of known truth, measured by {method} "
-        f"({training['steps']} steps, batches of {training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
-        f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' seeds were used for nothing else. "
-        "A size puts the null where it is exactly true, at the bank's own mean; its upper bound is the larger of the 95 % quantile over "
-        "resampled banks and 3 S / bank size, for studies of S sessions. The verdicts' margin is a tenth of the range."
-        f"{_SIZE_NOTE[size]}"
+        f"Made by `invariance-probe calibrate --method {method} --size {size}{how}`: worlds of "
+        f"known truth, measured by {method} ({training['steps']} steps, batches of "
+        f"{training['batch_size']}) and judged by the toolkit's own rules, in {STUDIES} studies "
+        f"drawn from each bank of sessions ({CLAIMS} for the size of a claim). The worlds' "
+        "seeds were used for nothing else. A size puts the null where it is exactly true, at "
+        "the bank's own mean; its upper bound is the larger of the 95 % quantile over resampled "
+        "banks and 3 S / bank size, for studies of S sessions. The verdicts' margin is a tenth "
+        f"of the range.{_SIZE_NOTE[size]}"
     )
 
 
@@ -111,31 +172,41 @@ def _is_earlier(content: Mapping[str, Any]) -> bool:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Say how much of what was asked was reached, worst first."""
+    """Say how much of what was asked was reached, and where it is worst."""
     judged = [row for row in headline(content) if row["met"] is not None]
     said = [
-        f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table are reached"
+        f"**{sum(row['met'] for row in judged)} of {len(judged)}** figures of the first table "
+        "are reached"
     ]
     if found := sizes(content):
         worst = max(found, key=lambda x: x.reached)
         said.append(
-            f"**{sum(bool(x.met) for x in found)} of {len(found)}** sizes are kept (largest: {worst.reached:.3f}, `{worst.of}` in {worst.case}, "
-            f"{worst.sessions} sessions)"
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** sizes are kept (largest: "
+            f"{worst.reached:.3f}, `{worst.of}` in {worst.case}, {worst.sessions} sessions)"
         )
     if found := coverages(content):
         low, high = min(x.reached for x in found), max(x.reached for x in found)
         said.append(
-            f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept ({low:.3f} to {high:.3f})"
+            f"**{sum(bool(x.met) for x in found)} of {len(found)}** coverages are kept "
+            f"({low:.3f} to {high:.3f})"
         )
     return "; ".join(said) + "."
 
 
 def _headline(content: Mapping[str, Any]) -> list[str]:
+    """Table of the figures that are neither sizes nor coverages."""
     rows = [
-        [row["about"], row["figure"], row["asked"], number(row["reached"]), _interval(row["low"], row["high"]), row["bank"],
-         {True: "yes", False: "**no**", None: ""}[row["met"]]]
+        [
+            row["about"],
+            row["figure"],
+            row["asked"],
+            number(row["reached"]),
+            _interval(row["low"], row["high"]),
+            row["bank"],
+            {True: "yes", False: "**no**", None: ""}[row["met"]],
+        ]
         for row in headline(content)
-    ]  # fmt: skip
+    ]
     return [
         *table(
             [
@@ -154,7 +225,20 @@ def _headline(content: Mapping[str, Any]) -> list[str]:
 
 
 def by_sessions(found: Sequence[Counted], of: str) -> list[str]:
-    """Return a table with one row for each case and claim or estimand, and a column for each number of sessions."""
+    """A table with one row per case and claim, one column per session count.
+
+    Parameters
+    ----------
+    found
+        Sizes or coverages.
+    of
+        What they are of: the head of the second column.
+
+    Returns
+    -------
+    lines
+        The table in Markdown.
+    """
     counts = sorted({x.sessions for x in found})
     cells: dict[tuple[str, str], dict[int, str]] = {}
     for x in found:
@@ -177,6 +261,8 @@ def _verdicts(verdicts: Mapping[str, Mapping[str, float]]) -> list[str]:
 
 
 def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the verdicts beside the finding of the code."""
+
     def said(shares: Mapping[str, float]) -> str:
         return ", ".join(f"{word} {number(share)}" for word, share in shares.items())
 
@@ -203,6 +289,7 @@ def _addition(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of the excess loss in each arm, over the doses."""
     names = list(rows[0]["figures"]) if rows else []
     cells = [
         [
@@ -217,6 +304,7 @@ def _arms(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _training_dose(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Table of delta against the training jitter, by time constant."""
     doses = list(rows[0]["delta"]) if rows else []
     cells = [
         [
@@ -253,7 +341,24 @@ def _means(means: Mapping[str, Mapping[str, Sequence[float]]]) -> list[str]:
 def section(
     title: str, rows: Sequence[str], note: str = "", figure: Sequence[str] = ()
 ) -> list[str]:
-    """Return a section of a page, or nothing where its table has no rows."""
+    """A section of a page; nothing where its table has no rows.
+
+    Parameters
+    ----------
+    title
+        Its heading.
+    rows
+        Lines of its table.
+    note
+        How to read it.
+    figure
+        Lines that show its figure.
+
+    Returns
+    -------
+    lines
+        The section in Markdown.
+    """
     return [f"## {title}", "", *([note, ""] if note else []), *figure, *rows, ""] if rows else []
 
 
@@ -270,14 +375,18 @@ def _drawn(content: Mapping[str, Any]) -> str:
             banks[row["about"]] = max(row["bank"], banks.get(row["about"], 0))
     seeds = content["settings"]["training"]["seeds"]
     said = ", ".join(f"{count} ({case})" for case, count in banks.items())
-    return f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} seed{'' if seeds == 1 else 's'} a session"
+    return (
+        f"{STUDIES} studies drawn from banks of {said} sessions, {seeds} "
+        f"seed{'' if seeds == 1 else 's'} a session"
+    )
 
 
 def _measured(content: Mapping[str, Any]) -> str:
     """Say on how many sessions the figures about measures without SSL rest."""
     counts = sorted({row["bank"] for row in recoveries(content, TAU)})
     return (
-        f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} sessions of each world"
+        f"Medians over {' to '.join(str(n) for n in dict.fromkeys((counts[0], counts[-1])))} "
+        "sessions of each world"
         if counts
         else ""
     )
@@ -293,7 +402,20 @@ def _interval(low: float | None, high: float | None) -> str:
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> list[str]:
-    """Return the lines of a Markdown table; none where it has no rows."""
+    """The lines of a Markdown table.
+
+    Parameters
+    ----------
+    head
+        Names of the columns.
+    rows
+        Cells (row, column).
+
+    Returns
+    -------
+    lines
+        None where the table has no rows.
+    """
     if not rows:
         return []
     return [f"| {' | '.join(map(str, cells))} |" for cells in (head, ["---"] * len(head), *rows)]

@@ -1,7 +1,9 @@
 """The cells of the phase map, on which the finding of the code is calibrated.
 
-Between a code of one carrier and one of all units the words change, so that the cells in the
-middle are measured first. The seeds of the worlds are used for nothing else.
+Nothing goes in but sizes; studies whose sessions are the banks come out, and the order
+in which they are measured. Between a code of one carrier and one of all units the words
+change, so the cells in the middle are measured first. The seeds of the worlds are used
+for nothing else. Nothing is measured here.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,14 +14,17 @@ from invariance_probe.calibration.banks import DOSE, DROPOUT, SEED
 from invariance_probe.study.study import Study
 
 CARRIERS = (1, 3, 6, 10, 15, 20, 30, 60)
-"""Equal carriers among 60 units."""
+"""Numbers of equal carriers among 60 units."""
 STRONG, WEAK = (
     {"information": 8.0, "carrier_counts": 10.0},
     {"information": 2.0, "carrier_counts": 2.0},
 )
 """Information and counts per bin of the carriers at J = 8 and at J = 2."""
 BINS, LONG_BINS = 1600, 30_000
-"""Length of a session, and of the long recordings of the same code that show the bias."""
+"""Bins of a session, and of long recordings of the same code.
+
+The long recordings show the bias.
+"""
 
 
 @dataclass(frozen=True)
@@ -29,20 +34,20 @@ class Cell:
     Attributes
     ----------
     name
-        Names its sessions and its group.
+        Name of its sessions and its group.
     title
-        As figures and tables name it.
+        Its name in figures and tables.
     world
-        What its sessions declare beside what all share.
+        What its sessions declare in addition to what all share.
     middle
         Whether it lies where words change: its bank grows twice as fast.
     powers
-        Words that six sessions must find in at least .8 of studies: about the number of units,
-        or `kept`.
+        Words that six sessions must find in at least .8 of studies: about the number of
+        units, or `kept`.
     target
         What is decoded.
     long_bins
-        Length of its long recordings.
+        Bins of its long recordings.
     """
 
     name: str
@@ -54,9 +59,21 @@ class Cell:
     long_bins: int = LONG_BINS
 
     def study(self, numbers: Iterable[int], long: bool = False) -> Study:
-        """The study of some sessions of the bank, or of long recordings of the same codes.
+        """The study of some sessions of the bank, or of long recordings of them.
 
-        Sessions are numbered from 0. Its hypothesis is never judged: it is there because every study has one.
+        Its hypothesis is never judged: it is there because every study has one.
+
+        Parameters
+        ----------
+        numbers
+            Numbers of the sessions, from 0.
+        long
+            Long recordings of the same codes.
+
+        Returns
+        -------
+        study
+            With one recording per number.
         """
         source = {"kind": "simulated", "generator": "carriers", "seed": SEED, "group": self.name}
         world = {
@@ -77,14 +94,20 @@ class Cell:
             "dose": DOSE,
             "margin": margin,
         }
-        return Study.model_validate({
-            "name": f"phase-map-{self.name}", "question": "Is what is said of the code right?", "quick": True,
-            "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
-            "target": target,
-            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0}, "method": {"kind": "linear_ssl", "dimensions": 1},
-            "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-            "axes": [{"path": DROPOUT, "doses": [0, DOSE]}], "hypotheses": [hypothesis],
-        })  # fmt: skip
+        return Study.model_validate(
+            {
+                "name": f"phase-map-{self.name}",
+                "question": "Is what is said of the code right?",
+                "quick": True,
+                "recordings": [{**world, "session": f"{self.name}-{i}"} for i in numbers],
+                "target": target,
+                "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1.0},
+                "method": {"kind": "linear_ssl", "dimensions": 1},
+                "views": {"transforms": [{"kind": "unit_dropout", "value": "silent"}]},
+                "axes": [{"path": DROPOUT, "doses": [0, DOSE]}],
+                "hypotheses": [hypothesis],
+            }
+        )
 
 
 def _equal(carriers: int, name: str, settings: Mapping[str, float]) -> Cell:
@@ -98,42 +121,101 @@ _ONE = {"carriers": 1, "carrier_counts": 10.0}
 _ALL = {"carriers": 60, "carrier_counts": 5.0, "information": 4.0}
 _OF_300 = {"units": 300, "bins": 3000, "carrier_counts": 5.0, "information": 4.0}
 CELLS: tuple[Cell, ...] = (
-    *(_equal(carriers, name, settings) for name, settings in (("strong", STRONG), ("weak", WEAK)) for carriers in CARRIERS),
+    *(
+        _equal(carriers, name, settings)
+        for name, settings in (("strong", STRONG), ("weak", WEAK))
+        for carriers in CARRIERS
+    ),
     Cell("copies", "6 copies of one neuron", {**WEAK, "carriers": 1, "copies": 6}, powers=("few",)),
-    Cell("copies-beside", "6 copies beside 54 weak units",
-         {**_ONE, "information": 4.0, "copies": 6, "weak_information": 0.5}, powers=("few",)),
-    Cell("parts", "one neuron sorted into 12", {**_ONE, "information": 8.0, "parts": 12}, middle=True),
-    Cell("common-noise", "common noise",
-         {"carriers": 60, "carrier_counts": 10.0, "information": 24.0, "common_noise": 0.4}, powers=("spread",)),
+    Cell(
+        "copies-beside",
+        "6 copies beside 54 weak units",
+        {**_ONE, "information": 4.0, "copies": 6, "weak_information": 0.5},
+        powers=("few",),
+    ),
+    Cell(
+        "parts", "one neuron sorted into 12", {**_ONE, "information": 8.0, "parts": 12}, middle=True
+    ),
+    Cell(
+        "common-noise",
+        "common noise",
+        {"carriers": 60, "carrier_counts": 10.0, "information": 24.0, "common_noise": 0.4},
+        powers=("spread",),
+    ),
     Cell("lognormal-1", "log-normal shares, SD 1", {**_ALL, "information_log_sd": 1.0}),
-    Cell("lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True),
+    Cell(
+        "lognormal-2", "log-normal shares, SD 2", {**_ALL, "information_log_sd": 2.0}, middle=True
+    ),
     Cell("of-300-30", "30 of 300", {**_OF_300, "carriers": 30}),
     Cell("of-300-6", "6 of 300", {**_OF_300, "carriers": 6}, powers=("few",)),
-    Cell("rates", "60 with unequal rates, J = 2", {"carriers": 60, "information": 2.0, "carrier_counts": None}, powers=("spread",)),
-    Cell("heavy-tail", "60, heavy-tailed target", {**WEAK, "carriers": 60, "target_power": 4.0}, powers=("spread",)),
-    Cell("fine-bins", "60 in bins of 5 ms",
-         {"carriers": 60, "information": 0.1, "carrier_counts": None, "bins": 12_000, "bin_s": 0.005}, powers=("spread",), long_bins=120_000),
-    Cell("ring", "ring of 50, circular target", {"generator": "ring"}, powers=("kept",), target="direction"),
-)  # fmt: skip
-"""Every cell: equal carriers, one neuron recorded by several units, common noise, unequal shares,
-many units; and other rates, targets and bins."""
+    Cell(
+        "rates",
+        "60 with unequal rates, J = 2",
+        {"carriers": 60, "information": 2.0, "carrier_counts": None},
+        powers=("spread",),
+    ),
+    Cell(
+        "heavy-tail",
+        "60, heavy-tailed target",
+        {**WEAK, "carriers": 60, "target_power": 4.0},
+        powers=("spread",),
+    ),
+    Cell(
+        "fine-bins",
+        "60 in bins of 5 ms",
+        {
+            "carriers": 60,
+            "information": 0.1,
+            "carrier_counts": None,
+            "bins": 12_000,
+            "bin_s": 0.005,
+        },
+        powers=("spread",),
+        long_bins=120_000,
+    ),
+    Cell(
+        "ring",
+        "ring of 50, circular target",
+        {"generator": "ring"},
+        powers=("kept",),
+        target="direction",
+    ),
+)
+"""Every cell of the phase map.
+
+Equal carriers, one neuron recorded by several units, common noise, unequal shares and
+many units; then other rates, targets and bins.
+"""
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Sessions of each cell, and long recordings of the first of them."""
+    """Number of sessions of each cell, and of long recordings of the first ones."""
 
     sessions: int
     long: int
 
 
 SIZES = {"full": Sizes(400, 30), "licence": Sizes(400, 30), "quick": Sizes(8, 4)}
-"""What a bank holds: 400 sessions bound the error of studies of up to ten."""
+"""What a bank holds, by size of the calibration.
+
+400 sessions bound the error of studies of up to ten.
+"""
 
 
 @dataclass(frozen=True)
 class Turn:
-    """Sessions of one cell that are measured one after another: short ones, or long recordings."""
+    """Sessions of one cell that are measured one after another.
+
+    Attributes
+    ----------
+    cell
+        The cell.
+    part
+        Numbers of the sessions.
+    long
+        Long recordings instead of short ones.
+    """
 
     cell: Cell
     part: range
@@ -141,13 +223,31 @@ class Turn:
 
 
 AT_ONCE = 20
-"""Sessions of a turn."""
+"""Number of sessions per turn."""
 LONG_EARLY = 8
-"""Long recordings of each cell that are measured after its first sessions, the others later."""
+"""Long recordings of each cell that are measured after its first sessions.
+
+The others are measured later.
+"""
 
 
 def turns(size: Sizes, cells: Sequence[Cell] = CELLS) -> list[Turn]:
-    """In which order a bank is measured: every cell grows, those in the middle twice as fast."""
+    """The order in which the banks are measured.
+
+    Every cell grows; those in the middle grow twice as fast.
+
+    Parameters
+    ----------
+    size
+        Number of sessions and of long recordings per cell.
+    cells
+        The cells to measure.
+
+    Returns
+    -------
+    turns
+        All sessions, in order.
+    """
     found: list[tuple[float, Turn]] = []
     for cell in cells:
         pace = 2 if cell.middle else 1

@@ -1,6 +1,8 @@
-"""Reading calibration.json: which rows are sizes, coverages or recoveries, and which stand for themselves.
+"""Reading calibration.json: which rows are sizes, coverages or recoveries.
 
-The rows are told apart by the words of their figures, so that a calibration that was made earlier can be shown again.
+The content of calibration.json goes in; its rows come out by kind. They are told apart
+by the words of their figures, so that a calibration that was made earlier can be shown
+again.
 """
 
 import re
@@ -13,12 +15,29 @@ COVERAGE = re.compile(r"coverage of the 90 % interval of (?P<of>.+), (?P<session
 BIAS = re.compile(r"bias of (?P<of>.+) against n = 30,000")
 WRONG = re.compile(r"(?P<of>wrong word) about carriers, (?P<sessions>\d+) sessions")
 TAU = "tau by test lag / tau"
-"""How the figures begin that hold a time constant against the truth; all are ratios."""
+"""Beginning of the figures that compare a time constant with the truth.
+
+All of them are ratios.
+"""
 
 
 @dataclass(frozen=True)
 class Counted:
-    """A size or a coverage: of which claim or estimand, in which case, at how many sessions a study."""
+    """A size or a coverage that was counted.
+
+    Attributes
+    ----------
+    case
+        The case.
+    of
+        The claim or the estimand.
+    sessions
+        Sessions per study.
+    reached, upper
+        Share of studies, and its bound where it has one.
+    met
+        Whether it is as asked; None where it is only printed.
+    """
 
     case: str
     of: str
@@ -29,23 +48,35 @@ class Counted:
 
 
 def sizes(content: Mapping[str, Any]) -> list[Counted]:
-    """Return how often every claim is made although it is false."""
+    """How often every claim is made although it is false."""
     return list(_counted(content, SIZE))
 
 
 def coverages(content: Mapping[str, Any]) -> list[Counted]:
-    """Return how often every estimand's 90 % interval holds the truth."""
+    """How often every estimand's 90 % interval holds the truth."""
     return list(_counted(content, COVERAGE))
 
 
 def wrong_words(content: Mapping[str, Any]) -> list[Counted]:
-    """Return how often a wrong word is said about the carriers of each code."""
+    """How often a wrong word is said about the carriers of each code."""
     return list(_counted(content, WRONG))
 
 
 @dataclass(frozen=True)
 class Bias:
-    """How far a quantity's mean lies from that of long recordings, as a fraction, with its 95 % interval."""
+    """How far a quantity's mean lies from that of long recordings.
+
+    Attributes
+    ----------
+    case
+        The code.
+    of
+        The quantity.
+    reached, low, high
+        The difference as a fraction, and its 95 % interval.
+    met
+        Whether it is as asked; None where it is only printed.
+    """
 
     case: str
     of: str
@@ -56,7 +87,7 @@ class Bias:
 
 
 def biases(content: Mapping[str, Any]) -> list[Bias]:
-    """Return the bias of every quantity against long recordings."""
+    """The bias of every quantity against long recordings."""
     return [
         Bias(row["about"], found["of"], row["reached"], row["low"], row["high"], row["met"])
         for row in content["rows"]
@@ -65,12 +96,25 @@ def biases(content: Mapping[str, Any]) -> list[Bias]:
 
 
 def recoveries(content: Mapping[str, Any], start: str) -> list[Mapping[str, Any]]:
-    """Return the rows of measured / true, for `TAU`."""
+    """The rows whose figure begins as given.
+
+    Parameters
+    ----------
+    content
+        The content of calibration.json.
+    start
+        How the figure begins, for example `TAU`.
+
+    Returns
+    -------
+    rows
+        In their order.
+    """
     return [row for row in content["rows"] if row["figure"].startswith(start)]
 
 
 def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return the rows that are neither sizes nor coverages."""
+    """The rows that are neither sizes nor coverages."""
     return [
         row
         for row in content["rows"]
@@ -79,6 +123,7 @@ def headline(content: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def _counted(content: Mapping[str, Any], pattern: re.Pattern[str]) -> Iterator[Counted]:
+    """Yield the rows whose figure fits a pattern."""
     for row in content["rows"]:
         if found := pattern.fullmatch(row["figure"]):
             yield Counted(

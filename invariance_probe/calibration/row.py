@@ -1,4 +1,7 @@
-"""One figure of the calibration."""
+"""One figure of the calibration: what was asked, and what was reached.
+
+Values of a bank go in; a row of calibration.json comes out.
+"""
 
 from dataclasses import dataclass
 
@@ -8,7 +11,25 @@ from scipy import stats
 
 @dataclass(frozen=True)
 class Row:
-    """What was asked, what was reached, its 95 % interval, and on how many sessions; `met` is None where it is only printed."""
+    """One figure of the calibration.
+
+    Attributes
+    ----------
+    about
+        The case or world.
+    figure
+        What was measured or counted, in words.
+    asked
+        The bound: `<= x`, `>= x`, `x to y`, or `printed`.
+    reached
+        The figure.
+    low, high
+        Its 95 % interval; None where an end is not given.
+    bank
+        Number of sessions that it rests on.
+    met
+        Whether it keeps the bound; None where it is only printed.
+    """
 
     about: str
     figure: str
@@ -21,7 +42,20 @@ class Row:
 
 
 def met(asked: str, reached: float) -> bool | None:
-    """Say whether a figure keeps its bound: `<= x`, `>= x`, `x to y`, or `printed`."""
+    """Whether a figure keeps its bound; None where it is only printed.
+
+    Parameters
+    ----------
+    asked
+        `<= x`, `>= x`, `x to y`, or `printed`.
+    reached
+        The figure.
+
+    Returns
+    -------
+    met
+        True, False or None.
+    """
     if asked == "printed":
         return None
     if " to " in asked:
@@ -32,7 +66,20 @@ def met(asked: str, reached: float) -> bool | None:
 
 
 def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
-    """Return the median of a bank (session,) with its bootstrap interval, or None for fewer than three sessions."""
+    """The median of a bank with its bootstrap interval, as a row.
+
+    Parameters
+    ----------
+    about, figure, asked
+        See `Row`.
+    values
+        One value per session (session,).
+
+    Returns
+    -------
+    row
+        None for fewer than three sessions.
+    """
     if len(values) < 3:
         return None
     spread = stats.bootstrap(
@@ -52,7 +99,20 @@ def median_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row |
 
 
 def rate_row(about: str, figure: str, asked: str, hits: np.ndarray) -> Row | None:
-    """Return the share of hits (session,) with its exact binomial interval, or None without sessions."""
+    """The share of hits with its exact binomial interval, as a row.
+
+    Parameters
+    ----------
+    about, figure, asked
+        See `Row`.
+    hits
+        One hit or miss per session (session,).
+
+    Returns
+    -------
+    row
+        None without sessions.
+    """
     if not len(hits):
         return None
     interval = stats.binomtest(int(hits.sum()), len(hits)).proportion_ci()

@@ -1,7 +1,8 @@
-"""What training doses say about a code's time constant: nothing that the test-lag curve does not say better (P1).
+"""Training doses do not measure time: the test-lag curve does it better (P1).
 
-For labels of three known time constants, delta against the training jitter; the dose at which it first passes the margin
-would have to be proportional to tau if a training dose measured it.
+Sessions with labels of three known time constants go in; delta against the training
+jitter comes out. If a training dose measured tau, the dose at which delta first passes
+the margin would have to be proportional to tau.
 """
 
 from collections.abc import Sequence
@@ -15,7 +16,20 @@ from invariance_probe.calibration.row import Row
 
 
 def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> list[Row]:
-    """Return for every tau the dose that breaks the code, over tau; the curves go to `training_dose`."""
+    """For every tau, the dose that breaks the code, divided by tau.
+
+    Parameters
+    ----------
+    measured
+        Decodable sessions of the bank.
+    tables
+        Tables of the report; the curves go to `training_dose`.
+
+    Returns
+    -------
+    rows
+        One figure per time constant whose code some dose breaks.
+    """
     tables["training_dose"] = []
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -27,13 +41,18 @@ def training_dose_rows(measured: Sequence[Measured], tables: dict[str, Any]) -> 
         known = [
             m.finding.tau_s for m in measured if m.case == case and m.finding.tau_s is not None
         ]
-        tables["training_dose"].append({
-            "tau_s": tau, "sessions": len(next(iter(curve.values()))), "by_test_lag_s": float(np.median(known)) if known else None,
-            "delta": {f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means},
-        })  # fmt: skip
-        broken = [
-            dose for dose, mean in means.items() if mean > MARGIN
-        ]  # empty where no dose breaks the code
+        tables["training_dose"].append(
+            {
+                "tau_s": tau,
+                "sessions": len(next(iter(curve.values()))),
+                "by_test_lag_s": float(np.median(known)) if known else None,
+                "delta": {
+                    f"{dose:g}": (means[dose], float(curve[dose].std(ddof=1))) for dose in means
+                },
+            }
+        )
+        # Empty where no dose breaks the code.
+        broken = [dose for dose, mean in means.items() if mean > MARGIN]
         figure = "training dose at which delta first passes m / tau"
         rows += (
             [

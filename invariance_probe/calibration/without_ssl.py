@@ -1,8 +1,10 @@
-"""What SSL adds to what is found of the code without it: the finding of the code against the verdict.
+"""What SSL adds to the finding of the code: that finding against the verdict.
 
-Without SSL one knows whether what remains decodes the target (`kept`) or not (`lost`). A verdict adds what training costs: the table
-says how often each verdict follows each finding of the code, and how often no word is added at all. Where every study of a kept
-code is `invariant` and every study of a lost one `tolerated`, training told nothing that could not have been guessed.
+Measured sessions of known truth go in; a table comes out. Without SSL one knows whether
+what remains decodes the target (`kept`) or not (`lost`). A verdict adds what training
+costs. The table says how often each verdict follows each finding of the code, and how
+often no word is added at all. Where every study of a kept code is `invariant` and every
+study of a lost one `tolerated`, training told nothing that could not have been guessed.
 """
 
 from collections.abc import Sequence
@@ -16,13 +18,26 @@ from invariance_probe.calibration.dropout import JUDGED, SESSIONS, bank_of
 from invariance_probe.calibration.ground import Measured
 
 GUESSED = {"kept": "invariant", "lost": "tolerated"}
-"""The verdict that would follow from the code alone if training never cost anything."""
+"""The verdict that follows from the code if training never costs anything."""
 
 
 def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> list[dict[str, Any]]:
-    """Return for every case what is found of the code, the verdicts, and how often these are not what the code lets one guess.
+    """How often the verdict is not what the code lets one guess, by case.
 
-    Studies have six sessions. A verdict that says nothing (`inconclusive`, `invalid`) is no addition.
+    Studies have six sessions. A verdict that says nothing (`inconclusive`, `invalid`)
+    adds nothing.
+
+    Parameters
+    ----------
+    measured
+        Decodable sessions of all cases.
+    rng
+        Where the draws come from.
+
+    Returns
+    -------
+    table
+        One line per case, with the shares of findings and of verdicts.
     """
     found = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -37,8 +52,14 @@ def addition_table(measured: Sequence[Measured], rng: np.random.Generator) -> li
             who: {str(w): float((words == w).mean()) for w in sorted(set(words))}
             for who, words in (("code", code), ("verdict", said))
         }
-        found.append({
-            "case": case, "sessions": len(bank), **shares, "as_guessed": float((guessed == said).mean()),
-            "adds": float(((guessed != said) & ~silent).mean()), "silent": float(silent.mean()),
-        })  # fmt: skip
+        found.append(
+            {
+                "case": case,
+                "sessions": len(bank),
+                **shares,
+                "as_guessed": float((guessed == said).mean()),
+                "adds": float(((guessed != said) & ~silent).mean()),
+                "silent": float(silent.mean()),
+            }
+        )
     return found

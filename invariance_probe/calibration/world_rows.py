@@ -1,4 +1,8 @@
-"""The figures about G3 to G6: what the estimators recover of what the worlds were made with, and how often they are wrong."""
+"""The figures about the worlds G3 to G6: what estimators recover, and errors.
+
+Measured sessions of known truth go in; rows of what was asked and what was reached come
+out: what the estimators recover of the truth, and how often they are wrong.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,18 +29,25 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
 Worlds = Mapping[str, Sequence[Measured]]
+"""Measured sessions by world."""
 
 STUDY = 6
-"""Sessions of a study of mined pairs."""
+"""Sessions per study of mined pairs."""
 STUDIES_OF_TURNOVER = (4, 6, 12)
+"""Sessions per study of the worlds with turnover."""
 EFFECTS = ("delta", "C_code")
+"""Estimands whose intervals are checked in the worlds with turnover."""
 SWITCHED = 0.5
 """A switch is claimed where the transfer ratio's interval lies below this."""
 MODES = {"refit": "decoder refitted", "fixed": "decoder fixed"}
+"""Whether the decoder is refitted without the units, in words."""
 
 
 def world_rows(worlds: Worlds) -> list[Row]:
-    """Return the figures of G3, G4 and G5; those whose worlds were not measured are left out."""
+    """The figures of G3, G4 and G5.
+
+    Figures whose worlds were not measured are left out.
+    """
     rows = [
         *_mining_rows(worlds),
         *_dimension_rows(worlds),
@@ -51,7 +62,7 @@ def _values(sessions: Sequence[Measured], name: str) -> np.ndarray:
 
 
 def _dimension_rows(worlds: Worlds) -> list[Row | None]:
-    """G4: whether shared dimensions are counted exactly, and none is found where there is none."""
+    """G4: whether shared dimensions are counted exactly, and none is invented."""
     figure, rows, exact = "shared dimensions counted exactly", [], []
     for common in COMMON:
         found = _values(worlds.get(f"common-{common}", ()), "shared_dimensions")
@@ -59,9 +70,8 @@ def _dimension_rows(worlds: Worlds) -> list[Row | None]:
         rows.append(rate_row(f"G4, {common} common", figure, "printed", exact[-1]))
     nothing = _values(worlds.get("common-0", ()), "shared_dimensions")
     smallest = min(len(hits) for hits in exact)
-    over_all = np.concatenate(
-        [hits[:smallest] for hits in exact]
-    )  # as many sessions of each number
+    # As many sessions of each number of dimensions.
+    over_all = np.concatenate([hits[:smallest] for hits in exact])
     return [
         rate_row("G4, 0 to 4 common", f"{figure}, as many sessions of each", ">= 0.9", over_all),
         rate_row("G4, 0 common", "a false dimension is found", "<= 0.07", nothing > 0),
@@ -83,7 +93,10 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _messenger_rows(worlds: Worlds) -> list[Row | None]:
-    """G5: whether carriers are found, T's interval holds the truth, and a switch is claimed where there is none."""
+    """G5: whether carriers are found, T is covered, and no false switch claimed.
+
+    T is the transfer ratio; its interval should hold the truth.
+    """
     rows: list[Row | None] = []
     for mode, said in MODES.items():
         for name, truth in (("stable", 1.0), ("switching", 0.0)):
@@ -135,7 +148,7 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _recall(session: Measured, mode: str) -> float:
-    """Return the part of both halves' carriers that were chosen."""
+    """The part of the carriers that was chosen, mean over both halves."""
     found = []
     for name, carriers in zip("ab", session.truth["carriers"], strict=True):
         chosen = {int(session.found[f"{mode}_{name}@{i + 1}"]) for i in range(CARRIERS)}
@@ -144,7 +157,7 @@ def _recall(session: Measured, mode: str) -> float:
 
 
 def _covered(sessions: Sequence[Measured], mode: str, truth: float) -> np.ndarray:
-    """Say for every session that reports T whether its interval holds the truth."""
+    """Whether the interval of T holds the truth, in every session that reports T."""
     low, high = (
         _values(sessions, f"{mode}_transfer_low"),
         _values(sessions, f"{mode}_transfer_high"),
@@ -153,6 +166,7 @@ def _covered(sessions: Sequence[Measured], mode: str, truth: float) -> np.ndarra
 
 
 def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | None:
+    """The mean over sessions with its bootstrap interval, as a row."""
     if not len(values):
         return None
     rng = np.random.default_rng(4)
@@ -166,7 +180,7 @@ def _mean_row(about: str, figure: str, asked: str, values: np.ndarray) -> Row | 
 
 
 def _mining_rows(worlds: Worlds) -> list[Row | None]:
-    """G3: how often random pairs seem to help, how often oracle pairs do, and what the nearest neighbours do."""
+    """G3: how often random, oracle and nearest-neighbour pairs seem to help."""
     sessions = worlds.get("recurring", ())
     if len(sessions) < STUDY:
         return []
@@ -193,7 +207,7 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
                 max(mean, 0.0),
             )
         )
-        # the design simulation's oracle arm has q = .9
+        # The design simulation's oracle arm has q = .9.
         asked = ">= 0.8" if share == max(SHARES) else "printed"
         rows.append(
             _claim_row(about, "M_loc > 0 claimed of oracle pairs", asked, gain["oracle"], 0.0)
@@ -233,14 +247,16 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: float) -> Row:
-    """Return how often studies of `STUDY` sessions claim a mean above a null, with the 95 % interval over resampled banks.
+    """How often studies of `STUDY` sessions claim a mean above a null.
 
-    A null at the bank's own mean moves with each resampled bank.
+    The 95 % interval is over resampled banks. A null at the bank's own mean moves with
+    each resampled bank.
     """
 
     def claimed(bank: np.ndarray, at: float, studies: int) -> float:
         drawn = bank[rng.integers(0, len(bank), (studies, STUDY))] - at
-        with np.errstate(divide="ignore", invalid="ignore"):  # one session drawn every time
+        # The SD is 0 where a study draws one and the same session every time.
+        with np.errstate(divide="ignore", invalid="ignore"):
             t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(STUDY))
         return float((t >= stats.t.ppf(1 - ALPHA, STUDY - 1)).mean())
 
@@ -264,7 +280,22 @@ def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: flo
 
 
 def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
-    """G6: whether intervals hold the truth, for sessions drawn over many arrays and for successive sessions of one."""
+    """G6: whether intervals hold the truth under turnover of units.
+
+    Sessions are drawn over many arrays, or are successive ones of one array.
+
+    Parameters
+    ----------
+    plan
+        The plan of the worlds with turnover.
+    results
+        Results by key.
+
+    Returns
+    -------
+    rows
+        What was asked and what was reached.
+    """
     rows = []
     everything = measured(plan, results)
     for world in LABEL_GAINS:
@@ -276,6 +307,7 @@ def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
 
 
 def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
+    """G6: coverage of intervals in the sessions of one world."""
     effects = {name: [_effect(one, name) for one in members] for name in EFFECTS}
     bank = Bank(
         {name: np.array([e.values.mean() for e in found]) for name, found in effects.items()},
@@ -294,12 +326,18 @@ def _turnover_rows(world: str, members: Sequence[Known]) -> list[Row]:
         for sessions in STUDIES_OF_TURNOVER:
             studies = draw(rng, len(bank), sessions)
             for level, asked in ((0.9, "0.88 to 0.92"), (0.95, "0.93 to 0.97")):
-                figure = f"{level * 100:.0f} % interval of {name} holds the bank's mean, {sessions} sessions of many arrays"
+                figure = (
+                    f"{level * 100:.0f} % interval of {name} holds the bank's mean, {sessions} "
+                    "sessions of many arrays"
+                )
                 bound = asked if world == "turnover" else "printed"
                 rows.append(_coverage_row(about, figure, bound, bank, name, studies, level, rng))
             successive = _successive(arrays, sessions)
             if len(successive):
-                figure = f"90 % interval of {name} holds the bank's mean, {sessions} successive sessions of one array"
+                figure = (
+                    f"90 % interval of {name} holds the bank's mean, {sessions} successive "
+                    "sessions of one array"
+                )
                 reached = coverage(bank, name, successive, 0.9)
                 rows.append(
                     Row(about, figure, "printed", reached, None, None, len(successive), None)
@@ -321,7 +359,10 @@ def _coverage_row(
     level: float,
     rng: np.random.Generator,
 ) -> Row:
-    """Return the coverage over studies, with the 95 % interval over resampled banks, each with its own mean as the truth."""
+    """Coverage over studies, with the 95 % interval over resampled banks.
+
+    Each resampled bank has its own mean as the truth.
+    """
     again = []
     for _ in range(BOOTSTRAPS):
         chosen = rng.integers(0, len(bank), len(bank))
@@ -342,7 +383,10 @@ def _coverage_row(
 
 
 def _successive(arrays: np.ndarray, sessions: int) -> np.ndarray:
-    """Return the studies (study, session) of successive sessions of one array that do not overlap."""
+    """Studies of successive sessions of one array, without overlap.
+
+    They are the places of the sessions (study, session).
+    """
     found = []
     for name in np.unique(arrays):
         members = np.flatnonzero(arrays == name)

@@ -1,11 +1,17 @@
-"""The worlds of recurring behaviours, two modalities, messengers and turnover (G3 to G6): their banks, and what is measured of them.
+"""The worlds G3 to G6: recurrence, two modalities, messengers, turnover.
 
-Settings were chosen on seed 100 and frozen: the time constant (3 s) and the number of private latents of G4 are those of the design
-simulation, its length (400 s) and that of G5 (400 s, two of which choose) were taken as the first that were tried; G3's units, bins,
-dimensions (as many as behaviours span, so that drift and behaviour compete) and part of distant pairs were tuned until local
-pairs decode about .65 and oracle pairs .8, as in the design simulation. G6 has a label gain of .25: at the generator's own .4, the
-gains of some units make counts so skewed that in a few sessions linear SSL of one dimension follows a unit instead of the label, delta
-is strongly skewed over sessions, and no t interval covers its mean; that world is measured too, and printed.
+A size goes in; the sessions of these worlds and what was measured on them come out.
+Nothing is counted here.
+
+Settings were chosen on seed 100 and frozen. The time constant (3 s) and the number of
+private latents of G4 are those of the design simulation. Its length (400 s) and that of
+G5 (400 s, two of which choose) are the first that were tried. G3's units, bins,
+dimensions (as many as behaviours span, so that drift and behaviour compete) and part of
+distant pairs were tuned until local pairs decode about .65 and oracle pairs .8, as in
+the design simulation. G6 has a label gain of .25. At the generator's own .4, the gains
+of some units make counts so skewed that in a few sessions linear SSL of one dimension
+follows a unit instead of the label; delta is then strongly skewed over sessions, and no
+t interval covers its mean. That world is measured too, and printed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -25,19 +31,21 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 COMMON = (0, 1, 2, 3, 4)
-"""Shared dimensions of the worlds of two modalities."""
+"""Numbers of shared dimensions of the worlds of two modalities."""
 LAGS = {0: "common-2", 3: "lag-behind", -4: "lag-ahead"}
-"""Lags in bins of the worlds with two shared dimensions, and their names."""
+"""Lags (bins) of the worlds with two shared dimensions, and their names."""
 CARRIERS = 6
+"""Number of carriers of the sparse messenger worlds."""
 SPREAD = (20, 60)
-"""Carriers of the stable worlds whose code is not sparse, of 60 units."""
+"""Numbers of carriers, of 60 units, in stable worlds that are not sparse."""
 SHARES = (0.5, 0.9)
 """Parts of the pairs that are distant ones."""
 DOSE = 0.4
-"""Of unit dropout, in the worlds with turnover."""
+"""Dose of unit dropout in the worlds with turnover."""
 LABEL_GAINS = {"turnover": 0.25, "skewed": 0.4}
+"""Label gain of each world with turnover."""
 SUCCESSIVE = 12
-"""Sessions of one array with turnover."""
+"""Number of sessions of one array with turnover."""
 
 SIZES: dict[str, dict[str, int]] = {
     "full": {
@@ -60,19 +68,22 @@ SIZES: dict[str, dict[str, int]] = {
         "skewed": 1,
     },
 }
-"""Sessions of every world; for turnover and its skewed variant, arrays of `SUCCESSIVE` sessions each."""
+"""Sessions of every world, by size of the calibration.
+
+For turnover and its skewed variant, numbers of arrays of `SUCCESSIVE` sessions each.
+"""
 
 
 @dataclass(frozen=True)
 class Family:
-    """Worlds that one measurement is made of.
+    """Worlds that share one measurement.
 
     Attributes
     ----------
     study
         Their recordings, target and folds; its hypothesis is never judged.
     method
-        What is measured of each session; None where the study's own runs are.
+        What is measured on each session; None where the study's own runs are.
     """
 
     study: Study
@@ -81,7 +92,17 @@ class Family:
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """What was measured of one session, beside what it was made with."""
+    """What was measured on one session, beside what it was made with.
+
+    Attributes
+    ----------
+    session
+        The session.
+    found
+        What was measured, by name.
+    truth
+        What it was made with, by name.
+    """
 
     session: Session
     found: Mapping[str, float]
@@ -89,7 +110,7 @@ class Measured:
 
 
 def families(size: str) -> tuple[Family, ...]:
-    """Return the worlds of G3, G4 and G5, each with its measurement."""
+    """The worlds of G3, G4 and G5, each with its measurement."""
     counts = SIZES[size]
     return (
         Family(
@@ -108,15 +129,19 @@ def families(size: str) -> tuple[Family, ...]:
 
 
 def mined_pairs() -> MinedPairs:
-    """Return the measurement of recurring behaviours: five dimensions, as many as six behaviours span."""
+    """The measurement of recurring behaviours.
+
+    It has five dimensions, as many as six behaviours span.
+    """
     return MinedPairs(dimensions=5, local_s=0.6, fractions=SHARES, nuisance="drift")
 
 
 def turnover_study(counts: Mapping[str, int]) -> Study:
-    """Return the study of closed-form linear SSL whose sessions are those of many arrays with units that come and go.
+    """The study whose sessions are of many arrays with units that come and go.
 
-    Successive sessions of one array share units, and are no independent sample; arrays share none. Arrays are named
-    `turnover-i` and `skewed-i`.
+    Its method is closed-form linear SSL. Successive sessions of one array share units
+    and are no independent sample; arrays share none. Arrays are named `turnover-i` and
+    `skewed-i`.
     """
     worlds = [
         {
@@ -137,6 +162,7 @@ def _recurring(count: int) -> list[dict[str, Any]]:
 
 
 def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
+    """Recordings of G4: by number of shared dimensions, then by lag."""
     own = {"generator": "multimodal", "bins": 4000, "latent_tau_s": 3.0}
     common = [
         {
@@ -156,6 +182,7 @@ def _modalities(counts: Mapping[str, int]) -> list[dict[str, Any]]:
 
 
 def _messengers(count: int) -> list[dict[str, Any]]:
+    """Recordings of G5: sparse codes, stable or switching, and spread ones."""
     own = {"generator": "messenger", "bins": 4000, "sessions": count}
     sparse = [
         {"carriers": CARRIERS, "switches": switches, "session": name}
@@ -168,6 +195,7 @@ def _messengers(count: int) -> list[dict[str, Any]]:
 def _study(
     name: str, worlds: Sequence[Mapping[str, Any]], target: str, folds: int, embargo_s: float
 ) -> Study:
+    """A study of some worlds, whose hypothesis is never judged."""
     kind = "categorical" if target == "behaviour" else "continuous"
     probes = (
         {"probes": [{"kind": "logistic", "penalties": [0.1, 1.0, 10.0]}]}
@@ -182,14 +210,26 @@ def _study(
         "axis": axis,
         "dose": DOSE,
     }
-    return Study.model_validate({
-        "name": f"calibration-{name}", "question": "Do estimators recover what worlds were made with?",
-        "recordings": [{"kind": "simulated", "seed": SEED, "group": world["session"], **world} for world in worlds],
-        "target": {"name": target, "kind": kind}, "folds": {"scheme": "blocks", "count": folds, "embargo_s": embargo_s},
-        "method": {"kind": "linear_ssl", "dimensions": 1}, "views": {"transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": axis, "doses": [0, DOSE]}], **probes, "quick": True,
-        "hypotheses": [{**unjudged, "margin": {"fraction_of_range": 0.1, "because": "not judged"}}],
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": f"calibration-{name}",
+            "question": "Do estimators recover what worlds were made with?",
+            "recordings": [
+                {"kind": "simulated", "seed": SEED, "group": world["session"], **world}
+                for world in worlds
+            ],
+            "target": {"name": target, "kind": kind},
+            "folds": {"scheme": "blocks", "count": folds, "embargo_s": embargo_s},
+            "method": {"kind": "linear_ssl", "dimensions": 1},
+            "views": {"transforms": [{"kind": "unit_dropout"}]},
+            "axes": [{"path": axis, "doses": [0, DOSE]}],
+            **probes,
+            "quick": True,
+            "hypotheses": [
+                {**unjudged, "margin": {"fraction_of_range": 0.1, "because": "not judged"}}
+            ],
+        }
+    )
 
 
 def measured_worlds(
@@ -200,7 +240,28 @@ def measured_worlds(
     train: bool,
     on_event: Callable[[Event], None],
 ) -> dict[str, list[Measured]]:
-    """Measure every session of G3, G4 and G5 where the store lacks it and `train` is true; return what there is, by world."""
+    """Measure every session of G3, G4 and G5, and return what there is.
+
+    Parameters
+    ----------
+    size
+        A key of `SIZES` that has sessions.
+    store
+        Where results are kept.
+    place
+        Where sessions are found and results are put.
+    workers
+        Number of worker processes.
+    train
+        Measure what the store lacks; else use what it has.
+    on_event
+        Called with every progress event.
+
+    Returns
+    -------
+    worlds
+        Measured sessions by world.
+    """
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
         plan = Plan(family.study, find_sessions(family.study, place.base))
@@ -228,7 +289,28 @@ def measured_turnover(
     train: bool,
     on_event: Callable[[Event], None],
 ) -> tuple[Plan, dict[str, RunResult]]:
-    """Measure raw decoders, the code and closed-form linear SSL of the sessions of G6."""
+    """Measure raw decoders, the code and closed-form linear SSL on G6.
+
+    Parameters
+    ----------
+    size
+        A key of `SIZES` that has sessions.
+    store
+        Where results are kept.
+    place
+        Where sessions are found and results are put.
+    workers
+        Number of worker processes.
+    train
+        Measure what the store lacks; else use what it has.
+    on_event
+        Called with every progress event.
+
+    Returns
+    -------
+    plan, results
+        The plan of the worlds with turnover, and the results by key.
+    """
     study = turnover_study(SIZES[size])
     plan = Plan(study, find_sessions(study, place.base))
     sessions = {session.name: session for session in plan.sessions}
@@ -242,7 +324,7 @@ def measured_turnover(
 
 
 def _own(run: Run) -> bool:
-    """Say whether a run is of the study's linear SSL at dose 0 or with independent draws."""
+    """Whether a run is of the study's linear SSL, at dose 0 or independent draws."""
     return run.method.kind == "linear_ssl" and run.arm in ("none", "independent")
 
 
@@ -255,7 +337,30 @@ def fetched(
     train: bool,
     on_event: Callable[[Event], None],
 ) -> dict[str, RunResult]:
-    """Return results by key, measured first where the store lacks them and `train` is true."""
+    """Results by key, measured first where that is asked for.
+
+    Parameters
+    ----------
+    stage
+        Name of the stage in progress events.
+    planned
+        Runs with their sessions.
+    store
+        Where results are kept.
+    place
+        Where sessions are found and results are put.
+    workers
+        Number of worker processes.
+    train
+        Measure what the store lacks; else use what it has.
+    on_event
+        Called with every progress event.
+
+    Returns
+    -------
+    results
+        Those that the store then has.
+    """
     runs = [run for run, _ in planned]
     results = store.results(runs)
     missing = [run for run in runs if run.key() not in results]

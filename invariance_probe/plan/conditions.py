@@ -1,7 +1,9 @@
-"""Conditions: one dose of an axis in one arm, under a setting.
+"""Conditions: one dose of one axis in one arm, under one setting.
 
-Every condition of SSL training comes from a setting (`settings.py`); corruptions of the inputs
-alone, which the code is measured under, hold nothing of a setting but the swept transform.
+A study and a setting (`settings.py`) go in; the conditions of SSL training come out.
+The second kind of condition is a corruption of the inputs alone, which the code is
+measured under: it keeps nothing of a setting but the swept transform. Nothing is
+trained here.
 """
 
 from dataclasses import dataclass
@@ -13,11 +15,27 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
+"""Arms in which a specificity control is trained."""
 
 
 @dataclass(frozen=True)
 class Condition:
-    """One setting of the swept dose and the arm; `axis` is empty at the identity dose."""
+    """The dose of one axis and the arm of one training condition.
+
+    Attributes
+    ----------
+    views
+        The views with the dose put in.
+    axis
+        The swept path, for example `unit_dropout.rate`; empty at the identity dose.
+    dose
+        The dose on that axis, in the axis's own unit.
+    arm
+        How draws are shared between views; `none` at the identity dose, where the arms
+        are one and the same run.
+    fraction
+        Part of the training windows that is used, in (0, 1].
+    """
 
     views: Views
     axis: str = ""
@@ -27,7 +45,21 @@ class Condition:
 
 
 def conditions_of(study: Study, setting: Setting) -> tuple[Condition, ...]:
-    """Return every SSL condition under a setting, the identity dose first; a path that the setting holds is not swept."""
+    """Every SSL condition under a setting, the identity dose first.
+
+    Parameters
+    ----------
+    study
+        The study, with its axes, doses and arms.
+    setting
+        What the conditions are trained under. An axis whose path the setting itself
+        holds (a swept value) is not swept.
+
+    Returns
+    -------
+    conditions
+        The identity dose, then every axis x dose x arm.
+    """
     paths = [axis.path for axis in study.axes if axis.path != setting.path]
     clean = setting.views
     for path in paths:
@@ -42,7 +74,26 @@ def conditions_of(study: Study, setting: Setting) -> tuple[Condition, ...]:
 
 
 def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Condition, ...]:
-    """Return the specificity controls on an axis, each another corruption as strong as a primary dose."""
+    """The specificity controls on an axis.
+
+    Each control is another corruption that is as strong as one of the primary doses of
+    the hypotheses on this axis. A control that has no dose of that strength is left
+    out.
+
+    Parameters
+    ----------
+    study
+        The study, with its hypotheses and the names of its controls.
+    axis
+        The swept path.
+    clean
+        The condition at the identity dose, into whose views the control is put.
+
+    Returns
+    -------
+    conditions
+        Every control in the arms `independent` and `shared`.
+    """
     strong = [
         as_strong_as(axis, dose, name, clean.views)
         for dose in sorted({h.dose for h in study.hypotheses if h.axis == axis})
@@ -57,7 +108,7 @@ def controls_beside(study: Study, axis: str, clean: Condition) -> tuple[Conditio
 
 
 def corruptions_of(study: Study) -> tuple[Condition, ...]:
-    """Return every swept corruption of the inputs alone."""
+    """Every swept dose as a corruption of the inputs alone, without an arm."""
     return tuple(
         Condition(_corruption(study.views, axis.path, dose), axis.path, dose)
         for axis in study.axes
@@ -67,12 +118,15 @@ def corruptions_of(study: Study) -> tuple[Condition, ...]:
 
 
 def uncorrupted() -> Condition:
-    """Return the inputs as they are."""
+    """The condition whose views are the inputs as they are."""
     return Condition(Views(pairing=TimeJitter(), base=NoSplitting()))
 
 
 def _corruption(views: Views, path: str, dose: float) -> Views:
-    """Return views with nothing but one swept transform or adversary: no pairing, no base, no other transform."""
+    """Views that hold one swept transform or adversary, and nothing else.
+
+    They have no pairing, no base and no other transform.
+    """
     kind = path.split(".")[0]
     adversary = (
         views.adversary if views.adversary is not None and views.adversary.kind == kind else None

@@ -1,9 +1,10 @@
-"""Which SSL methods may carry a verdict, and on what.
+"""Which SSL methods may carry a verdict, and on what kind of use.
 
-A licence says at which settings a method was calibrated and what its claims were counted on.
-`invariance-probe calibrate` measures; the table is changed by hand, with the report that shows
-it (reports/calibration). A method without a licence can be used, but what it says of learning
-stays an estimate without a word.
+A licence says at which settings a method was calibrated, and on what its claims were
+counted. A method and a use go in; the reasons against the use come out.
+`invariance-probe calibrate` measures; the table is changed by hand, together with the
+report that supports it (reports/calibration). A method without a licence can be used,
+but what it says about learning stays an estimate without a word.
 """
 
 import math
@@ -15,7 +16,9 @@ from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
+"""Kernels and precisions of training steps that PyTorch computes."""
 BY_KERNELS = (("native", "float32"), ("native", "bfloat16"))
+"""Kernels and precisions of training steps that the compiled kernels compute."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Use:
     target
         Kind of the target.
     sessions
-        How many sessions the claim rests on.
+        Number of sessions that the claim rests on.
     """
 
     axis: str
@@ -45,7 +48,7 @@ class Use:
 
 @dataclass(frozen=True)
 class Counted:
-    """What the errors of a method's claims were counted on.
+    """The uses on which the errors of a method's claims were counted.
 
     Attributes
     ----------
@@ -54,10 +57,10 @@ class Counted:
     doses
         Lowest and highest dose, both included.
     targets, bases
-        Kinds of targets, and of the views' base. `count_splitting` is for spike counts, so
-        that the base says what kind of signal was seen too.
+        Kinds of targets, and of the views' base. `count_splitting` is for spike counts,
+        so the base also says what kind of signal was seen.
     fewest_sessions
-        Claims from fewer were not counted.
+        Claims from fewer sessions were not counted.
     findings
         The findings of learning that passed; the word of a contrast needs none of them.
     """
@@ -70,7 +73,7 @@ class Counted:
     findings: tuple[str, ...] = ("free", "costly")
 
     def reasons_against(self, use: Use) -> list[str]:
-        """Return why a use lies outside of what was counted; empty where it lies inside."""
+        """Why a use lies outside of what was counted; empty where it lies inside."""
         low, high = self.doses
         reasons = []
         if not low <= use.dose <= high:
@@ -90,24 +93,25 @@ class Counted:
 
 @dataclass(frozen=True)
 class Licence:
-    """The settings that a method was calibrated at, and how far from them it may be used.
+    """The settings that a method was calibrated at, and how far it may depart.
 
     Attributes
     ----------
     example
-        The method as it was calibrated; of its encoder only the kind binds.
+        The method as it was calibrated. Of its encoder only the kind is binding.
     fixed
         Fields of the method that must have the example's values.
     optimisation
-        The optimisation at which it was calibrated: what it trains with beside another method.
+        The optimisation at which it was calibrated. The method trains with it when it
+        is the second method of a panel.
     within
-        Lowest and highest value of fields of the optimisation.
+        Lowest and highest value of fields of the optimisation, both included.
     arithmetic
-        Kernels and precisions that training steps may be computed by.
+        Kernels and precisions that training steps may be computed with.
     dimensions
         Fewest and most dimensions of the representation.
     counted
-        What its claims were counted on.
+        The uses on which its claims were counted.
     """
 
     example: Method
@@ -122,14 +126,18 @@ class Licence:
 _AS_BY_DEFAULT = ("optimizer", "schedule", "warmup")
 _CALIBRATED_AT = Optimisation(steps=400, batch_size=128, learning_rate=3e-3)
 _NEAR = {
-    "steps": (200, 1000), "batch_size": (64, 512), "learning_rate": (1e-3, 9e-3), "weight_decay": (0, 0.1),
-}  # fmt: skip
+    "steps": (200, 1000),
+    "batch_size": (64, 512),
+    "learning_rate": (1e-3, 9e-3),
+    "weight_decay": (0, 0.1),
+}
 _DROPOUT = Counted("unit_dropout.rate", (0.2, 0.8))
 _ANY_TARGET = ("continuous", "circular", "categorical")
 
 LICENCES: dict[str, Licence] = {
     "simclr": Licence(
-        SimCLR(temperature=0.2), ("temperature", "negatives"), _CALIBRATED_AT, _NEAR, (*BY_TORCH, *BY_KERNELS),
+        SimCLR(temperature=0.2), ("temperature", "negatives"), _CALIBRATED_AT, _NEAR,
+        (*BY_TORCH, *BY_KERNELS),
         counted=(
             _DROPOUT,
             Counted("time_jitter.window_s", (0.0, 6.4)),
@@ -142,11 +150,26 @@ LICENCES: dict[str, Licence] = {
         counted=(Counted("unit_dropout.rate", (0.2, 0.8), fewest_sessions=5),),
     ),
 }  # fmt: skip
-"""The methods that passed."""
+"""The methods that passed the calibration, by kind."""
 
 
 def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> list[str]:
-    """Return why a method at its settings carries no claim about a use; empty where it does."""
+    """Why a method at its settings may carry no claim about a use.
+
+    Parameters
+    ----------
+    method
+        The method, with its encoder.
+    optimisation
+        How it is trained; not None for a method that has a licence.
+    use
+        What the claim is about.
+
+    Returns
+    -------
+    reasons
+        One sentence per reason; empty where the method is licensed for this use.
+    """
     licence = LICENCES.get(method.kind)
     if licence is None:
         return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
@@ -161,7 +184,7 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
 
 
 def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
-    """Return which settings of a method lie outside of its licence."""
+    """The settings of a method that lie outside of its licence."""
     assert isinstance(licence.example, TrainedMethod)
     used = [
         ("method", name, getattr(method, name), getattr(licence.example, name))
@@ -176,7 +199,7 @@ def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
 
 
 def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
-    """Return which settings of the training lie outside of a licence."""
+    """The settings of the training that lie outside of a licence."""
     default = Optimisation()
     reasons = _departures(
         [
@@ -215,7 +238,20 @@ def _said(value: Any) -> str:
 
 
 def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
-    """Return the findings of learning that a licensed method may come to about a use."""
+    """The findings of learning that a method may come to about a use.
+
+    Parameters
+    ----------
+    method
+        The method; only its kind matters here.
+    use
+        What the claim is about; only its axis matters here.
+
+    Returns
+    -------
+    findings
+        Names of findings; empty for a method or an axis without a licence.
+    """
     licence = LICENCES.get(method.kind)
     return (
         ()
@@ -225,7 +261,10 @@ def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:
 
 
 def other_methods(method: Method) -> list[tuple[Method, Optimisation]]:
-    """Return every other licensed method, with this one's encoder and its own optimisation."""
+    """Every other licensed method, with this method's encoder.
+
+    Each comes with the optimisation at which it was calibrated.
+    """
     found: list[tuple[Method, Optimisation]] = []
     for kind, licence in LICENCES.items():
         if kind != method.kind:

@@ -1,10 +1,14 @@
-"""Study -> conditions -> runs: everything that will be trained and measured, before anything is.
+"""From a study to its runs: all that will be trained and measured.
 
-The plan has three parts. `baselines` need no SSL and are run first: they say whether a session can be decoded
-at all, whether the target moves on an axis, which decoder is the ceiling, and what is found of the code. `grid` is
-the SSL conditions, under the study's own setting and every recipe of a panel, of which the runner leaves out what the
-first part made pointless. `examined` looks at encoders that the grid stored, or attacks models of its own; no verdict
-rests on it.
+A study and its sessions go in; a `Plan`, the list of runs, comes out. Nothing is
+trained, measured or stored here.
+
+The plan has three parts. `baselines` need no SSL and are run first: they say whether a
+session can be decoded at all, whether the target moves on an axis, which decoder is the
+ceiling, and what is found about the code. `grid` holds the SSL conditions, under the
+study's own setting and under every recipe of a panel; the runner leaves out what the
+first part made pointless. `examined` holds runs that examine encoders which the grid
+stored, or that attack models of their own; no verdict rests on it.
 """
 
 import gc
@@ -66,14 +70,27 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 
 BESIDE = "baseline"
-"""Setting of the closed-form linear SSL that stands beside every study of single bins."""
+"""Setting of the closed-form linear SSL that is run as a baseline.
+
+Every study of single bins has one.
+"""
 PLANTED = Target(name="planted", kind="continuous")
-"""The target of the controls that are planted in sessions."""
+"""The target of the planted control sessions."""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """The runs of a study over its sessions, and over the controls that are planted in them."""
+    """All runs of a study, over its sessions and its planted controls.
+
+    Attributes
+    ----------
+    study
+        The declared study.
+    sessions
+        The recorded sessions.
+    planted
+        Sessions with a planted target: controls whose answer is known (science.md 3.4).
+    """
 
     study: Study
     sessions: tuple[Session, ...]
@@ -90,7 +107,7 @@ class Plan:
 
     @cached_property
     def panels(self) -> dict[str, PlannedPanel]:
-        """The training recipes of every hypothesis on a dose, by its id."""
+        """The training recipes of every hypothesis on a dose, by the hypothesis's id."""
         own = self.settings[0]
         return {
             h.id: panel_of(self.study, own, h, len(self.covered(h))) for h in self.study.dose_claims
@@ -98,12 +115,19 @@ class Plan:
 
     @cached_property
     def methods(self) -> frozenset[str]:
-        """The kinds of methods whose representations are trained: the study's own, swept ones, and those of panels."""
+        """The kinds of all methods whose representations are trained.
+
+        These are the study's own method, swept ones, and those of the panels.
+        """
         beside = (setting for recipes in self._beside.values() for setting, _ in recipes)
         return frozenset(setting.method.kind for setting in (*self.settings, *beside))
 
     def recipes_of(self, session: Session) -> Iterator[tuple[Setting, tuple[Condition, ...]]]:
-        """Yield the recipes beside the declared one that a session is trained by, with their conditions."""
+        """Yield the recipes of a session other than the declared one.
+
+        Each recipe comes once, with the conditions of all hypotheses that cover the
+        session. The declared recipe is the study's own setting.
+        """
         wanted: dict[str, tuple[Setting, dict[Condition, None]]] = {}
         for hypothesis in self.study.hypotheses:
             if covers(hypothesis, session):
@@ -116,7 +140,10 @@ class Plan:
 
     @cached_property
     def _beside(self) -> dict[str, tuple[tuple[Setting, tuple[Condition, ...]], ...]]:
-        """The settings that every hypothesis is judged under beside the declared one, with their conditions, by its id."""
+        """The other settings that each hypothesis is judged under, by its id.
+
+        The declared setting is not among them. Each setting comes with its conditions.
+        """
         return {
             h.id: tuple(
                 (setting, tuple(self._conditions_at(h, setting)))
@@ -126,7 +153,7 @@ class Plan:
         }
 
     def _settings_beside(self, hypothesis: AnyHypothesis) -> Iterator[Setting]:
-        """Yield the settings that a hypothesis is judged under beside the declared one."""
+        """Yield the settings that a hypothesis is judged under besides the own one."""
         own = self.settings[0]
         if isinstance(hypothesis, Contrast):
             if not self.study.quick:
@@ -142,7 +169,7 @@ class Plan:
             yield from map(a_third_of, recipes)
 
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
-        """Yield the identity dose, and the arms at the primary dose that a hypothesis compares."""
+        """Yield the identity dose and the compared arms at the primary dose."""
         arms = (
             ("mined", *hypothesis.controls)
             if isinstance(hypothesis, Contrast)
@@ -157,7 +184,10 @@ class Plan:
 
     @cached_property
     def primary(self) -> tuple[Condition, ...]:
-        """The identity dose, and the independent and shared arms of every hypothesis's primary dose."""
+        """The identity dose, and two arms of every hypothesis's primary dose.
+
+        The arms are `independent` and `shared`.
+        """
         wanted = {(h.axis, h.dose) for h in self.study.hypotheses}
         return tuple(
             c
@@ -167,21 +197,24 @@ class Plan:
 
     @cached_property
     def conditions(self) -> tuple[Condition, ...]:
-        """Every SSL condition, the identity dose (one for all axes and arms) first."""
+        """Every SSL condition of the study's own setting, the identity dose first.
+
+        The identity dose is one condition for all axes and arms.
+        """
         return conditions_of(self.study, self.settings[0])
 
     @cached_property
     def corruptions(self) -> tuple[Condition, ...]:
-        """Every swept corruption of the inputs alone."""
+        """Every swept dose as a corruption of the inputs alone."""
         return corruptions_of(self.study)
 
     def controls_beside(self, axis: str) -> tuple[Condition, ...]:
-        """Return the specificity controls on an axis."""
+        """The specificity controls on an axis."""
         return controls_beside(self.study, axis, self.conditions[0])
 
     @cached_property
     def controls(self) -> tuple[Condition, ...]:
-        """The specificity controls of all hypotheses; they stand beside, in no verdict."""
+        """The specificity controls of all hypotheses; they enter no verdict."""
         axes = dict.fromkeys(hypothesis.axis for hypothesis in self.study.hypotheses)
         return tuple(
             dict.fromkeys(condition for axis in axes for condition in self.controls_beside(axis))
@@ -189,7 +222,7 @@ class Plan:
 
     @cached_property
     def baselines(self) -> tuple[Run, ...]:
-        """Runs that need no SSL, for every session."""
+        """Runs that need no SSL, for every session and every planted control."""
         own = [run for session in self.sessions for run in self._session_baselines(session)]
         return (
             *own,
@@ -198,19 +231,22 @@ class Plan:
 
     @cached_property
     def grid(self) -> tuple[Run, ...]:
-        """SSL runs, for every session."""
+        """SSL runs, for every session and every planted control."""
         with _no_collection():
             own = [run for session in self.sessions for run in self._trained(session)]
             return (*own, *(run for session in self.planted for run in self._planted_grid(session)))
 
     @cached_property
     def examined(self) -> tuple[Run, ...]:
-        """Runs that no verdict rests on."""
+        """Runs that no verdict rests on: examinations of encoders, and attacks."""
         return self.looked + self.attacked
 
     @cached_property
     def looked(self) -> tuple[Run, ...]:
-        """Runs that look at the stored encoders of the study's own setting, on the axes that hypotheses are about."""
+        """Examinations of the stored encoders of the study's own setting.
+
+        Only encoders on the axes that hypotheses are about are examined.
+        """
         with _no_collection():
             return tuple(run for session in self.sessions for run in self._examined(session))
 
@@ -221,53 +257,91 @@ class Plan:
 
     @property
     def runs(self) -> tuple[Run, ...]:
-        """All runs."""
+        """All runs: baselines, grid and examinations."""
         return self.baselines + self.grid + self.examined
 
     @property
     def looks(self) -> tuple[int, ...]:
-        """Seeds of every session at each look, ascending; one look at all seeds where their number is fixed."""
+        """Seeds per session at each interim analysis, ascending.
+
+        One analysis with all seeds where their number is fixed.
+        """
         training = self.study.training
         return training.adaptive.looks if training.adaptive else (training.seeds,)
 
     def turn(self, run: Run) -> int:
-        """Return after how many earlier seeds a grid run or examination has its turn; the A/A control's seeds go along with the others."""
+        """Position of this run's seed in the planned seed order, from 0.
+
+        The seeds of the A/A control, which lie above the declared ones, have the
+        positions of the seeds that they are compared with.
+        """
         return run.seed % self.study.training.seeds
 
     @cached_property
     def seeded(self) -> dict[str, Run]:
-        """Every grid run and examination, which looks at the seeds leave for later or out, by key."""
+        """Every grid run and examination, by its key.
+
+        These are the runs whose seeds an interim analysis postpones or leaves out.
+        """
         return {run.key(): run for run in (*self.grid, *self.examined)}
 
     def seeds_of(self, method: AnyMethod) -> int:
-        """Return how many seeds a method is repeated with: one where it has no randomness."""
+        """With how many seeds a method is repeated: one where it has no randomness."""
         return 1 if isinstance(method, LinearSSL) else self.study.training.seeds
 
     def model_steps(self) -> int:
-        """Return the number of update steps of all models."""
+        """Number of update steps of all models together."""
         return sum(run.steps for run in self.runs)
 
     def measurement(self, session: Session, method: AnyMethod) -> Run:
-        """Return the measurement of a whole session by a method that no study asks for by itself."""
+        """The run that measures a whole session by a given method.
+
+        It serves measurements that no study asks for by itself.
+
+        Parameters
+        ----------
+        session
+            The session to measure.
+        method
+            The measurement.
+
+        Returns
+        -------
+        run
+            One run on the whole session, without a fold.
+        """
         return self._run(session, method, None)
 
     def _run(
-        self, session: Session, method: AnyMethod, fold: int | None, seed: int = 0, optimisation: Optimisation | None = None,
-        condition: Condition | None = None, setting: str = "",
-    ) -> Run:  # fmt: skip
+        self,
+        session: Session,
+        method: AnyMethod,
+        fold: int | None,
+        seed: int = 0,
+        optimisation: Optimisation | None = None,
+        condition: Condition | None = None,
+        setting: str = "",
+    ) -> Run:
+        """One run of the study; without a condition it has neither views nor arm."""
         study = self.study
         return Run(
-            fingerprint=session.fingerprint, session=session.name, subject=session.subject, group=session.group, setting=setting,
-            window=self._window(session), folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed, method=_bare(method),
-            views=condition.views if condition else None, axis=condition.axis if condition else "",
-            dose=condition.dose if condition else 0.0, arm=condition.arm if condition else "none",
+            fingerprint=session.fingerprint, session=session.name, subject=session.subject,
+            group=session.group, setting=setting, window=self._window(session),
+            folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed,
+            method=_bare(method), views=condition.views if condition else None,
+            axis=condition.axis if condition else "", dose=condition.dose if condition else 0.0,
+            arm=condition.arm if condition else "none",
             fraction=condition.fraction if condition else 1.0, optimisation=optimisation,
             target=PLANTED if session.source.kind == "planted" else study.target,
             probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
         )  # fmt: skip
 
     def _window(self, session: Session) -> Window:
-        """Return which windows are cut of a session; a planted target is known in all states."""
+        """The windows that are cut from a session.
+
+        A planted target is known in all states, so a planted control uses windows of
+        every state.
+        """
         own = self.study.window
         return own.model_copy(update={"within": None}) if session.source.kind == "planted" else own
 
@@ -278,6 +352,7 @@ class Plan:
             yield self._run(session, Raw(), fold)
 
     def _planted_grid(self, session: Session) -> Iterator[Run]:
+        """Yield the SSL runs of a planted control: dose 0 and primary corruptions."""
         own = self.settings[0]
         for condition in self.primary:
             if condition.axis and not self.study.corrupts(condition.axis):
@@ -287,6 +362,7 @@ class Plan:
                     yield self._run(session, own.method, fold, seed, own.optimisation, condition)
 
     def _session_baselines(self, session: Session) -> Iterator[Run]:
+        """Yield the runs of a session that need no SSL."""
         study = self.study
         encoder = getattr(study.method, "encoder", MLPEncoder())
         dimensions = (
@@ -315,9 +391,8 @@ class Plan:
             if session.activity_kind == "counts":
                 yield self._run(session, SquareRoots(), fold)
             yield self._run(session, PCA(dimensions=dimensions), fold)
-            if study.window.length_bins == 1 and has_closed_form(
-                self.conditions[0].views
-            ):  # linear SSL reads single bins
+            # Linear SSL reads single bins.
+            if study.window.length_bins == 1 and has_closed_form(self.conditions[0].views):
                 yield self._run(
                     session,
                     LinearSSL(dimensions=dimensions),
@@ -337,7 +412,7 @@ class Plan:
                 )
 
     def _null(self, session: Session) -> AnyMethod:
-        """Return the measurement of the study's null in one session."""
+        """The measurement of the study's null in one session."""
         null = self.study.null
         if null.kind == "linear_shift":
             return ShiftNull(shifts=null.shifts)
@@ -353,10 +428,11 @@ class Plan:
         return SessionNull(others=others, cuts=cuts_of(len(others)))
 
     def _code(self, session: Session) -> Code:
-        """Return the measurement of a session's code under every swept corruption.
+        """The measurement of a session's code under every swept corruption.
 
-        Blocks are left out in turn only where some claim is about these recordings alone: over a
-        population the sessions themselves say how much they vary.
+        Blocks are left out in turn (jackknife) only where some claim is about these
+        recordings alone: over a population the sessions themselves say how much they
+        vary.
         """
         about = [
             h
@@ -370,6 +446,11 @@ class Plan:
         return Code(corruptions=corruptions, jackknife=THESE_RECORDINGS in scopes)
 
     def _trained(self, session: Session) -> Iterator[Run]:
+        """Yield the SSL runs of a session.
+
+        These are the study's own setting and its sweep values, the specificity
+        controls, the A/A control, and the other recipes.
+        """
         for setting in self.settings:
             yield from self._repeated(session, setting, conditions_of(self.study, setting))
         own = self.settings[0]
@@ -377,15 +458,17 @@ class Plan:
         if self.seeds_of(own.method) == self.study.training.seeds and not isinstance(
             own.method, LinearSSL
         ):
+            # The A/A control: dose 0 again with other seeds.
             yield from self._repeated(
                 session, own, self.conditions[:1], offset=self.study.training.seeds
-            )  # the A/A control
+            )
         for setting, conditions in self.recipes_of(session):
             yield from self._repeated(session, setting, conditions)
 
     def _repeated(
         self, session: Session, setting: Setting, conditions: tuple[Condition, ...], offset: int = 0
     ) -> Iterator[Run]:
+        """Yield one run per condition, seed and fold; seeds begin at `offset`."""
         seeds, method = self.seeds_of(setting.method), _bare(setting.method)
         for condition in conditions:
             first = self._run(
@@ -400,7 +483,7 @@ class Plan:
                     yield first.model_copy(update={"seed": seed, "fold": fold})
 
     def _examined(self, session: Session) -> Iterator[Run]:
-        """Yield the examinations of a session's encoders, those of one encoder after each other."""
+        """Yield the examinations of a session's encoders, grouped by encoder."""
         asked: dict[str, set[float]] = {}
         for hypothesis in self.study.dose_claims:
             if covers(hypothesis, session):
@@ -430,18 +513,23 @@ class Plan:
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
-        """The examinations of an encoder at every corruption of the inputs."""
+        """The two examinations of an encoder at every corruption, by axis and dose."""
         return {
             (c.axis, c.dose): (
-                Corruption(inputs=c.views, axis=c.axis, dose=c.dose), Detection(inputs=c.views, axis=c.axis, dose=c.dose),
+                Corruption(inputs=c.views, axis=c.axis, dose=c.dose),
+                Detection(inputs=c.views, axis=c.axis, dose=c.dose),
             )
             for c in self.corruptions
-        }  # fmt: skip
+        }
 
     def _examinations(
         self, condition: Condition, seed: int, asked: dict[str, set[float]]
     ) -> Iterator[Examination]:
-        """Yield what is asked of one encoder, given the primary doses of every axis; of a quick study what verdicts show."""
+        """Yield what is measured on one encoder.
+
+        `asked` holds the primary doses of every axis. A quick study measures only what
+        the verdicts show.
+        """
         study = self.study
         for path in [
             path for path in asked if condition.axis in ("", path) and study.corrupts(path)
@@ -457,9 +545,8 @@ class Plan:
             return
         if condition.axis:
             yield Comparison(seed=seed)
-        elif not isinstance(
-            study.method, LinearSSL
-        ):  # the A/A control's encoders: how alike two seeds are
+        elif not isinstance(study.method, LinearSSL):
+            # With the A/A control's encoders: how alike the encoders of two seeds are.
             yield Comparison(seed=seed + study.training.seeds)
         if study.target.kind == "categorical" and (
             not condition.axis or condition.dose in asked[condition.axis]
@@ -469,7 +556,11 @@ class Plan:
 
 @contextmanager
 def _no_collection() -> Iterator[None]:
-    """Look for no cycles meanwhile: 100,000 runs make none, and looking among them would take longer than making them."""
+    """Pause the garbage collector while many small objects are built.
+
+    100,000 runs form no reference cycles, and searching them for cycles would take
+    longer than building them.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
@@ -480,7 +571,10 @@ def _no_collection() -> Iterator[None]:
 
 
 def _bare(method: AnyMethod) -> AnyMethod:
-    """Return a method without what it changes of the training, which stands in the run's optimisation."""
+    """A method without its own training settings.
+
+    These stand in the run's optimisation.
+    """
     if isinstance(method, Reliance):
         return method.model_copy(update={"of": _bare(method.of)})
     if isinstance(method, TrainedMethod) and not (

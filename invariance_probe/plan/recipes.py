@@ -1,10 +1,13 @@
-"""From a study to the training recipes of a hypothesis: its panel, and why a recipe is not in it.
+"""From a study to the training recipes of a hypothesis: its panel.
 
-The default panel (science.md 2.2) is the declared recipe; `longer`, 2.5 times the steps at
-three times the learning rate; `wider`, a representation of four times the dimensions; and
-`other`, a second licensed method at its own licensed optimisation. `longer` and `wider` are cut
-to what is licensed. A method without a licence carries no claim, so only the declared recipe
-is trained.
+A study and a hypothesis go in; the recipes come out, and for each recipe that is not
+computed the reason why. Nothing is trained here.
+
+The default panel (science.md 2.2) has four recipes: the declared one; `longer`, 2.5
+times the steps at three times the learning rate; `wider`, a representation of four
+times the dimensions; and `other`, a second licensed method at its own licensed
+optimisation. `longer` and `wider` are cut to what is licensed. A method without a
+licence carries no claim, so only the declared recipe is trained.
 """
 
 from collections.abc import Iterator
@@ -20,16 +23,29 @@ from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
 from invariance_probe.study.study import Study
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
-"""How much `longer` and `wider` multiply."""
+"""By what `longer` and `wider` multiply steps, learning rate and dimensions."""
 LEAST_STEPS, LEAST_DIMENSIONS = 1.5, 2
-"""How much must be left of them within the licence; else the recipe is not computed."""
+"""The smallest such factors of steps and dimensions within the licence.
+
+Where less is left, the recipe is not computed.
+"""
 OWN_LONGER = 2
-"""How many times the declared steps some recipe of a study's own panel must make."""
+"""Factor of the declared steps that some recipe of an own panel must reach."""
 
 
 @dataclass(frozen=True)
 class PlannedRecipe:
-    """One recipe of a panel, or the reason why it is not computed."""
+    """One recipe of a panel, or the reason why it is not computed.
+
+    Attributes
+    ----------
+    name
+        The recipe's name: `declared`, `longer`, `wider`, `other`, or a study's own.
+    setting
+        What its models are trained under; None where it is not computed.
+    reason
+        Why it is not computed; empty where it is.
+    """
 
     name: str
     setting: Setting | None
@@ -48,9 +64,9 @@ class PlannedPanel:
     Attributes
     ----------
     recipes
-        In the order in which they are told.
+        In the order in which they are reported.
     because
-        Why these: the study's own reason, or that it is the default panel.
+        Why these recipes: the study's own reason, or that it is the default panel.
     one_method
         Why there is no recipe of a second method; empty where there is one.
     """
@@ -66,24 +82,36 @@ class PlannedPanel:
 
     @property
     def missing(self) -> tuple[PlannedRecipe, ...]:
-        """The recipes that belong to the panel and are not computed."""
+        """The recipes that belong to the panel but are not computed."""
         return tuple(recipe for recipe in self.recipes if not recipe.computed)
 
 
 def label_of(name: str) -> str:
-    """Return the setting of a recipe's runs; the declared one's is the study's own."""
+    """Label of the setting of a recipe's runs; empty for the declared recipe."""
     return "" if name == DECLARED else f"recipe: {name}"
 
 
 def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) -> PlannedPanel:
-    """Return the panel of a hypothesis that rests on so many sessions.
+    """The panel of one hypothesis.
+
+    It is the declared recipe alone where the study is quick, where the hypothesis is
+    about units, or where the declared recipe has no licence.
 
     Parameters
     ----------
+    study
+        The study; its own panel, if it declares one, takes the place of the default.
     own
         The study's own setting.
+    hypothesis
+        The hypothesis to be judged.
     sessions
-        How many sessions the hypothesis is about.
+        Number of sessions that the hypothesis is about.
+
+    Returns
+    -------
+    panel
+        The recipes, the declared one first.
     """
     declared = PlannedRecipe(DECLARED, own)
     if study.quick:
@@ -116,12 +144,43 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
 
 
 def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
-    """Return what a hypothesis asks its methods to carry a claim about."""
+    """What a hypothesis asks its methods to carry a claim about.
+
+    Parameters
+    ----------
+    study
+        The study, with its base and target.
+    hypothesis
+        A hypothesis or contrast, with its axis and primary dose.
+    sessions
+        Number of sessions that the claim rests on.
+
+    Returns
+    -------
+    use
+        The use that a licence must cover.
+    """
     return Use(hypothesis.axis, hypothesis.dose, study.views.base.kind, study.target.kind, sessions)
 
 
 def second_method(own: Setting, use: Use) -> Setting | None:
-    """Return the first other method that is licensed for a use, at its own optimisation."""
+    """The first other method that is licensed for a use, as a setting.
+
+    It trains at its own licensed optimisation, but with the kernels and precision of
+    the study's own setting.
+
+    Parameters
+    ----------
+    own
+        The study's own setting, whose encoder is kept.
+    use
+        What the method must carry a claim about.
+
+    Returns
+    -------
+    setting
+        None where no other method is licensed for this use.
+    """
     assert own.optimisation is not None
     arithmetic = {"kernels": own.optimisation.kernels, "precision": own.optimisation.precision}
     for method, optimisation in other_methods(own.method):
@@ -132,12 +191,16 @@ def second_method(own: Setting, use: Use) -> Setting | None:
 
 
 def _longer(own: Setting) -> PlannedRecipe:
+    """The recipe `longer`, cut to what is licensed."""
     assert own.optimisation is not None
     within = LICENCES[own.method.kind].within
     now, most = own.optimisation, within["steps"][1]
     steps = round(min(STEPS * now.steps, most))
     if steps < LEAST_STEPS * now.steps:
-        reason = f"its steps are licensed up to {most:g}, less than {LEAST_STEPS:g} times the declared {now.steps}"
+        reason = (
+            f"its steps are licensed up to {most:g}, "
+            f"less than {LEAST_STEPS:g} times the declared {now.steps}"
+        )
         return PlannedRecipe(LONGER, None, reason)
     faster = min(LEARNING_RATE * now.learning_rate, within["learning_rate"][1])
     changed = now.model_copy(update={"steps": steps, "learning_rate": faster})
@@ -145,6 +208,7 @@ def _longer(own: Setting) -> PlannedRecipe:
 
 
 def _wider(own: Setting) -> PlannedRecipe:
+    """The recipe `wider`, cut to what is licensed."""
     assert isinstance(own.method, TrainedMethod)
     now, most = own.method.encoder.dimensions, LICENCES[own.method.kind].dimensions[1]
     dimensions = min(DIMENSIONS * now, most)
@@ -159,6 +223,7 @@ def _wider(own: Setting) -> PlannedRecipe:
 
 
 def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
+    """A recipe of the study's own panel."""
     method = recipe.method or own.method
     assert isinstance(method, TrainedMethod)
     if recipe.dimensions is not None:
@@ -167,6 +232,7 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     if method.kind == own.method.kind:
         start = method.optimisation(common) if recipe.method else own.optimisation
     else:
+        # Another method starts from its own licensed optimisation, if it has one.
         licence = LICENCES.get(method.kind)
         arithmetic = {"kernels": common.kernels, "precision": common.precision}
         start = (
@@ -188,8 +254,21 @@ def panel_problems(
 
     Parameters
     ----------
+    study
+        The study.
+    own
+        The study's own setting.
     sessions
-        How many sessions each hypothesis is about, by its id.
+        Number of sessions that each hypothesis is about, by its id.
+
+    Yields
+    ------
+    place
+        Where in the study the problem is.
+    got
+        The value that was given there.
+    reason
+        What is wrong and what to do.
     """
     if study.panel is None or study.quick:
         return
@@ -201,7 +280,10 @@ def panel_problems(
         for i, recipe in enumerate(chosen):
             assert recipe.setting is not None
             if reasons := unlicensed(recipe.setting.method, recipe.setting.optimisation, use):
-                refused = f"{'; '.join(reasons)}: a claim cannot rest on it. Use licensed settings, or leave it out"
+                refused = (
+                    f"{'; '.join(reasons)}: a claim cannot rest on it. "
+                    "Use licensed settings, or leave it out"
+                )
                 yield ("panel", "recipes", i), recipe.name, refused
         yield from _lacking(own, chosen, use)
 
@@ -209,6 +291,7 @@ def panel_problems(
 def _lacking(
     own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield what an own panel must have and lacks: length, or another method."""
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
     settings = [

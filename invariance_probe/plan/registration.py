@@ -1,7 +1,9 @@
-"""Registration: what a study claims, and on which data, frozen before any target is read.
+"""Registration: what a study claims, and on which data, frozen in advance.
 
-A registration is canonical JSON with its own SHA-256. It does not prove when it was made: publish the hash (a tag on a
-public remote, OSF) before the data are looked at.
+A plan goes in; canonical JSON with its own SHA-256 comes out, written before any target
+is read. Later plans are compared with it, and every deviation is listed. A registration
+does not prove when it was made: publish the hash (a tag on a public remote, OSF) before
+the data are looked at.
 """
 
 import json
@@ -19,20 +21,36 @@ from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
-"""(hypothesis that departs, or an empty string for all; what differs)."""
+"""One departure: the hypothesis (its id, "" for all) and what differs."""
 
+# Compared one by one, so that a deviation can name the hypothesis that it concerns.
 _OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
 _DATA = {"fingerprint": "the data", "alternatives": "the alternative targets"}
+# Not compared: no claim depends on them.
 _WORDS = {"name", "question", "schema_version"}
 
 
 def registration_path(study: Path) -> Path:
-    """Return where a study's registration stands: beside it, as STUDY.registration.json."""
+    """Path of a study's registration: beside it, as STUDY.registration.json."""
     return study.with_suffix(".registration.json")
 
 
 def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
-    """Return what a registration freezes: the resolved study, its data's fingerprints, the versions of the packages, and now."""
+    """What a registration freezes of a planned study.
+
+    Parameters
+    ----------
+    plan
+        The planned study.
+    versions
+        Versions of the installed packages, by name.
+
+    Returns
+    -------
+    registration
+        The resolved study, the fingerprints of its data, the versions, the present time
+        (UTC), and the hash of all this under `sha256`.
+    """
     frozen = {
         "registration_version": 1,
         "registered_at": datetime.now(UTC).isoformat(),
@@ -48,23 +66,31 @@ def new_registration(plan: Plan, versions: dict[str, str]) -> dict[str, Any]:
 def write_registration(path: Path, registration: dict[str, Any]) -> None:
     """Write a new registration.
 
+    Parameters
+    ----------
+    path
+        The file to make.
+    registration
+        What `new_registration` returned.
+
     Raises
     ------
     StudyError
-        When the study has one already: a registration is never written over.
+        When the study has a registration already, which is never written over.
     """
     try:
-        with path.open("x", encoding="utf-8") as file:
+        with path.open("x", encoding="utf-8") as file:  # "x" refuses a file that exists
             file.write(canonical_json(registration) + "\n")
     except FileExistsError:
         raise StudyError(
-            f"{path} exists: this study is registered already. A registration is never written over; "
-            "register a changed study under another file name, or delete the old one and say so in your paper"
+            f"{path} exists: this study is registered already. A registration is never written "
+            "over; register a changed study under another file name, or delete the old one and "
+            "say so in your paper"
         ) from None
 
 
 def read_registration(path: Path) -> dict[str, Any] | None:
-    """Return a study's registration, or None where there is none.
+    """Read a study's registration; None where there is none.
 
     Raises
     ------
@@ -83,27 +109,57 @@ def read_registration(path: Path) -> dict[str, Any] | None:
             raise TypeError("sha256, study or sessions is of another type")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise StudyError(
-            f"{path} is not a registration ({error}); restore it, or delete it to go on unregistered"
+            f"{path} is not a registration ({error}); restore it, "
+            "or delete it to go on unregistered"
         ) from None
     return found
 
 
 def seen_before(registration: dict[str, Any], result: RunResult) -> bool:
-    """Say whether a result may have been known when the claims were frozen.
+    """Whether a result may have been known when the claims were frozen.
 
-    Not so when it was measured under this registration, or later under another: studies of one store share baselines.
+    It was not known when it was measured under this registration, or at any later time:
+    studies of one store share baselines, so a later result may stand under another
+    registration. A result without a time counts as seen.
+
+    Parameters
+    ----------
+    registration
+        The registration that froze the claims.
+    result
+        A stored result.
+
+    Returns
+    -------
+    seen
+        True where the result may have been known.
     """
     if result.registration == registration["sha256"]:
         return False
+    # "~" sorts after every date: without a registered time every other result counts as seen.
     return not result.measured_at > registration.get("registered_at", "~")
 
 
 def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...]:
-    """Return every way in which a study departs from its registration."""
+    """Every way in which a study departs from its registration, each once.
+
+    Parameters
+    ----------
+    registration
+        What was registered.
+    plan
+        The study as it is now.
+
+    Returns
+    -------
+    deviations
+        Which hypothesis each concerns, and what differs.
+    """
     return tuple(dict.fromkeys(_deviations(registration, plan)))
 
 
 def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    """Yield the deviations of the registration, the study, claims and sessions."""
     frozen = {name: value for name, value in registration.items() if name != "sha256"}
     if sha256_of(frozen) != registration["sha256"]:
         yield (
@@ -113,7 +169,8 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
     if registration.get("algorithm_version") != ALGORITHM_VERSION:
         yield (
             "",
-            f"registered with algorithm version {registration.get('algorithm_version')}, now {ALGORITHM_VERSION}",
+            f"registered with algorithm version {registration.get('algorithm_version')}, "
+            f"now {ALGORITHM_VERSION}",
         )
     now = _normal(plan.study.model_dump(mode="json"))
     try:  # a setting that came later has its default in an older registration
@@ -121,7 +178,8 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
     except ValidationError as error:
         yield (
             "",
-            f"the registered study can no longer be read ({error.error_count()} errors): it was made for another version",
+            f"the registered study can no longer be read ({error.error_count()} errors): "
+            "it was made for another version",
         )
         return
     for name in sorted((then.keys() | now.keys()) - _OF_EACH_CLAIM - _WORDS):
@@ -132,6 +190,7 @@ def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]
 
 
 def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Deviation]:
+    """Yield the deviations of hypotheses and of the doses that they are about."""
     registered = {h["id"]: h for h in then["hypotheses"]}
     old_doses = {axis["path"]: axis["doses"] for axis in then["axes"]}
     new_doses = {axis["path"]: axis["doses"] for axis in now["axes"]}
@@ -146,7 +205,8 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
         if sorted(old_doses.get(axis, [])) != sorted(new_doses.get(axis, [])):
             yield (
                 own,
-                f"the doses of {axis} were registered as {_said(old_doses.get(axis))}, now {_said(new_doses.get(axis))}",
+                f"the doses of {axis} were registered as {_said(old_doses.get(axis))}, "
+                f"now {_said(new_doses.get(axis))}",
             )
     for gone in sorted(registered.keys() - {claim["id"] for claim in now["hypotheses"]}):
         yield "", f"the registered hypothesis {gone} was left out"
@@ -155,6 +215,7 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
 
 
 def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
+    """What a registration freezes of every session, by its name."""
     frozen: dict[str, dict[str, Any]] = {}
     for s in plan.sessions:
         frozen[s.name] = {
@@ -169,6 +230,7 @@ def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
+    """Yield the deviations of sessions, for every hypothesis that they concern."""
     now = _frozen_sessions(plan)
     for name in sorted(registered.keys() | now.keys()):
         old, new = registered.get(name), now.get(name)
@@ -176,11 +238,15 @@ def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Devi
         if old == new:
             continue
         if old is None or new is None:
-            text = f"the session {name} was {'not registered' if old is None else 'registered, but is left out'}"
+            text = (
+                f"the session {name} was "
+                f"{'not registered' if old is None else 'registered, but is left out'}"
+            )
         else:
             text = "; ".join(
                 f"{_DATA[key]} of session {name} have changed since registration" if key in _DATA
-                else f"{key} of session {name} was registered as {_said(old[key])}, now {_said(new[key])}"
+                else f"{key} of session {name} was registered as {_said(old[key])}, "
+                f"now {_said(new[key])}"
                 for key in old if old[key] != new.get(key)
             )  # fmt: skip
         for hypothesis in plan.study.hypotheses:

@@ -1,8 +1,10 @@
-"""The values that cross the two big borders: `Run` (declared) and `RunResult` (measured).
+"""What is declared, `Run`, and what is measured, `RunResult`, of a run.
 
-A run is one trained model (or one baseline measurement) of one session, seed and fold, with everything that
-reaches it. Its keys are hashes of exactly that, so the name of a study, its hypotheses and its margins are in
-no key, and changing them retrains nothing.
+They are two of the three values that cross the package's big borders. A run is one
+trained model (or one baseline measurement) of one session, seed and fold, with
+everything that reaches it. Its keys are hashes of exactly that. The name of a study,
+its hypotheses and its margins are therefore in no key, and changing them retrains
+nothing. Nothing is trained or stored here.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -20,29 +22,42 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 ALGORITHM_VERSION = 2
-"""Raised by every change that alters numbers; part of every key."""
+"""Version of the numbers; part of every key.
 
-Arm = Literal["none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle", "other_state", "time_shuffled",
-    "unit_permuted"]  # fmt: skip
-"""How the draws of a corruption are shared, or where the distant partners of a mined pairing come from (`study.pairing.SOURCES`,
-`study.state_pairing.STATE_SOURCES`)."""
+Every change that alters numbers raises it.
+"""
+
+Arm = Literal[
+    "none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle",
+    "other_state", "time_shuffled", "unit_permuted",
+]  # fmt: skip
+"""How draws are shared, or where a mined pairing's partners come from.
+
+The first concerns the draws of a corruption, the second the distant partners
+(`study.pairing.SOURCES`, `study.state_pairing.STATE_SOURCES`).
+"""
 Status = Literal["done", "failed", "collapsed"]
 
+# Fields in no key: they are for the tables only.
 _LABELS = {"subject", "group", "setting"}
+# Fields that reach what is measured, but not the encoder unless training reads the target.
 _PROBED = {"target", "probe", "examination"}
 
 
 class Run(Declaration):
-    """One model or measurement: session, seed, fold and everything that reaches it."""
+    """One model or measurement: session, seed, fold and all that reaches it."""
 
     fingerprint: str
     """Hash of the recording's content."""
     session: str
     subject: str = ""
-    """For the tables only, like `group` and `setting`: in no key."""
+    """For the tables only, like `group` and `setting`: these three are in no key."""
     group: str = ""
     setting: str = ""
-    """The swept setting, `path=value`; empty for the study's own."""
+    """Label of the setting; empty for the study's own.
+
+    For a sweep it is `path=value`.
+    """
     window: Window
     folds: Folds
     fold: int | None
@@ -58,18 +73,26 @@ class Run(Declaration):
     arm: Arm = "none"
     optimisation: Optimisation | None = None
     fraction: float = 1.0
-    """Part of the training windows that is used."""
+    """Part of the training windows that is used, in (0, 1]."""
     target: Target
     probe: Probe
     examination: Examination | None = added(None)
-    """What is measured on the stored encoder of this run; None where it is trained here. Left out of every dump when None."""
+    """What is measured on the stored encoder of this run.
+
+    None where the encoder is trained here. It is left out of every dump when it is
+    None.
+    """
     companions: Companions | None = added(None)
-    """Other sessions that its SSL model trains on too; None where it trains on its own session alone."""
+    """Other sessions whose windows the SSL model also trains on.
+
+    None where it trains on its own session alone.
+    """
+    # Both hashes are kept once they are computed; a run is frozen.
     __slots__ = ("_key", "_train_key")
 
     @property
     def steps(self) -> int:
-        """How many update steps are made for it."""
+        """Number of update steps that this run makes; 0 where it trains nothing."""
         return (
             0
             if self.optimisation is None or self.examination is not None
@@ -77,11 +100,17 @@ class Run(Declaration):
         )
 
     def trained(self) -> "Run":
-        """Return the run that trained the encoder which is examined; the run itself without an examination."""
+        """The run that trained the examined encoder; itself without an examination."""
         return self.model_copy(update={"examination": None})
 
     def reference(self) -> "Run | None":
-        """Return the run at the identity dose whose encoder this one's is compared with; None without a comparison."""
+        """The identity-dose run whose encoder this one is compared with.
+
+        Returns
+        -------
+        run
+            None where the examination of this run is not a comparison
+        """
         if not isinstance(self.examination, Comparison):
             return None
         assert self.views is not None
@@ -96,7 +125,7 @@ class Run(Declaration):
         return self.trained().model_copy(update=clean)
 
     def train_key(self) -> str:
-        """Hash what reaches the encoder."""
+        """Hash of everything that reaches the encoder."""
         known: str | None = getattr(self, "_train_key", None)
         if known is None:
             known = self._hash(_LABELS | _reaches_no_encoder(self.method.reads_target, self.arm))
@@ -104,7 +133,10 @@ class Run(Declaration):
         return known
 
     def key(self) -> str:
-        """Hash what reaches what is measured: the encoder, the target, the probe and the examination."""
+        """Hash of everything that reaches what is measured.
+
+        That is the encoder, the target, the probe and the examination.
+        """
         known: str | None = getattr(self, "_key", None)
         if known is None:
             known = self._hash(_LABELS)
@@ -112,11 +144,15 @@ class Run(Declaration):
         return known
 
     def specification(self) -> dict[str, Any]:
-        """Return what `key` hashes, as plain JSON data."""
+        """What `key` hashes, as plain JSON data."""
         return {"algorithm": ALGORITHM_VERSION, **self.model_dump(mode="json", exclude=_LABELS)}
 
     def _hash(self, left_out: set[str]) -> str:
-        """Hash the canonical JSON of the specification without some fields: `sha256_of`, put together from what is written already."""
+        """Hash the canonical JSON of the specification without some fields.
+
+        It equals `sha256_of`, but is put together from the canonical text of the
+        fields.
+        """
         values = self.__dict__
         written = [
             f'"{name}":{canonical_field(values[name])}'
@@ -129,12 +165,12 @@ class Run(Declaration):
 
 
 def key_of(specification: dict[str, Any]) -> str:
-    """Return `Run.key` from a stored specification."""
+    """`Run.key`, from a stored specification."""
     return sha256_of(specification)
 
 
 def train_key_of(specification: dict[str, Any]) -> str:
-    """Return `Run.train_key` from a stored specification."""
+    """`Run.train_key`, from a stored specification."""
     declared = DECLARED_METHODS[specification["method"]["kind"]]
     left_out = _reaches_no_encoder(declared.reads_target, specification["arm"])
     return sha256_of({name: value for name, value in specification.items() if name not in left_out})
@@ -146,7 +182,10 @@ def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
 
 
 _FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
-"""Every field in canonical order (`algorithm` comes before them), and whether a dump leaves it out when it is None."""
+"""Every field in canonical order, and whether a dump omits it when None.
+
+`algorithm` comes before all of them.
+"""
 assert _FIELDS[0][0] > "algorithm"
 
 
@@ -156,16 +195,27 @@ class RunResult:
 
     Attributes
     ----------
+    key
+        `Run.key()` of the run.
+    status
+        `done`, `failed` (see `message`) or `collapsed`.
     blocks
         Test blocks of the session that this run's fold holds out, in order.
     block_losses
-        Mean decoding loss in each block: squared error over the target's variance, or nats.
+        Mean decoding loss in each block: squared error over the target's variance, or
+        nats.
     floor_losses
-        The best constant's loss in each block (raw runs only).
+        Loss of the best constant in each block (raw runs only).
     selection_loss
-        Loss of the same decoder family on a validation part of the training windows (for choosing a ceiling).
+        Loss of the same decoder family on a validation part of the training windows; it
+        is used to choose a ceiling.
     diagnostics
-        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and those of a baseline or an examination.
+        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and
+        those of a baseline or an examination.
+    model_steps
+        Update steps that were made.
+    seconds
+        Time that it took.
     """
 
     key: str
@@ -181,12 +231,12 @@ class RunResult:
     registration: str = ""
     """Hash of the registration under which it was measured; empty without one."""
     measured_at: str = ""
-    """When (UTC, ISO 8601); empty in results from before this was noted."""
+    """When it was measured (UTC, ISO 8601); empty in older results."""
     code: CodeFigures | None = None
-    """The finding of the code, of the measurement `code` only."""
+    """The finding of the code; only the measurement `code` has one."""
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data; `code` stands in it where there is one."""
+        """Plain JSON data; the entry `code` is present only where there is one."""
         written = asdict(self)
         if self.code is None:
             del written["code"]

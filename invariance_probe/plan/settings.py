@@ -1,6 +1,7 @@
-"""Settings that conditions are trained under: a study's own, its sweep values, and a third of the data.
+"""Settings that conditions are trained under: own, swept, less data.
 
-A recipe of a panel (`recipes.py`) is a setting too.
+A study goes in; its own setting and one setting per sweep value come out. A recipe of a
+panel (`recipes.py`) is a setting too. Nothing is trained here.
 """
 
 from dataclasses import dataclass, replace
@@ -12,26 +13,37 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 A_THIRD = "a third of the data"
-"""Label of the setting at which a claim about a jitter, or a contrast, is made again."""
+"""Label of the setting with a third of the training windows.
+
+A claim about a jitter, or a contrast, is repeated under it.
+"""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """Method, optimisation, amount of data and views of one recipe, sweep value or check."""
+    """Method, optimisation, amount of data and views to train with.
+
+    A setting is a study's own, one value of a sweep, one recipe of a panel, or a check
+    on a third of the data.
+    """
 
     label: str
-    """Empty for the study's own setting."""
+    """Name of the setting in runs; empty for the study's own setting."""
     method: Method
     optimisation: Optimisation | None
-    """None where the method has a closed form."""
+    """How it is trained; None where the method has a closed form."""
     fraction: float
+    """Part of the training windows that is used, in (0, 1]."""
     views: Views
     path: str = ""
-    """What is swept; empty for recipes and checks."""
+    """Path of the swept value; empty for a setting that is not from a sweep."""
 
 
 def settings_of(study: Study) -> tuple[Setting, ...]:
-    """Return the study's own setting first, then each sweep value."""
+    """The study's own setting first, then one setting per sweep value.
+
+    A sweep value that equals the study's own setting is left out.
+    """
     own = Setting(
         "", study.method, study.method.optimisation(study.training.optimisation()), 1.0, study.views
     )
@@ -46,13 +58,16 @@ def settings_of(study: Study) -> tuple[Setting, ...]:
 
 
 def a_third_of(setting: Setting) -> Setting:
-    """Return a setting with a third of the training windows."""
+    """The same setting with a third of the training windows."""
     label = f"{setting.label}, {A_THIRD}" if setting.label else A_THIRD
     return replace(setting, label=label, fraction=1 / 3)
 
 
 def _in_words(value: Any) -> str:
-    """Return a swept value as a label; a declaration by its kind and what it gives beside."""
+    """A swept value as a label.
+
+    A declaration is named by its kind and the fields that are given beside it.
+    """
     if not isinstance(value, dict):
         return str(value)
     given = ", ".join(f"{name}={_in_words(own)}" for name, own in value.items() if name != "kind")

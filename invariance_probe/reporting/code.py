@@ -1,6 +1,7 @@
-"""Tables of a code without SSL: how many units, which, and what is lost.
+"""Tables of the finding of the code: how many units, which, and what is lost.
 
-In: a hypothesis of report.json with its finding of the code. No word of learning stands here.
+A hypothesis of report.json with its finding of the code goes in; tables come out.
+Nothing is computed here, and no word about learning stands here.
 """
 
 from typing import Any
@@ -9,23 +10,31 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import one_decimal, two_decimals
 
 LONGEST = 12
-"""Units that the page names in each session; the file beside it names all."""
+"""Units that the page names per session; named_units.csv has them all."""
 EXPLORATORY = {"n_eff": "N_eff (exploratory)", "red_idx": "RedIdx (exploratory)"}
+"""Exploratory quantities, with the names that the table gives them."""
 COUNTED = {
     "K_s": "fewest units found that reach half of what all decode",
     "K_n": "fewest units found whose loss leaves less than half, the rest refitted",
     "carriers": "K_s + K_n: like this many equal independent carriers",
 }
+"""Numbers of units, and how each is to be read."""
 READ = {
-    "redundancy": "1: each half of the units holds half of the information; 2: each holds all of it",
-    "C_code": "what is lost with the corrupted inputs, the decoder refitted on what survives, of R_code",
+    "redundancy": (
+        "1: each half of the units holds half of the information; 2: each holds all of it"
+    ),
+    "C_code": (
+        "what is lost with the corrupted inputs, the decoder refitted on what survives, of R_code"
+    ),
     "C_blind": "what one decoder loses that cannot see the corruption, of R_code",
 }
+"""Ratios and losses, and how each is to be read."""
 UNKNOWN_MASKS = "equal to C_blind, since this corruption leaves no input intact"
+"""How C_code is to be read where no decoder can be refitted."""
 
 
 def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the quantities of the code; None where it was not measured."""
+    """Table of the quantities of the code; None where it was not measured."""
     code = hypothesis["code"]
     if code is None:
         return None
@@ -33,7 +42,10 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
     known = {**READ, **({} if code["known_masks"] else {"C_code": UNKNOWN_MASKS})}
     rows += [(name, *_ends(code[name], two_decimals), reads) for name, reads in known.items()]
     if code["independent"] is not None:
-        same = "C_code that independent units of the same R2 would have: a low C_code near this is saturation, not copies"
+        same = (
+            "C_code that independent units of the same R2 would have: a low C_code near this is "
+            "saturation, not copies"
+        )
         rows.append(("independent code", two_decimals(code["independent"]), "", "", same))
     measures = [m for m in hypothesis["no_ssl"]["measures"] if m["name"] in EXPLORATORY]
     rows += [
@@ -41,8 +53,8 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         for m in measures
     ]
     note = (
-        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
-        "nothing here is trained by SSL."
+        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with "
+        "90 % intervals. Decoders are refitted; nothing here is trained by SSL."
     )
     return Table(
         "How many units, and what is lost",
@@ -54,7 +66,7 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def unit_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the units that carry the target; None where none was named."""
+    """Table of the units that carry the target; None where none was named."""
     code = hypothesis["code"]
     if code is None or not code["units"]:
         return None
@@ -64,9 +76,10 @@ def unit_table(hypothesis: dict[str, Any]) -> Table | None:
         own = [unit for unit in code["units"] if unit["session"] == session]
         rows.append((session, str(own[0]["folds"]), _chosen(own, "gained"), _chosen(own, "lost")))
     note = (
-        "Units among the fewest that reach half of what all decode, and among the fewest whose loss leaves less than half; in "
-        "brackets, in how many of the folds each was chosen. Among copies of one neuron the choice is arbitrary: a unit that is "
-        "not named may know as much. named_units.csv has all of them."
+        "Units among the fewest that reach half of what all decode, and among the fewest whose "
+        "loss leaves less than half; in brackets, in how many of the folds each was chosen. "
+        "Among copies of one neuron the choice is arbitrary: a unit that is not named may know "
+        "as much. named_units.csv has all of them."
     )
     columns = ("session", "folds", "enough for half", "lost, less than half is left")
     return Table("Which units", note, columns, tuple(rows), columns[2:])

@@ -1,6 +1,7 @@
-"""Tables of learning: recipes, and decoding of corrupted inputs.
+"""Tables of the finding of learning: recipes, and corrupted inputs.
 
-In: a hypothesis of report.json with its finding of learning. No word of the code stands here.
+A hypothesis of report.json with its finding of learning goes in; tables come out.
+Nothing is computed here, and no word about the code stands here.
 """
 
 from typing import Any
@@ -17,11 +18,11 @@ TESTED = {
     "T": ("representation trained at dose 0, tested on corrupted inputs", "R"),
     CORRUPTED_TWICE: ("representation trained at the dose, tested on corrupted inputs", "R"),
 }
-"""What is decoded from corrupted inputs, and the range that its loss is a part of."""
+"""What is decoded from corrupted inputs, and the unit of its loss."""
 
 
 def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return every recipe of the panel; None where nothing was trained."""
+    """Table of every recipe of the panel; None where nothing was trained."""
     learning = hypothesis["learning"]
     if learning is None:
         return None
@@ -65,7 +66,7 @@ def recipe_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return what is decoded from corrupted inputs; None without T and L(d, d)."""
+    """Table of what is decoded from corrupted inputs; None without T and L(d, d)."""
     found = {
         e["name"]: e for e in hypothesis["estimands"] if e["dose"] == hypothesis["primary_dose"]
     }
@@ -82,8 +83,9 @@ def corrupted_table(hypothesis: dict[str, Any]) -> Table | None:
         if name in found
     )
     note = (
-        "Loss on corrupted inputs at the primary dose over that on clean ones, with 90 % intervals, each in units of its own range. "
-        f"Read {CORRUPTED_TWICE} beside C_blind: both are of decoders that read corrupted inputs and cannot see what is lost."
+        "Loss on corrupted inputs at the primary dose over that on clean ones, with 90 % "
+        f"intervals, each in units of its own range. Read {CORRUPTED_TWICE} beside C_blind: "
+        "both are of decoders that read corrupted inputs and cannot see what is lost."
     )
     columns = ("quantity", "of", "in units of", "estimate", "low", "high")
     return Table(

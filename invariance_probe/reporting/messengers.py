@@ -1,6 +1,8 @@
-"""The tables of messenger units: what their removal costs, whether the sets are accepted, and whether they stay the same.
+"""Tables of messenger units: their damage, acceptance and stability.
 
-In: the content of report.json. Out: tables and notes, none where a study did not ask for the measurement.
+The content of report.json goes in. Tables and notes come out: what the removal of
+messenger units costs, whether the sets are accepted, and whether they stay the same.
+There are none where a study did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -10,33 +12,48 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import sessions_of, two_decimals
 
 NOTE = (
-    "Units were chosen on half of a session's blocks and scored on the other half, in units of the decodable range: 1 is as bad as "
-    "knowing nothing. “Refitted”: the decoder is fitted again without the units; “fixed”: it is not, and the units are held at their mean."
+    "Units were chosen on half of a session's blocks and scored on the other half, in units of "
+    "the decodable range: 1 is as bad as knowing nothing. “Refitted”: the decoder is fitted "
+    "again without the units; “fixed”: it is not, and the units are held at their mean."
 )
+"""What the section says first: how units were chosen and scored."""
 MEANING = (
-    "What can be said: these units are relevant to this decoder of this target, in these sessions. What cannot: that they cause or "
-    "transmit anything (that takes a perturbation), that unrecorded units carry less, or that a set is the only one; low stability "
-    "means that other sets serve as well. Units are compared within a recording, and never between recordings whose units are not matched. "
-    "No verdict rests on these, and levels are not corrected over budgets or sessions."
+    "What can be said: these units are relevant to this decoder of this target, in these "
+    "sessions. What cannot: that they cause or transmit anything (that takes a perturbation), "
+    "that unrecorded units carry less, or that a set is the only one; low stability means that "
+    "other sets serve as well. Units are compared within a recording, and never between "
+    "recordings whose units are not matched. No verdict rests on these, and levels are not "
+    "corrected over budgets or sessions."
 )
+"""What can be concluded from the section, and what cannot."""
 FILES = (
-    "units.csv has every unit of every session: how often it was chosen, what the loss rises by without it alone, the norm of its decoder "
-    "weights and its variance."
+    "units.csv has every unit of every session: how often it was chosen, what the loss rises by "
+    "without it alone, the norm of its decoder weights and its variance."
 )
+"""What units.csv has beyond the page."""
 ACCEPTING = (
-    "Damage is the loss without the b units less that of all; in brackets the highest damage within the 95 % band of random sets of other"
-    " units with like rates (of any others where few sets are alike). A set is accepted only where both lie above their bands: a fixed "
-    "decoder may break over units that others replace. G is the damage beyond random sets (95 % interval over blocks). The smallest "
-    "budgets may be refused because random sets hold a carrier too. After each unit: how often it was chosen when blocks were reweighted."
+    "Damage is the loss without the b units less that of all; in brackets the highest damage "
+    "within the 95 % band of random sets of other units with like rates (of any others where "
+    "few sets are alike). A set is accepted only where both lie above their bands: a fixed "
+    "decoder may break over units that others replace. G is the damage beyond random sets (95 % "
+    "interval over blocks). The smallest budgets may be refused because random sets hold a "
+    "carrier too. After each unit: how often it was chosen when blocks were reweighted."
 )
+"""How the tables of damages are to be read, and when a set is accepted."""
 DECODERS = {"refit": "refitted", "fixed": "fixed"}
+"""Whether the decoder is refitted without the units, as tables name it."""
 LEVEL = 0.05
+"""Significance level at which tests of switching are counted."""
 FEWEST_BLOCKS = 4
-"""That an epoch is tested with."""
+"""Fewest blocks per epoch with which switching is tested."""
 
 
 def messenger_tables(report: dict[str, Any]) -> list[Table]:
-    """Return the tables: sets by decoder, whether they stay the same, whether reliance switches, and how localised the code is."""
+    """Tables of messenger units; none where they were not measured.
+
+    In order: the sets that each decoder chose, whether they stay the same, whether
+    reliance switches between epochs, and how localised the code is.
+    """
     points = report["messengers"]
     if not points:
         return []
@@ -53,7 +70,7 @@ def messenger_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def epochs_of(report: dict[str, Any]) -> str:
-    """Say between which epochs sets are transferred."""
+    """Between which epochs sets are transferred, in words."""
     array = next(
         (
             asked["epochs"]
@@ -70,13 +87,19 @@ def epochs_of(report: dict[str, Any]) -> str:
 
 
 def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
+    """Table of the sets that one decoder chose, and of their damage."""
     rows = [
         (
-            p["session"], str(p["budget"]), _interval(p, "gain"), _banded(p["refit"]), _banded(p["fixed"]), "yes" if p["accepted"] else "no",
+            p["session"],
+            str(p["budget"]),
+            _interval(p, "gain"),
+            _banded(p["refit"]),
+            _banded(p["fixed"]),
+            "yes" if p["accepted"] else "no",
             ", ".join(f"{u['unit']} ({u['frequency']:.0%})" for u in p["units"]),
         )
         for p in points
-    ]  # fmt: skip
+    ]
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
     counted = "; ".join(
@@ -94,26 +117,38 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
 
 
 def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
-    """Return how stable choices are over blocks and, where the selector is random, over seeds, and what sets cost in another epoch."""
+    """Table of how far choices stay the same, and of what sets cost later.
+
+    It has the stability over blocks, the stability over seeds where the selector is
+    random, and the cost of a set in another epoch.
+    """
     random = any(p["seed_stability"] is not None for p in points)
     rows = tuple(
         (
-            p["session"], DECODERS[p["chosen_with"]], str(p["budget"]), _interval(p, "stability"),
-            *((two_decimals(p["seed_stability"]),) if random else ()), _interval(p, "transfer"), _interval(p, "transfer_back"),
+            p["session"],
+            DECODERS[p["chosen_with"]],
+            str(p["budget"]),
+            _interval(p, "stability"),
+            *((two_decimals(p["seed_stability"]),) if random else ()),
+            _interval(p, "transfer"),
+            _interval(p, "transfer_back"),
         )
         for p in points
-    )  # fmt: skip
+    )
     seeds = (
-        " Over seeds: of a random search on the same blocks; what it lacks of 1 is the search's own."
+        " Over seeds: of a random search on the same blocks; what it lacks of 1 is the search's "
+        "own."
         if random
         else ""
     )
     note = (
-        "Stability (95 % interval) is of the choice when blocks are reweighted: 1 the same units always, 0 as by chance. Below the true "
-        f"number of carriers every pick may be right and stability still be low.{seeds} T compares {epochs}: what the set of the one costs "
-        "in the other, as a part of what the other's own set costs there (95 % interval); “forth” from the earlier to the later, “back” "
-        "the other way. 1: the set serves as well; 0: no better than random units. A dash where the own set is not shown to exceed the "
-        "measurement's margin."
+        "Stability (95 % interval) is of the choice when blocks are reweighted: 1 the same "
+        "units always, 0 as by chance. Below the true number of carriers every pick may be "
+        f"right and stability still be low.{seeds} T compares {epochs}: what the set of the one "
+        "costs in the other, as a part of what the other's own set costs there (95 % interval); "
+        "“forth” from the earlier to the later, “back” the other way. 1: the set serves as "
+        "well; 0: no better than random units. A dash where the own set is not shown to exceed "
+        "the measurement's margin."
     )
     columns = (
         "session",
@@ -128,6 +163,7 @@ def _same_later(points: Sequence[dict[str, Any]], epochs: str) -> Table:
 
 
 def _switching(report: dict[str, Any]) -> Table:
+    """Table of tests of whether reliance moves between epochs."""
     points = report["switching"]
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
@@ -136,24 +172,33 @@ def _switching(report: dict[str, Any]) -> Table:
         for mode, shown in counts.items()
     )
     note = (
-        f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that epoch loses without it. p: how often blocks "
-        "that are dealt to epochs at random give epochs that are as unlike. A small p says that reliance moves between epochs, by a set that "
-        "switches or by drift; a large one that this is not shown. The overlap (mean cosine of the epochs' shares) is secondary and means "
-        "nothing without the overlap of the deals beside it: it is low wherever few data are divided by many units. Blocks must be longer than "
-        f"what activity remembers; where {FEWEST_BLOCKS} an epoch would be too short, nothing is tested, and a dash stands."
+        f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that "
+        "epoch loses without it. p: how often blocks that are dealt to epochs at random give "
+        "epochs that are as unlike. A small p says that reliance moves between epochs, by a set "
+        "that switches or by drift; a large one that this is not shown. The overlap (mean "
+        "cosine of the epochs' shares) is secondary and means nothing without the overlap of "
+        "the deals beside it: it is low wherever few data are divided by many units. Blocks "
+        f"must be longer than what activity remembers; where {FEWEST_BLOCKS} an epoch would be "
+        "too short, nothing is tested, and a dash stands."
     )
     rows = tuple(
         (
-            p["session"], DECODERS[p["mode"]], f"{p['epochs']} x {p['blocks']}", _seconds(p["memory_s"]),
-            two_decimals(None) if p["p_value"] is None else f"{p['p_value']:.3f}", two_decimals(p["overlap"]), two_decimals(p["expected"]),
+            p["session"],
+            DECODERS[p["mode"]],
+            f"{p['epochs']} x {p['blocks']}",
+            _seconds(p["memory_s"]),
+            two_decimals(None) if p["p_value"] is None else f"{p['p_value']:.3f}",
+            two_decimals(p["overlap"]),
+            two_decimals(p["expected"]),
         )
         for p in points
-    )  # fmt: skip
+    )
     columns = ("session", "decoder", "epochs x blocks", "memory", "p", "overlap", "of the deals")
     return Table("Does reliance move between epochs?", note, columns, rows)
 
 
 def _localisation(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of how localised the code is, by session and decoder."""
     of = {(p["session"], p["chosen_with"]): p for p in points}
     rows = tuple(
         (
@@ -164,8 +209,8 @@ def _localisation(points: Sequence[dict[str, Any]]) -> Table:
         for (session, mode), p in of.items()
     )
     note = (
-        "Units that must go until half of the decodable range is lost, and how many times as many it takes at random: 1 where it does "
-        "not matter which go."
+        "Units that must go until half of the decodable range is lost, and how many times as "
+        "many it takes at random: 1 where it does not matter which go."
     )
     return Table(
         "How localised the code is",
@@ -184,7 +229,10 @@ def _banded(damage: dict[str, float]) -> str:
 
 
 def _interval(point: dict[str, Any], name: str) -> str:
-    """Write an estimate with its interval, of which an end without bound is null in report.json."""
+    """Write an estimate with its interval.
+
+    An end without a bound is null in report.json.
+    """
     if point[name] is None:
         return two_decimals(None)
     low, high = (

@@ -1,4 +1,7 @@
-"""report.json: the one source that all pages, tables and figures are views of."""
+"""The content of report.json, which pages, tables and figures are views of.
+
+A plan and its findings go in; plain data comes out. Nothing is written here.
+"""
 
 import math
 from dataclasses import asdict
@@ -9,14 +12,33 @@ from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.plan import Plan
 
 SCHEMA_VERSION = 2
-"""Version 2 has `code`, `learning` and `dropping`; `C_info` is now `C_blind`, the word `recoverable` is
-`tolerated`, and `ssl_adds` is gone. `no_ssl` is kept for this version only."""
+"""Version of the schema of report.json.
+
+Version 2 has `code`, `learning` and `dropping`; `C_info` is now `C_blind`, the word
+`recoverable` is `tolerated`, and `ssl_adds` is gone. `no_ssl` is kept for this version
+only.
+"""
 
 
 def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> dict[str, Any]:
-    """Return report.json's content as plain data; a number that is not finite becomes null.
+    """The content of report.json as plain data.
 
-    Only `provenance` holds times and machine facts: all else is a function of the study and its results.
+    A number that is not finite becomes null.
+
+    Parameters
+    ----------
+    plan
+        What was planned.
+    findings
+        What was inferred.
+    provenance
+        Versions, device and times. Only this part depends on time and machine: all else
+        is a function of the study and its results.
+
+    Returns
+    -------
+    report
+        Plain data for JSON.
     """
     study = plan.study
     content = {
@@ -56,7 +78,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
 
 
 def finite(value: Any) -> Any:
-    """Return plain data with null for every number that is not finite, as JSON has it."""
+    """Plain data with null for every number that is not finite, as JSON requires."""
     if isinstance(value, dict):
         return {key: finite(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

@@ -1,4 +1,7 @@
-"""The table of what every objective says of a hypothesis."""
+"""The table of what every SSL objective says about a hypothesis.
+
+A hypothesis of report.json goes in; a table comes out. Nothing is computed here.
+"""
 
 from typing import Any
 
@@ -6,7 +9,7 @@ from invariance_probe.reporting.table import Table
 
 
 def objective_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the table of a hypothesis of report.json, or None where no method was swept."""
+    """Table of every method's word; None where no method was swept."""
     found = hypothesis["objectives"]
     if found is None:
         return None

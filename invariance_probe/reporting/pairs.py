@@ -1,4 +1,8 @@
-"""The table of what the distant pairs of a contrast are: how pure, and how far apart in the nuisance and in time."""
+"""The table of the distant pairs of a contrast: purity and distances.
+
+A hypothesis of report.json goes in. The table shows how pure its pairs are, and how far
+apart in the nuisance and in time. Nothing is computed here.
+"""
 
 from typing import Any
 
@@ -18,11 +22,11 @@ CLAIMS = {
     "nuisance distance": NUISANCE,
     "nuisance distance over shifted": NUISANCE_SHIFTED,
 }
-"""The claim that stands beside a measure of mined pairs."""
+"""The claim that is shown beside each measure of mined pairs."""
 
 
 def pair_table(hypothesis: dict[str, Any]) -> Table | None:
-    """Return the table of a hypothesis of report.json, or None where it has no distant pairs."""
+    """Table of distant pairs; None where a hypothesis has none."""
     if not hypothesis["pairs"]:
         return None
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}
@@ -36,18 +40,23 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
         )
         rows.append((row["name"], row["arm"], *figures, said))
     note = (
-        "At the primary dose. Purity: the part of distant pairs with one class, or 1 less half the mean squared difference in the target "
-        "over its variance. Nuisance distance: 1 where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
-        "it. By chance: what independent draws of anchors and partners, each as often as they are such, would have. Shifted pairs have mined "
-        "partners, as often, of other anchors: what mined pairs have beyond them is not due to windows that are everybody's neighbour. The "
-        "miner saw no label but the guide's, where the study names one; the oracle saw the target, and is in no verdict."
+        "At the primary dose. Purity: the part of distant pairs with one class, or 1 less half "
+        "the mean squared difference in the target over its variance. Nuisance distance: 1 "
+        "where pairs differ in the nuisance as unrelated windows do, 0 where they are alike in "
+        "it. By chance: what independent draws of anchors and partners, each as often as they "
+        "are such, would have. Shifted pairs have mined partners, as often, of other anchors: "
+        "what mined pairs have beyond them is not due to windows that are everybody's "
+        "neighbour. The miner saw no label but the guide's, where the study names one; the "
+        "oracle saw the target, and is in no verdict."
     )
     if hypothesis["axis"] == STATE_SHARE:
         note = (
-            "At the primary dose. Share: the part of pairs that are across states, the same in all arms. Windows asleep in use: exp of the "
-            "entropy of how often each serves; few mean that some are everybody's neighbour. Distance from waking: how far representations "
-            "of windows asleep lie on average from the nearest of a waking training window, over the same of waking test windows; near 1 "
-            "where sleep lies on the manifold of waking. No label is read, and none of this is in the verdict."
+            "At the primary dose. Share: the part of pairs that are across states, the same in "
+            "all arms. Windows asleep in use: exp of the entropy of how often each serves; few "
+            "mean that some are everybody's neighbour. Distance from waking: how far "
+            "representations of windows asleep lie on average from the nearest of a waking "
+            "training window, over the same of waking test windows; near 1 where sleep lies on "
+            "the manifold of waking. No label is read, and none of this is in the verdict."
         )
     return Table(
         "What the distant pairs are",
@@ -60,4 +69,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
 def _said(claim: dict[str, Any], scope: str) -> str:
     if scope == "these recordings":
         return f"{claim['name']}: not claimed of fewer than {POPULATION} sessions"
-    return f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = {claim['p_value']:.3f})"
+    return (
+        f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = "
+        f"{claim['p_value']:.3f})"
+    )

@@ -1,4 +1,8 @@
-"""What the report shows of one hypothesis: the code, learning, then both."""
+"""What the report shows about one hypothesis: the code, learning, then both.
+
+A hypothesis of report.json and its figures go in; titled parts come out. Nothing is
+drawn or written here.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -12,12 +16,22 @@ from invariance_probe.reporting.representation import representation_tables
 from invariance_probe.reporting.table import Table
 
 EXPLORATORY = ("N_eff", "RedIdx")
-"""Measures that stand in the table of sessions, named exploratory, and in no sentence."""
+"""Exploratory measures: in the table of sessions, but in no sentence."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """A titled part of what a verdict rests on, with its figures and tables."""
+    """One titled part of what a verdict rests on, with its figures and tables.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    sentence
+        The finding in words.
+    charts, tables
+        Figures and tables of this finding.
+    """
 
     title: str
     sentence: str
@@ -27,22 +41,32 @@ class Part:
 
 @dataclass(frozen=True)
 class Parts:
-    """Everything that is shown of one hypothesis."""
+    """Everything that the report shows about one hypothesis."""
 
     findings: tuple[Part, ...]
-    """The finding of the code, then that of learning, as far as there is one."""
+    """The finding of the code, then that of learning if there is one."""
     charts: tuple[Chart, ...]
-    """Figures of both findings together."""
+    """Figures that show both findings together."""
     tables: tuple[Table, ...]
+    """Tables that belong to neither finding alone."""
 
 
 def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Chart]) -> Parts:
-    """Sort a hypothesis's figures and tables by what they are about.
+    """Sort a hypothesis's figures and tables by the finding they belong to.
 
     Parameters
     ----------
+    hypothesis
+        One of the report's hypotheses.
+    report
+        The content of report.json.
     charts
         All figures of the hypothesis.
+
+    Returns
+    -------
+    parts
+        The findings with their figures and tables, then what is common to both.
     """
     code, learning = hypothesis["code"], hypothesis["learning"]
     findings = [
@@ -66,7 +90,10 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
 
 
 def _without_code(no_ssl: dict[str, Any]) -> str:
-    """Say what is known without SSL where there is no finding of the code, as for a jitter."""
+    """What is known without SSL where there is no finding of the code.
+
+    A jitter, for example, has none.
+    """
     clauses = [no_ssl["verdict"], *filter(None, no_ssl["detail"].split("; "))]
     said = "; ".join(clause for clause in clauses if not clause.startswith(EXPLORATORY))
     return f"{said[0].upper()}{said[1:]}."

@@ -1,4 +1,7 @@
-"""The power of a planned study in plain text."""
+"""The power of a planned study, as the plain text that `plan` prints.
+
+Simulated powers go in; lines of text come out. Nothing is simulated here.
+"""
 
 from collections.abc import Iterator, Sequence
 
@@ -7,19 +10,25 @@ from invariance_probe.inference.power.spreads import LEVELS
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
-    """Return what `plan` prints about power.
+    """The text that `plan` prints about power.
 
     Parameters
     ----------
     found
-        One a hypothesis.
+        The power of each hypothesis.
     steps_per_second
-        Model-steps a second of one core, for the price.
+        Model-steps per second of one core, for the price.
+
+    Returns
+    -------
+    text
+        One paragraph per hypothesis.
     """
     return "\n\n".join("\n".join(_lines(one, steps_per_second)) for one in found)
 
 
 def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
+    """Yield the lines about one hypothesis."""
     hypothesis, spread = found.hypothesis, found.spread
     at = (
         f"share {hypothesis.share:g}"
@@ -27,10 +36,16 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
         else f"m = {hypothesis.margin.fraction_of_range:g}"
     )
     place = "" if hypothesis.about_units else f" at {hypothesis.axis} = {hypothesis.dose:g}"
-    yield f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by {' or '.join(found.supporting)}; {at}){place}"
+    yield (
+        f"Power of {hypothesis.id}: that '{hypothesis.predicts}' is supported (by "
+        f"{' or '.join(found.supporting)}; {at}){place}"
+    )
     if found.recipes:
         yield f"  under every recipe of the panel: {', '.join(found.recipes)}"
-    yield f"  assumed truth: {found.truth.why} ({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
+    yield (
+        f"  assumed truth: {found.truth.why} "
+        f"({', '.join(f'{name} = {value:g}' for name, value in _rounded(found))})"
+    )
     what = "of the logarithm" if hypothesis.about_units else "in units of the decodable range"
     yield f"  spread, as SD {what}; {spread.source}:"
     shown = [
@@ -60,7 +75,10 @@ def _lines(found: HypothesisPower, rate: float) -> Iterator[str]:
 
 
 def _words(found: HypothesisPower) -> Iterator[str]:
-    """Yield the power of the planned study for every word, with and without the panel."""
+    """Yield how often each word is said where it is true, planned as it is.
+
+    The same under the declared recipe alone stands beside it where there is a panel.
+    """
     yield "    how often each word is said where it is true:"
     for one in found.words:
         beside = f" (declared recipe alone {one.alone:.2f})" if len(found.recipes) > 1 else ""
@@ -72,6 +90,7 @@ def _rounded(found: HypothesisPower) -> list[tuple[str, float]]:
 
 
 def _table(found: HypothesisPower) -> Iterator[str]:
+    """Yield the table of power by sessions and seeds."""
     seeds = sorted({power.seeds for power in found.table})
     worst = max(power.error for power in found.table)
     yield f"  power by sessions and seeds (each +- {worst:.3f} or less, from simulating)"
@@ -88,15 +107,25 @@ def _table(found: HypothesisPower) -> Iterator[str]:
     if found.planned:
         yield "    * the planned study"
     if len(seeds) > 1 and any(power.seeds == 1 and power.scope == THESE for power in found.table):
-        yield "    claims about these recordings can't see the spread over seeds when there is one seed: don't plan by that figure"
+        yield (
+            "    claims about these recordings can't see the spread over seeds when there is "
+            "one seed: don't plan by that figure"
+        )
 
 
 def _smallest(found: HypothesisPower, rate: float) -> Iterator[str]:
+    """Yield the smallest designs that reach the wanted power."""
     if found.fewest is None or found.cheapest is None:
         most = max(found.table, key=lambda power: (power.scope != THESE, power.power))
-        yield f"  no design in the table has a power of {WANTED:g}; the most, with {_size(most)}, is {most.power:.2f}"
+        yield (
+            f"  no design in the table has a power of {WANTED:g}; the most, with {_size(most)}, "
+            f"is {most.power:.2f}"
+        )
         return
-    yield f"  fewest sessions with a power of {WANTED:g}: {_said(found.fewest)}; {_price(found.fewest, rate)}"
+    yield (
+        f"  fewest sessions with a power of {WANTED:g}: {_said(found.fewest)}; "
+        f"{_price(found.fewest, rate)}"
+    )
     if found.cheapest != found.fewest:
         yield f"  fewest model-steps: {_said(found.cheapest)}; {_price(found.cheapest, rate)}"
 

@@ -1,6 +1,8 @@
-"""The tables of what an SSL objective and two decoders rest on: three targets of removal, kept apart.
+"""Tables of the units that an SSL objective and two decoders rest on.
 
-In: the content of report.json. Out: tables and notes, none where a study did not ask for the measurement.
+The content of report.json goes in. Tables and notes come out, with the three targets of
+removal (objective, refitted and fixed decoder) kept apart. There are none where a study
+did not ask for the measurement.
 """
 
 from collections.abc import Sequence
@@ -10,32 +12,48 @@ from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import sessions_of, two_decimals
 
 NOTE = (
-    "For every fold and seed a model was trained at the identity dose. Sets of units that harm one of three targets were chosen on data"
-    " that the target was not fitted to (a model's on one half of the fold's test windows, a decoder's on held-out parts of the "
-    "training windows, which are many more), and scored by all three on the other half. “Objective”: the loss that the trained model "
-    "minimises, with the units held at their training mean in both views, in units of its rise when both views of a row are of "
-    "different windows. “Refitted” and “fixed”: ridge decoders of the target, in units of the decodable range. The two scales are not "
-    "to be compared with each other: 1 is no bound of the first, and no share of what the model knows."
+    "For every fold and seed a model was trained at the identity dose. Sets of units that harm "
+    "one of three targets were chosen on data that the target was not fitted to (a model's on "
+    "one half of the fold's test windows, a decoder's on held-out parts of the training "
+    "windows, which are many more), and scored by all three on the other half. “Objective”: the "
+    "loss that the trained model minimises, with the units held at their training mean in both "
+    "views, in units of its rise when both views of a row are of different windows. “Refitted” "
+    "and “fixed”: ridge decoders of the target, in units of the decodable range. The two scales "
+    "are not to be compared with each other: 1 is no bound of the first, and no share of what "
+    "the model knows."
 )
+"""What the section says first: how sets were chosen, scored and scaled."""
 MEANING = (
-    "What can be said: on which units this trained model's objective, and these decoders, rest in these sessions. A set that carries "
-    "the target without the objective holds information that this trained model does not use: the views do not share it, or they do and"
-    " the model ignores it (a contrastive model may solve its task by other features; Robinson et al. 2021, arXiv:2106.11230). One that"
-    " carries the objective without the target holds something that the model uses and this target does not know. What cannot: that "
-    "units cause anything, that another objective, architecture or seed rests on the same ones, or that a set is the only one. Models "
-    "of a session share most of their training windows, and decoders know no seed, so that counts of models are no test. No verdict "
-    "rests on these."
+    "What can be said: on which units this trained model's objective, and these decoders, rest "
+    "in these sessions. A set that carries the target without the objective holds information "
+    "that this trained model does not use: the views do not share it, or they do and the model "
+    "ignores it (a contrastive model may solve its task by other features; Robinson et al. "
+    "2021, arXiv:2106.11230). One that carries the objective without the target holds something "
+    "that the model uses and this target does not know. What cannot: that units cause anything, "
+    "that another objective, architecture or seed rests on the same ones, or that a set is the "
+    "only one. Models of a session share most of their training windows, and decoders know no "
+    "seed, so that counts of models are no test. No verdict rests on these."
 )
+"""What can be concluded from the section, and what cannot."""
 SCORED = (
-    "Damage, mean over the models of a session; in brackets the highest damage within the 95 % band of random sets of other units (with"
-    " like rates, where thirds of the rates leave 40 different sets or more), and in how many models the set lies above its own band. A"
-    " dash: the target is not shown to have a range in every fold. After each unit: in which share of the models it was chosen."
+    "Damage, mean over the models of a session; in brackets the highest damage within the 95 % "
+    "band of random sets of other units (with like rates, where thirds of the rates leave 40 "
+    "different sets or more), and in how many models the set lies above its own band. A dash: "
+    "the target is not shown to have a range in every fold. After each unit: in which share of "
+    "the models it was chosen."
 )
+"""How the tables of damages are to be read."""
 TARGETS = {"objective": "objective", "refit": "refitted", "fixed": "fixed"}
+"""What the removal of units is meant to harm, as tables name it."""
 
 
 def reliance_tables(report: dict[str, Any]) -> list[Table]:
-    """Return a table for every target that sets are chosen for, what the objectives' scales are, and how far sets are the same units."""
+    """Tables of reliance; none where a study did not ask for it.
+
+    In order: one table per target that sets are chosen for, the scale of the
+    objectives, how far sets consist of the same units, and the sessions without
+    figures.
+    """
     if all(asked["kind"] != "reliance" for asked in report["settings"].get("measurements", ())):
         return []
     points, absent = report["reliance"], _absent(report)
@@ -52,7 +70,7 @@ def reliance_tables(report: dict[str, Any]) -> list[Table]:
 
 
 def _absent(report: dict[str, Any]) -> list[Table]:
-    """Return which sessions have no figures, and why."""
+    """Table of the sessions that have no figures, and why; empty if all have."""
     there = {p["session"] for p in report["reliance"]}
     rows = tuple(
         (
@@ -68,6 +86,7 @@ def _absent(report: dict[str, Any]) -> list[Table]:
 
 
 def _scales(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of the scale of every session's objective."""
     of = {p["session"]: p for p in points}
     rows = tuple(
         (
@@ -81,10 +100,12 @@ def _scales(points: Sequence[dict[str, Any]]) -> Table:
         for session, p in of.items()
     )
     note = (
-        "Rises of the objective's loss in its own units, mean over models: when both views of a row are of different windows (the scale of "
-        "the tables above), and when no unit is left. Where the latter is not above 0, a model does no better on these windows than one that is "
-        "shown nothing; losses without negatives may even fall, as two empty views agree. The loss is taken of as many windows at once as the "
-        "smallest half of a fold's test part has, of which training may have had more."
+        "Rises of the objective's loss in its own units, mean over models: when both views of a "
+        "row are of different windows (the scale of the tables above), and when no unit is "
+        "left. Where the latter is not above 0, a model does no better on these windows than "
+        "one that is shown nothing; losses without negatives may even fall, as two empty views "
+        "agree. The loss is taken of as many windows at once as the smallest half of a fold's "
+        "test part has, of which training may have had more."
     )
     return Table(
         "The objective's own scale",
@@ -95,6 +116,7 @@ def _scales(points: Sequence[dict[str, Any]]) -> Table:
 
 
 def _scored(points: Sequence[dict[str, Any]], target: str) -> Table:
+    """Table of the sets that were chosen for one target, scored by all three."""
     own = [p for p in points if p["chosen_for"] == target]
     rows = [
         (
@@ -119,6 +141,7 @@ def _fewest(points: Sequence[dict[str, Any]]) -> str:
 
 
 def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
+    """Table of how far decoders' sets consist of the objective's units."""
     sessions = len({p["session"] for p in points})
     rows = tuple(
         (
@@ -132,9 +155,10 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
         if p["chosen_for"] != "objective"
     )
     note = (
-        f"Mean Jaccard index of each model's set for a decoder with its set for the objective, in {sessions_of(sessions)}. "
-        "It is secondary: units that carry nearly as much may change places, and a decoder's set is taken for the objective where that harms "
-        "it more than the forward choice, so that the damages come first."
+        "Mean Jaccard index of each model's set for a decoder with its set for the objective, "
+        f"in {sessions_of(sessions)}. It is secondary: units that carry nearly as much may "
+        "change places, and a decoder's set is taken for the objective where that harms it more "
+        "than the forward choice, so that the damages come first."
     )
     return Table(
         "Are they the units of the objective?",
@@ -147,4 +171,7 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
 def _damage(damage: dict[str, float] | None, models: int) -> str:
     if damage is None:
         return two_decimals(None)
-    return f"{two_decimals(damage['chosen'])} ({two_decimals(damage['high'])}; {round(damage['beyond'] * models)}/{models})"
+    return (
+        f"{two_decimals(damage['chosen'])} ({two_decimals(damage['high'])}; "
+        f"{round(damage['beyond'] * models)}/{models})"
+    )

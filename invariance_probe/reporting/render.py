@@ -1,4 +1,9 @@
-"""Findings to a folder: report.json, index.html, report.md, tables and figures."""
+"""From findings to a report's folder: report.json, pages, tables, figures.
+
+A plan and its findings go in. A folder with report.json, index.html, report.md, CSV
+tables and SVG figures comes out. All of them are views of report.json. Nothing is
+inferred here.
+"""
 
 import base64
 import json
@@ -30,22 +35,28 @@ def render(
     out: Path,
     sums: pd.DataFrame | None = None,
 ) -> Path:
-    """Write a report and return its index.html.
+    """Write a report.
 
-    Everything is written beside the folder first, so that a report is never half new and half old.
+    Everything is written beside the folder first, so that a report is never half new
+    and half old.
 
     Parameters
     ----------
     plan, findings
         What was planned and what was inferred.
     table
-        Tidy results.
+        Tidy results: one row per run and test block.
     provenance
         Versions, device, times: whatever may differ between two runs of one study.
     out
         Folder of the report; an older report in it is replaced.
     sums
         Held-out sums of every code; without them there is no dropping_curves.csv.
+
+    Returns
+    -------
+    path
+        The report's index.html.
     """
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
@@ -89,6 +100,7 @@ def _page(
     sections: list[Section],
     methods: str,
 ) -> str:
+    """Fill a template: index.html or report.md."""
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("invariance_probe.reporting"),
         autoescape=name.endswith(".html"),
@@ -97,19 +109,34 @@ def _page(
         lstrip_blocks=True,
     )
     filters: dict[str, Any] = {
-        "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
-        "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats,
-    }  # fmt: skip
+        "number": _number,
+        "short": _short,
+        "dose": _dose,
+        "p": _p_value,
+        "p_sign": _p_sign,
+        "data_uri": _data_uri,
+        "primary_rows": primary_rows,
+        "baseline_table": baseline_table,
+        "repeats": _repeats,
+    }
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")
     return template.render(
-        report=report, charts=charts, parts=parts, study_charts=of_study, sections=sections, methods=methods,
+        report=report,
+        charts=charts,
+        parts=parts,
+        study_charts=of_study,
+        sections=sections,
+        methods=methods,
         glossary=glossary(report),
-    )  # fmt: skip
+    )
 
 
 def _number(value: Any) -> str:
-    """Write a number as a reader wants it: three decimals, a true minus, a dash where there is none."""
+    """Write a number for a reader: three decimals, a true minus, or a dash.
+
+    The dash stands where there is no number.
+    """
     if isinstance(value, bool):
         return "yes" if value else "no"
     if isinstance(value, float) and abs(value) < 100:
@@ -141,13 +168,13 @@ def _p_value(value: float | None) -> str:
 
 
 def _p_sign(value: float) -> str:
-    """Write a p value as it follows the letter p."""
+    """Write a p value as it follows the letter p: `= 0.012` or `< 0.001`."""
     text = _p_value(value)
     return text if text.startswith("<") else f"= {text}"
 
 
 def _repeats(code: dict[str, Any]) -> str:
-    """Name a session's units that repeat others: copies, and sums of other units."""
+    """Name a session's units that repeat others: copies, and sums of others."""
     said = [" = ".join(pair) for pair in code["copies"]]
     said += [f"{one} = {' + '.join(others)}" for one, *others in code["sums"]]
     return "; ".join(said) or "none"

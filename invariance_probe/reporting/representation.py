@@ -1,4 +1,8 @@
-"""The tables that say what a hypothesis's representations look like, apart from how well they decode."""
+"""Tables of a hypothesis's representations, apart from how well they decode.
+
+A hypothesis and the content of report.json go in; tables come out. Means over sessions
+are taken here; nothing else is computed.
+"""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +13,9 @@ from invariance_probe.reporting.table import Table
 
 
 def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Table]:
-    """Return the tables of a hypothesis, without those of which nothing was measured.
+    """Tables of a hypothesis's representations: invariance, similarity, classes.
+
+    Tables without a measurement are left out.
 
     Parameters
     ----------
@@ -17,12 +23,18 @@ def representation_tables(hypothesis: dict[str, Any], report: dict[str, Any]) ->
         One of the report's hypotheses.
     report
         The content of report.json.
+
+    Returns
+    -------
+    tables
+        None, one or two of them.
     """
     found = [_looks(hypothesis, report), _classes(hypothesis, report)]
     return [table for table in found if table is not None]
 
 
 def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
+    """Table of invariance, detection and similarity, by training dose."""
     sessions, axis, primary = (
         set(hypothesis["sessions"]),
         hypothesis["axis"],
@@ -71,9 +83,11 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
             ("dose 0, two seeds", *nothing, _over(ceiling, "cka"), _over(ceiling, "shape_distance"))
         )
     heads = {
-        "invariance": "S", "invariance_row_space": "S read by the probe", "invariance_within_class": "S within a class",
+        "invariance": "S",
+        "invariance_row_space": "S read by the probe",
+        "invariance_within_class": "S within a class",
         "detection": "corruption detected",
-    }  # fmt: skip
+    }
     return Table(
         "What the representation looks like",
         _how_to_read(primary, bool(examined), bool(ceiling), len(sessions)),
@@ -83,14 +97,20 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
 
 
 def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) -> str:
+    """How the table of `_looks` is to be read."""
     moved = (
-        f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and 0 where a corrupted window is as far "
-        "from itself as a stranger; “read by the probe” keeps only what the fitted probe reads of the target. “Corruption detected” "
-        "is how often a classifier picks the corrupted one of two representations of a window: .5 is chance, 1 plainly visible. "
+        f"On inputs corrupted at {primary:g}: S is 1 where the representation does not move and "
+        "0 where a corrupted window is as far from itself as a stranger; “read by the probe” "
+        "keeps only what the fitted probe reads of the target. “Corruption detected” is how "
+        "often a classifier picks the corrupted one of two representations of a window: .5 is "
+        "chance, 1 plainly visible. "
         if corrupted
         else ""
     )
-    alike = "On clean inputs: debiased CKA (1 alike, 0 unrelated) and shape distance (0 alike, at most 1.57 rad). "
+    alike = (
+        "On clean inputs: debiased CKA (1 alike, 0 unrelated) and shape distance (0 alike, at "
+        "most 1.57 rad). "
+    )
     two = (
         "Read both against two seeds at dose 0, which share neither start nor order of windows. "
         if ceiling
@@ -101,6 +121,7 @@ def _how_to_read(primary: float, corrupted: bool, ceiling: bool, sessions: int) 
 
 
 def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
+    """Table of delta by class of the target."""
     own = [p for p in report["classes"] if p["hypothesis"] == hypothesis["id"] and not p["session"]]
     if not own:
         return None
@@ -113,8 +134,9 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
         for p in own
     )
     note = (
-        f"delta at {hypothesis['primary_dose']:g} for the windows of each class, in units of the range of all classes; the classes, "
-        "weighted by their windows, come to delta. Invariance may hold for one class and not for another."
+        f"delta at {hypothesis['primary_dose']:g} for the windows of each class, in units of "
+        "the range of all classes; the classes, weighted by their windows, come to delta. "
+        "Invariance may hold for one class and not for another."
     )
     return Table(
         "The cost by class", note, ("class", "delta", "90 % low", "90 % high", "sessions"), rows
@@ -122,7 +144,7 @@ def _classes(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None
 
 
 def _over(points: Sequence[dict[str, Any]], name: str) -> str:
-    """Return the mean over sessions, and the lowest and highest where there are several."""
+    """Mean over sessions, with the lowest and highest where there are several."""
     values = [p[name] for p in points if p[name] is not None]
     if not values:
         return _number(None)

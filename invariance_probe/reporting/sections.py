@@ -1,6 +1,7 @@
-"""Sections of the report about units, beside the verdicts: what they mean, their figures and tables.
+"""The report's sections about units, which stand beside the verdicts.
 
-In: the content of report.json. Out: the sections of what a study asked for.
+The content of report.json goes in; a section comes out for each measurement that a
+study asked for: what it means, its figures and tables.
 """
 
 from dataclasses import dataclass
@@ -13,29 +14,50 @@ from invariance_probe.reporting.table import Table
 
 @dataclass(frozen=True)
 class Section:
-    """What was measured beside the verdicts."""
+    """One measurement beside the verdicts, as the report shows it.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    note
+        How it was measured.
+    meaning
+        What can be concluded, and what cannot.
+    charts, tables
+        Its figures and tables.
+    """
 
     name: str
-    """For the page's anchor and the files of the figures."""
+    """Name of the page's anchor and of the figures' files."""
     title: str
     note: str
     meaning: str
     charts: tuple[Chart, ...]
     tables: tuple[Table, ...]
     files: str = ""
-    """What a file beside the page has more."""
+    """What a file beside the page has beyond the page; empty without such a file."""
 
 
 def sections_of(report: dict[str, Any]) -> list[Section]:
-    """Return what was measured of units beside the verdicts."""
+    """The sections that have tables: messenger units, then reliance."""
     found = [
         Section(
-            "messengers", "Messenger units", messengers.NOTE, messengers.MEANING, tuple(messenger_charts(report)),
-            tuple(messengers.messenger_tables(report)), messengers.FILES if report["units"] else "",
+            "messengers",
+            "Messenger units",
+            messengers.NOTE,
+            messengers.MEANING,
+            tuple(messenger_charts(report)),
+            tuple(messengers.messenger_tables(report)),
+            messengers.FILES if report["units"] else "",
         ),
         Section(
-            "reliance", "What the objective rests on", reliance.NOTE, reliance.MEANING, tuple(reliance_charts(report)),
+            "reliance",
+            "What the objective rests on",
+            reliance.NOTE,
+            reliance.MEANING,
+            tuple(reliance_charts(report)),
             tuple(reliance.reliance_tables(report)),
         ),
-    ]  # fmt: skip
+    ]
     return [section for section in found if section.tables]

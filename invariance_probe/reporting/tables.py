@@ -1,4 +1,7 @@
-"""The report's tables: what a page shows of them, and all of them as tidy CSV files."""
+"""The report's tables: all as tidy CSV files, and two that pages compute.
+
+The content of report.json and the tidy results go in. Nothing is inferred here.
+"""
 
 import importlib.util
 from collections.abc import Iterator
@@ -17,10 +20,16 @@ def write_tables(
 
     Parameters
     ----------
+    report
+        The content of report.json.
     results
-        One row per run and test block: results.csv, and results.parquet where pyarrow is installed.
+        One row per run and test block. Written to results.csv, and to results.parquet
+        where pyarrow is installed.
+    folder
+        An existing folder to write to.
     sums
-        Held-out sums of the code (`results.tables.code_sums`): dropping_curves.csv; left out where there are none.
+        Held-out sums of the code (`results.tables.code_sums`). Written to
+        dropping_curves.csv, which is left out where there are none.
     """
     if sums is not None and not sums.empty:
         sums.to_csv(folder / "dropping_curves.csv", index=False)
@@ -56,7 +65,10 @@ def write_tables(
 
 
 def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every recipe of every panel, its estimands in columns such as `D_ci_low`."""
+    """Yield every recipe of every panel, with estimands in flat columns.
+
+    A column is for example `D_ci_low`.
+    """
     for hypothesis in report["hypotheses"]:
         for recipe in hypothesis["learning"]["panel"]["recipes"] if hypothesis["learning"] else ():
             own = {
@@ -82,7 +94,10 @@ def _named_units(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with its lists as text: `a; b`, and `a = b` for units of a session that belong together."""
+    """A row with its lists as text.
+
+    Items are joined as `a; b`, and units of a session that belong together as `a = b`.
+    """
     return {
         key: "; ".join(map(_joined, value)) if isinstance(value, list) else value
         for key, value in row.items()
@@ -94,9 +109,10 @@ def _joined(value: Any) -> str:
 
 
 def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return a hypothesis's estimands at its primary dose, each with its two claims.
+    """A hypothesis's estimands at its primary dose, each with its two claims.
 
-    A claim that is not made is None. What is tested on corrupted inputs has a table of its own.
+    A claim that is not made is None. What is tested on corrupted inputs has a table of
+    its own.
     """
     claims = {claim["name"]: claim for claim in hypothesis["claims"]}
     return [
@@ -107,7 +123,22 @@ def primary_rows(hypothesis: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def baseline_table(report: dict[str, Any]) -> tuple[list[str], dict[str, dict[str, float]]]:
-    """Return the baselines' names, and what each keeps of the decodable range by session."""
+    """Part of the decodable range that each baseline keeps.
+
+    The constant of the floor is left out: it keeps nothing by definition.
+
+    Parameters
+    ----------
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    names
+        The baselines, in the order in which they are met.
+    kept
+        Retention by session, then by baseline; 1 is the whole decodable range.
+    """
     kept: dict[str, dict[str, float]] = {}
     for baseline in report["baselines"]:
         if baseline["name"] != "floor":  # keeps nothing by definition

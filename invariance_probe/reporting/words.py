@@ -1,8 +1,11 @@
-"""Numbers and counts as tables write them."""
+"""Numbers and counts, written as the report's tables write them.
+
+A number goes in; text comes out.
+"""
 
 
 def sessions_of(count: int) -> str:
-    """Write how many sessions there are.
+    """Write a number of sessions.
 
     Examples
     --------
@@ -13,7 +16,7 @@ def sessions_of(count: int) -> str:
 
 
 def two_decimals(value: float | None) -> str:
-    """Write two decimals with a true minus, a dash where there is no number.
+    """Write two decimals with a true minus, or a dash where there is no number.
 
     Examples
     --------
@@ -27,7 +30,7 @@ def two_decimals(value: float | None) -> str:
 
 
 def one_decimal(value: float | None) -> str:
-    """Write one decimal, a dash where there is no number.
+    """Write one decimal, or a dash where there is no number.
 
     Examples
     --------

@@ -1,4 +1,9 @@
-"""Deterministic SVG figures of a report, each with alt text, the numbers that it shows, and on how much it rests."""
+"""Deterministic SVG figures of a report.
+
+The content of report.json goes in; charts come out. Each has alt text, a table of the
+numbers that it shows, and a line that says on how many sessions, seeds and blocks it
+rests.
+"""
 
 from dataclasses import replace
 from typing import Any
@@ -20,9 +25,9 @@ __all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_c
 
 
 def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]:
-    """Return a hypothesis's figures: of the code, of learning, then of both at every dose.
+    """A hypothesis's figures: of the code, of learning, then of both.
 
-    Those of which nothing was measured are left out.
+    Figures without a measurement are left out.
 
     Parameters
     ----------
@@ -30,6 +35,11 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
         One of the report's hypotheses.
     report
         The content of report.json.
+
+    Returns
+    -------
+    charts
+        The figures in the order in which a page shows them.
     """
     sessions = set(hypothesis["sessions"])
     points = [
@@ -62,7 +72,7 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
 def _of_code(
     hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
 ) -> list[Chart]:
-    """Return the figures of the code without SSL that could be measured."""
+    """The figures of the code without SSL that could be measured."""
     sessions = set(hypothesis["sessions"])
     charts = []
     if hypothesis["code"] is not None:
@@ -77,7 +87,20 @@ def _of_code(
 
 
 def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
-    """Say on how many sessions, seeds and test blocks a hypothesis rests, and whether it was registered."""
+    """Say how much data a hypothesis rests on, and whether it was registered.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    text
+        Numbers of sessions, seeds and test blocks per session, then the registration.
+    """
     folds = Folds.model_validate(report["settings"]["folds"])
     seeds = max((e["n_seeds"] for e in hypothesis["estimands"]), default=0)
     counts = [_count(len(hypothesis["sessions"]), "session"), _count(seeds, "seed")]
@@ -97,7 +120,7 @@ def _count(number: int, noun: str) -> str:
 
 
 def messenger_charts(report: dict[str, Any]) -> list[Chart]:
-    """Return the figure of messenger units, where they were measured.
+    """The figure of messenger units; none where they were not measured.
 
     Parameters
     ----------
@@ -108,7 +131,9 @@ def messenger_charts(report: dict[str, Any]) -> list[Chart]:
 
 
 def reliance_charts(report: dict[str, Any]) -> list[Chart]:
-    """Return the figure of what an objective and two decoders rest on, where that was measured.
+    """The figure of the units that an objective and two decoders rest on.
+
+    There is none where that was not measured.
 
     Parameters
     ----------
@@ -119,7 +144,9 @@ def reliance_charts(report: dict[str, Any]) -> list[Chart]:
 
 
 def study_charts(report: dict[str, Any]) -> list[Chart]:
-    """Return the figures of a study that belong to no hypothesis, but for those of units that something rests on.
+    """The figures that belong to the study and to no hypothesis: its nulls.
+
+    The figures of messenger units and of reliance are not among them.
 
     Parameters
     ----------

@@ -1,4 +1,8 @@
-"""What a figure is: SVG that is the same every time, alt text, and a table of its numbers."""
+"""One figure of the report: reproducible SVG, alt text, and its numbers.
+
+A drawing function goes in; a `Chart` comes out, the same every time. The elements that
+several figures share (margin, axes, labels) are here too.
+"""
 
 import io
 from collections.abc import Callable, Iterable
@@ -11,15 +15,32 @@ from matplotlib.figure import Figure
 
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
 YELLOW = "#E69F00"
-"""Okabe & Ito's colours, told apart by colour-blind readers; each series has a marker of its own too."""
+"""The colours of Okabe & Ito, which colour-blind readers can tell apart.
+
+Each series has a marker of its own too.
+"""
 
 UNIT = "loss, in units of the decodable range"
+"""Label of an axis of losses in units of R."""
 CODE_UNIT = "loss, in units of R_code"
+"""Label of an axis of losses in units of R_code."""
 
 
 @dataclass(frozen=True)
 class Chart:
-    """One figure: SVG text, a title, alt text, a table of its numbers, and on how much it rests."""
+    """One figure of the report, as text.
+
+    Attributes
+    ----------
+    title
+        Its heading.
+    alt
+        What it shows, in words.
+    svg
+        The drawing.
+    columns, rows
+        Table of the numbers that it shows (row, column).
+    """
 
     title: str
     alt: str
@@ -29,7 +50,7 @@ class Chart:
     rests_on: str = ""
     """Sessions, seeds and test blocks, and whether the claim was registered."""
     about: str = ""
-    """`code` (no SSL) or `learning`; empty for figures of both, and of neither."""
+    """`code` (no SSL) or `learning`; empty for figures of both, or of neither."""
 
 
 def chart(
@@ -40,9 +61,31 @@ def chart(
     columns: tuple[str, ...],
     rows: tuple[tuple[Any, ...], ...],
 ) -> Chart:
-    """Draw a figure in the house style."""
+    """Draw a figure in the house style.
+
+    The hash salt is fixed and the date left out, so that the SVG is the same every
+    time.
+
+    Parameters
+    ----------
+    title
+        Its heading; it is not drawn.
+    alt
+        What it shows, in words.
+    draw
+        Draws into an empty figure.
+    size
+        Width and height in inches.
+    columns, rows
+        Table of the numbers that it shows (row, column).
+
+    Returns
+    -------
+    chart
+        The figure as SVG text.
+    """
     style: Any = {
-        "svg.hashsalt": "invariance_probe",
+        "svg.hashsalt": "invariance_probe",  # else the ids in the SVG differ every time
         "svg.fonttype": "path",
         "font.size": 9,
         "axes.spines.top": False,
@@ -57,13 +100,29 @@ def chart(
 
 
 def band(axis: Axes, margin: float) -> None:
-    """Shade the margin about zero."""
+    """Shade the margin about zero on a vertical axis.
+
+    Parameters
+    ----------
+    axis
+        The axes to draw on.
+    margin
+        Half of the band's height, in units of the axis.
+    """
     axis.axhspan(-margin, margin, color="#000000", alpha=0.08, linewidth=0)
     axis.axhline(0, color="#999999", linewidth=0.8)
 
 
 def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
-    """Make the horizontal axis logarithmic, with plain numbers at the given ticks and no others."""
+    """Make the horizontal axis logarithmic, with plain numbers at given ticks.
+
+    Parameters
+    ----------
+    axis
+        The axes to change.
+    ticks
+        Where the ticks are (s); there are no others.
+    """
     axis.set_xscale("log")
     marked = [float(tick) for tick in ticks]
     axis.set_xticks(marked, [f"{tick:g}" for tick in marked])
@@ -71,7 +130,7 @@ def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
 
 
 def dose_label(path: str) -> str:
-    """Return the name of a swept path for an axis."""
+    """Name of a swept path for an axis; the path itself where it has no name."""
     names = {
         "unit_dropout.rate": "unit dropout (probability)",
         "spike_thinning.rate": "spike thinning (probability)",

@@ -1,4 +1,8 @@
-"""The figure of a contrast over its doses: how far mined pairs beat each control at every share of distant pairs."""
+"""The figure of a contrast: how far mined pairs beat each control.
+
+A hypothesis of report.json goes in; a figure over the shares of distant pairs comes
+out.
+"""
 
 from typing import Any
 
@@ -8,11 +12,31 @@ from invariance_probe.reporting.figures.chart import UNIT, Chart, band, chart, d
 from invariance_probe.reporting.figures.doses import curve
 
 PANELS = (("M_loc", "M_oracle"), ("M_rand", "M_shift", "M_other", "M_shuffled", "M_permuted"))
-"""Against local pairs, with the oracle as a ceiling; and against distant pairs of the same share."""
+"""Which contrasts are drawn in which panel.
+
+First those against local pairs, with the oracle as a ceiling; then those against other
+distant pairs of the same share.
+"""
 
 
 def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw the contrasts against the share: sessions thin, means with 90 % intervals; above the margin mined pairs help."""
+    """Draw the contrasts against the share of distant pairs.
+
+    Thin lines are sessions; means have 90 % intervals. Above the margin mined pairs
+    help.
+
+    Parameters
+    ----------
+    hypothesis
+        A contrast among the report's hypotheses.
+    points
+        The hypothesis's points of `report["curve"]`.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     measured = {e["name"] for e in hypothesis["estimands"]}
     panels = [[name for name in panel if name in measured] for panel in PANELS]
     panels = [panel for panel in panels if panel]
@@ -24,9 +48,9 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         for axis, names in zip(axes, panels, strict=True):
             band(axis, hypothesis["margin"])
             for i, name in enumerate(names):
-                local = (
-                    name in PANELS[0]
-                )  # which at share 0 is 0 by definition; controls of the same share have no share 0
+                # Against local pairs the contrast is 0 by definition at share 0; controls of
+                # the same share have no share 0.
+                local = name in PANELS[0]
                 curve(
                     axis,
                     hypothesis,
@@ -61,8 +85,9 @@ def contrast_response(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         else ""
     )
     alt = (
-        f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less than the control, beyond "
-        f"{hypothesis['margin']:g} they help. {oracle}Thin lines are sessions, bars 90 % intervals."
+        f"Contrasts against {dose_label(hypothesis['axis'])}: above 0 mined pairs lose less "
+        f"than the control, beyond {hypothesis['margin']:g} they help. {oracle}Thin lines are "
+        "sessions, bars 90 % intervals."
     )
     columns = ("contrast", "share", "estimate", "90 % low", "90 % high", "sessions")
     return chart(

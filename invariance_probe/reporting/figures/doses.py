@@ -1,4 +1,8 @@
-"""Figures of a hypothesis over its doses: what a dose costs, every session, every seed."""
+"""Figures of a hypothesis over its doses: costs, every session, every seed.
+
+A hypothesis of report.json and its points of `curve` go in; figures come out. Nothing
+is estimated here.
+"""
 
 import math
 from typing import Any
@@ -38,10 +42,12 @@ STYLE = {
     "M_permuted": (PINK, "^", "M_permuted: unit-permuted - mined"),
     "M_oracle": (GREY, "D", "M_oracle: local - oracle"),
 }
+"""Colour, marker and label of every estimand."""
 
 OF_CODE = ("C_code", "C_blind")
 """Estimands without SSL, in units of R_code."""
 GATES_A_LINE = 3
+"""Number of gates per line below the forest plot."""
 
 DECODERS = {
     "floor": "best constant",
@@ -51,11 +57,25 @@ DECODERS = {
     "square_roots": "roots of counts",
     "supervised": "supervised",
 }
-"""Decoders without SSL that stand as lines beside delta."""
+"""Decoders without SSL that are drawn as lines beside delta."""
 
 
 def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[str, float]:
-    """Return how much more than SSL at dose 0 each decoder without SSL loses, in units of R, as means over a hypothesis's sessions."""
+    """How much more each decoder without SSL loses than SSL at dose 0.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    baselines
+        Rows of the report's `baselines`.
+
+    Returns
+    -------
+    losses
+        By decoder, in units of R, mean over the hypothesis's sessions; empty without
+        SSL at dose 0.
+    """
     kept: dict[str, list[float]] = {}
     for baseline in baselines:
         if baseline["session"] in hypothesis["sessions"]:
@@ -71,11 +91,28 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
 def dose_response(
     hypothesis: dict[str, Any], points: list[dict[str, Any]], baselines: list[dict[str, Any]]
 ) -> Chart:
-    """Draw the estimands against the dose: sessions thin, means with 90 % intervals.
+    """Draw the estimands against the dose: sessions thin, means with intervals.
 
-    The margin is shaded; learning comes first, the code without SSL in a panel of its own.
-    Beside delta stand decoders without SSL as dotted lines, where they lie in the panel; ticks at the foot say up to which dose nothing is
-    shown to be lost, and from which on the code is shown sensitive; the hatched zone is where a corruption helps by more than the margin.
+    Intervals are 90 %. The margin is shaded. Learning comes first; the code without SSL
+    has a panel of its own. Beside delta stand decoders without SSL as dotted lines,
+    where they lie in the panel. Marks at the foot are d_L, the dose up to which
+    training is shown to be free, and d_U, the lowest dose at which the code is shown to
+    be lost and training to be costly (science.md 3.1; for a jitter only the latter).
+    The hatched zone is where a corruption helps by more than the margin.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    points
+        The hypothesis's points of `report["curve"]`.
+    baselines
+        Rows of the report's `baselines`.
+
+    Returns
+    -------
+    chart
+        The figure.
     """
     lines = beside(hypothesis, baselines)
     panels = [["delta", "delta_paired"], ["D", "H"], list(OF_CODE)]
@@ -102,9 +139,8 @@ def dose_response(
             axis.set_xlabel(dose_label(hypothesis["axis"]))
             axis.set_ylabel(CODE_UNIT if names[0] in OF_CODE else UNIT)
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
-        for axis, names in zip(
-            axes, panels, strict=True
-        ):  # after all curves, which set the common range
+        # After all curves, since these set the common range.
+        for axis, names in zip(axes, panels, strict=True):
             if names[0] not in OF_CODE:
                 _zone_of_help(axis, hypothesis["margin"])
                 _dose_ticks(axis, hypothesis["dose_interval"])
@@ -122,10 +158,12 @@ def dose_response(
     title = f"{hypothesis['id']}: what the dose costs"
     of_code = any(name in OF_CODE for panel in panels for name in panel)
     alt = (
-        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band is the margin of "
-        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are sessions, bars 90 % intervals, dotted lines decoders without "
-        "SSL against SSL at dose 0; hatched: help by more than the margin; at the foot d_L, the dose up to which training is shown to be "
-        "free, and d_U, from which on it is shown to be costly, where there are such doses."
+        f"Estimands of the declared recipe against {dose_label(hypothesis['axis'])}; the band "
+        f"is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are "
+        "sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose "
+        "0; hatched: help by more than the margin; at the foot d_L, the dose up to which "
+        "training is shown to be free, and d_U, from which on it is shown to be costly, where "
+        "there are such doses."
         + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
     return chart(
@@ -139,7 +177,7 @@ def dose_response(
 
 
 def _zone_of_help(axis: Axes, margin: float) -> None:
-    """Hatch what lies below minus the margin, as far as the panel reaches there."""
+    """Hatch what lies below minus the margin, if the panel reaches there."""
     low, high = axis.get_ylim()
     if low < -margin:
         axis.axhspan(
@@ -149,7 +187,11 @@ def _zone_of_help(axis: Axes, margin: float) -> None:
 
 
 def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
-    """Mark at the foot of a panel up to which dose training is shown to be free (d_L), and from which on to be costly (d_U)."""
+    """Mark d_L and d_U at the foot of a panel.
+
+    Up to d_L training is shown to be free. d_U is the lowest dose at which the code is
+    shown to be lost and training to be costly.
+    """
     for name, label, colour in (("lower", "$d_L$", GREEN), ("upper", "$d_U$", ORANGE)):
         dose = interval[name] if interval else None
         if dose:
@@ -173,11 +215,11 @@ def _dose_ticks(axis: Axes, interval: dict[str, Any] | None) -> None:
 
 
 def _decoder_lines(axis: Axes, lines: dict[str, float]) -> None:
+    """Draw a dotted line for each decoder without SSL that lies in the panel."""
     low, high = axis.get_ylim()
     shown = {name: value for name, value in lines.items() if low < value < high}
-    for place, (name, value) in enumerate(
-        shown.items()
-    ):  # names stand side by side, since lines may lie close
+    # Names stand side by side, since lines may lie close together.
+    for place, (name, value) in enumerate(shown.items()):
         axis.axhline(value, color="#777777", linewidth=0.8, linestyle=":")
         axis.annotate(
             DECODERS[name],
@@ -198,12 +240,23 @@ def curve(
     shift: float = 0.0,
     logarithmic: bool = False,
 ) -> None:
-    """Draw one estimand against the dose: a thin line a session, the mean with 90 % intervals.
+    """Draw one estimand against the dose.
+
+    There is a thin line per session, and the mean with 90 % intervals.
 
     Parameters
     ----------
+    axis
+        The axes to draw on.
+    hypothesis
+        One of the report's hypotheses.
+    points
+        The hypothesis's points of `report["curve"]`.
+    name
+        The estimand, a key of `STYLE`.
     shift
-        How far to the right the mean is put, in fiftieths of the largest dose, so that intervals stand side by side.
+        How far to the right the mean is put, in fiftieths of the largest dose, so that
+        intervals stand side by side.
     logarithmic
         Leave out dose 0, where the estimand is 0 by definition.
     """
@@ -242,7 +295,22 @@ def curve(
 
 
 def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw every session's estimands at the primary dose, then all together, with the verdict and its gates."""
+    """Draw every session's estimands at the primary dose, then all together.
+
+    The verdict stands above, the gates below.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    points
+        The hypothesis's points of `report["curve"]`.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     dose = hypothesis["primary_dose"]
     of_pairs = ("M_loc", "M_rand", "M_shift", "M_oracle", "M_other", "M_shuffled", "M_permuted")
     names = [
@@ -281,8 +349,8 @@ def forest(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
         or "all passed"
     )
     alt = (
-        f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; dashed lines are the margin. "
-        f"Verdict: {_verdict(hypothesis)}. Gates {gates}."
+        f"Every session's estimands at dose {dose:g}, then all together with the 90 % interval; "
+        f"dashed lines are the margin. Verdict: {_verdict(hypothesis)}. Gates {gates}."
     )
     title = f"{hypothesis['id']}: every session at the primary dose"
     return chart(
@@ -302,6 +370,7 @@ def _rows_of_forest(
     name: str,
     sessions: list[str],
 ) -> None:
+    """Draw one estimand: a mark per session, then all together with interval."""
     colour, marker, _ = STYLE[name]
     axis.axvline(0, color="#999999", linewidth=0.8)
     for side in (-1, 1):
@@ -331,11 +400,17 @@ def _rows_of_forest(
 
 def _verdict(hypothesis: dict[str, Any]) -> str:
     flags = "".join(f" [{flag}]" for flag in hypothesis["flags"])
-    return f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted {hypothesis['predicts']}: {hypothesis['outcome']})"
+    return (
+        f"{hypothesis['id']}: {hypothesis['verdict']}{flags} (predicted "
+        f"{hypothesis['predicts']}: {hypothesis['outcome']})"
+    )
 
 
 def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
-    """Draw a mark and the name of every gate: a full circle passed, a cross failed, empty marks the rest."""
+    """Draw a mark and the name of every gate.
+
+    A full circle is passed, a cross is failed, and empty marks are the rest.
+    """
     marks: dict[str, dict[str, Any]] = {
         "passed": {"marker": "o", "color": GREEN},
         "failed": {"marker": "X", "color": ORANGE},
@@ -353,7 +428,20 @@ def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
 
 
 def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw delta of every seed at every dose, coloured by the rank of its representation."""
+    """Draw delta of every seed at every dose, coloured by its effective rank.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses.
+    points
+        The hypothesis's points of `report["curve"]`.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     own = [p for p in points if p["seed"] is not None and p["estimand"] == "delta"]
     doses = sorted({p["dose"] for p in own})
 
@@ -372,7 +460,10 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
         figure.colorbar(dots, label="RankMe (smallest over folds)")
 
     rows = tuple((p["session"], p["dose"], p["seed"], p["value"], p["rank_me"]) for p in own)
-    alt = f"delta of every seed and session at each dose, coloured by the effective rank of its representation; {len(own)} points."
+    alt = (
+        "delta of every seed and session at each dose, coloured by the effective rank of its "
+        f"representation; {len(own)} points."
+    )
     columns = ("session", "dose", "seed", "delta", "RankMe")
     return chart(
         f"{hypothesis['id']}: every seed",
@@ -385,5 +476,5 @@ def seed_swarm(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Char
 
 
 def _spread(place: int) -> float:
-    """Return a fixed horizontal offset, spread evenly by the golden ratio."""
+    """A fixed horizontal offset, spread evenly by the golden ratio."""
     return ((place * 0.6180339887) % 1 - 0.5) * 0.5

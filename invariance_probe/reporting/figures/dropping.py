@@ -1,4 +1,7 @@
-"""Dropping curves: decoding against the number of units kept, or lost."""
+"""The figure of dropping curves: decoding against units kept, or lost.
+
+The report's points of `dropping` go in; a figure comes out.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,24 +22,45 @@ STYLE = {
     "lost": (ORANGE, "-", "lost, most damaging first"),
     "random": (GREY, "--", "lost at random"),
 }
-"""Colour, dashes and meaning of each curve."""
+"""Colour, line style and meaning of each curve."""
 HALF = 0.5
+"""The part of R2 at which K_s and K_n are read."""
 
 
 @dataclass(frozen=True)
 class Curve:
-    """A dropping curve of one session, linear in J between whole numbers of units."""
+    """A dropping curve of one session, linear in J between whole unit numbers.
+
+    Attributes
+    ----------
+    information
+        J with 0, 1, 2, ... units kept or lost (step,).
+    r2_of_all
+        R2 of all units.
+    """
 
     information: tuple[float, ...]
     """J with 0, 1, 2, ... units kept or lost (step,)."""
     r2_of_all: float
 
     def part(self, found: float) -> float:
-        """Return J as a part of the R2 of all units."""
+        """R2 as a part of that of all units, for a given J."""
         return r2_of(found) / self.r2_of_all
 
     def reached(self, level: float) -> float:
-        """Return the number of units at which the curve first reaches a part of R2."""
+        """Number of units at which the curve first reaches a part of R2.
+
+        Parameters
+        ----------
+        level
+            Part of the R2 of all units.
+
+        Returns
+        -------
+        units
+            Interpolated on the J scale; the curve's end where it never reaches the
+            level.
+        """
         wanted, rising = (
             information(level * self.r2_of_all),
             self.information[-1] > self.information[0],
@@ -49,21 +73,23 @@ class Curve:
         return float(len(self.information) - 1)
 
     def points(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return units and part of R2 (point,), twenty points for each unit."""
+        """Points to draw: units and part of R2 (point,), twenty points per unit."""
         units = np.linspace(0, len(self.information) - 1, 20 * (len(self.information) - 1) + 1)
         found = np.interp(units, np.arange(len(self.information)), self.information)
         return units, np.array([self.part(value) for value in found])
 
 
 def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart | None:
-    """Draw the dropping curves: sessions thin, their mean thick, the line at half.
+    """Draw the dropping curves: sessions thin, their mean thick, a line at half.
 
-    Left: units kept. Right: units lost, most damaging first and at random. The mean is over the
-    logarithm of the number of units at which sessions reach a level, as K_s and K_n are averaged;
-    it ends where some session's curve ends.
+    Left: units kept. Right: units lost, most damaging first and at random. The mean is
+    over the logarithm of the number of units at which sessions reach a level, as K_s
+    and K_n are averaged. It ends where some session's curve ends.
 
     Parameters
     ----------
+    hypothesis
+        One of the report's hypotheses.
     points
         Rows of the report's `dropping` of the hypothesis's sessions.
 
@@ -102,11 +128,12 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         (p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown
     )
     alt = (
-        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, "
-        "most useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half: "
-        "the left curve crosses it at K_s, the right solid one at K_n. "
-        f"Thin lines are {sessions_of(len({p['session'] for p in points}))}, thick ones their mean; between whole numbers of units "
-        "J = R2 / (1 - R2) is interpolated."
+        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against "
+        "the number of units kept, most useful first; right against the number lost, most "
+        "damaging first, and lost at random. The dotted line is half: the left curve crosses it "
+        "at K_s, the right solid one at K_n. Thin lines are "
+        f"{sessions_of(len({p['session'] for p in points}))}, thick ones their mean; between "
+        "whole numbers of units J = R2 / (1 - R2) is interpolated."
     )
     title = f"{hypothesis['id']}: dropping curves"
     return chart(
@@ -120,7 +147,20 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
 
 
 def curves_of(points: list[dict[str, Any]], name: str) -> list[Curve]:
-    """Return the curve of that name of every session that has one."""
+    """One kind of dropping curve, for every session that has it.
+
+    Parameters
+    ----------
+    points
+        Rows of the report's `dropping`.
+    name
+        `gained`, `lost` or `random`.
+
+    Returns
+    -------
+    curves
+        In the order of the sessions' names.
+    """
     found = []
     for session in sorted({p["session"] for p in points}):
         own = [p for p in points if p["session"] == session]
@@ -139,7 +179,12 @@ def _draw(axis: Axes, curves: list[Curve], name: str) -> None:
 
 
 def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
-    """Average curves: at every level, the geometric mean of the units that reach it.
+    """Average curves: the geometric mean of the units that reach each level.
+
+    Parameters
+    ----------
+    curves
+        Curves of one kind, one per session.
 
     Returns
     -------
@@ -159,7 +204,10 @@ def mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _units_axis(axis: Axes, most: int) -> None:
-    """Make the axis linear up to one unit, logarithmic beyond, with plain numbers."""
+    """Make the axis linear up to one unit and logarithmic beyond.
+
+    Its ticks are plain numbers.
+    """
     axis.set_xscale("symlog", linthresh=1, linscale=0.5)
     ticks = [tick for tick in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000) if tick <= most]
     axis.xaxis.set_major_locator(FixedLocator(ticks))

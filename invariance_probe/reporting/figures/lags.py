@@ -1,8 +1,10 @@
-"""The test-lag curve of a code: how long the decoded target stays right, beside how long the target itself does.
+"""The test-lag curve: how long the decoded target stays right.
 
-r(w) is of held-out predictions of one fixed decoder, rho(w) the target's own autocorrelation, kappa = r / rho the part
-that is not the target's persistence. Under a jitter the cost of training at each dose stands beside it on the same axis
-of time, because it is so easily taken for a time constant.
+The report's points of `lags` go in; a figure comes out. r(w) is of held-out predictions
+of one fixed decoder, rho(w) is the target's own autocorrelation, and kappa = r / rho is
+the part that is not the target's persistence (science.md 2.1). Under a jitter the cost
+of training at each dose stands beside it on the same axis of time, because it is so
+easily taken for a time constant.
 """
 
 import math
@@ -26,17 +28,33 @@ from invariance_probe.reporting.figures.chart import (
 from invariance_probe.reporting.figures.doses import curve
 
 PERSISTENT = 0.2
-"""kappa is shown where rho is above this: a ratio of two noisy numbers near zero says nothing."""
+"""kappa is shown where rho is above this.
+
+The ratio of two noisy numbers near zero says nothing.
+"""
 SERIES = (("r", BLUE, "-", "r: the decoded target"), ("rho", GREY, "--", "rho: the target itself"))
+"""Name, colour, line style and label of each curve."""
 NOT_TAU = (
-    "The training dose does not give the time constant: one and the same code loses its target at very different doses, "
-    "depending on the width of the representation, rival latents and the loss. Only the test-lag curve gives tau."
+    "The training dose does not give the time constant: one and the same code loses its target "
+    "at very different doses, depending on the width of the representation, rival latents and "
+    "the loss. Only the test-lag curve gives tau."
 )
+"""Why the training dose must not be read as a time constant."""
 
 
 @dataclass(frozen=True)
 class Tau:
-    """The time constant (s) over a hypothesis's sessions with its 90 % interval, None where there is none, and of each session."""
+    """The time constant of the code over a hypothesis's sessions.
+
+    Attributes
+    ----------
+    estimate
+        Over all sessions (s); None where it cannot be given.
+    low, high
+        Ends of its 90 % interval (s); None where there is none.
+    sessions
+        The time constant of each session that has one (s).
+    """
 
     estimate: float | None
     low: float | None
@@ -44,7 +62,7 @@ class Tau:
     sessions: tuple[float, ...]
 
     def in_words(self) -> str:
-        """Return the time constant as a short statement that follows the word tau."""
+        """The time constant as a short statement that follows the word tau."""
         if self.estimate is None:
             return " is not given: in some session the correlation never falls to 1/e"
         ends = (
@@ -58,7 +76,9 @@ class Tau:
 def lag_curves(
     hypothesis: dict[str, Any], report: dict[str, Any], points: list[dict[str, Any]]
 ) -> Chart | None:
-    """Draw r, rho and kappa against the lag, with tau; under a jitter also delta against the training jitter.
+    """Draw r, rho and kappa against the test lag, with tau.
+
+    Under a jitter, delta against the training jitter is drawn too.
 
     Parameters
     ----------
@@ -105,9 +125,11 @@ def lag_curves(
         for lag, r, rho, k in zip(lags, means["r"], means["rho"], kappa, strict=True)
     )
     alt = (
-        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), the target's own autocorrelation, "
-        f"against the lag; the 1/e crossing of r, tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho "
-        f"is above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are sessions, thick ones their mean."
+        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), "
+        "the target's own autocorrelation, against the lag; the 1/e crossing of r, "
+        f"tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho is "
+        f"above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are "
+        "sessions, thick ones their mean."
     )
     alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
     columns = ("lag (s)", "r, mean", "rho, mean", "kappa")
@@ -122,7 +144,7 @@ def lag_curves(
 
 
 def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray]:
-    """Return one session's lags above zero (lag,), with r and rho; empty where it has none."""
+    """One session's lags above zero (lag,), with r and rho; empty without any."""
     own = sorted(
         (p["lag_s"], p["r"], p["rho"])
         for p in points
@@ -132,7 +154,10 @@ def _session(points: list[dict[str, Any]], session: str) -> dict[str, np.ndarray
 
 
 def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-    """Return the lags that every session reaches, and the mean curves on them, linear in log lag between a session's own."""
+    """The lags that every session reaches, and the mean curves on them.
+
+    Between a session's own lags its curve is linear in log lag.
+    """
     low, high = max(s["lag"][0] for s in sessions), min(s["lag"][-1] for s in sessions)
     lags = np.unique(np.concatenate([s["lag"] for s in sessions]))
     lags = lags[(lags >= low) & (lags <= high)]
@@ -144,7 +169,7 @@ def _means(sessions: list[dict[str, np.ndarray]]) -> tuple[np.ndarray, dict[str,
 
 
 def _round_lags(low: float, high: float) -> np.ndarray:
-    """Return round lags for ticks from the lowest to the highest: decades, or 1, 2 and 5 of each where these are few."""
+    """Round lags for ticks: decades, or 1, 2 and 5 of each where these are few."""
     decades = 10.0 ** np.arange(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = decades if high / low > 100 else np.outer(decades, (1, 2, 5)).ravel()
     return ticks[(ticks >= low * (1 - 1e-9)) & (ticks <= high * (1 + 1e-9))]
@@ -156,6 +181,7 @@ def _draw_curves(
     lags: np.ndarray,
     means: dict[str, np.ndarray],
 ) -> None:
+    """Draw r and rho: sessions thin, means thick, and a line at 1/e."""
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.axhline(1 / math.e, color="#999999", linewidth=0.8, linestyle=":")
     axis.text(
@@ -186,6 +212,7 @@ def _draw_curves(
 def _draw_kappa(
     axis: Axes, found: dict[str, dict[str, np.ndarray]], lags: np.ndarray, kappa: np.ndarray
 ) -> None:
+    """Draw kappa where rho is large enough: sessions thin, their mean thick."""
     axis.axhline(1, color="#999999", linewidth=0.8)
     for session in found.values():
         own = np.where(session["rho"] > PERSISTENT, session["r"] / session["rho"], np.nan)
@@ -196,6 +223,7 @@ def _draw_kappa(
 
 
 def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> None:
+    """Draw delta against the training jitter."""
     band(axis, hypothesis["margin"])
     curve(axis, hypothesis, points, "delta", logarithmic=True)
     seconds_axis(axis, sorted({p["dose"] for p in points}))
@@ -204,6 +232,10 @@ def _draw_doses(axis: Axes, hypothesis: dict[str, Any], points: list[dict[str, A
 
 
 def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
+    """The time constant of a hypothesis, with the interval that it can have.
+
+    From a single session the interval is that session's own.
+    """
     own = [s for s in report["sessions"] if s["session"] in hypothesis["sessions"]]
     each = tuple(s["tau_s"] for s in own if s["tau_s"] is not None)
     pooled = next((m for m in hypothesis["no_ssl"]["measures"] if m["name"] == "tau_s"), None)
@@ -215,7 +247,10 @@ def _tau_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> Tau:
 
 
 def _draw_tau(axis: Axes, tau: Tau) -> None:
-    """Mark tau on the line at 1/e: every session small, all together large with the interval."""
+    """Mark tau on the line at 1/e: every session small, all together large.
+
+    The large mark has the interval.
+    """
     axis.plot(
         tau.sessions, [1 / math.e] * len(tau.sessions), "|", color=BLUE, markersize=9, alpha=0.7
     )

@@ -1,4 +1,7 @@
-"""Trained at one dose, tested at another: what a hypothesis's encoders lose in every cell."""
+"""The train-test matrix: loss at every pair of training and test doses.
+
+The report's points of `matrix` go in; a figure comes out.
+"""
 
 from typing import Any
 
@@ -10,14 +13,22 @@ from invariance_probe.reporting.figures.chart import Chart, chart, dose_label
 
 
 def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
-    """Draw (L(d, e) - L(0, 0)) / R over the hypothesis's sessions, train doses down and test doses across.
+    """Draw (L(d, e) - L(0, 0)) / R: train doses down, test doses across.
 
-    Colours are centred at no difference; the diagonal, where both doses are the same, is outlined.
+    Colours are centred at no difference. The diagonal, where both doses are the same,
+    is outlined.
 
     Parameters
     ----------
+    hypothesis
+        One of the report's hypotheses.
     points
         Rows of the report's `matrix` that are about this hypothesis.
+
+    Returns
+    -------
+    chart
+        The figure, over the hypothesis's sessions.
     """
     doses = sorted({p["train_dose"] for p in points} | {p["test_dose"] for p in points})
     values = np.full((len(doses), len(doses)), np.nan)
@@ -62,9 +73,10 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         figure.colorbar(cells, label="excess loss, in units of R")
 
     alt = (
-        f"Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), less that of dose 0 on clean "
-        f"inputs, in units of the decodable range; over {len(hypothesis['sessions'])} sessions. Red loses, blue gains; the "
-        "diagonal is outlined. The top row is T, the left column is delta."
+        "Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), "
+        "less that of dose 0 on clean inputs, in units of the decodable range; over "
+        f"{len(hypothesis['sessions'])} sessions. Red loses, blue gains; the diagonal is "
+        "outlined. The top row is T, the left column is delta."
     )
     rows = tuple(
         (p["train_dose"], p["test_dose"], p["value"], p["ci_low"], p["ci_high"]) for p in points

@@ -1,4 +1,8 @@
-"""Damage against budget: what the chosen units cost, against random sets, session by session."""
+"""The damage curves of messenger units: what their removal costs.
+
+The report's points of `messengers` go in; a figure comes out: damage of the chosen
+units against their number, beside random sets, per session.
+"""
 
 from collections.abc import Iterable
 from typing import Any
@@ -9,6 +13,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 DECODERS = {"refit": "decoder fitted again", "fixed": "decoder held fixed"}
+"""Whether the decoder is refitted without the units, as the figure names it."""
 SHOWN: dict[bool, dict[str, Any]] = {
     True: {"marker": "D", "color": BLUE, "label": "chosen units, set accepted"},
     False: {
@@ -18,10 +23,25 @@ SHOWN: dict[bool, dict[str, Any]] = {
         "label": "chosen units, not accepted",
     },
 }
+"""Marks of sets that were accepted, and of sets that were not."""
 
 
 def damage_curves(points: list[dict[str, Any]]) -> Chart:
-    """Draw a panel a session and decoder: damage of the chosen set against budget, and the 95 % band of random sets of like rates."""
+    """Draw the damage of the chosen sets against budget.
+
+    There is one panel per session and decoder, with the 95 % band of random sets of
+    like rates.
+
+    Parameters
+    ----------
+    points
+        Rows of the report's `messengers`.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     sessions = list(dict.fromkeys(p["session"] for p in points))
     budgets = sorted({p["budget"] for p in points})
 
@@ -45,8 +65,9 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
 
     taken = sum(p["accepted"] for p in points)
     alt = (
-        f"Damage of the chosen units against how many are removed, for {', '.join(sessions)} and two decoders, with the band of random sets "
-        f"of like rates; {taken} of {len(points)} sets are accepted (blue diamonds)."
+        f"Damage of the chosen units against how many are removed, for {', '.join(sessions)} "
+        f"and two decoders, with the band of random sets of like rates; {taken} of "
+        f"{len(points)} sets are accepted (blue diamonds)."
     )
     rows = tuple(
         (
@@ -73,7 +94,19 @@ def damage_curves(points: list[dict[str, Any]]) -> Chart:
 
 
 def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns: int) -> None:
-    """Say below all panels what marks of these looks are, and the band of random sets."""
+    """Explain the marks of sets and the band of random sets below all panels.
+
+    Parameters
+    ----------
+    figure
+        The figure whose legend is made.
+    axis
+        Any of its axes; empty series with the marks are put on it.
+    looks
+        Marks and labels of each kind of set.
+    columns
+        Number of columns of the legend.
+    """
     for own in looks:
         axis.plot([], [], linestyle="", markersize=5, **own)
     axis.plot([], [], color=GREY, linewidth=5, alpha=0.4, label="95 % of random sets")
@@ -87,6 +120,7 @@ def legend(figure: Figure, axis: Axes, looks: Iterable[dict[str, Any]], columns:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], mode: str) -> None:
+    """Draw the damages of one session and decoder against budget."""
     points = sorted(points, key=lambda p: p["budget"])
     at = list(range(len(points)))
     own = [p[mode] for p in points]

@@ -1,4 +1,7 @@
-"""Is anything decodable: every session's observed loss against its null losses."""
+"""The figure of the nulls: every session's loss beside its null losses.
+
+The report's `nulls` go in; a figure comes out that shows whether anything is decodable.
+"""
 
 from typing import Any
 
@@ -8,6 +11,7 @@ from matplotlib.figure import Figure
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 
 ALPHA = 0.05
+"""Level at which an observed loss counts as below its null."""
 DOTS: dict[str, Any] = {
     "marker": ".",
     "alpha": 0.6,
@@ -18,7 +22,21 @@ DOTS: dict[str, Any] = {
 
 
 def null_panel(nulls: list[dict[str, Any]]) -> Chart:
-    """Draw every session's null losses as dots, its observed loss as a diamond, and beside them the draws B and p."""
+    """Draw every session's null losses as dots, its observed loss beside them.
+
+    At the right stand the number of draws B and the p value. A session with a warning
+    has a mark.
+
+    Parameters
+    ----------
+    nulls
+        Rows of the report's `nulls` that have null losses.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     kinds = sorted({null["kind"] for null in nulls})
     values = [loss for null in nulls for loss in (null["observed"], *null["null"])]
     low, high = min(values), max(values)
@@ -51,8 +69,9 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
     warned = sum(bool(null["warning"]) for null in nulls)
     beaten = sum(null["p_value"] <= ALPHA for null in nulls)
     alt = (
-        f"Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square where not) against its losses on the null's targets "
-        f"(dots), session by session; {beaten} of {len(nulls)} sessions beat their null at .05."
+        "Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square "
+        "where not) against its losses on the null's targets (dots), session by session; "
+        f"{beaten} of {len(nulls)} sessions beat their null at .05."
         + (f" A ! marks {warned} with a warning." if warned else "")
     )
     rows = tuple(
@@ -89,11 +108,14 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
 
 
 def _observed(beats: bool) -> dict[str, Any]:
-    """Return how an observed loss is marked: by shape and colour, whether it beats its null."""
+    """Mark of an observed loss: shape and colour say if it beats its null."""
     colour, marker = (BLUE, "D") if beats else (ORANGE, "s")
     return {"marker": marker, "color": colour, "markersize": 6, "linestyle": ""}
 
 
 def _spread(count: int) -> np.ndarray:
-    """Return fixed vertical offsets (draw,) within a session's row, spread evenly by the golden ratio."""
+    """Fixed vertical offsets (draw,) within a session's row.
+
+    They are spread evenly by the golden ratio, so that they are the same every time.
+    """
     return ((np.arange(count) * 0.6180339887) % 1 - 0.5) * 0.6

@@ -1,4 +1,8 @@
-"""The plane of units: how many suffice, and how many it takes to lose."""
+"""The plane of units: how many suffice, and how many it takes to lose.
+
+A hypothesis's finding of the code goes in; a figure of K_s / N and K_n / N comes out,
+among the regions of the words and simulated codes.
+"""
 
 import math
 from typing import Any
@@ -12,9 +16,11 @@ from invariance_probe.reporting.figures.chart import BLUE, GREY, Chart, chart
 from invariance_probe.reporting.figures.worlds import EQUAL, EQUAL_LOW, OTHER, WORLDS
 
 TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
+"""Where the logarithmic axes may have ticks."""
 LANDMARK = "#a0a0a0"
+"""Colour of simulated codes."""
 REGIONS = {"few": "#dcebf5", "between": "#f4f4f2", "spread": "#fbe6d8"}
-"""Every word about units, with the colour of its region."""
+"""Every word about the number of units, with the colour of its region."""
 
 LABELS = {"left": ((-5, 2), "right"), "right": ((6, -2), "left"), "below": ((4, -9), "left")}
 """Offset (points) and alignment of a label, by the side where it stands."""
@@ -82,22 +88,26 @@ def carriers_plane(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> 
 
 
 def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
+    """What the figure shows, in words."""
     code = hypothesis["code"]
     quantities = {name: code[name] for name in ("K_s", "K_n") if code[name]}
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
     word = f" The finding is \u201c{code['carriers_word']}\u201d." if code["carriers_word"] else ""
     return (
-        f"Units that suffice for half of what all decode against units whose loss leaves less than half, both as parts of the "
-        f"N recorded units, on logarithmic axes; {sessions} sessions as dots"
+        "Units that suffice for half of what all decode against units whose loss leaves less "
+        f"than half, both as parts of the N recorded units, on logarithmic axes; {sessions} "
+        "sessions as dots"
         + (f", and all together ({found}) with 90 % intervals as a cross.{word}" if found else ".")
-        + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread (K_n above {CLEAR:g} x {share:g} N), between. "
-        "Grey: simulated codes of known make, most of 60 units; a number says how many equal carriers. "
-        "A word needs the whole interval on its side, at the level that Holm's procedure leaves where a study has several hypotheses."
+        + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread "
+        f"(K_n above {CLEAR:g} x {share:g} N), between. Grey: simulated codes of known make, "
+        "most of 60 units; a number says how many equal carriers. A word needs the whole "
+        "interval on its side, at the level that Holm's procedure leaves where a study has "
+        "several hypotheses."
     )
 
 
 def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | None]]:
-    """Return K_s / N and K_n / N over sessions, with the ends of their intervals."""
+    """K_s / N and K_n / N over sessions, with the ends of their intervals."""
     if code["K_s"] is None or code["K_n"] is None:
         return []
     units = math.exp(float(np.mean(np.log(code["n_units"]))))
@@ -112,7 +122,7 @@ def _pooled(code: dict[str, Any]) -> list[tuple[float, float | None, float | Non
 
 
 def _regions(axis: Axes, share: float, low: list[float]) -> None:
-    """Colour and name where each word about units lies."""
+    """Colour and name the region of each word about units."""
     axis.set_xscale("log")
     axis.set_yscale("log")
     axis.set_xlim(low[0], 1.0)
@@ -173,7 +183,7 @@ def _landmarks(axis: Axes) -> None:
 
 
 def _cross(axis: Axes, pooled: list[tuple[float, float | None, float | None]]) -> None:
-    """Draw the sessions together, with the 90 % interval of each share."""
+    """Draw the estimate over all sessions, with the 90 % interval of each share."""
     (x, *across), (y, *up) = pooled
     edges = [(edge[0], edge[1]) for edge in (axis.get_xlim(), axis.get_ylim())]
     (left, right), (bottom, top) = (

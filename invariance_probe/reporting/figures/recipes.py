@@ -1,5 +1,9 @@
 """The specification curve: what training costs under every recipe.
 
+The panel of a hypothesis of report.json goes in; a figure comes out.
+
+References
+----------
 Simonsohn, Simmons & Nelson 2020, doi:10.1038/s41562-020-0912-z.
 """
 
@@ -12,12 +16,19 @@ from invariance_probe.reporting.figures.chart import GREY, UNIT, Chart, band, ch
 from invariance_probe.reporting.figures.doses import STYLE
 
 ESTIMANDS = ("D", "H", "delta")
+"""Estimands of learning that are drawn, in this order."""
 
 
 def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
-    """Draw D, H and delta with 90 % intervals under every recipe, the margin shaded.
+    """Draw D, H and delta with 90 % intervals under every recipe.
 
-    Each recipe is described below; a recipe that was not computed keeps its place, empty.
+    The margin is shaded. Each recipe is described below the axis. A recipe that was not
+    computed keeps its place, empty.
+
+    Parameters
+    ----------
+    hypothesis
+        One of the report's hypotheses, with its finding of learning.
 
     Returns
     -------
@@ -80,6 +91,7 @@ def specification_curve(hypothesis: dict[str, Any]) -> Chart | None:
 
 
 def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[str]) -> str:
+    """What the figure shows, in words."""
     said = "; ".join(
         f"{recipe['name']}: {_settings(recipe)} ({recipe['finding']})"
         for recipe in recipes
@@ -89,14 +101,16 @@ def _alt(hypothesis: dict[str, Any], recipes: list[dict[str, Any]], shown: list[
         f"{recipe['name']} ({recipe['reason']})" for recipe in recipes if not recipe["computed"]
     )
     return (
-        f"{', '.join(shown)} at the primary dose with 90 % intervals under each recipe of the panel; the band is the margin of "
-        f"\N{PLUS-MINUS SIGN}{hypothesis['margin']:g}. Recipes: {said}."
+        f"{', '.join(shown)} at the primary dose with 90 % intervals under each recipe of the "
+        f"panel; the band is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}. "
+        f"Recipes: {said}."
         + (f" Not computed: {missing}." if missing else "")
         + f" Learning is {hypothesis['learning']['finding']}."
     )
 
 
 def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: float) -> None:
+    """Draw one estimand under every recipe that has it."""
     colour, marker, label = STYLE[name]
     places = [
         (i + shift, recipe[name]) for i, recipe in enumerate(recipes) if recipe[name] is not None
@@ -110,13 +124,20 @@ def _draw_estimand(axis: Axes, recipes: list[dict[str, Any]], name: str, shift: 
         for end in ("ci_low", "ci_high")
     }
     axis.errorbar(
-        [x for x, _ in places], estimates, yerr=[ends["ci_low"], ends["ci_high"]], color=colour, marker=marker,
-        markersize=6, linestyle="", capsize=3, label=label,
-    )  # fmt: skip
+        [x for x, _ in places],
+        estimates,
+        yerr=[ends["ci_low"], ends["ci_high"]],
+        color=colour,
+        marker=marker,
+        markersize=6,
+        linestyle="",
+        capsize=3,
+        label=label,
+    )
 
 
 def _described(recipe: dict[str, Any]) -> str:
-    """Describe a recipe below the axis: its name and each setting on a line."""
+    """Describe a recipe below the axis: its name and one setting per line."""
     lines = [recipe["name"], recipe["method"], *_optimisation(recipe)]
     if recipe["computed"] and recipe["reason"]:
         lines.append("gate failed")

@@ -1,4 +1,8 @@
-"""Damage of three targets against budget: the sets that were chosen for each, against random sets, session by session."""
+"""The reliance curves: damage of three targets against the units removed.
+
+The report's points of `reliance` go in; a figure comes out: the sets that were chosen
+for each target, beside random sets, per session.
+"""
 
 from typing import Any
 
@@ -13,7 +17,9 @@ SCORED = {
     "refit": "decoder fitted again",
     "fixed": "decoder held fixed",
 }
+"""The targets of removal, as the figure names them."""
 UNITS = {"objective": "its scale", "refit": "range", "fixed": "range"}
+"""The unit of each target's damage."""
 LOOKS: dict[str, dict[str, Any]] = {
     "objective": {"marker": "o", "color": "#222222", "label": "units chosen for the objective"},
     "refit": {"marker": "D", "color": BLUE, "label": "for the refitted decoder"},
@@ -24,10 +30,25 @@ LOOKS: dict[str, dict[str, Any]] = {
         "label": "for the fixed decoder",
     },
 }
+"""Marks of the sets that were chosen for each target."""
 
 
 def reliance_curves(points: list[dict[str, Any]]) -> Chart:
-    """Draw a panel a session and target: its damage by each choice of units against budget, and random sets beside its own."""
+    """Draw the damage of each target by each choice of units, against budget.
+
+    There is one panel per session and target. Random sets stand beside the target's own
+    choice.
+
+    Parameters
+    ----------
+    points
+        Rows of the report's `reliance`.
+
+    Returns
+    -------
+    chart
+        The figure.
+    """
     sessions = list(dict.fromkeys(p["session"] for p in points))
     budgets = sorted({p["budget"] for p in points})
 
@@ -43,8 +64,9 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
         legend(figure, axes[0, 0], LOOKS.values(), 2 if len(sessions) > 1 else 1)
 
     alt = (
-        f"Damage of the SSL objective and of two decoders against how many units are removed, for {', '.join(sessions)}: sets chosen for each "
-        "of the three, with the band of random sets."
+        "Damage of the SSL objective and of two decoders against how many units are removed, "
+        f"for {', '.join(sessions)}: sets chosen for each of the three, with the band of random "
+        "sets."
     )
     rows = tuple(
         (
@@ -74,6 +96,7 @@ def reliance_curves(points: list[dict[str, Any]]) -> Chart:
 
 
 def _panel(axis: Axes, points: list[dict[str, Any]], scored: str, budgets: list[int]) -> None:
+    """Draw the damages of one target in one session against budget."""
     axis.axhline(0, color="#999999", linewidth=0.8)
     axis.set_xticks(range(len(budgets)), [str(b) for b in budgets])
     shown = [p for p in points if p[scored] is not None]

@@ -1,8 +1,9 @@
-"""Simulated codes of known make: landmarks of the plane of units.
+"""Simulated codes of known make: landmarks in the plane of units.
 
-Design simulation (the table of science.md 2.1): ridge regression on sqrt(counts + 1/4), 1600 bins
-of 100 ms, 8 folds; mean K_s and K_n over six simulated sessions. J is the linear information of
-all units together, 8 where nothing is said.
+Design simulation (the table of science.md 2.1): ridge regression on sqrt(counts + 1/4),
+1600 bins of 100 ms, 8 folds; mean K_s and K_n over six simulated sessions. J is the
+linear information of all units together, 8 where nothing is said. Nothing is simulated
+here.
 """
 
 from dataclasses import dataclass
@@ -11,18 +12,31 @@ from typing import Literal
 
 @dataclass(frozen=True)
 class World:
-    """One simulated code with the K_s and K_n that were found in it."""
+    """One simulated code, with the K_s and K_n that were found in it.
+
+    Attributes
+    ----------
+    name
+        What the code is.
+    units
+        Number of units N.
+    K_s, K_n
+        Mean over six simulated sessions.
+    """
 
     name: str
     family: str
-    """Worlds of one family differ in the number of carriers alone, and are joined by a line."""
+    """Worlds of one family differ only in the number of carriers.
+
+    A line joins those of equal carriers.
+    """
     label: str
-    """What stands beside its mark in the figure; empty where the line says enough."""
+    """What stands beside its mark in the figure; empty for no label."""
     units: int
     K_s: float
     K_n: float
     side: Literal["left", "right", "below"] = "right"
-    """Where the label stands."""
+    """On which side of its mark the label stands."""
 
 
 EQUAL, EQUAL_LOW = "equal carriers, J = 8", "equal carriers, J = 2"
@@ -55,3 +69,4 @@ WORLDS = (
     World("30 carriers of 300 units", OTHER, "30 of 300", 300, 5.1, 21, "below"),
     World("6 carriers of 300 units", OTHER, "6 of 300", 300, 1.3, 4.5, "below"),
 )
+"""The simulated codes of the table of science.md 2.1."""
