@@ -80,15 +80,25 @@ def _session(
             reasons.append(losses.blocks.too_short)
         if not mean > RANGE_ERRORS * error:
             reasons.append(
-                f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)"
+                
+                    f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard "
+                    f"errors ({error:.2g} each)"
+                
             )
     return SessionFinding(
-        session=session.name, subject=session.subject, group=session.group, floor=float(losses.floor.mean()),
-        ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
+        session=session.name, subject=session.subject, group=session.group,
+        floor=float(losses.floor.mean()),
+        ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean,
+        range_se=error,
         null_p_value=p_value, decodable=not reasons,
-        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = {p_value:.3f}",
-        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None, red_idx=code.red_idx if code else None,
-        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
+        detail="; ".join(reasons) or (
+            f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = "
+            f"{p_value:.3f}"
+        ),
+        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None,
+        red_idx=code.red_idx if code else None,
+        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"),
+        tau_high_s=measured.get("tau_high_s"),
         jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
     )  # fmt: skip
 
@@ -128,14 +138,18 @@ def still(
     rho = persistence(plan, results, session, hypothesis.axis, hypothesis.dose)
     margin = hypothesis.margin.fraction_of_range
     if rho is not None and not 1 - rho**2 > margin:
-        return f"the target barely moves over {hypothesis.dose:g} s (1 - rho^2 = {1 - rho**2:.3f}, margin {margin:g})"
+        return (
+            f"the target barely moves over {hypothesis.dose:g} s (1 - rho^2 = "
+            f"{1 - rho**2:.3f}, margin {margin:g})"
+        )
     return None
 
 
 def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Return the grid runs and examinations that no verdict can use, with the reason, from the baselines' results alone.
 
-    A run is left out when its session cannot be decoded, or when every hypothesis that it could serve is
+    A run is left out when its session cannot be decoded,
+    or when every hypothesis that it could serve is
     untestable in its session because the target does not move on the hypothesis's axis.
     """
     sessions = {**session_findings(plan, results), **planted_findings(plan, results)}

@@ -91,7 +91,8 @@ class DoseInterval:
 
 @dataclass(frozen=True)
 class NaiveRule:
-    """What the rule "delta <= m, so invariant" says, under the draws of the field's released scripts and of ours."""
+    """What the rule "delta <= m,
+    so invariant" says, under the draws of the field's released scripts and of ours."""
 
     rule: str
     says: str
@@ -254,7 +255,8 @@ class PairMeasure:
 
     name: str
     """`purity` (part of pairs with one class; else 1 - E|y - y'|^2 / (2 Var y)), `nuisance distance` (E|n - n'|^2 / (2 Var n)), both `by
-    chance` (independent draws from the marginals of anchors and partners), `purity above random` and `above shifted`, `nuisance
+    chance` (independent draws from the marginals of anchors and partners),
+    `purity above random` and `above shifted`, `nuisance
     distance over shifted` (a ratio), `distance in s`, `share`."""
     arm: str
     estimate: float

@@ -1,7 +1,10 @@
 """When a hypothesis has seen enough seeds, and which runs are then not needed (docs/adaptive.md).
 
-A study that declares no looks is judged once, at all its seeds. With looks, every hypothesis is judged after the seeds of each look, on
-the runs of those seeds alone, until its prediction is settled; what else a store holds does not matter. Sessions, doses and margins
+A study that declares no looks is judged once, at all its seeds. With looks,
+every hypothesis is judged after the seeds of each look, on
+the runs of those seeds alone,
+until its prediction is settled; what else a store holds does not matter. Sessions,
+doses and margins
 are never chosen here.
 """
 
@@ -118,7 +121,8 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
 def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     """Return the grid runs and examinations that no hypothesis needs, with the reason: they belong to seeds after the look where it stops.
 
-    As long as a hypothesis is not settled by the runs that are there, it needs all its seeds. Without looks nothing is beyond.
+    As long as a hypothesis is not settled by the runs that are there,
+    it needs all its seeds. Without looks nothing is beyond.
     """
     if plan.study.training.adaptive is None:
         return {}

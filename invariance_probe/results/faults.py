@@ -10,7 +10,8 @@ import signal
 
 FAULT = "INVARIANCE_PROBE_FAULT"
 POINTS = (
-    "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside", "index.write", "index.rename", "index.remove",
+    "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside",
+    "index.write", "index.rename", "index.remove",
 )  # fmt: skip
 """Every point at which the store changes a disk, in the order in which a process comes by."""
 

@@ -1,9 +1,12 @@
 """The index of a store: what readers found in its run folders, kept so that the next reader need not open them again.
 
-The run folders are the truth. A pack is one file of lines, `key, tag, status, result`, written privately and renamed once to the hash
+The run folders are the truth. A pack is one file of lines, `key, tag, status, result`,
+written privately and renamed once to the hash
 of its content; it never changes. A line counts only while the folder of its key is there and bears the tag that it had when it was
-read (when it was last changed, to the nanosecond): a folder that is gone is gone from every answer, and one that was made again is read
-again. So there are no locks, readers on several machines at worst write a line twice, and a damaged pack, or the whole folder, can be deleted.
+read (when it was last changed, to the nanosecond): a folder that is gone is gone from every answer,
+and one that was made again is read
+again. So there are no locks, readers on several machines at worst write a line twice,
+and a damaged pack, or the whole folder, can be deleted.
 """
 
 import contextlib

@@ -1,6 +1,7 @@
 """Private folders, in which something is written before one rename makes it public; and which of them the dead left behind.
 
-A name says who writes: machine, process and time. Only the machine itself can know that a process is dead; what another
+A name says who writes: machine,
+process and time. Only the machine itself can know that a process is dead; what another
 machine wrote counts as left behind when it is old. Age is told by the file system's own clock, so that no machine's clock matters.
 """
 

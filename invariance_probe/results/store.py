@@ -1,8 +1,11 @@
 """The run store: one content-addressed folder of encoders and results that serves all studies.
 
-Something is committed by writing a private folder on the same file system, flushing it to disk and renaming it
-once, so that a reader sees all of it or nothing. Readers verify a hash, and a stored specification that differs
-from the one asked for is refused. What is damaged is named and never used; it can be moved aside, and is never deleted.
+Something is committed by writing a private folder on the same file system,
+flushing it to disk and renaming it
+once, so that a reader sees all of it or nothing. Readers verify a hash,
+and a stored specification that differs
+from the one asked for is refused. What is damaged is named and never used; it can be moved aside,
+and is never deleted.
 """
 
 import hashlib
@@ -28,7 +31,8 @@ Family = Literal["results", "encoders"]
 T = TypeVar("T")
 
 FILES: dict[Family, tuple[str, ...]] = {
-    "results": ("result.json", "spec.json"), "encoders": ("spec.json", "training.json", "weights.npz"),
+    "results": ("result.json", "spec.json"),
+    "encoders": ("spec.json", "training.json", "weights.npz"),
 }  # fmt: skip
 """What a folder of each family holds, beside its manifest."""
 MANIFEST = "manifest.json"
@@ -47,7 +51,8 @@ class Store:
     root
         Made when something is first committed.
     durable
-        Whether a commit waits until it is on the disk. Without it, a power failure can lose commits; only benchmarks do without.
+        Whether a commit waits until it is on the disk. Without it,
+        a power failure can lose commits; only benchmarks do without.
     """
 
     def __init__(self, root: Path, durable: bool = True) -> None:
@@ -184,14 +189,18 @@ class Store:
                 else [MANIFEST]
             )
             raise DamagedError(
-                f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was written; {_REMEDY}"
+                
+                    f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was "
+                    f"written; {_REMEDY}"
+                
             )
         return files
 
     def set_aside(self, family: Family, key: str, check: bool = True) -> Path | None:
         """Move something damaged out of the way, so that it is made again; return where it is now.
 
-        None when it is gone, or sound (unless that is not checked): another process may have moved it, and made it again.
+        None when it is gone,
+        or sound (unless that is not checked): another process may have moved it, and made it again.
         """
         aside = self.root / "damaged" / f"{family}-{key}-{uuid.uuid4().hex[:8]}"
         folder = self.folder(family, key)
@@ -284,7 +293,10 @@ class Store:
                 os.close(handle)
 
 
-_REMEDY = "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store verify` looks for more of this kind"
+_REMEDY = (
+    "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store "
+    "verify` looks for more of this kind"
+)
 
 
 def _cannot_write(root: Path, error: OSError) -> str:
@@ -294,8 +306,10 @@ def _cannot_write(root: Path, error: OSError) -> str:
     except OSError:
         free = ""
     return (
-        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was committed is lost: make room (`store gc` "
-        "finds what can go), or see to the permissions, and give the same command again; it goes on where it was"
+        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing "
+        f"that was committed is lost: make room (`store gc` "
+        "finds what can go), or see to the permissions, and give the same command again; "
+        "it goes on where it was"
     )
 
 
@@ -316,7 +330,10 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            f"{folder} holds another specification; differing: {', '.join(differing)}; delete this folder, and the run will be made again"
+            
+                f"{folder} holds another specification; differing: {', '.join(differing)}; "
+                f"delete this folder, and the run will be made again"
+            
         )
 
 

@@ -10,7 +10,8 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
 
 COLUMNS = [
-    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_axis",
+    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed",
+    "fold", "test", "test_axis",
     "test_dose", "block", "loss", "floor_loss", "selection_loss", "status", "rank_me", "key",
 ]  # fmt: skip
 """`axis`, `dose` and `arm` are of the training; `test` is what a stored encoder was examined for, empty

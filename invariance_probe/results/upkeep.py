@@ -1,6 +1,7 @@
 """Keeping a store: verify what is in it, find what can go, and take over what another store has.
 
-Nothing is deleted in silence: what is damaged is moved aside, and what nobody needs is listed first.
+Nothing is deleted in silence: what is damaged is moved aside,
+and what nobody needs is listed first.
 """
 
 import json
@@ -32,7 +33,8 @@ class Damage:
 def verify(store: Store, on_folder: Callable[[], None] = lambda: None) -> tuple[int, list[Damage]]:
     """Read everything in a store again; return how many folders there are, and what is wrong with some.
 
-    Beside hashes, a result must stand under the key of its specification, and an encoder under the one of what reached it.
+    Beside hashes, a result must stand under the key of its specification,
+    and an encoder under the one of what reached it.
     """
     damage, count = [], 0
     for family in FILES:
@@ -69,7 +71,8 @@ def _wrong(store: Store, family: Family, key: str) -> str | None:
 def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
     """Move what is damaged aside, so that it is made again, and yield where it is.
 
-    A run whose result is sound and whose encoder is not is measured again, to the same result; so its result goes aside as well.
+    A run whose result is sound and whose encoder is not is measured again,
+    to the same result; so its result goes aside as well.
     """
     bad_encoders = set()
     for one in damage:

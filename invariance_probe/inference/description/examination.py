@@ -130,7 +130,8 @@ def classes(question: Question) -> Iterator[ClassPoint]:
 def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str, str], np.ndarray]:
     """Return losses (seed, block) of every session and class at one dose, NaN where a run is missing.
 
-    A block counts by how many windows of the class it has, so that the mean over blocks is the mean over windows, and a
+    A block counts by how many windows of the class it has,
+    so that the mean over blocks is the mean over windows, and a
     block without the class adds nothing.
     """
     study = evidence.plan.study

@@ -39,8 +39,10 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
         if run.method.switching is not None:  # type: ignore[union-attr]
             for mode in MODES:
                 yield SwitchingPoint(
-                    run.session, run.group, mode, int(found["switching_epochs"]), int(found["switching_blocks"]),
-                    found["switching_memory_s"], *(found.get(f"{mode}_switching_{name}") for name in ("p_value", "overlap", "expected")),
+                    run.session, run.group, mode, int(found["switching_epochs"]),
+                    int(found["switching_blocks"]),
+                    found["switching_memory_s"],
+                    *(found.get(f"{mode}_switching_{name}") for name in ("p_value", "overlap", "expected")),
                 )  # fmt: skip
 
 
@@ -96,6 +98,7 @@ def _point(run: Run, budget: int, mode: str, found: Mapping[str, float]) -> Mess
         name: found[f"{mode}_{name}"] for name in ("k50_chosen", "k50_random", "localisation")
     }
     return MessengerPoint(
-        session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units), accepted=bool(found[f"{own}_accepted"]),
+        session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units),
+        accepted=bool(found[f"{own}_accepted"]),
         **damages, **figures,
     )  # fmt: skip

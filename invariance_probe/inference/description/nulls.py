@@ -33,7 +33,8 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
         if "p_value" in found:
             draws = tuple(value for name, value in found.items() if name.startswith("null@"))
             yield NullFinding(
-                session=run.session, group=run.group, kind=KINDS[run.method.kind], observed=found.get("observed"), null=draws,
+                session=run.session, group=run.group, kind=KINDS[run.method.kind],
+                observed=found.get("observed"), null=draws,
                 p_value=found["p_value"], warning=_warning(run.method.kind, found),
                 better=_better(plan, named[run.session], run.method.kind, found),
             )  # fmt: skip
@@ -44,13 +45,15 @@ def _warning(kind: str, found: Mapping[str, float]) -> str:
     p_value = found.get("stationarity_p", 1.0)
     if kind == "circular_null" and p_value <= NOT_STATIONARY:
         return (
-            f"the target is not stationary (KPSS test, p {'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
+            f"the target is not stationary (KPSS test, p "
+            f"{'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
             "finds codes where there are none, so do not trust this p value"
         )
     if kind == "session_null" and found.get("cuts", 1.0) > 1:
         others, cuts = int(found["others"]), int(found["cuts"])
         return (
-            f"the draws are {cuts} shifted cuts of each of {others} other sessions: cuts of one session are alike, so p is "
+            f"the draws are {cuts} shifted cuts of each of {others} other sessions: cuts "
+            f"of one session are alike, so p is "
             f"approximate; by sessions alone it cannot go below 1/{others + 1}"
         )
     return ""
@@ -63,13 +66,19 @@ def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float])
     offers = []
     if found.get("trials", 0) > 1 or plan.study.folds.scheme == "trials":
         offers.append(
-            "the session has trials: if the experimenter randomised them, declare null: {kind: pseudo_session, by: trial}"
+            
+                "the session has trials: if the experimenter randomised them, declare null: "
+                "{kind: pseudo_session, by: trial}"
+            
         )
     others = sum(other.group == session.group for other in plan.sessions) - 1
     if kind != "session_null" and others >= FEWEST_OTHERS:
         exact = "" if others >= ENOUGH_OTHERS else ", though the p value is then approximate"
         offers.append(
-            f"there are {others} other sessions of its group: null: {{kind: other_sessions}} needs no shift{exact}"
+            
+                f"there are {others} other sessions of its group: null: {{kind: "
+                f"other_sessions}} needs no shift{exact}"
+            
         )
     if kind == "circular_null":
         offers.append("null: {kind: linear_shift} needs no stationarity over the whole session")

@@ -49,7 +49,8 @@ def codes(evidence: Evidence) -> Iterator[CodePoint]:
         found, whole = code.figures, code.figures.whole
         known = whole.decodable
         yield CodePoint(
-            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s, K_n=found.k_n,
+            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s,
+            K_n=found.k_n,
             carriers=found.carriers, redundancy=found.redundancy,
             K_s_of_information=whole.k_s_of_information if known else None,
             K_n_of_information=whole.k_n_of_information if known else None,

@@ -1,6 +1,7 @@
 """What an SSL objective and two decoders rest on, from the figures of every fold's and seed's measurement.
 
-In: a plan and its results. Out: points for the report. They describe sessions and models, and enter no verdict.
+In: a plan and its results. Out: points for the report. They describe sessions and models,
+and enter no verdict.
 """
 
 from collections import Counter
@@ -63,13 +64,17 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
             counts = Counter(unit for chosen in sets for unit in chosen)
             often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
             yield ReliancePoint(
-                session=first.session, group=first.group, of=first.method.of.kind, budget=budget, chosen_for=target, models=len(sets),
+                session=first.session, group=first.group, of=first.method.of.kind, budget=budget,
+                chosen_for=target, models=len(sets),
                 missing=missing,
-                batch_windows=int(measured[0][1]["batch_windows"]), range=_mean(measured, "range_objective"),
+                batch_windows=int(measured[0][1]["batch_windows"]),
+                range=_mean(measured, "range_objective"),
                 nothing=_mean(measured, "nothing_objective"),
                 random_sets=min(int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured),
-                units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often), **damages,
-                overlap=_overlap(sets, _sets(measured, budget, "objective")), overlap_chance=chance_overlap(budget, units),
+                units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often),
+                **damages,
+                overlap=_overlap(sets, _sets(measured, budget, "objective")),
+                overlap_chance=chance_overlap(budget, units),
             )  # fmt: skip
 
 

@@ -233,10 +233,13 @@ def code_finding(
         carriers_word=code.carriers_word(level) if allowed else "",
         redundant=allowed and code.redundant(level),
         K_s=_back(code.logarithm("K_s"), code), K_n=_back(code.logarithm("K_n"), code),
-        carriers=_back(code.logarithm("carriers"), code), redundancy=_exponential(code.logarithm("redundancy"), 1.0),
+        carriers=_back(code.logarithm("carriers"), code),
+        redundancy=_exponential(code.logarithm("redundancy"), 1.0),
         C_code=quantity(code.sample("C_code")), C_blind=quantity(code.sample("C_blind")),
-        independent=independent, known_masks=all(part.known_masks for part in parts), linear=reached < MOSTLY_LINEAR,
-        n_units=tuple(session.units for session in code.sessions), share=code.share, units=tuple(_named(code, names)), sentence="",
+        independent=independent, known_masks=all(part.known_masks for part in parts),
+        linear=reached < MOSTLY_LINEAR,
+        n_units=tuple(session.units for session in code.sessions), share=code.share,
+        units=tuple(_named(code, names)), sentence="",
     )  # fmt: skip
 
 

@@ -92,7 +92,10 @@ def retention(
     below = [f"{name} {value:.2f}" for name, value in alone.items() if not value >= RETAINED]
     detail += f"; below {RETAINED:g}: {', '.join(below)}" if below else ""
     if above := [f"{name} {value:.2f}" for name, value in alone.items() if value > TOO_MUCH]:
-        detail += f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so R is too small there"
+        detail += (
+            f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so "
+            f"R is too small there"
+        )
     return Gate("retention", "passed" if enough else "failed", (LEARNING,), detail)
 
 
@@ -166,13 +169,15 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
     said = ", ".join(f"{name} by {-sample.estimate:+.2f}" for name, sample in changes.items())
     harm = "H" if "H" in changes else "delta"
     p = undertrained_p({
-        "L(0) > 0": changes["L(0)"].p_more_than(0.0), "L(0) > m": changes["L(0)"].p_more_than(margin),
+        "L(0) > 0": changes["L(0)"].p_more_than(0.0),
+        "L(0) > m": changes["L(0)"].p_more_than(margin),
         "harm > 0": changes[harm].p_more_than(0.0),
     })  # fmt: skip
     detail = f"longer training changes {said}"
     if p <= ALPHA:
         detail += (
-            f": it is shown to lower the loss at dose 0 by more than the margin, or that loss and {harm} both, so the declared recipe is "
+            f": it is shown to lower the loss at dose 0 by more than the margin, or that "
+            f"loss and {harm} both, so the declared recipe is "
             "undertrained"
         )
     return Gate("trained", "failed" if p <= ALPHA else "passed", (LEARNING,), detail)
@@ -247,8 +252,10 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     medians = [np.median(r2) for r2 in walks.values()]
     beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
     detail = (
-        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of {len(next(iter(walks.values())))} random walks of "
-        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} to "
+        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of "
+        f"{len(next(iter(walks.values())))} random walks of "
+        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; "
+        f"beyond the training mean {min(beyond):+.2f} to "
         f"{max(beyond):+.2f})"
     )
     return Gate("leak", "failed" if leaking else "passed", limits, detail)

@@ -26,7 +26,8 @@ CONTRASTS = {
 ARMS = {
     "C_code": "none", "C_blind": "none", "H": "shared", "delta_paired": "paired", "T": "none",
     "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
-    "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
+    "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined",
+    "M_permuted": "mined",
 }  # fmt: skip
 """The arm that an estimand is about; `independent` where none stands here."""
 

@@ -16,20 +16,33 @@ from invariance_probe.inference.rules.verdicts import (
 )
 
 UNCLAIMED = {
-    "inconclusive": "The estimates with their bounds; hold a margin of your own against the ends of the intervals.",
+    "inconclusive": (
+        "The estimates with their bounds; hold a margin of your own against the ends of the "
+        "intervals."
+    ),
     "invalid": "The estimates as a description, and what is found of the code without SSL.",
-    UNCALIBRATED: "A description of this method at these settings, and what is found of the code without SSL.",
+    UNCALIBRATED: (
+        "A description of this method at these settings, and what is found of the code without SSL."
+    ),
     "untestable": "What the baselines say of the sessions, and nothing about {axis}.",
 }
 """What can be read where there is no verdict."""
 
 LIMITS = {
     "invariant": "that larger doses cost nothing",
-    "tolerated": "that the target is there several times over, or that anything lost is recovered: information is lost",
-    "sensitive": "that few units carry the target: what training costs does not say how many units carry it",
+    "tolerated": (
+        "that the target is there several times over, or that anything lost is recovered: "
+        "information is lost"
+    ),
+    "sensitive": (
+        "that few units carry the target: what training costs does not say how many units carry it"
+    ),
     "competition": "anything about the code: this is about the method",
     RECIPE_DEPENDENT: "what training costs in general: the word changes with the recipe",
-    "few": "that the circuit reads these units, or that other units know nothing: copies are chosen arbitrarily",
+    "few": (
+        "that the circuit reads these units, or that other units know nothing: copies are "
+        "chosen arbitrarily"
+    ),
     "between": "that few units carry the target, or that it is spread",
     "spread": "that every unit carries the target, or that any part of the units would do",
     "inconclusive": "either direction: a verdict that was not reached is no evidence for its opposite",
@@ -39,13 +52,22 @@ LIMITS = {
 }
 """What each verdict by itself cannot support."""
 
-TOLERATED_JITTER = "that the code is invariant: the target itself changes over the window, and only training was asked to ignore it"
+TOLERATED_JITTER = (
+    "that the code is invariant: the target itself changes over the window, and only "
+    "training was asked to ignore it"
+)
 """What `tolerated` cannot support on a jitter, where no input is lost."""
 LIMITS_OF_JITTER = (
-    "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss",
+    (
+        "the circuit's time constant: the training dose at which decoding fails depends on "
+        "width, rival latents and loss"
+    ),
     "smoothness of the code beyond that of the target itself, which would need kappa = r / rho",
 )
-LIMITS_OF_UNITS = "anything about unrecorded units, or whether the circuit relies on a unit (nothing was perturbed)"
+LIMITS_OF_UNITS = (
+    "anything about unrecorded units, or whether the circuit relies on a unit (nothing was "
+    "perturbed)"
+)
 LIMITS_OF_DROPOUT = (
     "the loss of units as against noise of the same variance, which can cost the same"
 )
@@ -88,9 +110,15 @@ def _with_what(question: Question, word: str) -> str:
         return (
             f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
         )
-    decoder = f"for “{question.plan.study.target.name}” in the recorded sample, with a {question.plan.study.probe.kind} decoder"
+    decoder = (
+        f"for “{question.plan.study.target.name}” in the recorded sample, with a "
+        f"{question.plan.study.probe.kind} decoder"
+    )
     names = [recipe.name for recipe in question.plan.panels[question.hypothesis.id].computed]
-    return f"{decoder} and under {'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
+    return (
+        f"{decoder} and under "
+        f"{'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
+    )
 
 
 def _meaning(question: Question, word: str) -> str:
@@ -114,7 +142,10 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
             limits.append(ELSEWHERE[finding.scope])
         if finding.status == "exploratory":
             limits.append(
-                f"a confirmed claim, only one to test on new data: {_why_exploratory(question, finding)}"
+                
+                    f"a confirmed claim, only one to test on new data: "
+                    f"{_why_exploratory(question, finding)}"
+                
             )
     text = "; ".join(limits)
     return f"{text[0].upper()}{text[1:]}."

@@ -45,7 +45,8 @@ def pilot_spread(
 ) -> Spread:
     """Estimate the spread of a hypothesis's estimands, at its primary dose, from a pilot study's stored results.
 
-    Sessions marked `pilot: true` are used alone where the pilot study has any, and sessions of the hypothesis's group alone where it
+    Sessions marked `pilot: true` are used alone where the pilot study has any,
+    and sessions of the hypothesis's group alone where it
     has any; undecodable and incomplete ones are left out. Recipes of the planned panel that the pilot trained vary together as they
     did there; of others it is assumed that they vary as the declared one.
 
@@ -62,7 +63,10 @@ def pilot_spread(
     usable, why_not = _usable(pilot, results, candidates, wanted)
     if len(usable) < 2:
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable sessions; the spread over sessions needs at least 2"
+            (
+                f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable "
+                f"sessions; the spread over sessions needs at least 2"
+            )
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
         )
@@ -76,7 +80,10 @@ def pilot_spread(
     ]
     if blocks != planned.study.folds.count * planned.study.folds.blocks_per_fold:
         notes.append(
-            "the pilot has another number of test blocks a session: the spread of a block is taken as it is"
+            
+                "the pilot has another number of test blocks a session: the spread of a "
+                "block is taken as it is"
+            
         )
     for level, matrix in found.items():
         negative = [
@@ -84,7 +91,10 @@ def pilot_spread(
         ]
         notes += (
             [
-                f"variance over {level} estimated below 0, raised to a possible one: {', '.join(negative)}"
+                (
+                    f"variance over {level} estimated below 0, raised to a possible one: "
+                    f"{', '.join(negative)}"
+                )
             ]
             if negative
             else []
@@ -174,7 +184,8 @@ def _usable(
 ) -> tuple[list[tuple[Session, dict[str, Effect]]], list[str]]:
     """Return the decodable and complete sessions with their effects, and why the others are none.
 
-    Of a pilot with adaptive seeds the first look is read: its seeds are always there, and results did not decide how many they are.
+    Of a pilot with adaptive seeds the first look is read: its seeds are always there,
+    and results did not decide how many they are.
     """
     findings, codes = session_findings(pilot, results), read_codes(pilot, results)
     losses = {
@@ -199,7 +210,8 @@ def _table(
 ) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
     """Return names, their values (session, seed, block, name) in units of their mean range, and which have no blocks.
 
-    Blocks are the fewest of any session: slow targets have fewer, longer ones. What has no seeds or no blocks of its own stands
+    Blocks are the fewest of any session: slow targets have fewer,
+    longer ones. What has no seeds or no blocks of its own stands
     in all of them.
     """
     first = sessions[0]
@@ -266,8 +278,10 @@ def components(
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
     """Return the covariance of every level by the method of moments, and what could not be told apart.
 
-    Mean squares over seeds, blocks and what is left, within sessions, are set to what they are expected to be (Searle, Casella
-    & McCulloch 1992, Variance Components); nothing keeps the found matrices from having negative variances.
+    Mean squares over seeds, blocks and what is left, within sessions,
+    are set to what they are expected to be (Searle, Casella
+    & McCulloch 1992,
+    Variance Components); nothing keeps the found matrices from having negative variances.
 
     Parameters
     ----------
@@ -290,7 +304,10 @@ def components(
         rest = seed = np.zeros_like(ms_block)
         block = ms_block
         notes.append(
-            "the pilot has one seed: its spread over sessions contains that over seeds, and more seeds gain nothing here"
+            
+                "the pilot has one seed: its spread over sessions contains that over seeds, "
+                "and more seeds gain nothing here"
+            
         )
     within = seed / seeds + block / blocks + rest / (seeds * blocks)
     subject, over_sessions, more = _between(means, subjects)
@@ -345,13 +362,17 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
             f"{path} at {', '.join(f'{dose:g}' for dose in of)}" for path, of in doses.items()
         )
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {study.name!r} did not measure {hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
+            f"{hypothesis.id}: the pilot {study.name!r} did not measure "
+            f"{hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
             "Add the dose to the pilot, or state spreads with --sd"
         )
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {study.name!r} lacks the arms {', '.join(sorted(missing))}; add them"
+            
+                f"{hypothesis.id}: the pilot {study.name!r} lacks the arms "
+                f"{', '.join(sorted(missing))}; add them"
+            
         )
 
 
@@ -365,14 +386,20 @@ def _candidates(
         of_group = [session for session in found if session.group == hypothesis.group]
         if not of_group:
             notes.append(
-                f"the pilot has no session of the group {hypothesis.group!r}: all its sessions are used"
+                
+                    f"the pilot has no session of the group {hypothesis.group!r}: all its "
+                    f"sessions are used"
+                
             )
         found = of_group or found
     tested = {session.fingerprint for session in planned.sessions if not session.source.pilot}
     again = [session.name for session in found if session.fingerprint in tested]
     if again:
         notes.append(
-            f"not a pilot: {', '.join(again)} will be tested too, so power on them is a description of what was seen"
+            
+                f"not a pilot: {', '.join(again)} will be tested too, so power on them is a "
+                f"description of what was seen"
+            
         )
     for what in ("method", "target", "window", "folds", "probe"):
         if getattr(planned.study, what) != getattr(pilot.study, what):

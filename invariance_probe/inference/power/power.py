@@ -1,8 +1,10 @@
 """How often a study would show what it predicts: studies simulated from spreads, and judged by the rule of the verdicts.
 
 In go a plan and the spread of its estimands (`spreads`, `pilot`); out come the power at several numbers of sessions and seeds,
-the smallest study that suffices, and its model-steps. Claims about learning are judged under every recipe of the planned panel, and
-beside that under the declared one alone. The rule is whole from the estimands on, with the noise gate; the other gates (decodable,
+the smallest study that suffices,
+and its model-steps. Claims about learning are judged under every recipe of the planned panel, and
+beside that under the declared one alone. The rule is whole from the estimands on,
+with the noise gate; the other gates (decodable,
 retention, collapse, trained, planted targets) are not simulated, so power is at most this.
 
 Power is a number for a truth. `invariant` is simulated with nothing lost; `tolerated` with twice the margin lost with the inputs and
@@ -100,7 +102,8 @@ class WordPower:
     truth
         What was assumed.
     panel, alone
-        Part of the simulated studies that say it, under all recipes and under the declared one alone.
+        Part of the simulated studies that say it,
+        under all recipes and under the declared one alone.
     """
 
     word: str
@@ -138,7 +141,8 @@ class HypothesisPower:
     planned
         The planned design; None where no session is planned.
     alone
-        The planned design, judged under the declared recipe alone; None where that is the whole panel.
+        The planned design,
+        judged under the declared recipe alone; None where that is the whole panel.
     words
         The planned design's power for every word; empty where no session is planned.
     verdicts
@@ -147,7 +151,8 @@ class HypothesisPower:
         The planned design after Holm's correction, at the last of several looks, with the pilot's own means as truth, and with a
         wider spread over sessions.
     fewest, cheapest
-        The design with fewest sessions, then seeds, and the one with fewest model-steps, that reach .8, or None. Designs about these
+        The design with fewest sessions, then seeds, and the one with fewest model-steps,
+        that reach .8, or None. Designs about these
         recordings only count where the study's subjects allow no others.
     warnings
         What to think about before running it.
@@ -262,7 +267,8 @@ def study_power(
     spreads
         The spread of every hypothesis's estimands, by its id: `stated_spreads` or `pilot_spreads`.
     effects
-        True effects to assume, by estimand (`may_assume`), in units of the range, instead of those that `Truth` explains.
+        True effects to assume, by estimand (`may_assume`), in units of the range,
+        instead of those that `Truth` explains.
     sessions, seeds
         Designs to look at, besides the planned one; a method without randomness has one seed.
     studies
@@ -379,7 +385,8 @@ def _hypothesis_power(
     powers = tuple(_word_powers(case, planned)) if planned else ()
     recipes = case.recipes(len(case.subjects))
     return HypothesisPower(
-        hypothesis=case.hypothesis, supporting=case.supporting, recipes=recipes, spread=case.spread, truth=truth, table=table,
+        hypothesis=case.hypothesis, supporting=case.supporting, recipes=recipes, spread=case.spread,
+        truth=truth, table=table,
         planned=planned, words=powers,
         alone=_power(case.alone, truth, planned.sessions, planned.seeds) if planned and len(recipes) > 1 else None,
         verdicts=_verdicts(case, truth, planned) if planned else {},
@@ -457,12 +464,18 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
     study = case.plan.study
     family = sum(study.quick or other.role == "confirmatory" for other in study.hypotheses)
     if family > 1 and (study.quick or case.hypothesis.role == "confirmatory"):
-        said = f"its p value has to pass {ALPHA:g} / {family} (Holm's correction over {family} confirmatory hypotheses, at worst)"
+        said = (
+            f"its p value has to pass {ALPHA:g} / {family} (Holm's correction over {family} "
+            f"confirmatory hypotheses, at worst)"
+        )
         yield Variation(said, _power(case, truth, *size, level=ALPHA / family))
     looks = looks_of(study.training)
     if looks and not case.hypothesis.about_units:
         level = looks[-1].level
-        said = f"claims about learning are judged at {level:.4f}, the level of the last look at adaptive seeds"
+        said = (
+            f"claims about learning are judged at {level:.4f}, the level of the last look at "
+            f"adaptive seeds"
+        )
         yield Variation(said, _power(case, truth, *size, repeated=ALPHA / level))
     if case.spread.pilot is None:
         return
@@ -471,7 +484,10 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
         means = ", ".join(f"{name} = {value:+.3f}" for name, value in seen.effects.items())
         yield Variation(f"the truth is the pilot's means ({means})", _power(case, seen, *size))
     wider, factor = _wider(case.spread)
-    said = f"the SD of session means is {factor:.2f} times as large, its {CONFIDENCE:.0%} upper limit from {case.spread.pilot[0]} pilot sessions"
+    said = (
+        f"the SD of session means is {factor:.2f} times as large, its {CONFIDENCE:.0%} upper "
+        f"limit from {case.spread.pilot[0]} pilot sessions"
+    )
     yield Variation(said, _power(replace(case, spread=wider), truth, *size))
 
 
@@ -496,11 +512,20 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         (len(set(case.subjects)), "subjects") if several else (planned.sessions, "sessions")
     )
     if planned.scope == THESE:
-        yield f"with {units} {what} the claim would be about these recordings only, not about a population"
+        yield (
+            f"with {units} {what} the claim would be about these recordings only, not about "
+            f"a population"
+        )
         if planned.seeds == 1 and not isinstance(case.plan.study.method, LinearSSL):
-            yield "with one seed a claim about these recordings can't see the spread over seeds, and is too easily made"
+            yield (
+                "with one seed a claim about these recordings can't see the spread over "
+                "seeds, and is too easily made"
+            )
     if 2.0**-units > ALPHA:
-        yield f"with {units} {what} an exact sign-flip test can't be significant: its p value is at least 2^-{units} = {2.0**-units:.3g}"
+        yield (
+            f"with {units} {what} an exact sign-flip test can't be significant: its p value "
+            f"is at least 2^-{units} = {2.0**-units:.3g}"
+        )
     if planned.power < WANTED:
         yield f"the planned study has a power of {planned.power:.2f} only; {WANTED:g} is usual"
     weak = [
@@ -509,7 +534,10 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         if one.panel < WANTED and one.word not in case.supporting
     ]
     if weak:
-        yield f"words that contradict it would be shown less often than {WANTED:g} where they are true: {', '.join(weak)}"
+        yield (
+            f"words that contradict it would be shown less often than {WANTED:g} where they "
+            f"are true: {', '.join(weak)}"
+        )
     if not case.hypothesis.about_units:
         yield from _warnings_of_the_panel(case)
 
@@ -522,4 +550,7 @@ def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
     ):
         yield f"there will be no word about learning: {reason}"
     for recipe in plan.panels[hypothesis.id].missing:
-        yield f"the recipe {recipe.name} is not computed, so that the verdict will be exploratory: {recipe.reason}"
+        yield (
+            f"the recipe {recipe.name} is not computed, so that the verdict will be "
+            f"exploratory: {recipe.reason}"
+        )

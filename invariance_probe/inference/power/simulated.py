@@ -1,6 +1,7 @@
 """Studies drawn from a spread, and what the claims' tests say of each.
 
-Every random part has a stream of its own with the session as first axis, so that designs share their numbers: more sessions or
+Every random part has a stream of its own with the session as first axis,
+so that designs share their numbers: more sessions or
 seeds add to a study and do not redraw it.
 """
 
@@ -56,7 +57,9 @@ def simulate(
 ) -> Means:
     """Draw studies of one design: means over all, by seed and by block, with the estimands as last axis.
 
-    Of normal cells the mean, the deviations of the seeds' means and those of the blocks' means are independent, so these are drawn
+    Of normal cells the mean,
+    the deviations of the seeds' means and those of the blocks' means are independent,
+    so these are drawn
     and not the cells.
 
     Parameters
@@ -64,7 +67,8 @@ def simulate(
     spread
         What varies, and how much.
     effects
-        True mean of every estimand, in units of its range; those of ranges are 1, and the noise's is 0. An estimand under a
+        True mean of every estimand, in units of its range; those of ranges are 1,
+        and the noise's is 0. An estimand under a
         recipe that is not named has the declared recipe's mean.
     design
         The studies' size.
@@ -125,7 +129,8 @@ def claims(
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """Return the p values (study,) of every claim, and which studies (study,) the noise gate stops.
 
-    As in a study, a contrast of dose 0 with dose 0 that is not shown equivalent takes away every claim that relies on dose 0.
+    As in a study,
+    a contrast of dose 0 with dose 0 that is not shown equivalent takes away every claim that relies on dose 0.
 
     Parameters
     ----------
@@ -202,7 +207,8 @@ def unit_words(
         _tested(drawn, names, subjects, *pair) for pair in zip(UNITS, _bounds(share), strict=True)
     )
     return carriers_p({
-        "carriers below": carriers[0], "carriers above": carriers[1], "K_n below": k_n[0], "K_n above": k_n[1],
+        "carriers below": carriers[0], "carriers above": carriers[1], "K_n below": k_n[0],
+        "K_n above": k_n[1],
     })  # fmt: skip
 
 

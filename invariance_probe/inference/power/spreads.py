@@ -2,7 +2,8 @@
 
     q = mean + subject + session + seed(session) + block(session) + rest(session, seed, block)
 
-each with its own covariance over the estimands. C_code is in units of the mean R_code, what training costs in units of the mean R,
+each with its own covariance over the estimands. C_code is in units of the mean R_code,
+what training costs in units of the mean R,
 and numbers of units are logarithms of their share. `power` simulates from this; `pilot` estimates it. Nothing is judged here.
 """
 
@@ -39,7 +40,9 @@ MANY = 1000
 NOISE, RANGE, CODE_RANGE = "noise", "range", "R_code"
 CORRELATION = 0.5
 """Of an estimand under two recipes, over subjects, sessions and test blocks, where no pilot trained both: they read the same
-recordings, yet weights, steps and objective differ. Independent recipes would hardly ever be shown alike, and equal ones cost
+recordings, yet weights,
+steps and objective differ. Independent recipes would hardly ever be shown alike,
+and equal ones cost
 nothing; this is between."""
 
 
@@ -50,8 +53,10 @@ class Spread:
     Attributes
     ----------
     names
-        `C_code`, the estimands of the declared recipe, `noise` (dose 0 with other seeds minus dose 0) where the method has
-        randomness, `range` and `R_code`; then the estimands of the other recipes, such as `D [longer]`. Of a prediction about
+        `C_code`, the estimands of the declared recipe,
+        `noise` (dose 0 with other seeds minus dose 0) where the method has
+        randomness, `range` and `R_code`; then the estimands of the other recipes,
+        such as `D [longer]`. Of a prediction about
         units `carriers` and `K_n`.
     mean
         Mean of each (name,), that of ranges being 1; zeros where only spreads were stated.
@@ -60,7 +65,8 @@ class Spread:
     source
         Where the numbers are from.
     pilot
-        Sessions, seeds and test blocks of the pilot that they were estimated from; None where they were stated.
+        Sessions,
+        seeds and test blocks of the pilot that they were estimated from; None where they were stated.
     notes
         What a reader should know about them.
     assumed
@@ -117,9 +123,11 @@ def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
 def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread:
     """Return a spread with further recipes that vary as the declared one does, correlated with it.
 
-    With r the correlation at a level, the estimands of a recipe are r times those of the declared one, and an independent
+    With r the correlation at a level,
+    the estimands of a recipe are r times those of the declared one, and an independent
     rest that keeps their variance and correlates recipes with each other by r. So what correlates with the declared recipe
-    correlates with the others, and every covariance stays a possible one. Over seeds, and over what one seed has in one
+    correlates with the others, and every covariance stays a possible one. Over seeds,
+    and over what one seed has in one
     block, r is 0: recipes share no weights.
     """
     if not recipes:
@@ -141,7 +149,8 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
         covariance[level] = larger
     names = (*spread.names, *(name for recipe in recipes for name in estimands(jitter, recipe)))
     note = (
-        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the declared one, and to correlate with it by "
+        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the "
+        f"declared one, and to correlate with it by "
         f"{CORRELATION:g} over sessions and test blocks"
     )
     mean = np.concatenate([spread.mean, np.tile(spread.mean[own_at], len(recipes))])
@@ -175,7 +184,10 @@ def read_numbers(
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InferenceError(
-                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example {option} {allowed[0]}=.08"
+                
+                    f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example "
+                    f"{option} {allowed[0]}=.08"
+                
             )
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1)
@@ -214,8 +226,10 @@ def stated_spread(
 ) -> Spread:
     """Return the spread of estimands that all have the same SDs, with known ranges.
 
-    D, H and delta are differences between the losses of three arms. Arms that vary alike and independently give every
-    difference the stated SD, and give delta = D + H exactly; so D and H correlate by -.5, and each with delta by .5.
+    D,
+    H and delta are differences between the losses of three arms. Arms that vary alike and independently give every
+    difference the stated SD, and give delta = D + H exactly; so D and H correlate by -.5,
+    and each with delta by .5.
     C_code is on its own and has no seeds; delta and delta(n/3) of a jitter are on their own too. Dose 0 with other seeds
     differs from dose 0 by seed and rest only.
 
@@ -269,7 +283,10 @@ def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
     covariance = {
         level: (0.0 if level in ("seed", "rest") else sds[level] ** 2) * alike for level in LEVELS
     }
-    note = "SDs are read as those of the logarithm of a number of units; how many carry the target is assumed, and a pilot would show it"
+    note = (
+        "SDs are read as those of the logarithm of a number of units; how many carry the "
+        "target is assumed, and a pilot would show it"
+    )
     return Spread(UNITS, np.zeros(2), covariance, _stated(sd), notes=(note,))
 
 

@@ -45,7 +45,8 @@ def _again(
 ) -> Gate:
     """Return whether a setting shows the contrary of a verdict; `names` are the contrasts against its controls.
 
-    A benefit is turned where pairs are shown worse than any control, harm where they are shown better than local ones.
+    A benefit is turned where pairs are shown worse than any control,
+    harm where they are shown better than local ones.
     """
     samples = {own: question.sample(own, None, setting.label, setting.fraction) for own in names}
     if not all(sample.complete for sample in samples.values()):

@@ -1,18 +1,26 @@
 """Whether distant pairs help: contrasts with a superiority sign against every control (science.md 3.3), and what the pairs are.
 
-In units of the decodable range R, at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
+In units of the decodable range R,
+at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
 M_shift = [L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same q. M_oracle stands beside, in no
-verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982), pairs that share the target more often than random
-and than shifted ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982),
+pairs that share the target more often than random
+and than shifted ones, and, where a nuisance is named,
+pairs that differ in it about as unrelated windows do.
 
 Pairs are held against `shifted` because a partner that is everybody's neighbour, near the mean of activity, has the commonest class and a
-middling or an extreme nuisance: purity and distance then say whose partners are taken, and nothing of their anchors. A shifted index has
-the same anchors and the same partners as often, so that over shifts its purity and its distance are those of independent draws from
+middling or an extreme nuisance: purity and distance then say whose partners are taken,
+and nothing of their anchors. A shifted index has
+the same anchors and the same partners as often,
+so that over shifts its purity and its distance are those of independent draws from
 both marginals (`pair_agreement_expected` and `nuisance_distance_expected` of the runs, which stand beside). The claims are made against the
-arm and not against these, because it keeps the gap too: under a target or nuisance that lasts longer than the gap, distant windows are
+arm and not against these,
+because it keeps the gap too: under a target or nuisance that lasts longer than the gap,
+distant windows are
 less alike than independent draws.
 
-Pairs across states have the controls local, other_state, time_shuffled and unit_permuted (M_loc, M_other, M_shuffled, M_permuted), all of
+Pairs across states have the controls local, other_state,
+time_shuffled and unit_permuted (M_loc, M_other, M_shuffled, M_permuted), all of
 which a benefit has to beat. They are experimental: the verdict says so, and counts as exploratory.
 """
 
@@ -54,7 +62,8 @@ from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.pairing import SHARE, MinedPairing
 
 AGAINST = {
-    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
+    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other",
+    "time_shuffled": "M_shuffled",
     "unit_permuted": "M_permuted",
 }  # fmt: skip
 """The contrast against each control."""
@@ -201,7 +210,8 @@ def contrast_claims(
     margin
         How much each has to exceed, in units of the range.
     pairs
-        What is claimed of mined pairs, by the claim's name: a measure, and the bound that it has to exceed.
+        What is claimed of mined pairs,
+        by the claim's name: a measure, and the bound that it has to exceed.
     """
     p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
     p_values |= {name: _of_pairs(measure, bound) for name, (measure, bound) in pairs.items()}
@@ -212,7 +222,8 @@ def contrast_claims(
 def _of_pairs(measure: Sample, at: float) -> float:
     """Return the p value of a claim about pairs over a population, and 1 where sessions stand for themselves.
 
-    Pairs are of training windows, which the folds of one session share, and their table is the same for all seeds: a session's
+    Pairs are of training windows, which the folds of one session share,
+    and their table is the same for all seeds: a session's
     values hardly vary, and say nothing of how far its own measure lies from the truth.
     """
     return (
@@ -230,7 +241,8 @@ def decide_contrast(claims: dict[str, Claim]) -> str:
 def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
     """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed.
 
-    Windows asleep have neither target nor nuisance, so that of pairs across states nothing is claimed but what they do to the loss.
+    Windows asleep have neither target nor nuisance,
+    so that of pairs across states nothing is claimed but what they do to the loss.
     """
     if question.hypothesis.axis != SHARE:
         return {}
@@ -267,7 +279,8 @@ def pair_sample(
 ) -> Sample:
     """Return a diagnostic of an arm's distant pairs in every session, minus that of another arm where one is given.
 
-    Values are (seed, fold), which stand for seed and test block where sessions stand for themselves.
+    Values are (seed, fold),
+    which stand for seed and test block where sessions stand for themselves.
     """
     at_dose = question.hypothesis.dose if dose is None else dose
     own = _diagnostics(question, diagnostic, arm, at_dose)
@@ -370,9 +383,12 @@ def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
     """Return what a finding repeats of its contrast, with nothing found."""
     measures = code_measures([question.evidence.sessions[name] for name in question.names])
     return HypothesisFinding(
-        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts, status=question.status,
-        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
-        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict=NOT_SHOWN, flags=(),
+        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts,
+        status=question.status,
+        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
+        margin=question.margin,
+        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names),
+        verdict=NOT_SHOWN, flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
         naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
         estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,

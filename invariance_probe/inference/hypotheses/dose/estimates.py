@@ -155,5 +155,8 @@ def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
     if code is None or code.C_code is None:
         return NoSSL("not measured", more.removeprefix("; "), measures)
     low, high = code.C_code.ci_low, code.C_code.ci_high
-    detail = f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin {question.margin:g}{more}"
+    detail = (
+        f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin "
+        f"{question.margin:g}{more}"
+    )
     return NoSSL(NO_SSL[code.finding], detail, measures)

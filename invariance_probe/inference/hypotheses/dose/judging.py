@@ -223,7 +223,10 @@ class DoseJudgement(Judgement):
             for name, sample in declared.samples.items()
         )
         return (
-            f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",
+            (
+                f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes "
+                f"itself, {each}"
+            ),
         )
 
     def _open_about(self, word: str) -> tuple[str, ...]:
@@ -347,9 +350,14 @@ def _blank(question: Question) -> HypothesisFinding:
     """Return what a finding repeats of its hypothesis, with nothing found."""
     hypothesis = question.hypothesis
     return HypothesisFinding(
-        id=hypothesis.id, kind="jitter" if question.jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
-        margin=question.margin, because=hypothesis.margin.because, scope=question.scope, sessions=tuple(question.names),
-        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None, no_ssl=no_ssl_of(question, None),
-        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
+        id=hypothesis.id, kind="jitter" if question.jitter else "invariance",
+        claim=hypothesis.claim, predicts=hypothesis.predicts,
+        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis,
+        primary_dose=hypothesis.dose,
+        margin=question.margin, because=hypothesis.margin.because, scope=question.scope,
+        sessions=tuple(question.names),
+        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None,
+        no_ssl=no_ssl_of(question, None),
+        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None,
+        p_value_adjusted=None,
     )  # fmt: skip

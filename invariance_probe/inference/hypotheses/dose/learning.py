@@ -273,5 +273,6 @@ def _recipe(
         quantity(sample) if (sample := trained.samples.get(name)) else None for name in ARMED
     )
     return replace(
-        blank, finding=found, reason="; ".join(failed), retention=trained.retention, gates=trained.gates, D=D, H=H, delta=delta
+        blank, finding=found, reason="; ".join(failed), retention=trained.retention,
+        gates=trained.gates, D=D, H=H, delta=delta
     )  # fmt: skip

@@ -86,22 +86,34 @@ def _sentence(rows: list[Objective]) -> str:
         f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words
     )
     if len(able) < 2:
-        said = "Fewer than two objectives keep half of the range and have all their runs, so this cannot be told."
+        said = (
+            "Fewer than two objectives keep half of the range and have all their runs, so "
+            "this cannot be told."
+        )
     elif len(words) == 1:
         said = f"The finding does not depend on the objective: {by_word}."
     elif len(definite) > 1:
-        said = f"The finding depends on the objective: {by_word}. No claim about learning may rest on one of them alone."
+        said = (
+            f"The finding depends on the objective: {by_word}. No claim about learning may "
+            f"rest on one of them alone."
+        )
     else:
         said = f"No objective contradicts another, but not all can tell: {by_word}."
     unable = [row.method for row in rows if row not in able]
     free = [row.method for row in able if not row.licensed]
     said += (
-        f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}."
+        (
+            f" Without a say, since they keep less than half of the range or lack runs: "
+            f"{_listed(unable)}."
+        )
         if unable
         else ""
     )
     said += (
-        f" Not licensed by the calibration, so that what they find is a description: {_listed(free)}."
+        (
+            f" Not licensed by the calibration, so that what they find is a description: "
+            f"{_listed(free)}."
+        )
         if free
         else ""
     )

@@ -54,7 +54,10 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
         if part
     )
     if len(found) < len(question.names):
-        said += f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded in the others"
+        said += (
+            f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded "
+            f"in the others"
+        )
     if word in WRONG[kind] or carriers in WRONG[kind]:
         return Gate(NAMES[kind], "failed", WRONG[kind], said)
     if kind == ONE_UNIT and carriers and carriers != "few":
