@@ -104,17 +104,13 @@ class EncoderFile:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise StoreError(
-                
-                    f"{path} cannot be read as an encoder: {error}; give a file that `save` "
-                    f"or `export` wrote"
-                
+                f"{path} cannot be read as an encoder: {error}; give a file that `save` "
+                f"or `export` wrote"
             ) from None
         if KEY not in metadata:
             raise StoreError(
-                
-                    f"{path} holds tensors, but not an encoder of this toolkit; give a file "
-                    f"that `save` or `export` wrote"
-                
+                f"{path} holds tensors, but not an encoder of this toolkit; give a file "
+                f"that `save` or `export` wrote"
             )
         try:
             content: dict[str, Any] = json.loads(metadata[KEY])
@@ -122,17 +118,13 @@ class EncoderFile:
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise StoreError(
-                
-                    f"{path} is damaged, or of another version of this toolkit: its header "
-                    f"does not read: {said}"
-                
+                f"{path} is damaged, or of another version of this toolkit: its header "
+                f"does not read: {said}"
             ) from None
         if content.get("sha256") != _digest(tensors):
             raise StoreError(
-                
-                    f"{path} is damaged: its weights were changed after it was written; save "
-                    f"or export it again"
-                
+                f"{path} is damaged: its weights were changed after it was written; save "
+                f"or export it again"
             )
         return cls(header, tensors)
 

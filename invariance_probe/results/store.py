@@ -189,10 +189,8 @@ class Store:
                 else [MANIFEST]
             )
             raise DamagedError(
-                
-                    f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was "
-                    f"written; {_REMEDY}"
-                
+                f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was "
+                f"written; {_REMEDY}"
             )
         return files
 
@@ -330,10 +328,8 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            
-                f"{folder} holds another specification; differing: {', '.join(differing)}; "
-                f"delete this folder, and the run will be made again"
-            
+            f"{folder} holds another specification; differing: {', '.join(differing)}; "
+            f"delete this folder, and the run will be made again"
         )
 
 

@@ -66,19 +66,15 @@ def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float])
     offers = []
     if found.get("trials", 0) > 1 or plan.study.folds.scheme == "trials":
         offers.append(
-            
-                "the session has trials: if the experimenter randomised them, declare null: "
-                "{kind: pseudo_session, by: trial}"
-            
+            "the session has trials: if the experimenter randomised them, declare null: "
+            "{kind: pseudo_session, by: trial}"
         )
     others = sum(other.group == session.group for other in plan.sessions) - 1
     if kind != "session_null" and others >= FEWEST_OTHERS:
         exact = "" if others >= ENOUGH_OTHERS else ", though the p value is then approximate"
         offers.append(
-            
-                f"there are {others} other sessions of its group: null: {{kind: "
-                f"other_sessions}} needs no shift{exact}"
-            
+            f"there are {others} other sessions of its group: null: {{kind: "
+            f"other_sessions}} needs no shift{exact}"
         )
     if kind == "circular_null":
         offers.append("null: {kind: linear_shift} needs no stationarity over the whole session")

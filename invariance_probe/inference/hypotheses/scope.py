@@ -1,4 +1,7 @@
-"""The scope of a claim in words: what a verdict can support and what it cannot, however it came out."""
+"""Scope of a verdict in words: what it can support and what it cannot.
+
+In: a hypothesis and its finding. Out: two texts for the report. Nothing is judged here.
+"""
 
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.code_measures import in_words
@@ -26,7 +29,7 @@ UNCLAIMED = {
     ),
     "untestable": "What the baselines say of the sessions, and nothing about {axis}.",
 }
-"""What can be read where there is no verdict."""
+"""What can be read from the results where there is no verdict."""
 
 LIMITS = {
     "invariant": "that larger doses cost nothing",
@@ -71,7 +74,10 @@ LIMITS_OF_UNITS = (
 LIMITS_OF_DROPOUT = (
     "the loss of units as against noise of the same variance, which can cost the same"
 )
-"""What no verdict on a jitter, on units, or on training with dropped units can support (science-notes 2.1 and 2.2)."""
+"""What no verdict on a jitter, on units, or on training with dropped units can support.
+
+The reasons are in science-notes 2.1 and 2.2.
+"""
 
 PLACES = {
     "these recordings": "For these recordings",
@@ -82,11 +88,21 @@ ELSEWHERE = {
     "these recordings": "anything about other sessions or subjects",
     "population of sessions": "anything about other subjects or preparations",
 }
-"""Where each scope holds, and what it leaves out (science-notes 4.1)."""
+"""Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""
 
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a finding can support: where, in which sample, for which target and decoder."""
+    """Say what a finding can support: where, in which sample, for which target.
+
+    The text names the decoder, and for learning the recipes.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     word = _word(finding)
     if word in UNCLAIMED:
         said = [UNCLAIMED[word].format(axis=finding.axis)]
@@ -105,7 +121,7 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _with_what(question: Question, word: str) -> str:
-    """Return what a word is relative to: decoders, and for learning the recipes."""
+    """Name what a word is relative to: the decoder, and for learning the recipes."""
     if word in CARRIERS_WORDS:
         return (
             f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
@@ -128,7 +144,15 @@ def _meaning(question: Question, word: str) -> str:
 
 
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a finding cannot support, however its verdict is worded."""
+    """Say what a finding cannot support, however its verdict is worded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     word = _word(finding)
     limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
     if question.jitter and word != "untestable":
@@ -142,17 +166,15 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
             limits.append(ELSEWHERE[finding.scope])
         if finding.status == "exploratory":
             limits.append(
-                
-                    f"a confirmed claim, only one to test on new data: "
-                    f"{_why_exploratory(question, finding)}"
-                
+                f"a confirmed claim, only one to test on new data: "
+                f"{_why_exploratory(question, finding)}"
             )
     text = "; ".join(limits)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _word(finding: HypothesisFinding) -> str:
-    """Return the verdict without its reason."""
+    """The verdict's word without its reason."""
     return finding.verdict.split(":")[0].split(" (")[0]
 
 

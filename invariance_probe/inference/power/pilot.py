@@ -80,10 +80,8 @@ def pilot_spread(
     ]
     if blocks != planned.study.folds.count * planned.study.folds.blocks_per_fold:
         notes.append(
-            
-                "the pilot has another number of test blocks a session: the spread of a "
-                "block is taken as it is"
-            
+            "the pilot has another number of test blocks a session: the spread of a "
+            "block is taken as it is"
         )
     for level, matrix in found.items():
         negative = [
@@ -304,10 +302,8 @@ def components(
         rest = seed = np.zeros_like(ms_block)
         block = ms_block
         notes.append(
-            
-                "the pilot has one seed: its spread over sessions contains that over seeds, "
-                "and more seeds gain nothing here"
-            
+            "the pilot has one seed: its spread over sessions contains that over seeds, "
+            "and more seeds gain nothing here"
         )
     within = seed / seeds + block / blocks + rest / (seeds * blocks)
     subject, over_sessions, more = _between(means, subjects)
@@ -369,10 +365,8 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
         raise InferenceError(
-            
-                f"{hypothesis.id}: the pilot {study.name!r} lacks the arms "
-                f"{', '.join(sorted(missing))}; add them"
-            
+            f"{hypothesis.id}: the pilot {study.name!r} lacks the arms "
+            f"{', '.join(sorted(missing))}; add them"
         )
 
 
@@ -386,20 +380,16 @@ def _candidates(
         of_group = [session for session in found if session.group == hypothesis.group]
         if not of_group:
             notes.append(
-                
-                    f"the pilot has no session of the group {hypothesis.group!r}: all its "
-                    f"sessions are used"
-                
+                f"the pilot has no session of the group {hypothesis.group!r}: all its "
+                f"sessions are used"
             )
         found = of_group or found
     tested = {session.fingerprint for session in planned.sessions if not session.source.pilot}
     again = [session.name for session in found if session.fingerprint in tested]
     if again:
         notes.append(
-            
-                f"not a pilot: {', '.join(again)} will be tested too, so power on them is a "
-                f"description of what was seen"
-            
+            f"not a pilot: {', '.join(again)} will be tested too, so power on them is a "
+            f"description of what was seen"
         )
     for what in ("method", "target", "window", "folds", "probe"):
         if getattr(planned.study, what) != getattr(pilot.study, what):

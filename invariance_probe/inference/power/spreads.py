@@ -184,10 +184,8 @@ def read_numbers(
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InferenceError(
-                
-                    f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example "
-                    f"{option} {allowed[0]}=.08"
-                
+                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example "
+                f"{option} {allowed[0]}=.08"
             )
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1)

@@ -198,10 +198,8 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
         )
     if not _nuisance(question):
         limits.append(
-            
-                "that pairs recur across a nuisance: none is named, so its distance within "
-                "pairs is not measured"
-            
+            "that pairs recur across a nuisance: none is named, so its distance within "
+            "pairs is not measured"
         )
     if finding.scope in ELSEWHERE:
         limits.append(ELSEWHERE[finding.scope])
