@@ -433,7 +433,7 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """Status of the study: `registered` where nothing departs, else `exploratory`."""
+        """Status of the study: `registered` if nothing departs, else `exploratory`."""
         return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
 
     def confirms(self, hypothesis: str) -> bool:

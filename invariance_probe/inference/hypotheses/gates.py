@@ -54,7 +54,7 @@ def movement(
     sessions: Sequence[str],
     changes: Sequence[float],
 ) -> Gate:
-    """Check that a jitter moves the target, or that a corruption changed the inputs.
+    """Check that a jitter moves the target or a corruption changed the inputs.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def movement(
     sessions
         Names of its decodable sessions.
     changes
-        Mean change of the inputs by the corruption per session, in units of their
+        How much the corruption changed the inputs of each session, in units of their
         variance.
     """
     if plan.study.is_jitter(hypothesis.axis):
@@ -143,7 +143,7 @@ def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
 def _kept(
     losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
 ) -> dict[str, tuple[float, float]]:
-    """Retention at dose 0, and the better of dose 0 and the shared arm, by session."""
+    """Retention by session: dose 0, and the better of it and the shared arm."""
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
     found = {}

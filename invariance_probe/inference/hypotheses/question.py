@@ -324,7 +324,5 @@ class Question:
         )
 
     def over(self, effects: Sequence[Effect]) -> Sample:
-        """Build a sample from one effect per decodable session, in the order of
-        `names`.
-        """
+        """Build a sample from one effect per decodable session, ordered as `names`."""
         return Sample(tuple(effects), self.subjects, self.judged_at)

@@ -48,8 +48,12 @@ LIMITS = {
     ),
     "between": "that few units carry the target, or that it is spread",
     "spread": "that every unit carries the target, or that any part of the units would do",
-    "inconclusive": "either direction: a verdict that was not reached is no evidence for its opposite",
-    UNCALIBRATED: "a verdict about learning: how often this method's verdicts are wrong is not known",
+    "inconclusive": (
+        "either direction: a verdict that was not reached is no evidence for its opposite"
+    ),
+    UNCALIBRATED: (
+        "a verdict about learning: how often this method's verdicts are wrong is not known"
+    ),
     "invalid": "a verdict in either direction",
     "untestable": "a verdict in either direction",
 }

@@ -1,4 +1,8 @@
-"""A contrast in words that do not outrun its evidence: the sentence, and what it can and cannot support."""
+"""A contrast in words: its sentence, and what it can and cannot support.
+
+In: one hypothesis with its evidence, and its finding. Out: texts for the report that
+claim no more than the evidence. Nothing is judged here.
+"""
 
 import numpy as np
 
@@ -24,7 +28,7 @@ CONTROLS = {
     "M_shuffled > m": "pairs with time-shuffled sleep",
     "M_permuted > m": "pairs with unit-permuted sleep",
 }  # fmt: skip
-"""What each claim says that mined pairs beat."""
+"""The control that each claim says mined pairs beat."""
 ONLY_RANDOM = (
     "mined pairs are better than random ones, which is not a benefit: they are not shown to "
     "be better than local pairs"
@@ -34,7 +38,17 @@ FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessi
 
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
-    """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
+    """State the verdict in one sentence, with its figures.
+
+    It says where the verdict holds, at which share, what was shown and what was not.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     place = f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict.removeprefix(EXPERIMENTAL)
     if word == UNCALIBRATED:
@@ -60,7 +74,7 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 
 
 def pairs_of(question: Question) -> str:
-    """Return what distant pairs are called: by the guide that made them, or mined."""
+    """Name the distant pairs: by the guide that made them, or as mined."""
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     return "mined pairs" if guide is None else f"pairs guided by {guide.name!r}"
 
@@ -123,12 +137,22 @@ def _asked(finding: HypothesisFinding, name: str) -> bool:
 
 
 def _controls(finding: HypothesisFinding) -> str:
-    """List the controls that the finding's claims are about."""
+    """Name the controls that the finding's claims are about."""
     return listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a contrast can support (science-notes 2.3), and what stands without SSL."""
+    """Say what a contrast can support, and what SSL keeps beside a plain decoder.
+
+    The reasons are in science-notes 2.3.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     return _supported(question, finding) + _beside_no_ssl(question, finding)
 
 
@@ -163,7 +187,15 @@ def _supported(question: Question, finding: HypothesisFinding) -> str:
 
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a contrast cannot support, however its verdict is worded."""
+    """Say what a contrast cannot support, however its verdict is worded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     limits = (
         []
@@ -222,7 +254,7 @@ STATES_SUPPORT = {
 
 
 def _state_limits(finding: HypothesisFinding) -> str:
-    """Return what a contrast of pairs across states cannot support."""
+    """Say what a contrast of pairs across states cannot support."""
     limits = [
         (
             "a confirmed claim: pairs across states are experimental, and no calibration "
@@ -249,7 +281,10 @@ def _state_limits(finding: HypothesisFinding) -> str:
 
 
 def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
-    """Say what SSL with mined and with local pairs keeps of the range that a decoder without SSL has."""
+    """Say what fraction of the range SSL keeps, with mined and with local pairs.
+
+    The range is that of a decoder without SSL.
+    """
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
     kept = {
         name: [losses.retention(losses.ssl(address)) for losses in question.losses]

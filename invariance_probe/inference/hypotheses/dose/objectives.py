@@ -1,4 +1,8 @@
-"""Whether what training costs depends on the objective: the finding under every method that a study sweeps."""
+"""Whether the finding of learning depends on the SSL objective.
+
+In: one hypothesis with its evidence. Out: the finding under every method that the study
+sweeps, and whether they agree. No verdict depends on it.
+"""
 
 import numpy as np
 
@@ -14,12 +18,12 @@ from invariance_probe.plan.recipes import use_of
 from invariance_probe.plan.settings import Setting
 
 METHOD = "method"
-"""The swept path that other objectives stand under."""
+"""The swept path under which other objectives are declared."""
 OPEN = "undecided"
 
 
 def objectives(question: Question) -> Objectives | None:
-    """Return the finding under the study's own and every swept method, and whether they agree.
+    """Compare the finding under the study's own method and every swept one.
 
     Returns
     -------
@@ -39,9 +43,9 @@ def objectives(question: Question) -> Objectives | None:
 
 
 def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
-    """Return `free`, `costly` or `undecided` under a setting; None where runs are missing.
+    """Finding under a setting: `free`, `costly` or `undecided`.
 
-    A jitter is judged here with all of the data alone.
+    None where runs are missing. A jitter is judged here with all of the data only.
     """
     samples = {
         name: question.sample(name, None, setting.label, setting.fraction)
