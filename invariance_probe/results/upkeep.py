@@ -82,7 +82,7 @@ def _wrong(store: Store, family: Family, key: str) -> str | None:
 
 
 def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
-    """Move damaged folders aside so that they are made again; yield the new paths.
+    """Move damaged folders aside so that they are made again; yield the paths.
 
     A run whose result is sound but whose encoder is damaged has to be measured again,
     with the same result. So its result is moved aside as well.
@@ -173,6 +173,18 @@ def delete(store: Store, rubbish: Rubbish) -> None:
     """Delete what `find_rubbish` found.
 
     Each folder leaves its place in one rename, so that no reader sees half of it.
+
+    Parameters
+    ----------
+    store
+        The store.
+    rubbish
+        What to delete.
+
+    Raises
+    ------
+    WriteError
+        When something cannot be deleted.
     """
     for path in rubbish.paths:
         going = store.root / "private" / private_name()

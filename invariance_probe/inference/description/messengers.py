@@ -1,6 +1,7 @@
-"""Messenger units of every session at every budget that a study asks for, from the figures of their measurement.
+"""Messenger units of every session at every budget of a study.
 
-In: a plan and its results. Out: points for the report. They are descriptions of sessions and enter no verdict.
+In: a plan and its results. Out: points for the report. They describe sessions and enter
+no verdict.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,20 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
 
 MODES = ("refit", "fixed")
+"""Ways to score without units: the decoder is refitted, or held fixed."""
 SOMETIMES = (
     "seed_stability",
     *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")),
 )
-"""What is not there where a selector has no randomness, or where an epoch's own set does not carry more than the margin."""
+"""Figures that may be missing.
+
+`seed_stability` is missing where a selector has no randomness, and the others where an
+epoch's own set does not carry more than the margin.
+"""
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:
-    """Return a point for every session, decoder and budget whose measurement is done."""
+    """Yield a point for every session, decoder and budget that was measured."""
     for run, found in _measured(plan, results):
         for mode in MODES:
             for budget in run.method.budgets:  # type: ignore[union-attr]
@@ -34,7 +40,7 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
 
 
 def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[SwitchingPoint]:
-    """Return a point for every session and decoder of a study that asks whether units switch."""
+    """Yield a point for every session and decoder where switching was measured."""
     for run, found in _measured(plan, results):
         if run.method.switching is not None:  # type: ignore[union-attr]
             for mode in MODES:
@@ -47,7 +53,7 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
-    """Return the scores of every unit of every measured session."""
+    """Yield the scores of every unit of every measured session."""
     for run, found in _measured(plan, results):
         columns = [
             (f"{mode}_b{budget}", f"b{budget}_{mode}")

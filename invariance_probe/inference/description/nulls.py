@@ -1,4 +1,8 @@
-"""Which null each session was held against, what came of it, and whether a better one was to be had."""
+"""The null of each session: its outcome, warnings, and whether a better one exists.
+
+In: a plan and its results. Out: rows for the report. Whether a session is decodable is
+decided elsewhere.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,13 +18,13 @@ KINDS = {
     "session_null": "other sessions",
     "pseudo_null": "pseudo-session",
 }
-"""What the measurements of decodability are called."""
+"""Names of the nulls by the kind of their measurement."""
 NOT_STATIONARY = 0.025
-"""p value of the stationarity test at which a circular shift is warned of."""
+"""P value of the stationarity test at or below which a circular shift gets a warning."""
 
 
 def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[NullFinding]:
-    """Return the null of every session of the study in which it was measured."""
+    """Yield the null of every session of the study in which it was measured."""
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:
         if (
@@ -41,7 +45,7 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
 
 
 def _warning(kind: str, found: Mapping[str, float]) -> str:
-    """Return what the null takes for granted and the data do not give; empty where nothing is amiss."""
+    """What the null assumes and the data do not provide; empty if all is well."""
     p_value = found.get("stationarity_p", 1.0)
     if kind == "circular_null" and p_value <= NOT_STATIONARY:
         return (
@@ -60,7 +64,7 @@ def _warning(kind: str, found: Mapping[str, float]) -> str:
 
 
 def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float]) -> str:
-    """Return which null stands higher in the order of preference and can be had; empty where there is none."""
+    """Which better null is available, in order of preference; empty if none is."""
     if kind == "pseudo_null":
         return ""
     offers = []
