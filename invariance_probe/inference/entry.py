@@ -27,7 +27,18 @@ RANGE_ERRORS = 4.0
 
 
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Whether each session can be decoded, and what is known of it without SSL."""
+    """Whether each session can be decoded, and what is known of it without SSL.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    findings
+        By session name, for every session of the study.
+    """
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
     why_not: dict[str, str] = {}
     for run in plan.baselines:
@@ -48,7 +59,18 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Whether the target of each planted control can be decoded."""
+    """Whether the target of each planted control can be decoded.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    findings
+        By the control's name.
+    """
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.planted}
     for run in plan.baselines:
         if (
@@ -107,7 +129,18 @@ def _session(
 
 
 def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFigures]:
-    """Figures of every measured code, of sessions and planted controls, by name."""
+    """Figures of every measured code, of sessions and planted controls.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    codes
+        By the name of the session or control; those without a result are left out.
+    """
     return {
         run.session: result.code
         for run in plan.baselines

@@ -1,6 +1,7 @@
-"""What examinations of trained encoders show: corrupted inputs and similarity.
+"""What examinations of trained encoders show.
 
-In: the evidence of a study. Out: rows for the report. No verdict depends on them.
+In: the evidence of a study. Out: rows for the report about inputs corrupted at other
+doses, about similarity and about single classes. No verdict depends on them.
 """
 
 import math
@@ -29,7 +30,9 @@ The effect of a dose on similarity is read against it.
 
 
 def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[MatrixPoint]:
-    """Yield (L(d, e) - L(0, 0)) / R over each hypothesis's sessions, and per session.
+    """Yield the excess loss (L(d, e) - L(0, 0)) / R of every pair of doses.
+
+    There are rows over the sessions of each hypothesis, and one row per session.
 
     Parameters
     ----------

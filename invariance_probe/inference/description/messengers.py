@@ -32,7 +32,13 @@ epoch's own set does not carry more than the margin.
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:
-    """Yield a point for every session, decoder and budget that was measured."""
+    """Yield a point for every session, decoder and budget that was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         for mode in MODES:
             for budget in run.method.budgets:  # type: ignore[union-attr]
@@ -40,7 +46,13 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
 
 
 def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[SwitchingPoint]:
-    """Yield a point for every session and decoder where switching was measured."""
+    """Yield a point for every session and decoder where switching was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         if run.method.switching is not None:  # type: ignore[union-attr]
             for mode in MODES:
@@ -48,12 +60,21 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
                     run.session, run.group, mode, int(found["switching_epochs"]),
                     int(found["switching_blocks"]),
                     found["switching_memory_s"],
-                    *(found.get(f"{mode}_switching_{name}") for name in ("p_value", "overlap", "expected")),
+                    *(
+                        found.get(f"{mode}_switching_{name}")
+                        for name in ("p_value", "overlap", "expected")
+                    ),
                 )  # fmt: skip
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
-    """Yield the scores of every unit of every measured session."""
+    """Yield the scores of every unit of every measured session.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         columns = [
             (f"{mode}_b{budget}", f"b{budget}_{mode}")

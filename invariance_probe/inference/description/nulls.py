@@ -1,4 +1,4 @@
-"""The null of each session: its outcome, warnings, and whether a better one exists.
+"""The null of each session, its warnings, and whether a better one exists.
 
 In: a plan and its results. Out: rows for the report. Whether a session is decodable is
 decided elsewhere.
@@ -24,7 +24,13 @@ NOT_STATIONARY = 0.025
 
 
 def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[NullFinding]:
-    """Yield the null of every session of the study in which it was measured."""
+    """Yield the null of every session of the study in which it was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:
         if (

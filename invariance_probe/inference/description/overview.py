@@ -1,4 +1,4 @@
-"""Overview of a study: baselines, codes, estimands at every dose, and run counts.
+"""Overview of a study: baselines, codes, curves over doses, and run counts.
 
 In: the evidence of a study. Out: rows for the report. No verdict depends on them.
 """
@@ -52,7 +52,7 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
 
 def codes(evidence: Evidence) -> Iterator[CodePoint]:
-    """Yield what decoders without SSL found in every session with a measured code."""
+    """Yield what decoders without SSL found in each measured code."""
     for name, finding in evidence.sessions.items():
         if (code := evidence.codes.get(name)) is None:
             continue
@@ -86,7 +86,10 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
-    """Yield the estimands of decodable sessions at every dose, averaged and by seed."""
+    """Yield the estimands of decodable sessions at every dose.
+
+    There is one row for the session's mean, and one per seed.
+    """
     study, ranks = evidence.plan.study, _ranks(evidence)
     for name in evidence.losses:
         if not evidence.sessions[name].decodable:
@@ -142,7 +145,13 @@ def _ranks(evidence: Evidence) -> _Ranks:
 
 
 def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
-    """Yield the test-lag curve of every session that has one."""
+    """Yield the test-lag curve of every session that has one.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run in plan.baselines:
         if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
             found = result.diagnostics

@@ -30,7 +30,7 @@ Measured = Sequence[tuple[Run, Mapping[str, float]]]
 def reliance(
     plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]
 ) -> Iterator[ReliancePoint]:
-    """Yield a point for every session, budget and target that sets are chosen for.
+    """Yield a point for every session, budget and target of a choice of units.
 
     A session without a measured model has none.
 
@@ -80,7 +80,9 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
                 batch_windows=int(measured[0][1]["batch_windows"]),
                 range=_mean(measured, "range_objective"),
                 nothing=_mean(measured, "nothing_objective"),
-                random_sets=min(int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured),
+                random_sets=min(
+                    int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured
+                ),
                 units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often),
                 **damages,
                 overlap=_overlap(sets, _sets(measured, budget, "objective")),

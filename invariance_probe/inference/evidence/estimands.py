@@ -315,9 +315,17 @@ def _tested(axis: str, dose: float) -> str:
 
 
 def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Losses of every planted control by its name.
+    """Losses of every planted control; their ceiling is always the raw decoder.
 
-    Their ceiling is always the raw decoder.
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    losses
+        By the control's name.
     """
     names = {session.name for session in plan.planted}
     by_session: dict[str, list[Run]] = {name: [] for name in names}
@@ -331,11 +339,21 @@ def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sess
 
 
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Losses of every session by its name.
+    """Losses of every session, with one ceiling per group of sessions.
 
     The decoder family of the ceiling is chosen on training data, once for all sessions
     of a group. If it were chosen for each session, noise would decide between two
     near-equal families.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    losses
+        By session name.
     """
     by_session: dict[str, list[Run]] = {}
     for run in plan.runs:

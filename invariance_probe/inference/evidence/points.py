@@ -227,7 +227,7 @@ class ExaminedPoint:
     """S: 1 where the representation does not move, 0 where it moves as far as to
     another window."""
     invariance_row_space: float
-    """S within the part of the representation from which the probe reads the target."""
+    """S of the part of the representation from which the probe reads the target."""
     invariance_within_class: float | None
     """S relative to other windows of the same class; None where the target has no
     classes."""

@@ -52,7 +52,13 @@ class SessionCode:
         return len(self.figures.units)
 
     def measures(self, axis: str, dose: float) -> bool:
-        """Whether the corruption of an axis was measured at a dose."""
+        """Whether a corruption was measured.
+
+        Parameters
+        ----------
+        axis, dose
+            The corruption's axis, and its dose.
+        """
         return (axis, dose) in {(part.axis, part.dose) for part in self.figures.whole.corruptions}
 
     def effect(self, name: str, axis: str, dose: float) -> Effect:

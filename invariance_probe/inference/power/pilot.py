@@ -162,7 +162,15 @@ class _Wanted:
     recipes: tuple[tuple[str, Setting], ...]
 
     def effects(self, losses: SessionLosses, code: SessionCode | None) -> dict[str, Effect]:
-        """Effects of a session by name; those that are missing are incomplete."""
+        """Effects of a session by name; those that are missing are incomplete.
+
+        Parameters
+        ----------
+        losses
+            Losses of the session.
+        code
+            Its code; None where it was not measured.
+        """
         axis, dose = self.hypothesis.axis, self.hypothesis.dose
         nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
         if self.hypothesis.about_units:

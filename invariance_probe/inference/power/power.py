@@ -247,6 +247,11 @@ class _Case:
         """Model-steps of a design.
 
         They are as planned, except for recipes that the design adds or lacks.
+
+        Parameters
+        ----------
+        sessions, seeds
+            Number of sessions, and of seeds per session.
         """
         planned, own = (
             panel_of(self.plan.study, self.plan.settings[0], self.hypothesis, count).computed

@@ -123,7 +123,7 @@ class Sample:
         return p if self.look is None else self.look.repeated(p)
 
     def _units(self, margin: float) -> np.ndarray:
-        """Value of q for every unit of replication; the plain effect for an infinite margin."""
+        """Value of q per unit of replication; the effect itself for margin infinity."""
         values = [
             e.values.mean() if math.isinf(margin) else e.minus(margin).mean() for e in self.effects
         ]

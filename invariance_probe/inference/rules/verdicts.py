@@ -51,7 +51,15 @@ CONTRADICTED = {
 
 
 def together(p_values: PValues, needed: Sequence[str]) -> Any:
-    """P value of the claim that all needed claims hold: the largest of theirs."""
+    """P value of the claim that all needed claims hold: the largest of theirs.
+
+    Parameters
+    ----------
+    p_values
+        P values by the name of a claim.
+    needed
+        Names of the claims that are needed.
+    """
     return _largest([p_values[name] for name in needed])
 
 

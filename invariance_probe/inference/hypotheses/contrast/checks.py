@@ -1,4 +1,4 @@
-"""Two checks of a contrast: other seeds, and a third of the training windows.
+"""Two checks of a contrast: other seeds at share 0, and a third of the data.
 
 In: samples of the contrast, and the verdict that it would reach. Out: gates. A check
 fails where it shows the contrary, and a verdict that fails a check becomes `not shown`.
