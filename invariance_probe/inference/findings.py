@@ -31,7 +31,7 @@ from invariance_probe.inference.evidence.points import (
 
 @dataclass(frozen=True)
 class Estimand:
-    """One estimated quantity with its 90 % interval, in units of R."""
+    """One estimated quantity with its 90 % interval, in units of its range."""
 
     name: str
     """`delta`, `H`, `D`, `C_code`, `C_blind`, `T` or `L(d, d)`; for a contrast `M_loc`,
@@ -244,7 +244,8 @@ class RecipeFinding:
     computed: bool
     """Whether the recipe was planned to be trained."""
     reason: str
-    """Why it was not computed, or which gate failed; empty where neither is so."""
+    """Why it was not computed, or why it has no finding (failed gates, missing runs);
+    empty otherwise."""
     finding: str
     """`free`, `costly`, `undecided`, or `not computed`."""
     retention: float | None

@@ -215,6 +215,8 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     found = {}
     for name, axis in sorted(places):
         about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
+        # the identity, and axes that no hypothesis is about, serve every hypothesis; a control
+        # serves the hypotheses on the axis that it stands beside
         serving = [
             h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]
         ]

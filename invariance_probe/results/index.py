@@ -126,7 +126,7 @@ class Index:
         packs = self.packs()
         if len(packs) <= MANY:
             return
-        left = tags()
+        left = tags()  # the tag of a key is popped with its first line, so it counts once
         counted = (
             line
             for line in self.lines(packs)

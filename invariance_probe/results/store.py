@@ -229,7 +229,7 @@ class Store:
             self._sync_folder(folder.parent)
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
-            if not folder.is_dir():
+            if not folder.is_dir():  # else another process was first, which is no failure
                 raise WriteError(_cannot_write(self.root, error)) from error
 
     def files(self, family: Family, key: str) -> dict[str, bytes] | None:
@@ -306,6 +306,7 @@ class Store:
             return None
         except OSError as error:
             raise WriteError(_cannot_write(self.root, error)) from error
+        # checked after the move, because another process may have made the folder again before
         if check and _is_sound(aside, family) and not folder.is_dir():
             aside.rename(folder)
             return None

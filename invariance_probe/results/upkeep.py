@@ -187,7 +187,7 @@ def delete(store: Store, rubbish: Rubbish) -> None:
         When something cannot be deleted.
     """
     for path in rubbish.paths:
-        going = store.root / "private" / private_name()
+        going = store.root / "private" / private_name()  # if killed, it counts as left behind
         try:
             going.parent.mkdir(exist_ok=True)
             path.rename(going)

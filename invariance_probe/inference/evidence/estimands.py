@@ -368,6 +368,6 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
             role: float(np.mean([m.selection.get(role, np.inf) for m in members]))
             for role in CEILINGS
         }
-        for member in members:
+        for member in members:  # min keeps the first of equal families
             member.ceiling_family = min(CEILINGS, key=lambda role: means[role])
     return found

@@ -107,6 +107,7 @@ class SessionCode:
         if not len(deleted):
             return np.full((1, 1), whole)
         left_out = np.array(deleted)
+        # their mean is the whole, and their variance over blocks is that of the jackknife
         pseudo_values = whole + (len(left_out) - 1) * (left_out.mean() - left_out)
         return Blocks.of(len(left_out), self.figures).merge(pseudo_values[None])
 

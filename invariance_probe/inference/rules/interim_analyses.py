@@ -142,6 +142,7 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
     bounds = [float(stats.norm.isf(increments[0]))]
     steps = np.sqrt(1 - fraction[:-1] / fraction[1:])
     z, weights = _nodes(bounds[0], steps[0] if len(steps) else 1.0)
+    # density of z at the nodes, for studies that no earlier analysis has stopped
     mass = weights * stats.norm.pdf(z)
     for look in range(1, len(fraction)):
         rho, step = float(np.sqrt(fraction[look - 1] / fraction[look])), float(steps[look - 1])

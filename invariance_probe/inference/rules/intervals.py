@@ -44,8 +44,8 @@ class Sample:
     effects
         One effect per session.
     subjects
-        Subject of every session. Where there are several subjects, sessions are first
-        averaged within each subject.
+        Subject of every session. For claims about a population of several subjects,
+        sessions are first averaged within each subject.
     look
         The interim analysis at which the sample is judged; None where there is only one
         analysis. With an interim analysis every p value is the repeated one, and every
@@ -111,6 +111,7 @@ class Sample:
         if len(units) > 16:
             return math.nan
         flipped = np.array(list(product((1, -1), repeat=len(units)))) @ np.abs(units)
+        # the tolerance counts the observed signs themselves despite rounding
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
@@ -154,7 +155,7 @@ class Sample:
             return (self.p_at_most(margin) if side > 0 else self.p_more_than(margin)) - ALPHA
 
         start, step = self.estimate, 1e-3
-        if excess(start) < 0:  # no spread at all
+        if excess(start) < 0:  # no spread at all: the end is the estimate itself
             return start
         while step < 1e3:
             if excess(start + side * step) < 0:

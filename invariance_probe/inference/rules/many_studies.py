@@ -15,8 +15,8 @@ from invariance_probe.inference.rules.intervals import satterthwaite, tail, tail
 from invariance_probe.study.session import scope_of
 
 PValues = tuple[np.ndarray, np.ndarray]
-"""For every study, the p values of `effect <= margin * range` and of `effect > margin *
-range`."""
+"""For every study, the p values of `effect <= margin * range` and of
+`effect > margin * range`."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -83,7 +83,7 @@ def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) 
         `recipe-dependent`. A finding that cannot be shown has p = 1.
     """
     free, costly = (JITTER_FREE, JITTER_COSTLY) if jitter else (FREE, COSTLY)
-    # `recipe-dependent` needs opposite claims about D alone, not about H or delta
+    # on a corruption `recipe-dependent` needs opposite claims about D alone, not H or delta
     below, above = (free, costly) if jitter else (FREE[:1], COSTLY)
     lower, upper = ([together(p, claims) for p in recipes] for claims in (below, above))
     found = {"free": 1.0, "costly": 1.0, "dearer": 1.0, RECIPE_DEPENDENT: 1.0}
@@ -93,6 +93,7 @@ def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) 
         found["dearer"] = _largest([p["delta > m"] for p in recipes])
     if len(recipes) > 1:
         opposite = np.maximum(_smallest(lower), _smallest(upper))
+        # Bonferroni over recipes: the smallest p values were picked among theirs
         found[RECIPE_DEPENDENT] = np.minimum(1.0, len(recipes) * opposite)
     return found
 
@@ -144,8 +145,8 @@ def undertrained_p(lowered: PValues) -> Any:
     Parameters
     ----------
     lowered
-        P values of the claims that longer training lowers something: `L(0) > 0`, `L(0)
-        > m` and `harm > 0`. Harm is H, or delta for a jitter.
+        P values of the claims that longer training lowers something: `L(0) > 0`,
+        `L(0) > m` and `harm > 0`. Harm is H, or delta for a jitter.
     """
     return np.minimum(np.maximum(lowered["L(0) > 0"], lowered["harm > 0"]), lowered["L(0) > m"])
 

@@ -115,6 +115,7 @@ class Learning:
         found = learning_p(
             passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
         )
+        # a method that is licensed for one finding only cannot show another
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
             found |= {
                 name: 1.0
