@@ -283,13 +283,13 @@ class Store:
         key
             Content key.
         check
-            Whether to keep the folder in place if it turns out to be sound: another
-            process may have moved the damaged one and made it again.
+            Whether to move the folder back if it turns out to be sound: another process
+            may have moved the damaged one and made it again.
 
         Returns
         -------
         Path or None
-            Where the folder is now; None when it is gone, or sound and kept.
+            Where the folder is now; None when it is gone, or sound and moved back.
 
         Raises
         ------
@@ -404,10 +404,9 @@ def _cannot_write(root: Path, error: OSError) -> str:
     except OSError:
         free = ""
     return (
-        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing "
-        f"that was committed is lost: make room (`store gc` "
-        "finds what can go), or see to the permissions, and give the same command again; "
-        "it goes on where it was"
+        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was "
+        "committed is lost: make room (`store gc` finds what can go), or see to the permissions, "
+        "and give the same command again; it goes on where it was"
     )
 
 

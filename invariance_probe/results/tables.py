@@ -73,8 +73,8 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
     """Table of every held-out sum of every code.
 
     K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from
-    these rows alone (docs/store.md). Figures without units, which repeat others, are
-    left out.
+    these rows alone (docs/store.md). The figures that were computed without repeated
+    units are left out.
 
     Parameters
     ----------

@@ -225,9 +225,8 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
     detail = f"longer training changes {said}"
     if p <= ALPHA:
         detail += (
-            f": it is shown to lower the loss at dose 0 by more than the margin, or that "
-            f"loss and {harm} both, so the declared recipe is "
-            "undertrained"
+            ": it is shown to lower the loss at dose 0 by more than the margin, or that loss and "
+            f"{harm} both, so the declared recipe is undertrained"
         )
     return Gate("trained", "failed" if p <= ALPHA else "passed", (LEARNING,), detail)
 
@@ -328,10 +327,9 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
     detail = (
         f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of "
-        f"{len(next(iter(walks.values())))} random walks of "
-        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; "
-        f"beyond the training mean {min(beyond):+.2f} to "
-        f"{max(beyond):+.2f})"
+        f"{len(next(iter(walks.values())))} random walks of a session are decoded (median R2 "
+        f"{min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} "
+        f"to {max(beyond):+.2f})"
     )
     return Gate("leak", "failed" if leaking else "passed", limits, detail)
 

@@ -218,9 +218,8 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
         covariance[level] = larger
     names = (*spread.names, *(name for recipe in recipes for name in estimands(jitter, recipe)))
     note = (
-        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the "
-        f"declared one, and to correlate with it by "
-        f"{CORRELATION:g} over sessions and test blocks"
+        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the declared "
+        f"one, and to correlate with it by {CORRELATION:g} over sessions and test blocks"
     )
     mean = np.concatenate([spread.mean, np.tile(spread.mean[own_at], len(recipes))])
     return replace(

@@ -223,10 +223,9 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
         )
     if finding.scope == "these recordings":
         limits.append(
-            "that pairs share the target or differ in a nuisance, and so a benefit: a "
-            "session's folds share training windows and its seeds "
-            f"one table of neighbours, so {FEW}; purity and distance of these recordings "
-            f"are a description"
+            "that pairs share the target or differ in a nuisance, and so a benefit: a session's "
+            f"folds share training windows and its seeds one table of neighbours, so {FEW}; purity "
+            "and distance of these recordings are a description"
         )
     if not _nuisance(question):
         limits.append(
