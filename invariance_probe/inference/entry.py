@@ -101,7 +101,7 @@ def _session(
     else:
         if why_no_null:
             reasons.append(f"its null, {null}, could not be measured: {why_no_null}")
-        elif not p_value <= ALPHA:
+        elif not p_value <= ALPHA:  # also where it is NaN because it was not measured
             reasons.append(f"the raw decoder does not beat its null, {null} (p = {p_value:.3f})")
         if losses.blocks.too_short:
             reasons.append(losses.blocks.too_short)

@@ -211,7 +211,7 @@ class CodeFinding:
     1 where each half holds half of it, 2 where each half holds all of it.
     """
     C_code: Quantity | None
-    """Loss with the surviving inputs known and the decoder refitted, in units of R_code."""
+    """Loss with known surviving inputs and a refitted decoder, in units of R_code."""
     C_blind: Quantity | None
     """Loss of one decoder that cannot see the corruption, in units of R_code."""
     independent: float | None

@@ -197,7 +197,7 @@ class UnitScore:
     It is in units of the decodable range.
     """
     alone_fixed: float
-    """The same with the decoder held fixed."""
+    """Rise of the loss without this unit, with the decoder held fixed."""
     weight: float
     """Norm of its decoder weights on standardised features."""
     variance: float

@@ -79,8 +79,8 @@ def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitSc
         columns = [
             (f"{mode}_b{budget}", f"b{budget}_{mode}")
             for mode in MODES
-            for budget in run.method.budgets
-        ]  # type: ignore[union-attr]
+            for budget in run.method.budgets  # type: ignore[union-attr]
+        ]
         for unit in range(sum(name.startswith("alone_refit@") for name in found)):
             own = {
                 name: found[f"{name}@{unit}"]

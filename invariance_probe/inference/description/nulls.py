@@ -1,7 +1,7 @@
 """The null of each session, its warnings, and whether a better one exists.
 
 In: a plan and its results. Out: rows for the report. Whether a session is decodable is
-decided elsewhere.
+decided in `entry`, not here.
 """
 
 from collections.abc import Iterator, Mapping
@@ -20,7 +20,7 @@ KINDS = {
 }
 """Names of the nulls by the kind of their measurement."""
 NOT_STATIONARY = 0.025
-"""P value of the stationarity test at or below which a circular shift gets a warning."""
+"""Stationarity test p value at or below which a circular shift gets a warning."""
 
 
 def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[NullFinding]:

@@ -117,6 +117,7 @@ class Blocks:
         if self.autocorrelation_s is None:
             return self.planned
         each_s = self.duration_s / self.planned
+        # the tolerance keeps rounding from adding a block to an exact multiple
         together = math.ceil(AUTOCORRELATION_TIMES * self.autocorrelation_s / each_s - 1e-9)
         return self.planned // max(1, together)
 

@@ -151,7 +151,7 @@ class SessionLosses:
                     _tested(run.examination.axis, run.examination.dose), run, results.get(run.key())
                 )
             if run.fold is None or run.examination is not None:
-                continue
+                continue  # whole-session measurements, and examinations of stored encoders
             ssl = run.method.kind in plan.methods and (
                 run.method.kind != "linear_ssl" or run.setting != BESIDE
             )
@@ -180,6 +180,7 @@ class SessionLosses:
         losses[blocks] = result.block_losses
         if result.floor_losses:
             self._floor[blocks] = result.floor_losses
+        # the ceiling is chosen at the identity dose and with all training windows
         if result.selection_loss is not None and run.axis == "" and run.fraction == 1:
             self._selection.setdefault(role, []).append(result.selection_loss)
 
@@ -265,6 +266,7 @@ class SessionLosses:
             )
             for arm in DIFFERENCES[name]
         )
+        # arms of different shapes lack planned runs, and no values mean an incomplete effect
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 

@@ -182,7 +182,7 @@ class NullFinding:
     None in results that kept only p.
     """
     null: tuple[float, ...]
-    """The same fraction for every draw of the null; empty in results that kept only p."""
+    """The same fraction per draw of the null; empty in results that kept only p."""
     p_value: float
     warning: str = ""
     """What the null assumes and the data do not provide."""
@@ -255,7 +255,7 @@ class SimilarityPoint:
     against: str
     """`dose 0` of the same seed, or `another seed` where both are at dose 0."""
     cka: float
-    """Debiased linear CKA: 1 for equal representations, about 0 for independent ones."""
+    """Debiased linear CKA: 1 for equal representations, about 0 if independent."""
     shape_distance: float
     """Angle in radians after the best rotation: 0 for equal shapes, at most pi / 2."""
     encoders: int

@@ -157,7 +157,7 @@ def _kept(
 
 
 def _enough(kept: Mapping[str, float]) -> bool:
-    below = sum(not value >= RETAINED for value in kept.values())
+    below = sum(not value >= RETAINED for value in kept.values())  # NaN counts as below
     return bool(kept) and below <= (1 if len(kept) > 4 else 0)
 
 
@@ -248,6 +248,7 @@ def noise(contrast: Sample, margin: float) -> Gate:
     if not contrast.complete:
         why = "there is no second set of seeds (a method without randomness has none)"
         return Gate("noise", "not computed", limits, why)
+    # judged as the only analysis, because a failure can only take a verdict away
     above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
     estimate = f"dose 0 with other seeds differs by {contrast.estimate:+.3f}"
     if min(above, below) <= ALPHA:

@@ -6,9 +6,9 @@ model-steps. Studies are simulated from the spread and judged by the rule of the
 verdicts.
 
 Claims about learning are judged under every recipe of the planned panel, and for
-comparison under the declared one alone. From the estimands on the rule is complete,
-with the noise gate. The other gates (decodable, retention, collapse, trained, planted
-targets) are not simulated, so power is at most this.
+comparison under the declared one alone. Everything that follows from the estimands is
+simulated, including the noise gate. The other gates (decodable, retention, collapse,
+trained, planted targets) are not, so power is at most this.
 
 Power depends on what is assumed to be true. `invariant` is simulated with nothing lost;
 `tolerated` with twice the margin lost with the inputs and nothing by training;
@@ -233,9 +233,10 @@ class _Case:
         return replace(self, only=(DECLARED,))
 
     def recipes(self, sessions: int) -> tuple[str, ...]:
-        """Recipes that claims about learning are judged under on so many sessions.
+        """Recipes that claims about learning are judged under.
 
-        There are none for a prediction about units.
+        They depend on the number of sessions. There are none for a prediction about
+        units.
         """
         return (
             ()
@@ -276,7 +277,7 @@ class _Case:
         return self.plan.seeds_of(self.plan.study.method)
 
     def of(self, sessions: int) -> tuple[str, ...]:
-        """Subject of each of so many sessions.
+        """Subject of every session, for a number of sessions.
 
         These are the planned sessions; or, for another number, the planned subjects
         with sessions spread evenly.

@@ -26,7 +26,7 @@ from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.panel import DECLARED
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
-"""The levels that a spread is over; `rest` is what a single seed has in a single block."""
+"""Levels that a spread is over; `rest` is what one seed has in one block."""
 USUAL: Mapping[str, float] = {
     "subject": 0.0,
     "session": 0.08,

@@ -98,7 +98,7 @@ class Sample:
         return self._end(-1.0), self._end(1.0)
 
     def skew(self) -> float:
-        """Skewness of the effects over sessions or subjects; 0 with fewer than three."""
+        """Skewness of effects over sessions or subjects; 0 with fewer than three."""
         units = self._units(math.inf)
         return float(stats.skew(units)) if len(units) >= 3 and np.ptp(units) > 0 else 0.0
 

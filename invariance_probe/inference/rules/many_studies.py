@@ -61,7 +61,7 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
     if len(named) == 1:
         return p_over_units(q.mean)
     own = np.array([[subject == name for name in named] for subject in subjects])
-    return p_over_units(q.mean @ (own / own.sum(axis=0)))
+    return p_over_units(q.mean @ (own / own.sum(axis=0)))  # mean within each subject
 
 
 def p_over_units(q: np.ndarray) -> PValues:

@@ -1,7 +1,8 @@
 """Two checks of a contrast: other seeds at share 0, and a third of the data.
 
-In: samples of the contrast, and the verdict that it would reach. Out: gates. A check
-fails where it shows the contrary, and a verdict that fails a check becomes `not shown`.
+In: samples of the contrast, and the verdict that it would reach. Out: gates. `noise`
+fails where two sets of seeds are shown to differ, and the verdict is then invalid.
+`third` fails where it shows the opposite sign, and the verdict is then `not shown`.
 """
 
 from collections.abc import Sequence

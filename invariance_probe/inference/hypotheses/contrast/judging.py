@@ -4,9 +4,12 @@ In: one hypothesis with its evidence. Out: a judgement with the words `beneficia
 `harmful` or `not shown` (science.md 3.3), and measures of what the pairs are.
 
 All contrasts are in units of the decodable range R, at a share q of distant pairs:
-M_loc = [L(0) - L_mined(q)] / R against local pairs, and M_rand and M_shift =
-[L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same
-q. M_oracle is printed beside and enters no verdict. `beneficial` needs every control
+
+    M_loc = [L(0) - L_mined(q)] / R                  against local pairs
+    M_rand, M_shift = [L_control(q) - L_mined(q)] / R
+        against random partners and a shifted index at the same q
+
+M_oracle is printed beside and enters no verdict. `beneficial` needs every control
 beaten (intersection-union, Berger 1982). It also needs pairs that share the target more
 often than random pairs and than shifted ones. Where a nuisance is named, the pairs must
 differ in it about as much as unrelated windows do.
@@ -83,7 +86,7 @@ NUISANCE, NUISANCE_SHIFTED = (
     f"nuisance distance > {UNRELATED:g}",
     f"nuisance distance > {UNRELATED:g} of shifted",
 )
-"""Claims about pairs that a benefit needs; the last two only where a nuisance is named."""
+"""Claims about pairs that a benefit needs; the last two only with a named nuisance."""
 MEASURES = {
     "pair_agreement": "purity",
     "pair_agreement_expected": "purity by chance",

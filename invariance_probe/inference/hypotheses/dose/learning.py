@@ -199,8 +199,8 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
 def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -> dict[str, float]:
     """P values of both one-sided claims about every estimand of a recipe.
 
-    Where `<= m` claims are not allowed for a corruption, neither is the claim delta >
-    m: both need a dose 0 that can be relied on.
+    Where `<= m` claims are not allowed for a corruption, neither is the claim
+    `delta > m`: both need a dose 0 that can be relied on.
 
     Parameters
     ----------
