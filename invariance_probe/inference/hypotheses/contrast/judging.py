@@ -364,8 +364,8 @@ def _nuisance(question: Question) -> str:
 def _gates(question: Question, word: str) -> list[Gate]:
     """Gates of a contrast at one analysis.
 
-    Gates about a margin of equivalence (steps, reference, planted) do not apply to a
-    contrast.
+    Gates that only concern a margin of equivalence (trained, planted targets) do not
+    apply to a contrast.
     """
     plan, results, hypothesis, single = (
         question.plan,
