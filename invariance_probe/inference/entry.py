@@ -1,4 +1,9 @@
-"""What is known before any SSL result is seen: which sessions can be decoded, and where the target moves."""
+"""What is known before any SSL result is seen.
+
+In: the results of the baselines, without SSL. Out: which sessions can be decoded, where
+the target moves, and which SSL runs can therefore be skipped. No verdict is reached
+here.
+"""
 
 import math
 from collections.abc import Mapping
@@ -16,13 +21,24 @@ from invariance_probe.study.methods import Reliance
 from invariance_probe.study.session import covers
 
 WHOLE_SESSION = {*KINDS, "test_lag"}
-"""Measurements of a whole session, of which there is one each."""
+"""Kinds of measurement that are made once per session."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
 
 
 def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Say for every session what it can carry."""
+    """Whether each session can be decoded, and what is known of it without SSL.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    findings
+        By session name, for every session of the study.
+    """
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
     why_not: dict[str, str] = {}
     for run in plan.baselines:
@@ -43,7 +59,18 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
 
 
 def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionFinding]:
-    """Say for every planted control whether its target can be decoded."""
+    """Whether the target of each planted control can be decoded.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    findings
+        By the control's name.
+    """
     measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.planted}
     for run in plan.baselines:
         if (
@@ -74,27 +101,46 @@ def _session(
     else:
         if why_no_null:
             reasons.append(f"its null, {null}, could not be measured: {why_no_null}")
-        elif not p_value <= ALPHA:
+        elif not p_value <= ALPHA:  # also where it is NaN because it was not measured
             reasons.append(f"the raw decoder does not beat its null, {null} (p = {p_value:.3f})")
         if losses.blocks.too_short:
             reasons.append(losses.blocks.too_short)
         if not mean > RANGE_ERRORS * error:
             reasons.append(
-                f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard errors ({error:.2g} each)"
+                f"the decodable range {mean:.3g} is not above {RANGE_ERRORS:g} standard "
+                f"errors ({error:.2g} each)"
             )
     return SessionFinding(
-        session=session.name, subject=session.subject, group=session.group, floor=float(losses.floor.mean()),
-        ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean, range_se=error,
+        session=session.name, subject=session.subject, group=session.group,
+        floor=float(losses.floor.mean()),
+        ceiling=float(losses.ceiling.mean()), ceiling_family=losses.ceiling_family, range=mean,
+        range_se=error,
         null_p_value=p_value, decodable=not reasons,
-        detail="; ".join(reasons) or f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = {p_value:.3f}",
-        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None, red_idx=code.red_idx if code else None,
-        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"), tau_high_s=measured.get("tau_high_s"),
+        detail="; ".join(reasons) or (
+            f"range {mean:.3g} +- {error:.2g} over {losses.blocks.count} blocks, null p = "
+            f"{p_value:.3f}"
+        ),
+        units=len(code.units) if code else 0, n_eff=code.n_eff if code else None,
+        red_idx=code.red_idx if code else None,
+        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"),
+        tau_high_s=measured.get("tau_high_s"),
         jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
     )  # fmt: skip
 
 
 def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFigures]:
-    """Return what was measured of every code without SSL, of sessions and of planted controls, by name."""
+    """Figures of every measured code, of sessions and planted controls.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    codes
+        By the name of the session or control; those without a result are left out.
+    """
     return {
         run.session: result.code
         for run in plan.baselines
@@ -107,7 +153,22 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
 def persistence(
     plan: Plan, results: Mapping[str, RunResult], session: str, axis: str, dose: float
 ) -> float | None:
-    """Return the target's correlation with itself over a jitter's lags, or None where it was not measured."""
+    """Correlation of a target with itself over the lags of a jitter.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    session
+        Name of the session.
+    axis, dose
+        The jitter's axis, and its dose in s.
+
+    Returns
+    -------
+    float or None
+        None where it was not measured.
+    """
     for run in plan.baselines:
         if run.method.kind == "persistence" and (run.session, run.axis, run.dose) == (
             session,
@@ -122,21 +183,51 @@ def persistence(
 def still(
     plan: Plan, results: Mapping[str, RunResult], hypothesis: AnyHypothesis, session: str
 ) -> str | None:
-    """Return why a target does not move on a hypothesis's jitter axis at its primary dose, or None where it does."""
+    """Why a target does not move over the primary dose of a jitter.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    hypothesis
+        The hypothesis with its axis, primary dose and margin.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    str or None
+        None where the target moves, where its persistence was not measured, and on
+        other axes.
+    """
     if not plan.study.is_jitter(hypothesis.axis):
         return None
     rho = persistence(plan, results, session, hypothesis.axis, hypothesis.dose)
     margin = hypothesis.margin.fraction_of_range
     if rho is not None and not 1 - rho**2 > margin:
-        return f"the target barely moves over {hypothesis.dose:g} s (1 - rho^2 = {1 - rho**2:.3f}, margin {margin:g})"
+        return (
+            f"the target barely moves over {hypothesis.dose:g} s (1 - rho^2 = "
+            f"{1 - rho**2:.3f}, margin {margin:g})"
+        )
     return None
 
 
 def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Return the grid runs and examinations that no verdict can use, with the reason, from the baselines' results alone.
+    """Grid runs and examinations that no verdict can use, with the reason.
 
-    A run is left out when its session cannot be decoded, or when every hypothesis that it could serve is
-    untestable in its session because the target does not move on the hypothesis's axis.
+    The baselines' results alone decide. A run is skipped when its session cannot be
+    decoded, or when every hypothesis it could serve is untestable in its session
+    because the target does not move on the hypothesis's axis.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    reasons
+        Reason by run key.
     """
     sessions = {**session_findings(plan, results), **planted_findings(plan, results)}
     named = {session.name: session for session in plan.sessions}
@@ -148,7 +239,7 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
             reasons[run.key()] = f"session {run.session}: {finding.detail}"
             continue
         if run.session not in named or isinstance(run.method, Reliance):
-            continue  # what serves no hypothesis is asked of every session that can be decoded
+            continue  # runs that serve no hypothesis are made in every decodable session
         place = (run.session, run.axis)
         if place not in verdicts:
             served = [

@@ -1,7 +1,8 @@
-"""What was inferred: the values that cross from inference to reporting, each with a JSON form.
+"""Findings: the values that cross from inference to reporting.
 
-The field names are those of report.json. Estimands are in units of the decodable range R of their session,
-so 0.1 means a tenth of what can be decoded at all.
+Each is a frozen value with a JSON form, and its field names are those of report.json.
+Nothing is computed here. Estimands are in units of the decodable range R of their
+session, so 0.1 means a tenth of what can be decoded at all.
 """
 
 from dataclasses import asdict, dataclass, field
@@ -30,38 +31,48 @@ from invariance_probe.inference.evidence.points import (
 
 @dataclass(frozen=True)
 class Estimand:
-    """One estimated quantity with its 90 % interval; `smallest_margin` is the smallest m at which `<= m` would be shown."""
+    """One estimated quantity with its 90 % interval, in units of its range."""
 
     name: str
-    """`delta`, `H`, `D`, `C_code`, `C_blind`, `T`, `L(d, d)`; of a contrast `M_loc`, `M_rand`, `M_shift`, `M_oracle`, and `A/A`."""
+    """`delta`, `H`, `D`, `C_code`, `C_blind`, `T` or `L(d, d)`; for a contrast `M_loc`,
+    `M_rand`, `M_shift`, `M_oracle` or `A/A`."""
     axis: str
     dose: float
     arm: str
+    """How draws are shared: `independent`, `shared`, `paired` or `none`; for a
+    contrast, its pairs."""
     estimate: float
     ci_low: float
     ci_high: float
     smallest_margin: float
+    """The smallest margin m at which `<= m` would be shown."""
     skew: float
+    """Skewness over sessions or subjects."""
     n_sessions: int
     n_seeds: int
     setting: str = ""
-    """The swept setting or check, `path=value`; empty for the study's own."""
+    """The swept setting or check as `path=value`; empty for the study's own setting."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """One one-sided statement about an estimand, such as `D <= m`, tested at alpha = .05."""
+    """One one-sided statement about an estimand, such as `D <= m`."""
 
     name: str
     shown: bool
+    """Whether the claim is shown at alpha = .05."""
     p_value: float
 
 
 Outcome = Literal["passed", "failed", "not shown", "not computed"]
-"""`failed` takes away what a gate limits; `not shown` and `not computed` leave it exploratory."""
+"""Outcome of a gate.
+
+`failed` takes away what the gate limits. `not shown` and `not computed` leave it
+exploratory.
+"""
 
 EVERYTHING, CARRIERS, LEARNING, AXIS = "everything", "carriers", "learning", "the axis"
-"""What a gate can limit, beside single words."""
+"""What a gate can limit besides single verdict words."""
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,12 @@ class Gate:
     name: str
     outcome: Outcome
     limits: tuple[str, ...]
-    """`everything`, `carriers`, `learning`, `the axis`, or the words that it takes away."""
+    """`everything`, `carriers`, `learning`, `the axis`, or the words that it takes
+    away."""
     detail: str
     passed: bool | None = field(init=False)
-    """True or False where it passed or failed; None for the other two outcomes."""
+    """True where the gate passed, False where it failed, None for the other two
+    outcomes."""
 
     def __post_init__(self) -> None:
         """Derive `passed`, which older readers of report.json know."""
@@ -83,7 +96,16 @@ class Gate:
 
 @dataclass(frozen=True)
 class DoseInterval:
-    """The dose up to which invariance is shown (`lower`) and from which sensitivity is shown (`upper`; None: at none)."""
+    """Doses at which invariance and sensitivity are shown.
+
+    Attributes
+    ----------
+    lower
+        The highest dose up to which invariance is shown.
+    upper
+        The lowest dose at which sensitivity is shown; None where it is shown at no
+        dose.
+    """
 
     lower: float
     upper: float | None
@@ -91,18 +113,28 @@ class DoseInterval:
 
 @dataclass(frozen=True)
 class NaiveRule:
-    """What the rule "delta <= m, so invariant" says, under the draws of the field's released scripts and of ours."""
+    """What the naive rule "delta <= m, so invariant" says.
+
+    It is applied to the draws of the field's released scripts (paired) and to
+    independent draws.
+    """
 
     rule: str
     says: str
-    """With paired draws where the study has them, else with independent draws."""
+    """Its answer with paired draws where the study has them, else with independent
+    draws."""
     independent: str
+    """Its answer with independent draws."""
     paired: str | None
+    """Its answer with paired draws; None where the study has none."""
 
 
 @dataclass(frozen=True)
 class CodeMeasure:
-    """One property of the code, measured without SSL, over the sessions of a hypothesis; 90 % interval, None where there is none."""
+    """One property of the code over the sessions of a hypothesis, without SSL.
+
+    The interval is at 90 %, and None where there is none.
+    """
 
     name: str
     """`n_eff`, `red_idx` or `tau_s`."""
@@ -110,13 +142,16 @@ class CodeMeasure:
     ci_low: float | None
     ci_high: float | None
     p_value: float | None
-    """Of `red_idx > 0`; None for the others."""
+    """P value of `red_idx > 0`; None for the other measures."""
     n_sessions: int
 
 
 @dataclass(frozen=True)
 class NoSSL:
-    """The finding of the code as earlier versions of report.json had it; kept one schema version."""
+    """The finding of the code in the form of earlier versions of report.json.
+
+    It is kept for one schema version.
+    """
 
     verdict: str
     """`information kept`, `information lost`, `inconclusive` or `not measured`."""
@@ -126,7 +161,10 @@ class NoSSL:
 
 @dataclass(frozen=True)
 class Quantity:
-    """One quantity of the code over the sessions of a hypothesis, with its 90 % interval."""
+    """One quantity of the code over the sessions of a hypothesis.
+
+    The interval is at 90 %.
+    """
 
     estimate: float
     ci_low: float
@@ -136,7 +174,10 @@ class Quantity:
 
 @dataclass(frozen=True)
 class NamedUnit:
-    """A unit that carries the target in one session, and in how many folds it was chosen."""
+    """A unit that carries the target in one session.
+
+    It says in how many folds the unit was chosen.
+    """
 
     session: str
     unit: str
@@ -145,6 +186,7 @@ class NamedUnit:
     lost: int
     """Folds in which it is among the fewest units whose loss leaves less than half."""
     folds: int
+    """Number of folds."""
 
 
 @dataclass(frozen=True)
@@ -164,21 +206,28 @@ class CodeFinding:
     carriers: Quantity | None
     """K_s + K_n."""
     redundancy: Quantity | None
+    """Information of both halves of the units over that of all.
+
+    1 where each half holds half of it, 2 where each half holds all of it.
+    """
     C_code: Quantity | None
-    """Loss with the surviving inputs known and the decoder refitted, in units of R_code."""
+    """Loss with known surviving inputs and a refitted decoder, in units of R_code."""
     C_blind: Quantity | None
     """Loss of one decoder that cannot see the corruption, in units of R_code."""
     independent: float | None
     """C_code of an independent code with the same R2: p / (1 + (1 - p) J)."""
     known_masks: bool
-    """Whether C_code knows which inputs survive; else it equals C_blind."""
+    """Whether C_code knows which inputs survive; if not, it equals C_blind."""
     linear: bool
-    """Whether linear decoders reach less than .8 of R, so that the finding is about them."""
+    """Whether linear decoders reach less than .8 of R; then the finding is about linear
+    decoders."""
     n_units: tuple[int, ...]
-    """Units that vary in every training part, of every session."""
+    """Number of units per session that vary in every training part."""
     share: float
-    """Part of the units below which carriers are `few`, and above which a target is `spread`."""
+    """Fraction of the units below which carriers are `few` and above which a target is
+    `spread`."""
     units: tuple[NamedUnit, ...]
+    """The units that were chosen in some fold."""
     sentence: str
 
 
@@ -193,12 +242,14 @@ class RecipeFinding:
     batch_size: int | None
     dimensions: int | None
     computed: bool
+    """Whether the recipe was planned to be trained."""
     reason: str
-    """Why it was not computed, or what took it out; empty where nothing did."""
+    """Why it was not computed, or why it has no finding (failed gates, missing runs);
+    empty otherwise."""
     finding: str
     """`free`, `costly`, `undecided`, or `not computed`."""
     retention: float | None
-    """Part of R that dose 0 keeps, median over sessions."""
+    """Fraction of R that dose 0 keeps, median over sessions."""
     D: Quantity | None
     H: Quantity | None
     delta: Quantity | None
@@ -207,17 +258,29 @@ class RecipeFinding:
 
 @dataclass(frozen=True)
 class PanelFinding:
-    """The recipes that a claim about learning was judged under, and why these."""
+    """The recipes under which a claim about learning was judged.
+
+    Attributes
+    ----------
+    recipes
+        What each recipe shows.
+    reason
+        Why the panel holds these recipes.
+    one_method
+        Why there is no recipe of a second method; empty where there is one.
+    """
 
     recipes: tuple[RecipeFinding, ...]
     reason: str
     one_method: str
-    """Why there is no recipe of a second method; empty where there is one."""
 
 
 @dataclass(frozen=True)
 class LearningFinding:
-    """What training shows under every recipe of the panel (science.md 2.2 and 3.1)."""
+    """What training shows under every recipe of the panel.
+
+    The rules are in science.md 2.2 and 3.1.
+    """
 
     finding: str
     """`free`, `costly`, `recipe-dependent`, `undecided` or `not measured`."""
@@ -227,14 +290,15 @@ class LearningFinding:
 
 @dataclass(frozen=True)
 class Objective:
-    """What one SSL method says of a hypothesis."""
+    """The finding of one SSL method about a hypothesis."""
 
     method: str
     word: str | None
     """`free`, `costly` or `undecided`, before gates; None where runs are missing."""
     licensed: bool
+    """Whether the method is licensed for such a claim."""
     retention: float | None
-    """Part of the decodable range that it keeps, median over sessions."""
+    """Fraction of the decodable range that the method keeps, median over sessions."""
     delta: float | None
     D: float | None
     H: float | None
@@ -242,7 +306,7 @@ class Objective:
 
 @dataclass(frozen=True)
 class Objectives:
-    """Whether the verdict depends on the objective, and what each says."""
+    """Whether the verdict depends on the SSL objective, and what each one finds."""
 
     sentence: str
     methods: tuple[Objective, ...]
@@ -250,14 +314,23 @@ class Objectives:
 
 @dataclass(frozen=True)
 class PairMeasure:
-    """What the distant pairs of one arm are at the primary dose, over the sessions of a contrast; 90 % interval."""
+    """One property of the distant pairs of an arm of a contrast.
+
+    It is measured at the primary dose.
+    """
 
     name: str
-    """`purity` (part of pairs with one class; else 1 - E|y - y'|^2 / (2 Var y)), `nuisance distance` (E|n - n'|^2 / (2 Var n)), both `by
-    chance` (independent draws from the marginals of anchors and partners), `purity above random` and `above shifted`, `nuisance
-    distance over shifted` (a ratio), `distance in s`, `share`."""
+    """Which property it is.
+
+    `purity` is the fraction of pairs with one class, or else 1 - E|y - y'|^2 / (2 Var
+    y). `nuisance distance` is E|n - n'|^2 / (2 Var n). Both are also given `by chance`,
+    for independent draws from the marginals of anchors and partners. The others are
+    `purity above random`, `purity above shifted`, `nuisance distance over shifted` (a
+    ratio), `distance in s` and `share`.
+    """
     arm: str
     estimate: float
+    """Estimate over the sessions, followed by its 90 % interval."""
     ci_low: float
     ci_high: float
     n_sessions: int
@@ -265,19 +338,21 @@ class PairMeasure:
 
 @dataclass(frozen=True)
 class LookTaken:
-    """At which look at the seeds a hypothesis was judged, where the study declares several."""
+    """The interim analysis at which a hypothesis was judged."""
 
     number: int
-    """Of the looks, from 1."""
+    """Position among the planned analyses, from 1."""
     seeds: int
-    """Of every session, at this look."""
+    """Seeds per session at this analysis."""
     planned: tuple[int, ...]
-    """Seeds at every look."""
+    """Seeds per session at every planned analysis."""
     spending: str
+    """Spending function of alpha."""
     level: float
-    """Nominal one-sided level of every claim at this look; all looks together keep .05."""
+    """Nominal one-sided level of every claim at this analysis; all analyses together
+    keep .05."""
     settled: bool
-    """Whether the prediction was settled here; else this was the last look."""
+    """Whether the prediction was settled here; if not, this was the last analysis."""
     sentence: str
 
 
@@ -289,62 +364,81 @@ class HypothesisFinding:
     kind: str
     """`invariance`, `jitter` or `contrast`."""
     claim: str
+    """The hypothesis in the author's words."""
     predicts: str
+    """The word that the hypothesis predicts."""
     status: str
     """`confirmatory` or `exploratory`."""
     group: str
     axis: str
     primary_dose: float
     margin: float
+    """Smallest effect that matters, in units of R."""
     because: str
+    """Why this margin was chosen."""
     scope: str
     """`population of sessions`, `population of subjects` or `these recordings`."""
     sessions: tuple[str, ...]
+    """Sessions that the verdict rests on."""
     verdict: str
     flags: tuple[str, ...]
+    """`regularised` where a corruption lowered the loss by more than the margin."""
     outcome: str
+    """Whether the prediction is `supported`, `contradicted` or `open`."""
     sentence: str
     dose_interval: DoseInterval | None
     no_ssl: NoSSL
     naive: NaiveRule
     estimands: tuple[Estimand, ...]
     swept: tuple[Estimand, ...]
-    """The primary dose under every recipe, swept setting and control."""
+    """Estimands at the primary dose under every recipe, swept setting and control."""
     claims: tuple[Claim, ...]
     gates: tuple[Gate, ...]
     p_value: float | None
     p_value_adjusted: float | None
+    """By Holm's procedure if confirmatory, by Benjamini & Hochberg's if exploratory."""
     notes: tuple[str, ...] = ()
     supports: str = ""
-    """What the verdict can support, and below what it cannot, in words (science-notes 2.1 and 2.2)."""
+    """What the verdict can support, in words (science-notes 2.1 and 2.2)."""
     cannot_support: str = ""
+    """What the verdict cannot support, in words."""
     code: CodeFinding | None = None
-    """Of a hypothesis on a corruption."""
+    """Finding of the code, for a hypothesis on a corruption."""
     learning: LearningFinding | None = None
-    """Of a hypothesis on a dose; None of a contrast."""
+    """Finding of learning, for a hypothesis on a dose; None for a contrast."""
     objectives: Objectives | None = None
-    """None where no method is swept."""
+    """Findings under the swept SSL methods; None where no method is swept."""
     look: LookTaken | None = None
-    """None where the number of seeds is fixed. With looks every p value here is a repeated one, to be held against .05."""
+    """None where the number of seeds is fixed.
+
+    With interim analyses every p value here is a repeated one, to be compared with .05.
+    """
     pairs: tuple[PairMeasure, ...] = ()
-    """Of a contrast only."""
+    """Properties of the distant pairs; for a contrast only."""
 
 
 @dataclass(frozen=True)
 class Standing:
-    """Whether a study was registered, and every way in which it departs from what was registered."""
+    """Whether a study was registered, and how it departs from its registration.
+
+    Attributes
+    ----------
+    sha256
+        Hash of the registration; None where the study was not registered.
+    deviations
+        Pairs (hypothesis, what differs). An empty hypothesis means all of them.
+    """
 
     sha256: str | None
     deviations: tuple[tuple[str, str], ...] = ()
-    """(hypothesis, what differs); an empty hypothesis means all of them."""
 
     @property
     def status(self) -> str:
-        """`registered` where nothing departs, else `exploratory`."""
+        """Status of the study: `registered` if nothing departs, else `exploratory`."""
         return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
 
     def confirms(self, hypothesis: str) -> bool:
-        """Say whether a hypothesis is judged as it was registered."""
+        """Whether a hypothesis is judged as it was registered."""
         return self.sha256 is not None and not any(
             about in ("", hypothesis) for about, _ in self.deviations
         )
@@ -352,7 +446,19 @@ class Standing:
 
 @dataclass(frozen=True)
 class RunCounts:
-    """How many runs were planned, measured, failed, collapsed, left out as pointless, and are missing."""
+    """Numbers of runs, by what became of them.
+
+    Attributes
+    ----------
+    planned
+        Runs of the plan; the others add up to this.
+    done, failed, collapsed
+        Runs that were made, by their status.
+    left_out
+        Runs that were skipped because no verdict can use them.
+    missing
+        Runs that have not been made.
+    """
 
     planned: int
     done: int
@@ -388,5 +494,5 @@ class Findings:
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:
-        """Return plain JSON data."""
+        """Convert to plain JSON data."""
         return asdict(self)

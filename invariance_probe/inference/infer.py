@@ -1,4 +1,9 @@
-"""Run results to findings: every hypothesis judged at the look where it stops, and at the level that Holm leaves to it."""
+"""From run results to findings: the verdict on every hypothesis of a study.
+
+In: a plan and the results of its runs. Out: `Findings`, from which reports are
+rendered. Every hypothesis is judged at the interim analysis where it stops, and at the
+level that Holm's procedure leaves to it. Nothing is trained, stored or rendered here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -22,6 +27,7 @@ from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import Contrast
 
 UNREGISTERED = Standing(None)
+"""Standing of a study that was not registered."""
 
 
 def infer(
@@ -30,7 +36,7 @@ def infer(
     left_out: Mapping[str, str],
     standing: Standing = UNREGISTERED,
 ) -> Findings:
-    """Judge a study's hypotheses.
+    """Judge the hypotheses of a study, and describe what else was measured.
 
     Parameters
     ----------
@@ -39,9 +45,9 @@ def infer(
     results
         Results by run key.
     left_out
-        Grid runs that were not worth training, with the reason.
+        Grid runs that were skipped, by run key, with the reason.
     standing
-        Whether the study was registered, and how it departs from that.
+        Whether the study was registered, and how it departs from its registration.
     """
     whole = evidence_of(plan, results, standing)
     judged = [stopped(whole, hypothesis) for hypothesis in plan.study.hypotheses]
@@ -76,7 +82,7 @@ def infer(
 
 
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
-    """Say what a verdict can and cannot support."""
+    """Add to a finding what its verdict can and cannot support."""
     if isinstance(question.hypothesis, Contrast):
         return replace(
             finding,
@@ -91,11 +97,12 @@ def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFind
 
 
 def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
-    """Return the finding of every hypothesis at the level that the others leave to it.
+    """Judge every hypothesis at the level that Holm's procedure leaves to it.
 
-    Holm's procedure (1979, Scand J Stat 6:65) over the confirmatory hypotheses; exploratory ones
-    are not adjusted, and the p values of Benjamini & Hochberg (1995) stand beside. A hypothesis
-    whose words cannot be shown counts as p = 1, so that a failed gate cannot help the others.
+    Holm's procedure (1979, Scand J Stat 6:65) runs over the confirmatory hypotheses.
+    Exploratory ones are not adjusted; their p values after Benjamini & Hochberg (1995)
+    are given beside. A hypothesis whose words cannot be shown counts as p = 1, so that
+    a failed gate cannot help the others.
     """
     confirmatory = [i for i, one in enumerate(judged) if one.question.status == "confirmatory"]
     exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
@@ -112,10 +119,20 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
 
 
 def holm_levels(p_values: Sequence[float]) -> list[float]:
-    """Return the level that Holm's step-down procedure leaves to every hypothesis.
+    """Level that Holm's step-down procedure leaves to every hypothesis.
 
-    The smallest p value is held against alpha / n, the next against alpha / (n - 1), and so on;
-    after the first that is not shown, the level stays.
+    The smallest p value is compared with alpha / n, the next with alpha / (n - 1), and
+    so on. After the first that is not shown, the level stays the same.
+
+    Parameters
+    ----------
+    p_values
+        One p value per hypothesis, in any order.
+
+    Returns
+    -------
+    levels
+        One level per hypothesis, in the order of `p_values`.
 
     Examples
     --------

@@ -1,8 +1,12 @@
-"""When a hypothesis has seen enough seeds, and which runs are then not needed (docs/adaptive.md).
+"""When a hypothesis has enough seeds, and which runs are then not needed.
 
-A study that declares no looks is judged once, at all its seeds. With looks, every hypothesis is judged after the seeds of each look, on
-the runs of those seeds alone, until its prediction is settled; what else a store holds does not matter. Sessions, doses and margins
-are never chosen here.
+In: a plan and the results of its runs. Out: every hypothesis judged at the interim
+analysis where it stops, and the runs that no hypothesis needs any more
+(docs/adaptive.md). Sessions, doses and margins are never chosen here.
+
+A study that declares no interim analyses is judged once, with all its seeds. Otherwise
+every hypothesis is judged after the seeds of each analysis until its prediction is
+settled. Only the runs of those seeds count, whatever else a store holds.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,21 +29,38 @@ from invariance_probe.study.session import covers
 
 @dataclass(frozen=True, eq=False)
 class Stopped:
-    """A hypothesis as it was judged at the look where it stopped."""
+    """A hypothesis as it was judged at the interim analysis where it stopped.
+
+    Attributes
+    ----------
+    judgement
+        The hypothesis with everything that its word rests on.
+    look
+        The interim analysis; None where none are declared.
+    settled
+        Whether the prediction was settled there.
+    """
 
     judgement: Judgement
     look: Look | None
-    """None where no looks are declared."""
     settled: bool
 
     @property
     def question(self) -> Question:
-        """The hypothesis in the evidence of that look."""
+        """The hypothesis with the evidence at that analysis."""
         return self.judgement.question
 
 
 def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing) -> Evidence:
-    """Return what all hypotheses of a study draw on, with all seeds."""
+    """Gather what all hypotheses of a study draw on, with all seeds.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    standing
+        Whether the study was registered, and how it departs from its registration.
+    """
     sound = {name for name, finding in planted_findings(plan, results).items() if finding.decodable}
     planted = {
         name: losses for name, losses in read_planted(plan, results).items() if name in sound
@@ -57,7 +78,7 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
 
 
 def judge(question: Question) -> Judgement:
-    """Judge a hypothesis on the evidence of a question."""
+    """Judge one hypothesis on its evidence."""
     return (
         judge_contrast(question)
         if isinstance(question.hypothesis, Contrast)
@@ -66,7 +87,17 @@ def judge(question: Question) -> Judgement:
 
 
 def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
-    """Judge a hypothesis at one look after the other until it is settled; at all seeds where no looks are declared."""
+    """Judge a hypothesis at successive interim analyses until it is settled.
+
+    Where none are declared, it is judged once with all seeds.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study draw on, with all seeds.
+    hypothesis
+        The hypothesis to judge.
+    """
     looks = looks_of(evidence.plan.study.training)
     if not looks:
         return Stopped(judge(Question(evidence, hypothesis)), None, False)
@@ -79,17 +110,34 @@ def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
 
 
 def settled(judgement: Judgement, hypotheses: int) -> bool:
-    """Say whether more seeds are not needed: its prediction is supported or contradicted whatever Holm's correction.
+    """Whether a prediction is settled, so that more seeds are not needed.
 
-    A level of alpha over the number of hypotheses is the least that Holm's procedure can leave. A
-    hypothesis that no session can test is settled from the start.
+    It is settled where it is supported or contradicted whatever Holm's correction turns
+    out to be: alpha over the number of hypotheses is the smallest level that Holm's
+    procedure can leave. A hypothesis that no session can test is settled from the
+    start.
+
+    Parameters
+    ----------
+    judgement
+        The hypothesis as judged at one interim analysis.
+    hypotheses
+        Number of hypotheses of the study.
     """
     finding = judgement.finding(ALPHA / max(1, hypotheses))
     return finding.verdict.startswith("untestable") or finding.outcome != "open"
 
 
 def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
-    """Return a finding with the look at which it was judged, where there are several."""
+    """Add to a finding the interim analysis at which it was judged, if any.
+
+    Parameters
+    ----------
+    stop
+        The hypothesis as it was judged where it stopped.
+    finding
+        Its finding.
+    """
     look = stop.look
     if look is None:
         return finding
@@ -103,7 +151,15 @@ def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:
 
 
 def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
-    """Return what was looked at for any of the hypotheses, and nothing beyond."""
+    """Reduce evidence to the runs that some hypothesis was judged on.
+
+    Parameters
+    ----------
+    evidence
+        The evidence with all seeds.
+    judged
+        Every hypothesis where it stopped.
+    """
     if evidence.plan.study.training.adaptive is None:
         return evidence
     plan, seeds = evidence.plan, _seeds_by_place(evidence.plan, judged)
@@ -116,9 +172,21 @@ def seen(evidence: Evidence, judged: Sequence[Stopped]) -> Evidence:
 
 
 def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
-    """Return the grid runs and examinations that no hypothesis needs, with the reason: they belong to seeds after the look where it stops.
+    """Grid runs and examinations that no hypothesis needs, with the reason.
 
-    As long as a hypothesis is not settled by the runs that are there, it needs all its seeds. Without looks nothing is beyond.
+    They belong to seeds after the interim analysis where the hypotheses they serve
+    stopped. As long as a hypothesis is not settled by the runs that exist, it needs all
+    its seeds. Where no interim analyses are declared, every run is needed.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    reasons
+        Reason by run key.
     """
     if plan.study.training.adaptive is None:
         return {}
@@ -134,7 +202,11 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
 
 
 def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, str], int]:
-    """Return how many seeds are needed in every session on every axis: as many as the last to stop of the hypotheses that it serves."""
+    """Number of seeds that are needed per session and axis.
+
+    It is the number at which the last hypothesis stopped, of those that the session and
+    axis serve.
+    """
     stops = {one.question.hypothesis.id: one.look.seeds for one in judged if one.look is not None}
     asked = {hypothesis.axis for hypothesis in plan.study.hypotheses}
     beside = {axis: {condition.axis for condition in plan.controls_beside(axis)} for axis in asked}
@@ -143,6 +215,8 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
     found = {}
     for name, axis in sorted(places):
         about = [h for h in plan.study.hypotheses if covers(h, sessions[name])]
+        # the identity, and axes that no hypothesis is about, serve every hypothesis; a control
+        # serves the hypotheses on the axis that it stands beside
         serving = [
             h for h in about if axis in ("", h.axis) or axis not in asked or axis in beside[h.axis]
         ]
@@ -151,6 +225,6 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
 
 
 def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
-    """Return the runs whose seed comes after those that their session and axis need, with how many it needs."""
+    """Runs of seeds that are not needed, with the number of seeds that are."""
     needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
     return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}

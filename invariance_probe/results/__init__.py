@@ -1,1 +1,1 @@
-"""."""
+"""The run store: results and encoders on disk, shared by all studies."""

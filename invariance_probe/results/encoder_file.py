@@ -1,7 +1,9 @@
-"""One trained encoder in one file, for use beyond the study that it was trained in: safetensors, with what it needs to be read again.
+"""One trained encoder in one safetensors file, for use beyond its study.
 
-The tensors are the frozen encoder's weights and the standardisation of its input. The header says of which method and window they are,
-which units they read, where they come from, and a hash of the tensors. Nothing in it is code, and nothing is unpickled.
+In: a frozen encoder's weights and the standardisation of its input. Out: a file, or the
+encoder read from one. The header says which method and window the encoder belongs to,
+which units it reads, where it comes from, and a hash of the tensors. Nothing in the
+file is code, and nothing is unpickled. No encoder is trained or applied here.
 """
 
 import hashlib
@@ -27,9 +29,12 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
 KEY = "invariance_probe"
-"""Where a safetensors file keeps our header."""
+"""Name under which a safetensors file keeps our header."""
 INPUT_MEAN, INPUT_INVERSE_SD = "input_mean", "input_inverse_sd"
-"""Tensors (unit,) by which activity is standardised; an inverse of 0 is a unit that was constant in training."""
+"""Tensors (unit,) that standardise the activity.
+
+An inverse SD of 0 marks a unit that was constant in training.
+"""
 _PACKAGES = ("invariance-probe", "torch", "numpy")
 
 
@@ -44,36 +49,46 @@ def _versions() -> dict[str, str]:
 
 
 class EncoderHeader(Declaration):
-    """What a file says of its encoder."""
+    """What a file says about its encoder."""
 
     format_version: Literal[1] = 1
     method: Method
     views: Views
-    """Views that it was trained on."""
+    """Views that the encoder was trained on."""
     optimisation: Optimisation
     window_bins: Annotated[int, Field(ge=1)]
+    """Length of a window, in bins."""
     bin_s: Annotated[float, Field(gt=0)]
+    """Length of a bin, in seconds."""
     activity_kind: Literal["counts", "signal"]
+    """Whether the activity is spike counts or a continuous signal."""
     units: tuple[str, ...]
-    """Names of the units that it reads, in order."""
+    """Names of the units that the encoder reads, in order."""
     named: bool = False
     """Whether the columns that it was trained on had these names."""
     seed: int
     diagnostics: dict[str, float] = Field(default_factory=dict)
     origin: dict[str, str | int | float] = Field(default_factory=dict)
-    """Study, session, fold, condition and run key where a study trained it."""
+    """Study, session, fold, condition and run key, where a study trained it."""
     versions: dict[str, str] = Field(default_factory=_versions)
+    """Versions of the algorithm and of the packages that wrote the file."""
 
 
 @dataclass(frozen=True, eq=False)
 class EncoderFile:
-    """One trained encoder: what it is, and its weights by name."""
+    """One trained encoder: its description, and its weights by name."""
 
     header: EncoderHeader
     weights: Mapping[str, np.ndarray]
 
     def save(self, path: str | Path) -> Path:
-        """Write the file, or leave what was there; return its path."""
+        """Write the file and return its path; on failure an existing file stays.
+
+        Raises
+        ------
+        StoreError
+            When the file cannot be written.
+        """
         path = Path(path)
         tensors = {
             name: np.ascontiguousarray(value) for name, value in sorted(self.weights.items())
@@ -90,12 +105,12 @@ class EncoderFile:
 
     @classmethod
     def load(cls, path: str | Path) -> "EncoderFile":
-        """Read a file.
+        """Read an encoder from a file.
 
         Raises
         ------
         StoreError
-            When there is none, or when it is damaged or something else.
+            When there is no such file, or it is damaged or something else.
         """
         try:
             with safe_open(path, framework="np") as file:
@@ -103,11 +118,13 @@ class EncoderFile:
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         except (OSError, SafetensorError) as error:
             raise StoreError(
-                f"{path} cannot be read as an encoder: {error}; give a file that `save` or `export` wrote"
+                f"{path} cannot be read as an encoder: {error}; give a file that `save` "
+                f"or `export` wrote"
             ) from None
         if KEY not in metadata:
             raise StoreError(
-                f"{path} holds tensors, but not an encoder of this toolkit; give a file that `save` or `export` wrote"
+                f"{path} holds tensors, but not an encoder of this toolkit; give a file "
+                f"that `save` or `export` wrote"
             )
         try:
             content: dict[str, Any] = json.loads(metadata[KEY])
@@ -115,11 +132,13 @@ class EncoderFile:
         except (ValueError, KeyError, TypeError, ValidationError) as error:
             said = error.errors()[0]["msg"] if isinstance(error, ValidationError) else error
             raise StoreError(
-                f"{path} is damaged, or of another version of this toolkit: its header does not read: {said}"
+                f"{path} is damaged, or of another version of this toolkit: its header "
+                f"does not read: {said}"
             ) from None
         if content.get("sha256") != _digest(tensors):
             raise StoreError(
-                f"{path} is damaged: its weights were changed after it was written; save or export it again"
+                f"{path} is damaged: its weights were changed after it was written; save "
+                f"or export it again"
             )
         return cls(header, tensors)
 

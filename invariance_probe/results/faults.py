@@ -1,7 +1,11 @@
-"""Faults for the crash tests: a process dies, or a write fails, at a named point of the store.
+"""Faults for crash tests: a process dies or a write fails at a named point.
 
-`INVARIANCE_PROBE_FAULT=store.rename:3:kill` kills the process when it comes by `store.rename` for the third time;
-`store.write:1:ENOSPC` makes every write from the first on fail as on a full disk. It is read once. Nothing else uses this.
+In: the environment variable `INVARIANCE_PROBE_FAULT`, read once at import. Nothing else
+in the toolkit uses it.
+
+`INVARIANCE_PROBE_FAULT=store.rename:3:kill` kills the process when it passes
+`store.rename` for the third time. `store.write:1:ENOSPC` makes every write from the
+first one on fail as on a full disk.
 """
 
 import errno
@@ -10,9 +14,11 @@ import signal
 
 FAULT = "INVARIANCE_PROBE_FAULT"
 POINTS = (
-    "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside", "index.write", "index.rename", "index.remove",
+    "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside",
+    "index.write", "index.rename", "index.remove",
 )  # fmt: skip
-"""Every point at which the store changes a disk, in the order in which a process comes by."""
+"""Every point at which the store changes a disk, in the order in which a process passes
+them."""
 
 _point, _, _rest = os.environ.get(FAULT, "").partition(":")
 _nth, _, _what = _rest.partition(":")
@@ -20,7 +26,7 @@ _passed = 0
 
 
 def at(point: str) -> None:
-    """Come by a point; without a declared fault nothing happens."""
+    """Pass a named point; nothing happens unless a fault is declared for it."""
     if point == _point:
         _strike()
 

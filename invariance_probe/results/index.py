@@ -1,9 +1,16 @@
-"""The index of a store: what readers found in its run folders, kept so that the next reader need not open them again.
+"""Index of a store: what readers found in run folders, kept for the next one.
 
-The run folders are the truth. A pack is one file of lines, `key, tag, status, result`, written privately and renamed once to the hash
-of its content; it never changes. A line counts only while the folder of its key is there and bears the tag that it had when it was
-read (when it was last changed, to the nanosecond): a folder that is gone is gone from every answer, and one that was made again is read
-again. So there are no locks, readers on several machines at worst write a line twice, and a damaged pack, or the whole folder, can be deleted.
+In: lines that readers found in run folders. Out: the same lines, so that the next
+reader need not open the folders again. It never decides what is stored: the run folders
+are the truth.
+
+A pack is one file of lines `key, tag, status, result`. It is written privately, renamed
+once to the hash of its content, and never changes. A line counts only while the folder
+of its key exists and has the tag that it had when it was read. The tag is the time when
+the folder was last changed, to the nanosecond. So a folder that is gone is gone from
+every answer, and a folder that was made again is read again. No locks are needed: at
+worst readers on several machines write a line twice. A damaged pack, or the whole index
+folder, can be deleted.
 """
 
 import contextlib
@@ -17,23 +24,35 @@ from invariance_probe.results import faults
 from invariance_probe.results.private import private_name
 
 MANY = 16
-"""More packs than this are made one."""
+"""More packs than this are merged into one."""
 SUFFIX = ".v1.tsv"
+"""File name suffix of a pack, with the version of its format."""
 
 
 class Line(NamedTuple):
-    """What one run folder held."""
+    """What one run folder held when it was read."""
 
     key: str
     tag: str
-    """When the folder was last changed, in nanoseconds, as a name of this incarnation of it and not as a time."""
+    """When the folder was last changed, in nanoseconds.
+
+    It serves to tell one version of the folder from another, not as a time.
+    """
     status: str
     result: bytes
-    """Its result.json."""
+    """Content of its result.json."""
 
 
 def read_tags(folder: Path, wanted: Callable[[str], bool] = lambda key: True) -> dict[str, str]:
-    """List the result folders under `folder` (of 256 folders each) and return the tags of those that are wanted, by key."""
+    """List the tags of the wanted folders of a family, by key.
+
+    Parameters
+    ----------
+    folder
+        Folder of the family, which has 256 subfolders of run folders.
+    wanted
+        Which keys to include; all by default.
+    """
     tags = {}
     for part in _entries(folder):
         for entry in _entries(Path(part.path)):
@@ -52,19 +71,28 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
 
 
 class Index:
-    """The packs of the store under `root`; nothing here ever fails because of them."""
+    """The packs of a store; a failure to read or write them is never an error.
+
+    Parameters
+    ----------
+    root
+        Root folder of the store.
+    """
 
     def __init__(self, root: Path) -> None:
         self.folder, self.private = root / "index", root / "private"
 
     def packs(self) -> list[Path]:
-        """Return the packs, by name."""
+        """List the packs, ordered by name."""
         return sorted(
             Path(entry.path) for entry in _entries(self.folder) if entry.name.endswith(SUFFIX)
         )
 
     def lines(self, packs: Iterable[Path]) -> Iterator[Line]:
-        """Yield the lines of packs; one whose content is not what its name says is deleted and left out."""
+        """Yield the lines of packs.
+
+        A pack whose content does not match its name is deleted and left out.
+        """
         for pack in packs:
             with contextlib.suppress(OSError), pack.open("rb") as file:
                 if hashlib.file_digest(file, "sha256").hexdigest() != pack.name.removesuffix(
@@ -78,16 +106,27 @@ class Index:
                     yield Line(key.decode(), tag.decode(), status.decode(), result)
 
     def add(self, lines: Iterable[Line]) -> None:
-        """Write one more pack; where that is not possible (a full disk, somebody else's store) there is none."""
+        """Write one more pack, if possible.
+
+        Nothing is written where the disk is full or the store belongs to somebody else.
+        """
         with contextlib.suppress(OSError):
             self._write(lines)
 
     def compact(self, tags: Callable[[], dict[str, str]]) -> None:
-        """Make many packs one, of the lines that count by the tags of all folders, each once."""
+        """Merge the packs into one when there are many.
+
+        It holds each line that still counts once.
+
+        Parameters
+        ----------
+        tags
+            Reads the tags of all run folders; called only when there are many packs.
+        """
         packs = self.packs()
         if len(packs) <= MANY:
             return
-        left = tags()
+        left = tags()  # the tag of a key is popped with its first line, so it counts once
         counted = (
             line
             for line in self.lines(packs)

@@ -1,7 +1,12 @@
-"""Private folders, in which something is written before one rename makes it public; and which of them the dead left behind.
+"""Private folders for writing, and which of them dead processes left behind.
 
-A name says who writes: machine, process and time. Only the machine itself can know that a process is dead; what another
-machine wrote counts as left behind when it is old. Age is told by the file system's own clock, so that no machine's clock matters.
+Something is written in a private folder before one rename makes it public. In: a
+store's folder of private folders. Out: names for new ones, and those that were left
+behind. Nothing is deleted here.
+
+A name says who writes: machine, process and time. Only the machine itself can know that
+a process is dead. A folder of another machine counts as left behind when it is old. Its
+age is told by the file system's own clock, so that no machine's clock matters.
 """
 
 import hashlib
@@ -13,13 +18,16 @@ from functools import lru_cache
 from pathlib import Path
 
 GRACE_S = 24 * 3600.0
-"""How long what another machine wrote is left alone."""
+"""Seconds for which the folders of other machines are left alone."""
 _IDENTITY = ("/proc/sys/kernel/random/boot_id", "/proc/self/ns/pid")
 
 
 @lru_cache(maxsize=1)
 def machine() -> str:
-    """Return a name for all processes that see each other's ids: the host, its boot and its container."""
+    """Name shared by all processes that see each other's ids.
+
+    It is a hash of the host, its boot and its container.
+    """
     known = [socket.gethostname()]
     for path in _IDENTITY:
         try:
@@ -30,22 +38,23 @@ def machine() -> str:
 
 
 def private_name() -> str:
-    """Return a name that no other process uses."""
+    """Make a name that no other process uses."""
     return f"{machine()}-{os.getpid()}-{int(time.time())}-{uuid.uuid4().hex[:12]}"
 
 
 def left_behind(folder: Path, grace_s: float = GRACE_S) -> list[Path]:
-    """Return the private folders that no living process will go on with.
+    """Find the private folders that no living process will finish.
 
     Parameters
     ----------
     folder
-        The store's private folder.
+        The store's folder of private folders.
     grace_s
-        Seconds for which what other machines wrote is left alone.
+        Seconds for which the folders of other machines are left alone.
     """
     if not folder.is_dir():
         return []
+    # the age of a folder is measured against a new one, by the file system's own clock
     probe = folder / private_name()
     probe.mkdir()
     now = probe.stat().st_mtime

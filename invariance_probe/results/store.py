@@ -1,8 +1,13 @@
-"""The run store: one content-addressed folder of encoders and results that serves all studies.
+"""The run store: one folder of results and encoders that serves all studies.
 
-Something is committed by writing a private folder on the same file system, flushing it to disk and renaming it
-once, so that a reader sees all of it or nothing. Readers verify a hash, and a stored specification that differs
-from the one asked for is refused. What is damaged is named and never used; it can be moved aside, and is never deleted.
+In: a run, and what was measured or trained for it. Out: the same, verified. Each thing
+is stored in a folder named by its content key. What can be deleted or repaired is
+decided in `upkeep`, not here.
+
+A commit writes a private folder on the same file system, flushes it to disk and renames
+it once, so a reader sees all of it or nothing. Readers verify a hash, and refuse a
+stored specification that differs from the one asked for. Damaged folders are named and
+never used. They can be moved aside, and are never deleted.
 """
 
 import hashlib
@@ -28,15 +33,21 @@ Family = Literal["results", "encoders"]
 T = TypeVar("T")
 
 FILES: dict[Family, tuple[str, ...]] = {
-    "results": ("result.json", "spec.json"), "encoders": ("spec.json", "training.json", "weights.npz"),
+    "results": ("result.json", "spec.json"),
+    "encoders": ("spec.json", "training.json", "weights.npz"),
 }  # fmt: skip
-"""What a folder of each family holds, beside its manifest."""
+"""Files in a folder of each family, besides its manifest."""
 MANIFEST = "manifest.json"
 INDEXED = 1000
-"""Fewer runs than this are read from their folders, which is quick; more are looked up in the index."""
+"""Fewer runs than this are read from their folders, which is quick; more are looked up
+in the index."""
 PACK = 20_000
-"""Most runs in a pack: what a killed first reader of a large store keeps."""
+"""Most runs in a pack.
+
+When the first reader of a large store is killed, the packs that it has written remain.
+"""
 WORTH_A_PACK = 200
+"""Fewest newly read runs for which a pack is written."""
 
 
 class Store:
@@ -45,9 +56,10 @@ class Store:
     Parameters
     ----------
     root
-        Made when something is first committed.
+        Root folder; it is made when something is first committed.
     durable
-        Whether a commit waits until it is on the disk. Without it, a power failure can lose commits; only benchmarks do without.
+        Whether a commit waits until it is on the disk. Without this a power failure can
+        lose commits; only benchmarks turn it off.
     """
 
     def __init__(self, root: Path, durable: bool = True) -> None:
@@ -55,11 +67,11 @@ class Store:
         self.index = Index(self.root)
 
     def has(self, key: str) -> bool:
-        """Say whether a result is stored, without reading it."""
+        """Whether a result is stored, without reading it."""
         return self.folder("results", key).is_dir()
 
     def result(self, run: Run) -> RunResult | None:
-        """Return the stored result of a run, or None.
+        """Read the stored result of a run; None where there is none.
 
         Raises
         ------
@@ -72,12 +84,15 @@ class Store:
         return None if text is None else RunResult.from_json(json.loads(text))
 
     def results(self, runs: Iterable[Run]) -> dict[str, RunResult]:
-        """Return the stored results of runs, by key; runs without one are left out.
+        """Read the stored results of runs, by key; runs without one are left out.
 
         Raises
         ------
+        DamagedError
+            When stored files are torn or were changed, with a line for every such
+            folder.
         StoreError
-            As `result` does, with a line for every folder.
+            When a folder belongs to another specification.
         """
         found, damaged = self.read(runs)
         if damaged:
@@ -85,15 +100,34 @@ class Store:
         return found
 
     def read(self, runs: Iterable[Run]) -> tuple[dict[str, RunResult], dict[str, str]]:
-        """Return the stored results of runs, and what is wrong with those that are damaged, both by key."""
+        """Read the stored results of runs, and say what is wrong with damaged ones.
+
+        Returns
+        -------
+        results, damaged
+            Results by run key, and the reason by run key for those that are damaged.
+        """
         return self._find(runs, lambda status, text: RunResult.from_json(json.loads(text)))
 
     def statuses(self, runs: Iterable[Run]) -> tuple[dict[str, str], dict[str, str]]:
-        """Return the status of every stored result, and what is wrong with those that are damaged, both by key."""
+        """Read the status of every stored result, without the rest of it.
+
+        Returns
+        -------
+        statuses, damaged
+            Statuses by run key, and the reason by run key for those that are damaged.
+        """
         return self._find(runs, lambda status, text: status)
 
     def commit_result(self, run: Run, result: RunResult) -> None:
-        """Store a result; when another process was first, its result stays.
+        """Store a result; if another process was first, its result stays.
+
+        Parameters
+        ----------
+        run
+            The run.
+        result
+            What was measured.
 
         Raises
         ------
@@ -104,7 +138,7 @@ class Store:
         self.commit("results", run.key(), files)
 
     def encoder(self, run: Run) -> dict[str, np.ndarray] | None:
-        """Return the stored weights of a run's encoder by name, or None."""
+        """Read the weights of a run's stored encoder by name; None if not stored."""
         files = self.files("encoders", run.train_key())
         if files is None:
             return None
@@ -112,14 +146,29 @@ class Store:
             return {name: archive[name] for name in archive.files}
 
     def training(self, run: Run) -> dict[str, float]:
-        """Return the figures of the training of a run's stored encoder; empty where there is none."""
+        """Read the training figures of a run's stored encoder; empty if not stored."""
         files = self.files("encoders", run.train_key())
         return {} if files is None else dict(json.loads(files["training.json"]))
 
     def commit_encoder(
         self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]
     ) -> None:
-        """Store an encoder's weights with its training's figures."""
+        """Store an encoder's weights with the figures of its training.
+
+        Parameters
+        ----------
+        run
+            The run that trained the encoder.
+        weights
+            Weights by name.
+        training
+            Figures of the training by name.
+
+        Raises
+        ------
+        WriteError
+            When the disk is full, or cannot be written.
+        """
         packed = io.BytesIO()
         np.savez(packed, **weights)  # type: ignore[arg-type]
         files = {
@@ -130,15 +179,38 @@ class Store:
         self.commit("encoders", run.train_key(), files)
 
     def folder(self, family: Family, key: str) -> Path:
-        """Return where something is, or would be."""
+        """Folder of a key, whether or not it exists.
+
+        Parameters
+        ----------
+        family
+            `results` or `encoders`.
+        key
+            Content key, in hexadecimal digits.
+        """
         return self.root / family / key[:2] / key
 
     def keys(self, family: Family) -> list[str]:
-        """List what is stored."""
+        """List the stored keys of a family."""
         return sorted(read_tags(self.root / family))
 
     def commit(self, family: Family, key: str, files: Mapping[str, bytes]) -> None:
-        """Store files under a key, unless something is there."""
+        """Store files under a key, unless its folder already exists.
+
+        Parameters
+        ----------
+        family
+            `results` or `encoders`.
+        key
+            Content key.
+        files
+            Contents by file name.
+
+        Raises
+        ------
+        WriteError
+            When the disk is full, or cannot be written.
+        """
         folder = self.folder(family, key)
         if folder.is_dir():
             return
@@ -157,11 +229,23 @@ class Store:
             self._sync_folder(folder.parent)
         except OSError as error:
             shutil.rmtree(private, ignore_errors=True)
-            if not folder.is_dir():
+            if not folder.is_dir():  # else another process was first, which is no failure
                 raise WriteError(_cannot_write(self.root, error)) from error
 
     def files(self, family: Family, key: str) -> dict[str, bytes] | None:
-        """Return what is stored under a key, verified, or None.
+        """Read and verify the files stored under a key; None where there are none.
+
+        Parameters
+        ----------
+        family
+            `results` or `encoders`.
+        key
+            Content key.
+
+        Returns
+        -------
+        files
+            Contents by file name.
 
         Raises
         ------
@@ -184,14 +268,33 @@ class Store:
                 else [MANIFEST]
             )
             raise DamagedError(
-                f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was written; {_REMEDY}"
+                f"{folder}: {', '.join(changed) or MANIFEST} was changed after it was "
+                f"written; {_REMEDY}"
             )
         return files
 
     def set_aside(self, family: Family, key: str, check: bool = True) -> Path | None:
-        """Move something damaged out of the way, so that it is made again; return where it is now.
+        """Move a damaged folder away, so that its run is made again.
 
-        None when it is gone, or sound (unless that is not checked): another process may have moved it, and made it again.
+        Parameters
+        ----------
+        family
+            `results` or `encoders`.
+        key
+            Content key.
+        check
+            Whether to move the folder back if it turns out to be sound: another process
+            may have moved the damaged one and made it again.
+
+        Returns
+        -------
+        Path or None
+            Where the folder is now; None when it is gone, or sound and moved back.
+
+        Raises
+        ------
+        WriteError
+            When the store cannot be written.
         """
         aside = self.root / "damaged" / f"{family}-{key}-{uuid.uuid4().hex[:8]}"
         folder = self.folder(family, key)
@@ -203,19 +306,19 @@ class Store:
             return None
         except OSError as error:
             raise WriteError(_cannot_write(self.root, error)) from error
+        # checked after the move, because another process may have made the folder again before
         if check and _is_sound(aside, family) and not folder.is_dir():
             aside.rename(folder)
             return None
         return aside
 
     def _result(self, run: Run) -> bytes | None:
-        """Return the verified text of a run's result, or None."""
+        """Verified text of a run's result; None where there is none."""
         files = self.files("results", run.key())
         if files is None:
             return None
-        if (
-            hashlib.sha256(files["spec.json"]).hexdigest() != run.key()
-        ):  # a key is the hash of its specification
+        # a key is the hash of its specification
+        if hashlib.sha256(files["spec.json"]).hexdigest() != run.key():
             _refuse_other_spec(
                 self.folder("results", run.key()),
                 json.loads(files["spec.json"]),
@@ -226,7 +329,11 @@ class Store:
     def _find(
         self, runs: Iterable[Run], keep: Callable[[str, bytes], T]
     ) -> tuple[dict[str, T], dict[str, str]]:
-        """Return what is kept of the status and text of every stored result, and what is wrong with the damaged ones."""
+        """Read something of every stored result, through the index if there are many.
+
+        `keep` makes it from the status and the text of the result. The second value
+        says what is wrong with the damaged ones, by key.
+        """
         asked = {run.key(): run for run in runs}
         if len(asked) < INDEXED:
             return self._open(asked.values(), keep)
@@ -284,7 +391,10 @@ class Store:
                 os.close(handle)
 
 
-_REMEDY = "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store verify` looks for more of this kind"
+_REMEDY = (
+    "`invariance-probe run` moves it aside and makes the run again; `invariance-probe store "
+    "verify` looks for more of this kind"
+)
 
 
 def _cannot_write(root: Path, error: OSError) -> str:
@@ -294,8 +404,9 @@ def _cannot_write(root: Path, error: OSError) -> str:
     except OSError:
         free = ""
     return (
-        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was committed is lost: make room (`store gc` "
-        "finds what can go), or see to the permissions, and give the same command again; it goes on where it was"
+        f"the store {root} cannot be written ({error.strerror or error}{free}). Nothing that was "
+        "committed is lost: make room (`store gc` finds what can go), or see to the permissions, "
+        "and give the same command again; it goes on where it was"
     )
 
 
@@ -316,7 +427,8 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            f"{folder} holds another specification; differing: {', '.join(differing)}; delete this folder, and the run will be made again"
+            f"{folder} holds another specification; differing: {', '.join(differing)}; "
+            f"delete this folder, and the run will be made again"
         )
 
 

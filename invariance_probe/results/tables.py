@@ -1,4 +1,8 @@
-"""Results as tidy tables: losses by run and test block, and the held-out sums of every code."""
+"""Results as tidy tables, for analysis outside this toolkit.
+
+In: runs and their results. Out: a table of losses by run and test block, and a table of
+the held-out sums of every code. No estimand is computed here.
+"""
 
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
@@ -10,15 +14,33 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
 
 COLUMNS = [
-    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed", "fold", "test", "test_axis",
+    "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed",
+    "fold", "test", "test_axis",
     "test_dose", "block", "loss", "floor_loss", "selection_loss", "status", "rank_me", "key",
 ]  # fmt: skip
-"""`axis`, `dose` and `arm` are of the training; `test` is what a stored encoder was examined for, empty
-for the clean decoding loss. `selection_loss` is that on which the ceiling's decoder was chosen."""
+"""Columns of `tidy`.
+
+`axis`, `dose` and `arm` are those of training. `test` is what a stored encoder was
+examined for; it is empty for the clean decoding loss. `selection_loss` is the loss by
+which the ceiling's decoder was chosen.
+"""
 
 
 def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Return one row for every run and test block, with `COLUMNS`; a run without losses has one row without a block."""
+    """Table of losses with one row per run and test block.
+
+    Parameters
+    ----------
+    runs
+        The runs to include; those without a result are left out.
+    results
+        Results by run key.
+
+    Returns
+    -------
+    DataFrame
+        Columns are `COLUMNS`. A run without losses has one row without a block.
+    """
     rows: list[tuple[Any, ...]] = []
     for run in runs:
         result = results.get(run.key())
@@ -39,15 +61,32 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
 
 
 SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]
-"""`units` is N; `deleted` is the block left out for the jackknife, empty for the whole session. Beside
-the sums stand `duration_s` of all windows and `autocorrelation_s`, by which blocks are merged."""
+"""Columns of `code_sums`.
+
+`units` is N. `deleted` is the block left out for the jackknife; it is empty for the
+whole session. Besides the sums the table has `duration_s` of all windows, and
+`autocorrelation_s`, by which blocks are merged.
+"""
 
 
 def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
-    """Return every held-out sum of every code, with `SUMS`.
+    """Table of every held-out sum of every code.
 
-    K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from these rows
-    alone (docs/store.md). The figures without units that repeat others are left out.
+    K_s, K_n, redundancy, C_code, C_blind and their jackknife can be computed again from
+    these rows alone (docs/store.md). The figures that were computed without repeated
+    units are left out.
+
+    Parameters
+    ----------
+    runs
+        The runs to include; those without a code are left out.
+    results
+        Results by run key.
+
+    Returns
+    -------
+    DataFrame
+        Columns are `SUMS`.
     """
     codes = (
         (run, result.code)
@@ -63,7 +102,7 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
 
 
 def _lengths(code: CodeFigures) -> Iterator[dict[str, Any]]:
-    """Yield how long a session is, and for how long its target and errors are alike."""
+    """Yield a session's duration and its autocorrelation time, as rows."""
     lengths = {
         "duration_s": code.window_count * code.bin_s,
         "autocorrelation_s": code.autocorrelation_s,

@@ -1,6 +1,8 @@
-"""Keeping a store: verify what is in it, find what can go, and take over what another store has.
+"""Upkeep of a store: verify it, find what can go, and merge another store.
 
-Nothing is deleted in silence: what is damaged is moved aside, and what nobody needs is listed first.
+In: a store, and the plans of studies to keep. Out: what is damaged, what can be
+deleted, and what was copied. Nothing is deleted silently: damaged folders are moved
+aside, and folders that nobody needs are listed first.
 """
 
 import json
@@ -17,7 +19,7 @@ from invariance_probe.results.private import GRACE_S, left_behind, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Family, Store
 
 _PROVENANCE = ("seconds", "registration", "measured_at")
-"""What two measurements of one run may differ in."""
+"""Fields in which two measurements of one run may differ."""
 
 
 @dataclass(frozen=True)
@@ -30,9 +32,22 @@ class Damage:
 
 
 def verify(store: Store, on_folder: Callable[[], None] = lambda: None) -> tuple[int, list[Damage]]:
-    """Read everything in a store again; return how many folders there are, and what is wrong with some.
+    """Read everything in a store again.
 
-    Beside hashes, a result must stand under the key of its specification, and an encoder under the one of what reached it.
+    Besides the hashes it is checked that a result stands under the key of its
+    specification, and an encoder under the key of what determined its training.
+
+    Parameters
+    ----------
+    store
+        The store.
+    on_folder
+        Called before each folder, to show progress.
+
+    Returns
+    -------
+    count, damage
+        Number of folders, and what is wrong with the damaged ones.
     """
     damage, count = [], 0
     for family in FILES:
@@ -67,9 +82,17 @@ def _wrong(store: Store, family: Family, key: str) -> str | None:
 
 
 def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
-    """Move what is damaged aside, so that it is made again, and yield where it is.
+    """Move damaged folders aside so that they are made again; yield the paths.
 
-    A run whose result is sound and whose encoder is not is measured again, to the same result; so its result goes aside as well.
+    A run whose result is sound but whose encoder is damaged has to be measured again,
+    with the same result. So its result is moved aside as well.
+
+    Parameters
+    ----------
+    store
+        The store.
+    damage
+        What `verify` found.
     """
     bad_encoders = set()
     for one in damage:
@@ -90,7 +113,15 @@ def repair(store: Store, damage: Iterable[Damage]) -> Iterator[Path]:
 
 @dataclass(frozen=True)
 class Rubbish:
-    """What can be deleted: leftovers of dead processes, and runs and encoders that no named study needs."""
+    """What can be deleted from a store.
+
+    Attributes
+    ----------
+    leftovers
+        Private folders of dead processes.
+    results, encoders
+        Folders of runs and encoders that no named study needs.
+    """
 
     leftovers: list[Path]
     results: list[Path] = field(default_factory=list)
@@ -98,12 +129,12 @@ class Rubbish:
 
     @property
     def paths(self) -> list[Path]:
-        """All of it."""
+        """All folders that can be deleted."""
         return [*self.leftovers, *self.results, *self.encoders]
 
     @property
     def size(self) -> int:
-        """Bytes."""
+        """Total size in bytes."""
         return sum(
             file.stat().st_size
             for path in self.paths
@@ -113,16 +144,16 @@ class Rubbish:
 
 
 def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE_S) -> Rubbish:
-    """Return what can go; without plans to keep, only what dead processes left behind.
+    """Find what can be deleted; without plans, only leftovers of dead processes.
 
     Parameters
     ----------
     store
         The store.
     kept
-        Plans of the studies whose runs and encoders stay; all else goes.
+        Plans of the studies whose runs and encoders stay; all others can go.
     grace_s
-        Seconds for which what other machines are writing, or were, is left alone.
+        Seconds for which private folders of other machines are left alone.
     """
     leftovers, plans = left_behind(store.root / "private", grace_s), list(kept)
     if not plans:
@@ -139,7 +170,16 @@ def find_rubbish(store: Store, kept: Iterable[Plan] = (), grace_s: float = GRACE
 
 
 def delete(store: Store, rubbish: Rubbish) -> None:
-    """Delete rubbish; each folder leaves its place in one rename, so that no reader sees half of it.
+    """Delete what `find_rubbish` found.
+
+    Each folder leaves its place in one rename, so that no reader sees half of it.
+
+    Parameters
+    ----------
+    store
+        The store.
+    rubbish
+        What to delete.
 
     Raises
     ------
@@ -147,7 +187,7 @@ def delete(store: Store, rubbish: Rubbish) -> None:
         When something cannot be deleted.
     """
     for path in rubbish.paths:
-        going = store.root / "private" / private_name()
+        going = store.root / "private" / private_name()  # if killed, it counts as left behind
         try:
             going.parent.mkdir(exist_ok=True)
             path.rename(going)
@@ -162,25 +202,47 @@ def delete(store: Store, rubbish: Rubbish) -> None:
 
 @dataclass
 class Merged:
-    """What came of taking over another store."""
+    """Outcome of merging another store into this one.
+
+    Attributes
+    ----------
+    copied
+        Number of folders copied.
+    already
+        Number of folders that were already here.
+    conflicts
+        Where both stores have different content under one key, in words; the content
+        here stays.
+    damaged
+        What is damaged in either store, in words; it is not copied.
+    """
 
     copied: int = 0
     already: int = 0
     conflicts: list[str] = field(default_factory=list)
-    """What both stores have under one key with different content; the own one stays."""
     damaged: list[str] = field(default_factory=list)
-    """What is damaged in the other store, or here; not copied."""
 
 
 def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: None) -> Merged:
-    """Copy what another store has and this one lacks, verified; encoders first, so that no result is ever without its own.
+    """Copy what another store has and this one lacks, verified.
+
+    Encoders are copied first, so that no result is ever here without its encoder.
+
+    Parameters
+    ----------
+    store
+        The store to copy to.
+    other
+        The store to copy from.
+    on_folder
+        Called before each folder, to show progress.
 
     Raises
     ------
     StoreError
         When there is no other store.
     WriteError
-        When this one cannot be written.
+        When this store cannot be written.
     """
     if not any((other.root / family).is_dir() for family in FILES):
         raise StoreError(f"{other.root} is not a run store: it has neither results nor encoders")
@@ -222,7 +284,7 @@ def _same_file(first: Path, second: Path) -> bool:
 
 
 def _equal(own: bytes, other: bytes, name: str) -> bool:
-    """Compare two files but for when and how quickly they were made."""
+    """Whether two files are equal except for when and how quickly they were made."""
     if own == other or not name.endswith(".json"):
         return own == other
     first, second = json.loads(own), json.loads(other)

@@ -1,1 +1,1 @@
-"""What a report shows beside its verdicts, and no verdict rests on."""
+"""What a report shows beside its verdicts; no verdict rests on it."""

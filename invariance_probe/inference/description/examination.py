@@ -1,4 +1,8 @@
-"""What stored encoders showed when they were looked at: printed beside a verdict, and an input to none."""
+"""What examinations of trained encoders show.
+
+In: the evidence of a study. Out: rows for the report about inputs corrupted at other
+doses, about similarity and about single classes. No verdict depends on them.
+"""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,11 +23,24 @@ from invariance_probe.study.examinations import ByClass, Comparison, Corruption,
 from invariance_probe.study.hypotheses import Contrast
 
 CEILING = "another seed"
-"""Against which two encoders at dose 0 are compared; what a dose changes is read against it."""
+"""What the similarity of two seeds at dose 0 is listed under.
+
+The effect of a dose on similarity is read against it.
+"""
 
 
 def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[MatrixPoint]:
-    """Return (L(d, e) - L(0, 0)) / R over every hypothesis's sessions, and in each session once."""
+    """Yield the excess loss (L(d, e) - L(0, 0)) / R of every pair of doses.
+
+    There are rows over the sessions of each hypothesis, and one row per session.
+
+    Parameters
+    ----------
+    evidence
+        What all hypotheses of the study draw on.
+    questions
+        The hypotheses.
+    """
     told: dict[MatrixPoint, None] = {}
     for question in questions:
         hypothesis = question.hypothesis
@@ -42,9 +59,8 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
                 (hypothesis.axis, train, test),
                 evidence.plan.study.identity(hypothesis.axis),
             )
-            ends = (
-                (None, None) if train == test == clean else sample.interval()
-            )  # zero by definition
+            # at dose 0 for both, the excess is zero by definition and has no interval
+            ends = (None, None) if train == test == clean else sample.interval()
             told[
                 MatrixPoint(hypothesis.id, "", hypothesis.group or "", *own, sample.estimate, *ends)
             ] = None
@@ -59,7 +75,10 @@ def matrix(evidence: Evidence, questions: Sequence[Question]) -> Iterator[Matrix
 
 
 def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
-    """Return S and the detection of the corruption, for every session, train dose and test dose."""
+    """Yield S and the detection of the corruption, per session and pair of doses.
+
+    The doses are that of training and that of the test inputs.
+    """
     found: dict[tuple[str, str, str, float, float], dict[str, list[float]]] = {}
     for run, result in _looked(evidence):
         test = run.examination
@@ -77,7 +96,10 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
 
 
 def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
-    """Return how alike representations at every dose and at dose 0 are, and those of two seeds at dose 0."""
+    """Yield how similar representations at each dose are to those at dose 0.
+
+    Two seeds at dose 0 are compared as well.
+    """
     found: dict[tuple[str, str, str, float, str], dict[str, list[float]]] = {}
     for run, result in _looked(evidence):
         if isinstance(run.examination, Comparison):
@@ -93,7 +115,10 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 
 
 def classes(question: Question) -> Iterator[ClassPoint]:
-    """Return delta at the primary dose for every class of a categorical target, in units of the range of all classes."""
+    """Yield delta at the primary dose for every class of a categorical target.
+
+    It is in units of the range of all classes.
+    """
     hypothesis, evidence = question.hypothesis, question.evidence
     if question.plan.study.target.kind != "categorical" or isinstance(hypothesis, Contrast):
         return
@@ -128,10 +153,10 @@ def classes(question: Question) -> Iterator[ClassPoint]:
 
 
 def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str, str], np.ndarray]:
-    """Return losses (seed, block) of every session and class at one dose, NaN where a run is missing.
+    """Losses (seed, block) by session and class at one dose; NaN without a run.
 
-    A block counts by how many windows of the class it has, so that the mean over blocks is the mean over windows, and a
-    block without the class adds nothing.
+    A block is weighted by its number of windows of the class. So the mean over blocks
+    is the mean over windows, and a block without the class adds nothing.
     """
     study = evidence.plan.study
     shape = (evidence.seeds, study.folds.count * study.folds.blocks_per_fold)
@@ -148,7 +173,10 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
 
 
 def _cells(result: RunResult) -> Iterator[tuple[str, int, float, float]]:
-    """Yield class, block, how many windows of the class the block has, and their mean loss (0 where there are none)."""
+    """Yield class, block, number of windows of the class, and their mean loss.
+
+    The loss is 0 where the block has no windows of the class.
+    """
     for name, count in result.diagnostics.items():
         if name.startswith("class_windows@"):
             _, place = name.split("@", 1)
@@ -169,7 +197,7 @@ def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
 
 
 def _dose(evidence: Evidence, run: Run, axis: str) -> float:
-    """Return the train dose of a run on an axis: the identity where it was trained without a dose."""
+    """Training dose of a run on an axis; the identity if trained without a dose."""
     return run.dose if run.axis else evidence.plan.study.identity(axis)
 
 
@@ -179,7 +207,10 @@ def _gather(values: dict[str, list[float]], found: Mapping[str, float]) -> None:
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean of what is defined: a representation that does not vary has no S and no similarity."""
+    """Mean of the values that are defined.
+
+    A representation that does not vary has no S and no similarity.
+    """
     known = [value for value in values if not math.isnan(value)]
     return float(np.mean(known)) if known else math.nan
 

@@ -1,4 +1,7 @@
-"""Rows of report.json about the units that decoders rest on."""
+"""Rows of report.json about the units that decoders and objectives rely on.
+
+These are values only. Nothing is computed here, and no verdict depends on them.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,7 +9,17 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BandedDamage:
-    """What the removal of a set costs one decoder, in units of R, and the 95 % band of random sets of others, of like rates where many are."""
+    """What the removal of a set of units costs one decoder, with a random band.
+
+    Attributes
+    ----------
+    chosen
+        Damage by the chosen set, in units of R.
+    random
+        Damage by random sets of other units, of like rates where there are many.
+    low, high
+        95 % band of the random sets.
+    """
 
     chosen: float
     random: float
@@ -16,7 +29,15 @@ class BandedDamage:
 
 @dataclass(frozen=True)
 class ChosenUnit:
-    """One unit of a set, and how often it is chosen when the choosing blocks are reweighted."""
+    """One unit of a set.
+
+    Attributes
+    ----------
+    unit
+        Index of the unit.
+    frequency
+        How often it is chosen when the choosing blocks are reweighted.
+    """
 
     unit: int
     frequency: float
@@ -24,60 +45,90 @@ class ChosenUnit:
 
 @dataclass(frozen=True)
 class MessengerPoint:
-    """The units of one session whose removal harms most at one budget, chosen on half of the blocks and scored on the other."""
+    """The units of one session whose removal harms most, at one budget.
+
+    They are chosen on half of the blocks and scored on the other half.
+    """
 
     session: str
     group: str
     budget: int
+    """Number of units in the set."""
     chosen_with: str
     """`refit`: the decoder is fitted again without the units; `fixed`: it is not."""
     units: tuple[ChosenUnit, ...]
     refit: BandedDamage
+    """Damage when the decoder is fitted again."""
     fixed: BandedDamage
+    """Damage when the decoder is held fixed."""
     accepted: bool
     """Whether both damages lie above their bands."""
     gain: float
-    """G(b), the damage beyond that of random sets, with the decoder that chose; 95 % interval over blocks of this session."""
+    """G(b): damage beyond that of random sets, for the decoder that chose the set.
+
+    Its 95 % interval over blocks of this session follows.
+    """
     gain_low: float
     gain_high: float
     stability: float
-    """Of the choice over reweighted blocks (Nogueira, Sechidis & Brown 2018), 0 by chance; 95 % interval."""
+    """Stability of the choice over reweighted blocks (Nogueira, Sechidis & Brown 2018).
+
+    It is 0 by chance. Its 95 % interval follows.
+    """
     stability_low: float
     stability_high: float
     seed_stability: float | None
-    """Of a random selector's choice from the same blocks, over its seeds; None where it has no randomness."""
+    """Stability of a random selector's choice from the same blocks over its seeds.
+
+    None where the selector has no randomness.
+    """
     jaccard: float
-    """Mean overlap of the same choices, not corrected for chance."""
+    """Mean overlap of the choices over reweighted blocks, not corrected for chance."""
     transfer: float | None
-    """T: what the set of the first half of the session costs in the second, as a part of what its own set costs there; 95 % interval.
-    None where the second half's own set does not carry more than the measurement's margin."""
+    """T: damage in the second half of the session by the set of the first half.
+
+    It is a fraction of the damage by the second half's own set, and its 95 % interval
+    follows. None where the second half's own set does not carry more than the
+    measurement's margin.
+    """
     transfer_low: float | None
     transfer_high: float | None
     transfer_back: float | None
-    """T the other way: what the set of the second epoch costs in the first, as a part of what the first's own costs there."""
+    """T the other way: damage in the first half by the set of the second half.
+
+    It is a fraction of the damage by the first half's own set.
+    """
     transfer_back_low: float | None
     transfer_back_high: float | None
     k50_chosen: float
-    """Units that must go until half of the range is lost, chosen and at random; their ratio is `localisation`, 1 where it does not
-    matter which go."""
+    """Number of chosen units that must go until half of the range is lost."""
     k50_random: float
+    """Number of random units that must go until half of the range is lost."""
     localisation: float
+    """Ratio of the two numbers; 1 where it does not matter which units go."""
 
 
 @dataclass(frozen=True)
 class RelianceDamage(BandedDamage):
-    """The same, averaged over the models of a session, which have bands of their own."""
+    """Damage averaged over the models of a session, which have their own bands.
+
+    Attributes
+    ----------
+    beyond
+        Fraction of the models in which the set's damage lies above the band.
+    """
 
     beyond: float
-    """Share of the models in which the set's damage lies above the band."""
 
 
 @dataclass(frozen=True)
 class ReliancePoint:
-    """What the removal of one session's sets of units costs three targets, on test windows, over folds and seeds of trained models.
+    """What the removal of one session's sets of units costs three targets.
 
-    A damage is None where its target is not shown to have a range (in every fold, and by t over folds at .05). Decoders have no seeds: their
-    sets are the same for all models of a fold.
+    It is measured on test windows, over folds and seeds of trained models. A damage is
+    None where its target is not shown to have a range (in every fold, and by t over
+    folds at .05). Decoders have no seeds: their sets are the same for all models of a
+    fold.
     """
 
     session: str
@@ -85,30 +136,51 @@ class ReliancePoint:
     of: str
     """The method whose loss is the objective."""
     budget: int
+    """Number of units in each set."""
     chosen_for: str
-    """`objective`, `refit` or `fixed`: what the sets harm on data that it was not fitted to and that do not score."""
+    """Target that the sets harm most: `objective`, `refit` or `fixed`.
+
+    They are chosen on data that the target was not fitted to and that do not score.
+    """
     models: int
+    """Number of models that the figures are over."""
     missing: int
-    """Models that failed or were lost, and are in none of the figures."""
+    """Number of models that failed or were lost; they enter none of the figures."""
     batch_windows: int
-    """Of how many windows at once the loss is taken; training may have had more."""
+    """Number of windows over which the loss is computed at once; training may have used
+    more."""
     range: float
-    """Mean rise of the loss, in its own units, when both views of a row are of different windows: the scale of `objective`."""
+    """Mean rise of the loss when the two views of a row are of different windows.
+
+    It is in the loss's own units, and the scale of `objective`.
+    """
     nothing: float
-    """The same when no unit is left; not above 0 where the model does no better, on these windows, than one that is shown nothing."""
+    """Mean rise of the loss when no unit is left.
+
+    It is not above 0 where the model does no better, on these windows, than one that is
+    shown nothing.
+    """
     random_sets: int
-    """The fewest different random sets that a model's band rests on."""
+    """Smallest number of different random sets that a model's band rests on."""
     units: tuple[ChosenUnit, ...]
-    """The units that were chosen most often, and in which share of the models."""
+    """Units that were chosen most often, and in what fraction of the models."""
     objective: RelianceDamage | None
-    """Of the trained model's loss, in units of `range`, which is no bound and no share of what the model knows."""
+    """Damage to the trained model's loss, in units of `range`.
+
+    That unit is no bound, and no fraction of what the model knows.
+    """
     refit: RelianceDamage | None
+    """Damage to the loss of the refitted decoder."""
     fixed: RelianceDamage | None
-    """Of both decoders' losses, in units of their range on the test windows."""
+    """Damage to the loss of the fixed decoder.
+
+    For both decoders it is in units of their range on the test windows.
+    """
     overlap: float
-    """Mean Jaccard index with the set that the same model chose for the objective; secondary."""
+    """Mean Jaccard index with the set that the same model chose for the objective;
+    secondary."""
     overlap_chance: float
-    """The same, of two random sets."""
+    """Mean Jaccard index of two random sets."""
 
 
 @dataclass(frozen=True)
@@ -118,33 +190,57 @@ class UnitScore:
     session: str
     group: str
     unit: int
+    """Index of the unit."""
     alone_refit: float
-    """Loss without it less that of all units, with the decoder fitted again and held fixed, in units of the decodable range."""
+    """Rise of the loss without this unit, with the decoder fitted again.
+
+    It is in units of the decodable range.
+    """
     alone_fixed: float
+    """Rise of the loss without this unit, with the decoder held fixed."""
     weight: float
     """Norm of its decoder weights on standardised features."""
     variance: float
-    """Of its feature: the square root of its counts, or its signal."""
+    """Variance of its feature: the square root of its counts, or its signal."""
     selected: Mapping[str, float]
-    """How often it was in the set when blocks were reweighted, by decoder and budget (`refit_b4`)."""
+    """How often it was in the set when blocks were reweighted.
+
+    Keys are decoder and budget, such as `refit_b4`.
+    """
 
 
 @dataclass(frozen=True)
 class SwitchingPoint:
-    """Whether one decoder relies on the same units in all epochs of one session, against blocks dealt to epochs at random."""
+    """Whether one decoder relies on the same units in all epochs of a session.
+
+    The comparison is with blocks assigned to epochs at random.
+    """
 
     session: str
     group: str
     mode: str
     """`refit` or `fixed`."""
     epochs: int
+    """Number of epochs."""
     blocks: int
-    """In an epoch; 0 where blocks would be too short beside what activity remembers, and nothing is tested."""
+    """Number of blocks per epoch.
+
+    It is 0 where blocks would be too short relative to the memory of activity; then
+    nothing is tested.
+    """
     memory_s: float
-    """Over which the autocorrelation of the leading components of activity falls to 1/e."""
+    """Time (s) over which the autocorrelation of the leading activity components falls
+    to 1/e."""
     p_value: float | None
-    """Share of deals with as little overlap; small where reliance moves from unit to unit."""
+    """Fraction of random assignments with as little overlap.
+
+    It is small where reliance moves from unit to unit.
+    """
     overlap: float | None
-    """Mean cosine of the epochs' reliance; secondary, as it is also low where few data are divided by many units."""
+    """Mean cosine of the epochs' reliance.
+
+    It is secondary, because it is also low where few data are divided by many units.
+    """
     expected: float | None
-    """Mean overlap of the deals: what noise and the number of units leave of one code."""
+    """Mean overlap of the random assignments: what noise and the number of units leave
+    of one code."""

@@ -1,6 +1,7 @@
-"""Messenger units of every session at every budget that a study asks for, from the figures of their measurement.
+"""Messenger units of every session at every budget of a study.
 
-In: a plan and its results. Out: points for the report. They are descriptions of sessions and enter no verdict.
+In: a plan and its results. Out: points for the report. They describe sessions and enter
+no verdict.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,15 +19,26 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
 
 MODES = ("refit", "fixed")
+"""Ways to score without units: the decoder is refitted, or held fixed."""
 SOMETIMES = (
     "seed_stability",
     *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")),
 )
-"""What is not there where a selector has no randomness, or where an epoch's own set does not carry more than the margin."""
+"""Figures that may be missing.
+
+`seed_stability` is missing where a selector has no randomness, and the others where an
+epoch's own set does not carry more than the margin.
+"""
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:
-    """Return a point for every session, decoder and budget whose measurement is done."""
+    """Yield a point for every session, decoder and budget that was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         for mode in MODES:
             for budget in run.method.budgets:  # type: ignore[union-attr]
@@ -34,18 +46,35 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
 
 
 def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[SwitchingPoint]:
-    """Return a point for every session and decoder of a study that asks whether units switch."""
+    """Yield a point for every session and decoder where switching was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         if run.method.switching is not None:  # type: ignore[union-attr]
             for mode in MODES:
                 yield SwitchingPoint(
-                    run.session, run.group, mode, int(found["switching_epochs"]), int(found["switching_blocks"]),
-                    found["switching_memory_s"], *(found.get(f"{mode}_switching_{name}") for name in ("p_value", "overlap", "expected")),
+                    run.session, run.group, mode, int(found["switching_epochs"]),
+                    int(found["switching_blocks"]),
+                    found["switching_memory_s"],
+                    *(
+                        found.get(f"{mode}_switching_{name}")
+                        for name in ("p_value", "overlap", "expected")
+                    ),
                 )  # fmt: skip
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
-    """Return the scores of every unit of every measured session."""
+    """Yield the scores of every unit of every measured session.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run, found in _measured(plan, results):
         assert isinstance(run.method, Messengers)
         columns = [
@@ -97,6 +126,7 @@ def _point(run: Run, budget: int, mode: str, found: Mapping[str, float]) -> Mess
         name: found[f"{mode}_{name}"] for name in ("k50_chosen", "k50_random", "localisation")
     }
     return MessengerPoint(
-        session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units), accepted=bool(found[f"{own}_accepted"]),
+        session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units),
+        accepted=bool(found[f"{own}_accepted"]),
         **damages, **figures,
     )  # fmt: skip

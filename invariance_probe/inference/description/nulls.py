@@ -1,4 +1,8 @@
-"""Which null each session was held against, what came of it, and whether a better one was to be had."""
+"""The null of each session, its warnings, and whether a better one exists.
+
+In: a plan and its results. Out: rows for the report. Whether a session is decodable is
+decided in `entry`, not here.
+"""
 
 from collections.abc import Iterator, Mapping
 
@@ -14,13 +18,19 @@ KINDS = {
     "session_null": "other sessions",
     "pseudo_null": "pseudo-session",
 }
-"""What the measurements of decodability are called."""
+"""Names of the nulls by the kind of their measurement."""
 NOT_STATIONARY = 0.025
-"""p value of the stationarity test at which a circular shift is warned of."""
+"""Stationarity test p value at or below which a circular shift gets a warning."""
 
 
 def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[NullFinding]:
-    """Return the null of every session of the study in which it was measured."""
+    """Yield the null of every session of the study in which it was measured.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:
         if (
@@ -33,43 +43,48 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
         if "p_value" in found:
             draws = tuple(value for name, value in found.items() if name.startswith("null@"))
             yield NullFinding(
-                session=run.session, group=run.group, kind=KINDS[run.method.kind], observed=found.get("observed"), null=draws,
+                session=run.session, group=run.group, kind=KINDS[run.method.kind],
+                observed=found.get("observed"), null=draws,
                 p_value=found["p_value"], warning=_warning(run.method.kind, found),
                 better=_better(plan, named[run.session], run.method.kind, found),
             )  # fmt: skip
 
 
 def _warning(kind: str, found: Mapping[str, float]) -> str:
-    """Return what the null takes for granted and the data do not give; empty where nothing is amiss."""
+    """What the null assumes and the data do not provide; empty if all is well."""
     p_value = found.get("stationarity_p", 1.0)
     if kind == "circular_null" and p_value <= NOT_STATIONARY:
         return (
-            f"the target is not stationary (KPSS test, p {'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
+            f"the target is not stationary (KPSS test, p "
+            f"{'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
             "finds codes where there are none, so do not trust this p value"
         )
     if kind == "session_null" and found.get("cuts", 1.0) > 1:
         others, cuts = int(found["others"]), int(found["cuts"])
         return (
-            f"the draws are {cuts} shifted cuts of each of {others} other sessions: cuts of one session are alike, so p is "
+            f"the draws are {cuts} shifted cuts of each of {others} other sessions: cuts "
+            f"of one session are alike, so p is "
             f"approximate; by sessions alone it cannot go below 1/{others + 1}"
         )
     return ""
 
 
 def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float]) -> str:
-    """Return which null stands higher in the order of preference and can be had; empty where there is none."""
+    """Which better null is available, in order of preference; empty if none is."""
     if kind == "pseudo_null":
         return ""
     offers = []
     if found.get("trials", 0) > 1 or plan.study.folds.scheme == "trials":
         offers.append(
-            "the session has trials: if the experimenter randomised them, declare null: {kind: pseudo_session, by: trial}"
+            "the session has trials: if the experimenter randomised them, declare null: "
+            "{kind: pseudo_session, by: trial}"
         )
     others = sum(other.group == session.group for other in plan.sessions) - 1
     if kind != "session_null" and others >= FEWEST_OTHERS:
         exact = "" if others >= ENOUGH_OTHERS else ", though the p value is then approximate"
         offers.append(
-            f"there are {others} other sessions of its group: null: {{kind: other_sessions}} needs no shift{exact}"
+            f"there are {others} other sessions of its group: null: {{kind: "
+            f"other_sessions}} needs no shift{exact}"
         )
     if kind == "circular_null":
         offers.append("null: {kind: linear_shift} needs no stationarity over the whole session")

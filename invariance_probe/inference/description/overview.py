@@ -1,4 +1,7 @@
-"""What a report shows beside its verdicts: baselines, codes, sessions and seeds at every dose, and the runs."""
+"""Overview of a study: baselines, codes, curves over doses, and run counts.
+
+In: the evidence of a study. Out: rows for the report. No verdict depends on them.
+"""
 
 import math
 from collections.abc import Iterator, Mapping
@@ -22,12 +25,19 @@ from invariance_probe.plan.run import RunResult
 
 _Ranks = dict[tuple[str, str, float, str], dict[int, float]]
 DROPPING = ("gained", "lost", "random")
-"""The dropping curves that a report shows; the orders that `lost` was chosen from are in a file."""
+"""The dropping curves that a report shows.
+
+The three orders among which `lost` was chosen are in a file.
+"""
 BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
+"""Baselines that a report shows."""
 
 
 def baselines(evidence: Evidence) -> Iterator[Baseline]:
-    """Return the floor, every baseline and SSL at dose 0, of every session that has its range."""
+    """Yield the floor, every baseline and SSL at dose 0 for each session.
+
+    Sessions whose range is not known are left out.
+    """
     for name, losses in evidence.losses.items():
         named = {
             "floor": losses.floor[None],
@@ -42,14 +52,15 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
 
 def codes(evidence: Evidence) -> Iterator[CodePoint]:
-    """Yield what decoders without SSL found in every session whose code was measured."""
+    """Yield what decoders without SSL found in each measured code."""
     for name, finding in evidence.sessions.items():
         if (code := evidence.codes.get(name)) is None:
             continue
         found, whole = code.figures, code.figures.whole
         known = whole.decodable
         yield CodePoint(
-            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s, K_n=found.k_n,
+            session=name, group=finding.group, units=code.units, decodable=known, K_s=found.k_s,
+            K_n=found.k_n,
             carriers=found.carriers, redundancy=found.redundancy,
             K_s_of_information=whole.k_s_of_information if known else None,
             K_n_of_information=whole.k_n_of_information if known else None,
@@ -75,7 +86,10 @@ def dropping(evidence: Evidence) -> Iterator[DroppingPoint]:
 
 
 def curve(evidence: Evidence) -> Iterator[CurvePoint]:
-    """Return every decodable session's estimands at every dose, by seed and averaged."""
+    """Yield the estimands of decodable sessions at every dose.
+
+    There is one row for the session's mean, and one per seed.
+    """
     study, ranks = evidence.plan.study, _ranks(evidence)
     for name in evidence.losses:
         if not evidence.sessions[name].decodable:
@@ -120,7 +134,7 @@ def _points(
 
 
 def _ranks(evidence: Evidence) -> _Ranks:
-    """Return the smallest RankMe over folds of every seed, by session, axis, dose and arm."""
+    """Smallest RankMe over folds of every seed, by session, axis, dose and arm."""
     ranks: _Ranks = {}
     for run in evidence.plan.grid:
         result = evidence.results.get(run.key()) if run.fraction == 1 else None
@@ -131,7 +145,13 @@ def _ranks(evidence: Evidence) -> _Ranks:
 
 
 def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
-    """Return the test-lag curve of every session that has one."""
+    """Yield the test-lag curve of every session that has one.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
     for run in plan.baselines:
         if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
             found = result.diagnostics
@@ -142,7 +162,15 @@ def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
 
 
 def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> RunCounts:
-    """Count the runs of a plan by what became of them."""
+    """Count the runs of a plan by what became of them.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    left_out
+        Skipped runs by run key, with the reason.
+    """
     keys = dict.fromkeys(run.key() for run in plan.runs)
     states = [results[key].status for key in keys if key in results]
     skipped = sum(key in left_out and key not in results for key in keys)

@@ -1,6 +1,7 @@
-"""What an SSL objective and two decoders rest on, from the figures of every fold's and seed's measurement.
+"""Which units an SSL objective and two decoders rely on.
 
-In: a plan and its results. Out: points for the report. They describe sessions and models, and enter no verdict.
+In: a plan and its results, with the figures of every fold and seed. Out: points for the
+report. They describe sessions and models, and enter no verdict.
 """
 
 from collections import Counter
@@ -19,9 +20,9 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 
 RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
-"""Where what each target can lose stands."""
+"""Name of the figure that holds the range of each target."""
 LEVEL = 0.05
-"""Of the test over folds that a target has a range."""
+"""Level of the test over folds that a target has a range."""
 
 Measured = Sequence[tuple[Run, Mapping[str, float]]]
 
@@ -29,7 +30,17 @@ Measured = Sequence[tuple[Run, Mapping[str, float]]]
 def reliance(
     plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]
 ) -> Iterator[ReliancePoint]:
-    """Return a point for every session, budget and target that sets are chosen for; none of sessions of which no model was measured."""
+    """Yield a point for every session, budget and target of a choice of units.
+
+    A session without a measured model has none.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    left_out
+        Skipped runs by run key, with the reason.
+    """
     for session in plan.sessions:
         asked = [
             run
@@ -63,18 +74,28 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
             counts = Counter(unit for chosen in sets for unit in chosen)
             often = sorted(counts, key=lambda unit: (-counts[unit], unit))[:budget]
             yield ReliancePoint(
-                session=first.session, group=first.group, of=first.method.of.kind, budget=budget, chosen_for=target, models=len(sets),
+                session=first.session, group=first.group, of=first.method.of.kind, budget=budget,
+                chosen_for=target, models=len(sets),
                 missing=missing,
-                batch_windows=int(measured[0][1]["batch_windows"]), range=_mean(measured, "range_objective"),
+                batch_windows=int(measured[0][1]["batch_windows"]),
+                range=_mean(measured, "range_objective"),
                 nothing=_mean(measured, "nothing_objective"),
-                random_sets=min(int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured),
-                units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often), **damages,
-                overlap=_overlap(sets, _sets(measured, budget, "objective")), overlap_chance=chance_overlap(budget, units),
+                random_sets=min(
+                    int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured
+                ),
+                units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often),
+                **damages,
+                overlap=_overlap(sets, _sets(measured, budget, "objective")),
+                overlap_chance=chance_overlap(budget, units),
             )  # fmt: skip
 
 
 def _is_shown(measured: Measured, name: str) -> bool:
-    """Say whether a target has a range: in every fold by the mean over seeds, and by t over folds (which share training windows)."""
+    """Whether a target has a range.
+
+    Its mean over seeds must be above 0 in every fold, and its mean over folds above 0
+    by a t test. Folds share training windows.
+    """
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
     means = [
         np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds
@@ -113,7 +134,14 @@ def _overlap(sets: Sequence[set[int]], others: Sequence[set[int]]) -> float:
 
 
 def chance_overlap(budget: int, units: int) -> float:
-    """Return the mean Jaccard index of two random sets of `budget` of so many units.
+    """Mean Jaccard index of two random sets of units.
+
+    Parameters
+    ----------
+    budget
+        Number of units in each set.
+    units
+        Number of units to draw from.
 
     Examples
     --------

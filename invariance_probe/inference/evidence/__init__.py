@@ -1,1 +1,1 @@
-"""From run results to the quantities of a hypothesis, session by session."""
+"""From run results to the samples that claims are tested on."""

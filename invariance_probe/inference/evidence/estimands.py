@@ -1,8 +1,12 @@
-"""From run results to the quantities of science.md, section 2, session by session.
+"""From run results to the estimands of science.md section 2, per session.
 
-Losses are kept by seed and test block, because the variance between sessions, seeds and blocks is what the
-claims rest on; blocks that are too short for their target to be independent are merged as they are read.
-Nothing is divided by the range here: a claim about a ratio is a claim about effect - m range.
+In: the plan and the results of its runs. Out: the losses of every session, and effects
+such as D with the range they are measured against. No claim is tested here.
+
+Losses are kept by seed and test block, because claims rest on the variance between
+sessions, seeds and blocks. Blocks that are too short to be independent for their target
+are merged as they are read. Nothing is divided by the range here: a claim about a ratio
+is a claim about effect - margin * range.
 """
 
 import copy
@@ -18,31 +22,60 @@ from invariance_probe.study.examinations import Corruption
 from invariance_probe.study.session import Session
 
 Condition = tuple[str, str, float, str, float]
-"""setting, axis, dose, arm, fraction of the training windows."""
+"""Setting, axis, dose, arm, and fraction of the training windows."""
 
 CEILINGS = ("raw", "square_roots", "supervised")
-"""Decoder families that may be the ceiling; the first wins a tie."""
+"""Decoder families that may be the ceiling; the first one wins a tie."""
 
 DIFFERENCES = {
-    "delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"), "D": ("independent", "shared"),
-    "M_other": ("other_state", "mined"), "M_shuffled": ("time_shuffled", "mined"), "M_permuted": ("unit_permuted", "mined"),
-    "M_loc": ("none", "mined"), "M_rand": ("random", "mined"), "M_shift": ("shifted", "mined"), "M_oracle": ("none", "oracle"),
+    "delta": ("independent", "none"), "delta_paired": ("paired", "none"), "H": ("shared", "none"),
+    "D": ("independent", "shared"),
+    "M_other": ("other_state", "mined"), "M_shuffled": ("time_shuffled", "mined"),
+    "M_permuted": ("unit_permuted", "mined"),
+    "M_loc": ("none", "mined"), "M_rand": ("random", "mined"), "M_shift": ("shifted", "mined"),
+    "M_oracle": ("none", "oracle"),
 }  # fmt: skip
-"""The arms whose losses an estimand subtracts, second from first; `none` is the identity dose."""
+"""The two arms of each estimand: losses of the first minus losses of the second.
+
+`none` is the identity dose.
+"""
 
 CORRUPTED_TWICE = "L(d, d)"
-"""Loss over L(0, 0) of encoders that were trained at a dose, on inputs at that dose."""
+"""Name of the estimand that compares L(d, d) with L(0, 0).
+
+L(d, d) is the loss of encoders that were trained at dose d, on inputs corrupted at dose
+d.
+"""
 IDENTITY: Condition = ("", "", 0.0, "none", 1.0)
+"""The study's own setting at the identity dose, trained on all windows."""
 
 
 def at(axis: str, dose: float, arm: str, setting: str = "", fraction: float = 1.0) -> Condition:
-    """Return the address of a condition."""
+    """Build the address of a condition.
+
+    Parameters
+    ----------
+    axis, dose, arm
+        The swept axis, its dose, and how draws are shared.
+    setting
+        Label of a swept setting or recipe; empty for the study's own.
+    fraction
+        Fraction of the training windows, in (0, 1].
+    """
     return (setting, axis, dose, arm, fraction)
 
 
 @dataclass(frozen=True, eq=False)
 class Effect:
-    """An unscaled estimand of one session: `values` and `range` are (seed, block), or (1, block) without seeds."""
+    """One estimand of one session, not yet divided by the range.
+
+    Attributes
+    ----------
+    values
+        (seed, block) differences of losses, or (1, block) where there are no seeds.
+    range
+        (seed, block) or (1, block) decodable range, in the same unit of loss.
+    """
 
     values: np.ndarray
     range: np.ndarray
@@ -55,24 +88,27 @@ class Effect:
         )
 
     def minus(self, margin: float) -> np.ndarray:
-        """Return effect - margin * range (seed, block), whose mean a claim about the ratio is about."""
+        """Compute effect - margin * range (seed, block).
+
+        A claim about the ratio is a claim about the mean of this.
+        """
         return self.values - margin * self.range
 
     @property
     def ratio(self) -> float:
-        """The estimate in units of the range."""
+        """Estimate in units of the range."""
         return float(self.values.mean() / self.range.mean())
 
 
 class SessionLosses:
-    """All losses of one session.
+    """All decoding losses of one session, by condition, seed and test block.
 
     Parameters
     ----------
     plan
         The study's plan.
     session
-        Which session.
+        The session.
     runs
         The runs of this session.
     results
@@ -81,7 +117,12 @@ class SessionLosses:
     Attributes
     ----------
     blocks
-        How test blocks are merged, so that each lasts five autocorrelation times of target and errors.
+        How test blocks are merged, so that each lasts five autocorrelation times of
+        target and errors.
+    seeds
+        How many of the planned seeds are used.
+    ceiling_family
+        Decoder family of the ceiling, one of `CEILINGS`.
     """
 
     def __init__(
@@ -110,7 +151,7 @@ class SessionLosses:
                     _tested(run.examination.axis, run.examination.dose), run, results.get(run.key())
                 )
             if run.fold is None or run.examination is not None:
-                continue
+                continue  # whole-session measurements, and examinations of stored encoders
             ssl = run.method.kind in plan.methods and (
                 run.method.kind != "linear_ssl" or run.setting != BESIDE
             )
@@ -120,7 +161,10 @@ class SessionLosses:
         self.ceiling_family = CEILINGS[0]
 
     def after(self, seeds: int) -> "SessionLosses":
-        """Return what there was after the first `seeds` of the planned seeds; the ceiling's family stays."""
+        """The same losses after the first `seeds` of the planned seeds.
+
+        The decoder family of the ceiling stays the same.
+        """
         earlier = copy.copy(self)
         earlier.seeds = seeds
         return earlier
@@ -136,11 +180,27 @@ class SessionLosses:
         losses[blocks] = result.block_losses
         if result.floor_losses:
             self._floor[blocks] = result.floor_losses
+        # the ceiling is chosen at the identity dose and with all training windows
         if result.selection_loss is not None and run.axis == "" and run.fraction == 1:
             self._selection.setdefault(role, []).append(result.selection_loss)
 
     def array(self, role: str, condition: Condition, seeds: range | None = None) -> np.ndarray:
-        """Return losses (seed, block); NaN where a run is missing, empty where none was planned."""
+        """Losses (seed, block) of one role under one condition.
+
+        Parameters
+        ----------
+        role
+            `ssl`, the kind of a baseline, or SSL encoders tested on corrupted inputs.
+        condition
+            Condition of training.
+        seeds
+            Seeds to include; None for all that were planned.
+
+        Returns
+        -------
+        (seed, block)
+            NaN where a run is missing; no rows where none was planned.
+        """
         by_seed = self._losses.get((role, condition), {})
         wanted = sorted(by_seed) if seeds is None else [seed for seed in seeds if seed in by_seed]
         return self.blocks.merge(
@@ -148,17 +208,20 @@ class SessionLosses:
         )
 
     def ssl(self, condition: Condition) -> np.ndarray:
-        """Return the losses of the study's own seeds under a condition (seed, block)."""
+        """Losses (seed, block) of the study's own seeds under a condition."""
         return self.array("ssl", condition, range(self.seeds))
 
     @property
     def floor(self) -> np.ndarray:
-        """Loss of the best constant (block,)."""
+        """Loss (block,) of the best constant."""
         return self.blocks.merge(self._floor)
 
     @property
     def selection(self) -> dict[str, float]:
-        """Loss of every candidate ceiling on the scored validation part of the training windows, by decoder family."""
+        """Loss by which the ceiling is chosen, for every candidate decoder family.
+
+        It is the loss on the scored validation part of the training windows.
+        """
         return {
             role: float(np.mean(losses))
             for role, losses in self._selection.items()
@@ -167,18 +230,30 @@ class SessionLosses:
 
     @property
     def ceiling(self) -> np.ndarray:
-        """Losses of the ceiling's decoder on clean inputs (seed, block)."""
+        """Losses (seed, block) of the ceiling's decoder on clean inputs."""
         return self.array(self.ceiling_family, IDENTITY, range(self.seeds))
 
     @property
     def range(self) -> np.ndarray:
-        """R = floor - ceiling (seed, block)."""
+        """Decodable range R = floor - ceiling (seed, block)."""
         return self.floor - self.ceiling
 
     def effect(
         self, name: str, axis: str, dose: float, fraction: float = 1.0, setting: str = ""
     ) -> Effect:
-        """Return an estimand: `T`, `L(d, d)` over L(0, 0), or one of `DIFFERENCES`."""
+        """Estimand of the session at one dose of an axis.
+
+        Parameters
+        ----------
+        name
+            `T`, `L(d, d)` (over L(0, 0)), or one of `DIFFERENCES`.
+        axis, dose
+            The axis and the dose d on it.
+        fraction
+            Fraction of the training windows, in (0, 1].
+        setting
+            Label of a swept setting or recipe; empty for the study's own.
+        """
         if name == "T":
             return self.excess(axis, self._identities[axis], dose)
         if name == CORRUPTED_TWICE:
@@ -191,11 +266,22 @@ class SessionLosses:
             )
             for arm in DIFFERENCES[name]
         )
+        # arms of different shapes lack planned runs, and no values mean an incomplete effect
         values = upper - lower if upper.shape == lower.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def excess(self, axis: str, train: float, test: float) -> Effect:
-        """Return L(d, e) - L(0, 0) of encoders trained at one dose of an axis and tested on inputs at another."""
+        """Excess loss L(d, e) - L(0, 0).
+
+        Parameters
+        ----------
+        axis
+            The axis of both doses.
+        train
+            Dose d at which the encoders were trained.
+        test
+            Dose e at which the test inputs are corrupted.
+        """
         identity = self._identities[axis]
         condition = IDENTITY if train == identity else at(axis, train, "independent")
         upper = self.array(
@@ -206,18 +292,18 @@ class SessionLosses:
         return Effect(values, self.range_for(values))
 
     def noise(self) -> Effect:
-        """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
+        """A/A contrast: dose 0 with other seeds minus dose 0."""
         others = self.array("ssl", IDENTITY, range(self._planned, self._planned + self.seeds))
         own = self.ssl(IDENTITY)
         values = others - own if others.shape == own.shape else np.zeros((0, self.blocks.count))
         return Effect(values, self.range_for(values))
 
     def retention(self, losses: np.ndarray) -> float:
-        """Return the part of the decodable range that losses (seed, block) keep."""
+        """Fraction of the decodable range that losses (seed, block) keep."""
         return float((self.floor - losses).mean() / self.range.mean())
 
     def range_for(self, values: np.ndarray) -> np.ndarray:
-        """Return the range with as many seeds as the values, or averaged over seeds."""
+        """Range with as many seeds as the values; else averaged over seeds."""
         return (
             self.range
             if self.range.shape == values.shape
@@ -226,12 +312,23 @@ class SessionLosses:
 
 
 def _tested(axis: str, dose: float) -> str:
-    """Return the role of SSL encoders that are tested on corrupted inputs."""
+    """Role of SSL encoders that are tested on corrupted inputs."""
     return f"ssl tested at {axis} = {dose!r}"
 
 
 def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Return the losses of every planted control by its name; their ceiling is the raw decoder."""
+    """Losses of every planted control; their ceiling is always the raw decoder.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    losses
+        By the control's name.
+    """
     names = {session.name for session in plan.planted}
     by_session: dict[str, list[Run]] = {name: [] for name in names}
     for run in plan.runs:
@@ -244,10 +341,21 @@ def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sess
 
 
 def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, SessionLosses]:
-    """Return the losses of every session by its name.
+    """Losses of every session, with one ceiling per group of sessions.
 
-    The ceiling's decoder family is chosen on training data, once for all sessions of a group: chosen for each
-    session, two near-equal families would be told apart by noise.
+    The decoder family of the ceiling is chosen on training data, once for all sessions
+    of a group. If it were chosen for each session, noise would decide between two
+    near-equal families.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+
+    Returns
+    -------
+    losses
+        By session name.
     """
     by_session: dict[str, list[Run]] = {}
     for run in plan.runs:
@@ -262,6 +370,6 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
             role: float(np.mean([m.selection.get(role, np.inf) for m in members]))
             for role in CEILINGS
         }
-        for member in members:
+        for member in members:  # min keeps the first of equal families
             member.ceiling_family = min(CEILINGS, key=lambda role: means[role])
     return found

@@ -1,1 +1,1 @@
-"""How each kind of hypothesis is judged, and its words."""
+"""Hypotheses: what each kind needs, how it is judged, and its words."""

@@ -1,9 +1,12 @@
-"""What decoders without SSL show of a code: the finding of the code (science.md 2.1 and 3.1).
+"""The finding of the code: what decoders without SSL show.
 
-In go the held-out sums of every session; out come its quantities as samples, on which claims
-are tested, and the finding in words. Over a population a claim is a t test over sessions. Where
-sessions stand for themselves its variance is that of a delete-a-block jackknife (Efron & Stein
-1981, doi:10.1214/aos/1176345462), in which units were chosen and decoders fitted anew.
+In: the held-out sums of every session. Out: the code's quantities as samples, on which
+claims are tested, and the finding in words (science.md 2.1 and 3.1). Nothing here
+depends on SSL.
+
+Over a population a claim is a t test over sessions. Where sessions stand for
+themselves, the variance is that of a delete-a-block jackknife (Efron & Stein 1981,
+doi:10.1214/aos/1176345462), in which units were chosen and decoders fitted anew.
 """
 
 import math
@@ -22,34 +25,52 @@ from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors
 from invariance_probe.study.session import THESE_RECORDINGS
 
 CLEAR = 1.1
-"""A bound must be clear of the share by this factor: K is biased by up to a tenth."""
+"""A bound must be clear of the share by this factor, because K is biased by up to a
+tenth."""
 REDUNDANT = 1.25
 """Redundancy above which a code is called redundant."""
 FEWEST_UNITS = 20
-"""With fewer units in some session there is no word about how many carry the target."""
+"""Fewest units per session for a word about how many units carry the target."""
 MOSTLY_LINEAR = 0.8
-"""Below this part of R, linear decoders are named."""
+"""Below this fraction of R, the finding names linear decoders."""
 CODE = ("C_code", "C_blind")
-"""The estimands of the code that depend on the dose, in units of R_code."""
+"""Estimands of the code that depend on the dose, in units of R_code."""
 
 
 @dataclass(frozen=True, eq=False)
 class SessionCode:
-    """The code of one session as samples see it: values and their variance over blocks."""
+    """The code of one session as samples need it.
+
+    It gives each quantity with its variance over test blocks.
+    """
 
     figures: CodeFigures
 
     @property
     def units(self) -> int:
-        """How many units vary in every training part."""
+        """Number of units that vary in every training part."""
         return len(self.figures.units)
 
     def measures(self, axis: str, dose: float) -> bool:
-        """Whether the corruption at a dose was measured."""
+        """Whether a corruption was measured.
+
+        Parameters
+        ----------
+        axis, dose
+            The corruption's axis, and its dose.
+        """
         return (axis, dose) in {(part.axis, part.dose) for part in self.figures.whole.corruptions}
 
     def effect(self, name: str, axis: str, dose: float) -> Effect:
-        """Return `C_code` or `C_blind`: what is lost, and R_code, both in loss per window."""
+        """`C_code` or `C_blind` as an effect over R_code, both in loss per window.
+
+        Parameters
+        ----------
+        name
+            `C_code` or `C_blind`.
+        axis, dose
+            The corruption's axis, and its dose.
+        """
 
         def lost(part: HeldOutErrors) -> float | None:
             found = part.c_code(axis, dose) if name == "C_code" else part.c_blind(axis, dose)
@@ -58,11 +79,11 @@ class SessionCode:
         return Effect(self._values(lost), self._values(lambda part: part.range))
 
     def share(self, name: str) -> Effect:
-        """Return the logarithm of `carriers`, `K_s` or `K_n` as a part of the units."""
+        """Logarithm of `carriers`, `K_s` or `K_n` as a fraction of the units."""
         return self._logarithm(lambda part: _over(getattr(part, name.lower()), self.units))
 
     def redundancy(self) -> Effect:
-        """Return the logarithm of the redundancy."""
+        """Logarithm of the redundancy."""
         return self._logarithm(lambda part: part.redundancy)
 
     def _logarithm(self, measure: Callable[[HeldOutErrors], float | None]) -> Effect:
@@ -74,7 +95,11 @@ class SessionCode:
         return Effect(values, np.ones_like(values))
 
     def _values(self, measure: Callable[[HeldOutErrors], float | None]) -> np.ndarray:
-        """Return a measure (1, 1), or its jackknife pseudo-values (1, block), whose mean it is, over blocks that are long enough."""
+        """A measure (1, 1), or its jackknife pseudo-values (1, block).
+
+        The measure is the mean of the pseudo-values. Blocks are merged until they are
+        long enough.
+        """
         parts = [measure(part) for part in (self.figures.whole, *self.figures.deleted)]
         whole, *deleted = np.array(
             [math.nan if found is None else found for found in parts], dtype=float
@@ -82,6 +107,7 @@ class SessionCode:
         if not len(deleted):
             return np.full((1, 1), whole)
         left_out = np.array(deleted)
+        # their mean is the whole, and their variance over blocks is that of the jackknife
         pseudo_values = whole + (len(left_out) - 1) * (left_out.mean() - left_out)
         return Blocks.of(len(left_out), self.figures).merge(pseudo_values[None])
 
@@ -92,7 +118,21 @@ def _over(value: float | None, units: int) -> float | None:
 
 @dataclass(frozen=True, eq=False)
 class Code:
-    """The code in the sessions of one hypothesis, at its primary dose."""
+    """The code in the sessions of one hypothesis, at its primary dose.
+
+    Attributes
+    ----------
+    sessions
+        The code of each session.
+    subjects
+        Subject of each session.
+    axis, dose
+        The hypothesis's axis and primary dose.
+    margin
+        Margin m, in units of R_code.
+    share
+        Fraction of the units below which carriers are `few`.
+    """
 
     sessions: tuple[SessionCode, ...]
     subjects: tuple[str, ...]
@@ -102,12 +142,20 @@ class Code:
     share: float
 
     def sample(self, name: str, dose: float | None = None) -> Sample:
-        """Return `C_code` or `C_blind` over the sessions."""
+        """Sample of `C_code` or `C_blind` over the sessions.
+
+        Parameters
+        ----------
+        name
+            `C_code` or `C_blind`.
+        dose
+            Dose on the hypothesis's axis; None for the primary dose.
+        """
         at = self.dose if dose is None else dose
         return self._over([session.effect(name, self.axis, at) for session in self.sessions])
 
     def logarithm(self, name: str) -> Sample:
-        """Return the logarithm of a share (`carriers`, `K_s`, `K_n`) or of `redundancy`."""
+        """Sample of log `redundancy`, or of a log share (`carriers`, `K_s`, `K_n`)."""
         return self._over(
             [
                 session.redundancy() if name == "redundancy" else session.share(name)
@@ -121,9 +169,8 @@ class Code:
             effect.values.shape[1] < 2 for effect in effects
         ):
             nothing = Effect(np.full((1, 1), np.nan), np.ones((1, 1)))
-            return Sample(
-                (nothing,) * len(effects), self.subjects
-            )  # no variance without a jackknife
+            # without a jackknife there is no variance, so nothing can be claimed
+            return Sample((nothing,) * len(effects), self.subjects)
         return sample
 
     @property
@@ -132,7 +179,7 @@ class Code:
         return bool(self.sessions) and self.sample("C_code").complete
 
     def p_values(self) -> dict[str, float]:
-        """Return the p values of `C_code <= m` and `C_code > m`."""
+        """P values of the claims `C_code <= m` and `C_code > m`."""
         if not self.complete:
             return {"C_code <= m": 1.0, "C_code > m": 1.0}
         sample = self.sample("C_code")
@@ -143,12 +190,15 @@ class Code:
 
     @property
     def names_carriers(self) -> bool:
-        """Whether a word about carriers is allowed: enough units, and a K in every session."""
+        """Whether a word about carriers is allowed.
+
+        It needs enough units and a K in every session.
+        """
         enough = all(session.units >= FEWEST_UNITS for session in self.sessions)
         return bool(self.sessions) and enough and self.logarithm("carriers").complete
 
     def carriers_p(self) -> dict[str, float]:
-        """Return the p values of `few`, `between` and `spread`; 1 where no word is allowed."""
+        """P values of `few`, `between` and `spread`; 1 where no word is allowed."""
         if not self.names_carriers:
             return dict.fromkeys(CARRIERS_WORDS, 1.0)
         carriers, k_n = self.logarithm("carriers"), self.logarithm("K_n")
@@ -159,16 +209,22 @@ class Code:
         })  # fmt: skip
 
     def carriers_word(self, level: float = ALPHA) -> str:
-        """Return `few`, `between`, `spread` or `undecided` at a level; empty where no word is allowed."""
+        """Word about how many units carry the target, at a level.
+
+        It is `few`, `between`, `spread` or `undecided`; empty where no word is allowed.
+        """
         return decide(self.carriers_p(), level, "undecided") if self.names_carriers else ""
 
     def redundant(self, level: float = ALPHA) -> bool:
-        """Say whether redundancy is shown to be above `REDUNDANT`."""
+        """Whether redundancy is shown to be above `REDUNDANT`."""
         sample = self.logarithm("redundancy")
         return sample.complete and sample.p_more_than(math.log(REDUNDANT)) <= level
 
     def word(self, level: float = ALPHA) -> str:
-        """Return `kept`, `lost`, `undecided` or `not measured`."""
+        """Finding of the code at a level.
+
+        It is `kept`, `lost`, `undecided` or `not measured`.
+        """
         if not self.complete:
             return "not measured"
         p_values = self.p_values()
@@ -178,14 +234,17 @@ class Code:
 
     @property
     def input_changes(self) -> tuple[float, ...]:
-        """By how much the corruption changed the inputs of every session, over their variance."""
+        """Mean squared change of the inputs by the corruption, over their variance.
+
+        There is one value per session.
+        """
         return tuple(
             s.figures.whole.corruption(self.axis, self.dose).input_change for s in self.sessions
         )
 
     @property
     def copies(self) -> tuple[str, ...]:
-        """Units that repeat others, in words, with their session's number."""
+        """Units that repeat others, as equations in words."""
         return tuple(
             f"{' = '.join(pair) if what == 'copy' else ' + '.join(pair[1:]) + ' = ' + pair[0]}"
             for session in self.sessions
@@ -194,7 +253,7 @@ class Code:
         )
 
     def without_copies(self) -> "Code":
-        """Return the same without units that repeat others."""
+        """The same code without the units that repeat others."""
         distinct = tuple(
             SessionCode(session.figures.distinct or session.figures) for session in self.sessions
         )
@@ -204,16 +263,20 @@ class Code:
 def code_finding(
     code: Code, names: Sequence[str], level: float, known: bool, ranges: Sequence[float]
 ) -> CodeFinding:
-    """Return the finding of the code at a level.
+    """Build the finding of the code at a level, without its sentence.
 
     Parameters
     ----------
+    code
+        The code in the sessions of a hypothesis.
     names
-        Names of the sessions.
+        Names of these sessions.
+    level
+        Level of every claim, in (0, 1).
     known
-        Whether a word about carriers is allowed by the gates.
+        Whether the gates allow a word about carriers.
     ranges
-        R of every session: the better of all decoders without SSL.
+        R of every session, defined by the best of all decoders without SSL.
     """
     parts = [session.figures.whole.corruption(code.axis, code.dose) for session in code.sessions]
     rate = code.axis.rpartition(".")[2] == "rate"
@@ -233,15 +296,18 @@ def code_finding(
         carriers_word=code.carriers_word(level) if allowed else "",
         redundant=allowed and code.redundant(level),
         K_s=_back(code.logarithm("K_s"), code), K_n=_back(code.logarithm("K_n"), code),
-        carriers=_back(code.logarithm("carriers"), code), redundancy=_exponential(code.logarithm("redundancy"), 1.0),
+        carriers=_back(code.logarithm("carriers"), code),
+        redundancy=_exponential(code.logarithm("redundancy"), 1.0),
         C_code=quantity(code.sample("C_code")), C_blind=quantity(code.sample("C_blind")),
-        independent=independent, known_masks=all(part.known_masks for part in parts), linear=reached < MOSTLY_LINEAR,
-        n_units=tuple(session.units for session in code.sessions), share=code.share, units=tuple(_named(code, names)), sentence="",
+        independent=independent, known_masks=all(part.known_masks for part in parts),
+        linear=reached < MOSTLY_LINEAR,
+        n_units=tuple(session.units for session in code.sessions), share=code.share,
+        units=tuple(_named(code, names)), sentence="",
     )  # fmt: skip
 
 
 def quantity(sample: Sample) -> Quantity | None:
-    """Return the estimate of a sample with its 90 % interval; None where runs are missing."""
+    """Estimate of a sample with its 90 % interval; None where runs are missing."""
     return (
         Quantity(sample.estimate, *sample.interval(), len(sample.effects))
         if sample.complete
@@ -250,7 +316,10 @@ def quantity(sample: Sample) -> Quantity | None:
 
 
 def _back(sample: Sample, code: Code) -> Quantity | None:
-    """Return a number of units from the logarithm of its share, at the sessions' mean number of units."""
+    """Number of units from the logarithm of a share.
+
+    It is scaled by the sessions' geometric mean number of units.
+    """
     return _exponential(
         sample, math.exp(float(np.mean([math.log(session.units) for session in code.sessions])))
     )
@@ -269,7 +338,7 @@ def _exponential(sample: Sample, times: float) -> Quantity | None:
 
 
 def _named(code: Code, names: Sequence[str]) -> list[NamedUnit]:
-    """Return the units that were chosen in some fold, the most often chosen first."""
+    """Units that were chosen in some fold, the most often chosen first."""
     found = []
     for name, session in zip(names, code.sessions, strict=True):
         figures = session.figures

@@ -1,4 +1,8 @@
-"""What is known of a code without SSL, over sessions: how many units carry it, how redundantly, and its time constant."""
+"""Properties of a code without SSL, pooled over the sessions of a hypothesis.
+
+In: findings of sessions. Out: N_eff, RedIdx and the time constant tau, each with an
+interval, and their short texts. They are exploratory and enter no verdict.
+"""
 
 import math
 from collections.abc import Sequence
@@ -17,7 +21,10 @@ LOGARITHMIC = {"n_eff": True, "red_idx": False, "tau_s": True}
 
 
 def code_measures(sessions: Sequence[SessionFinding]) -> tuple[CodeMeasure, ...]:
-    """Return each measure that every session has, averaged over subjects when there are several, else over sessions."""
+    """Pool each measure that every session has.
+
+    The mean is over subjects where there are several, else over sessions.
+    """
     found = []
     for name, logarithmic in LOGARITHMIC.items():
         values = [getattr(session, name) for session in sessions]
@@ -62,7 +69,7 @@ def _pooled(name: str, values: np.ndarray, subjects: list[str], logarithmic: boo
 
 
 def in_words(measure: CodeMeasure) -> str:
-    """Return a measure as a short statement."""
+    """Format a measure with its interval for a sentence."""
     said = {"n_eff": "N_eff", "red_idx": "RedIdx", "tau_s": "tau"}[measure.name]
     unit = " s" if measure.name == "tau_s" else ""
     digits = ".2f" if measure.name == "red_idx" else ".3g"

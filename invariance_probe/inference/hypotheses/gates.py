@@ -1,4 +1,8 @@
-"""The preconditions of a finding and what each of them limits (science.md 3.4)."""
+"""The gates: preconditions of a finding, and what each one limits.
+
+In: the plan, results and samples of one hypothesis. Out: one `Gate` per precondition,
+with an outcome and its detail in words (science.md 3.4). No verdict is reached here.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -19,17 +23,21 @@ from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5
-"""Part of the decodable range that a method must keep at dose 0."""
+"""Fraction of the decodable range that a method must keep at dose 0."""
 TOO_MUCH = 1.1
-"""Retention above this is told: the representation is better than every decoder without SSL."""
+"""Retention above this is reported: the representation decodes better than every
+decoder without SSL."""
 MAY_COLLAPSE = 0.1
-"""Part of the dose-0 runs that may collapse or fail."""
+"""Largest fraction of the dose-0 runs that may collapse or fail."""
 FEWEST_SESSIONS = 3
-"""Sessions that must stay, or all of fewer."""
+"""Number of sessions that must be decodable; all of them where there are fewer."""
 
 
 def decodable(findings: Sequence[SessionFinding]) -> Gate:
-    """Check that enough sessions can be decoded; the others leave before any SSL result is seen."""
+    """Check that enough sessions can be decoded.
+
+    The other sessions leave before any SSL result is seen.
+    """
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
     detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
@@ -46,12 +54,19 @@ def movement(
     sessions: Sequence[str],
     changes: Sequence[float],
 ) -> Gate:
-    """Check that the target moves on the axis (jitter), or that the corruption changed the inputs.
+    """Check that a jitter moves the target or a corruption changed the inputs.
 
     Parameters
     ----------
+    plan, results
+        The plan, and results by run key.
+    hypothesis
+        The hypothesis.
+    sessions
+        Names of its decodable sessions.
     changes
-        By how much the corruption changed the inputs of each session, in units of their variance.
+        How much the corruption changed the inputs of each session, in units of their
+        variance.
     """
     if plan.study.is_jitter(hypothesis.axis):
         stuck = [
@@ -73,10 +88,22 @@ def movement(
 def retention(
     losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
 ) -> Gate:
-    """Check that representations keep half of R in every session (one exception above four).
+    """Check that representations keep half of R in every session.
 
-    A `D > m` claim may rest on the shared arm where dose 0 keeps less; then the gate passes, and
+    One exception is allowed above four sessions. Where dose 0 keeps less than half, a
+    `D > m` claim may rest on the shared arm. Then the gate passes, and
     `dose_zero_keeps` says that no other claim is made.
+
+    Parameters
+    ----------
+    losses
+        Losses of the decodable sessions.
+    hypothesis
+        The hypothesis with its axis and primary dose.
+    setting
+        The setting of the recipe that is checked.
+    jitter
+        Whether the axis is a jitter, which has no shared arm.
     """
     kept = _kept(losses, hypothesis, setting, jitter)
     alone = {name: value for name, (value, _) in kept.items()}
@@ -92,12 +119,23 @@ def retention(
     below = [f"{name} {value:.2f}" for name, value in alone.items() if not value >= RETAINED]
     detail += f"; below {RETAINED:g}: {', '.join(below)}" if below else ""
     if above := [f"{name} {value:.2f}" for name, value in alone.items() if value > TOO_MUCH]:
-        detail += f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so R is too small there"
+        detail += (
+            f"; above {TOO_MUCH:g} ({', '.join(above)}): decoders without SSL reach less, so "
+            f"R is too small there"
+        )
     return Gate("retention", "passed" if enough else "failed", (LEARNING,), detail)
 
 
 def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
-    """Say whether dose 0 alone keeps half of the range in enough sessions."""
+    """Whether dose 0 alone keeps half of the range in enough sessions.
+
+    Parameters
+    ----------
+    losses
+        Losses of the decodable sessions.
+    setting
+        The setting of the recipe that is checked.
+    """
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     return _enough({one.session.name: one.retention(one.ssl(clean)) for one in losses})
 
@@ -105,7 +143,7 @@ def dose_zero_keeps(losses: Sequence[SessionLosses], setting: Setting) -> bool:
 def _kept(
     losses: Sequence[SessionLosses], hypothesis: AnyHypothesis, setting: Setting, jitter: bool
 ) -> dict[str, tuple[float, float]]:
-    """Return what dose 0 keeps, and the better of dose 0 and the shared arm, by session."""
+    """Retention by session: dose 0, and the better of it and the shared arm."""
     clean = at("", 0.0, "none", setting.label, setting.fraction)
     shared = at(hypothesis.axis, hypothesis.dose, "shared", setting.label, setting.fraction)
     found = {}
@@ -119,7 +157,7 @@ def _kept(
 
 
 def _enough(kept: Mapping[str, float]) -> bool:
-    below = sum(not value >= RETAINED for value in kept.values())
+    below = sum(not value >= RETAINED for value in kept.values())  # NaN counts as below
     return bool(kept) and below <= (1 if len(kept) > 4 else 0)
 
 
@@ -130,7 +168,17 @@ def _range_of(values: Sequence[float]) -> str:
 def collapse(
     plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting
 ) -> Gate:
-    """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed."""
+    """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    sessions
+        Names of the decodable sessions.
+    setting
+        The setting of the recipe.
+    """
     clean = [
         run
         for run in plan.grid
@@ -146,13 +194,17 @@ def collapse(
 
 
 def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
-    """Check that longer training does not show the declared recipe undertrained (`verdicts.undertrained_p`).
+    """Check that longer training does not show the declared recipe undertrained.
+
+    The rule is `verdicts.undertrained_p`.
 
     Parameters
     ----------
     changes
-        How much more the declared recipe loses than `longer`, in units of R: at dose 0, and of
-        H and delta.
+        How much more the declared recipe loses than `longer`, in units of R: at dose 0,
+        in H and in delta.
+    margin
+        The hypothesis's margin, in units of R.
     why_not
         Why there is nothing to compare with; empty where there is.
     """
@@ -166,14 +218,15 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
     said = ", ".join(f"{name} by {-sample.estimate:+.2f}" for name, sample in changes.items())
     harm = "H" if "H" in changes else "delta"
     p = undertrained_p({
-        "L(0) > 0": changes["L(0)"].p_more_than(0.0), "L(0) > m": changes["L(0)"].p_more_than(margin),
+        "L(0) > 0": changes["L(0)"].p_more_than(0.0),
+        "L(0) > m": changes["L(0)"].p_more_than(margin),
         "harm > 0": changes[harm].p_more_than(0.0),
     })  # fmt: skip
     detail = f"longer training changes {said}"
     if p <= ALPHA:
         detail += (
-            f": it is shown to lower the loss at dose 0 by more than the margin, or that loss and {harm} both, so the declared recipe is "
-            "undertrained"
+            ": it is shown to lower the loss at dose 0 by more than the margin, or that loss and "
+            f"{harm} both, so the declared recipe is undertrained"
         )
     return Gate("trained", "failed" if p <= ALPHA else "passed", (LEARNING,), detail)
 
@@ -181,12 +234,21 @@ def trained(changes: Mapping[str, Sample], margin: float, why_not: str) -> Gate:
 def noise(contrast: Sample, margin: float) -> Gate:
     """Compare dose 0 with dose 0 under other seeds (A/A).
 
-    Shown different by more than m fails; not shown equivalent leaves no `<= m` claim.
+    The gate fails where they are shown to differ by more than m. Where they are not
+    shown equivalent, no `<= m` claim is made.
+
+    Parameters
+    ----------
+    contrast
+        Dose 0 with other seeds minus dose 0.
+    margin
+        The hypothesis's margin m, in units of R.
     """
     limits = ("invariant", "tolerated", "competition")
     if not contrast.complete:
         why = "there is no second set of seeds (a method without randomness has none)"
         return Gate("noise", "not computed", limits, why)
+    # judged as the only analysis, because a failure can only take a verdict away
     above, below = contrast.single.p_more_than(margin), contrast.single.p_at_most(-margin)
     estimate = f"dose 0 with other seeds differs by {contrast.estimate:+.3f}"
     if min(above, below) <= ALPHA:
@@ -203,7 +265,17 @@ def noise(contrast: Sample, margin: float) -> Gate:
 
 
 def equivalent_noise(contrast: Sample, margin: float) -> bool:
-    """Say whether the A/A contrast leaves room for `<= m` claims."""
+    """Whether the A/A contrast permits `<= m` claims.
+
+    It does where it is missing, or shown to lie within the margin.
+
+    Parameters
+    ----------
+    contrast
+        Dose 0 with other seeds minus dose 0.
+    margin
+        The hypothesis's margin m, in units of R.
+    """
     return (
         not contrast.complete
         or max(contrast.p_at_most(margin), contrast.p_more_than(-margin)) <= ALPHA
@@ -211,11 +283,19 @@ def equivalent_noise(contrast: Sample, margin: float) -> bool:
 
 
 def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) -> Gate:
-    """Check that random walks, which no activity can know, are not decoded in the study's folds.
+    """Check that random walks are not decoded in the study's folds.
 
-    A sign test over the walks of every session, Bonferroni over sessions; in folds that keep
-    stretches of time whole, R2 about the session's mean is mostly below 0. It does not pass
-    while a session's walks are missing.
+    No activity can know these walks. The test is a sign test over the walks of every
+    session, with Bonferroni's correction over sessions: in folds that keep stretches of
+    time whole, R2 about the session's mean is mostly below 0. The gate fails while the
+    walks of a session are missing.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    sessions
+        Names of the decodable sessions.
     """
     limits = (EVERYTHING,)
     if plan.study.quick:
@@ -247,15 +327,16 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     medians = [np.median(r2) for r2 in walks.values()]
     beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
     detail = (
-        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of {len(next(iter(walks.values())))} random walks of "
-        f"a session are decoded (median R2 {min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} to "
-        f"{max(beyond):+.2f})"
+        f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of "
+        f"{len(next(iter(walks.values())))} random walks of a session are decoded (median R2 "
+        f"{min(medians):+.2f} to {max(medians):+.2f}; beyond the training mean {min(beyond):+.2f} "
+        f"to {max(beyond):+.2f})"
     )
     return Gate("leak", "failed" if leaking else "passed", limits, detail)
 
 
 def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
-    """Return the R2 of every random walk of a session, of one kind; empty if not measured."""
+    """R2 of every random walk of one kind in a session; empty if not measured."""
     for run in plan.baselines:
         if (
             run.method.kind == "leak"
@@ -269,14 +350,14 @@ def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str
 
 
 def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
-    """Check that a word about carriers is the same without units that repeat others.
+    """Check that a word about carriers is the same without repeated units.
 
     Parameters
     ----------
     word, without
         The word with all units, and without those that are copies or sums of others.
     named
-        The pairs of units, by session.
+        The copies and sums in words, of all sessions.
     """
     if not named:
         return Gate("distinct", "passed", (CARRIERS,), "no unit is a copy or a sum of others")
@@ -290,7 +371,19 @@ def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
 
 
 def licence(plan: Plan, reasons: Sequence[str], axis: str) -> Gate:
-    """Check that the declared recipe was calibrated for such a claim; no adversary or pool was."""
+    """Check that the declared recipe was calibrated for such a claim.
+
+    Training against an adversary and training on several sessions were not calibrated.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    reasons
+        Why the declared recipe has no licence; empty where it has one.
+    axis
+        The hypothesis's axis.
+    """
     found, adversary = list(reasons), plan.study.views.adversary
     if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
         found.append(f"training against {adversary.kind} has not been calibrated")

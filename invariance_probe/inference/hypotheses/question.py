@@ -1,4 +1,9 @@
-"""A hypothesis with the evidence that bears on it: the samples that its claims are tested on."""
+"""A hypothesis with its evidence: the samples that its claims are tested on.
+
+In: the results of a study, read per session (`Evidence`). Out: samples of each estimand
+for one hypothesis (`Question`), on which the judging files test claims. Nothing is
+judged here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,18 +22,20 @@ from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesi
 from invariance_probe.study.session import covers, scope_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
-"""The estimands of a corruption: of the code, then of learning."""
+"""Estimands of a corruption: those of the code, then those of learning."""
 CONTRASTS = {
     "mined.share": ("M_loc", "M_rand", "M_shift", "M_oracle"),
     "state.share": ("M_loc", "M_other", "M_shuffled", "M_permuted"),
 }
-"""The contrasts of distant pairs, by their axis; M_oracle stands beside a verdict."""
+"""Contrasts of distant pairs by their axis. M_oracle is printed beside a verdict and
+enters none."""
 ARMS = {
     "C_code": "none", "C_blind": "none", "H": "shared", "delta_paired": "paired", "T": "none",
     "M_loc": "mined", "M_rand": "mined", "M_shift": "mined",
-    "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined", "M_permuted": "mined",
+    "A/A": "none", "M_oracle": "oracle", "M_other": "mined", "M_shuffled": "mined",
+    "M_permuted": "mined",
 }  # fmt: skip
-"""The arm that an estimand is about; `independent` where none stands here."""
+"""The arm that an estimand is about; `independent` where it is not listed."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,24 +45,27 @@ class Evidence:
     plan: Plan
     results: Mapping[str, RunResult]
     losses: dict[str, SessionLosses]
+    """Losses of every session by its name."""
     sessions: dict[str, SessionFinding]
+    """What is known of every session without SSL, by its name."""
     standing: Standing
     codes: dict[str, SessionCode]
-    """What is known of each code without SSL, of sessions and of planted controls."""
+    """Figures of each measured code without SSL, of sessions and planted controls."""
     planted: dict[str, SessionLosses]
-    """Planted controls that can be decoded."""
+    """Losses of the planted controls that can be decoded."""
     look: Look | None = None
-    """At which of several looks at the seeds it stands; None where there is one look, at all seeds."""
+    """The interim analysis whose seeds this holds; None where it holds all seeds."""
     reach: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """Seeds that were looked at, by session and axis, where that was not all of them; for what is described."""
+    """Number of seeds used, by session and axis, where not all were used. It serves
+    descriptions only."""
 
     @property
     def seeds(self) -> int:
-        """How many seeds of every session are looked at."""
+        """Number of seeds per session that are used."""
         return self.look.seeds if self.look else self.plan.study.training.seeds
 
     def after(self, look: Look) -> "Evidence":
-        """Return what there is at a look: nothing of any later seed."""
+        """The evidence at an interim analysis: nothing of any later seed."""
         beyond = {key for key, run in self.plan.seeded.items() if self.plan.turn(run) >= look.seeds}
         return replace(
             self,
@@ -66,19 +76,37 @@ class Evidence:
         )
 
     def losses_on(self, session: str, axis: str) -> SessionLosses:
-        """Return the losses of a session with as many seeds as were looked at on an axis; `axis` is empty at the identity dose."""
+        """Losses of a session, with as many seeds as were used on an axis.
+
+        Parameters
+        ----------
+        session
+            Name of the session.
+        axis
+            The axis; empty for the identity dose.
+        """
         seeds = self.reach.get((session, axis))
         return self.losses[session] if seeds is None else self.losses[session].after(seeds)
 
 
 @dataclass(frozen=True, eq=False)
 class Question:
-    """One hypothesis in its evidence."""
+    """One hypothesis with the evidence about it.
+
+    Attributes
+    ----------
+    evidence
+        What all hypotheses of the study draw on.
+    hypothesis
+        The hypothesis.
+    judged_at
+        The interim analysis at whose levels claims are tested; None where there is only
+        one analysis.
+    """
 
     evidence: Evidence
     hypothesis: AnyHypothesis
     judged_at: Look | None = None
-    """The look whose levels the claims are judged at."""
 
     @property
     def plan(self) -> Plan:
@@ -87,17 +115,20 @@ class Question:
 
     @property
     def single(self) -> "Question":
-        """The same, with every sample judged as if this were the only look: for what may only take a verdict away."""
+        """The same question, judged as if this were the only analysis.
+
+        It serves checks that can only take a verdict away.
+        """
         return replace(self, judged_at=None)
 
     @property
     def margin(self) -> float:
-        """The largest loss that would not matter, in units of the range."""
+        """The smallest effect that matters, in units of the range."""
         return self.hypothesis.margin.fraction_of_range
 
     @property
     def jitter(self) -> bool:
-        """Whether the hypothesis is about the pairing in time."""
+        """Whether the hypothesis is about temporal jitter of the pairs."""
         return self.plan.study.is_jitter(self.hypothesis.axis)
 
     @cached_property
@@ -111,22 +142,26 @@ class Question:
 
     @cached_property
     def names(self) -> list[str]:
-        """Those of them that can be decoded."""
+        """Names of the covered sessions that can be decoded."""
         return [finding.session for finding in self.covered if finding.decodable]
 
     @property
     def losses(self) -> list[SessionLosses]:
-        """The losses of the decodable sessions."""
+        """Losses of the decodable sessions."""
         return [self.evidence.losses[name] for name in self.names]
 
     @property
     def scope(self) -> str:
-        """What its claims are about, such as `population of sessions`."""
+        """What the claims are about, such as `population of sessions`."""
         return scope_of(self.subjects)
 
     @property
     def status(self) -> str:
-        """How the hypothesis counts: confirmatory only as it was registered, and with every gate."""
+        """Whether the hypothesis counts as `confirmatory` or `exploratory`.
+
+        It is confirmatory only if it is judged as it was registered, and with every
+        gate.
+        """
         if isinstance(self.hypothesis, Contrast) and self.hypothesis.experimental:
             return "exploratory"
         registered = (
@@ -136,11 +171,27 @@ class Question:
 
     @cached_property
     def code(self) -> Code | None:
-        """The code at the primary dose; None for a jitter or a contrast, and where it was not measured."""
+        """The code at the primary dose.
+
+        None for a jitter or a contrast, and where the code was not measured.
+        """
         return None if self.jitter else self.code_of(self.names)
 
     def code_of(self, sessions: Sequence[str], plant: str = "") -> Code | None:
-        """Return the code of sessions at the primary dose, or of what is planted in them; None where one was not measured."""
+        """The code of sessions, or of planted controls in them, at the primary dose.
+
+        Parameters
+        ----------
+        sessions
+            Names of sessions.
+        plant
+            Suffix of the planted controls; empty for the sessions themselves.
+
+        Returns
+        -------
+        Code or None
+            None where the code of one of them was not measured.
+        """
         hypothesis, codes = self.hypothesis, self.evidence.codes
         found = [codes[name] for session in sessions if (name := f"{session}{plant}") in codes]
         if not isinstance(hypothesis, Hypothesis) or not found or len(found) < len(sessions):
@@ -152,12 +203,12 @@ class Question:
 
     @property
     def subjects(self) -> tuple[str, ...]:
-        """The subject of every decodable session."""
+        """Subject of every decodable session."""
         return tuple(self.evidence.sessions[name].subject for name in self.names)
 
     @property
     def doses(self) -> list[float]:
-        """Every swept dose but the identity, ascending."""
+        """Every swept dose except the identity, ascending."""
         study = self.plan.study
         return sorted(study.doses_of(self.hypothesis.axis))
 
@@ -169,7 +220,21 @@ class Question:
         fraction: float = 1.0,
         axis: str | None = None,
     ) -> Sample:
-        """Return an estimand in every session, on the hypothesis's axis at its primary dose unless others are given."""
+        """Collect an estimand over the decodable sessions.
+
+        Parameters
+        ----------
+        estimand
+            Name of the estimand.
+        dose
+            Dose on the axis; None for the primary dose.
+        setting
+            Label of a swept setting or recipe; empty for the study's own.
+        fraction
+            Fraction of the training windows, in (0, 1].
+        axis
+            The axis; None for the hypothesis's own.
+        """
         at_dose, path = self.hypothesis.dose if dose is None else dose, axis or self.hypothesis.axis
         if estimand in CODE:
             return self.code.sample(estimand, at_dose) if self.code else Sample((), ())
@@ -178,7 +243,15 @@ class Question:
         )
 
     def samples(self, dose: float | None = None) -> dict[str, Sample]:
-        """Return the estimands of the declared recipe at a dose; those at a third of the data at the primary one only."""
+        """Samples of every estimand of the declared recipe at a dose.
+
+        For a jitter, delta at a third of the data is included at the primary dose only.
+
+        Parameters
+        ----------
+        dose
+            Dose on the hypothesis's axis; None for the primary dose.
+        """
         if not self.jitter:
             return {name: self.sample(name, dose) for name in CORRUPTION}
         samples = {"delta": self.sample("delta", dose)}
@@ -188,11 +261,24 @@ class Question:
         return samples
 
     def noise(self) -> Sample:
-        """Return the A/A contrast: dose 0 with other seeds minus dose 0."""
+        """A/A contrast: dose 0 with other seeds minus dose 0."""
         return self.over([losses.noise() for losses in self.losses])
 
     def change(self, estimand: str, setting: str, fraction: float = 1.0) -> Sample:
-        """Return by how much an estimand at the primary dose changes under another setting: for two doses, their interaction."""
+        """Change of an estimand at the primary dose under another setting.
+
+        It is the estimand under that setting minus the estimand under the study's own:
+        their interaction.
+
+        Parameters
+        ----------
+        estimand
+            Name of the estimand.
+        setting
+            Label of the other setting.
+        fraction
+            Fraction of the training windows under the other setting, in (0, 1].
+        """
 
         def difference(losses: SessionLosses) -> Effect:
             own = losses.effect(estimand, self.hypothesis.axis, self.hypothesis.dose)
@@ -209,7 +295,17 @@ class Question:
         return self.over([difference(losses) for losses in self.losses])
 
     def estimand(self, name: str, sample: Sample, dose: float) -> Estimand:
-        """Return what a report says of a sample at a dose."""
+        """Build the row of a report for a sample.
+
+        Parameters
+        ----------
+        name
+            Name of the estimand.
+        sample
+            Its sample.
+        dose
+            The dose it was taken at.
+        """
         low, high = sample.interval()
         seeds = max(effect.values.shape[0] for effect in sample.effects)
         arm, axis = ARMS.get(name, "independent"), self.hypothesis.axis
@@ -228,5 +324,5 @@ class Question:
         )
 
     def over(self, effects: Sequence[Effect]) -> Sample:
-        """Return one effect a decodable session, in the order of `names`, as a sample."""
+        """Build a sample from one effect per decodable session, ordered as `names`."""
         return Sample(tuple(effects), self.subjects, self.judged_at)

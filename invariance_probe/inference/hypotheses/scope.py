@@ -1,4 +1,7 @@
-"""The scope of a claim in words: what a verdict can support and what it cannot, however it came out."""
+"""Scope of a verdict in words: what it can support and what it cannot.
+
+In: a hypothesis and its finding. Out: two texts for the report. Nothing is judged here.
+"""
 
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.code_measures import in_words
@@ -16,40 +19,69 @@ from invariance_probe.inference.rules.verdicts import (
 )
 
 UNCLAIMED = {
-    "inconclusive": "The estimates with their bounds; hold a margin of your own against the ends of the intervals.",
+    "inconclusive": (
+        "The estimates with their bounds; hold a margin of your own against the ends of the "
+        "intervals."
+    ),
     "invalid": "The estimates as a description, and what is found of the code without SSL.",
-    UNCALIBRATED: "A description of this method at these settings, and what is found of the code without SSL.",
+    UNCALIBRATED: (
+        "A description of this method at these settings, and what is found of the code without SSL."
+    ),
     "untestable": "What the baselines say of the sessions, and nothing about {axis}.",
 }
-"""What can be read where there is no verdict."""
+"""What can be read from the results where there is no verdict."""
 
 LIMITS = {
     "invariant": "that larger doses cost nothing",
-    "tolerated": "that the target is there several times over, or that anything lost is recovered: information is lost",
-    "sensitive": "that few units carry the target: what training costs does not say how many units carry it",
+    "tolerated": (
+        "that the target is there several times over, or that anything lost is recovered: "
+        "information is lost"
+    ),
+    "sensitive": (
+        "that few units carry the target: what training costs does not say how many units carry it"
+    ),
     "competition": "anything about the code: this is about the method",
     RECIPE_DEPENDENT: "what training costs in general: the word changes with the recipe",
-    "few": "that the circuit reads these units, or that other units know nothing: copies are chosen arbitrarily",
+    "few": (
+        "that the circuit reads these units, or that other units know nothing: copies are "
+        "chosen arbitrarily"
+    ),
     "between": "that few units carry the target, or that it is spread",
     "spread": "that every unit carries the target, or that any part of the units would do",
-    "inconclusive": "either direction: a verdict that was not reached is no evidence for its opposite",
-    UNCALIBRATED: "a verdict about learning: how often this method's verdicts are wrong is not known",
+    "inconclusive": (
+        "either direction: a verdict that was not reached is no evidence for its opposite"
+    ),
+    UNCALIBRATED: (
+        "a verdict about learning: how often this method's verdicts are wrong is not known"
+    ),
     "invalid": "a verdict in either direction",
     "untestable": "a verdict in either direction",
 }
 """What each verdict by itself cannot support."""
 
-TOLERATED_JITTER = "that the code is invariant: the target itself changes over the window, and only training was asked to ignore it"
+TOLERATED_JITTER = (
+    "that the code is invariant: the target itself changes over the window, and only "
+    "training was asked to ignore it"
+)
 """What `tolerated` cannot support on a jitter, where no input is lost."""
 LIMITS_OF_JITTER = (
-    "the circuit's time constant: the training dose at which decoding fails depends on width, rival latents and loss",
+    (
+        "the circuit's time constant: the training dose at which decoding fails depends on "
+        "width, rival latents and loss"
+    ),
     "smoothness of the code beyond that of the target itself, which would need kappa = r / rho",
 )
-LIMITS_OF_UNITS = "anything about unrecorded units, or whether the circuit relies on a unit (nothing was perturbed)"
+LIMITS_OF_UNITS = (
+    "anything about unrecorded units, or whether the circuit relies on a unit (nothing was "
+    "perturbed)"
+)
 LIMITS_OF_DROPOUT = (
     "the loss of units as against noise of the same variance, which can cost the same"
 )
-"""What no verdict on a jitter, on units, or on training with dropped units can support (science-notes 2.1 and 2.2)."""
+"""What no verdict on a jitter, on units, or on training with dropped units can support.
+
+The reasons are in science-notes 2.1 and 2.2.
+"""
 
 PLACES = {
     "these recordings": "For these recordings",
@@ -60,11 +92,21 @@ ELSEWHERE = {
     "these recordings": "anything about other sessions or subjects",
     "population of sessions": "anything about other subjects or preparations",
 }
-"""Where each scope holds, and what it leaves out (science-notes 4.1)."""
+"""Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""
 
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a finding can support: where, in which sample, for which target and decoder."""
+    """Say what a finding can support: where, in which sample, for which target.
+
+    The text names the decoder, and for learning the recipes.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     word = _word(finding)
     if word in UNCLAIMED:
         said = [UNCLAIMED[word].format(axis=finding.axis)]
@@ -83,14 +125,20 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _with_what(question: Question, word: str) -> str:
-    """Return what a word is relative to: decoders, and for learning the recipes."""
+    """Name what a word is relative to: the decoder, and for learning the recipes."""
     if word in CARRIERS_WORDS:
         return (
             f"for “{question.plan.study.target.name}” in the recorded units, with linear decoders"
         )
-    decoder = f"for “{question.plan.study.target.name}” in the recorded sample, with a {question.plan.study.probe.kind} decoder"
+    decoder = (
+        f"for “{question.plan.study.target.name}” in the recorded sample, with a "
+        f"{question.plan.study.probe.kind} decoder"
+    )
     names = [recipe.name for recipe in question.plan.panels[question.hypothesis.id].computed]
-    return f"{decoder} and under {'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
+    return (
+        f"{decoder} and under "
+        f"{'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"
+    )
 
 
 def _meaning(question: Question, word: str) -> str:
@@ -100,7 +148,15 @@ def _meaning(question: Question, word: str) -> str:
 
 
 def cannot_support(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a finding cannot support, however its verdict is worded."""
+    """Say what a finding cannot support, however its verdict is worded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     word = _word(finding)
     limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
     if question.jitter and word != "untestable":
@@ -114,14 +170,15 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
             limits.append(ELSEWHERE[finding.scope])
         if finding.status == "exploratory":
             limits.append(
-                f"a confirmed claim, only one to test on new data: {_why_exploratory(question, finding)}"
+                f"a confirmed claim, only one to test on new data: "
+                f"{_why_exploratory(question, finding)}"
             )
     text = "; ".join(limits)
     return f"{text[0].upper()}{text[1:]}."
 
 
 def _word(finding: HypothesisFinding) -> str:
-    """Return the verdict without its reason."""
+    """The verdict's word without its reason."""
     return finding.verdict.split(":")[0].split(" (")[0]
 
 

@@ -1,4 +1,8 @@
-"""The spread of estimands that a pilot study shows, by balanced analysis of variance over its stored results."""
+"""The spread of estimands that a pilot study shows.
+
+In: the plan and the stored results of a pilot, and the planned study. Out: a `Spread`
+per hypothesis, by balanced analysis of variance. No power is computed here.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -33,7 +37,24 @@ from invariance_probe.study.session import Session
 def pilot_spreads(
     pilot: Plan, results: Mapping[str, RunResult], planned: Plan
 ) -> dict[str, Spread]:
-    """Return the spread of every hypothesis's estimands, by its id; see `pilot_spread`."""
+    """Estimate the spread of every hypothesis's estimands from a pilot study.
+
+    See `pilot_spread`.
+
+    Parameters
+    ----------
+    pilot
+        Plan of the pilot study.
+    results
+        Its results by run key.
+    planned
+        Plan of the planned study.
+
+    Returns
+    -------
+    spreads
+        By the hypothesis's id.
+    """
     return {
         hypothesis.id: pilot_spread(pilot, results, planned, hypothesis)
         for hypothesis in planned.study.dose_claims
@@ -43,11 +64,24 @@ def pilot_spreads(
 def pilot_spread(
     pilot: Plan, results: Mapping[str, RunResult], planned: Plan, hypothesis: Hypothesis
 ) -> Spread:
-    """Estimate the spread of a hypothesis's estimands, at its primary dose, from a pilot study's stored results.
+    """Estimate the spread of one hypothesis's estimands from a pilot study.
 
-    Sessions marked `pilot: true` are used alone where the pilot study has any, and sessions of the hypothesis's group alone where it
-    has any; undecodable and incomplete ones are left out. Recipes of the planned panel that the pilot trained vary together as they
-    did there; of others it is assumed that they vary as the declared one.
+    It is estimated at the primary dose. Where the pilot study has sessions marked
+    `pilot: true`, only these are used. Where it has sessions of the hypothesis's group,
+    only these are used. Sessions that are undecodable or incomplete are left out.
+    Recipes of the planned panel that the pilot trained vary together as they did there;
+    the others are assumed to vary as the declared one.
+
+    Parameters
+    ----------
+    pilot
+        Plan of the pilot study.
+    results
+        Its results by run key.
+    planned
+        Plan of the planned study.
+    hypothesis
+        A hypothesis of the planned study.
 
     Raises
     ------
@@ -62,7 +96,10 @@ def pilot_spread(
     usable, why_not = _usable(pilot, results, candidates, wanted)
     if len(usable) < 2:
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable sessions; the spread over sessions needs at least 2"
+            (
+                f"{hypothesis.id}: the pilot {pilot.study.name!r} has {len(usable)} usable "
+                f"sessions; the spread over sessions needs at least 2"
+            )
             + (f" ({'; '.join(_few(why_not))})" if why_not else "")
             + ". Run the pilot, look for its runs with --runs, or state spreads with --sd"
         )
@@ -76,7 +113,8 @@ def pilot_spread(
     ]
     if blocks != planned.study.folds.count * planned.study.folds.blocks_per_fold:
         notes.append(
-            "the pilot has another number of test blocks a session: the spread of a block is taken as it is"
+            "the pilot has another number of test blocks a session: the spread of a "
+            "block is taken as it is"
         )
     for level, matrix in found.items():
         negative = [
@@ -84,7 +122,10 @@ def pilot_spread(
         ]
         notes += (
             [
-                f"variance over {level} estimated below 0, raised to a possible one: {', '.join(negative)}"
+                (
+                    f"variance over {level} estimated below 0, raised to a possible one: "
+                    f"{', '.join(negative)}"
+                )
             ]
             if negative
             else []
@@ -111,14 +152,25 @@ def pilot_spread(
 
 @dataclass(frozen=True)
 class _Wanted:
-    """What is read of every session: a hypothesis's estimands under the recipes that the pilot trained too."""
+    """What is read of every session of a pilot.
+
+    That is a hypothesis's estimands, under the recipes that the pilot trained too.
+    """
 
     hypothesis: Hypothesis
     jitter: bool
     recipes: tuple[tuple[str, Setting], ...]
 
     def effects(self, losses: SessionLosses, code: SessionCode | None) -> dict[str, Effect]:
-        """Return the effects of a session, by name; those that are missing are incomplete."""
+        """Effects of a session by name; those that are missing are incomplete.
+
+        Parameters
+        ----------
+        losses
+            Losses of the session.
+        code
+            Its code; None where it was not measured.
+        """
         axis, dose = self.hypothesis.axis, self.hypothesis.dose
         nothing = Effect(np.zeros((0, 1)), np.zeros((0, 1)))
         if self.hypothesis.about_units:
@@ -142,9 +194,11 @@ class _Wanted:
 def _wanted(
     pilot: Plan, planned: Plan, hypothesis: Hypothesis, candidates: Sequence[Session]
 ) -> _Wanted:
-    """Return what to read of the pilot: the declared recipe, and those of the planned panel that it trained at this dose.
+    """Choose what to read of the pilot.
 
-    A session that is marked as a pilot trains no panel for confirmatory hypotheses.
+    That is the declared recipe, and those of the planned panel that the pilot trained
+    at this dose. A session that is marked as a pilot trains no panel for confirmatory
+    hypotheses.
     """
     jitter = planned.study.is_jitter(hypothesis.axis)
     if hypothesis.about_units:
@@ -172,9 +226,10 @@ def _wanted(
 def _usable(
     pilot: Plan, results: Mapping[str, RunResult], candidates: Sequence[Session], wanted: _Wanted
 ) -> tuple[list[tuple[Session, dict[str, Effect]]], list[str]]:
-    """Return the decodable and complete sessions with their effects, and why the others are none.
+    """Decodable and complete sessions with their effects, and why others are out.
 
-    Of a pilot with adaptive seeds the first look is read: its seeds are always there, and results did not decide how many they are.
+    For a pilot with adaptive seeds the first interim analysis is read. Its seeds are
+    always there, and results did not decide how many they are.
     """
     findings, codes = session_findings(pilot, results), read_codes(pilot, results)
     losses = {
@@ -197,10 +252,12 @@ def _usable(
 def _table(
     sessions: Sequence[Mapping[str, Effect]],
 ) -> tuple[tuple[str, ...], np.ndarray, list[int]]:
-    """Return names, their values (session, seed, block, name) in units of their mean range, and which have no blocks.
+    """Arrange effects as an array (session, seed, block, name).
 
-    Blocks are the fewest of any session: slow targets have fewer, longer ones. What has no seeds or no blocks of its own stands
-    in all of them.
+    It is returned after the names, with values in units of their mean range, and before
+    the positions of the names that have no blocks. The number of blocks is the smallest
+    of any session: slow targets have fewer, longer ones. What has no seeds or no blocks
+    of its own is repeated over all of them.
     """
     first = sessions[0]
     noisy = all(own[NOISE].complete for own in sessions) if NOISE in first else False
@@ -243,10 +300,10 @@ def _table(
 def _onto_blocks(
     found: Mapping[str, np.ndarray], unblocked: Sequence[int], blocks: int
 ) -> dict[str, np.ndarray]:
-    """Return covariances in which all that varies within a subject of what was not measured by block is laid to the blocks.
+    """Move the session variance of what was not measured by block to the blocks.
 
-    Over a population nothing changes. For studies about their own sessions it is the most that blocks can contribute, so that their
-    power is not overstated.
+    Over a population nothing changes. For studies about their own sessions it is the
+    most that blocks can contribute, so that their power is not overstated.
     """
     session, block = found["session"].copy(), found["block"].copy()
     of = np.zeros(session.shape, bool)
@@ -257,24 +314,30 @@ def _onto_blocks(
 
 
 def _few(reasons: Sequence[str], most: int = 3) -> list[str]:
-    """Return the first reasons, and how many more there are."""
+    """The first reasons, and how many more there are."""
     return [*reasons[:most], *([f"and {len(reasons) - most} more"] if len(reasons) > most else [])]
 
 
 def components(
     values: np.ndarray, subjects: Sequence[str]
 ) -> tuple[dict[str, np.ndarray], tuple[str, ...]]:
-    """Return the covariance of every level by the method of moments, and what could not be told apart.
+    """Covariance of every level by the method of moments.
 
-    Mean squares over seeds, blocks and what is left, within sessions, are set to what they are expected to be (Searle, Casella
-    & McCulloch 1992, Variance Components); nothing keeps the found matrices from having negative variances.
+    Within sessions, the mean squares over seeds, over blocks and over the rest are set
+    equal to their expectations (Searle, Casella & McCulloch 1992, Variance Components).
+    Nothing keeps the resulting matrices from having negative variances.
 
     Parameters
     ----------
     values
-        Estimands (session, seed, block, name), complete.
+        (session, seed, block, name) estimands, complete.
     subjects
         Subject of every session.
+
+    Returns
+    -------
+    covariance, notes
+        (name, name) covariance by level, and which levels could not be told apart.
     """
     sessions, seeds, blocks, _ = values.shape
     notes: list[str] = []
@@ -290,7 +353,8 @@ def components(
         rest = seed = np.zeros_like(ms_block)
         block = ms_block
         notes.append(
-            "the pilot has one seed: its spread over sessions contains that over seeds, and more seeds gain nothing here"
+            "the pilot has one seed: its spread over sessions contains that over seeds, "
+            "and more seeds gain nothing here"
         )
     within = seed / seeds + block / blocks + rest / (seeds * blocks)
     subject, over_sessions, more = _between(means, subjects)
@@ -306,7 +370,11 @@ def components(
 def _between(
     means: np.ndarray, subjects: Sequence[str]
 ) -> tuple[np.ndarray, np.ndarray, tuple[str, ...]]:
-    """Return the covariance over subjects, and of session means (session, name) within a subject."""
+    """Covariance over subjects, and of session means within a subject.
+
+    `means` are (session, name). The last value says which levels could not be told
+    apart.
+    """
     named = sorted(set(subjects))
     none = np.zeros((means.shape[1],) * 2)
     if len(named) == 1:
@@ -325,13 +393,16 @@ def _between(
 
 
 def _products(deviations: np.ndarray) -> np.ndarray:
-    """Return sums of squares and products (name, name) of deviations (..., name)."""
+    """Sums of squares and products (name, name) of deviations (..., name)."""
     flat = deviations.reshape(-1, deviations.shape[-1])
     return flat.T @ flat
 
 
 def nonnegative(matrix: np.ndarray) -> np.ndarray:
-    """Return a covariance with its negative eigenvalues set to 0, which keeps every linear relation such as delta = D + H."""
+    """Set the negative eigenvalues of a covariance (name, name) to 0.
+
+    This keeps every linear relation such as delta = D + H.
+    """
     values, vectors = np.linalg.eigh((matrix + matrix.T) / 2)
     return (vectors * np.clip(values, 0, None)) @ vectors.T
 
@@ -345,34 +416,38 @@ def _has_dose(pilot: Plan, hypothesis: Hypothesis, jitter: bool) -> None:
             f"{path} at {', '.join(f'{dose:g}' for dose in of)}" for path, of in doses.items()
         )
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {study.name!r} did not measure {hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
+            f"{hypothesis.id}: the pilot {study.name!r} did not measure "
+            f"{hypothesis.axis} = {hypothesis.dose:g}; it has {has}. "
             "Add the dose to the pilot, or state spreads with --sd"
         )
     missing = {"independent", "shared"} - set(study.arms)
     if missing and not jitter:
         raise InferenceError(
-            f"{hypothesis.id}: the pilot {study.name!r} lacks the arms {', '.join(sorted(missing))}; add them"
+            f"{hypothesis.id}: the pilot {study.name!r} lacks the arms "
+            f"{', '.join(sorted(missing))}; add them"
         )
 
 
 def _candidates(
     pilot: Plan, planned: Plan, hypothesis: Hypothesis
 ) -> tuple[list[Session], list[str]]:
-    """Return the pilot's sessions that tell of a hypothesis, and what should be said about them."""
+    """Sessions of the pilot that tell about a hypothesis, and notes on them."""
     notes = []
     found = [session for session in pilot.sessions if session.source.pilot] or list(pilot.sessions)
     if hypothesis.group is not None:
         of_group = [session for session in found if session.group == hypothesis.group]
         if not of_group:
             notes.append(
-                f"the pilot has no session of the group {hypothesis.group!r}: all its sessions are used"
+                f"the pilot has no session of the group {hypothesis.group!r}: all its "
+                f"sessions are used"
             )
         found = of_group or found
     tested = {session.fingerprint for session in planned.sessions if not session.source.pilot}
     again = [session.name for session in found if session.fingerprint in tested]
     if again:
         notes.append(
-            f"not a pilot: {', '.join(again)} will be tested too, so power on them is a description of what was seen"
+            f"not a pilot: {', '.join(again)} will be tested too, so power on them is a "
+            f"description of what was seen"
         )
     for what in ("method", "target", "window", "folds", "probe"):
         if getattr(planned.study, what) != getattr(pilot.study, what):

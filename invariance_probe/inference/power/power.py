@@ -1,13 +1,20 @@
-"""How often a study would show what it predicts: studies simulated from spreads, and judged by the rule of the verdicts.
+"""How often a study would show what it predicts.
 
-In go a plan and the spread of its estimands (`spreads`, `pilot`); out come the power at several numbers of sessions and seeds,
-the smallest study that suffices, and its model-steps. Claims about learning are judged under every recipe of the planned panel, and
-beside that under the declared one alone. The rule is whole from the estimands on, with the noise gate; the other gates (decodable,
-retention, collapse, trained, planted targets) are not simulated, so power is at most this.
+In: a plan and the spread of its estimands (`spreads`, `pilot`). Out: the power at
+several numbers of sessions and seeds, the smallest study that suffices, and its
+model-steps. Studies are simulated from the spread and judged by the rule of the
+verdicts.
 
-Power is a number for a truth. `invariant` is simulated with nothing lost; `tolerated` with twice the margin lost with the inputs and
-nothing by training; `sensitive` with the pilot's own means, or with twice the margin where there is no pilot; `few` and `distributed`
-with the pilot's numbers of units, or with half and twice the share.
+Claims about learning are judged under every recipe of the planned panel, and for
+comparison under the declared one alone. Everything that follows from the estimands is
+simulated, including the noise gate. The other gates (decodable, retention, collapse,
+trained, planted targets) are not, so power is at most this.
+
+Power depends on what is assumed to be true. `invariant` is simulated with nothing lost;
+`tolerated` with twice the margin lost with the inputs and nothing by training;
+`sensitive` with the pilot's own means, or with twice the margin where there is no
+pilot; `few` and `distributed` with the pilot's numbers of units, or with half and twice
+the share.
 """
 
 import math
@@ -47,11 +54,12 @@ from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import covers
 
 STUDIES = 2000
-"""Simulated studies of every design."""
+"""Number of simulated studies per design."""
 WANTED = 0.8
+"""Power that a study should have."""
 SESSIONS, SEEDS = (3, 4, 5, 6, 8, 10, 12, 16, 20), (1, 3, 5, 10)
 CONFIDENCE = 0.8
-"""Of the upper limit of an SD over few pilot sessions."""
+"""Confidence of the upper limit of an SD over few pilot sessions."""
 THESE = "these recordings"
 
 
@@ -62,15 +70,15 @@ class Power:
     Attributes
     ----------
     sessions, seeds
-        Sessions of the study, and seeds of every session.
+        Number of sessions, and of seeds per session.
     scope
-        What its claims would be about, as `Sample.scope`.
+        What its claims would be about, as in `Sample.scope`.
     power
-        Part of the simulated studies whose word supports the prediction.
+        Fraction of the simulated studies whose word supports the prediction.
     error
-        Half-width of the 95 % interval of `power` that comes from simulating.
+        Half-width of the 95 % interval of `power` that is due to simulation.
     model_steps
-        Update steps of its runs.
+        Update steps of all its runs.
     """
 
     sessions: int
@@ -83,7 +91,15 @@ class Power:
 
 @dataclass(frozen=True)
 class Truth:
-    """The true effects, in units of the range, that studies are simulated with, and why these."""
+    """True effects that studies are simulated with.
+
+    Attributes
+    ----------
+    why
+        Why these, in words.
+    effects
+        True mean by estimand, in units of the range.
+    """
 
     why: str
     effects: Mapping[str, float]
@@ -96,11 +112,12 @@ class WordPower:
     Attributes
     ----------
     word
-        Such as `tolerated`.
+        The word, such as `tolerated`.
     truth
-        What was assumed.
+        What was assumed to be true.
     panel, alone
-        Part of the simulated studies that say it, under all recipes and under the declared one alone.
+        Fraction of the simulated studies that say it, under all recipes and under the
+        declared one alone.
     """
 
     word: str
@@ -111,7 +128,15 @@ class WordPower:
 
 @dataclass(frozen=True)
 class Variation:
-    """The power of the planned study when one thing is otherwise, in words."""
+    """The power of the planned study with one thing changed.
+
+    Attributes
+    ----------
+    when
+        What is changed, in words.
+    power
+        The power then.
+    """
 
     when: str
     power: Power
@@ -124,33 +149,37 @@ class HypothesisPower:
     Attributes
     ----------
     hypothesis
-        Which one.
+        The hypothesis.
     supporting
         The words that support its prediction.
     recipes
-        The recipes that claims about learning are judged under; empty for a prediction about units.
+        Recipes that claims about learning are judged under; empty for a prediction
+        about units.
     spread
-        What was simulated from.
+        The spread that was simulated from.
     truth
-        The assumed truth.
+        What was assumed to be true.
     table
         Power by sessions, then seeds; the planned design is among them.
     planned
         The planned design; None where no session is planned.
     alone
-        The planned design, judged under the declared recipe alone; None where that is the whole panel.
+        The planned design, judged under the declared recipe alone; None where that is
+        the whole panel.
     words
         The planned design's power for every word; empty where no session is planned.
     verdicts
-        Share of every verdict that studies of the planned design come to.
+        Fraction of studies of the planned design that reach each verdict.
     variations
-        The planned design after Holm's correction, at the last of several looks, with the pilot's own means as truth, and with a
-        wider spread over sessions.
+        The planned design after Holm's correction, at the last of several interim
+        analyses, with the pilot's own means as truth, and with a wider spread over
+        sessions.
     fewest, cheapest
-        The design with fewest sessions, then seeds, and the one with fewest model-steps, that reach .8, or None. Designs about these
-        recordings only count where the study's subjects allow no others.
+        The design with fewest sessions, then seeds, and the one with fewest
+        model-steps, that reach .8, or None. Designs about these recordings count only
+        where the study's subjects allow no others.
     warnings
-        What to think about before running it.
+        What to think about before running the study.
     """
 
     hypothesis: Hypothesis
@@ -180,9 +209,10 @@ class _Case:
     subjects: tuple[str, ...]
     """Subject of every planned session."""
     steps: float
-    """Model-steps of one session with one seed, as planned."""
+    """Model-steps per session and seed, as planned."""
     only: tuple[str, ...] = ()
-    """The recipes that claims about learning are judged under, where that is not the whole panel."""
+    """Recipes that claims about learning are judged under, where that is not the whole
+    panel."""
 
     @property
     def jitter(self) -> bool:
@@ -199,11 +229,15 @@ class _Case:
 
     @property
     def alone(self) -> "_Case":
-        """The same, judged under the declared recipe alone."""
+        """The same case, judged under the declared recipe alone."""
         return replace(self, only=(DECLARED,))
 
     def recipes(self, sessions: int) -> tuple[str, ...]:
-        """Return the recipes that claims about learning are judged under on so many sessions; none for units."""
+        """Recipes that claims about learning are judged under.
+
+        They depend on the number of sessions. There are none for a prediction about
+        units.
+        """
         return (
             ()
             if self.hypothesis.about_units
@@ -211,7 +245,15 @@ class _Case:
         )
 
     def price(self, sessions: int, seeds: int) -> int:
-        """Return the model-steps of so many sessions and seeds: as planned, but for recipes that they add or lack."""
+        """Model-steps of a design.
+
+        They are as planned, except for recipes that the design adds or lacks.
+
+        Parameters
+        ----------
+        sessions, seeds
+            Number of sessions, and of seeds per session.
+        """
         planned, own = (
             panel_of(self.plan.study, self.plan.settings[0], self.hypothesis, count).computed
             for count in (len(self.subjects), sessions)
@@ -224,10 +266,9 @@ class _Case:
         return round(steps * sessions * seeds)
 
     def _steps(self, recipe: PlannedRecipe) -> int:
-        """Return the model-steps of a recipe in one session with one seed."""
-        models = (
-            4 if self.jitter else 3
-        )  # dose 0 and one dose, with all and a third of the data; or dose 0 and two arms
+        """Model-steps of a recipe per session and seed."""
+        # a jitter: dose 0 and one dose, with all and a third of the data; else: dose 0 and two arms
+        models = 4 if self.jitter else 3
         optimisation = recipe.setting.optimisation if recipe.setting else None
         return models * self.plan.study.folds.count * (optimisation.steps if optimisation else 0)
 
@@ -236,7 +277,11 @@ class _Case:
         return self.plan.seeds_of(self.plan.study.method)
 
     def of(self, sessions: int) -> tuple[str, ...]:
-        """Return the subjects of so many sessions: the planned ones, or the planned subjects with sessions spread evenly."""
+        """Subject of every session, for a number of sessions.
+
+        These are the planned sessions; or, for another number, the planned subjects
+        with sessions spread evenly.
+        """
         named = sorted(set(self.subjects)) or [""]
         return (
             self.subjects
@@ -253,20 +298,23 @@ def study_power(
     seeds: Sequence[int] = SEEDS,
     studies: int = STUDIES,
 ) -> tuple[HypothesisPower, ...]:
-    """Return the power for every hypothesis.
+    """Power of a study for every hypothesis.
 
     Parameters
     ----------
     plan
         The planned study.
     spreads
-        The spread of every hypothesis's estimands, by its id: `stated_spreads` or `pilot_spreads`.
+        Spread of every hypothesis's estimands by its id, from `stated_spreads` or
+        `pilot_spreads`.
     effects
-        True effects to assume, by estimand (`may_assume`), in units of the range, instead of those that `Truth` explains.
+        True effects to assume by estimand (`may_assume`), in units of the range,
+        instead of those that `Truth` explains.
     sessions, seeds
-        Designs to look at, besides the planned one; a method without randomness has one seed.
+        Designs to simulate besides the planned one. A method without randomness has one
+        seed.
     studies
-        How many studies of every design to simulate.
+        Number of studies to simulate per design.
     """
     return tuple(
         _hypothesis_power(_case(plan, h, spreads[h.id], studies), effects or {}, sessions, seeds)
@@ -275,7 +323,7 @@ def study_power(
 
 
 def may_assume(plan: Plan) -> tuple[str, ...]:
-    """Return the estimands whose true effect can be given: all others follow from them."""
+    """Estimands whose true effect can be given; all others follow from them."""
     jitters = {plan.study.is_jitter(h.axis) for h in plan.study.dose_claims if not h.about_units}
     return ((CODE, "D", "H") if False in jitters else ()) + (("delta",) if True in jitters else ())
 
@@ -283,7 +331,19 @@ def may_assume(plan: Plan) -> tuple[str, ...]:
 def assumed_truth(
     hypothesis: Hypothesis, spread: Spread, jitter: bool, effects: Mapping[str, float]
 ) -> Truth:
-    """Return the truth that a hypothesis predicts, with effects put in that are given."""
+    """The truth that a hypothesis predicts, with any given effects put in.
+
+    Parameters
+    ----------
+    hypothesis
+        The hypothesis.
+    spread
+        Spread of its estimands; a pilot's means may replace some effects.
+    jitter
+        Whether it is about a jitter.
+    effects
+        Given true effects by estimand, in units of the range.
+    """
     predicts = "spread" if hypothesis.predicts == "distributed" else hypothesis.predicts
     truth = truth_of(predicts, hypothesis, jitter)
     if spread.pilot is not None and (predicts == "sensitive" or hypothesis.about_units):
@@ -299,16 +359,28 @@ def assumed_truth(
     given = {name: effects[name] for name in allowed if name in effects}
     if not given:
         return truth
-    own = {
-        name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name
-    }  # given for all recipes
+    # effects of other recipes are dropped, so that what is given holds for all recipes
+    own = {name: value for name, value in truth.effects.items() if name.partition(" [")[0] == name}
     own |= given
     own |= {"delta(n/3)": own["delta"]} if jitter else {"delta": own["D"] + own["H"]}
     return Truth(f"{', '.join(given)} as given, else {truth.why}", own)
 
 
 def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
-    """Return a truth in which a word is right: nothing, or twice the margin, is lost; half, or twice, the share of the units."""
+    """A truth in which a word is right.
+
+    For words about a dose nothing, or twice the margin, is lost. For words about units
+    half, or twice, the share of the units carry the target.
+
+    Parameters
+    ----------
+    word
+        The word.
+    hypothesis
+        The hypothesis with its margin and share.
+    jitter
+        Whether it is about a jitter.
+    """
     if word in ("few", "spread"):
         factor = 0.5 if word == "few" else 2.0
         said = "half" if word == "few" else "twice"
@@ -333,7 +405,7 @@ def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
 
 
 def _words_of(hypothesis: Hypothesis, jitter: bool) -> tuple[str, ...]:
-    """Return the words whose power is worth knowing."""
+    """Words whose power is worth knowing."""
     if hypothesis.about_units:
         return ("few", "spread")
     return ("tolerated", "sensitive") if jitter else ("invariant", "tolerated", "sensitive")
@@ -379,9 +451,12 @@ def _hypothesis_power(
     powers = tuple(_word_powers(case, planned)) if planned else ()
     recipes = case.recipes(len(case.subjects))
     return HypothesisPower(
-        hypothesis=case.hypothesis, supporting=case.supporting, recipes=recipes, spread=case.spread, truth=truth, table=table,
+        hypothesis=case.hypothesis, supporting=case.supporting, recipes=recipes, spread=case.spread,
+        truth=truth, table=table,
         planned=planned, words=powers,
-        alone=_power(case.alone, truth, planned.sessions, planned.seeds) if planned and len(recipes) > 1 else None,
+        alone=_power(case.alone, truth, planned.sessions, planned.seeds)
+        if planned and len(recipes) > 1
+        else None,
         verdicts=_verdicts(case, truth, planned) if planned else {},
         variations=tuple(_variations(case, truth, planned)) if planned else (),
         fewest=min(enough, key=lambda p: (p.sessions, p.seeds), default=None),
@@ -393,7 +468,10 @@ def _hypothesis_power(
 def _judged(
     case: _Case, truth: Truth, sessions: int, seeds: int, repeated: float = 1.0
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the p values of every word in simulated studies (study,), and which ones (study,) the noise gate stops."""
+    """P values (study,) of every word in simulated studies.
+
+    The second value says which studies (study,) the noise gate stops.
+    """
     study, subjects = case.plan.study, case.of(sessions)
     design = Design(subjects, seeds, study.folds.count * study.folds.blocks_per_fold)
     rngs = streams(study.training.study_seed, case.hypothesis.id)
@@ -413,7 +491,7 @@ def _said(
     level: float = ALPHA,
     repeated: float = 1.0,
 ) -> np.ndarray:
-    """Return the word of every simulated study (study,)."""
+    """Word of every simulated study (study,)."""
     p_values, stopped = _judged(case, truth, sessions, seeds, repeated)
     found = decide_many(p_values, level)
     found[stopped] = "invalid: noise"
@@ -457,12 +535,18 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
     study = case.plan.study
     family = sum(study.quick or other.role == "confirmatory" for other in study.hypotheses)
     if family > 1 and (study.quick or case.hypothesis.role == "confirmatory"):
-        said = f"its p value has to pass {ALPHA:g} / {family} (Holm's correction over {family} confirmatory hypotheses, at worst)"
+        said = (
+            f"its p value has to pass {ALPHA:g} / {family} (Holm's correction over {family} "
+            f"confirmatory hypotheses, at worst)"
+        )
         yield Variation(said, _power(case, truth, *size, level=ALPHA / family))
     looks = looks_of(study.training)
     if looks and not case.hypothesis.about_units:
         level = looks[-1].level
-        said = f"claims about learning are judged at {level:.4f}, the level of the last look at adaptive seeds"
+        said = (
+            f"claims about learning are judged at {level:.4f}, the level of the last look at "
+            f"adaptive seeds"
+        )
         yield Variation(said, _power(case, truth, *size, repeated=ALPHA / level))
     if case.spread.pilot is None:
         return
@@ -471,12 +555,18 @@ def _variations(case: _Case, truth: Truth, planned: Power) -> Iterator[Variation
         means = ", ".join(f"{name} = {value:+.3f}" for name, value in seen.effects.items())
         yield Variation(f"the truth is the pilot's means ({means})", _power(case, seen, *size))
     wider, factor = _wider(case.spread)
-    said = f"the SD of session means is {factor:.2f} times as large, its {CONFIDENCE:.0%} upper limit from {case.spread.pilot[0]} pilot sessions"
+    said = (
+        f"the SD of session means is {factor:.2f} times as large, its {CONFIDENCE:.0%} upper "
+        f"limit from {case.spread.pilot[0]} pilot sessions"
+    )
     yield Variation(said, _power(replace(case, spread=wider), truth, *size))
 
 
 def _wider(spread: Spread) -> tuple[Spread, float]:
-    """Return the spread with the session means of its pilot as wide as they may be, and by how much wider their SD is."""
+    """The spread with the pilot's session means as wide as they may be.
+
+    The second value is the factor by which their SD is wider.
+    """
     assert spread.pilot is not None
     sessions, seeds, blocks = spread.pilot
     factor = math.sqrt((sessions - 1) / stats.chi2.ppf(1 - CONFIDENCE, sessions - 1))
@@ -496,11 +586,20 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         (len(set(case.subjects)), "subjects") if several else (planned.sessions, "sessions")
     )
     if planned.scope == THESE:
-        yield f"with {units} {what} the claim would be about these recordings only, not about a population"
+        yield (
+            f"with {units} {what} the claim would be about these recordings only, not about "
+            f"a population"
+        )
         if planned.seeds == 1 and not isinstance(case.plan.study.method, LinearSSL):
-            yield "with one seed a claim about these recordings can't see the spread over seeds, and is too easily made"
+            yield (
+                "with one seed a claim about these recordings can't see the spread over "
+                "seeds, and is too easily made"
+            )
     if 2.0**-units > ALPHA:
-        yield f"with {units} {what} an exact sign-flip test can't be significant: its p value is at least 2^-{units} = {2.0**-units:.3g}"
+        yield (
+            f"with {units} {what} an exact sign-flip test can't be significant: its p value "
+            f"is at least 2^-{units} = {2.0**-units:.3g}"
+        )
     if planned.power < WANTED:
         yield f"the planned study has a power of {planned.power:.2f} only; {WANTED:g} is usual"
     weak = [
@@ -509,7 +608,10 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
         if one.panel < WANTED and one.word not in case.supporting
     ]
     if weak:
-        yield f"words that contradict it would be shown less often than {WANTED:g} where they are true: {', '.join(weak)}"
+        yield (
+            f"words that contradict it would be shown less often than {WANTED:g} where they "
+            f"are true: {', '.join(weak)}"
+        )
     if not case.hypothesis.about_units:
         yield from _warnings_of_the_panel(case)
 
@@ -522,4 +624,7 @@ def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
     ):
         yield f"there will be no word about learning: {reason}"
     for recipe in plan.panels[hypothesis.id].missing:
-        yield f"the recipe {recipe.name} is not computed, so that the verdict will be exploratory: {recipe.reason}"
+        yield (
+            f"the recipe {recipe.name} is not computed, so that the verdict will be "
+            f"exploratory: {recipe.reason}"
+        )

@@ -1,7 +1,10 @@
-"""Studies drawn from a spread, and what the claims' tests say of each.
+"""Studies simulated from a spread, and the p values of their claims.
 
-Every random part has a stream of its own with the session as first axis, so that designs share their numbers: more sessions or
-seeds add to a study and do not redraw it.
+In: a spread, true effects and a design. Out: p values of claims and words, with the
+study as first axis. What is assumed to be true is decided in `power`.
+
+Every random part has a stream of its own with the session as first axis. So designs
+share their random numbers: more sessions or seeds add to a study and do not redraw it.
 """
 
 import math
@@ -27,20 +30,38 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.session import scope_of
 
 PARTS = ("subject", "session", "within", "seeds", "blocks")
+"""Random parts of a study, each with its own stream."""
 
 
 @dataclass(frozen=True)
 class Design:
-    """How many sessions, of which subjects, seeds and test blocks a study has."""
+    """Size of a study: sessions, subjects, seeds and test blocks.
+
+    Attributes
+    ----------
+    subjects
+        Subject of every session.
+    seeds
+        Number of seeds per session.
+    blocks
+        Number of test blocks per session.
+    """
 
     subjects: tuple[str, ...]
-    """Subject of every session."""
     seeds: int
     blocks: int
 
 
 def streams(study_seed: int, name: str) -> dict[str, np.random.Generator]:
-    """Return the generators of `simulate`, each at the start of its stream."""
+    """Generators for `simulate`, each at the start of its stream.
+
+    Parameters
+    ----------
+    study_seed
+        Seed of the study.
+    name
+        Name of what is simulated; different names have different streams.
+    """
     return {
         part: generator("bootstrap", study_seed, f"power of {name}", i)
         for i, part in enumerate(PARTS)
@@ -54,22 +75,24 @@ def simulate(
     studies: int,
     rngs: Mapping[str, np.random.Generator],
 ) -> Means:
-    """Draw studies of one design: means over all, by seed and by block, with the estimands as last axis.
+    """Draw studies of one design, as means over all, by seed and by block.
 
-    Of normal cells the mean, the deviations of the seeds' means and those of the blocks' means are independent, so these are drawn
-    and not the cells.
+    The last axis of the means is the estimand. For normal cells the mean, the
+    deviations of the seeds' means and those of the blocks' means are independent. So
+    these are drawn, and not the cells.
 
     Parameters
     ----------
     spread
         What varies, and how much.
     effects
-        True mean of every estimand, in units of its range; those of ranges are 1, and the noise's is 0. An estimand under a
-        recipe that is not named has the declared recipe's mean.
+        True mean of every estimand, in units of its range. Means of ranges are 1, and
+        that of the noise is 0. An estimand under a recipe that is not named has the
+        mean under the declared recipe.
     design
-        The studies' size.
+        Size of the studies.
     studies
-        How many to draw.
+        Number of studies to draw.
     rngs
         Generators by part, fresh from `streams`.
     """
@@ -90,7 +113,8 @@ def simulate(
         + drawn("session", of["session"], len(subjects))
         + drawn("within", spread.within(seeds, blocks), len(subjects))
     )
-    if scope_of(subjects) != "these recordings":  # tested over sessions alone
+    # over a population the test needs the sessions' means alone
+    if scope_of(subjects) != "these recordings":
         return Means(mean, mean[:, :, None], mean[:, :, None])
     by_seed = drawn("seeds", of["seed"] + of["rest"] / blocks, len(subjects), seeds)
     by_block = drawn("blocks", of["block"] + of["rest"] / seeds, len(subjects), blocks)
@@ -110,7 +134,10 @@ def _truth(name: str, effects: Mapping[str, float]) -> float:
 def _tested(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], name: str, at: float
 ) -> PValues:
-    """Return the p values (study,) of an estimand against a part of its range, or against a number where it has none."""
+    """P values (study,) of an estimand against a fraction of its range.
+
+    An estimand without a range is tested against a number.
+    """
     of = CODE_RANGE if name == CODE else RANGE
     i, last = names.index(name), names.index(of) if of in names else None
 
@@ -123,20 +150,26 @@ def _tested(
 def claims(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], margin: float
 ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-    """Return the p values (study,) of every claim, and which studies (study,) the noise gate stops.
+    """P values of every claim, and which studies the noise gate stops.
 
-    As in a study, a contrast of dose 0 with dose 0 that is not shown equivalent takes away every claim that relies on dose 0.
+    As in a real study, an A/A contrast that is not shown equivalent takes away every
+    claim that relies on dose 0.
 
     Parameters
     ----------
     drawn
         Means whose last axis is `names`.
     names
-        What stands on that axis, as `Spread.names`.
+        The estimands, as in `Spread.names`.
     subjects
         Subject of every session.
     margin
-        In units of the range.
+        Margin in units of the range.
+
+    Returns
+    -------
+    p_values, stopped
+        (study,) p values by claim, and (study,) bool.
     """
     equivalent, different = np.ones(len(drawn.mean), bool), np.zeros(len(drawn.mean), bool)
     if NOISE in names:
@@ -163,18 +196,24 @@ def claims(
 def words(
     found: Mapping[str, np.ndarray], recipes: Sequence[str], jitter: bool, repeated: float = 1.0
 ) -> dict[str, np.ndarray]:
-    """Return the p values (study,) of every word about a dose, from those of all claims.
+    """P values of every word about a dose, from those of all claims.
 
     Parameters
     ----------
     found
-        What `claims` returned.
+        P values (study,) by claim, as from `claims`.
     recipes
-        The recipes that a claim about learning must hold under.
+        Recipes under which a claim about learning must hold.
     jitter
         Whether the hypothesis is about a jitter.
     repeated
-        By how much the p values of learning are multiplied: alpha over the nominal level of an interim analysis.
+        Factor of the p values of learning: alpha over the nominal level of an interim
+        analysis; 1 without one.
+
+    Returns
+    -------
+    p_values
+        (study,) p values by word.
     """
     panel = [
         {
@@ -197,12 +236,30 @@ def words(
 def unit_words(
     drawn: Means, names: Sequence[str], subjects: Sequence[str], share: float
 ) -> dict[str, np.ndarray]:
-    """Return the p values (study,) of every word about how many units carry the target; `names` are `UNITS`."""
+    """P values of every word about how many units carry the target.
+
+    Parameters
+    ----------
+    drawn
+        Means whose last axis is `names`.
+    names
+        The estimands, which are `UNITS`.
+    subjects
+        Subject of every session.
+    share
+        Fraction of the units below which carriers are `few`.
+
+    Returns
+    -------
+    p_values
+        (study,) p values by word.
+    """
     carriers, k_n = (
         _tested(drawn, names, subjects, *pair) for pair in zip(UNITS, _bounds(share), strict=True)
     )
     return carriers_p({
-        "carriers below": carriers[0], "carriers above": carriers[1], "K_n below": k_n[0], "K_n above": k_n[1],
+        "carriers below": carriers[0], "carriers above": carriers[1], "K_n below": k_n[0],
+        "K_n above": k_n[1],
     })  # fmt: skip
 
 
@@ -211,6 +268,6 @@ def _bounds(share: float) -> tuple[float, float]:
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
-    """Return the symmetric A with A A = covariance; singular ones are fine."""
+    """Symmetric A with A A = covariance; the covariance may be singular."""
     values, vectors = np.linalg.eigh(covariance)
     return (vectors * np.sqrt(np.clip(values, 0, None))) @ vectors.T

@@ -1,9 +1,14 @@
-"""How estimands vary over subjects, sessions, seeds and test blocks.
+"""Spreads: how estimands vary over subjects, sessions, seeds and test blocks.
 
-    q = mean + subject + session + seed(session) + block(session) + rest(session, seed, block)
+In: stated SDs, or means and covariances from a pilot. Out: a `Spread` per hypothesis.
+`power` simulates from it and `pilot` estimates it; nothing is judged here.
 
-each with its own covariance over the estimands. C_code is in units of the mean R_code, what training costs in units of the mean R,
-and numbers of units are logarithms of their share. `power` simulates from this; `pilot` estimates it. Nothing is judged here.
+    q = mean + subject + session + seed(session) + block(session)
+        + rest(session, seed, block)
+
+Each term has its own covariance over the estimands. C_code is in units of the mean
+R_code, what training costs is in units of the mean R, and numbers of units are
+logarithms of their share.
 """
 
 import math
@@ -21,7 +26,7 @@ from invariance_probe.study.methods import LinearSSL
 from invariance_probe.study.panel import DECLARED
 
 LEVELS = ("subject", "session", "seed", "block", "rest")
-"""What a spread is over; `rest` is what a single seed has in a single block."""
+"""Levels that a spread is over; `rest` is what one seed has in one block."""
 USUAL: Mapping[str, float] = {
     "subject": 0.0,
     "session": 0.08,
@@ -29,18 +34,28 @@ USUAL: Mapping[str, float] = {
     "block": 0.06,
     "rest": 0.03,
 }
-"""SD of each level in units of the decodable range where none is stated; a pilot of your own is better."""
+"""SD of each level in units of the decodable range, where none is stated.
+
+A pilot of your own is better.
+"""
 CORRUPTION, JITTER = ("D", "H", "delta"), ("delta", "delta(n/3)")
-"""The estimands of one recipe of the panel."""
+"""Estimands of one recipe of the panel."""
 CODE, UNITS = "C_code", ("carriers", "K_n")
-"""What decoders without SSL show: what is lost, and the logarithm of how large a share of the units carries the target."""
+"""What decoders without SSL show.
+
+`C_code` is what is lost with the inputs. The others are logarithms of the share of the
+units that carries the target.
+"""
 MANY = 1000
-"""Sessions from which no licence asks for more."""
+"""Enough sessions to meet the minimum of every licence."""
 NOISE, RANGE, CODE_RANGE = "noise", "range", "R_code"
 CORRELATION = 0.5
-"""Of an estimand under two recipes, over subjects, sessions and test blocks, where no pilot trained both: they read the same
-recordings, yet weights, steps and objective differ. Independent recipes would hardly ever be shown alike, and equal ones cost
-nothing; this is between."""
+"""Correlation of an estimand under two recipes, where no pilot trained both.
+
+It holds over subjects, sessions and test blocks. The recipes read the same recordings,
+yet weights, steps and objective differ. Independent recipes would hardly ever be shown
+alike, and equal ones cost nothing; this value lies between.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,21 +65,23 @@ class Spread:
     Attributes
     ----------
     names
-        `C_code`, the estimands of the declared recipe, `noise` (dose 0 with other seeds minus dose 0) where the method has
-        randomness, `range` and `R_code`; then the estimands of the other recipes, such as `D [longer]`. Of a prediction about
+        `C_code`, the estimands of the declared recipe, `noise` (dose 0 with other seeds
+        minus dose 0) where the method has randomness, `range` and `R_code`; then the
+        estimands of the other recipes, such as `D [longer]`. For a prediction about
         units `carriers` and `K_n`.
     mean
-        Mean of each (name,), that of ranges being 1; zeros where only spreads were stated.
+        (name,) mean of each; 1 for ranges, and zeros where only spreads were stated.
     covariance
-        Covariance (name, name) of every level.
+        (name, name) covariance of every level.
     source
-        Where the numbers are from.
+        Where the numbers come from.
     pilot
-        Sessions, seeds and test blocks of the pilot that they were estimated from; None where they were stated.
+        Numbers of sessions, seeds and test blocks of the pilot that they were estimated
+        from; None where they were stated.
     notes
         What a reader should know about them.
     assumed
-        Recipes that no pilot trained, which are taken to vary as the declared one.
+        Recipes that no pilot trained; they are assumed to vary as the declared one.
     """
 
     names: tuple[str, ...]
@@ -76,28 +93,70 @@ class Spread:
     assumed: tuple[str, ...] = ()
 
     def sd(self, level: str, name: str) -> float:
-        """Return the SD of one estimand over one level."""
+        """SD of one estimand over one level.
+
+        Parameters
+        ----------
+        level
+            One of `LEVELS`.
+        name
+            One of `names`.
+        """
         i = self.names.index(name)
         return math.sqrt(max(0.0, float(self.covariance[level][i, i])))
 
     def within(self, seeds: int, blocks: int) -> np.ndarray:
-        """Return the covariance (name, name) that a session's mean over seeds and blocks has within the session."""
+        """Covariance (name, name) of a session's mean within the session.
+
+        Parameters
+        ----------
+        seeds, blocks
+            Numbers of seeds and test blocks that the mean is over.
+        """
         of = self.covariance
         return of["seed"] / seeds + of["block"] / blocks + of["rest"] / (seeds * blocks)
 
 
 def estimands(jitter: bool, recipe: str = DECLARED) -> tuple[str, ...]:
-    """Return the estimands of one recipe, as they stand in `Spread.names`."""
+    """Estimands of one recipe, named as in `Spread.names`.
+
+    Parameters
+    ----------
+    jitter
+        Whether the hypothesis is about a jitter.
+    recipe
+        Name of the recipe.
+    """
     return tuple(marked(name, recipe) for name in (JITTER if jitter else CORRUPTION))
 
 
 def marked(name: str, recipe: str) -> str:
-    """Return the name of an estimand under a recipe, such as `D [longer]`; of the declared one its own."""
+    """Name of an estimand under a recipe, such as `D [longer]`.
+
+    Under the declared recipe it is the estimand's own name.
+
+    Parameters
+    ----------
+    name
+        The estimand.
+    recipe
+        Name of the recipe.
+    """
     return name if recipe == DECLARED else f"{name} [{recipe}]"
 
 
 def recipes_of(plan: Plan, hypothesis: Hypothesis, sessions: int) -> tuple[str, ...]:
-    """Return the recipes that would be trained for a hypothesis on so many sessions, the declared one first."""
+    """Recipes that would be trained for a hypothesis, the declared one first.
+
+    Parameters
+    ----------
+    plan
+        The planned study.
+    hypothesis
+        The hypothesis.
+    sessions
+        Number of sessions, on which licences depend.
+    """
     return tuple(
         recipe.name
         for recipe in panel_of(plan.study, plan.settings[0], hypothesis, sessions).computed
@@ -105,7 +164,15 @@ def recipes_of(plan: Plan, hypothesis: Hypothesis, sessions: int) -> tuple[str, 
 
 
 def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
-    """Return the recipes that would be trained for a hypothesis on its planned sessions, or on more or fewer."""
+    """Recipes that would be trained at some number of sessions.
+
+    Parameters
+    ----------
+    plan
+        The planned study.
+    hypothesis
+        The hypothesis.
+    """
     counts = (len(plan.covered(hypothesis)), MANY, 1)
     return tuple(
         dict.fromkeys(
@@ -115,12 +182,22 @@ def any_recipes_of(plan: Plan, hypothesis: Hypothesis) -> tuple[str, ...]:
 
 
 def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread:
-    """Return a spread with further recipes that vary as the declared one does, correlated with it.
+    """Add recipes to a spread that vary as the declared one, correlated with it.
 
-    With r the correlation at a level, the estimands of a recipe are r times those of the declared one, and an independent
-    rest that keeps their variance and correlates recipes with each other by r. So what correlates with the declared recipe
-    correlates with the others, and every covariance stays a possible one. Over seeds, and over what one seed has in one
-    block, r is 0: recipes share no weights.
+    With r the correlation at a level, the estimands of a recipe are r times those of
+    the declared one, plus an independent rest that keeps their variance and correlates
+    recipes with each other by r. So what correlates with the declared recipe correlates
+    with the others too, and every covariance remains possible. Over seeds, and over
+    what one seed has in one block, r is 0, because recipes share no weights.
+
+    Parameters
+    ----------
+    spread
+        The spread to add to.
+    recipes
+        Names of the recipes to add.
+    jitter
+        Whether the hypothesis is about a jitter.
     """
     if not recipes:
         return spread
@@ -141,8 +218,8 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
         covariance[level] = larger
     names = (*spread.names, *(name for recipe in recipes for name in estimands(jitter, recipe)))
     note = (
-        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the declared one, and to correlate with it by "
-        f"{CORRELATION:g} over sessions and test blocks"
+        f"recipes that no pilot trained ({', '.join(recipes)}) are taken to vary as the declared "
+        f"one, and to correlate with it by {CORRELATION:g} over sessions and test blocks"
     )
     mean = np.concatenate([spread.mean, np.tile(spread.mean[own_at], len(recipes))])
     return replace(
@@ -158,12 +235,23 @@ def with_recipes(spread: Spread, recipes: Sequence[str], jitter: bool) -> Spread
 def read_numbers(
     option: str, text: str, allowed: Sequence[str], lowest: float = -math.inf
 ) -> dict[str, float]:
-    """Read `name=number,name=number`.
+    """Read an option's numbers, written `name=number,name=number`.
+
+    Parameters
+    ----------
+    option
+        Name of the option, for messages.
+    text
+        Its value.
+    allowed
+        Names that are allowed.
+    lowest
+        Smallest number that is allowed.
 
     Raises
     ------
     InferenceError
-        When a name is unknown or stands twice, or a number is none or too low.
+        When a name is unknown or given twice, or a number is not one or is too low.
 
     Examples
     --------
@@ -175,7 +263,8 @@ def read_numbers(
         name, equals, value = (piece.strip() for piece in part.partition("="))
         if not equals:
             raise InferenceError(
-                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example {option} {allowed[0]}=.08"
+                f"{option}: {part.strip()!r} is not NAME=NUMBER; write for example "
+                f"{option} {allowed[0]}=.08"
             )
         if name not in allowed:
             close = get_close_matches(name, allowed, n=1)
@@ -199,7 +288,22 @@ def read_numbers(
 
 
 def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
-    """Return the spread of every hypothesis's estimands, by its id, from SDs by level; see `stated_spread`."""
+    """Spread of every hypothesis's estimands, from stated SDs.
+
+    See `stated_spread`.
+
+    Parameters
+    ----------
+    plan
+        The planned study.
+    sd
+        SD by level, in units of the decodable range.
+
+    Returns
+    -------
+    spreads
+        By the hypothesis's id.
+    """
     random = not isinstance(plan.study.method, LinearSSL)
     return {
         h.id: stated_unit_spread(sd)
@@ -212,23 +316,24 @@ def stated_spreads(plan: Plan, sd: Mapping[str, float]) -> dict[str, Spread]:
 def stated_spread(
     sd: Mapping[str, float], jitter: bool, random: bool = True, recipes: Sequence[str] = ()
 ) -> Spread:
-    """Return the spread of estimands that all have the same SDs, with known ranges.
+    """Spread of estimands that all have the same SDs, with known ranges.
 
-    D, H and delta are differences between the losses of three arms. Arms that vary alike and independently give every
-    difference the stated SD, and give delta = D + H exactly; so D and H correlate by -.5, and each with delta by .5.
-    C_code is on its own and has no seeds; delta and delta(n/3) of a jitter are on their own too. Dose 0 with other seeds
-    differs from dose 0 by seed and rest only.
+    D, H and delta are differences between the losses of three arms. If the arms vary
+    alike and independently, every difference has the stated SD, and delta = D + H holds
+    exactly. So D and H correlate by -.5, and each with delta by .5. C_code is
+    independent of them and has no seeds. For a jitter, delta and delta(n/3) are
+    independent too. Dose 0 with other seeds differs from dose 0 by seed and rest only.
 
     Parameters
     ----------
     sd
-        SD by level; `USUAL` where one is missing.
+        SD by level, in units of the decodable range; `USUAL` where one is missing.
     jitter
         Whether the hypothesis is about a jitter.
     random
         Whether the method has seeds at all.
     recipes
-        Names of the recipes beside the declared one.
+        Names of the recipes besides the declared one.
     """
     sds = {**USUAL, **sd}
     code = () if jitter else (CODE,)
@@ -260,16 +365,20 @@ def stated_spread(
 
 
 def stated_unit_spread(sd: Mapping[str, float]) -> Spread:
-    """Return the spread of the logarithms of K_s + K_n and of K_n over the number of units, with the same SDs by level.
+    """Spread of log((K_s + K_n) / N) and log(K_n / N), from stated SDs.
 
-    They have no seeds. Most of K_s + K_n is K_n, so that both vary together.
+    Both have the same SDs by level, and no seeds. Most of K_s + K_n is K_n, so both
+    vary together.
     """
     sds = {**USUAL, **sd}
     alike = np.ones((2, 2))
     covariance = {
         level: (0.0 if level in ("seed", "rest") else sds[level] ** 2) * alike for level in LEVELS
     }
-    note = "SDs are read as those of the logarithm of a number of units; how many carry the target is assumed, and a pilot would show it"
+    note = (
+        "SDs are read as those of the logarithm of a number of units; how many carry the "
+        "target is assumed, and a pilot would show it"
+    )
     return Spread(UNITS, np.zeros(2), covariance, _stated(sd), notes=(note,))
 
 

@@ -1,1 +1,1 @@
-"""The statistics and the verdict tables, which know of no study."""
+"""Statistical rules and verdict tables, independent of any study."""

@@ -1,11 +1,14 @@
-"""Looks at a growing number of seeds: at which level a claim is judged at each, so that all looks together keep alpha.
+"""Significance levels for interim analyses at a growing number of seeds.
 
-In go the seeds at every look and a spending function; out comes, for every look, the nominal one-sided level, and the repeated p value
-(Jennison & Turnbull 1989, J R Stat Soc B 51:305): the smallest alpha at which the claim would be made at this look. A claim is shown where
-its repeated p value is at most alpha, and that holds under any rule that says when to stop.
+In: the number of seeds at every interim analysis, and a spending function. Out: the
+nominal one-sided level of each analysis, chosen so that all analyses together keep
+alpha, and the repeated p value (Jennison & Turnbull 1989, J R Stat Soc B 51:305), which
+is the smallest alpha at which the claim would be made at this analysis. A claim is
+shown where its repeated p value is at most alpha. That holds under any rule for when to
+stop.
 
-The levels are those of independent increments with the seeds as information (docs/adaptive.md says why that is safe here). Nothing is
-tested here.
+The levels assume independent increments, with the number of seeds as the information;
+docs/adaptive.md says why that is safe here. Nothing is tested in this file.
 """
 
 import math
@@ -21,25 +24,26 @@ from invariance_probe.study.training import Spending, Training
 ALPHA = 0.05
 """Level of every one-sided claim."""
 ALPHAS = np.unique(np.append(np.logspace(-8, np.log10(0.5), 90), ALPHA))
-"""Alphas at which boundaries are computed; between them repeated p values are interpolated, and above the last they are 1."""
+"""Alphas at which boundaries are computed. Repeated p values are interpolated between
+them; above the largest alpha they are 1."""
 FARTHEST = 9.0
-"""Beyond so many standard errors nothing is integrated."""
+"""Integrals over z stop at this many standard errors."""
 
 
 @dataclass(frozen=True)
 class Look:
-    """One look at the claims of a study.
+    """One interim analysis of a study's claims.
 
     Attributes
     ----------
     number
-        From 1.
+        Position among the planned analyses, from 1.
     seeds
-        Seeds of every session that are looked at.
+        Number of seeds per session that this analysis uses.
     planned
-        Seeds at every look of the study, ascending.
+        Number of seeds per session at every analysis of the study, ascending.
     spending
-        How alpha is spent over them.
+        Spending function: how alpha is distributed over the analyses.
     """
 
     number: int
@@ -49,16 +53,20 @@ class Look:
 
     @property
     def last(self) -> bool:
-        """Whether there are no more seeds to look at."""
+        """Whether this is the last planned analysis."""
         return self.number == len(self.planned)
 
     @property
     def level(self) -> float:
-        """The nominal one-sided level of every claim at this look."""
+        """Nominal one-sided level of every claim at this analysis."""
         return float(self._levels[np.searchsorted(ALPHAS, ALPHA)])
 
     def repeated(self, p: float) -> float:
-        """Return the repeated p value of a nominal one, in (0, 1]: at most alpha exactly where `p` is at most the level of alpha."""
+        """Convert a nominal p value to the repeated p value at this analysis.
+
+        The repeated p value is in (0, 1]. It is at most alpha exactly where `p` is at
+        most the nominal level that belongs to alpha.
+        """
         if p > self._levels[-1]:
             return 1.0
         with np.errstate(divide="ignore"):
@@ -70,7 +78,10 @@ class Look:
 
 
 def looks_of(training: Training) -> tuple[Look, ...]:
-    """Return the declared looks of a study, ascending; none where its number of seeds is fixed."""
+    """Interim analyses that a study declares, ascending.
+
+    The tuple is empty where the number of seeds is fixed.
+    """
     adaptive = training.adaptive
     if adaptive is None:
         return ()
@@ -81,9 +92,25 @@ def looks_of(training: Training) -> tuple[Look, ...]:
 
 
 def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
-    """Return how much of alpha is spent when a fraction of the information is there (Lan & DeMets 1983, Biometrika 70:659).
+    """Cumulative alpha spent at a fraction of the information.
 
-    `obrien_fleming`: 2 - 2 Phi(z_(alpha / 2) / sqrt(t)), almost nothing early; `pocock`: alpha log(1 + (e - 1) t).
+    `obrien_fleming` spends 2 - 2 Phi(z_(alpha / 2) / sqrt(t)), which is almost nothing
+    early. `pocock` spends alpha log(1 + (e - 1) t). Both are from Lan & DeMets (1983,
+    Biometrika 70:659).
+
+    Parameters
+    ----------
+    spending
+        Name of the spending function.
+    fraction
+        (analysis,) fraction t of the information, in (0, 1].
+    alpha
+        Total alpha to spend, in (0, .5].
+
+    Returns
+    -------
+    (analysis,)
+        Alpha spent up to and including each analysis.
     """
     if spending == "pocock":
         return alpha * np.log1p((math.e - 1) * fraction)
@@ -91,22 +118,31 @@ def spent(spending: Spending, fraction: np.ndarray, alpha: float) -> np.ndarray:
 
 
 def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np.ndarray:
-    """Return the one-sided level of every look (look,), so that a true null is rejected at any of them with probability alpha.
+    """Nominal one-sided level of every interim analysis.
+
+    With these levels a true null is rejected at any of the analyses with probability
+    alpha.
 
     Parameters
     ----------
     seeds
-        Seeds at every look, ascending; they are the information.
+        Seeds per session at every analysis, ascending. They are the information.
     spending
-        How alpha is spent.
+        Name of the spending function.
     alpha
-        In (0, .5].
+        Total one-sided alpha, in (0, .5].
+
+    Returns
+    -------
+    (analysis,)
+        One-sided level of each analysis.
     """
     fraction = np.asarray(seeds, float) / seeds[-1]
     increments = np.diff(spent(spending, fraction, alpha), prepend=0.0)
     bounds = [float(stats.norm.isf(increments[0]))]
     steps = np.sqrt(1 - fraction[:-1] / fraction[1:])
     z, weights = _nodes(bounds[0], steps[0] if len(steps) else 1.0)
+    # density of z at the nodes, for studies that no earlier analysis has stopped
     mass = weights * stats.norm.pdf(z)
     for look in range(1, len(fraction)):
         rho, step = float(np.sqrt(fraction[look - 1] / fraction[look])), float(steps[look - 1])
@@ -130,9 +166,10 @@ def nominal_levels(seeds: Sequence[int], spending: Spending, alpha: float) -> np
 
 
 def _nodes(bound: float, step: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return Gauss-Legendre nodes and weights below a bound, close enough for a normal kernel whose SD is `step`.
+    """Gauss-Legendre nodes and weights below a bound, for a normal kernel.
 
-    The recursion over looks is that of Armitage, McPherson & Rowe (1969, J R Stat Soc A 132:235).
+    The nodes are close enough together for a kernel whose SD is `step`. The recursion
+    over analyses is that of Armitage, McPherson & Rowe (1969, J R Stat Soc A 132:235).
     """
     top = min(bound, FARTHEST)
     x, weights = _gauss(max(96, int(12 * (top + FARTHEST) / (2 * step))))
@@ -147,6 +184,6 @@ def _gauss(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 @cache
 def _levels_by_alpha(seeds: tuple[int, ...], spending: Spending) -> np.ndarray:
-    """Return the levels (alpha, look) at every one of `ALPHAS`, made to grow with alpha."""
+    """Nominal levels (alpha, analysis) at each of `ALPHAS`; they grow with alpha."""
     found = np.array([nominal_levels(seeds, spending, alpha) for alpha in ALPHAS])
     return np.minimum.accumulate(found[::-1])[::-1]

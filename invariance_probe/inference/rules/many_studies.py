@@ -1,8 +1,9 @@
-"""The rules of `intervals` for thousands of studies of one design at a time.
+"""The rules of `intervals`, applied to thousands of studies at once.
 
-In go the numbers that a study's claims rest on, with the study as the first axis; out come p values, from which
-`verdicts.decide_many` reads words. What is
-computed is shared with the rules for one study, and a test holds that both say the same of the same numbers.
+In: the numbers that the claims of one design rest on, with the study as the first axis.
+Out: p values, from which `verdicts.decide_many` reads words. The computation is shared
+with the rules for one study, and a test holds that both give the same answer for the
+same numbers. Nothing is simulated here.
 """
 
 from collections.abc import Sequence
@@ -14,21 +15,22 @@ from invariance_probe.inference.rules.intervals import satterthwaite, tail, tail
 from invariance_probe.study.session import scope_of
 
 PValues = tuple[np.ndarray, np.ndarray]
-"""For every study the p values of `effect <= margin range` and of `effect > margin range`."""
+"""For every study, the p values of `effect <= margin * range` and of
+`effect > margin * range`."""
 
 
 @dataclass(frozen=True, eq=False)
 class Means:
-    """What claims about q = effect - margin range rest on, in many studies of one design.
+    """Means of q = effect - margin * range in many studies of one design.
 
     Attributes
     ----------
     mean
-        Mean over seeds and blocks (study, session).
+        (study, session) mean over seeds and blocks.
     by_seed
-        Mean over blocks (study, session, seed).
+        (study, session, seed) mean over blocks.
     by_block
-        Mean over seeds (study, session, block).
+        (study, session, block) mean over seeds.
     """
 
     mean: np.ndarray
@@ -37,7 +39,20 @@ class Means:
 
 
 def p_values(q: Means, subjects: Sequence[str]) -> PValues:
-    """Return what `Sample.p_at_most` and `Sample.p_more_than` say of every study, whose sessions are of these subjects."""
+    """P values of both claims in every study, as `Sample` gives them for one.
+
+    Parameters
+    ----------
+    q
+        Means of q in every study.
+    subjects
+        Subject of every session; the same in all studies.
+
+    Returns
+    -------
+    at_most, more_than
+        (study,) p values, as those of `Sample.p_at_most` and `Sample.p_more_than`.
+    """
     if scope_of(subjects) == "these recordings":
         error, df = satterthwaite(*two_way(q.by_seed, q.by_block))
         mean = q.mean.mean(axis=1)
@@ -46,9 +61,20 @@ def p_values(q: Means, subjects: Sequence[str]) -> PValues:
     if len(named) == 1:
         return p_over_units(q.mean)
     own = np.array([[subject == name for name in named] for subject in subjects])
-    return p_over_units(q.mean @ (own / own.sum(axis=0)))
+    return p_over_units(q.mean @ (own / own.sum(axis=0)))  # mean within each subject
 
 
 def p_over_units(q: np.ndarray) -> PValues:
-    """Return the p values of the test over the sessions, or subjects, of every study (study, unit)."""
+    """P values of both claims by the t test over units of replication.
+
+    Parameters
+    ----------
+    q
+        (study, unit) effect - margin * range; a unit is a session or a subject.
+
+    Returns
+    -------
+    at_most, more_than
+        (study,) p values.
+    """
     return tail_over_units(q, upper=False), tail_over_units(q, upper=True)

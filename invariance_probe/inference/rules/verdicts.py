@@ -1,9 +1,12 @@
-"""The words of science.md 3.1 and 3.2, and which claims each of them needs.
+"""The verdict words of science.md 3.1 and 3.2, and the claims each one needs.
 
-Every claim is one-sided against the margin m. A finding of learning is a claim under every
-recipe of a panel together, an intersection-union test (Berger 1982,
-doi:10.1080/00401706.1982.10487790): its p value is the largest. What is written here holds for
-one study and, elementwise, for thousands of simulated ones: p values may be arrays (study,).
+In: p values of one-sided claims against the margin m. Out: the p value of every word,
+and the word that is shown at a level. Nothing is estimated or adjusted here.
+
+A finding of learning needs its claims to hold under every recipe of a panel. This is an
+intersection-union test (Berger 1982, doi:10.1080/00401706.1982.10487790): its p value
+is the largest of theirs. All functions hold for one study and, elementwise, for
+thousands of simulated ones: p values may be arrays (study,).
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,13 +19,14 @@ from numpy.typing import ArrayLike
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 
 EXPERIMENTAL = "experimental: "
-"""What the word of an experimental hypothesis begins with; it never counts as confirmatory."""
+"""Prefix of the word of an experimental hypothesis; such a word never counts as
+confirmatory."""
 UNCALIBRATED = "uncalibrated method"
-"""The word in place of a verdict where the method has no licence."""
+"""Word that takes the place of a verdict where the method has no licence."""
 INCONCLUSIVE, RECIPE_DEPENDENT = "inconclusive", "recipe-dependent"
 
 PValues = Mapping[str, ArrayLike]
-"""p values by the name of a claim, such as `D <= m`."""
+"""P values by the name of a claim, such as `D <= m`."""
 
 FREE = ("D <= m", "H <= m", "delta <= m")
 COSTLY = ("D > m",)
@@ -37,34 +41,49 @@ SUPPORTED = {
     "invariant": {"invariant"}, "tolerated": {"invariant", "tolerated"}, "sensitive": {"sensitive"},
     "distributed": {"spread"}, "few": {"few"}, "beneficial": {"beneficial"},
 }  # fmt: skip
-"""The words that support each prediction."""
+"""Words that support each prediction."""
 CONTRADICTED = {
-    "invariant": {"sensitive", "tolerated"}, "tolerated": {"sensitive"}, "sensitive": {"invariant", "tolerated"},
-    "distributed": {"few"}, "few": {"spread"}, "beneficial": {"harmful"},
+    "invariant": {"sensitive", "tolerated"}, "tolerated": {"sensitive"},
+    "sensitive": {"invariant", "tolerated"}, "distributed": {"few"}, "few": {"spread"},
+    "beneficial": {"harmful"},
 }  # fmt: skip
-"""The words that contradict each prediction; all others leave it open."""
+"""Words that contradict each prediction; all other words leave it open."""
 
 
 def together(p_values: PValues, needed: Sequence[str]) -> Any:
-    """Return the p value that claims hold together: the largest."""
+    """P value of the claim that all needed claims hold: the largest of theirs.
+
+    Parameters
+    ----------
+    p_values
+        P values by the name of a claim.
+    needed
+        Names of the claims that are needed.
+    """
     return _largest([p_values[name] for name in needed])
 
 
 def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) -> dict[str, Any]:
-    """Return the p value of every finding of learning.
+    """P value of every finding of learning.
 
     Parameters
     ----------
     recipes
-        The p values of the claims under each recipe that passes its gates.
+        P values of the claims under each recipe that passes its gates.
     jitter
         Whether the axis is a jitter, which has no shared draw.
     all_pass
-        Whether these are all recipes of the panel; else nothing but `recipe-dependent` can be
-        shown.
+        Whether `recipes` are all recipes of the panel. If not, only `recipe-dependent`
+        can be shown.
+
+    Returns
+    -------
+    p values
+        By finding: `free`, `costly`, `dearer` (delta > m under every recipe) and
+        `recipe-dependent`. A finding that cannot be shown has p = 1.
     """
     free, costly = (JITTER_FREE, JITTER_COSTLY) if jitter else (FREE, COSTLY)
-    # "opposite claims shown under two recipes" are about D alone
+    # on a corruption `recipe-dependent` needs opposite claims about D alone, not H or delta
     below, above = (free, costly) if jitter else (FREE[:1], COSTLY)
     lower, upper = ([together(p, claims) for p in recipes] for claims in (below, above))
     found = {"free": 1.0, "costly": 1.0, "dearer": 1.0, RECIPE_DEPENDENT: 1.0}
@@ -74,19 +93,27 @@ def learning_p(recipes: Sequence[PValues], jitter: bool, all_pass: bool = True) 
         found["dearer"] = _largest([p["delta > m"] for p in recipes])
     if len(recipes) > 1:
         opposite = np.maximum(_smallest(lower), _smallest(upper))
+        # Bonferroni over recipes: the smallest p values were picked among theirs
         found[RECIPE_DEPENDENT] = np.minimum(1.0, len(recipes) * opposite)
     return found
 
 
 def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
-    """Return the p value of every word about a dose: that of the claims which it needs together.
+    """P value of every word about a dose: that of the claims it needs together.
 
     Parameters
     ----------
     code
-        p values of `C_code <= m` and `C_code > m`; not read for a jitter.
+        P values of `C_code <= m` and `C_code > m`; not read for a jitter.
     learning
-        What `learning_p` returned.
+        P values of the findings of learning, from `learning_p`.
+    jitter
+        Whether the axis is a jitter, which has fewer words.
+
+    Returns
+    -------
+    p values
+        By word.
     """
     free, costly, dearer = (learning[name] for name in ("free", "costly", "dearer"))
     if jitter:
@@ -106,24 +133,29 @@ def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
 
 
 def undertrained_p(lowered: PValues) -> Any:
-    """Return the p value that longer training shows a recipe undertrained.
+    """P value that longer training shows a recipe to be undertrained.
 
-    An undertrained recipe finds the corruption harmful, and its representation still betters at dose 0. Either alone is no sign:
-    longer training of a sound recipe lowers H or delta by up to a third of R where the code is weak or carried by one unit, while
-    it leaves the loss at dose 0 as it is or raises it (reports/calibration/learning). A loss at dose 0 that falls by more than the
+    An undertrained recipe finds the corruption harmful, and its representation still
+    improves at dose 0. Neither sign is enough alone: longer training of a sound recipe
+    lowers H or delta by up to a third of R where the code is weak or carried by one
+    unit, while it leaves the loss at dose 0 as it is or raises it
+    (reports/calibration/learning). But a loss at dose 0 that falls by more than the
     margin is sign enough.
 
     Parameters
     ----------
     lowered
-        p values that longer training lowers something: `L(0) > 0`, `L(0) > m`, and `harm > 0`, where harm is H, and delta of a
-        jitter.
+        P values of the claims that longer training lowers something: `L(0) > 0`,
+        `L(0) > m` and `harm > 0`. Harm is H, or delta for a jitter.
     """
     return np.minimum(np.maximum(lowered["L(0) > 0"], lowered["harm > 0"]), lowered["L(0) > m"])
 
 
 def carriers_p(p_values: PValues) -> dict[str, Any]:
-    """Return the p value of every word about how many units carry the target (science.md 3.1)."""
+    """P value of every word about how many units carry the target.
+
+    The bounds are those of science.md 3.1.
+    """
     return {
         "few": p_values["carriers below"],
         "between": np.maximum(p_values["carriers above"], p_values["K_n below"]),
@@ -132,7 +164,17 @@ def carriers_p(p_values: PValues) -> dict[str, Any]:
 
 
 def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIVE) -> str:
-    """Return the word that is shown at a level; the one of the smallest p value where several are."""
+    """Word shown at a level; the one with the smallest p if several are.
+
+    Parameters
+    ----------
+    p_values
+        P value of every word.
+    level
+        Level of the test, in (0, 1).
+    otherwise
+        What is returned where no word is shown.
+    """
     word = min(p_values, key=lambda name: float(np.asarray(p_values[name])))
     return word if float(np.asarray(p_values[word])) <= level else otherwise
 
@@ -140,7 +182,22 @@ def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIV
 def decide_many(
     p_values: PValues, level: ArrayLike = ALPHA, otherwise: str = INCONCLUSIVE
 ) -> np.ndarray:
-    """Return the word of every study (study,), as `decide` does for one."""
+    """The word of every study, chosen as `decide` does for one study.
+
+    Parameters
+    ----------
+    p_values
+        (study,) p values of every word; scalars are broadcast.
+    level
+        Level of the test in (0, 1), one for all studies or (study,).
+    otherwise
+        What is returned where no word is shown.
+
+    Returns
+    -------
+    (study,)
+        Words.
+    """
     names = list(p_values)
     table = np.stack(
         np.broadcast_arrays(*(np.asarray(p_values[name], dtype=float) for name in names))
@@ -150,7 +207,20 @@ def decide_many(
 
 
 def outcome(predicts: str, word: str) -> str:
-    """Return whether a word that was shown supports or contradicts a prediction, or leaves it open."""
+    """Whether a shown word supports, contradicts or leaves open a prediction.
+
+    Parameters
+    ----------
+    predicts
+        The declared prediction, one of the keys of `SUPPORTED`.
+    word
+        The verdict's word, with or without the prefix of an experimental hypothesis.
+
+    Returns
+    -------
+    outcome
+        `supported`, `contradicted` or `open`.
+    """
     word = word.removeprefix(EXPERIMENTAL)
     if word in SUPPORTED[predicts]:
         return "supported"

@@ -1,1 +1,1 @@
-"""Hypotheses that distant pairs help."""
+"""Hypotheses that distant pairs help decoding."""

@@ -1,6 +1,8 @@
-"""A contrast looked at again: two sets of seeds at share 0, and a third of the training windows.
+"""Two checks of a contrast: other seeds at share 0, and a third of the data.
 
-A check fails where it shows the sign turned, and a verdict that a check turns is `not shown`.
+In: samples of the contrast, and the verdict that it would reach. Out: gates. `noise`
+fails where two sets of seeds are shown to differ, and the verdict is then invalid.
+`third` fails where it shows the opposite sign, and the verdict is then `not shown`.
 """
 
 from collections.abc import Sequence
@@ -12,12 +14,25 @@ from invariance_probe.inference.rules.intervals import Sample, p_in_words
 from invariance_probe.plan.settings import A_THIRD, Setting, a_third_of
 
 ALARM = 0.01
-"""Level at which two sets of seeds are shown to differ, two-sided. A contrast's margin may be 0, and any difference then counts: at .05
-one sound study in twenty would be lost, at .01 one in a hundred."""
+"""Two-sided level at which two sets of seeds are shown to differ.
+
+A contrast's margin may be 0, and then any difference counts. At .05 one sound study in
+twenty would be lost; at .01 it is one in a hundred.
+"""
 
 
 def noise(contrast: Sample, margin: float) -> Gate:
-    """Share 0 with other seeds is not shown, at `ALARM`, to differ from share 0 by more than the margin."""
+    """Check that share 0 under other seeds differs by no more than the margin.
+
+    It fails where a difference is shown at `ALARM`.
+
+    Parameters
+    ----------
+    contrast
+        Share 0 with other seeds minus share 0.
+    margin
+        The hypothesis's margin, in units of R.
+    """
     if not contrast.complete:
         return Gate("noise", "not computed", (LEARNING,), "there is no second set of seeds")
     p = 2 * min(contrast.p_more_than(margin), contrast.p_at_most(-margin))
@@ -29,7 +44,17 @@ def noise(contrast: Sample, margin: float) -> Gate:
 
 
 def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
-    """Look at the contrasts again with a third of the training windows."""
+    """Check a verdict with a third of the training windows.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    verdict
+        The word that the contrasts show: `beneficial`, `harmful` or `not shown`.
+    names
+        The contrasts against its controls.
+    """
     if question.plan.study.quick:
         return Gate(
             A_THIRD, "not computed", ("beneficial", "harmful"), "left out: the study is quick"
@@ -43,9 +68,10 @@ def third(question: Question, verdict: str, names: Sequence[str]) -> Gate:
 def _again(
     name: str, where: str, question: Question, setting: Setting, verdict: str, names: Sequence[str]
 ) -> Gate:
-    """Return whether a setting shows the contrary of a verdict; `names` are the contrasts against its controls.
+    """Check whether a setting shows the contrary of a verdict.
 
-    A benefit is turned where pairs are shown worse than any control, harm where they are shown better than local ones.
+    A benefit is contradicted where pairs are shown worse than any control. Harm is
+    contradicted where pairs are shown better than local ones.
     """
     samples = {own: question.sample(own, None, setting.label, setting.fraction) for own in names}
     if not all(sample.complete for sample in samples.values()):

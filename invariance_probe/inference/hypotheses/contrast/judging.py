@@ -1,19 +1,33 @@
-"""Whether distant pairs help: contrasts with a superiority sign against every control (science.md 3.3), and what the pairs are.
+"""Judging whether distant pairs help: contrasts against every control.
 
-In units of the decodable range R, at a share q of distant pairs: M_loc = [L(0) - L_mined(q)] / R against local pairs, M_rand and
-M_shift = [L_control(q) - L_mined(q)] / R against random partners and a shifted index at the same q. M_oracle stands beside, in no
-verdict. `beneficial` needs every control beaten (intersection-union, Berger 1982), pairs that share the target more often than random
-and than shifted ones, and, where a nuisance is named, pairs that differ in it about as unrelated windows do.
+In: one hypothesis with its evidence. Out: a judgement with the words `beneficial`,
+`harmful` or `not shown` (science.md 3.3), and measures of what the pairs are.
 
-Pairs are held against `shifted` because a partner that is everybody's neighbour, near the mean of activity, has the commonest class and a
-middling or an extreme nuisance: purity and distance then say whose partners are taken, and nothing of their anchors. A shifted index has
-the same anchors and the same partners as often, so that over shifts its purity and its distance are those of independent draws from
-both marginals (`pair_agreement_expected` and `nuisance_distance_expected` of the runs, which stand beside). The claims are made against the
-arm and not against these, because it keeps the gap too: under a target or nuisance that lasts longer than the gap, distant windows are
-less alike than independent draws.
+All contrasts are in units of the decodable range R, at a share q of distant pairs:
 
-Pairs across states have the controls local, other_state, time_shuffled and unit_permuted (M_loc, M_other, M_shuffled, M_permuted), all of
-which a benefit has to beat. They are experimental: the verdict says so, and counts as exploratory.
+    M_loc = [L(0) - L_mined(q)] / R                  against local pairs
+    M_rand, M_shift = [L_control(q) - L_mined(q)] / R
+        against random partners and a shifted index at the same q
+
+M_oracle is printed beside and enters no verdict. `beneficial` needs every control
+beaten (intersection-union, Berger 1982). It also needs pairs that share the target more
+often than random pairs and than shifted ones. Where a nuisance is named, the pairs must
+differ in it about as much as unrelated windows do.
+
+Why pairs are compared with `shifted`: a partner that lies near the mean of activity is
+everybody's neighbour. It has the commonest class and a middling or an extreme nuisance.
+Purity and distance then describe which partners are taken, and say nothing about their
+anchors. A shifted index has the same anchors and takes the same partners as often. So
+over shifts its purity and its distance are those of independent draws from both
+marginals (the runs give these as `pair_agreement_expected` and
+`nuisance_distance_expected`, which are printed beside). Claims are made against the arm
+and not against these expectations, because the arm keeps the gap in time too: under a
+target or nuisance that lasts longer than the gap, distant windows are less alike than
+independent draws.
+
+Pairs across states have the controls local, other_state, time_shuffled and
+unit_permuted (M_loc, M_other, M_shuffled, M_permuted). A benefit has to beat all of
+them. These hypotheses are experimental: the verdict says so, and counts as exploratory.
 """
 
 import math
@@ -54,20 +68,25 @@ from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.pairing import SHARE, MinedPairing
 
 AGAINST = {
-    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other", "time_shuffled": "M_shuffled",
+    "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other",
+    "time_shuffled": "M_shuffled",
     "unit_permuted": "M_permuted",
 }  # fmt: skip
-"""The contrast against each control."""
+"""Name of the contrast against each control."""
 UNRELATED = 0.8
-"""Nuisance distance that has to be exceeded. Windows t apart under a nuisance with the time constant tau have 1 - exp(-t / tau): pairs
-whose mean lies above .8 are as far apart in it as windows more than 1.6 tau away. A higher bound would refuse pairs that random ones
-barely exceed in a short recording, where few windows are many tau apart."""
+"""Nuisance distance that mined pairs have to exceed.
+
+Windows t apart under a nuisance with the time constant tau have the distance 1 - exp(-t
+/ tau). Pairs whose mean distance lies above .8 are as far apart in the nuisance as
+windows more than 1.6 tau apart. A higher bound would refuse pairs that random ones
+barely exceed in a short recording, where few windows are many tau apart.
+"""
 PURITY, PURITY_SHIFTED = "purity > random", "purity > shifted"
 NUISANCE, NUISANCE_SHIFTED = (
     f"nuisance distance > {UNRELATED:g}",
     f"nuisance distance > {UNRELATED:g} of shifted",
 )
-"""Claims about pairs that a benefit needs, those about the nuisance where one is named."""
+"""Claims about pairs that a benefit needs; the last two only with a named nuisance."""
 MEASURES = {
     "pair_agreement": "purity",
     "pair_agreement_expected": "purity by chance",
@@ -80,23 +99,23 @@ MEASURES = {
     "sleep_distance_other": "distance of the other state from waking",
     "sleep_distance_permuted": "distance of unit-permuted sleep from waking",
 }
-"""What runs say of their distant pairs, and its name in a report."""
+"""Diagnostics of distant pairs in the results of runs, and their names in a report."""
 
 NAIVE = {
     "mined.share": "mined pairs beat random pairs, so they help",
     "state.share": "pairs with sleep beat local pairs, so sleep replays",
 }
-"""What is concluded of one control alone, by axis."""
+"""What is concluded by comparing with one control alone, by axis."""
 
 
 @dataclass(frozen=True, eq=False)
 class ContrastJudgement(Judgement):
-    """A contrast with its claims and gates.
+    """Judgement of a contrast with its claims and gates.
 
     Attributes
     ----------
     draft
-        What is found but for the word.
+        The finding without its word.
     claims
         Every claim by name; empty where runs are missing or no session can be decoded.
     """
@@ -106,7 +125,7 @@ class ContrastJudgement(Judgement):
 
     @property
     def words(self) -> dict[str, float]:
-        """The p values of `beneficial` and `harmful`; empty where a gate leaves no word."""
+        """P values of `beneficial` and `harmful`; empty where a gate leaves no word."""
         if not self.claims or any(gate.outcome == "failed" for gate in self.draft.gates):
             return {}
         needed = [claim.p_value for name, claim in self.claims.items() if name != HARM]
@@ -114,11 +133,11 @@ class ContrastJudgement(Judgement):
 
     @property
     def p_value(self) -> float | None:
-        """The smaller p value of the two words; None where no word can be shown."""
+        """Smaller p value of the two words; None where no word can be shown."""
         return min(self.words.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """Return what is found at a level."""
+        """The finding at a level."""
         word = decide(self.words, level, NOT_SHOWN) if self.words else self._without_words()
         verdict = word
         if (
@@ -151,11 +170,14 @@ class ContrastJudgement(Judgement):
 
 
 NOT_SHOWN = "not shown"
-"""The word of a contrast that shows neither benefit nor harm."""
+"""Word of a contrast that shows neither benefit nor harm."""
 
 
 def judge_contrast(question: Question) -> ContrastJudgement:
-    """Judge a contrast on the evidence of a question, at its look where there are several looks."""
+    """Judge a contrast.
+
+    Where there are interim analyses, it is judged at that of the question.
+    """
     hypothesis = question.hypothesis
     assert isinstance(hypothesis, Contrast)
     blank = _blank(question, hypothesis)
@@ -186,22 +208,23 @@ def judge_contrast(question: Question) -> ContrastJudgement:
 
 
 HARM = "M_loc < -m"
-"""The claim of harm, which no benefit needs."""
+"""The claim of harm; a benefit does not need it."""
 
 
 def contrast_claims(
     samples: dict[str, Sample], margin: float, pairs: Mapping[str, tuple[Sample, float]]
 ) -> dict[str, Claim]:
-    """Return what a benefit needs, all of it together, and the claim of harm.
+    """The claims that a benefit needs together, and the claim of harm.
 
     Parameters
     ----------
     samples
         The contrast against every control that the hypothesis names.
     margin
-        How much each has to exceed, in units of the range.
+        How much each contrast has to exceed, in units of the range.
     pairs
-        What is claimed of mined pairs, by the claim's name: a measure, and the bound that it has to exceed.
+        Claims about mined pairs by name: a measure, and the bound that it has to
+        exceed.
     """
     p_values = {f"{name} > m": sample.p_more_than(margin) for name, sample in samples.items()}
     p_values |= {name: _of_pairs(measure, bound) for name, (measure, bound) in pairs.items()}
@@ -210,10 +233,12 @@ def contrast_claims(
 
 
 def _of_pairs(measure: Sample, at: float) -> float:
-    """Return the p value of a claim about pairs over a population, and 1 where sessions stand for themselves.
+    """P value of a claim about pairs; 1 where sessions stand for themselves.
 
-    Pairs are of training windows, which the folds of one session share, and their table is the same for all seeds: a session's
-    values hardly vary, and say nothing of how far its own measure lies from the truth.
+    Such a claim needs a population. Pairs are made of training windows, which the folds
+    of one session share, and their table is the same for all seeds. So a session's
+    values hardly vary, and say nothing about how far its own measure lies from the
+    truth.
     """
     return (
         measure.p_more_than(at) if measure.complete and measure.scope != "these recordings" else 1.0
@@ -221,16 +246,22 @@ def _of_pairs(measure: Sample, at: float) -> float:
 
 
 def decide_contrast(claims: dict[str, Claim]) -> str:
-    """Return `beneficial`, `harmful` or `not shown`."""
+    """Word that the claims show: `beneficial`, `harmful` or `not shown`."""
     if all(claim.shown for name, claim in claims.items() if name != HARM):
         return "beneficial"
     return "harmful" if claims[HARM].shown else "not shown"
 
 
 def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
-    """Return the measures of mined pairs that a benefit rests on, by claim, each with the bound that it has to exceed.
+    """Measures of mined pairs that a benefit rests on, each with its bound.
 
-    Windows asleep have neither target nor nuisance, so that of pairs across states nothing is claimed but what they do to the loss.
+    Windows of sleep have neither target nor nuisance. So nothing is claimed about pairs
+    across states except what they do to the loss.
+
+    Returns
+    -------
+    measures
+        By claim: the measure, and the bound that it has to exceed.
     """
     if question.hypothesis.axis != SHARE:
         return {}
@@ -245,12 +276,25 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
 
 
 def purity_above(question: Question, arm: str) -> Sample:
-    """Return by how much mined pairs agree in the target more often than those of another arm, whose gap is the same."""
+    """How much more often mined pairs agree in the target than those of an arm.
+
+    The pairs of both arms have the same gap in time.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    arm
+        The arm to compare with: `random` or `shifted`.
+    """
     return pair_sample(question, "pair_agreement", "mined", arm)
 
 
 def nuisance_of_shifted(question: Question) -> Sample:
-    """Return the nuisance distance of mined pairs in units of that of shifted ones, which have the same marginals."""
+    """Nuisance distance of mined pairs in units of that of shifted ones.
+
+    Shifted pairs have the same marginals.
+    """
     mined, shifted = (
         _diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose)
         for arm in ("mined", "shifted")
@@ -265,9 +309,23 @@ def pair_sample(
     minus: str | None = None,
     dose: float | None = None,
 ) -> Sample:
-    """Return a diagnostic of an arm's distant pairs in every session, minus that of another arm where one is given.
+    """Sample of a diagnostic of an arm's distant pairs over the sessions.
 
-    Values are (seed, fold), which stand for seed and test block where sessions stand for themselves.
+    Values are (seed, fold). Where sessions stand for themselves, these take the places
+    of seed and test block.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    diagnostic
+        Name of the diagnostic, one of `MEASURES`.
+    arm
+        The arm whose pairs are measured.
+    minus
+        An arm whose diagnostic is subtracted; None to subtract nothing.
+    dose
+        Share of distant pairs; None for the primary dose.
     """
     at_dose = question.hypothesis.dose if dose is None else dose
     own = _diagnostics(question, diagnostic, arm, at_dose)
@@ -277,7 +335,10 @@ def pair_sample(
 
 
 def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[str, np.ndarray]:
-    """Return a diagnostic of the study's own setting by session (seed, fold); NaN where it is missing."""
+    """A diagnostic of the study's own setting by session, each (seed, fold).
+
+    It is NaN where it is missing.
+    """
     evidence, hypothesis = question.evidence, question.hypothesis
     shape = (evidence.seeds, question.plan.study.folds.count)
     found = {session: np.full(shape, np.nan) for session in question.names}
@@ -301,7 +362,11 @@ def _nuisance(question: Question) -> str:
 
 
 def _gates(question: Question, word: str) -> list[Gate]:
-    """Return the gates of a contrast, at one look; those about a margin of equivalence (steps, reference, planted) do not apply to it."""
+    """Gates of a contrast at one analysis.
+
+    Gates that only concern a margin of equivalence (trained, planted targets) do not
+    apply to a contrast.
+    """
     plan, results, hypothesis, single = (
         question.plan,
         question.evidence.results,
@@ -333,7 +398,7 @@ def _estimands(question: Question) -> Iterator[Estimand]:
 
 
 def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
-    """Yield the contrasts at the primary dose under every swept setting and check."""
+    """Contrasts at the primary dose under every swept setting and check."""
     third = () if question.plan.study.quick else (a_third_of(question.plan.settings[0]),)
     for setting in (*question.plan.settings[1:], *third):
         for control in hypothesis.controls:
@@ -346,7 +411,11 @@ def _swept(question: Question, hypothesis: Contrast) -> Iterator[Estimand]:
 
 
 def _pairs(question: Question) -> Iterator[PairMeasure]:
-    """Yield what the distant pairs of every arm are at the primary dose, and how mined ones differ from random and shifted ones."""
+    """Properties of the distant pairs of every arm at the primary dose.
+
+    For pairs across time, also how mined pairs differ from random and from shifted
+    ones.
+    """
     for diagnostic, name in MEASURES.items():
         for arm in question.plan.study.arms_of(question.hypothesis.axis):
             sample = pair_sample(question, diagnostic, arm)
@@ -367,12 +436,15 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
 
 
 def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
-    """Return what a finding repeats of its contrast, with nothing found."""
+    """A finding that repeats its contrast, with nothing found yet."""
     measures = code_measures([question.evidence.sessions[name] for name in question.names])
     return HypothesisFinding(
-        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts, status=question.status,
-        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose, margin=question.margin,
-        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names), verdict=NOT_SHOWN, flags=(),
+        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts,
+        status=question.status,
+        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
+        margin=question.margin,
+        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names),
+        verdict=NOT_SHOWN, flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
         naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
         estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,

@@ -1,4 +1,8 @@
-"""A contrast in words that do not outrun its evidence: the sentence, and what it can and cannot support."""
+"""A contrast in words: its sentence, and what it can and cannot support.
+
+In: one hypothesis with its evidence, and its finding. Out: texts for the report that
+claim no more than the evidence. Nothing is judged here.
+"""
 
 import numpy as np
 
@@ -19,17 +23,32 @@ from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE
 
 CONTROLS = {
-    "M_loc > m": "local pairs", "M_rand > m": "random pairs", "M_shift > m": "shifted pairs", "M_other > m": "pairs of the other state",
-    "M_shuffled > m": "pairs with time-shuffled sleep", "M_permuted > m": "pairs with unit-permuted sleep",
+    "M_loc > m": "local pairs", "M_rand > m": "random pairs", "M_shift > m": "shifted pairs",
+    "M_other > m": "pairs of the other state",
+    "M_shuffled > m": "pairs with time-shuffled sleep",
+    "M_permuted > m": "pairs with unit-permuted sleep",
 }  # fmt: skip
-"""What each claim says that mined pairs beat."""
-ONLY_RANDOM = "mined pairs are better than random ones, which is not a benefit: they are not shown to be better than local pairs"
+"""The control that each claim says mined pairs beat."""
+ONLY_RANDOM = (
+    "mined pairs are better than random ones, which is not a benefit: they are not shown to "
+    "be better than local pairs"
+)
 
 FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessions or more only"
 
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
-    """Return the verdict as one sentence: where it holds, at which share, what was shown and what was not, with the figures."""
+    """State the verdict in one sentence, with its figures.
+
+    It says where the verdict holds, at which share, what was shown and what was not.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     place = f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict.removeprefix(EXPERIMENTAL)
     if word == UNCALIBRATED:
@@ -37,7 +56,10 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     if word.startswith("invalid"):
         return f"{place}, {why_invalid(finding, word)}"
     if word.startswith(INCONCLUSIVE):
-        return f"{place}, {fallen(word)} ({_figures(finding)}; margin {finding.margin:g} of the decodable range)."
+        return (
+            f"{place}, {fallen(word)} ({_figures(finding)}; margin {finding.margin:g} of the "
+            f"decodable range)."
+        )
     if not finding.claims:
         reason = "; ".join(finding.notes) or next(
             (gate.detail for gate in finding.gates if gate.passed is False), ""
@@ -52,14 +74,17 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
 
 
 def pairs_of(question: Question) -> str:
-    """Return what distant pairs are called: by the guide that made them, or mined."""
+    """Name the distant pairs: by the guide that made them, or as mined."""
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     return "mined pairs" if guide is None else f"pairs guided by {guide.name!r}"
 
 
 def _beneficial(question: Question, finding: HypothesisFinding) -> str:
     if finding.axis == STATE_SHARE:
-        return f"pairs with mined sleep are beneficial: their loss is below that of {_controls(finding)}"
+        return (
+            f"pairs with mined sleep are beneficial: their loss is below that of "
+            f"{_controls(finding)}"
+        )
     nuisance = _nuisance(question)
     apart = (
         f"differ in {nuisance!r} about as unrelated windows do"
@@ -88,7 +113,10 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
             for name, control in CONTROLS.items()
             if not _shown(finding, name) and _asked(finding, name)
         ]
-        return f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat {listed(lost)}"
+        return (
+            f"no benefit of sleep is shown: pairs with mined sleep are not shown to beat "
+            f"{listed(lost)}"
+        )
     lacking = [c.name for c in finding.claims if not c.shown and c.name != "M_loc < -m"]
     beaten = all(_shown(finding, c.name) for c in finding.claims if c.name in CONTROLS)
     what = (
@@ -109,12 +137,22 @@ def _asked(finding: HypothesisFinding, name: str) -> bool:
 
 
 def _controls(finding: HypothesisFinding) -> str:
-    """List the controls that the finding's claims are about."""
+    """Name the controls that the finding's claims are about."""
     return listed([CONTROLS[c.name] for c in finding.claims if c.name in CONTROLS])
 
 
 def contrast_supports(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a contrast can support (science-notes 2.3), and what stands without SSL."""
+    """Say what a contrast can support, and what SSL keeps beside a plain decoder.
+
+    The reasons are in science-notes 2.3.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     return _supported(question, finding) + _beside_no_ssl(question, finding)
 
 
@@ -128,33 +166,53 @@ def _supported(question: Question, finding: HypothesisFinding) -> str:
         across = f"across {nuisance!r}" if nuisance else "across time"
         if guide := getattr(question.plan.study.views.pairing, "guide", None):
             return (
-                f"{place}, under this recipe (method, amount of data): an encoder that the labels {guide.name!r} train to take windows as alike "
-                f"decodes {target} better than with {_controls(finding)}. Whether activity alone would find them alike is another question."
+                f"{place}, under this recipe (method, amount of data): an encoder that "
+                f"the labels {guide.name!r} train to take windows as alike "
+                f"decodes {target} better than with {_controls(finding)}. Whether "
+                f"activity alone would find them alike is another question."
             )
         return (
-            f"{place}, under this recipe (method, miner, amount of data): recurring states share structure {across} that an encoder can be "
+            f"{place}, under this recipe (method, miner, amount of data): recurring "
+            f"states share structure {across} that an encoder can be "
             f"taught, and {target} is then decoded better than with {_controls(finding)}."
         )
     if word == "harmful":
-        return f"{place}, under this recipe: pairs that this miner takes for alike cost {target}, against local pairs."
+        return (
+            f"{place}, under this recipe: pairs that this miner takes for alike cost "
+            f"{target}, against local pairs."
+        )
     if word.startswith("untestable"):
         return "What the baselines say of the sessions, and nothing about mined pairs."
     return "The contrasts with their intervals, as a description."
 
 
 def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
-    """Return what a contrast cannot support, however its verdict is worded."""
+    """Say what a contrast cannot support, however its verdict is worded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     limits = (
         []
         if guide is None
         else [
-            f"that the code finds alike what {guide.name!r} does: pairs were made by that label, and not by activity"
+            (
+                f"that the code finds alike what {guide.name!r} does: pairs were made by "
+                f"that label, and not by activity"
+            )
         ]
     )
     limits += [
         "that SSL is needed: a decoder of the raw activity stands among the baselines",
-        "anything under a nuisance that training and test parts share: folds hold out time, and only what differs between them is tested",
+        (
+            "anything under a nuisance that training and test parts share: folds hold out "
+            "time, and only what differs between them is tested"
+        ),
     ]
     if finding.axis == STATE_SHARE:
         return _state_limits(finding)
@@ -165,12 +223,14 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
         )
     if finding.scope == "these recordings":
         limits.append(
-            "that pairs share the target or differ in a nuisance, and so a benefit: a session's folds share training windows and its seeds "
-            f"one table of neighbours, so {FEW}; purity and distance of these recordings are a description"
+            "that pairs share the target or differ in a nuisance, and so a benefit: a session's "
+            f"folds share training windows and its seeds one table of neighbours, so {FEW}; purity "
+            "and distance of these recordings are a description"
         )
     if not _nuisance(question):
         limits.append(
-            "that pairs recur across a nuisance: none is named, so its distance within pairs is not measured"
+            "that pairs recur across a nuisance: none is named, so its distance within "
+            "pairs is not measured"
         )
     if finding.scope in ELSEWHERE:
         limits.append(ELSEWHERE[finding.scope])
@@ -181,20 +241,33 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
 
 
 STATES_SUPPORT = {
-    "beneficial": "{place}, under this recipe (method, miner, span, compression, amount of data): sleep holds trajectories in these units and "
-    "in this order that help to decode {target} awake, more than as much sleep of another state, in another order, or of other units.",
-    "harmful": "{place}, under this recipe: pairs with mined sleep cost {target}, against local pairs.",
+    "beneficial": "{place}, under this recipe (method, miner, span, compression, amount of data): "
+    "sleep holds trajectories in these units and "
+    "in this order that help to decode {target} awake, more than as much sleep of "
+    "another state, in another order, or of other units.",
+    "harmful": (
+        "{place}, under this recipe: pairs with mined sleep cost {target}, against local pairs."
+    ),
 }
 """What a verdict on pairs across states can support."""
 
 
 def _state_limits(finding: HypothesisFinding) -> str:
-    """Return what a contrast of pairs across states cannot support."""
+    """Say what a contrast of pairs across states cannot support."""
     limits = [
-        "a confirmed claim: pairs across states are experimental, and no calibration licenses their verdict",
+        (
+            "a confirmed claim: pairs across states are experimental, and no calibration "
+            "licenses their verdict"
+        ),
         "what is represented asleep: windows asleep have no label, and none is decoded from them",
-        "that sleep replays what was just experienced: that needs sleep before the experience as the control state",
-        "that the brain uses such pairs, or that SSL is needed: a decoder of the raw activity stands among the baselines",
+        (
+            "that sleep replays what was just experienced: that needs sleep before the "
+            "experience as the control state"
+        ),
+        (
+            "that the brain uses such pairs, or that SSL is needed: a decoder of the raw "
+            "activity stands among the baselines"
+        ),
     ]
     if finding.verdict.removeprefix(EXPERIMENTAL) == "not shown":
         limits.insert(
@@ -207,7 +280,10 @@ def _state_limits(finding: HypothesisFinding) -> str:
 
 
 def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
-    """Say what SSL with mined and with local pairs keeps of the range that a decoder without SSL has."""
+    """Say what fraction of the range SSL keeps, with mined and with local pairs.
+
+    The range is that of a decoder without SSL.
+    """
     arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
     kept = {
         name: [losses.retention(losses.ssl(address)) for losses in question.losses]
@@ -218,7 +294,8 @@ def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
     mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
     families = " or ".join(sorted({losses.ceiling_family for losses in question.losses}))
     return (
-        f" Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with mined and {local:.2f} with local pairs: a benefit "
+        f" Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with "
+        f"mined and {local:.2f} with local pairs: a benefit "
         "of mined pairs is one over other pairs, and over no SSL only where this is above 1."
     )
 

@@ -1,1 +1,1 @@
-"""Hypotheses about what a dose costs: the finding of the code, the finding of learning, and the word."""
+"""Hypotheses about what a dose costs: code, learning and the verdict's word."""

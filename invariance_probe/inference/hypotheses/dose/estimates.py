@@ -1,4 +1,9 @@
-"""What stands beside a verdict on a dose: every estimand at every dose, under every recipe."""
+"""Estimates that stand beside a verdict on a dose.
+
+In: one hypothesis with its evidence. Out: its estimands at every dose and under every
+recipe, the dose interval, the naive rule's answer, and flags. No verdict depends on
+them.
+"""
 
 import math
 from dataclasses import replace
@@ -28,7 +33,10 @@ NO_SSL = {"kept": "information kept", "lost": "information lost", "undecided": "
 
 
 def estimands_of(question: Question) -> tuple[Estimand, ...]:
-    """Return every estimand of the declared recipe at every dose; T and L(d, d) at the primary one."""
+    """Estimands of the declared recipe at every dose.
+
+    T and L(d, d) are included at the primary dose only.
+    """
     found = []
     for dose in question.doses:
         samples = question.samples(dose)
@@ -45,7 +53,10 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
 
 
 def swept_of(question: Question) -> tuple[Estimand, ...]:
-    """Return the estimands at the primary dose under every recipe, swept setting and control."""
+    """Estimands under every recipe, swept setting and control.
+
+    All are at the primary dose, or at a control's own.
+    """
     names = ("delta",) if question.jitter else ("delta", "D", "H")
     recipes = [
         recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]
@@ -84,12 +95,21 @@ def swept_of(question: Question) -> tuple[Estimand, ...]:
 
 
 def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
-    """Return the doses up to which training is free, and from which code and learning both lose.
+    """Doses up to which training is free, and from which the target is lost.
+
+    Lost means that the code and learning both lose more than the margin.
 
     Parameters
     ----------
+    question
+        The hypothesis with its evidence.
     at_most
         Whether the declared recipe may claim `<= m`.
+
+    Returns
+    -------
+    DoseInterval or None
+        None where runs are missing.
     """
     kept, lost = {}, {}
     for dose in question.doses:
@@ -111,7 +131,10 @@ def dose_interval_of(question: Question, at_most: bool) -> DoseInterval | None:
 
 
 def flags_of(question: Question) -> tuple[str, ...]:
-    """Return `regularised` where in some arm the corruption lowered the loss by more than m."""
+    """Flag `regularised` where a corruption helped by more than m in some arm.
+
+    It helped where it lowered the loss.
+    """
     names = ("delta",) if question.jitter else ("delta", "H", "delta_paired")
     arms = [sample for name in names if (sample := question.sample(name)).complete]
     return (
@@ -122,7 +145,7 @@ def flags_of(question: Question) -> tuple[str, ...]:
 
 
 def naive_of(question: Question | None) -> NaiveRule:
-    """Return what the naive rule says, with independent and with paired draws."""
+    """Answer of the naive rule, with independent and with paired draws."""
     if question is None or not question.sample("delta").complete:
         return NaiveRule(NAIVE, "not measured", "not measured", None)
 
@@ -136,7 +159,15 @@ def naive_of(question: Question | None) -> NaiveRule:
 
 
 def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
-    """Return the finding of the code as earlier versions of report.json had it."""
+    """Build the finding of the code as earlier versions of report.json had it.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    code
+        The finding of the code; None where it was not measured.
+    """
     evidence, hypothesis = question.evidence, question.hypothesis
     measures = code_measures([evidence.sessions[name] for name in question.names])
     more = "".join(f"; {in_words(measure)}" for measure in measures)
@@ -155,5 +186,8 @@ def no_ssl_of(question: Question, code: CodeFinding | None) -> NoSSL:
     if code is None or code.C_code is None:
         return NoSSL("not measured", more.removeprefix("; "), measures)
     low, high = code.C_code.ci_low, code.C_code.ci_high
-    detail = f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin {question.margin:g}{more}"
+    detail = (
+        f"C_code = {code.C_code.estimate:.2f} [{low:.2f}, {high:.2f}] of R_code, margin "
+        f"{question.margin:g}{more}"
+    )
     return NoSSL(NO_SSL[code.finding], detail, measures)

@@ -1,4 +1,8 @@
-"""The doses up to which invariance is shown and from which sensitivity is, without assuming a monotone curve."""
+"""Dose interval: where invariance is shown, and from where sensitivity is.
+
+In: p values of the claims at every dose. Out: the interval [d_L, d_U). No monotone
+curve is assumed.
+"""
 
 from collections.abc import Mapping
 
@@ -11,16 +15,18 @@ from invariance_probe.inference.rules.interim_analyses import ALPHA
 def dose_interval(
     identity: float, kept: Mapping[float, float], lost: Mapping[float, float]
 ) -> DoseInterval:
-    """Return [d_L, d_U).
+    """Find the dose interval [d_L, d_U).
 
     Parameters
     ----------
     identity
         The dose that changes nothing.
     kept
-        For every dose the p value that all `<= m` claims hold together; tested upward until one fails.
+        For every dose, the p value that all `<= m` claims hold together. Doses are
+        tested upward until one fails.
     lost
-        For every dose the p value that all `> m` claims hold together; Holm over the doses (Holm 1979).
+        For every dose, the p value that all `> m` claims hold together. Holm's
+        procedure (Holm 1979) runs over the doses.
     """
     lower = identity
     for dose in sorted(kept):

@@ -1,7 +1,11 @@
-"""One hypothesis on a dose in its evidence: gates, the code's finding, learning's, and the word.
+"""Judging a hypothesis on a dose: gates, the two findings, and the word.
 
-What is gathered here depends on no level: the word is read from p values at the level that
-Holm's procedure leaves to the hypothesis, once all hypotheses of the study are known.
+In: one hypothesis with its evidence. Out: a judgement, which gives the finding at any
+level.
+
+What is gathered here depends on no level. The word is read from p values at the level
+that Holm's procedure leaves to the hypothesis, once all hypotheses of the study are
+known.
 """
 
 from abc import ABC, abstractmethod
@@ -54,30 +58,30 @@ from invariance_probe.study.hypotheses import Hypothesis
 
 @dataclass(frozen=True, eq=False)
 class Judgement(ABC):
-    """A hypothesis with everything that its word rests on, before a level is known."""
+    """A hypothesis with all that its word rests on, before a level is known."""
 
     question: Question
 
     @property
     @abstractmethod
     def p_value(self) -> float | None:
-        """The smallest p value of its possible words; None where no word can be shown."""
+        """Smallest p value of its possible words; None where no word can be shown."""
 
     @abstractmethod
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """Return what is found at a level."""
+        """The finding at a level."""
 
 
 @dataclass(frozen=True, eq=False)
 class DoseJudgement(Judgement):
-    """A hypothesis on a corruption or a jitter.
+    """Judgement of a hypothesis on a corruption or a jitter.
 
     Attributes
     ----------
     gates
-        All that were judged.
+        Every gate that was judged.
     learning
-        None where an earlier gate leaves nothing to ask.
+        What training shows; None where an earlier gate already stops the hypothesis.
     """
 
     gates: tuple[Gate, ...]
@@ -91,7 +95,11 @@ class DoseJudgement(Judgement):
 
     @cached_property
     def shown(self) -> dict[str, float]:
-        """The p value of every word that the prediction is about, before gates take single words away."""
+        """P value of every word that the prediction is about.
+
+        Gates that limit everything, carriers, learning or the axis are already applied;
+        gates that take away single words are not.
+        """
         code = self.code
         if self._stopped(EVERYTHING):
             return {}
@@ -106,15 +114,15 @@ class DoseJudgement(Judgement):
 
     @property
     def words(self) -> dict[str, float]:
-        """The same, with p = 1 for every word that a failed gate takes away."""
+        """P value of every word, with 1 for the words that a failed gate takes away."""
         return {word: 1.0 if word in self._taken else p for word, p in self.shown.items()}
 
     @property
     def p_value(self) -> float | None:
-        """The smallest p value of its possible words; None where no word can be shown.
+        """Smallest p value of its possible words; None where no word can be shown.
 
-        Of a prediction about units that of `few` and of `spread`, which alone can support or
-        contradict it.
+        For a prediction about units only `few` and `spread` count, because they alone
+        can support or contradict it.
         """
         counted = {
             name: p
@@ -124,7 +132,7 @@ class DoseJudgement(Judgement):
         return min(counted.values(), default=None)
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """Return what is found at a level."""
+        """The finding at a level."""
         question = self.question
         word = self._word(level)
         verdict = word
@@ -167,7 +175,7 @@ class DoseJudgement(Judgement):
         )
 
     def _word(self, level: float) -> str:
-        """Return the word at a level, or why there is none."""
+        """The word at a level, or the reason why there is none."""
         ends = (EVERYTHING, AXIS) if self._about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
             if failed := [
@@ -195,7 +203,10 @@ class DoseJudgement(Judgement):
 
     @property
     def _missing(self) -> list[str]:
-        """The estimands of the declared recipe, and C_code, whose runs are missing or failed."""
+        """Estimands whose runs are missing or failed, under the declared recipe.
+
+        C_code is among them where the code was not measured.
+        """
         if self.learning is None:
             return []
         declared = self.learning.declared
@@ -213,7 +224,10 @@ class DoseJudgement(Judgement):
         )
 
     def _in_its_own_range(self) -> tuple[str, ...]:
-        """Return the effects in units of what dose 0 itself decodes, where that is more than R."""
+        """Note that gives the effects in units of what dose 0 decodes.
+
+        There is one only where dose 0 decodes more than R.
+        """
         assert self.learning is not None
         declared = self.learning.declared
         if declared.retention is None or declared.retention <= gates.TOO_MUCH:
@@ -223,11 +237,17 @@ class DoseJudgement(Judgement):
             for name, sample in declared.samples.items()
         )
         return (
-            f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes itself, {each}",
+            (
+                f"dose 0 decodes {declared.retention:.2f} of R; in units of what it decodes "
+                f"itself, {each}"
+            ),
         )
 
     def _open_about(self, word: str) -> tuple[str, ...]:
-        """Return what leaves a word exploratory: gates that are not shown or not computed, and missing recipes."""
+        """What leaves a word exploratory.
+
+        That is gates that are not shown or not computed, and missing recipes.
+        """
         limited = (
             {word, EVERYTHING, AXIS, CARRIERS}
             if self._about_units
@@ -267,7 +287,7 @@ class DoseJudgement(Judgement):
         return learning_finding(self.learning, level, withheld)
 
     def _claims(self) -> tuple[Claim, ...]:
-        """Return every claim with its p value: of the code, then of each recipe."""
+        """Every claim with its p value: of the code, then of each recipe."""
         assert self.learning is not None
         found = {} if self.code is None else self.code.p_values()
         for recipe in self.learning.recipes:
@@ -277,7 +297,10 @@ class DoseJudgement(Judgement):
 
 
 def judge_dose(question: Question) -> DoseJudgement:
-    """Judge a hypothesis on a dose on the evidence of a question, at its look where there are several."""
+    """Judge a hypothesis on a dose.
+
+    Where there are interim analyses, it is judged at that of the question.
+    """
     entry = gates.decodable(question.covered)
     if entry.outcome == "failed":
         return DoseJudgement(question, (entry,))
@@ -321,18 +344,18 @@ def _of_carriers(code: Code | None) -> list[Gate]:
 
 
 def _of_training(learning: Learning) -> list[Gate]:
-    """Return the gate `trained`, where a panel is trained at all."""
+    """The gate `trained`, where a panel is trained at all."""
     question = learning.question
     if question.plan.study.quick:
         return [gates.trained({}, question.margin, "left out: the study is quick")]
     if len(learning.recipes) == 1 and not question.plan.panels[question.hypothesis.id].missing:
-        return []  # no panel is needed, or none is licensed
+        return []  # the panel is the declared recipe alone: no other is needed or licensed
     changes, why_not = undertraining(learning)
     return [gates.trained(changes, question.margin, why_not)]
 
 
 def _without_word(question: Question, failed: Sequence[Gate]) -> str:
-    """Return the word in place of a verdict that gates took away."""
+    """What replaces a verdict that gates took away."""
     names = [gate.name for gate in failed]
     if names == ["decodable"]:
         return "untestable: too few sessions can be decoded"
@@ -344,12 +367,17 @@ def _without_word(question: Question, failed: Sequence[Gate]) -> str:
 
 
 def _blank(question: Question) -> HypothesisFinding:
-    """Return what a finding repeats of its hypothesis, with nothing found."""
+    """A finding that repeats its hypothesis, with nothing found yet."""
     hypothesis = question.hypothesis
     return HypothesisFinding(
-        id=hypothesis.id, kind="jitter" if question.jitter else "invariance", claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
-        margin=question.margin, because=hypothesis.margin.because, scope=question.scope, sessions=tuple(question.names),
-        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None, no_ssl=no_ssl_of(question, None),
-        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
+        id=hypothesis.id, kind="jitter" if question.jitter else "invariance",
+        claim=hypothesis.claim, predicts=hypothesis.predicts,
+        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis,
+        primary_dose=hypothesis.dose,
+        margin=question.margin, because=hypothesis.margin.because, scope=question.scope,
+        sessions=tuple(question.names),
+        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None,
+        no_ssl=no_ssl_of(question, None),
+        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None,
+        p_value_adjusted=None,
     )  # fmt: skip

@@ -1,8 +1,11 @@
-"""What training shows: the finding of learning, under every recipe of a panel (science.md 2.2).
+"""The finding of learning: what training shows under every recipe of a panel.
 
-Every recipe has its own runs, estimands and gates. A recipe that fails a gate is reported and
-never dropped: learning is then `undecided`, except that the recipes which pass may still show
-that the answer depends on the recipe.
+In: one hypothesis with its evidence. Out: the samples, gates and claims of each recipe,
+and the finding at a level (science.md 2.2).
+
+Every recipe has its own runs, estimands and gates. A recipe that fails a gate is
+reported and never dropped. Learning is then `undecided`, except that the recipes which
+pass may still show that the answer depends on the recipe.
 """
 
 from collections.abc import Mapping
@@ -34,12 +37,31 @@ from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.plan.settings import Setting, a_third_of
 
 ARMED = ("D", "H", "delta")
-"""The estimands of a corruption under one recipe."""
+"""Estimands of a corruption under one recipe."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainedRecipe:
-    """One recipe of the panel with its samples, gates and claims."""
+    """One recipe of the panel with its samples, gates and claims.
+
+    Attributes
+    ----------
+    planned
+        The recipe as planned.
+    setting
+        Its method, optimisation and data.
+    samples
+        Its estimands at the primary dose, by name.
+    gates
+        Its own gates; empty where runs are missing.
+    p_values
+        P values of its claims, by name.
+    retention
+        Fraction of R that dose 0 keeps, median over sessions; None where runs are
+        missing.
+    at_most
+        Whether `<= m` may be claimed, because dose 0 can be relied on.
+    """
 
     planned: PlannedRecipe
     setting: Setting
@@ -48,7 +70,6 @@ class TrainedRecipe:
     p_values: Mapping[str, float]
     retention: float | None
     at_most: bool
-    """Whether `<= m` may be claimed: dose 0 can be relied on."""
 
     @property
     def complete(self) -> bool:
@@ -57,18 +78,27 @@ class TrainedRecipe:
 
     @property
     def passes(self) -> bool:
-        """Whether it has all its runs and no gate of its own failed."""
+        """Whether the recipe has all its runs and none of its own gates failed."""
         return self.complete and all(gate.outcome != "failed" for gate in self.gates)
 
 
 @dataclass(frozen=True, eq=False)
 class Learning:
-    """The panel of one hypothesis, as it was trained."""
+    """The panel of one hypothesis, as it was trained.
+
+    Attributes
+    ----------
+    question
+        The hypothesis with its evidence.
+    recipes
+        The computed recipes, the declared one first.
+    licensed
+        Findings that the declared method is licensed for.
+    """
 
     question: Question
     recipes: tuple[TrainedRecipe, ...]
     licensed: tuple[str, ...]
-    """The findings that the declared method is licensed for."""
 
     @property
     def declared(self) -> TrainedRecipe:
@@ -77,11 +107,15 @@ class Learning:
 
     @cached_property
     def p_values(self) -> dict[str, Any]:
-        """P values of `free`, `costly`, `recipe-dependent`, and of delta > m (`dearer`)."""
+        """P value of each finding of learning, and of delta > m (`dearer`).
+
+        The findings are `free`, `costly` and `recipe-dependent`.
+        """
         passing = [recipe.p_values for recipe in self.recipes if recipe.passes]
         found = learning_p(
             passing, self.question.jitter, all_pass=len(passing) == len(self.recipes)
         )
+        # a method that is licensed for one finding only cannot show another
         if self.licensed and not {"free", "costly"} <= set(self.licensed):
             found |= {
                 name: 1.0
@@ -91,7 +125,10 @@ class Learning:
         return found
 
     def finding_at(self, level: float) -> str:
-        """Return `free`, `costly`, `recipe-dependent` or `undecided` at a level."""
+        """Finding of learning at a level.
+
+        It is `free`, `costly`, `recipe-dependent` or `undecided`.
+        """
         return decide(
             {name: p for name, p in self.p_values.items() if name != "dearer"}, level, "undecided"
         )
@@ -102,10 +139,12 @@ def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool)
 
     Parameters
     ----------
+    question
+        The hypothesis with its evidence.
     licensed
-        The findings that the declared method is licensed for.
+        Findings that the declared method is licensed for.
     equivalent
-        Whether the A/A contrast leaves room for `<= m` claims.
+        Whether the A/A contrast permits `<= m` claims.
     """
     panel = question.plan.panels[question.hypothesis.id]
     recipes = [_trained(question, recipe, equivalent) for recipe in panel.computed]
@@ -137,7 +176,15 @@ def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> Tr
 
 
 def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
-    """Return the estimands of a setting at the primary dose, those that its claims rest on."""
+    """Samples that the claims of a recipe rest on, at the primary dose.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    setting
+        The recipe's setting.
+    """
     if not question.jitter:
         return {
             name: question.sample(name, None, setting.label, setting.fraction) for name in ARMED
@@ -150,10 +197,19 @@ def recipe_samples(question: Question, setting: Setting) -> dict[str, Sample]:
 
 
 def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -> dict[str, float]:
-    """Return the p values of both one-sided claims about every estimand.
+    """P values of both one-sided claims about every estimand of a recipe.
 
-    Where `<= m` claims are not allowed, neither is the claim that a dose is dearer than none:
-    both need a dose 0 that can be relied on.
+    Where `<= m` claims are not allowed for a corruption, neither is the claim
+    `delta > m`: both need a dose 0 that can be relied on.
+
+    Parameters
+    ----------
+    samples
+        The recipe's estimands by name.
+    margin
+        The margin m, in units of R.
+    at_most
+        Whether `<= m` claims are allowed.
     """
     found = {}
     for name, sample in samples.items():
@@ -165,10 +221,15 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
 
 
 def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
-    """Return how much more the declared recipe loses than one of more steps, and why not if not.
+    """How much more the declared recipe loses than one of more steps.
 
-    At dose 0, and in H and delta: an undertrained recipe finds the corruption harmful where
-    better trained ones do not.
+    It is compared at dose 0, in H and in delta, because an undertrained recipe finds
+    the corruption harmful where better trained ones do not.
+
+    Returns
+    -------
+    changes, why_not
+        Samples by name, in units of R, and why there are none; one of the two is empty.
     """
     question, declared = learning.question, learning.declared
     longer = longest(learning)
@@ -193,7 +254,7 @@ def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
 
 
 def longest(learning: Learning) -> TrainedRecipe | None:
-    """Return the recipe of the declared method that makes the most steps; None if none makes more."""
+    """Recipe of the declared method with the most steps; None if none has more."""
     own = learning.declared.setting
     assert own.optimisation is not None or len(learning.recipes) == 1
     more = [
@@ -221,10 +282,14 @@ def _less(own: Effect, other: Effect) -> Effect:
 def learning_finding(
     learning: Learning, level: float = ALPHA, withheld: str = ""
 ) -> LearningFinding:
-    """Return the finding of learning at a level, with every recipe of the panel.
+    """Build the finding of learning at a level, with every recipe of the panel.
 
     Parameters
     ----------
+    learning
+        The panel as it was trained.
+    level
+        Level of every claim, in (0, 1).
     withheld
         Why there is no finding, where a gate or a missing licence takes it away.
     """
@@ -242,7 +307,7 @@ def learning_finding(
 def _recipe(
     question: Question, planned: PlannedRecipe, trained: TrainedRecipe | None, level: float
 ) -> RecipeFinding:
-    """Return what a report says of one recipe."""
+    """Build what a report says of one recipe."""
     setting = planned.setting
     optimisation = setting.optimisation if setting else None
     encoder = getattr(setting.method, "encoder", None) if setting else None
@@ -252,7 +317,11 @@ def _recipe(
         steps=optimisation.steps if optimisation else None,
         learning_rate=optimisation.learning_rate if optimisation else None,
         batch_size=optimisation.batch_size if optimisation else None,
-        dimensions=encoder.dimensions if encoder else getattr(setting.method, "dimensions", None) if setting else None,
+        dimensions=encoder.dimensions
+        if encoder
+        else getattr(setting.method, "dimensions", None)
+        if setting
+        else None,
         computed=planned.computed,
         reason=planned.reason,
         finding="not computed",
@@ -273,5 +342,6 @@ def _recipe(
         quantity(sample) if (sample := trained.samples.get(name)) else None for name in ARMED
     )
     return replace(
-        blank, finding=found, reason="; ".join(failed), retention=trained.retention, gates=trained.gates, D=D, H=H, delta=delta
+        blank, finding=found, reason="; ".join(failed), retention=trained.retention,
+        gates=trained.gates, D=D, H=H, delta=delta
     )  # fmt: skip

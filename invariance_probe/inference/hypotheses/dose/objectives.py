@@ -1,4 +1,8 @@
-"""Whether what training costs depends on the objective: the finding under every method that a study sweeps."""
+"""Whether the finding of learning depends on the SSL objective.
+
+In: one hypothesis with its evidence. Out: the finding under every method that the study
+sweeps, and whether they agree. No verdict depends on it.
+"""
 
 import numpy as np
 
@@ -14,12 +18,12 @@ from invariance_probe.plan.recipes import use_of
 from invariance_probe.plan.settings import Setting
 
 METHOD = "method"
-"""The swept path that other objectives stand under."""
+"""The swept path under which other objectives are declared."""
 OPEN = "undecided"
 
 
 def objectives(question: Question) -> Objectives | None:
-    """Return the finding under the study's own and every swept method, and whether they agree.
+    """Compare the finding under the study's own method and every swept one.
 
     Returns
     -------
@@ -39,9 +43,9 @@ def objectives(question: Question) -> Objectives | None:
 
 
 def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
-    """Return `free`, `costly` or `undecided` under a setting; None where runs are missing.
+    """Finding under a setting: `free`, `costly` or `undecided`.
 
-    A jitter is judged here with all of the data alone.
+    None where runs are missing. A jitter is judged here with all of the data only.
     """
     samples = {
         name: question.sample(name, None, setting.label, setting.fraction)
@@ -86,22 +90,34 @@ def _sentence(rows: list[Objective]) -> str:
         f"{word} by {_listed(row.method for row in able if row.word == word)}" for word in words
     )
     if len(able) < 2:
-        said = "Fewer than two objectives keep half of the range and have all their runs, so this cannot be told."
+        said = (
+            "Fewer than two objectives keep half of the range and have all their runs, so "
+            "this cannot be told."
+        )
     elif len(words) == 1:
         said = f"The finding does not depend on the objective: {by_word}."
     elif len(definite) > 1:
-        said = f"The finding depends on the objective: {by_word}. No claim about learning may rest on one of them alone."
+        said = (
+            f"The finding depends on the objective: {by_word}. No claim about learning may "
+            f"rest on one of them alone."
+        )
     else:
         said = f"No objective contradicts another, but not all can tell: {by_word}."
     unable = [row.method for row in rows if row not in able]
     free = [row.method for row in able if not row.licensed]
     said += (
-        f" Without a say, since they keep less than half of the range or lack runs: {_listed(unable)}."
+        (
+            f" Without a say, since they keep less than half of the range or lack runs: "
+            f"{_listed(unable)}."
+        )
         if unable
         else ""
     )
     said += (
-        f" Not licensed by the calibration, so that what they find is a description: {_listed(free)}."
+        (
+            f" Not licensed by the calibration, so that what they find is a description: "
+            f"{_listed(free)}."
+        )
         if free
         else ""
     )

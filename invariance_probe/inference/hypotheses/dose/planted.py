@@ -1,9 +1,14 @@
-"""Targets that were planted in a hypothesis's own sessions, judged as if they were its target.
+"""Gates on planted targets: known answers in the hypothesis's own sessions.
 
-One unit: half-counts of the unit whose halves agree best, with the other halves as inputs. That
-it is spread, or that training to ignore its loss is free, would be wrong. All units: the leading
-component of standardised half-counts, for which `sensitive` would be wrong. Planted targets are
-judged under the declared recipe: under a whole panel a wrong word would be found less often.
+In: one hypothesis with its evidence. Out: one gate per kind of planted target, each
+judged as if it were the hypothesis's target.
+
+One unit: the target is the half-counts of the unit whose halves agree best, and the
+inputs are the other halves. It would be wrong to find this target spread, or to find
+that training to ignore the unit's loss is free. All units: the target is the leading
+component of standardised half-counts, for which `sensitive` would be wrong. Planted
+targets are judged under the declared recipe alone, because under a whole panel a wrong
+word would be found less often.
 """
 
 from collections.abc import Sequence
@@ -24,12 +29,20 @@ from invariance_probe.study.session import PLANT
 ONE_UNIT, ALL_UNITS = "one_unit", "projection"
 """The kinds of targets that are planted in a session."""
 WRONG = {ONE_UNIT: ("spread", "invariant", "tolerated"), ALL_UNITS: ("sensitive",)}
-"""The words that are wrong for each, and that its failure takes away."""
+"""Words that are wrong for each kind, and that the failure of its gate takes away."""
 NAMES = {ONE_UNIT: "planted targets: one unit", ALL_UNITS: "planted targets: all units"}
 
 
 def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
-    """Judge both kinds of planted targets."""
+    """Judge both kinds of planted targets.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    contrast
+        A/A contrast of the study's own target.
+    """
     if question.jitter:
         return []  # a planted target says nothing about time
     if not question.plan.planted:
@@ -41,7 +54,9 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
 def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
     controls = question.evidence.planted
     found = {
-        session: controls[name] for session in question.names if (name := f"{session}{PLANT}{kind}") in controls
+        session: controls[name]
+        for session in question.names
+        if (name := f"{session}{PLANT}{kind}") in controls
     }  # fmt: skip
     if not found:
         return Gate(NAMES[kind], "not computed", WRONG[kind], "no planted target can be decoded")
@@ -54,7 +69,10 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
         if part
     )
     if len(found) < len(question.names):
-        said += f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded in the others"
+        said += (
+            f"; in {len(found)} of {len(question.names)} sessions, for it cannot be decoded "
+            f"in the others"
+        )
     if word in WRONG[kind] or carriers in WRONG[kind]:
         return Gate(NAMES[kind], "failed", WRONG[kind], said)
     if kind == ONE_UNIT and carriers and carriers != "few":
@@ -67,7 +85,7 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
 def _word(
     question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample
 ) -> tuple[str | None, str]:
-    """Return the word about the dose, or why there is none."""
+    """The word about the dose, or the reason why there is none."""
     hypothesis = question.hypothesis
     subjects = tuple(found.session.subject for found in losses)
     samples = {
