@@ -1,4 +1,8 @@
-"""Sets that are read off without any loss: the most variable units, and those with the largest decoder weights."""
+"""Sets that are read off without any loss: by variance, or by decoder weight.
+
+In: an `Attack`. Out: a set of the budget's size. Both selectors are baselines, and cost
+no passes.
+"""
 
 import numpy as np
 
@@ -7,7 +11,7 @@ from invariance_probe.probing.selectors.relaxation import lowest
 
 
 def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Return the units of the largest variance."""
+    """The units of the largest variance; `rng` is not used."""
     return lowest(
         -np.mean([np.diag(part.penalised) - part.ridge for part in attack.parts], axis=0),
         attack.budget,
@@ -15,7 +19,10 @@ def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def heaviest(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Return the units of the largest decoder weight on standardised features."""
+    """The units of the largest decoder weight on standardised features.
+
+    `rng` is not used.
+    """
     everything = np.ones(attack.units, dtype=bool)
     weight = [
         (p.decoder(everything) ** 2).sum(axis=1) * (np.diag(p.penalised) - p.ridge)
