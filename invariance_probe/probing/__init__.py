@@ -41,4 +41,4 @@ MEASURES = {
     "mined_pairs": mined_pairs.measure_mined_pairs,
     "shared_dimensions": shared_dimensions.measure_shared_dimensions,
 }
-"""How the runs of every method are measured: stacked runs of one session in, `Measured` out."""
+"""Measuring function of every kind of run method."""

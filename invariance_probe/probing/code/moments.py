@@ -218,7 +218,15 @@ class System:
 
     @classmethod
     def of(cls, moments: np.ndarray, features: int) -> "System":
-        """Standardise the moments (side, side) of a training part."""
+        """Standardise the moments of a training part.
+
+        Parameters
+        ----------
+        moments
+            (side, side), as `Moments.training` gives them.
+        features
+            Number of input columns.
+        """
         rows = moments[features, features]
         mean, target_mean = (
             moments[:features, features] / rows,
@@ -237,7 +245,7 @@ class System:
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
     def ridge(self, penalty: float) -> np.ndarray:
-        """Correlation (feature, feature) with `UNIT` x penalty added to its diagonal."""
+        """Correlation (feature, feature) with `UNIT` x penalty on its diagonal."""
         matrix = self.correlation.copy()
         matrix.flat[:: len(matrix) + 1] += UNIT * penalty
         return matrix

@@ -102,5 +102,13 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 def parts(count: int, left_out: int) -> Iterable[Part]:
-    """Every set of `left_out` blocks out of `count`."""
+    """Every set of `left_out` blocks out of `count`.
+
+    Parameters
+    ----------
+    count
+        Number of blocks of the session.
+    left_out
+        How many blocks a training part leaves out.
+    """
     return (frozenset(out) for out in combinations(range(count), left_out))

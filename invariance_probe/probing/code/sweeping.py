@@ -211,7 +211,10 @@ def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndar
 def unit_gains(matrix: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
     """What each unit explains of the target by itself (unit,).
 
-    The parameters are those of `greedy`.
+    Parameters
+    ----------
+    matrix, right, bins
+        As for `greedy`.
     """
     return _scores(_own_blocks(matrix, bins), right, bins)
 

@@ -117,7 +117,10 @@ def fit_probe(
 ) -> RidgeFit | LogisticFit:
     """Fit each run's probe on its part of the windows.
 
-    The parameters are those of `probe_losses`.
+    Parameters
+    ----------
+    bench, runs, features, parts
+        As for `probe_losses`.
     """
     probe, target = runs[0].probe, bench.target
     count, draws, windows, dim = features.shape
@@ -160,7 +163,21 @@ def selection_losses(
 def by_block(
     bench: Workbench, run: Run, losses: Tensor
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Average window losses (window,) over each test block of a run's fold."""
+    """Average window losses over each test block of a run's fold.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its fold is read.
+    losses
+        Loss of every window (window,).
+
+    Returns
+    -------
+    Numbers of the blocks, and the mean over each.
+    """
     assert run.fold is not None
     fold = bench.folds[run.fold]
     return block_means(fold, losses.cpu().numpy()[fold.test])

@@ -8,7 +8,10 @@ import numpy as np
 from sklearn import metrics
 
 NARROW, WIDE = np.pi / 8, 3 * np.pi / 16
-"""Angular errors that count as right: half the distance of eight directions, and half as much again."""
+"""Angular errors (radians) below which a decoded direction counts as right.
+
+They are half the distance of eight directions, and half as much again.
+"""
 
 
 def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:

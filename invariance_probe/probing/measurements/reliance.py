@@ -52,6 +52,7 @@ from invariance_probe.study.methods import Reliance
 from invariance_probe.training.examples import Examples
 
 OBJECTIVE = "objective"
+"""The loss that a trained model minimises, as a target of removal."""
 TARGETS = (OBJECTIVE, *MODES)
 """What sets are chosen for, and scored by."""
 BLOCKS = 12

@@ -124,6 +124,7 @@ class _Best:
         self._kept: Frozen | None = None
 
     def offer(self, frozen: Frozen, loss: Tensor) -> None:
+        """Keep each run's weights where their loss (run,) is the smallest so far."""
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
         self._kept = (
@@ -131,6 +132,7 @@ class _Best:
         )
 
     def frozen(self) -> Frozen:
+        """The weights kept for every run."""
         assert self._kept is not None
         return self._kept
 

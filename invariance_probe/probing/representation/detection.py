@@ -11,7 +11,10 @@ from sklearn.linear_model import LogisticRegression
 MOST_FITTED = 2000
 """Most training windows that are fitted, evenly spaced."""
 PENALTY = 1.0
-"""Weight of half the squared coefficients, against the summed log-loss of the pairs."""
+"""Weight of half the squared coefficients.
+
+It stands against the summed log-loss of the pairs.
+"""
 
 
 def detectability(

@@ -25,7 +25,7 @@ AT_ONCE = 4096
 
 
 def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
-    """Choose the units whose removal harms most, greedily and then by swaps of one.
+    """Choose the units whose removal harms most: greedily, then by swaps of one.
 
     Every swap raises the loss, so the swaps end.
 
@@ -89,7 +89,10 @@ def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 def with_swaps(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Choose forward, then exchange single units while that harms more.
 
-    The parameters are those of `forward`.
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
     """
     return swapped(attack, forward(attack, rng))
 
@@ -98,7 +101,11 @@ def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Choose forward and backward with exchanges, and keep the more harmful set.
 
     Both choices are followed by exchanges of one unit. This selector is the reference.
-    The parameters are those of `forward`.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
     """
     chosen = with_swaps(attack, rng)
     found = backward(attack)
@@ -110,8 +117,12 @@ def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Exchange pairs too, until no exchange of one or two units harms more.
 
-    This is thorough, and costly at budgets above 2. The parameters are those of
-    `forward`.
+    This is thorough, and costly at budgets above 2.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
     """
     chosen = with_swaps(attack, rng)
     while (found := _better_pair(attack, chosen)) is not None:
@@ -122,7 +133,12 @@ def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Remove the unit that harms least, again and again: a baseline.
 
-    Every other choice must exceed it. The parameters are those of `forward`.
+    Every other choice must exceed it.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
     """
     chosen: list[int] = []
     losses = rng.random(attack.units)
@@ -195,7 +211,8 @@ def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
 def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | None:
     """The set after the first exchange of two units that harms more, or None.
 
-    Each pair of places tries its best exchange.
+    For the first pair that can be exchanged with more harm, the most harmful new pair
+    of those scored together is taken.
     """
     if attack.budget < 2 or not attack.affords(1):
         return None

@@ -1,4 +1,4 @@
-"""A stretch of a session in two halves: blocks that choose and blocks that score.
+"""A stretch of a session in two halves: blocks that choose, and that score.
 
 In: an opened session and the windows of the stretch. Out: the moments of each half and
 the ridge penalty of each one's decoder. The blocks of the two halves take turns, so
@@ -22,7 +22,7 @@ from invariance_probe.study.probes import RidgeProbe
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """Moments of the two halves of a stretch, and the penalties of their decoders.
+    """Moments of the two halves of a stretch, and their decoders' penalties.
 
     Attributes
     ----------
@@ -71,8 +71,9 @@ class Halves:
             < 1
         ):
             raise TrainingError(
-                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
-                f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
+                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block "
+                "empty; it must be shorter than half a block, "
+                f"{len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
         (first, one), (second, two) = (
             moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring)

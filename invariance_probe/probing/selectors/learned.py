@@ -1,7 +1,7 @@
-"""A learned mask: one logit per unit, with sets of the budget's size drawn from it.
+"""A learned mask: one logit per unit, from which sets are drawn.
 
-In: an `Attack` and a generator. Out: the most harmful set that was drawn. The gradients
-are straight-through.
+In: an `Attack` and a generator. Out: the most harmful set that was drawn; every set is
+of exactly the budget's size. The gradients are straight-through.
 
 Of ADIOS (Shi et al. 2022, arXiv:2201.13100) this has the adversary, with an exact
 budget in place of its sparsity penalty and with no network: one mask for the whole

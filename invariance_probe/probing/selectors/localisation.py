@@ -17,7 +17,10 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 SIZES = 16
-"""Most numbers of removed units at which damage is taken, spaced geometrically."""
+"""Most numbers of removed units at which damage is taken.
+
+They are spaced geometrically.
+"""
 DRAWS = 40
 """Random sets of every size."""
 HALF = 0.5

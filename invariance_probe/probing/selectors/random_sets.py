@@ -79,9 +79,8 @@ def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], en
             sum(third[u] == level for u in others),
             sum(third[u] == level for u in chosen),
         )
-        found *= (
-            math.comb(pool, wanted) if pool >= wanted else enough
-        )  # the rest then comes from all others
+        # Where a third has too few others, the rest comes from all others.
+        found *= math.comb(pool, wanted) if pool >= wanted else enough
     return found
 
 

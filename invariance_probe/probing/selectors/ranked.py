@@ -11,7 +11,15 @@ from invariance_probe.probing.selectors.relaxation import lowest
 
 
 def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """The units of the largest variance; `rng` is not used."""
+    """The units of the largest variance.
+
+    Parameters
+    ----------
+    attack
+        The attack; its moments and its budget are read.
+    rng
+        Not used.
+    """
     return lowest(
         -np.mean([np.diag(part.penalised) - part.ridge for part in attack.parts], axis=0),
         attack.budget,
@@ -21,7 +29,12 @@ def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 def heaviest(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """The units of the largest decoder weight on standardised features.
 
-    `rng` is not used.
+    Parameters
+    ----------
+    attack
+        The attack; its moments and its budget are read.
+    rng
+        Not used.
     """
     everything = np.ones(attack.units, dtype=bool)
     weight = [

@@ -9,8 +9,7 @@ a product. Where W is trained to the optimum of L this is 0 for every unit, and 
 ridge sum_j lambda_j |W_j|^2 in training it is -2 lambda_j |W_j|^2. So a "saliency of
 units" at m = 1 reads the decoder's weight norms and nothing of the code. Refitting does
 not help: a decoder that is fitted again undoes any scaling, up to the ridge. Selectors
-here therefore start from shares inside (0, 1), which sum to the number of units that
-stay.
+here therefore start from shares inside, which sum to the number of units that stay.
 
 References
 ----------
