@@ -105,6 +105,7 @@ def _repeated(alike: np.ndarray, activity: np.ndarray, sums: list[tuple[int, ...
         Each unit that is a sum, followed by the units that it sums.
     """
     removed: set[int] = set()
+    # From the most active unit down, so that it stays and its copies go.
     for unit in np.argsort(-activity, kind="stable"):
         if int(unit) not in removed:
             removed |= {int(other) for other in np.flatnonzero(alike[unit]) if other != unit}

@@ -75,6 +75,7 @@ def _beside_distinct(
     if not repeated.removed:
         return figures
     units = np.array(ground.units)
+    # Without the repeats only the word about carriers is checked: corruptions are left out.
     alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
     return replace(
         figures,

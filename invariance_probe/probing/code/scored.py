@@ -89,6 +89,7 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
     }
     while steps := _lacking(ground, found, left_out):
         longer = replace(wanted, steps=steps)
+        # Only the curves have to run further: the refits on masks (stacked) are not repeated.
         for part, penalty in penalties.items():
             again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
             found[part] = replace(found[part], dropped=again.dropped)

@@ -85,8 +85,8 @@ def greedy(
     bins
         Columns per unit, which lie side by side.
     enough
-        Explained variance to be reached; the sweep ends about `BEYOND` times as many
-        steps later (`round_up`).
+        Explained variance that the changes have to sum to. The sweep ends at about
+        `BEYOND` times the step that reaches it (`round_up`).
     least
         Fewest steps, where there are as many units.
     """

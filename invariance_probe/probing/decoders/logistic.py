@@ -184,6 +184,7 @@ def _newton(
         hessian = _hessian(design, probability, share, ridge)
         flat = gradient.transpose(1, 2).reshape(runs, count * dim, 1)
         direction = torch.linalg.solve(hessian, flat).view(runs, count, dim).transpose(1, 2)
+        # Halve the step of every run whose loss would rise.
         length = torch.ones_like(loss)
         for _ in range(12):
             proposal = current - length[:, None, None] * direction

@@ -122,6 +122,7 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     bases = []
     for i, (run, part) in enumerate(zip(runs, parts, strict=True)):
         rows = features[i, 0, torch.from_numpy(part)]
+        # Eigenvalues ascend, so the last vectors are the leading components.
         _, vectors = torch.linalg.eigh(rows.T @ rows)
         bases.append(vectors[:, -min(run.method.dimensions, vectors.shape[1]) :])  # type: ignore[union-attr]
     return _linear(bench, runs, parts, features, bases)
@@ -179,6 +180,7 @@ def _linear(
     ranks = rank_me(representation)
     measured = []
     for i, run in enumerate(runs):
+        # A map to one dimension has rank 1 without being collapsed.
         status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
         found = {"rank_me": float(ranks[i]), **scores[i], **distant_pairs(bench, run)}
         result = result_of(bench, run, losses[i], status, diagnostics=found)

@@ -28,7 +28,7 @@ READ = 100
 SETTINGS = Optimisation(steps=4000, batch_size=128, learning_rate=1e-3, weight_decay=0.0)
 """How the critics are trained."""
 FIRST, SECOND = 1, 2
-"""Places of the random numbers of x, and of the part of y that is not of x."""
+"""Addresses of the random numbers for x, and for y's own part."""
 
 
 def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:

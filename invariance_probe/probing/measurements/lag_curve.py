@@ -28,7 +28,7 @@ from invariance_probe.study.probes import RidgeProbe
 PIECES = 40
 """Number of contiguous pieces of a session that the bootstrap draws from."""
 LAGS = 60
-"""Most lags of the curve beside 0, spaced geometrically."""
+"""Most lags of the curve besides 0, spaced geometrically."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -135,6 +135,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts)))
         for _ in range(resamples)
     ]
+    # This method does not interpolate: between infinite time constants that would give NaN.
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
     found = {
         "tau_s": tau,
@@ -142,6 +143,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         "tau_high_s": float(high),
         "tau_target_s": crossing(curve.lags * bin_s, curve.rho()),
     }
+    # Increments span half of the time constant.
     step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
     kurtosis, surrogates = increment_kurtosis(predicted, stretch, step, resamples, rng)
     if np.isfinite(kurtosis):

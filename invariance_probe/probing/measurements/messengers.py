@@ -13,9 +13,10 @@ the session. Where a study names several budgets, also the curve of the whole se
 over them (`selectors/curve.py`), and the test of whether units switch between epochs,
 of which there may then be more than two (`selectors/switching.py`).
 
-There are two modes. `refit`: the decoder is fitted again without the units, which asks
-for information. `fixed`: the units are held at their mean, which asks for the reliance
-of this decoder. All comes from Gram matrices. Nothing here is a statement about causes.
+There are two modes. `refit`: the decoder is fitted again without the units; this
+measures information. `fixed`: the units are held at their mean; this measures the
+reliance of this decoder. All comes from Gram matrices. Nothing here is a statement
+about causes.
 """
 
 import math
@@ -72,7 +73,8 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
     Raises
     ------
     TrainingError
-        When windows have more than one bin, or the budget leaves too few other units.
+        When windows have more than one bin, the budget leaves too few other units, or
+        the embargo leaves a scoring block empty.
     """
     if bench.windows.length != 1:
         raise TrainingError(

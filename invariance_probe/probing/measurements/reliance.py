@@ -355,6 +355,7 @@ def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -
                 for own, sets in zip(path, found, strict=True)
             ]
         )
+        # The losses of a diverged model are NaN; as -inf they are never the largest.
         losses = np.nan_to_num(loss.of_sets(candidates), nan=-np.inf)
         for sets, own, best in zip(found, candidates, losses.argmax(axis=1), strict=True):
             sets[budget, OBJECTIVE] = tuple(sorted(own[best].tolist()))

@@ -70,6 +70,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     def validate() -> None:
         frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets)
+        # Only the first half of the validation part chooses; the second half scores.
         seen.offer(
             frozen,
             torch.stack(
@@ -124,7 +125,15 @@ class _Best:
         self._kept: Frozen | None = None
 
     def offer(self, frozen: Frozen, loss: Tensor) -> None:
-        """Keep each run's weights where their loss (run,) is the smallest so far."""
+        """Keep each run's weights where their loss (run,) is the smallest so far.
+
+        Parameters
+        ----------
+        frozen
+            Weights of all runs.
+        loss
+            Validation loss of each run (run,).
+        """
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
         self._kept = (
@@ -152,6 +161,7 @@ def _final_losses(
 ) -> tuple[Tensor, Tensor]:
     """Decoding losses (run, window) and predictions (run, window, column)."""
     windows = bench.all_windows.expand(frozen.runs, -1)
+    # Another draw than the one by which the weights were chosen.
     outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre

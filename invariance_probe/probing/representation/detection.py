@@ -22,9 +22,9 @@ def detectability(
 ) -> float:
     """How often a logistic classifier picks the corrupted one of a pair.
 
-    .5 means that the corruption is invisible, 1 that it is plainly visible. The two
-    orders of a pair are one question, so the classifier is antisymmetric: without
-    intercept, on the difference of the two windows' features. These are the
+    A value of .5 means that the corruption is invisible, 1 that it is plainly visible.
+    The two orders of a pair are one question, so the classifier is antisymmetric:
+    without intercept, on the difference of the two windows' features. These are the
     standardised dimensions and their squares, so that a shift is seen and a shrinkage
     too. With both orders counted, accuracy and balanced accuracy are the same number; a
     tie counts half.

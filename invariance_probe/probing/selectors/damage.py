@@ -3,9 +3,10 @@
 In: the moments of `moments.py`, a mode, and the units that are removed. Out: losses in
 units of the target's variance, unit by unit or for many sets of one size at once.
 
-There are two modes. `refit`: the decoder is fitted again without the units, which asks
-for information. `fixed`: the units are held at their mean, which asks for the reliance
-of this decoder. A removed unit is at its training mean, so that a mask shifts no rate.
+There are two modes. `refit`: the decoder is fitted again without the units; this
+measures information. `fixed`: the units are held at their mean; this measures the
+reliance of this decoder. A removed unit is at its training mean, so that a mask shifts
+no rate.
 """
 
 from collections.abc import Callable, Sequence

@@ -73,7 +73,7 @@ class ObjectiveLoss:
     def nothing(self) -> np.ndarray:
         """Rise of the loss (run,) when all units are removed.
 
-        A model that does no better than one that is shown nothing has none.
+        There is no rise in a model that does no better than one that is shown nothing.
         """
         everything = np.ones(self.shape, dtype=bool)
         return self.without(everything) - self.without(~everything)
