@@ -43,7 +43,7 @@ The regression is that of the sum on all other units.
 
 @dataclass(frozen=True)
 class Repeated:
-    """Units that repeat others, by their places in the recording.
+    """Units that repeat others, by their columns in the activity.
 
     Attributes
     ----------

@@ -20,7 +20,7 @@ it rejected 2 to 9 %.
 
 
 def stationarity_p(columns: np.ndarray) -> float:
-    """P value that the level and power of every column stay the same.
+    """P value of the test that every column's level and power stay the same.
 
     The KPSS test of level stationarity (Kwiatkowski et al. 1992, J Econometrics 54:159)
     is applied to the means of `PARTS` successive parts. An augmented Dickey-Fuller test
