@@ -1,4 +1,9 @@
-"""Runs to run results: train or compute a representation, probe it, describe it."""
+"""Measure every planned run: the table from run method to measuring function.
+
+Each function in `MEASURES` takes the opened session, the runs of one method (stacked
+where they train together) and a progress callback, and returns one `Measured` per run.
+This module only holds the table; it measures nothing itself.
+"""
 
 from invariance_probe.methods import METHODS
 from invariance_probe.probing.code import measure
@@ -36,4 +41,4 @@ MEASURES = {
     "mined_pairs": mined_pairs.measure_mined_pairs,
     "shared_dimensions": shared_dimensions.measure_shared_dimensions,
 }
-"""How the runs of every method are measured: stacked runs of one session in, `Measured` out."""
+"""Measuring function of every kind of run method."""

@@ -1,1 +1,1 @@
-"""The finding of the code: what decoders that are refitted say, without SSL."""
+"""The finding of the code: what refitted decoders say of it, without SSL."""

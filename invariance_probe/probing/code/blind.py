@@ -1,8 +1,15 @@
-"""Decoders that cannot see a corruption: one fit on several corrupted versions of the training part, tested on corrupted inputs.
+"""Decoders that cannot see a corruption, fitted on corrupted inputs.
 
-The corruption acts on the activity itself; square roots of counts are taken afterwards. What acts on standardised activity does
-so after standardisation by the statistics of the whole session's inputs, so that a block's corrupted moments serve every fold.
-Only `cutmix`, which shows other windows, is made again for each fold, from the fold's own training windows.
+In: a session (`Ground`) and a declared corruption. Out: the sums of losses from which
+C_blind is computed (science.md 2.1). For each training part one decoder is fitted on
+several corrupted versions of every window, and tested on corrupted inputs. No decoder
+is told which inputs were corrupted, and no SSL is involved.
+
+The corruption acts on the activity itself; square roots of counts are taken afterwards.
+A corruption of standardised activity acts after standardisation by the statistics of
+the whole session's inputs, so that the corrupted moments of a block serve every fold.
+Only `cutmix`, which shows other windows, is made again for each fold, from the fold's
+own training windows.
 """
 
 from collections.abc import Iterator
@@ -32,11 +39,11 @@ class Corrupted:
     Attributes
     ----------
     ground
-        The session.
+        The prepared session.
     maker
         Makes corrupted views of windows.
     draws
-        How many versions of each window there are.
+        Number of corrupted versions of each window.
     """
 
     ground: Ground
@@ -53,7 +60,24 @@ class Corrupted:
         fold: int,
         draws: int,
     ) -> "Corrupted":
-        """Prepare the corruption of a session; other windows are those of a fold's training part."""
+        """Prepare a declared corruption of a session's inputs.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        run
+            The run that measures the code; its seeds address the random draws.
+        corruption
+            The corruption, with its axis and dose.
+        ground
+            The same session, prepared for refitting.
+        fold
+            A corruption that shows other windows takes them from this fold's training
+            part.
+        draws
+            Number of corrupted versions of each window.
+        """
         recording, windows = bench.recording, bench.windows
         corrupting = run.model_copy(
             update={"views": corruption.views, "axis": corruption.axis, "dose": corruption.dose}
@@ -74,13 +98,24 @@ class Corrupted:
         )
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Corrupted inputs of windows (row, feature) in parts, with the window of each row (row,)."""
+        """Corrupted inputs of windows, in parts that fit in memory.
+
+        Parameters
+        ----------
+        windows
+            Chosen windows (window,).
+
+        Yields
+        ------
+        Corrupted inputs (row, feature), and the window of each row (row,). Every window
+        comes once per draw.
+        """
         for part in chunks(windows, self.ground.inputs.features):
             for draw in range(self.draws):
                 yield self._view(part, draw), part
 
     def change(self) -> float:
-        """Mean squared change of the inputs over their variance, in the first version of every window."""
+        """Mean squared change of the inputs over their variance, in draw 0."""
         inputs, changed = self.ground.inputs, 0.0
         for fold in self.ground.folds:
             for part in chunks(fold.test, inputs.features):
@@ -95,7 +130,9 @@ class Corrupted:
     def _view(self, part: np.ndarray, draw: int) -> np.ndarray:
         """One corrupted version of windows (row, feature).
 
-        A view's random numbers are addressed by its place in the batch, so every batch has a step of its own.
+        A view's random numbers are addressed by its place in the batch. So every batch
+        has a step of its own: otherwise windows at the same place of two batches would
+        share their random numbers.
         """
         step = EVALUATION_STEP + draw + self.draws * int(part[0])
         view = self.maker.single(step, torch.from_numpy(part).unsqueeze(0))[0].numpy()[
@@ -106,12 +143,13 @@ class Corrupted:
 
 @dataclass(frozen=True, eq=False)
 class BlindLosses:
-    """What decoders lose that cannot see a corruption.
+    """Losses of decoders that cannot see a corruption.
 
     Attributes
     ----------
     losses
-        Sum of losses, mean over draws, of each training part on each block that it leaves out.
+        Sum of losses, mean over draws, for each training part and each block that it
+        leaves out.
     input_change
         Mean squared change of the inputs over their variance.
     """
@@ -123,7 +161,27 @@ class BlindLosses:
 def blind_losses(
     bench: Workbench, run: Run, corruption: CodeCorruption, ground: Ground
 ) -> BlindLosses:
-    """Fit and score decoders on corrupted inputs, with every block left out, and every pair of blocks for a jackknife."""
+    """Fit and score decoders on corrupted inputs, leaving out each block in turn.
+
+    Where the measurement asks for a jackknife, every pair of blocks is left out as
+    well.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run that measures the code; its method is a `Code`.
+    corruption
+        The corruption, with its axis and dose.
+    ground
+        The same session, prepared for refitting.
+
+    Returns
+    -------
+    Sums of losses and the change of the inputs. Losses are nats for classes, and
+    squared errors over the target's scale otherwise.
+    """
     asked = run.method
     assert isinstance(asked, Code)
     own = shows_other_windows(corruption)
@@ -145,6 +203,11 @@ def blind_losses(
 def _squares(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
+    """Squared errors over the target's scale, by training part and block.
+
+    A decoder's vector v over the table's columns (inputs, 1, target) gives minus its
+    errors, so v' M v is the sum of squared errors on a block with moments M.
+    """
     found = {}
     for part, penalty in penalties.items():
         system = System.of(moments.training(part), moments.features)
@@ -159,6 +222,7 @@ def _squares(
 def _log_losses(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
+    """Log-losses of linear discriminants of every training part."""
     ground, none = corrupted.ground, np.zeros((0, moments.features), dtype=bool)
     losses = log_losses(
         corrupted.parts, moments, ground.target.argmax(axis=1), ground.folds, penalties, none

@@ -1,9 +1,15 @@
-"""Linear discriminants of classes from the same moments, refitted on parts of the units and scored by log-loss.
+"""Linear discriminants of classes, refitted on sets of inputs.
 
-With m_k the mean of class k and S the within-class covariance of standardised inputs, plus `UNIT` times the fold's ridge penalty
-on its diagonal (the shrinkage), class k has the evidence x' S^-1 m_k - m_k' S^-1 m_k / 2, and the probability
-softmax(log pi_k + b x evidence_k). The inverse temperature b is fitted once per training part, with all units, on blocks inside
-it that the discriminant was not fitted on, and kept for refits; at b = 0 the loss is that of the class frequencies.
+In: the second moments of a session (`Moments`), its class labels and masks of inputs.
+Out: sums of log-losses on held-out blocks. The discriminants follow from the same
+moments as the ridge regressions; no other classifier is fitted here.
+
+With m_k the mean of class k and S the within-class covariance of standardised inputs,
+plus `UNIT` times the fold's ridge penalty on its diagonal (the shrinkage), class k has
+the evidence x' S^-1 m_k - m_k' S^-1 m_k / 2, and the probability softmax(log pi_k + b x
+evidence_k). The inverse temperature b is fitted once per training part, with all units,
+on blocks inside it that the discriminant was not fitted on. It is kept for refits. At b
+= 0 the loss is that of the class frequencies.
 
 References
 ----------
@@ -23,10 +29,11 @@ from invariance_probe.probing.code.penalties import Part
 from invariance_probe.probing.code.refitting import Refittable
 
 LARGEST_SCALE = 20.0
-"""Inverse temperatures are at most this."""
+"""Largest inverse temperature."""
 ITERATIONS = 100
+"""Most Newton steps of the search for the inverse temperature."""
 RAREST = 0.5
-"""A class that a training part lacks counts as this many windows."""
+"""Number of windows that a class counts as where a training part lacks it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +43,9 @@ class Discriminants:
     Attributes
     ----------
     weights
-        On inputs that are not standardised (feature, decoder, class).
+        Weights of inputs that are not standardised (feature, decoder, class).
     offsets
-        (decoder, class).
+        Constant part of the evidence (decoder, class).
     prior
         Log frequencies of the classes (class,).
     """
@@ -51,7 +58,24 @@ class Discriminants:
     def of(
         cls, moments: np.ndarray, features: int, penalty: float, masks: np.ndarray
     ) -> "Discriminants":
-        """Fit discriminants on the inputs that masks (mask, feature) keep, after one on all."""
+        """Fit a discriminant on all inputs, and one on what each mask keeps.
+
+        Parameters
+        ----------
+        moments
+            Second moments of the training part (side, side), as `Moments.training`
+            gives them, with one-hot classes as target.
+        features
+            Number of input columns.
+        penalty
+            Ridge penalty that shrinks the within-class covariance.
+        masks
+            Inputs that are kept (mask, feature).
+
+        Returns
+        -------
+        Decoder 0 reads all inputs; decoder i + 1 reads those that mask i keeps.
+        """
         system = System.of(moments, features)
         counts = moments[features, features + 1 :]
         means = (
@@ -75,7 +99,17 @@ class Discriminants:
 
 @dataclass(frozen=True, eq=False)
 class Losses:
-    """Sums of losses over a held-out block: of the best constant, of all inputs, and of what each mask keeps (mask,)."""
+    """Sums of losses over a held-out block.
+
+    Attributes
+    ----------
+    floor
+        Of the best constant.
+    everything
+        Of the decoder that reads all inputs.
+    masked
+        Of the decoder that reads what each mask keeps (mask,).
+    """
 
     floor: float
     everything: float
@@ -90,18 +124,27 @@ def log_losses(
     penalties: dict[Part, float],
     masks: np.ndarray,
 ) -> dict[tuple[Part, int], Losses]:
-    """Score discriminants of every training part on the blocks that it leaves out.
+    """Score each training part's discriminants on the blocks it leaves out.
 
     Parameters
     ----------
     rows
-        Gives inputs of windows; several versions of a window count as so many rows.
+        Gives the inputs of windows. Several versions of a window count as that many
+        rows.
+    moments
+        Second moments of the same inputs, with one-hot classes as target.
     labels
         Class of every window (window,).
+    folds
+        The blocks that are held out in turn.
     penalties
-        Of every training part.
+        Ridge penalty of every training part.
     masks
         Inputs that are kept (mask, feature).
+
+    Returns
+    -------
+    Sums of log-losses (nats), for each training part and each block that it leaves out.
     """
     scales = _inverse_temperatures(rows, moments, labels, folds, penalties)
     found = {}
@@ -132,7 +175,11 @@ def _inverse_temperatures(
     folds: tuple[Fold, ...],
     penalties: dict[Part, float],
 ) -> dict[Part, float]:
-    """Fit the inverse temperature of every training part on each of its blocks, held out in turn."""
+    """Fit the inverse temperature of every training part.
+
+    Each of the part's blocks is held out in turn and scored by a discriminant fitted on
+    the others. Rows that the embargo of a left-out block forbids are not scored.
+    """
     forbidden = forbidden_by(folds, len(labels))
     none = np.zeros((0, moments.features), dtype=bool)
     scored: dict[Part, list[tuple[np.ndarray, np.ndarray, np.ndarray]]] = {
@@ -156,12 +203,20 @@ def _inverse_temperatures(
 
 
 def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarray]]) -> float:
-    """Scale of the evidence, in [0, `LARGEST_SCALE`], with the smallest log-loss, which is convex in it.
+    """Scale of the evidence that has the smallest log-loss.
+
+    The log-loss is convex in the scale, so a Newton search with bisection as its
+    fallback finds the one minimum in [0, `LARGEST_SCALE`].
 
     Parameters
     ----------
     scored
-        Log frequencies (class,), evidence (row, class) and true classes (row,), of rows that were not fitted.
+        Log frequencies (class,), evidence (row, class) and true classes (row,) of rows
+        that the discriminants were not fitted on; one triple per batch of rows.
+
+    Returns
+    -------
+    Inverse temperature in [0, `LARGEST_SCALE`].
     """
     prior = np.concatenate(
         [np.broadcast_to(frequencies, evidence.shape) for frequencies, evidence, _ in scored]
@@ -183,7 +238,7 @@ def inverse_temperature(scored: Sequence[tuple[np.ndarray, np.ndarray, np.ndarra
 
 
 def _slope(prior: np.ndarray, evidence: np.ndarray, scale: float) -> tuple[float, float]:
-    """Expected evidence summed over rows, and its derivative with respect to the scale."""
+    """Expected evidence summed over rows, and its derivative by the scale."""
     weights = prior + scale * evidence
     weights = np.exp(weights - weights.max(axis=1, keepdims=True))
     weights /= weights.sum(axis=1, keepdims=True)
@@ -192,7 +247,17 @@ def _slope(prior: np.ndarray, evidence: np.ndarray, scale: float) -> tuple[float
 
 
 def _losses(prior: np.ndarray, evidence: np.ndarray, known: np.ndarray) -> np.ndarray:
-    """Log-loss (row, decoder) of true classes (row,) under evidence (row, decoder, class)."""
+    """Log-loss (row, decoder) of true classes (row,).
+
+    Parameters
+    ----------
+    prior
+        Log frequencies of the classes (class,).
+    evidence
+        Evidence times the inverse temperature (row, decoder, class).
+    known
+        True classes (row,).
+    """
     scores = prior + evidence
     scores -= scores.max(axis=2, keepdims=True)
     taken = np.take_along_axis(scores, known[:, None, None], axis=2)[:, :, 0]

@@ -1,8 +1,14 @@
-"""Dropping curves of one training part: orders chosen on it, and errors on held-out blocks.
+"""Neuron-dropping curves: chosen on one training part, scored outside it.
 
-Units are gained greedily. They are lost in three orders: most harm now, by each unit's own R2, and in the order in which they
-were gained; the one that crosses half of the information first in the training part is scored. Harm alone never sees copies, of
-which losing one costs nothing. Information in the training part is that of the explained part of the ridge objective.
+In: a ridge regression of the training part and the moments of held-out blocks. Out: for
+each curve, held-out squared errors after every unit (science.md 2.1). Errors of
+different folds are pooled elsewhere.
+
+Units are gained greedily. They are lost in three orders: most harm now, by each unit's
+own R2, and in the order in which they were gained. The order that crosses half of the
+information first in the training part is scored. Three are tried because greedy harm
+alone never sees copies: losing one of them costs nothing. Information in the training
+part is that of the explained part of the ridge objective.
 """
 
 from collections.abc import Sequence
@@ -24,8 +30,12 @@ from invariance_probe.probing.code.sweeping import (
 )
 
 LOST: tuple[CurveName, ...] = ("lost: most harm now", "lost: by own R2", "lost: in order of gain")
+"""The three orders in which units are lost."""
 WHOLE = 200
-"""Units of which random orders are lost to the last one at once; of more, a tenth is left at first."""
+"""Up to this many units, random orders run until the last unit is lost.
+
+With more units, a tenth of them is left at first.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +47,10 @@ class Dropped:
     errors
         Held-out squared errors by curve: one array (step + 1,) for each tested block.
     scored
-        The order of loss that crossed first in the training part.
+        The order of loss that crossed half first in the training part.
     gained, lost
-        Units in the order in which they were gained, and lost in the scored order.
+        Units (step,) in the order in which they were gained, and lost in the scored
+        order.
     """
 
     errors: dict[CurveName, list[np.ndarray]]
@@ -57,9 +68,11 @@ class Wanted:
     steps
         Fewest steps by curve.
     at_random
-        Random orders of the units (order, unit); none where the curve is not measured.
+        Random orders of the units (order, unit); empty where that curve is not
+        measured.
     every_order
-        Whether each order of loss is scored, beside the one that counts.
+        Whether each of the three orders of loss is scored, not only the one that
+        crosses first.
     """
 
     steps: dict[CurveName, int] = field(default_factory=dict)
@@ -70,7 +83,7 @@ class Wanted:
 def drop(
     decoder: Refittable, power: float, bins: int, tested: Sequence[Tested], wanted: Wanted
 ) -> Dropped:
-    """Choose units in a training part and score every nested set on held-out blocks.
+    """Choose units in a training part and score every nested set outside it.
 
     Parameters
     ----------
@@ -79,9 +92,11 @@ def drop(
     power
         Variance of its target, summed over columns.
     bins
-        Columns per unit.
+        Input columns per unit.
     tested
         Held-out blocks.
+    wanted
+        How far curves have to run, and which are measured.
     """
     explained = float((decoder.right * decoder.weights).sum())
     harm = greedy(
@@ -105,9 +120,8 @@ def drop(
         name: crossing(explained - np.cumsum(sweep.changes), explained, power)
         for name, sweep in lost.items()
     }
-    scored = min(
-        crossings, key=lambda name: round(crossings[name], 6)
-    )  # orders that lose the same units tie: the first one
+    # Rounded, so that orders that lose the same units tie, and the first of them is scored.
+    scored = min(crossings, key=lambda name: round(crossings[name], 6))
     length = min(
         len(harm.order),
         max(wanted.steps.get("lost", 0), round_up(min(crossings[scored], len(own)))),
@@ -124,7 +138,23 @@ def drop(
 
 
 def crossing(left: np.ndarray, explained: float, power: float) -> float:
-    """Step at which explained variance (step,) falls below half, interpolated on the J scale; infinite where it does not."""
+    """Step at which explained variance falls below half of the information.
+
+    The step is interpolated on the scale of J = R2 / (1 - R2).
+
+    Parameters
+    ----------
+    left
+        Explained variance after every step (step,).
+    explained
+        Explained variance of all units.
+    power
+        Variance of the target.
+
+    Returns
+    -------
+    Step, counted from 0 with all units; infinite where the curve does not cross.
+    """
     values = (
         np.array([information(value / power) for value in (explained, explained / 2, *left)])
         if power
@@ -139,19 +169,23 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
 
 
 def _at_half(explained: float, power: float) -> float:
-    """Explained variance at half of the information, which is at least half of the explained variance."""
+    """Explained variance at half of the information.
+
+    It is at least half of the explained variance.
+    """
     half = information(explained / power) / 2 if power else 0.0
     return power * half / (1 + half)
 
 
 def _losses(decoder: Refittable, sweep: Sweep, tested: Sequence[Tested]) -> list[np.ndarray]:
+    """Held-out squared errors of a sweep of losses, for each tested block."""
     return [errors_lost(sweep, decoder.weights, block) for block in tested]
 
 
 def _lost_at_random(
     decoder: Refittable, bins: int, tested: Sequence[Tested], wanted: Wanted
 ) -> list[np.ndarray]:
-    """Mean error over random orders for each tested block (step + 1,)."""
+    """Mean error over random orders, for each tested block (step + 1,)."""
     units = wanted.at_random.shape[1]
     steps = (
         units

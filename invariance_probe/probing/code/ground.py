@@ -1,4 +1,8 @@
-"""What all decoders of a session's code have in common: inputs, target, blocks, moments and penalties."""
+"""What a session's code decoders share: inputs, target, blocks and moments.
+
+In: an opened session and the run that measures its code. Out: a `Ground`. It holds the
+data and their second moments; it fits nothing.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -14,7 +18,7 @@ from invariance_probe.probing.code.moments import Moments
 
 @dataclass(frozen=True, eq=False)
 class Ground:
-    """A session prepared for refitting.
+    """A session prepared for refitting decoders.
 
     Attributes
     ----------
@@ -35,7 +39,7 @@ class Ground:
     units
         Names of the units that vary in every training part.
     varying
-        Where these units are in the recording (unit,).
+        Places of these units in the recording (unit,).
     """
 
     inputs: Inputs
@@ -50,7 +54,19 @@ class Ground:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run, blocks: int) -> "Ground":
-        """Cut a session into at least so many blocks, and take its moments."""
+        """Cut a session into blocks and take the second moments of each.
+
+        Units that are constant in any training part are left out.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        run
+            The run that measures the code; its fold scheme and embargo are used.
+        blocks
+            Fewest blocks. The study's number of folds is used where it is larger.
+        """
         recording, windows = bench.recording, bench.windows
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})
         folds = make_folds(recording, windows, asked)
@@ -75,7 +91,7 @@ class Ground:
         )  # fmt: skip
 
     def without(self, units: Iterable[int]) -> "Ground":
-        """The same session without some units, by their places."""
+        """The same session without some units, given by their places in `units`."""
         out, bins = set(units), self.inputs.length
         kept = np.array([unit not in out for unit in range(len(self.units))])
         return replace(

@@ -1,6 +1,9 @@
-"""What the decoders of the code read: activity of all bins of a window, one column per unit and bin, and the target.
+"""What the decoders of the code read: the activity of all bins of a window.
 
-Counts x enter as sqrt(x + 1/4), whose variance hardly depends on the rate of a Poisson count; signals enter as they are.
+In: activity (time, unit) and the windows' first bins. Out: tables of inputs with one
+row per window and one column per unit and bin, gathered in parts that fit in memory.
+Counts x enter as sqrt(x + 1/4), whose variance hardly depends on the rate of a Poisson
+count; signals enter as they are.
 
 References
 ----------
@@ -13,16 +16,31 @@ from dataclasses import dataclass
 import numpy as np
 
 CHUNK_VALUES = 4_000_000
-"""Values of inputs that are gathered together."""
+"""Most input values that are gathered at once."""
 
 
 def rooted(activity: np.ndarray, counts: bool) -> np.ndarray:
-    """Activity as decoders read it: sqrt(x + 1/4) of counts, signals unchanged, float64."""
+    """Activity as decoders read it: sqrt(x + 1/4) of counts, signals unchanged.
+
+    Parameters
+    ----------
+    activity
+        Counts or signals (time, unit).
+    counts
+        Whether the activity is counts.
+
+    Returns
+    -------
+    (time, unit) float64.
+    """
     return np.sqrt(activity + 0.25) if counts else activity.astype(np.float64)
 
 
 def mean_square(values: np.ndarray) -> np.ndarray:
-    """Mean over time of squares of values (time, unit), without a second table as large as they."""
+    """Mean over time (unit,) of the squares of values (time, unit).
+
+    The squares are summed without a second table as large as the values.
+    """
     return np.asarray(np.einsum("tu,tu->u", values, values) / len(values))
 
 
@@ -33,7 +51,7 @@ class Inputs:
     Attributes
     ----------
     activity
-        (time, unit) float64, standardised.
+        Standardised activity (time, unit) float64.
     starts
         First bin of each window (window,).
     length
@@ -46,24 +64,52 @@ class Inputs:
 
     @property
     def features(self) -> int:
-        """Columns of a window."""
+        """Number of columns of a window: units times bins."""
         return self.activity.shape[1] * self.length
 
     def rows(self, windows: np.ndarray) -> np.ndarray:
-        """Inputs of chosen windows (window, unit x bin): the columns of one unit are side by side."""
+        """Gather the inputs of chosen windows.
+
+        Parameters
+        ----------
+        windows
+            Chosen windows (window,).
+
+        Returns
+        -------
+        Inputs (window, unit x bin). The columns of one unit are side by side.
+        """
         if self.length == 1:
             return self.activity[self.starts[windows]]
         bins = self.activity[self.starts[windows, None] + np.arange(self.length)]
         return bins.transpose(0, 2, 1).reshape(len(windows), -1)
 
     def parts(self, windows: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Inputs of windows (row, feature) in parts that fit in memory, with the window of each row (row,)."""
+        """Gather the inputs of chosen windows, in parts that fit in memory.
+
+        Parameters
+        ----------
+        windows
+            Chosen windows (window,).
+
+        Yields
+        ------
+        Inputs (row, feature), and the window of each row (row,).
+        """
         for part in chunks(windows, self.features):
             yield self.rows(part), part
 
 
 def chunks(windows: np.ndarray, features: int) -> Iterator[np.ndarray]:
-    """Cut windows into parts whose inputs are gathered together."""
+    """Cut windows into parts whose inputs are gathered together.
+
+    Parameters
+    ----------
+    windows
+        Chosen windows (window,).
+    features
+        Columns per window. A part holds at most `CHUNK_VALUES` values, or one window.
+    """
     at_once = max(1, CHUNK_VALUES // features)
     for first in range(0, len(windows), at_once):
         yield windows[first : first + at_once]

@@ -1,4 +1,9 @@
-"""Which units a mask keeps: balanced masks of single units, masks as a transform draws them, and random halves."""
+"""Which units or inputs a mask keeps.
+
+Out: balanced masks of single units, masks as a declared transform draws them, and
+random halves of the units. True means kept. Decoders are refitted on these masks
+elsewhere.
+"""
 
 from typing import Any
 
@@ -24,7 +29,11 @@ MASKING = (UnitDropout, StratifiedDropout, ProgressiveUnitLoss, UnitCutout, Time
 
 
 def masking(views: Views) -> Transform | None:
-    """The transform of views that leaves some inputs intact; None where what corrupts them does not."""
+    """The transform of views that leaves some inputs intact, or None.
+
+    None means that no decoder can be refitted on what survives: the views have an
+    adversary, not exactly one transform, or a transform that is not in `MASKING`.
+    """
     if views.adversary is not None or len(views.transforms) != 1:
         return None
     transform = views.transforms[0]
@@ -34,12 +43,22 @@ def masking(views: Views) -> Transform | None:
 def balanced_masks(
     rng: np.random.Generator, count: int, units: int, rates: np.ndarray
 ) -> np.ndarray:
-    """Masks (mask, unit), true where a unit is kept, in which every unit is absent equally often, up to rounding.
+    """Draw masks in which every unit is absent equally often, up to rounding.
 
     Parameters
     ----------
+    rng
+        Generator of the draws.
+    count
+        Number of masks.
+    units
+        Number of units.
     rates
-        Probability that a unit is absent from each mask (mask,).
+        Probability that a unit is absent from each mask (mask,), in [0, 1].
+
+    Returns
+    -------
+    Masks (mask, unit), true where a unit is kept.
     """
     if (rates == rates[0]).all():
         absences = np.floor(count * rates[0] + rng.random(units))
@@ -59,15 +78,30 @@ def declared_masks(
     count: int,
     rng: np.random.Generator,
 ) -> np.ndarray:
-    """Masks (mask, unit, bin), true where an input is kept, of a transform of `MASKING`.
+    """Draw masks as a declared transform of `MASKING` would lose inputs.
 
-    Units of unit dropout are lost in balanced masks. The other transforms draw as they do for training, each mask as a run of
-    its own, so that what a run keeps for itself (an order in which units die) differs between masks.
+    For unit dropout the masks are balanced over units. The other transforms draw as
+    they do in training. Each mask is then drawn as a run of its own, so that what a run
+    keeps for itself (an order in which units die) differs between masks.
 
     Parameters
     ----------
+    transform
+        A transform whose class is in `MASKING`.
+    run
+        The run that measures the code; its study seed and session address the draws.
     rates
-        Mean activity (unit,), which strata of firing rate follow.
+        Mean activity (unit,), from which strata of firing rate are made.
+    bins
+        Bins per window.
+    count
+        Number of masks.
+    rng
+        Generator of the draws for unit dropout.
+
+    Returns
+    -------
+    Masks (mask, unit, bin), true where an input is kept.
     """
     units = len(rates)
     if isinstance(transform, UnitDropout):
@@ -92,7 +126,21 @@ def declared_masks(
 
 
 def halves(rng: np.random.Generator, splits: int, units: int) -> np.ndarray:
-    """Random halves of the units: masks (split, half, unit), true where kept; of an odd number one half has one more."""
+    """Split the units at random into halves, several times.
+
+    Parameters
+    ----------
+    rng
+        Generator of the draws.
+    splits
+        Number of splits.
+    units
+        Number of units; of an odd number, the first half has one more.
+
+    Returns
+    -------
+    Masks (split, half, unit), true where kept.
+    """
     places = rng.random((splits, units)).argsort(axis=1).argsort(axis=1)
     first = places < (units + 1) // 2
     return np.stack([first, ~first], axis=1)

@@ -1,7 +1,9 @@
-"""The finding of a session's code: dropping curves, redundancy, and what is lost with corrupted inputs.
+"""The finding of a session's code, measured with refitted linear decoders.
 
-In: a session and the declared measurement. Out: held-out sums of errors (`CodeFigures`). Every decoder is linear and refitted;
-nothing here is trained by SSL. Every choice (units, penalties, temperatures) is made inside the training part.
+In: an opened session and the declared measurement. Out: held-out sums of errors
+(`CodeFigures`): dropping curves, redundancy, and what is lost with corrupted inputs
+(science.md 2.1). Every decoder is linear and refitted; nothing here is trained by SSL.
+Every choice (units, penalties, temperatures) is made inside the training part.
 """
 
 from collections.abc import Sequence
@@ -26,13 +28,26 @@ from invariance_probe.study.baselines import Code
 from invariance_probe.study.transforms import UnitDropout
 
 USUAL_RATE = 0.4
-"""The rate of unit dropout whose masks N_eff and RedIdx are read from, where it was swept."""
+"""N_eff and RedIdx are read at the swept unit-dropout rate nearest to this."""
 RANDOM_ORDERS = 3
-"""Random orders of loss that a curve is the mean of; of more than `WHOLE` units one, whose curve hardly varies."""
+"""Number of random orders of loss that a curve is averaged over.
+
+With more than `WHOLE` units one order is used, because its curve hardly varies.
+"""
 
 
 def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Measure dropping curves, redundancy, and what is lost with corrupted inputs."""
+    """Measure dropping curves, redundancy, and the losses under corruptions.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs whose method is `Code`.
+    on_progress
+        Not called: the measurement has no steps to report.
+    """
     return [Measured(run, _measure(bench, run)) for run in runs]
 
 
@@ -53,13 +68,14 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 def _beside_distinct(
     bench: Workbench, run: Run, ground: Ground, figures: CodeFigures
 ) -> CodeFigures:
-    """Name the units that repeat others, and put the figures without them beside."""
+    """Name the units that repeat others, and add the figures without them."""
     seen = np.unique(bench.windows.starts[:, None] + np.arange(bench.windows.length))
     activity = bench.recording.activity[np.ix_(seen, ground.varying)]
     repeated = find_repeated(activity, bench.recording.activity_kind == "counts")
     if not repeated.removed:
         return figures
     units = np.array(ground.units)
+    # Without the repeats only the word about carriers is checked: corruptions are left out.
     alone = run.model_copy(update={"method": run.method.model_copy(update={"corruptions": ()})})
     return replace(
         figures,
@@ -72,7 +88,17 @@ def _beside_distinct(
 
 
 def code_figures(bench: Workbench, run: Run, ground: Ground) -> CodeFigures:
-    """Measure the code of a prepared session."""
+    """Measure the code of a prepared session.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its method is a `Code` that says what is measured.
+    ground
+        The session, prepared for refitting, with all units or without some.
+    """
     asked = run.method
     assert isinstance(asked, Code)
     rng = generator("probe", run.study_seed, run.session)
@@ -118,7 +144,10 @@ def _chosen(orders: Sequence[np.ndarray], crossing: float | None, units: int) ->
 def _masks(
     bench: Workbench, asked: Code, run: Run, ground: Ground, rng: np.random.Generator
 ) -> list[np.ndarray]:
-    """Halves of the units, then the masks of every corruption that has some: each (mask, feature)."""
+    """Masks (mask, feature): halves of the units, then those of every corruption.
+
+    A corruption that leaves no inputs intact has an empty set of masks.
+    """
     units, bins = len(ground.units), ground.inputs.length
     split = halves(rng, asked.splits, units).reshape(-1, units)
     found = [np.repeat(split, bins, axis=1)]
@@ -134,10 +163,26 @@ def _masks(
 
 
 def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | None, float | None]:
-    """N_eff and RedIdx from the masks of unit dropout at the rate next to `USUAL_RATE`; None without such masks.
+    """N_eff and RedIdx of a session, from the masks of unit dropout.
 
-    With additive information J, its variance over masks says how many units carry it, N_eff = p / (1 - p) / CV^2, and its mean
-    how redundantly, RedIdx = 1 - (1 - J(p) / J(0)) / p.
+    The swept dose of unit dropout with the rate nearest to `USUAL_RATE` is read. With
+    additive information J, the variance of J over masks says how many units carry it,
+    N_eff = p / (1 - p) / CV^2, and its mean says how redundantly, RedIdx = 1 - (1 -
+    J(p) / J(0)) / p. N_eff is at most the number of units.
+
+    Parameters
+    ----------
+    ground
+        The prepared session.
+    found
+        Errors of every training part that leaves out one block.
+    asked
+        The declared measurement.
+
+    Returns
+    -------
+    N_eff and RedIdx; both None without masks of unit dropout at a fixed rate, or where
+    no information is decoded.
     """
     rates = {
         place: transform.rate
@@ -169,7 +214,20 @@ def exploratory(ground: Ground, found: Scored, asked: Code) -> tuple[float | Non
 
 
 def autocorrelation_s(ground: Ground, found: Scored, bin_s: float) -> float:
-    """First lag at which the autocorrelation of the target, or of the decoder's errors, is below 1/e: the longer one."""
+    """Autocorrelation time (s) of the target or of the decoder's errors.
+
+    It is the first lag at which the autocorrelation is below 1/e; the longer of the two
+    is returned.
+
+    Parameters
+    ----------
+    ground
+        The prepared session.
+    found
+        Errors of every training part that leaves out one block.
+    bin_s
+        Length of a bin (s).
+    """
     errors = np.zeros_like(ground.target)
     for fold, part, _ in tested_blocks(ground, None):
         weights, features = found.squares[part].weights, ground.moments.features

@@ -1,7 +1,12 @@
-"""Second moments of inputs and target, taken once per block, and the ridge regressions that follow from them.
+"""Second moments of inputs and target per block, and ridge systems from them.
 
-A training part is the session without some blocks and without the windows that the embargo of these blocks forbids, so its
-moments are a sum of blocks' moments less those of few embargoed windows.
+In: inputs and target of every window, and the folds. Out: the moments of any training
+part or held-out block, standardised for ridge regression. The data are read once;
+solving happens elsewhere.
+
+A training part is the session without some blocks and without the windows that the
+embargo of these blocks forbids. So its moments are a sum of blocks' moments less the
+moments of a few embargoed windows.
 """
 
 from collections.abc import Callable, Iterable
@@ -14,25 +19,31 @@ from invariance_probe.data.folds import Fold
 from invariance_probe.probing.decoders.ridge import UNIT
 
 SMALLEST_VARIANCE = 1e-12
-"""Columns that vary less than this part of the largest variance of a training part get no weight."""
+"""Smallest variance of a used column, relative to a training part's largest.
+
+Columns that vary less get no weight.
+"""
 Rows = Callable[[np.ndarray], Iterable[tuple[np.ndarray, np.ndarray]]]
-"""From windows to their inputs (row, feature), in parts, with the window of each row (row,)."""
+"""From windows to their inputs (row, feature), in parts.
+
+Each part comes with the window of each row (row,).
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Second moments by block of a table whose rows are inputs, a 1 and the target.
+    """Second moments, by block, of a table of inputs, a 1 and the target.
 
     Attributes
     ----------
     blocks
-        (block, side, side), where side = features + 1 + columns.
+        Moments of every block (block, side, side), where side = features + 1 + columns.
     edges
         Rows that the embargo of some block forbids (row, side).
     edge_block
         Block that each of these rows is in (row,).
     edge_folds
-        Which blocks' embargo forbids it (row, block).
+        Which blocks' embargo forbids each of these rows (row, block).
     features
         Number of input columns.
     """
@@ -47,7 +58,20 @@ class Moments:
     def of(
         cls, rows: Rows, features: int, target: np.ndarray, folds: tuple[Fold, ...]
     ) -> "Moments":
-        """Take the moments of inputs and target (window, column) over the test blocks of all folds."""
+        """Take the moments over the test blocks of all folds.
+
+        Parameters
+        ----------
+        rows
+            Gives the inputs of windows. Several versions of a window count as that many
+            rows.
+        features
+            Number of input columns.
+        target
+            Regression targets (window, column).
+        folds
+            The blocks that are held out in turn, with their training windows.
+        """
         forbidden = forbidden_by(folds, len(target))
         on_edge: np.ndarray = np.any(forbidden, axis=1)
         side = features + 1 + target.shape[1]
@@ -74,20 +98,35 @@ class Moments:
         return np.asarray(self.blocks.sum(axis=0))
 
     def training(self, left_out: Iterable[int]) -> np.ndarray:
-        """Moments (side, side) of the session without some blocks and what their embargo forbids."""
+        """Moments (side, side) of a training part.
+
+        Parameters
+        ----------
+        left_out
+            Blocks to leave out; the windows that their embargo forbids are left out
+            too.
+        """
         out = list(left_out)
         removed = self.edge_folds[:, out].any(axis=1) & ~np.isin(self.edge_block, out)
         rows = self.edges[removed]
         return self.total - self.blocks[out].sum(axis=0) - rows.T @ rows
 
     def block(self, block: int, clear_of: Iterable[int] = ()) -> np.ndarray:
-        """Moments (side, side) of a block without the rows that the embargo of other blocks forbids."""
+        """Moments (side, side) of one block.
+
+        Parameters
+        ----------
+        block
+            The block.
+        clear_of
+            Other blocks. Rows that their embargo forbids are left out.
+        """
         removed = self.edge_folds[:, list(clear_of)].any(axis=1) & (self.edge_block == block)
         rows = self.edges[removed]
         return self.blocks[block] - rows.T @ rows if len(rows) else self.blocks[block]
 
     def without(self, kept: np.ndarray) -> "Moments":
-        """The moments of some of the input columns (feature,), true where kept."""
+        """The moments of those input columns (feature,) that are true in `kept`."""
         side = np.flatnonzero(
             np.concatenate([kept, np.ones(self.blocks.shape[1] - self.features, dtype=bool)])
         )
@@ -98,7 +137,20 @@ class Moments:
 
 
 def forbidden_by(folds: tuple[Fold, ...], windows: int) -> np.ndarray:
-    """Which windows the embargo of each held-out block forbids, true where it does (window, block)."""
+    """Which windows the embargo of each held-out block forbids.
+
+    Parameters
+    ----------
+    folds
+        The blocks that are held out in turn, with their training windows.
+    windows
+        Number of windows.
+
+    Returns
+    -------
+    (window, block), true where a window is neither in the block nor in its training
+    part.
+    """
     forbidden = np.ones((windows, len(folds)), dtype=bool)
     for number, fold in enumerate(folds):
         forbidden[fold.train, number] = False
@@ -119,7 +171,7 @@ class Tested:
     power
         Sum of y y, which is the squared error of the training mean.
     rows
-        How many there are.
+        Number of rows.
     """
 
     gram: np.ndarray
@@ -138,18 +190,21 @@ class Tested:
 
 @dataclass(frozen=True, eq=False)
 class System:
-    """A training part's moments with inputs standardised and the target centred, per row.
+    """A training part's moments per row, standardised for ridge regression.
+
+    Inputs are standardised and the target is centred.
 
     Attributes
     ----------
     mean, inverse_sd
-        Of every input column (feature,); the latter is zero for columns that do not vary.
+        Mean and inverse standard deviation of every input column (feature,); the latter
+        is zero for columns that do not vary.
     target_mean
-        (column,).
+        Mean of the target (column,).
     correlation
-        (feature, feature).
+        Correlation of the inputs (feature, feature).
     right
-        Covariances with the target (feature, column).
+        Covariances of inputs with the target (feature, column).
     power
         Variance of the target, summed over columns.
     """
@@ -163,7 +218,15 @@ class System:
 
     @classmethod
     def of(cls, moments: np.ndarray, features: int) -> "System":
-        """Standardise moments (side, side)."""
+        """Standardise the moments of a training part.
+
+        Parameters
+        ----------
+        moments
+            (side, side), as `Moments.training` gives them.
+        features
+            Number of input columns.
+        """
         rows = moments[features, features]
         mean, target_mean = (
             moments[:features, features] / rows,
@@ -182,13 +245,13 @@ class System:
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
     def ridge(self, penalty: float) -> np.ndarray:
-        """The correlation with `UNIT` times a penalty on its diagonal (feature, feature)."""
+        """Correlation (feature, feature) with `UNIT` x penalty on its diagonal."""
         matrix = self.correlation.copy()
         matrix.flat[:: len(matrix) + 1] += UNIT * penalty
         return matrix
 
     def tested(self, moments: np.ndarray) -> Tested:
-        """Standardise held-out moments (side, side) by the training part."""
+        """Standardise held-out moments (side, side) as the training part is."""
         features = len(self.mean)
         rows, inputs, targets = (
             moments[features, features],
@@ -213,7 +276,21 @@ class System:
         return Tested(gram, right * self.inverse_sd[:, None], float(power.sum()), round(rows))
 
     def raw(self, weights: np.ndarray) -> np.ndarray:
-        """Weights (feature, decoder, column) as vectors over a table's columns (side, decoder, column) whose products are minus errors."""
+        """Weights as vectors over the table's columns, for sums of squared errors.
+
+        A vector holds the weights of inputs that are not standardised, the intercept,
+        and -1 for its target column. Its product with a row of the table (inputs, 1,
+        target) is the prediction minus the target: minus the error.
+
+        Parameters
+        ----------
+        weights
+            Weights of standardised inputs (feature, decoder, column).
+
+        Returns
+        -------
+        (side, decoder, column).
+        """
         unscaled = weights * self.inverse_sd[:, None, None]
         intercept = self.target_mean - np.tensordot(self.mean, unscaled, 1)
         minus = -np.broadcast_to(

@@ -1,4 +1,8 @@
-"""All decoders of one training part, and their errors on the blocks that it leaves out."""
+"""All decoders of one training part, with their errors on left-out blocks.
+
+In: the session's moments, a training part with its ridge penalty, and masks. Out:
+held-out squared errors (`PartErrors`). Pooling over training parts happens elsewhere.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +22,7 @@ class Fitted:
     Attributes
     ----------
     system
-        The training part.
+        The training part, standardised.
     decoder
         Ridge regression on all units, which can be refitted on some.
     """
@@ -28,27 +32,39 @@ class Fitted:
 
     @classmethod
     def of(cls, moments: Moments, part: Part, penalty: float) -> "Fitted":
-        """Fit a training part."""
+        """Fit the ridge regression of a training part.
+
+        Parameters
+        ----------
+        moments
+            Moments of the session.
+        part
+            The blocks that the training part leaves out.
+        penalty
+            Ridge penalty.
+        """
         system = System.of(moments.training(part), moments.features)
         return cls(system, Refittable(system.ridge(penalty), system.right))
 
 
 @dataclass(frozen=True, eq=False)
 class PartErrors:
-    """Held-out squared errors of one training part, of each block (block,) that it leaves out in ascending order.
+    """Held-out squared errors of one training part.
+
+    They are sums over each block (block,) that the part leaves out, in ascending order.
 
     Attributes
     ----------
     floors
-        Of the training mean.
+        Errors of the training mean (block,).
     linear
-        Of ridge regression on all units.
+        Errors of ridge regression on all units (block,).
     masked
-        Of ridge regressions refitted on what each mask keeps (block, mask).
+        Errors of ridge regressions refitted on what each mask keeps (block, mask).
     dropped
         Dropping curves.
     weights
-        Of all units, as vectors over a table's columns (side, column).
+        Weights of all units, as vectors over a table's columns (side, column).
     """
 
     floors: tuple[float, ...]
@@ -61,12 +77,22 @@ class PartErrors:
 def part_errors(
     moments: Moments, part: Part, penalty: float, bins: int, masks: np.ndarray, wanted: Wanted
 ) -> PartErrors:
-    """Fit a training part and score it.
+    """Fit a training part and score it on the blocks that it leaves out.
 
     Parameters
     ----------
+    moments
+        Moments of the session.
+    part
+        The blocks that the training part leaves out.
+    penalty
+        Ridge penalty, used for all units and for every refit.
+    bins
+        Input columns per unit.
     masks
         Inputs that are kept (mask, feature).
+    wanted
+        How far dropping curves have to run, and which are measured.
     """
     fitted = Fitted.of(moments, part, penalty)
     system, decoder = fitted.system, fitted.decoder
@@ -83,6 +109,6 @@ def part_errors(
 
 
 def pooled(curves: Sequence[np.ndarray]) -> np.ndarray:
-    """Errors of several folds side by side (step, fold), as far as all of them run."""
+    """Errors of several folds side by side (step, fold), cut to the shortest."""
     shortest = min(len(curve) for curve in curves)
     return np.stack([curve[:shortest] for curve in curves], axis=1)

@@ -1,7 +1,11 @@
-"""The ridge penalty of each training part, chosen with all units on blocks inside it.
+"""The ridge penalty of each training part, chosen with all units inside it.
 
-Leaving out fold f and holding block b for choosing uses the same rows as leaving out b and holding f, so one
-factorisation serves both.
+In: the session's moments and candidate penalties. Out: one penalty per training part,
+the one with the smallest squared error on the part's own blocks, each held out in turn.
+The file also holds the Cholesky solvers that the code's decoders share.
+
+Leaving out fold f and holding block b for choosing uses the same rows as leaving out b
+and holding f. So one factorisation serves both.
 """
 
 from collections.abc import Iterable
@@ -20,7 +24,20 @@ Part = frozenset[int]
 def choose_penalties(
     moments: Moments, left_out: int, penalties: tuple[float, ...]
 ) -> dict[Part, float]:
-    """Choose a penalty for every training part that leaves out so many blocks, by leaving out each other block in turn."""
+    """Choose a ridge penalty for every training part of a session.
+
+    Inside a part, each of its blocks is held out in turn. Held-out rows that the
+    embargo of a left-out block forbids do not count.
+
+    Parameters
+    ----------
+    moments
+        Moments of the session.
+    left_out
+        How many blocks a training part leaves out.
+    penalties
+        Candidates; the first of equally good ones is chosen.
+    """
     count = len(moments.blocks)
     errors: dict[Part, np.ndarray] = {
         frozenset(out): np.zeros(len(penalties)) for out in combinations(range(count), left_out)
@@ -40,26 +57,39 @@ def choose_penalties(
 
 
 def factor(matrix: np.ndarray) -> np.ndarray:
-    """Lower Cholesky factor of a symmetric matrix; the upper triangle holds nothing that may be read.
+    """Lower Cholesky factor of a symmetric matrix.
+
+    The upper triangle of the result is not cleared and must not be read.
 
     Raises
     ------
     TrainingError
         When the matrix is not positive definite.
     """
-    lower, failed = lapack.dpotrf(
-        matrix.T, lower=1, clean=0
-    )  # transposed it lies as LAPACK reads it
+    # LAPACK reads column by column: the transpose of a C-ordered matrix lies that way.
+    lower, failed = lapack.dpotrf(matrix.T, lower=1, clean=0)
     if failed:
         raise TrainingError(
-            f"the inputs' covariance of {len(matrix)} columns could not be factorised (row {failed}); use a larger penalty, or "
-            "leave out units that repeat others"
+            f"the inputs' covariance of {len(matrix)} columns could not be factorised "
+            f"(row {failed}); use a larger penalty, or leave out units that repeat others"
         )
     return np.asarray(lower)
 
 
 def solve(matrix: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """Solve a positive definite system for several right-hand sides."""
+    """Solve a positive definite system for several right-hand sides.
+
+    Parameters
+    ----------
+    matrix
+        (row, row).
+    right
+        Right-hand sides (row, column).
+
+    Returns
+    -------
+    (row, column).
+    """
     solved, _ = lapack.dpotrs(factor(matrix), right, lower=1)
     return np.asarray(solved)
 
@@ -72,5 +102,13 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
 
 
 def parts(count: int, left_out: int) -> Iterable[Part]:
-    """Every set of so many blocks of `count`."""
+    """Every set of `left_out` blocks out of `count`.
+
+    Parameters
+    ----------
+    count
+        Number of blocks of the session.
+    left_out
+        How many blocks a training part leaves out.
+    """
     return (frozenset(out) for out in combinations(range(count), left_out))

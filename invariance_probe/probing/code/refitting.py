@@ -1,7 +1,9 @@
 """A linear decoder of all units that can be refitted on any part of them.
 
-Refitting on kept columns S solves A_SS w = b_S. Where fewer columns are lost than kept, it is cheaper to take the lost ones
-R out of the inverse: w = W - B_R B_RR^-1 W_R with B = A^-1 and W = B b.
+In: normal equations A w = b. Out: weights of all columns, or of those that a mask
+keeps. Refitting on kept columns S solves A_SS w = b_S. Where fewer columns are lost
+than kept, it is cheaper to take the lost ones R out of the inverse: w = W - B_R B_RR^-1
+W_R with B = A^-1 and W = B b.
 """
 
 from dataclasses import dataclass
@@ -38,7 +40,17 @@ class Refittable:
         return self.inverse @ self.right
 
     def on(self, kept: np.ndarray) -> np.ndarray:
-        """Weights (feature, mask, column) refitted on the columns that each mask (mask, feature) keeps; zero elsewhere."""
+        """Refit the decoder on the columns that each mask keeps.
+
+        Parameters
+        ----------
+        kept
+            Masks (mask, feature), true where a column is kept.
+
+        Returns
+        -------
+        Weights (feature, mask, column); zero for columns that are not kept.
+        """
         found = np.zeros((len(self.right), len(kept), self.right.shape[1]))
         removed = np.zeros_like(found)
         few = kept.sum(axis=1) <= kept.shape[1] / 2

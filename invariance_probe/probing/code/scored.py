@@ -1,7 +1,9 @@
-"""Errors of all training parts, and how those of every fold are put together.
+"""Errors of all training parts, put together over the folds of a session.
 
-The whole session is scored by the training parts that leave out one block; the session without block b by those that leave out
-b and one more, each on that one.
+In: a prepared session, masks, and what is to be measured. Out: held-out sums of errors
+per fold (`HeldOutErrors`). The whole session is scored by the training parts that leave
+out one block. The session without block b is scored by the parts that leave out b and
+one more block, each on that other block.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,13 +28,17 @@ from invariance_probe.study.baselines import Code
 from invariance_probe.study.probes import RidgeProbe
 
 Held = tuple[int, Part, int]
-"""A held-out block, its training part, and its place among the blocks that this part leaves out."""
+"""A held-out block, its training part, and its place among left-out blocks.
+
+The place counts among the blocks that the part leaves out, in ascending order.
+"""
 SCALES: tuple[Scale, ...] = ("r2", "information")
+"""A curve is run until it has crossed half on both of these scales."""
 
 
 @dataclass(frozen=True, eq=False)
 class Scored:
-    """Errors of every training part that leaves out so many blocks.
+    """Errors of every training part that leaves out a given number of blocks.
 
     Attributes
     ----------
@@ -41,7 +47,8 @@ class Scored:
     losses
         Losses of every part on each block that it leaves out.
     masks
-        The masks that decoders were refitted on: halves of the units, then those of each corruption (mask, feature).
+        The masks that decoders were refitted on: halves of the units, then those of
+        each corruption (mask, feature).
     """
 
     squares: dict[Part, PartErrors]
@@ -49,12 +56,30 @@ class Scored:
     masks: list[np.ndarray]
 
     def by_group(self, masked: np.ndarray) -> list[np.ndarray]:
-        """Cut what was found for every mask (..., mask) into halves and corruptions."""
+        """Split values per mask (..., mask) into halves and corruptions.
+
+        The first group is the halves of the units; then comes one group per corruption.
+        """
         return np.split(masked, np.cumsum([len(group) for group in self.masks])[:-1], axis=-1)
 
 
 def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted: Wanted) -> Scored:
-    """Fit and score every training part that leaves out so many blocks, until all pooled curves have crossed."""
+    """Fit and score every training part that leaves out a given number of blocks.
+
+    Dropping curves are run again, further, until all pooled curves have crossed.
+
+    Parameters
+    ----------
+    ground
+        The prepared session.
+    left_out
+        How many blocks a training part leaves out: 1, or 2 for a jackknife.
+    masks
+        Groups of masks (mask, feature): halves of the units, then those of each
+        corruption.
+    wanted
+        Which dropping curves are measured.
+    """
     moments, bins = ground.moments, ground.inputs.length
     penalties = choose_penalties(moments, left_out, RidgeProbe().penalties)
     stacked = np.concatenate(masks)
@@ -64,6 +89,7 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
     }
     while steps := _lacking(ground, found, left_out):
         longer = replace(wanted, steps=steps)
+        # Only the curves have to run further: the refits on masks (stacked) are not repeated.
         for part, penalty in penalties.items():
             again = part_errors(moments, part, penalty, bins, stacked[:0], longer)
             found[part] = replace(found[part], dropped=again.dropped)
@@ -84,7 +110,7 @@ def measure_parts(ground: Ground, left_out: int, masks: list[np.ndarray], wanted
 
 
 def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> dict[CurveName, int]:
-    """How far curves must run that have not crossed, empty where all have."""
+    """How far curves must run that have not crossed; empty where all have."""
     units = len(ground.units)
     steps: dict[CurveName, int] = {}
     for deleted in [None] if left_out == 1 else range(len(ground.folds)):
@@ -100,7 +126,15 @@ def _lacking(ground: Ground, found: dict[Part, PartErrors], left_out: int) -> di
 
 
 def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
-    """Each held-out block with its training part, and its place among the blocks that this part leaves out."""
+    """Each held-out block with the training part that scores it.
+
+    Parameters
+    ----------
+    ground
+        The prepared session.
+    deleted
+        A block that the session is scored without; None for the whole session.
+    """
     folds = [fold for fold in range(len(ground.folds)) if fold != deleted]
     sets = [frozenset({fold} if deleted is None else {fold, deleted}) for fold in folds]
     return [(fold, part, sorted(part).index(fold)) for fold, part in zip(folds, sets, strict=True)]
@@ -109,7 +143,22 @@ def tested_blocks(ground: Ground, deleted: int | None) -> list[Held]:
 def held_out(
     ground: Ground, found: Scored, asked: Code, blind: Sequence[BlindLosses], deleted: int | None
 ) -> HeldOutErrors:
-    """Put the errors of all folds together, of the whole session or without a block."""
+    """Put the errors of all folds together, for the session or without a block.
+
+    Parameters
+    ----------
+    ground
+        The prepared session.
+    found
+        Errors of the training parts that leave out one block, or two where a block is
+        deleted.
+    asked
+        The declared measurement.
+    blind
+        Losses of blind decoders, for each declared corruption in order.
+    deleted
+        A block that the session is scored without; None for the whole session.
+    """
     tested = tested_blocks(ground, deleted)
     taken = [(found.squares[part], place) for _, part, place in tested]
     losses = [found.losses[part, fold] for fold, part, _ in tested]
@@ -140,7 +189,7 @@ def held_out(
 def _errors_of_all(
     ground: Ground, tested: Sequence[Held], taken: Sequence[tuple[PartErrors, int]]
 ) -> HeldOutErrors:
-    """Errors of the best constant and of all units."""
+    """Errors of the best constant and of the decoder that reads all units."""
     floor = _fold(part.floors[place] / ground.scale for part, place in taken)
     linear = _fold(part.linear[place] / ground.scale for part, place in taken)
     folds = tuple(fold for fold, _, _ in tested)
@@ -167,7 +216,10 @@ def _curve(
 
 
 def _end(known: HeldOutErrors, curve: DroppingCurve) -> int | None:
-    """How many steps of a curve reach one beyond its later crossing; None where it has not crossed."""
+    """Number of steps of a curve up to one beyond its later crossing, or None.
+
+    None where the curve has not crossed on both scales.
+    """
     with_curve = replace(known, curves=(curve,))
     crossings = [with_curve.crossing(curve.name, scale) for scale in SCALES]
     return (

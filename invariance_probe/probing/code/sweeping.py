@@ -1,13 +1,20 @@
-"""Sweeping units in and out of a ridge regression: greedy orders, and held-out errors of every nested set of units.
+"""Sweep units in and out of a ridge regression, one after another.
 
-For normal equations A w = b, taking one more unit in is a step of pivoted Cholesky on (A, b), and taking one out is the same
-step on (A^-1, A^-1 b): a block step with pivot D and residual r lowers or raises the explained variance by r' D^-1 r. The
-weights of all nested sets are then sums w_0 + sum_i u_i y_i', so that their errors follow from cumulative sums.
+In: normal equations, or their inverse. Out: greedy or given orders of units (`Sweep`),
+and held-out squared errors of every nested set of units.
+
+For normal equations A w = b, taking one more unit in is a step of pivoted Cholesky on
+(A, b), and taking one out is the same step on (A^-1, A^-1 b): a block step with pivot D
+and residual r lowers or raises the explained variance by r' D^-1 r. The weights of all
+nested sets are then sums w_0 + sum_i u_i y_i', so that their errors follow from
+cumulative sums.
 
 References
 ----------
-Beale, Kendall & Mann 1967, doi:10.1093/biomet/54.3-4.357 (sweeping variables in and out).
-Golub & Van Loan 2013, Matrix Computations, section 4.2 (pivoted Cholesky factorisation).
+Beale, Kendall & Mann 1967, doi:10.1093/biomet/54.3-4.357 (sweeping variables in and
+out).
+Golub & Van Loan 2013, Matrix Computations, section 4.2 (pivoted Cholesky
+factorisation).
 """
 
 from dataclasses import dataclass
@@ -19,7 +26,10 @@ from invariance_probe.probing.code.moments import Tested
 from invariance_probe.probing.code.penalties import factor
 
 BEYOND = 1.25
-"""How much later than in the training part a curve may cross on held-out windows before it has to be swept further."""
+"""How many times later than in the training part a held-out curve may cross.
+
+A curve that crosses later still has to be swept further.
+"""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +43,7 @@ class Sweep:
     columns
         Rows of the pivoted factor (step x bin, feature).
     loads
-        What each of them explains of the target (step x bin, column).
+        What each of these rows explains of the target (step x bin, column).
     bins
         Columns per unit.
     """
@@ -49,7 +59,7 @@ class Sweep:
         return (self.loads**2).sum(axis=1).reshape(len(self.order), -1).sum(axis=1)
 
     def first(self, steps: int) -> "Sweep":
-        """The same sweep after fewer steps."""
+        """The same sweep, cut after a number of steps."""
         return Sweep(
             self.order[:steps],
             self.columns[: steps * self.bins],
@@ -61,7 +71,10 @@ class Sweep:
 def greedy(
     matrix: np.ndarray, right: np.ndarray, bins: int, enough: float, least: int = 0
 ) -> Sweep:
-    """Sweep the unit with the largest change next, to well beyond the step at which the changes sum to `enough`.
+    """Sweep units greedily: the one with the largest change is next.
+
+    The sweep runs well beyond the step at which the changes sum to `enough`, so that
+    held-out crossings are seen.
 
     Parameters
     ----------
@@ -72,7 +85,8 @@ def greedy(
     bins
         Columns per unit, which lie side by side.
     enough
-        Explained variance; the sweep ends `BEYOND` times as many steps later, so that held-out crossings are seen.
+        Explained variance that the changes have to sum to. The sweep ends at about
+        `BEYOND` times the step that reaches it (`round_up`).
     least
         Fewest steps, where there are as many units.
     """
@@ -97,7 +111,7 @@ def greedy(
         residual -= columns[rows].T @ loads[rows]
         by_unit = columns[rows].T.reshape(units, bins, bins)
         pivots -= by_unit**2 if bins == 1 else by_unit @ by_unit.transpose(0, 2, 1)
-        pivots[unit], left[unit] = np.eye(bins), False  # regular again, and never read
+        pivots[unit], left[unit] = np.eye(bins), False  # invertible again; its score is masked
         step, before, summed = step + 1, summed, summed + float(scores[unit])
         if before < enough <= summed:
             steps = min(units, max(least, round_up(step)))
@@ -105,24 +119,52 @@ def greedy(
 
 
 def round_up(crossing: float) -> int:
-    """How many steps are made for a crossing of the training part."""
+    """Number of steps to make where the training part crosses at this step."""
     return int(BEYOND * crossing) + 3
 
 
 def in_order(matrix: np.ndarray, right: np.ndarray, order: np.ndarray, bins: int) -> Sweep:
-    """Sweep units in a known order (step,); parameters as for `greedy`."""
+    """Sweep units in a known order.
+
+    Parameters
+    ----------
+    matrix, right, bins
+        As for `greedy`.
+    order
+        Units (step,).
+    """
     own = features_of(order, bins)
     lower = factor(matrix[np.ix_(own, own)])
     return Sweep(order, _forward(lower, matrix[own]), _forward(lower, right[own]), bins)
 
 
 def features_of(units: np.ndarray, bins: int) -> np.ndarray:
-    """Columns of units (unit x bin,)."""
+    """Input columns of units (unit x bin,).
+
+    Parameters
+    ----------
+    units
+        Places of units (unit,).
+    bins
+        Columns per unit, which lie side by side.
+    """
     return (units[:, None] * bins + np.arange(bins)).ravel()
 
 
 def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
-    """Held-out squared errors (step + 1,) of the units swept in so far, from a sweep of the normal equations."""
+    """Held-out squared errors of the units swept in so far.
+
+    Parameters
+    ----------
+    sweep
+        A sweep of the normal equations.
+    tested
+        A held-out block.
+
+    Returns
+    -------
+    (step + 1,), from no unit to all units of the sweep.
+    """
     own = features_of(sweep.order, sweep.bins)
     if not len(own):
         return np.array([tested.power])
@@ -134,12 +176,20 @@ def errors_gained(sweep: Sweep, tested: Tested) -> np.ndarray:
 
 
 def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray:
-    """Held-out squared errors (step + 1,) of the units that are left, from a sweep of the inverse.
+    """Held-out squared errors of the units that are left after every loss.
 
     Parameters
     ----------
+    sweep
+        A sweep of the inverse.
     weights
-        Of all units (feature, column).
+        Weights of all units (feature, column).
+    tested
+        A held-out block.
+
+    Returns
+    -------
+    (step + 1,), from all units on.
     """
     fitted = tested.gram @ weights
     power = tested.power + float((weights * (fitted - 2 * tested.right)).sum())
@@ -148,14 +198,24 @@ def errors_lost(sweep: Sweep, weights: np.ndarray, tested: Tested) -> np.ndarray
 
 
 def _cumulated(power: float, linear: np.ndarray, sweep: Sweep, products: np.ndarray) -> np.ndarray:
-    """Errors power + 2 sum_i l_i + sum_ij (y_i . y_j) p_ij over the first rows of a sweep, after every unit (step + 1,)."""
+    """Errors after every unit of a sweep (step + 1,), by cumulative sums.
+
+    With l = `linear` and p = `products`, they are power + 2 sum_i l_i + sum_ij (y_i .
+    y_j) p_ij over the first rows of the sweep.
+    """
     pairs = products * (sweep.loads @ sweep.loads.T)
     added = 2 * linear + 2 * np.tril(pairs, -1).sum(axis=1) + pairs.diagonal()
     return np.concatenate([[power], power + np.cumsum(added)[sweep.bins - 1 :: sweep.bins]])
 
 
 def unit_gains(matrix: np.ndarray, right: np.ndarray, bins: int) -> np.ndarray:
-    """What each unit explains of the target by itself (unit,); parameters as for `greedy`."""
+    """What each unit explains of the target by itself (unit,).
+
+    Parameters
+    ----------
+    matrix, right, bins
+        As for `greedy`.
+    """
     return _scores(_own_blocks(matrix, bins), right, bins)
 
 

@@ -1,1 +1,1 @@
-"""Decoders of frozen representations and of activity: ridge, logistic, read-out and refitting."""
+"""Decoders of representations and of activity: ridge, logistic, refitting."""

@@ -1,9 +1,13 @@
-"""Multinomial logistic regression for stacked runs, by damped Newton steps with warm starts over the penalties.
+"""Multinomial logistic regression for stacked runs, by damped Newton steps.
+
+In: features and classes of every run, and inner folds. Out: coefficients of every run,
+with the penalty that does best over its inner folds. Newton steps start from the
+solution of the next larger penalty.
 
 References
 ----------
-Hastie, Tibshirani & Friedman 2009, The elements of statistical learning, section 4.4 (Newton steps of the
-multinomial likelihood).
+Hastie, Tibshirani & Friedman 2009, The elements of statistical learning, section 4.4
+(Newton steps of the multinomial likelihood).
 """
 
 from dataclasses import dataclass
@@ -15,13 +19,28 @@ from torch.nn import functional
 from invariance_probe.probing.decoders.ridge import LANES, UNIT
 
 MOST_STEPS = 50
+"""Most Newton steps of a fit."""
 TOLERANCE = 1e-7
-"""Newton stops where no gradient entry exceeds this, in nats a row."""
+"""Newton stops where no gradient entry exceeds this, in nats per row."""
 
 
 @dataclass(frozen=True, eq=False)
 class LogisticFit:
-    """Coefficients of standardised features, then of filled-up ones, with a last row of intercepts (run, filled + 1, class)."""
+    """Fitted multinomial regressions of stacked runs.
+
+    Attributes
+    ----------
+    coefficients
+        Of standardised features, then of features that were filled up, with a last row
+        of intercepts (run, filled + 1, class).
+    mean, inverse_sd
+        Mean and inverse standard deviation of the features over the rows used (run, 1,
+        filled).
+    penalties
+        Chosen penalties (run,).
+    features
+        Number of features, without those that were filled up, which have weight 0.
+    """
 
     coefficients: Tensor
     mean: Tensor
@@ -31,17 +50,20 @@ class LogisticFit:
     """How many features there are; those that were filled up have weight 0."""
 
     def predict(self, x: Tensor) -> Tensor:
-        """Return log-probabilities (run, row, class) for features (run, row, dim)."""
+        """Log-probabilities (run, row, class) for features (run, row, dim)."""
         design = _design(_filled(x.to(torch.float64)), self.mean, self.inverse_sd)
         return torch.log_softmax(torch.bmm(design, self.coefficients), dim=2)[:, : x.shape[1]]
 
     def weights(self) -> Tensor:
-        """Return what is read of raw features (run, dim, class), less what all classes share: that moves no probability."""
+        """Weights of raw features (run, dim, class), without what all classes share.
+
+        What all classes share moves no probability.
+        """
         read = (self.coefficients[:, :-1] * self.inverse_sd.transpose(1, 2))[:, : self.features]
         return read - read.mean(2, keepdim=True)
 
     def chosen(self, runs: list[int]) -> "LogisticFit":
-        """Return the fits of some of the runs, one again as often as it is named."""
+        """The fits of some of the runs; a run that is named twice comes twice."""
         return LogisticFit(
             self.coefficients[runs],
             self.mean[runs],
@@ -54,7 +76,7 @@ class LogisticFit:
 def fit_logistic(
     x: Tensor, classes: Tensor, inner: Tensor, penalties: tuple[float, ...], count: int
 ) -> LogisticFit:
-    """Fit multinomial regressions, each with the penalty that does best over its inner folds.
+    """Fit multinomial regressions, each with its best penalty over inner folds.
 
     Parameters
     ----------
@@ -65,7 +87,8 @@ def fit_logistic(
     inner
         Inner fold of each row (run, row); -1 for rows that are not used.
     penalties
-        Candidates, on half the squared coefficients, in units of `UNIT` times the number of training rows.
+        Candidates, on half the squared coefficients, in units of `UNIT` times the
+        number of training rows.
     count
         Number of classes.
     """
@@ -96,16 +119,24 @@ def fit_logistic(
 
 
 def _filled(x: Tensor) -> Tensor:
-    """Fill up rows, and features with the intercept, to multiples of `LANES` by zeros, so that every run lies alike in memory."""
+    """Fill up rows and features by zeros, so that every run lies alike in memory.
+
+    Rows, and features with the intercept, become multiples of `LANES`.
+    """
     return functional.pad(x, (0, -(x.shape[2] + 1) % LANES, 0, -x.shape[1] % LANES))
 
 
 def _design(x: Tensor, mean: Tensor, inverse_sd: Tensor) -> Tensor:
+    """Standardised features with a last column of ones (run, row, dim + 1)."""
     standardised = (x.to(torch.float64) - mean) * inverse_sd
     return torch.cat([standardised, torch.ones_like(standardised[..., :1])], dim=2)
 
 
 def _best_penalty(design: Tensor, labels: Tensor, inner: Tensor, penalties: list[float]) -> Tensor:
+    """Place of the penalty with the smallest held-out loss (run,).
+
+    Penalties descend, and each fit starts from the one before.
+    """
     losses = design.new_zeros(len(penalties), len(design))
     for fold in range(int(inner.max()) + 1):
         training = ((inner >= 0) & (inner != fold)).to(torch.float64)
@@ -118,13 +149,17 @@ def _best_penalty(design: Tensor, labels: Tensor, inner: Tensor, penalties: list
 
 
 def _row_losses(design: Tensor, labels: Tensor, coefficients: Tensor) -> Tensor:
+    """Log-loss of every row (run, row), in nats."""
     return -(torch.log_softmax(torch.bmm(design, coefficients), dim=2) * labels).sum(2)
 
 
 def _newton(
     design: Tensor, labels: Tensor, weights: Tensor, penalty: float, start: Tensor
 ) -> Tensor:
-    """Minimise the mean penalised loss from a start (run, dim, class); a run that has converged is not touched again."""
+    """Minimise the mean penalised loss from a start (run, dim, class).
+
+    A run that has converged is not touched again.
+    """
     runs, dim, count = start.shape
     rows = weights.sum(1)
     ridge = torch.full((dim, 1), UNIT * penalty, dtype=design.dtype, device=design.device)
@@ -149,6 +184,7 @@ def _newton(
         hessian = _hessian(design, probability, share, ridge)
         flat = gradient.transpose(1, 2).reshape(runs, count * dim, 1)
         direction = torch.linalg.solve(hessian, flat).view(runs, count, dim).transpose(1, 2)
+        # Halve the step of every run whose loss would rise.
         length = torch.ones_like(loss)
         for _ in range(12):
             proposal = current - length[:, None, None] * direction
@@ -166,7 +202,7 @@ def _newton(
 
 
 def _hessian(design: Tensor, probability: Tensor, share: Tensor, ridge: Tensor) -> Tensor:
-    """Return the Hessian (run, class dim, class dim) of the mean penalised loss, class by class."""
+    """Hessian (run, class x dim, class x dim) of the mean penalised loss."""
     runs, _, dim = design.shape
     count = probability.shape[2]
     hessian = design.new_zeros(runs, count, dim, count, dim)

@@ -1,4 +1,8 @@
-"""Probes on frozen representations: from features of all windows to run results."""
+"""Probes on frozen representations: from features of all windows to results.
+
+In: features of every window and the windows that a probe is fitted on. Out: the
+decoding loss of every window, and from these a `RunResult`. Encoders are not touched.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,7 +22,17 @@ from invariance_probe.probing.decoders.scores import class_scores, column_scores
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """A run's result with what the store keeps of its encoder."""
+    """A run's result with what the store keeps of its encoder.
+
+    Attributes
+    ----------
+    run
+        The run.
+    result
+        What was measured.
+    weights
+        Arrays of the encoder by name; empty where there is none.
+    """
 
     run: Run
     result: RunResult
@@ -28,15 +42,23 @@ class Measured:
 def probe_losses(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> Tensor:
-    """Fit each run's probe on its part of the windows and return the loss of every window (run, window), averaged over draws.
+    """Fit each run's probe and decode every window.
 
     Parameters
     ----------
+    bench
+        The opened session.
+    runs
+        Runs with one kind of probe.
     features
-        (run, draw, window, dim): one draw for clean representations, several for corrupted inputs, which are
-        fitted together.
+        (run, draw, window, dim): one draw for clean representations, several for
+        corrupted inputs, which are fitted together.
     parts
         Windows that each run's probe is fitted on.
+
+    Returns
+    -------
+    Loss of every window (run, window), averaged over draws.
     """
     count, draws, windows, dim = features.shape
     predictions = fit_probe(bench, runs, features, parts).predict(
@@ -49,7 +71,23 @@ def probe_losses(
 def probe_scored(
     bench: Workbench, runs: list[Run], representation: Tensor, parts: list[np.ndarray]
 ) -> tuple[Tensor, list[dict[str, float]]]:
-    """Fit each run's probe on its clean representation (run, window, dim); return losses (run, window) and each run's test scores."""
+    """Fit each run's probe on its clean representation and score it.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs with one kind of probe.
+    representation
+        (run, window, dim).
+    parts
+        Windows that each run's probe is fitted on.
+
+    Returns
+    -------
+    Losses (run, window), and each run's scores on its test windows.
+    """
     predictions = fit_probe(bench, runs, representation.unsqueeze(1), parts).predict(representation)
     return bench.target.losses(predictions), [
         held_out_scores(bench, run, predictions[i]) for i, run in enumerate(runs)
@@ -57,7 +95,17 @@ def probe_scored(
 
 
 def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str, float]:
-    """Return the scores of predictions (window, column), or log-probabilities, on the test windows of a run's fold."""
+    """Scores of predictions on the test windows of a run's fold.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its fold and kind of target are read.
+    predictions
+        (window, column), or log-probabilities (window, class).
+    """
     assert run.fold is not None
     test, target = bench.folds[run.fold].test, bench.target
     predicted, actual = predictions.cpu().numpy()[test], target.values.cpu().numpy()[test]
@@ -69,7 +117,13 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str
 def fit_probe(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> RidgeFit | LogisticFit:
-    """Fit each run's probe on its part of the windows; parameters as in `probe_losses`."""
+    """Fit each run's probe on its part of the windows.
+
+    Parameters
+    ----------
+    bench, runs, features, parts
+        As for `probe_losses`.
+    """
     probe, target = runs[0].probe, bench.target
     count, draws, windows, dim = features.shape
     rows = features.reshape(count, draws * windows, dim)
@@ -84,7 +138,22 @@ def fit_probe(
 def selection_losses(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> list[float]:
-    """Return each run's loss on the scored half of the last fifth of its training windows, by a probe fitted before it."""
+    """Loss of each run by which candidates for the ceiling are compared.
+
+    A probe is fitted on the training windows without their last fifth, and scored on
+    the second half of that fifth.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs with one kind of probe.
+    features
+        (run, draw, window, dim).
+    parts
+        Training windows of each run.
+    """
     cuts = [bench.validation(part, run) for part, run in zip(parts, runs, strict=True)]
     losses = probe_losses(bench, runs, features, [fitted for fitted, _ in cuts])
     return [
@@ -96,14 +165,40 @@ def selection_losses(
 def by_block(
     bench: Workbench, run: Run, losses: Tensor
 ) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Average window losses (window,) over each test block of a run's fold."""
+    """Average window losses over each test block of a run's fold.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its fold is read.
+    losses
+        Loss of every window (window,).
+
+    Returns
+    -------
+    Numbers of the blocks, and the mean over each.
+    """
     assert run.fold is not None
     fold = bench.folds[run.fold]
     return block_means(fold, losses.cpu().numpy()[fold.test])
 
 
 def block_means(fold: Fold, values: np.ndarray) -> tuple[tuple[int, ...], tuple[float, ...]]:
-    """Return a fold's test blocks and the mean over each of the values of its test windows (test window,)."""
+    """Average values over each test block of a fold.
+
+    Parameters
+    ----------
+    fold
+        The fold.
+    values
+        Values of its test windows (test window,).
+
+    Returns
+    -------
+    Numbers of the blocks, and the mean over each.
+    """
     blocks = np.unique(fold.test_blocks)
     return tuple(int(b) for b in blocks), tuple(
         float(values[fold.test_blocks == b].mean()) for b in blocks
@@ -120,7 +215,23 @@ def result_of(
     model_steps: int = 0,
     diagnostics: Mapping[str, float] = MappingProxyType({}),
 ) -> RunResult:
-    """Assemble a run's result from the losses of all windows (window,)."""
+    """Assemble a run's result from the losses of all windows.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run.
+    losses
+        Decoding losses (window,).
+    status
+        How the run ended.
+    with_floor
+        Whether the loss of the best constant is recorded too.
+    selection_loss, model_steps, diagnostics
+        As in `RunResult`.
+    """
     blocks, means = by_block(bench, run, losses)
     floor: tuple[float, ...] = ()
     if with_floor:

@@ -1,4 +1,9 @@
-"""Refitting the raw decoder on many courses of a target at once, fold by fold, penalty and all."""
+"""Refit the raw decoder on many courses of a target at once, fold by fold.
+
+In: windows of a session and courses that the target might have taken. Out: held-out
+squared errors of every course. Each course has a penalty of its own, chosen anew. A
+course is one alternative time series of the target, for example shifted in time.
+"""
 
 from dataclasses import dataclass
 
@@ -16,19 +21,39 @@ COLUMNS_AT_ONCE = 200
 
 @dataclass(frozen=True, eq=False)
 class Refitted:
-    """Held-out squared errors of every course (draw,): of the decoder, and of the training parts' means."""
+    """Held-out squared errors of every course.
+
+    Attributes
+    ----------
+    errors
+        Of the decoder (draw,).
+    floors
+        Of the training parts' means (draw,).
+    """
 
     errors: np.ndarray
     floors: np.ndarray
 
     @property
     def fractions(self) -> np.ndarray:
-        """The decoder's error as a part of the best constant's (draw,): 1 is chance."""
+        """The decoder's error over the best constant's (draw,): 1 is chance."""
         return self.errors / self.floors
 
 
 def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
-    """Return standardised activity of chosen windows, all their bins (1, window, feature)."""
+    """Standardised activity of chosen windows, all their bins.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    windows
+        Chosen windows (window,); activity is standardised over their bins.
+
+    Returns
+    -------
+    (1, window, feature) float64.
+    """
     bins = bench.starts[torch.from_numpy(windows)].unsqueeze(1) + torch.arange(
         bench.windows.length, device=bench.device
     )
@@ -38,7 +63,17 @@ def inputs_of(bench: Workbench, windows: np.ndarray) -> Tensor:
 
 
 def refit_all(bench: Workbench, windows: np.ndarray, courses: np.ndarray) -> Refitted:
-    """Refit the decoder on every course (draw, window, column) over chosen windows, a part of them at a time."""
+    """Refit the decoder on every course, a part of the courses at a time.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    windows
+        Windows of the session that are used (window,), ascending.
+    courses
+        (draw, window, column).
+    """
     x = inputs_of(bench, windows)
     draws, _, columns = courses.shape
     at_once = max(1, COLUMNS_AT_ONCE // columns)
@@ -57,16 +92,22 @@ def refit(
 ) -> Refitted:
     """Refit the decoder on courses that stand side by side.
 
+    Folds with too few training windows among those used, or with no test window, are
+    left out.
+
     Parameters
     ----------
+    bench
+        The opened session.
     windows
-        Which windows of the session are used (window,), ascending; folds are cut down to them.
+        Windows of the session that are used (window,), ascending; folds are cut down to
+        them.
     x
         Their inputs (1, window, feature).
     courses
         (window, draw x column).
     draws
-        How many courses; each has a penalty of its own.
+        Number of courses; each has a penalty of its own.
     """
     probe = RidgeProbe()
     place = np.full(len(bench.windows.starts), -1)
@@ -86,4 +127,5 @@ def refit(
 
 
 def _by_draw(residuals: Tensor, draws: int) -> np.ndarray:
+    """Sum of squared residuals of every course (draw,)."""
     return residuals.square().view(len(residuals), draws, -1).sum((0, 2)).cpu().numpy()

@@ -1,7 +1,9 @@
-"""Closed-form ridge for stacked runs: every fold and penalty from a few Gram matrices.
+"""Closed-form ridge for stacked runs: all folds and penalties from few Grams.
 
-The Gram matrices of the inner folds are taken once; a training part is their sum without one, and the squared
-error of a coefficient vector v on a part is v' G v. Nothing passes over the samples again.
+In: features, targets and inner folds of every run. Out: coefficients of every run, with
+the penalty that does best over its inner folds. The Gram matrices of the inner folds
+are taken once. A training part is their sum without one, and the squared error of a
+coefficient vector v on a part is v' G v. So the samples are read only once.
 """
 
 from dataclasses import dataclass
@@ -10,38 +12,54 @@ import torch
 from torch import Tensor
 
 LANES = 8
-"""Matrices whose rows are multiples of this many numbers lie alike in memory for every run of a stack, and are then multiplied and solved alike
-to the last bit: a fit does not depend on what is stacked with it."""
+"""Matrices are filled up to rows of a multiple of this many numbers.
+
+Then they lie alike in memory for every run of a stack, and are multiplied and solved
+alike to the last bit: a fit does not depend on what is stacked with it.
+"""
 UNIT = 0.01
-"""A penalty of 1 is this much times the number of training rows, on standardised features."""
+"""A penalty of 1 is this many times the number of training rows.
+
+Penalties act on standardised features.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class RidgeFit:
-    """Coefficients of raw features (run, dim, column), intercepts (run, 1, column) and chosen penalties (run, group)."""
+    """Fitted ridge regressions of stacked runs.
+
+    Attributes
+    ----------
+    coefficients
+        Of raw features (run, dim, column).
+    intercepts
+        (run, 1, column).
+    penalties
+        Chosen penalties (run, group).
+    """
 
     coefficients: Tensor
     intercepts: Tensor
     penalties: Tensor
 
     def predict(self, x: Tensor) -> Tensor:
-        """Return predictions (run, row, column) for features (run, row, dim)."""
+        """Predictions (run, row, column) for features (run, row, dim)."""
         read = torch.bmm(x.to(self.coefficients.dtype), _padded(self.coefficients))
         return read[..., : self.intercepts.shape[2]] + self.intercepts
 
     def weights(self) -> Tensor:
-        """Return what is read of raw features (run, dim, column)."""
+        """Weights of raw features (run, dim, column)."""
         return self.coefficients
 
     def chosen(self, runs: list[int]) -> "RidgeFit":
-        """Return the fits of some of the runs, one again as often as it is named."""
+        """The fits of some of the runs; a run that is named twice comes twice."""
         return RidgeFit(self.coefficients[runs], self.intercepts[runs], self.penalties[runs])
 
 
 def fit_ridge(
     x: Tensor, y: Tensor, inner: Tensor, penalties: tuple[float, ...], groups: int = 1
 ) -> RidgeFit:
-    """Fit ridge regressions, each with the penalty that does best over its inner folds.
+    """Fit ridge regressions, each with its best penalty over inner folds.
 
     Parameters
     ----------
@@ -54,7 +72,8 @@ def fit_ridge(
     penalties
         Candidates, in units of `UNIT` times the number of training rows.
     groups
-        How many equal groups of successive columns choose a penalty of their own.
+        Number of equal groups of successive columns; each group chooses its own
+        penalty.
     """
     features, targets = x.shape[2], y.shape[2]
     x, y = _padded(x.to(torch.float64)), _padded(y.to(torch.float64))
@@ -70,13 +89,12 @@ def fit_ridge(
     )
     whole = parts.sum(1, keepdim=True)
     candidates = torch.tensor(penalties, dtype=torch.float64, device=x.device)
+    # held_out is (run, penalty, column), best (run, group), solved (run, penalty, dim + 1, column)
     held_out = _squared_errors(_solve(whole - parts, dim, columns, candidates), parts).sum(1)[
         ..., :targets
-    ]  # (run, penalty, column)
-    best = held_out.reshape(*held_out.shape[:2], groups, -1).sum(3).argmin(1)  # (run, group)
-    solved = _solve(whole, dim, columns, candidates)[
-        :, 0, :, :, :targets
-    ]  # (run, penalty, dim + 1, column)
+    ]
+    best = held_out.reshape(*held_out.shape[:2], groups, -1).sum(3).argmin(1)
+    solved = _solve(whole, dim, columns, candidates)[:, 0, :, :, :targets]
     chosen = best.repeat_interleave(targets // groups, dim=1)[:, None, None, :].expand(
         -1, 1, dim + 1, -1
     )
@@ -85,12 +103,15 @@ def fit_ridge(
 
 
 def _padded(x: Tensor) -> Tensor:
-    """Add columns of zeros up to a multiple of `LANES`, which get no weight."""
+    """Add columns of zeros, which get no weight, up to a multiple of `LANES`."""
     return torch.nn.functional.pad(x, (0, -x.shape[-1] % LANES))
 
 
 def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
-    """Return coefficients with the intercept last (run, part, penalty, dim + 1, column) from Grams (run, part, all, all)."""
+    """Coefficients, with the intercept last, from Gram matrices.
+
+    Grams are (run, part, all, all), coefficients (run, part, penalty, dim + 1, column).
+    """
     targets = slice(dim + 1, dim + 1 + columns)
     rows = gram[..., dim, dim][..., None]
     mean_x, mean_y = gram[..., dim, :dim] / rows, gram[..., dim, targets] / rows
@@ -115,7 +136,10 @@ def _solve(gram: Tensor, dim: int, columns: int, penalties: Tensor) -> Tensor:
 
 
 def _squared_errors(solved: Tensor, grams: Tensor) -> Tensor:
-    """Return the sum of squared errors (run, part, penalty, column) of each solution on its own part's Gram."""
+    """Sum of squared errors of each solution on its own part's Gram.
+
+    The result is (run, part, penalty, column).
+    """
     columns = solved.shape[-1]
     minus = -torch.eye(columns, dtype=solved.dtype, device=solved.device)
     vector = torch.cat([solved, minus.expand(*solved.shape[:-2], -1, -1)], dim=-2)

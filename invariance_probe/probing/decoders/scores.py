@@ -1,14 +1,23 @@
-"""The scores that the field quotes beside a decoding loss; no verdict rests on them."""
+"""The scores that the field quotes beside a decoding loss.
+
+In: predictions and true values of test windows. Out: scores by name. No verdict rests
+on them.
+"""
 
 import numpy as np
 from sklearn import metrics
 
 NARROW, WIDE = np.pi / 8, 3 * np.pi / 16
-"""Angular errors that count as right: half the distance of eight directions, and half as much again."""
+"""Angular errors (radians) below which a decoded direction counts as right.
+
+They are half the distance of eight directions, and half as much again.
+"""
 
 
 def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Return the parts of test windows whose decoded angle is right, `accuracy` within pi / 8 and `accuracy_wide` within 3 pi / 16.
+    """Proportion of test windows whose decoded angle is right.
+
+    `accuracy` counts errors below pi / 8, and `accuracy_wide` errors below 3 pi / 16.
 
     Parameters
     ----------
@@ -35,9 +44,15 @@ def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, flo
 
 
 def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Return accuracy, balanced accuracy, and F1 averaged over classes evenly and by their frequency, of classes (window,) each.
+    """Accuracy, balanced accuracy, and F1 averaged in two ways.
 
-    Classes that the test windows do not hold are left out of the averages.
+    F1 is averaged over classes evenly, and weighted by their frequency. Classes that
+    the test windows do not hold are left out of the averages.
+
+    Parameters
+    ----------
+    predicted, actual
+        Classes (window,).
     """
     held = np.unique(actual)
     f1 = {"labels": held, "zero_division": 0.0}
@@ -52,7 +67,15 @@ def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
 
 
 def column_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """Return R2 about the test windows' own mean, columns weighed by their variance there: (window, column) each."""
+    """R2 about the test windows' own mean; empty where they do not vary.
+
+    Columns are weighted by their variance over the test windows.
+
+    Parameters
+    ----------
+    predicted, actual
+        (window, column).
+    """
     if len(actual) < 2 or not np.ptp(actual, axis=0).any():
         return {}
     return {"r2": float(metrics.r2_score(actual, predicted, multioutput="variance_weighted"))}

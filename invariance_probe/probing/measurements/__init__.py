@@ -1,1 +1,4 @@
-"""One file for each thing that is measured on a session or a model."""
+"""How runs are measured, one file per kind of measurement.
+
+In: an opened session and stacked runs. Out: one `Measured` per run.
+"""

@@ -1,4 +1,9 @@
-"""Runs without gradient: raw activity and its square roots, PCA, untrained encoders, and closed-form linear SSL."""
+"""Runs without gradient: raw activity, its square roots, PCA, and linear SSL.
+
+Encoders as they are initialised belong here too. In: an opened session and the runs of
+one kind. Out: per run the decoding loss of a probe on the representation. Networks that
+are trained are measured in `trained` and `supervised`.
+"""
 
 from typing import Any
 
@@ -24,7 +29,17 @@ from invariance_probe.probing.representation.diagnostics import rank_me
 
 
 def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe standardised activity itself; these runs also carry the floor."""
+    """Probe the standardised activity itself; these runs also carry the floor.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of raw activity.
+    on_progress
+        Not called.
+    """
     parts = [bench.train_windows(run) for run in runs]
     return _ceilings(bench, runs, parts, _clean(bench, runs, parts), with_floor=True)
 
@@ -34,6 +49,15 @@ def measure_square_roots(
 ) -> list[Measured]:
     """Probe standardised square roots of counts, sqrt(n + 1/4).
 
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of square roots.
+    on_progress
+        Not called.
+
     Raises
     ------
     TrainingError
@@ -41,7 +65,8 @@ def measure_square_roots(
     """
     if bench.recording.activity_kind != "counts":
         raise TrainingError(
-            f"session {bench.recording.session!r}: square_roots reads counts; activity_kind is {bench.recording.activity_kind!r}"
+            f"session {bench.recording.session!r}: square_roots reads counts; "
+            f"activity_kind is {bench.recording.activity_kind!r}"
         )
     parts = [bench.train_windows(run) for run in runs]
     roots = np.sqrt(bench.recording.activity + 0.25)
@@ -57,7 +82,11 @@ def measure_square_roots(
 def _ceilings(
     bench: Workbench, runs: list[Run], parts: list[np.ndarray], features: Tensor, with_floor: bool
 ) -> list[Measured]:
-    """Probe features (run, 1, window, feature) of decoders that may be the ceiling, and score them for that choice."""
+    """Probe features (run, 1, window, feature) that may become the ceiling.
+
+    They are also scored on a part of the training windows, by which the ceiling is
+    chosen.
+    """
     losses, scores = probe_scored(bench, runs, features.squeeze(1), parts)
     selected = selection_losses(bench, runs, features, parts)
     return [
@@ -77,19 +106,45 @@ def _ceilings(
 
 
 def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe the leading principal components of the standardised training activity."""
+    """Probe the leading principal components of standardised training activity.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of PCA, with one number of dimensions.
+    on_progress
+        Not called.
+    """
     parts = [bench.train_windows(run) for run in runs]
     features = _clean(bench, runs, parts)
     bases = []
     for i, (run, part) in enumerate(zip(runs, parts, strict=True)):
         rows = features[i, 0, torch.from_numpy(part)]
+        # Eigenvalues ascend, so the last vectors are the leading components.
         _, vectors = torch.linalg.eigh(rows.T @ rows)
         bases.append(vectors[:, -min(run.method.dimensions, vectors.shape[1]) :])  # type: ignore[union-attr]
     return _linear(bench, runs, parts, features, bases)
 
 
 def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe the closed-form linear SSL representation."""
+    """Probe the closed-form linear SSL representation.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of linear SSL.
+    on_progress
+        Not called.
+
+    Raises
+    ------
+    TrainingError
+        When windows have more than one bin.
+    """
     if bench.windows.length != 1:
         raise TrainingError(
             f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}"
@@ -105,7 +160,8 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
         method = run.method
         distant = bench.distant(run, part)
         found = fit_directions(
-            activity, partners, run.views, run.axis, run.arm, sd, method.dimensions, method.ridge, distant  # type: ignore[union-attr]
+            activity, partners, run.views, run.axis, run.arm, sd,
+            method.dimensions, method.ridge, distant,  # type: ignore[union-attr]
         )  # fmt: skip
         bases.append(torch.from_numpy(found).to(bench.device))
     return _linear(bench, runs, parts, features, bases)
@@ -118,12 +174,13 @@ def _linear(
     features: Tensor,
     bases: list[Tensor],
 ) -> list[Measured]:
-    """Probe linear maps (feature, dim) of the features, one a run."""
+    """Probe linear maps (feature, dim) of the features, one per run."""
     representation = torch.bmm(features.squeeze(1), torch.stack(bases))
     losses, scores = probe_scored(bench, runs, representation, parts)
     ranks = rank_me(representation)
     measured = []
     for i, run in enumerate(runs):
+        # A map to one dimension has rank 1 without being collapsed.
         status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
         found = {"rank_me": float(ranks[i]), **scores[i], **distant_pairs(bench, run)}
         result = result_of(bench, run, losses[i], status, diagnostics=found)
@@ -132,7 +189,19 @@ def _linear(
 
 
 def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Probe encoders as they are initialised, normalised by clean training windows like trained ones."""
+    """Probe encoders as they are initialised.
+
+    Like trained ones they are normalised by clean training windows.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of untrained encoders.
+    on_progress
+        Not called.
+    """
     parts = [bench.train_windows(run) for run in runs]
     rows = bench.views(runs, parts, torch.float64).clean(bench.all_windows)
     declared: Any = runs[0].method
@@ -152,12 +221,20 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
 
 
 def failed(runs: list[Run], error: Exception) -> list[Measured]:
-    """Record that runs could not be measured, with the reason."""
+    """Record that runs could not be measured, with the reason.
+
+    Parameters
+    ----------
+    runs
+        The runs.
+    error
+        What went wrong; its text becomes the message of every result.
+    """
     return [Measured(run, RunResult(run.key(), "failed", message=str(error))) for run in runs]
 
 
 def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor:
-    """Return clean standardised inputs in double precision (run, 1, window, feature)."""
+    """Clean standardised inputs in double precision (run, 1, window, feature)."""
     return (
         bench.scaling(parts, torch.float64)
         .apply(bench.activity[_bins(bench)].unsqueeze(0))

@@ -1,4 +1,8 @@
-"""What is measured on stored encoders (study/examinations.py): nothing is trained, and no verdict rests on it."""
+"""What is measured on stored encoders, without any training.
+
+In: an opened session, the runs that ask for an examination (study/examinations.py) and
+the stored weights. Out: one result per run. No verdict rests on these measurements.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -25,8 +29,13 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
 
     Parameters
     ----------
+    bench
+        The opened session.
+    runs
+        Runs that ask for an examination each.
     weights
-        What the store has of the encoders that the runs need; a run that lacks one fails, and says so.
+        Stored weights of the encoders that the runs need. A run whose encoder is
+        missing fails, and its message says so.
     """
     found = {
         run.key(): RunResult(run.key(), "failed", message=why)
@@ -38,9 +47,8 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
         if run.key() not in found:
             kind = _examination(run).kind
             asked[kind in PROBED].setdefault(kind, []).append(run)
-    for (
-        kinds
-    ) in asked.values():  # apart, so that no probe is fitted for an encoder that none is asked of
+    # The two groups are apart, so that no probe is fitted for an encoder that needs none.
+    for kinds in asked.values():
         encoders = Encoders.of(bench, [run for same in kinds.values() for run in same], weights)
         for kind, same in kinds.items():
             found |= {result.key: result for result in EXAMINATIONS[kind](encoders, same)}
@@ -48,7 +56,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
 
 
 def _missing(run: Run, weights: Weights) -> str:
-    """Return which encoder a run lacks, and what to do; nothing where it lacks none."""
+    """Message that names the encoder a run lacks, and what to do; empty if none."""
     reference = run.reference()
     needed = [(run.train_key(), "the encoder")]
     if reference is not None:
@@ -57,17 +65,27 @@ def _missing(run: Run, weights: Weights) -> str:
     if not gone:
         return ""
     return (
-        f"session {run.session}: {' and '.join(gone)} is not in the store: its training failed, or its folder was deleted; "
-        "to examine it, delete the result of its training and this one (their keys are in results.csv) and run the study again"
+        f"session {run.session}: {' and '.join(gone)} is not in the store: its training failed, "
+        "or its folder was deleted; to examine it, delete the result of its training and this one "
+        "(their keys are in results.csv) and run the study again"
     )
 
 
 def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Test the clean probe on corrupted inputs, L(d, e), and measure how far the representation moves, S(e)."""
+    """Test the clean probe on corrupted inputs, L(d, e), and measure S(e).
+
+    S(e) says how little the representation moves.
+
+    Parameters
+    ----------
+    encoders
+        Stored encoders of the session, with their probes.
+    runs
+        Runs that ask for this examination.
+    """
     together: dict[tuple[Corruption, Fold], list[Run]] = {}
-    for run in (
-        runs
-    ):  # runs of one fold have the same test windows, so none has rows for the sake of its partners
+    # Runs of one fold have the same test windows, so no run needs rows to match its partners.
+    for run in runs:
         together.setdefault((_examination(run), _fold(encoders.bench, run)), []).append(run)
     for (examination, fold), same in together.items():
         yield from _corrupted(encoders, same, examination, fold)
@@ -76,6 +94,7 @@ def corrupted(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 def _corrupted(
     encoders: Encoders, runs: list[Run], examination: Corruption, fold: Fold
 ) -> Iterator[RunResult]:
+    """Losses and S of runs that share a corruption and a fold."""
     target, slots = encoders.bench.target, encoders.slots_of(runs)
     frozen, probe = encoders.frozen.chosen(slots), encoders.probe.chosen(slots)
     test = torch.from_numpy(fold.test).to(encoders.bench.device)
@@ -97,7 +116,17 @@ def _corrupted(
 
 
 def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Tell which of two representations is of the corrupted input: fitted on training windows, scored on test windows."""
+    """Tell which of two representations is of the corrupted input.
+
+    The classifier is fitted on training windows and scored on test windows.
+
+    Parameters
+    ----------
+    encoders
+        Stored encoders of the session.
+    runs
+        Runs that ask for this examination.
+    """
     for run in runs:
         examination = _examination(run)
         assert isinstance(examination, Detection)
@@ -122,14 +151,27 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 def _pair(
     encoders: Encoders, slot: int, views: ViewMaker, step: int, windows: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return one encoder's representations of clean and of corrupted windows, both (row, dim)."""
+    """One encoder's representations of clean and of corrupted windows.
+
+    Both are (row, dim).
+    """
     index = torch.from_numpy(windows).to(encoders.bench.device)
     shown = encoders.frozen.chosen([slot])(views.single(step, index.unsqueeze(0)))[0]
     return encoders.representation[slot, index].cpu().numpy(), shown.cpu().numpy()
 
 
 def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Compare clean representations of test windows with those of an encoder at dose 0."""
+    """Compare representations with those of an encoder trained at dose 0.
+
+    Both are of clean test windows.
+
+    Parameters
+    ----------
+    encoders
+        Stored encoders of the session.
+    runs
+        Runs that ask for this examination; each names its reference.
+    """
     references = [reference for run in runs if (reference := run.reference()) is not None]
     others = Encoders.of(encoders.bench, references, encoders.weights)
     for run, own, other in zip(
@@ -145,7 +187,15 @@ def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
 
 
 def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
-    """Average the clean decoding loss over the test windows of each class, block by block."""
+    """Average the clean decoding loss per class and test block.
+
+    Parameters
+    ----------
+    encoders
+        Stored encoders of the session, with their probes.
+    runs
+        Runs that ask for this examination; the target has classes.
+    """
     bench = encoders.bench
     losses = bench.target.losses(encoders.probe.predict(encoders.representation)).cpu().numpy()
     classes = bench.target.values.cpu().numpy()
@@ -166,13 +216,21 @@ EXAMINATIONS = {
     "comparison": compared,
     "by_class": by_class,
 }
-"""How stored encoders are examined, by the kind of what is asked."""
+"""The measuring function of each kind of examination."""
 PROBED = {"corruption", "by_class"}
-"""Those that read the fitted probe."""
+"""Kinds of examination that read the fitted probe."""
 
 
 def class_names(bench: Workbench, run: Run) -> list[str]:
-    """Return the names of a categorical target's classes, in the order of their numbers."""
+    """Names of a categorical target's classes, in the order of their numbers.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        A run; its target is read.
+    """
     return [str(name) for name in np.unique(bench.recording.targets[run.target.name])]
 
 
@@ -187,7 +245,10 @@ def _fold(bench: Workbench, run: Run) -> Fold:
 
 
 def _views(encoders: Encoders, runs: list[Run], examination: Corruption | Detection) -> ViewMaker:
-    """Return what corrupts inputs as an examination says, scaled as each encoder was trained, with draws that all train doses share."""
+    """View maker that corrupts inputs as an examination says.
+
+    Inputs are scaled as each encoder was trained. All train doses share the draws.
+    """
     put = {
         "views": examination.inputs,
         "axis": examination.axis,

@@ -1,4 +1,9 @@
-"""Mutual information between two recordings of the same times, by learned critics; held out in time."""
+"""Mutual information between two recordings of the same times, by critics.
+
+In: two sets of variables that were sampled together. Out: a lower bound in nats. The
+critics are networks that learn on the earlier samples; the bound is read on the later
+ones.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,18 +20,29 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.training.ensemble import train
 
 WIDTHS = (128, 128, 32)
+"""Hidden widths and last width of a critic's networks."""
 NORMALISED_BY = 4096
-"""At most this many pairs normalise a critic that is frozen."""
+"""Most pairs that normalise a critic when it is frozen."""
 HELD_OUT = 0.2
-"""Last part of the samples, in time, on which a bound is read."""
+"""Last fraction of the samples, in time, on which a bound is read."""
 
 Draw = Callable[[int], tuple[Tensor, Tensor]]
-"""Returns the pairs of a step: x and y, each (run, batch, width)."""
+"""From a step to its pairs: x and y, each (run, batch, width)."""
 
 
 @dataclass(frozen=True, eq=False)
 class InformationEstimate:
-    """A lower bound on mutual information in nats: its mean over held-out batches for each seed, and its spread between batches (seed,)."""
+    """A lower bound on mutual information, read on held-out batches.
+
+    Attributes
+    ----------
+    bound
+        Which bound it is.
+    nats
+        Mean over held-out batches (seed,).
+    batch_sd
+        Standard deviation between batches (seed,); NaN with one batch.
+    """
 
     bound: Bound
     nats: np.ndarray
@@ -41,15 +57,18 @@ def estimate_information(
     seed: int = 0,
     settings: Optimisation | None = None,
 ) -> InformationEstimate:
-    """Estimate a lower bound on the mutual information of two sets of variables that were sampled together.
+    """Estimate a lower bound on the mutual information of two sets of variables.
 
-    Critics learn on the first four fifths of the samples and are read on the last fifth. `infonce` cannot exceed log(batch_size); the
-    other bounds can, at the price of variance (McAllester & Stratos 2020, arXiv:1811.04251): read them with their spread.
+    The variables were sampled together. Critics learn on the first four fifths of the
+    samples and are read on the last fifth. `infonce` cannot exceed log(batch_size). The
+    other bounds can, at the price of variance (McAllester & Stratos 2020,
+    arXiv:1811.04251): read them with their spread.
 
     Parameters
     ----------
     x, y
-        (sample, width) each, in time; standardised here by the part that critics learn on.
+        (sample, width) each, in the order of time; standardised here by the part that
+        critics learn on.
     bound
         One of `BOUNDS`.
     seeds
@@ -62,7 +81,8 @@ def estimate_information(
     Raises
     ------
     DataError
-        When the two do not have the same samples, or too few for a batch.
+        When the bound is unknown, or when the two do not have the same samples, or too
+        few for a batch.
     """
     settings = settings or Optimisation(steps=2000, learning_rate=1e-3, weight_decay=0.0)
     fit = round((1 - HELD_OUT) * len(x))
@@ -70,12 +90,14 @@ def estimate_information(
         raise DataError(f"unknown bound {bound!r}; allowed: {', '.join(BOUNDS)}")
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
         raise DataError(
-            f"x and y must be (sample, width) with as many samples; got shapes {x.shape} and {y.shape}"
+            "x and y must be (sample, width) with as many samples; "
+            f"got shapes {x.shape} and {y.shape}"
         )
     if len(x) - fit < settings.batch_size:
         least = int(np.ceil(settings.batch_size / HELD_OUT))
         raise DataError(
-            f"{len(x)} samples are too few for batches of {settings.batch_size}; use at least {least}, or a smaller batch_size"
+            f"{len(x)} samples are too few for batches of {settings.batch_size}; "
+            f"use at least {least}, or a smaller batch_size"
         )
     pairs = [torch.from_numpy(_standardised(values, fit)) for values in (x, y)]
     orders = [generator("order", seed, "", i) for i in range(seeds)]
@@ -100,7 +122,22 @@ def train_critics(
     settings: Optimisation,
     generators: list[np.random.Generator],
 ) -> FrozenCritics:
-    """Train stacked critics on the pairs that `draw` returns for each step, and freeze them at the statistics of more such pairs."""
+    """Train stacked critics and freeze them.
+
+    Parameters
+    ----------
+    bound
+        One of `BOUNDS`.
+    draw
+        Gives the pairs of a step; steps beyond the last one normalise the frozen
+        critics.
+    inputs
+        Widths of x and of y.
+    settings
+        Steps, batch size, learning rate and weight decay.
+    generators
+        One per critic, for its start.
+    """
     critics = Critics(bound, inputs, WIDTHS, generators)
     critics = critics.to(draw(0)[0].dtype)
 
@@ -116,7 +153,10 @@ def train_critics(
 def _read(
     critics: FrozenCritics, held: list[Tensor], batch_size: int, seeds: int
 ) -> InformationEstimate:
-    """Read the bound on successive batches of shuffled held-out pairs, the same for every seed."""
+    """Read the bound on successive batches of shuffled held-out pairs.
+
+    All seeds read the same batches.
+    """
     order = torch.from_numpy(generator("probe", 0, "").permutation(len(held[0])))
     batches = [order[i : i + batch_size] for i in range(0, len(order) - batch_size + 1, batch_size)]
     values = torch.stack(

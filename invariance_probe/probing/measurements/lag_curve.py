@@ -1,8 +1,13 @@
-"""The time constant of a code: how the decoded target agrees with the target of some time before.
+"""The time constant of a code: decoded target against earlier true target.
 
-r(w) = Cov(y_t, yhat_{t+w}) / Cov(y_t, yhat_t), of held-out predictions of one fixed decoder. Its 1/e crossing is the time
-constant of the (target, code) pair; r / rho_y is the part that is not the target's own persistence. Training doses do
-not give a time constant (science.md, section 3.2).
+In: an opened session. Out: the test-lag curve of the raw decoder, its time constant
+with a bootstrap interval, and the kurtosis of the decoded target's increments. No
+encoder is trained here.
+
+r(w) = Cov(y_t, yhat_{t+w}) / Cov(y_t, yhat_t), of held-out predictions of one fixed
+decoder. Its 1/e crossing is the time constant of the (target, code) pair; r / rho_y is
+the part that is not the target's own persistence. Training doses do not give a time
+constant (science.md, section 3.2).
 """
 
 import math
@@ -21,18 +26,19 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.probes import RidgeProbe
 
 PIECES = 40
-"""Contiguous pieces of a session that the bootstrap draws."""
+"""Number of contiguous pieces of a session that the bootstrap draws from."""
 LAGS = 60
+"""Most lags of the curve besides 0, spaced geometrically."""
 
 
 @dataclass(frozen=True, eq=False)
 class LagCurve:
-    """Lagged products of target and prediction, and of target and target, by piece.
+    """Lagged products by piece: target x prediction, and target x target.
 
     Attributes
     ----------
     lags
-        In bins (lag,), 0 first.
+        Lags in bins (lag,), 0 first.
     decoded, target
         Sums of products (piece, lag).
     counts
@@ -45,15 +51,28 @@ class LagCurve:
     counts: np.ndarray
 
     def r(self, pieces: np.ndarray | None = None) -> np.ndarray:
-        """Return r at every lag, of all or of chosen pieces."""
+        """Lagged agreement r at every lag (lag,), of all pieces or of chosen ones."""
         return self._normalised(self.decoded, pieces)
 
     def rho(self) -> np.ndarray:
-        """Return the target's own autocorrelation at every lag."""
+        """The target's own autocorrelation at every lag (lag,)."""
         return self._normalised(self.target, None)
 
     def tau(self, bin_s: float, pieces: np.ndarray | None = None) -> float:
-        """Return the first 1/e crossing of r in seconds, log-linear between lags; infinite where there is none."""
+        """Time constant: the first 1/e crossing of r.
+
+        Parameters
+        ----------
+        bin_s
+            Length of a bin (s).
+        pieces
+            Chosen pieces, which may repeat; all pieces where left out.
+
+        Returns
+        -------
+        Seconds, by log-linear interpolation between lags; infinite where r does not
+        cross 1/e.
+        """
         return crossing(self.lags * bin_s, self.r(pieces))
 
     def _normalised(self, sums: np.ndarray, pieces: np.ndarray | None) -> np.ndarray:
@@ -63,7 +82,20 @@ class LagCurve:
 
 
 def crossing(lags: np.ndarray, r: np.ndarray) -> float:
-    """Return where a curve that starts at 1 first falls to 1/e."""
+    """Lag at which a curve that starts at 1 first falls to 1/e.
+
+    Parameters
+    ----------
+    lags
+        Lags (lag,), ascending from 0.
+    r
+        The curve (lag,).
+
+    Returns
+    -------
+    In the unit of the lags, by log-linear interpolation; infinite where the curve does
+    not cross 1/e or is not finite.
+    """
     below = np.flatnonzero(r <= 1 / math.e)
     if not len(below) or not np.isfinite(r).all():
         return float("inf")
@@ -73,7 +105,20 @@ def crossing(lags: np.ndarray, r: np.ndarray) -> float:
 
 
 def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Measure the test-lag curve of the raw decoder, its time constant, and whether the code moves by jumps."""
+    """Measure the raw decoder's test-lag curve and its time constant.
+
+    It also measures whether the code moves by jumps, by the kurtosis of the decoded
+    target's increments.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this measurement.
+    on_progress
+        Not called.
+    """
     return [Measured(run, _measure(bench, run)) for run in runs]
 
 
@@ -90,6 +135,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         curve.tau(bin_s, rng.integers(0, len(curve.counts), len(curve.counts)))
         for _ in range(resamples)
     ]
+    # This method does not interpolate: between infinite time constants that would give NaN.
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
     found = {
         "tau_s": tau,
@@ -97,6 +143,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         "tau_high_s": float(high),
         "tau_target_s": crossing(curve.lags * bin_s, curve.rho()),
     }
+    # Increments span half of the time constant.
     step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
     kurtosis, surrogates = increment_kurtosis(predicted, stretch, step, resamples, rng)
     if np.isfinite(kurtosis):
@@ -111,7 +158,13 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
-    """Return the raw decoder's predictions (window, column) where each window is held out, and its fold (window,)."""
+    """Predictions of the raw decoder for held-out windows.
+
+    Returns
+    -------
+    Predictions (window, column), each by the decoder of the fold that holds the window
+    out; and that fold's number (window,).
+    """
     probe = RidgeProbe()
     count = len(bench.windows.starts)
     bins = bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)
@@ -130,12 +183,37 @@ def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:
 
 
 def joined(stretch: np.ndarray, fold_of: np.ndarray) -> np.ndarray:
-    """Return the number of the run of windows of one stretch and one fold that each window is in."""
+    """Number the runs of successive windows of one stretch and one fold.
+
+    Parameters
+    ----------
+    stretch
+        Stretch of every window (window,).
+    fold_of
+        Fold of every window (window,).
+
+    Returns
+    -------
+    Number of each window's run (window,), from 0.
+    """
     return np.concatenate([[0], np.cumsum((np.diff(stretch) != 0) | (np.diff(fold_of) != 0))])
 
 
 def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) -> LagCurve:
-    """Return lagged products of (window, column) arrays, never across stretches (window,)."""
+    """Lagged products of target and predictions, by piece of the session.
+
+    Parameters
+    ----------
+    target, predicted
+        (window, column).
+    stretch
+        Stretch of every window (window,), numbered from 0; products never cross from
+        one to another.
+
+    Returns
+    -------
+    The curve at 0 and up to `LAGS` lags, to half of the longest stretch at most.
+    """
     longest = int(np.bincount(stretch).max())
     lags = np.unique(
         np.concatenate(
@@ -159,25 +237,31 @@ def lag_curve(target: np.ndarray, predicted: np.ndarray, stretch: np.ndarray) ->
 def increment_kurtosis(
     decoded: np.ndarray, stretch: np.ndarray, step: int, surrogates: int, rng: np.random.Generator
 ) -> tuple[float, np.ndarray]:
-    """Return the mean kurtosis of increments over `step` bins, and that of Gaussian surrogates with the same spectrum.
+    """Kurtosis of the decoded target's increments, beside Gaussian surrogates.
 
-    Each column is first given Gaussian marginals by its ranks, so that a skewed readout is no jump; a surrogate has
-    the same power at every frequency and random phases (Theiler et al. 1992, Physica D 58:77). Surrogates go through
-    the same ranking, since a slow series visits few extremes, which ranks stretch.
+    It says whether a code moves by jumps. Each column is first given Gaussian marginals
+    by its ranks, so that a skewed readout does not count as jumps. A surrogate has the
+    same power at every frequency and random phases (Theiler et al. 1992, Physica D
+    58:77). Surrogates go through the same ranking, since a slow series visits few
+    extremes, which ranks stretch.
 
     Parameters
     ----------
     decoded
         (window, column).
     stretch
-        What each window is in (window,); increments never leave one.
-    step, surrogates
-        Bins of an increment, and number of surrogates.
+        Stretch of each window (window,); increments never cross from one to another.
+    step
+        Bins that an increment spans.
+    surrogates
+        Number of surrogates.
+    rng
+        Generator of the random phases.
 
     Returns
     -------
-    tuple
-        Not a number where no stretch is longer than an increment.
+    Kurtosis averaged over columns, and that of each surrogate (surrogate,). NaN where
+    no stretch is longer than an increment.
     """
     inside = stretch[step:] == stretch[:-step]
     if not inside.any():

@@ -1,7 +1,11 @@
-"""Do the folds let a decoder read the time? Random walks, which no activity can know, decoded from activity.
+"""Do the folds let a decoder read the time? Decoding of random walks.
 
-A walk and any slow activity both change little from one window to the next. Where a test window stands between training
-windows, its value can be read off its neighbours by way of the activity, so R2 is above 0 without any code.
+In: an opened session. Out: the held-out R2 of random walks, which no activity can know
+(gate "leak", science.md 3.4).
+
+A walk and any slow activity both change little from one window to the next. Where a
+test window stands between training windows, its value can be read off its neighbours by
+way of the activity, so R2 is above 0 without any code.
 """
 
 import numpy as np
@@ -15,10 +19,20 @@ from invariance_probe.randomness import generator
 
 
 def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Decode independent random walks by the raw decoder in the study's own folds.
+    """Decode independent random walks by the raw decoder in the study's folds.
 
-    `leak@i` is the held-out R2 of walk i about its mean over the session; `beyond@i` is that beyond the training parts'
-    means, which is above 0 also where slow activity follows a slow target across a whole test block.
+    `leak@i` is the held-out R2 of walk i about its mean over the session. `beyond@i` is
+    R2 about the training parts' means; it is above 0 also where slow activity follows a
+    slow target across a whole test block.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this measurement.
+    on_progress
+        Not called.
     """
     return [
         Measured(run, RunResult(run.key(), "done", diagnostics=_leak(bench, run))) for run in runs

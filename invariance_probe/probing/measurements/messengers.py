@@ -1,15 +1,22 @@
-"""Messengers: the few units whose removal harms decoding most, and whether they are the same ones later in the session.
+"""Messengers: the few units whose removal harms decoding most.
 
-In: counts (their square roots are decoded) or signals of one bin a window, and the target. Each of two epochs A and B (halves of
-the session, or what an array of the recording says) is cut into blocks that in turn choose and score. A set is chosen on the
-choosing blocks only and scored on the scoring blocks only, by decoders that are fitted and tested within them, so that neither
-the set nor a decoder profits from how it was chosen. Out: the chosen units, G(b) of both epochs, and the transfer ratios
-T_AB = G(set of A in B) / G(set of B in B) and T_BA. Where a study names several budgets, also the curve of the whole session over
-them (`adversaries/curve.py`), and the test of whether units switch between epochs, of which there may then be more than two
-(`adversaries/switching.py`).
+In: counts (their square roots are decoded) or signals of one bin per window, and the
+target. Each of two epochs A and B (halves of the session, or what an array of the
+recording says) is cut into blocks that in turn choose and score. A set is chosen on the
+choosing blocks only. It is scored on the scoring blocks only, by decoders that are
+fitted and tested within them. So neither the set nor a decoder profits from how it was
+chosen.
 
-Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
-reliance of this decoder). All comes from Gram matrices. Not a statement about causes.
+Out: the chosen units, G(b) of both epochs, and the transfer ratios T_AB = G(set of A in
+B) / G(set of B in B) and T_BA, which say whether the units are the same ones later in
+the session. Where a study names several budgets, also the curve of the whole session
+over them (`selectors/curve.py`), and the test of whether units switch between epochs,
+of which there may then be more than two (`selectors/switching.py`).
+
+There are two modes. `refit`: the decoder is fitted again without the units; this
+measures information. `fixed`: the units are held at their mean; this measures the
+reliance of this decoder. All comes from Gram matrices. Nothing here is a statement
+about causes.
 """
 
 import math
@@ -36,17 +43,39 @@ from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import most_messengers
 
 CONFIDENCE = 0.95
-"""Of the transfer ratio's interval."""
+"""Confidence of the transfer ratio's interval."""
 LEVEL = 0.05
-"""Of the test that a set carries more than the margin, without which there is no transfer ratio."""
+"""Level of the test that a set carries more than the margin.
+
+Without that there is no transfer ratio.
+"""
 
 
 SHARED = ("jaccard",)
-"""Figures of the transfer that `curve` has too, of other sets: over blocks, not between halves."""
+"""Figures of the transfer whose names `curve` uses too.
+
+Those of `curve` are of other sets: over blocks, not between halves.
+"""
 
 
 def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Choose each half's messengers, score them, and transfer those of the first half to the second."""
+    """Choose each epoch's messengers, score them, and transfer them to the other.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this measurement.
+    on_progress
+        Not called.
+
+    Raises
+    ------
+    TrainingError
+        When windows have more than one bin, the budget leaves too few other units, or
+        the embargo leaves a scoring block empty.
+    """
     if bench.windows.length != 1:
         raise TrainingError(
             f"messengers reads windows of one bin; window.length_bins is {bench.windows.length}"
@@ -60,8 +89,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     budgets = method.budgets or (method.budget,)
     if max(budgets) > most_messengers(units):
         raise TrainingError(
-            f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only {units} units; "
-            f"at most {most_messengers(units)} leave enough others to compare with"
+            f"session {run.session!r}: messengers.budget is {max(budgets)}, but there are only "
+            f"{units} units; at most {most_messengers(units)} leave enough others to compare with"
         )
     windows, embargo = (
         np.arange(len(bench.windows.starts)),
@@ -96,7 +125,10 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
-    """Return the windows of every value of an array, in order of appearance; none where no array is named."""
+    """Windows of every value of an array, in order of appearance.
+
+    Empty where no array is named.
+    """
     if not array:
         return []
     values = np.asarray(bench.recording.targets[array])[bench.windows.centres]
@@ -107,9 +139,11 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 def _switching(
     bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]
 ) -> dict[str, float]:
-    """Test whether units switch between the named epochs, or between equal parts of the session, of at most `method.blocks` blocks each.
+    """Test whether units switch between epochs.
 
-    Named epochs are centred, so that a shift of mean activity between them is neither memory nor reliance.
+    Epochs are the named ones, or equal parts of the session; each has at most
+    `method.blocks` blocks. Named epochs are centred, so that a shift of mean activity
+    between them is neither memory nor reliance.
     """
     assert method.switching is not None
     rows = named or np.array_split(np.arange(len(bench.windows.starts)), method.switching.parts)
@@ -146,7 +180,7 @@ def transfer(
     rates: np.ndarray,
     rng: np.random.Generator,
 ) -> dict[str, float]:
-    """Choose a set in each epoch, score both, and say how well that of A serves in B.
+    """Choose a set in each epoch, and score both sets in both epochs.
 
     Parameters
     ----------
@@ -158,6 +192,13 @@ def transfer(
         Budget, random sets, resamples and margin.
     rates
         Mean count of every unit (unit,), for the random sets.
+    rng
+        Generator of the random sets and the resamples.
+
+    Returns
+    -------
+    Figures by name. A transfer ratio and its interval are there only where the set of
+    the epoch that scores was shown to carry more than the margin.
     """
     units = len(rates)
     chosen = [
@@ -169,7 +210,10 @@ def transfer(
     key = int(rng.integers(2**63))
 
     def gain(units_chosen: Sequence[int], epoch: int) -> np.ndarray:
-        """G(b) times the range, by block: the loss without the set less the mean loss without random sets like it."""
+        """G(b) times the range (block,): loss without the set, less the random mean.
+
+        The random mean is the mean loss without random sets like it.
+        """
         sets = matched_sets(units_chosen, others, rates, method.masks, np.random.default_rng(key))
         random = np.mean(
             [losses_without(scoring[epoch], removed, mode) for removed in sets], axis=0
@@ -213,7 +257,10 @@ def transfer(
 
 
 def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
-    """Return p of the claim that a set carries more than the margin of its epoch's range (block,), (block,)."""
+    """P of the claim that a set carries more than the margin of the range.
+
+    Gains and ranges are by block (block,).
+    """
     return float(stats.ttest_1samp(gain - margin * ranges, 0.0, alternative="greater").pvalue)
 
 
@@ -224,11 +271,11 @@ def _choice_covariances(
     method: Messengers,
     rng: np.random.Generator,
 ) -> list[np.ndarray]:
-    """Return the covariances (2, 2) of the mean losses without the other epoch's and without its own set, in B and in A.
+    """Covariances (2, 2) of two mean losses over resampled choices of sets.
 
-    Sets are chosen by reweighted blocks.
-
-    Blocks are weighted by standard exponential numbers, so that none stands on both sides of a fold.
+    The losses are those without the other epoch's set and without its own set, in B and
+    in A. Sets are chosen by reweighted blocks: with weights that are standard
+    exponential numbers, no block stands on both sides of a fold.
 
     References
     ----------
@@ -236,8 +283,8 @@ def _choice_covariances(
     """
     units, found = (
         len(scoring[0][0].with_target),
-        np.empty((method.resamples, 2, 2)),
-    )  # (resample, scored in, chosen in)
+        np.empty((method.resamples, 2, 2)),  # (resample, scored in, chosen in)
+    )
     for i in range(method.resamples):
         for number, epoch in enumerate(epochs):
             weights = rng.exponential(size=len(epoch.choosing.rows))
@@ -256,16 +303,20 @@ def ratio_interval(
     confidence: float,
     more: np.ndarray | None = None,
 ) -> tuple[float, float]:
-    """Return Fieller's interval of mean(numerator) / mean(denominator) over paired blocks; infinite where it is not bounded.
+    """Fieller's interval of mean(numerator) / mean(denominator).
 
     Parameters
     ----------
     numerator, denominator
-        By block (block,).
+        Paired values by block (block,).
     confidence
         Two-sided, in (0, 1).
     more
         Covariance (2, 2) that the two means have beyond that of their blocks.
+
+    Returns
+    -------
+    Lower and upper end; infinite where the interval is not bounded.
 
     References
     ----------

@@ -1,12 +1,16 @@
-"""Pairs mined across time: whether they help a decoder under a later drift, beyond local pairs and beyond random ones.
+"""Pairs mined across time: whether they help a decoder under a later drift.
 
-In: counts or signals of one bin a window, and a target of classes. A closed-form linear SSL representation is fitted on the
-training windows of the last fold with local pairs alone, and with a part of them replaced by distant pairs: random, mined (the
-nearest in smoothed principal components, without labels) or oracle (of the same class). A probe is fitted on the first part of
-the training windows and tested on the held-out later ones. Out: losses and balanced accuracies,
-M_rand(q) = L_random(q) - L_mined(q), M_loc(q) = L_local - L_mined(q), the purity of the pairs and their nuisance distance.
+In: counts or signals of one bin per window, and a target of classes. A closed-form
+linear SSL representation is fitted on the training windows of the last fold with local
+pairs alone, and with a part of them replaced by distant pairs: random, mined (the
+nearest in smoothed principal components, without labels) or oracle (of the same class).
+A probe is fitted on the first part of the training windows and tested on the held-out
+later ones.
 
-Pairs help where both contrasts are positive and the nuisance distance is near 1; M_rand alone says that mining beats chance.
+Out: losses and balanced accuracies, M_rand(q) = L_random(q) - L_mined(q), M_loc(q) =
+L_local - L_mined(q), the purity of the pairs and their nuisance distance. Mined pairs
+help where both contrasts are positive and the nuisance distance is near 1; M_rand alone
+only says that mining beats chance.
 
 References
 ----------
@@ -43,10 +47,28 @@ from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.views import TimeJitter
 
 KINDS = ("random", "mined", "oracle")
+"""Kinds of distant pairs."""
 
 
 def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Compare local, random, mined and oracle pairs by what a probe decodes later in the session."""
+    """Compare local, random, mined and oracle pairs by later decoding.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this measurement.
+    on_progress
+        Not called.
+
+    Raises
+    ------
+    TrainingError
+        When windows have more than one bin, the target has no classes, a class is
+        missing where the probe is fitted, no two windows lie the declared gap apart, or
+        the recording lacks the nuisance.
+    """
     if bench.windows.length != 1:
         raise TrainingError(
             f"mined_pairs reads windows of one bin; window.length_bins is {bench.windows.length}"
@@ -91,7 +113,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
-    """Raise TrainingError where the target has no classes, or the probe would meet a class that it has never seen."""
+    """Refuse a target without classes, or a class that the probe never sees."""
     where = f"session {bench.recording.session!r}"
     if not bench.target.classes:
         raise TrainingError(
@@ -101,12 +123,13 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
     missing = sorted(set(classes[test]) - set(classes[labelled]))
     if missing:
         raise TrainingError(
-            f"{where}: mined_pairs fits its probe on {len(labelled)} windows without class {missing[0]}; use a larger `labelled`"
+            f"{where}: mined_pairs fits its probe on {len(labelled)} windows "
+            f"without class {missing[0]}; use a larger `labelled`"
         )
 
 
 def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
-    """Return the moments of the units that vary, under local pairs."""
+    """Moments of the units that vary, under local pairs."""
     activity = bench.recording.activity[bench.windows.starts]
     live = activity[train].std(axis=0) > 0
     partners = find_partners(
@@ -118,7 +141,22 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
 def distant_pairs(
     bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator
 ) -> dict[str, Pairs]:
-    """Return as many random, mined and oracle partners of every training window, all at least the gap away."""
+    """Random, mined and oracle partners of every training window.
+
+    Each window has as many partners of every kind, and all are at least the declared
+    gap away.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    train
+        Training windows (window,).
+    method
+        The declared measurement: gap, number of neighbours, smoothing, components.
+    rng
+        Generator of the random and oracle partners.
+    """
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]
     activity, stretch = (
@@ -145,7 +183,10 @@ def _probed(
     test: np.ndarray,
     bases: list[np.ndarray],
 ) -> tuple[list[float], list[float]]:
-    """Return test losses and balanced accuracies of the run's probe on every linear map (unit, dimension) of activity."""
+    """Test losses and balanced accuracies of the run's probe.
+
+    There is one of each for every linear map (unit, dimension) of activity.
+    """
     x = (
         bench.scaling([train], torch.float64)
         .apply(bench.activity[bench.starts][None, :, None])
@@ -172,13 +213,14 @@ def _probed(
 def _described(
     bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[str, Pairs]
 ) -> dict[str, float]:
-    """Return the purity of every kind of pairs, and their nuisance distance where the nuisance is known."""
+    """Purity of every kind of pairs, and their nuisance distance if one is named."""
     classes = bench.target.values.cpu().numpy()[train]
     found = {f"purity_{kind}": chosen.same(classes) for kind, chosen in pairs.items()}
     if method.nuisance:
         if method.nuisance not in bench.recording.targets:
             raise TrainingError(
-                f"session {bench.recording.session!r}: mined_pairs.nuisance {method.nuisance!r} is not in the recording; "
+                f"session {bench.recording.session!r}: mined_pairs.nuisance {method.nuisance!r} "
+                "is not in the recording; "
                 f"it has {', '.join(map(repr, sorted(bench.recording.targets)))}"
             )
         values = np.asarray(bench.recording.targets[method.nuisance], dtype=np.float64)

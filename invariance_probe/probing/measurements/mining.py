@@ -1,6 +1,8 @@
-"""What a method or a pairing mined, held against the target that it did not see, and against a nuisance.
+"""What a method or a pairing mined, compared with the target and a nuisance.
 
-Nuisance distance is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of the nuisance, 0 for pairs alike in it.
+In: the pairs of windows that were mined, without sight of the target. Out: diagnostics
+by name. Nuisance distance is E|n - n'|^2 / (2 Var n): 1 for pairs that know nothing of
+the nuisance, 0 for pairs that are alike in it.
 """
 
 import numpy as np
@@ -18,18 +20,31 @@ from invariance_probe.study.state_pairing import StatePairing
 def found_by_mining(
     bench: Workbench, runs: list[Run], mined: tuple[Tensor, Tensor] | None
 ) -> list[dict[str, float]]:
-    """Return each run's diagnostics of the pairs that its method mined; nothing for a method or a run that mined none.
+    """Diagnostics of the pairs that each run's method mined.
 
-    `mined_distance_s` is how far apart in time mined windows of one session lie on average, in the bins of the recording as it is stored;
-    `mined_elsewhere` is the part of pairs in two sessions, where a model sees several.
-    `mined_agreement` is the part of pairs with one class; or, for other targets, 1 - E|y - y'|^2 / (2 Var y): 0 for pairs that know
-    nothing of the target, 1 for pairs alike in it, with the variance over the anchors. `mined_nuisance_distance` stands there where the
-    run's pairing names a nuisance; each `_expected` is what independent draws from the marginals of anchors and of found windows would have.
+    `mined_distance_s` is how far apart in time mined windows of one session lie on
+    average, in the bins of the recording as it is stored. `mined_elsewhere` is the
+    proportion of pairs in two sessions, where a model sees several. `mined_agreement`
+    is the proportion of pairs of one class; or, for other targets, 1 - E|y - y'|^2 / (2
+    Var y): 0 for pairs that know nothing of the target, 1 for pairs alike in it, with
+    the variance over the anchors. `mined_nuisance_distance` is there where the run's
+    pairing names a nuisance. Each `_expected` is the value of independent draws from
+    the marginals of anchors and of found windows.
 
     Parameters
     ----------
+    bench
+        The bench that the runs were trained on.
+    runs
+        Stacked runs.
     mined
-        Windows of anchors and of what was mined for them (run, pair), -1 where nothing was.
+        Windows of anchors and of what was mined for them (run, pair), -1 where nothing
+        was; None for a method that mines nothing.
+
+    Returns
+    -------
+    One dictionary per run, empty for a run that mined nothing; no dictionaries for a
+    method that mines nothing.
     """
     return (
         []
@@ -39,6 +54,7 @@ def found_by_mining(
 
 
 def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) -> dict[str, float]:
+    """Diagnostics of the pairs (pair,) that one run's method mined."""
     first, second = anchors[others >= 0], others[others >= 0]
     if not len(first):
         return {}
@@ -55,12 +71,21 @@ def _mined_pairs(bench: Workbench, run: Run, anchors: Tensor, others: Tensor) ->
 
 
 def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
-    """Return the diagnostics of a run's distant pairs; nothing where all its pairs are local.
+    """Diagnostics of a run's distant pairs; empty where all its pairs are local.
 
-    `pair_agreement` and `pair_distance_s` are what `mined_agreement` and `mined_distance_s` are, over all distant pairs that training
-    draws from. `pair_share` is the part of all pairs that is distant: less than declared where windows have no distant partner.
-    `nuisance_distance` stands there where the pairing names a nuisance that varies over the training windows. Each `_expected` is what
-    independent draws from the marginals of anchors and partners would have.
+    `pair_agreement` and `pair_distance_s` are defined as `mined_agreement` and
+    `mined_distance_s` are, over all distant pairs that training draws from.
+    `pair_share` is the proportion of all pairs that is distant: less than declared
+    where windows have no distant partner. `nuisance_distance` is there where the
+    pairing names a nuisance that varies over the training windows. Each `_expected` is
+    the value of independent draws from the marginals of anchors and partners.
+
+    Parameters
+    ----------
+    bench
+        The bench that the run was trained on.
+    run
+        The run; its pairing is read.
 
     Raises
     ------
@@ -87,7 +112,11 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
 
 
 def _asleep(distant: Distant) -> dict[str, float]:
-    """Return the share of pairs across states, and how many windows asleep serve, weighed by how often (exp of the entropy)."""
+    """Proportion of pairs across states, and how many windows asleep serve.
+
+    The number is effective: each window asleep is weighed by how often it serves (exp
+    of the entropy).
+    """
     used = distant.partners[distant.partners >= 0]
     often = np.unique(used, return_counts=True)[1] / max(len(used), 1)
     share = distant.share * float((distant.count > 0).mean())
@@ -97,7 +126,11 @@ def _asleep(distant: Distant) -> dict[str, float]:
 def _nuisance_distances(
     bench: Workbench, name: str, train: np.ndarray, first: np.ndarray, second: np.ndarray
 ) -> dict[str, float]:
-    """Return the nuisance distance of pairs, and the one that independent draws from both marginals would have."""
+    """Nuisance distance of pairs, and that of independent draws.
+
+    The draws are from the marginals of both sides of the pairs. Empty where no nuisance
+    is named, or it does not vary over the training windows.
+    """
     if not name:
         return {}
     values = _nuisance(bench, name)
@@ -113,12 +146,15 @@ def _nuisance_distances(
 
 
 def _nuisance(bench: Workbench, name: str) -> np.ndarray:
-    """Return a nuisance at every window's centre (window, column): an array of the recording, or its recorded time in seconds."""
+    """A nuisance at every window's centre (window, column).
+
+    It is an array of the recording, or its recorded time in seconds.
+    """
     targets = bench.recording.targets
     if name not in targets and name != TIME:
         raise TrainingError(
-            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the recording; it has "
-            f"{', '.join(map(repr, sorted({*targets, TIME})))}"
+            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the "
+            f"recording; it has {', '.join(map(repr, sorted({*targets, TIME})))}"
         )
     bins = len(bench.recording.activity)
     values = np.asarray(
@@ -129,14 +165,20 @@ def _nuisance(bench: Workbench, name: str) -> np.ndarray:
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:
-    """Return E|a - b|^2 of independent draws from the rows of both (draw, column): Var a + Var b + |E a - E b|^2."""
+    """E|a - b|^2 of independent draws from the rows of both (draw, column).
+
+    It equals Var a + Var b + |E a - E b|^2.
+    """
     return float(
         a.var(axis=0).sum() + b.var(axis=0).sum() + ((a.mean(axis=0) - b.mean(axis=0)) ** 2).sum()
     )
 
 
 def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, float]:
-    """Return the mean distance in seconds of pairs in one session, and how many pairs are in two, where windows are of several."""
+    """Mean distance (s) of pairs in one session, and the proportion in two.
+
+    The proportion is there only where windows come from several sessions.
+    """
     sessions, found = bench.timeline.sessions, {}
     if sessions is not None:
         together = sessions[first] == sessions[second]
@@ -149,6 +191,7 @@ def _distances(bench: Workbench, first: Tensor, second: Tensor) -> dict[str, flo
 
 
 def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
+    """Proportion of pairs of one class, or 1 - E|y - y'|^2 / (2 Var y)."""
     y, z = bench.target.values[first], bench.target.values[second]
     if bench.target.classes:
         return float((y == z).to(torch.float64).mean())
@@ -157,7 +200,7 @@ def _agreement(bench: Workbench, first: Tensor, second: Tensor) -> float:
 
 
 def _agreement_expected(bench: Workbench, first: Tensor, second: Tensor) -> float:
-    """Return `_agreement` of independent draws from the marginals of anchors and of partners."""
+    """`_agreement` of independent draws from the marginals of both sides."""
     y, z = (bench.target.values[windows].cpu().numpy() for windows in (first, second))
     if bench.target.classes:
         often = [

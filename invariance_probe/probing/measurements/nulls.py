@@ -1,8 +1,13 @@
-"""Is anything decodable, and does the target move: measurements of a whole session that come before any SSL.
+"""Is anything decodable, and does the target move: measured before any SSL.
+
+In: an opened session. Out: for the nulls, the rank of the raw decoder's loss among its
+losses on targets that the activity cannot know (science.md 5); for persistence, the
+correlation of the target with itself over a pairing's lags. No encoder is trained here.
 
 References
 ----------
-Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions, pseudo-sessions).
+Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions,
+pseudo-sessions).
 """
 
 import math
@@ -34,15 +39,29 @@ from invariance_probe.study.probes import Target
 from invariance_probe.study.session import OtherSession
 
 FEWEST_USABLE = 19
-"""The fewest draws in which there is something to decode: with fewer, p cannot reach .05."""
+"""Fewest draws in which there is something to decode.
+
+With fewer, p cannot reach .05.
+"""
 
 
 def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Hold the raw decoder against the same decoder on linearly shifted targets.
+    """Compare the raw decoder with the same decoder on linearly shifted targets.
 
-    Activity is taken from the middle half of the windows; the target is read up to a quarter of the session
-    earlier or later, so every alignment uses as much data. A least-squares decoder (of one column a class for
-    classes) is refitted, penalty and all, for every shift, and judged by what it leaves of that stretch's own floor.
+    Activity is taken from the middle half of the windows. The target is read up to a
+    quarter of the session earlier or later, so every alignment uses as much data. A
+    least-squares decoder (of one column per class for classes) is refitted for every
+    shift, with its penalty chosen anew. It is judged by its error as a fraction of the
+    floor of that very stretch of target.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this null.
+    on_progress
+        Not called.
     """
     return [Measured(run, _shift_null(bench, run)) for run in runs]
 
@@ -50,10 +69,21 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
 def measure_circular_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Hold the raw decoder against the same decoder on circularly shifted targets, and test whether the target is stationary.
+    """Compare the raw decoder with the same one on circularly shifted targets.
 
-    The shifts are the multiples of the session's length over their number: with the unshifted target they are a group
-    (but for rounding), so the rank is exact for a target that is stationary and joins at its ends.
+    It also tests whether the target is stationary. The shifts are the multiples of the
+    session's length over their number plus one: with the unshifted target they are a
+    group (but for rounding), so the rank is exact for a target that is stationary and
+    joins at its ends.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this null.
+    on_progress
+        Not called.
     """
     return [Measured(run, _circular_null(bench, run)) for run in runs]
 
@@ -61,17 +91,51 @@ def measure_circular_null(
 def measure_session_null(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Hold the raw decoder against the same decoder on the targets of other sessions, cut to one length."""
+    """Compare the raw decoder with the same one on other sessions' targets.
+
+    All targets are cut to one length.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this null.
+    on_progress
+        Not called.
+    """
     return [Measured(run, _session_null(bench, run)) for run in runs]
 
 
 def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Hold the raw decoder against the same decoder on targets that the experimenter could as well have drawn."""
+    """Compare the raw decoder with the same one on targets of pseudo-sessions.
+
+    These are targets that the experimenter could as well have drawn: alternatives from
+    an array of the recording, or else exchanged trials.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of this null.
+    on_progress
+        Not called.
+    """
     return [Measured(run, _pseudo_null(bench, run)) for run in runs]
 
 
 def rank_p(observed: float, null: np.ndarray) -> float:
-    """Rank of a loss among null losses as a p value: (1 + those not above it) / (1 + all).
+    """P value of a loss by its rank among null losses.
+
+    p = (1 + number of null losses not above it) / (1 + number of null losses).
+
+    Parameters
+    ----------
+    observed
+        The loss.
+    null
+        Null losses (draw,).
 
     Examples
     --------
@@ -118,8 +182,9 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
     for other, course in zip(others, courses, strict=True):
         if course.shape[1] != own.shape[1]:
             raise DataError(
-                f"session {run.session!r}: target {run.target.name!r} has {own.shape[1]} columns, and {course.shape[1]} in session "
-                f"{other.name!r}; targets of other sessions must have the same columns"
+                f"session {run.session!r}: target {run.target.name!r} has {own.shape[1]} columns, "
+                f"and {course.shape[1]} in session {other.name!r}; "
+                "targets of other sessions must have the same columns"
             )
     length, start, places = cut_sessions(len(own), [len(course) for course in courses], cuts)
     drawn = [
@@ -152,7 +217,7 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 
 @lru_cache(maxsize=256)
 def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
-    """Return another session's target at its windows' centres."""
+    """Another session's target at its windows' centres (window, ...)."""
     recording = open_other(other, base)
     recording = restricted(recording, window)
     recording.target(target)
@@ -162,10 +227,12 @@ def _course(other: OtherSession, base: Path, target: Target, window: Window) -> 
 
 
 def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
-    """Rank the first course among the others by its loss as a fraction of its own best constant's.
+    """Rank the first course's loss among those of the others.
 
-    Courses differ in variance, most of all where a target has heavy tails or rests for part of the session, so raw errors
-    would rank variances. Courses that do not vary have nothing to decode and are left out.
+    Every loss is a fraction of the course's own best constant's loss. Courses differ in
+    variance, most of all where a target has heavy tails or rests for part of the
+    session, so raw errors would rank variances. Courses that do not vary have nothing
+    to decode and are left out.
 
     Raises
     ------
@@ -176,13 +243,14 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, flo
     drawn = int(varies[1:].sum())
     if not varies[0]:
         raise DataError(
-            f"session {run.session!r}: target {run.target.name!r} does not vary in the windows that its null decodes it "
-            "from, or too few of them are in training parts; use a longer recording, or another null"
+            f"session {run.session!r}: target {run.target.name!r} does not vary in the windows "
+            "that its null decodes it from, or too few of them are in training parts; "
+            "use a longer recording, or another null"
         )
     if drawn < FEWEST_USABLE:
         raise DataError(
-            f"session {run.session!r}: the null has {drawn} draws in which target {run.target.name!r} varies; at least "
-            f"{FEWEST_USABLE} are needed: use another null"
+            f"session {run.session!r}: the null has {drawn} draws in which target "
+            f"{run.target.name!r} varies; at least {FEWEST_USABLE} are needed: use another null"
         )
     losses = refitted.fractions[varies]
     found = {"p_value": rank_p(losses[0], losses[1:]), **_draws(bench, losses), **found}
@@ -190,7 +258,10 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, flo
 
 
 def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
-    """Return the observed and the null losses, each a fraction of its own best constant's, and the number of trials."""
+    """The observed and the null losses by name, and the number of trials.
+
+    Losses are fractions of the course's own best constant's loss.
+    """
     trials = (
         0
         if bench.recording.trials is None
@@ -201,7 +272,10 @@ def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
 
 
 def _target_time(bench: Workbench) -> float:
-    """Return the time in seconds at which the target's autocorrelation first falls below 1/e, inside stretches."""
+    """First time (s) at which the target's autocorrelation is below 1/e.
+
+    Pairs of windows from different stretches are not compared.
+    """
     values = bench.target.columns().cpu().numpy()
     values = values - values.mean(axis=0)
     variance = float((values**2).mean())
@@ -216,7 +290,19 @@ def _target_time(bench: Workbench) -> float:
 
 
 def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Correlate the target with itself over the lags of a run's pairing (classes: agreement beyond chance)."""
+    """Correlate the target with itself over the lags of a run's pairing.
+
+    For classes this is agreement beyond chance.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs with views; their jitter says the lags.
+    on_progress
+        Not called.
+    """
     return [
         Measured(run, RunResult(run.key(), "done", diagnostics={"rho": _persistence(bench, run)}))
         for run in runs

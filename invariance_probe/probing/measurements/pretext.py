@@ -1,4 +1,8 @@
-"""How well a trained method solves its own task on test windows, where the task has right answers."""
+"""How well a trained method solves its own pretext task on test windows.
+
+In: trained stacked models and what they were trained on. Out: the proportion of right
+answers per run, for methods whose task has right answers.
+"""
 
 import torch
 from torch import Tensor
@@ -12,25 +16,29 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.training.examples import Examples
 
 BATCHES = 16
-"""How many batches of examples from the test part are asked."""
+"""Number of batches of examples drawn from the test part."""
 
 
 @torch.no_grad()
 def pretext_accuracy(
     bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int
 ) -> Tensor:
-    """Return each run's part of right answers on examples drawn from its fold's test windows (run,), float64.
-
-    NaN where the method's task has no right answers, or the test part is too short for its examples.
+    """Proportion of right answers on examples of each run's test windows.
 
     Parameters
     ----------
     bench, runs, views
         What the method was trained on; views are corrupted as in training.
     method
-        Trained stacked models; batch norm goes by the statistics of the batches asked.
+        Trained stacked models; batch norm uses the statistics of these examples'
+        batches.
     first_step
-        Where the draws of evaluation are addressed from.
+        Step from which the draws of evaluation are addressed.
+
+    Returns
+    -------
+    (run,) float64 in [0, 1]. NaN where the method's task has no right answers, or the
+    test part is too short for its examples.
     """
     nothing = torch.full((len(runs),), torch.nan, dtype=torch.float64, device=bench.device)
     if not isinstance(method, PretextTask):
@@ -41,9 +49,8 @@ def pretext_accuracy(
         return nothing
     total = torch.zeros_like(nothing)
     for step in range(first_step, first_step + BATCHES):
-        example = stacked(
-            [(one or stand_in).at(step) for one in each]
-        )  # those without any are asked another's, to no avail
+        # Runs without examples get another run's; their answers are discarded below.
+        example = stacked([(one or stand_in).at(step) for one in each])
         total += method.pretext_accuracy(
             batch_of(runs[0].method, views, bench.timeline, example, step)
         )
@@ -52,7 +59,7 @@ def pretext_accuracy(
 
 
 def _test_examples(bench: Workbench, run: Run, kind: str) -> Examples | None:
-    """Return examples of one run's test windows, which may repeat; None where there are none."""
+    """Examples of one run's test windows, which may repeat; None if it has none."""
     assert run.fold is not None and run.optimisation is not None
     try:
         return examples_of(

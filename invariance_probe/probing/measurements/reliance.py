@@ -1,17 +1,19 @@
-"""Which few units an SSL objective, a refitted and a fixed decoder each rest on: three targets of removal, kept apart.
+"""Which few units an SSL objective, a refitted and a fixed decoder rely on.
 
-In: one session and stacked runs of one SSL method, a fold and a seed each. Out: for every budget
-and target a set whose removal harms it, chosen on one half of the data that the target was not
-fitted to, and what each of these sets costs each of the targets on the other half, beside random
-sets.
+In: one session and stacked runs of one SSL method, each of one fold and seed. Out: for
+every budget and each of the three targets, a set of units whose removal harms it, and
+what each of these sets costs each of the targets, beside random sets. A set is chosen
+on one half of the data that the target was not fitted to, and scored on the other half.
 
-`objective`: the loss that the trained model minimises, without the units in both views. `refit` and
-`fixed`: ridge decoders of the target (square roots of counts, or signals) as in
-`probing/measurements/messengers.py`: information, and reliance of one decoder. Models choose on one
-half of the fold's test windows, the earlier and the later one by turns over seeds and folds;
-decoders choose on held-out parts of the training windows, which are many more; all are scored on
-the other half of the test windows. A model may ignore what views share, and a decoder what others
-carry too. Nothing here is about causes.
+`objective`: the loss that the trained model minimises, without the units in both views.
+`refit` and `fixed`: ridge decoders of the target (square roots of counts, or signals)
+as in `probing/measurements/messengers.py`: information, and reliance of one decoder.
+
+Models choose on one half of the fold's test windows; over seeds and folds the earlier
+and the later half take turns. Decoders choose on held-out parts of the training
+windows, which are many more. All are scored on the other half of the test windows. A
+model may ignore what views share, and a decoder what others carry too. Nothing here is
+about causes.
 """
 
 from collections.abc import Mapping, Sequence
@@ -50,12 +52,16 @@ from invariance_probe.study.methods import Reliance
 from invariance_probe.training.examples import Examples
 
 OBJECTIVE = "objective"
+"""The loss that a trained model minimises, as a target of removal."""
 TARGETS = (OBJECTIVE, *MODES)
 """What sets are chosen for, and scored by."""
 BLOCKS = 12
-"""Blocks of training windows that a decoder's set is chosen on."""
+"""Number of blocks of training windows that a decoder's set is chosen on."""
 FEWEST_WINDOWS = 8
-"""That a half must have; their losses are taken in batches of as many as the smallest half has, at most."""
+"""Fewest windows of a half.
+
+Losses are taken in batches of at most as many windows as the smallest half has.
+"""
 
 Sets = Mapping[tuple[int, str], tuple[int, ...]]
 """Sets of units by budget and the target that they are chosen for."""
@@ -63,7 +69,17 @@ Sets = Mapping[tuple[int, str], tuple[int, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Asked:
-    """What one run's model is attacked with: examples of both halves, and the windows of the one that scores."""
+    """The data that one run's model is attacked with.
+
+    Attributes
+    ----------
+    run
+        The run.
+    choosing, scoring
+        Examples of the half that chooses, and of the half that scores.
+    scored
+        Windows of the half that scores (window,).
+    """
 
     run: Run
     choosing: Examples
@@ -72,12 +88,21 @@ class Asked:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run, size: int) -> "Asked":
-        """Cut the test windows of a run's fold, and draw examples of both halves, of `size` windows at once.
+        """Cut the test windows of a run's fold, and draw examples of both halves.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        run
+            The run.
+        size
+            Windows that are drawn at once.
 
         Raises
         ------
         TrainingError
-            Where a half has no examples.
+            When a half has no examples.
         """
         assert isinstance(run.method, Reliance)
         kind, model = METHODS[run.method.of.kind].examples, model_of(run)
@@ -91,13 +116,23 @@ class Asked:
 
 
 def model_of(run: Run) -> Run:
-    """Return the run of the model that is attacked."""
+    """The run of the model that is attacked."""
     assert isinstance(run.method, Reliance)
     return run.model_copy(update={"method": run.method.of})
 
 
 def batch_windows(bench: Workbench, run: Run) -> int:
-    """Return how many windows the losses of a session's models are taken of at once, the same in all folds and seeds."""
+    """How many windows the losses of a session's models are taken of at once.
+
+    It is the same in all folds and seeds.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        A run of the measurement; its optimisation says the most windows.
+    """
     halves = [
         part
         for fold in range(len(bench.folds))
@@ -108,12 +143,26 @@ def batch_windows(bench: Workbench, run: Run) -> int:
 
 
 def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
-    """Return the test windows that choose and those that score, without what lies within the embargo of the former; by turns over seeds.
+    """Test windows that choose sets, and test windows that score them.
+
+    The earlier and the later half of the fold's test windows take turns over seeds and
+    folds. Windows that lie within the embargo of those that choose do not score.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its fold, seed and embargo are read.
+
+    Returns
+    -------
+    Choosing and scoring windows, (window,) each.
 
     Raises
     ------
     TrainingError
-        Where the embargo leaves too few to score.
+        When the embargo leaves too few to score.
     """
     test = bench.folds[run.fold].test  # type: ignore[index]
     halves = test[: len(test) // 2], test[len(test) // 2 :]
@@ -126,15 +175,20 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     ) <= round(run.folds.embargo_s / bench.recording.bin_s)
     if (~near).sum() < FEWEST_WINDOWS:
         raise TrainingError(
-            f"session {run.session!r}: of fold {run.fold}'s {len(test)} test windows one half chooses sets and the other scores them, as far "
-            f"as it lies beyond folds.embargo_s of {run.folds.embargo_s:g} s; that leaves {(~near).sum()}, and {FEWEST_WINDOWS} are needed: "
-            "use a shorter embargo, or fewer folds"
+            f"session {run.session!r}: of fold {run.fold}'s {len(test)} test windows one half "
+            "chooses sets and the other scores them, as far as it lies beyond folds.embargo_s of "
+            f"{run.folds.embargo_s:g} s; that leaves {(~near).sum()}, and {FEWEST_WINDOWS} are "
+            "needed: use a shorter embargo, or fewer folds"
         )
     return choosing, scoring[~near]
 
 
 def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: int) -> Examples:
-    """Return examples of a part, of which one comes twice in a batch only where there are fewer than a batch holds."""
+    """Examples of a part of the windows.
+
+    A window comes twice in a batch only where the part has fewer windows than a batch
+    holds.
+    """
     try:
         return examples_of(bench, model, kind, part, size, repeats=False)
     except TrainingError:
@@ -143,7 +197,17 @@ def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: i
 
 @dataclass(frozen=True, eq=False)
 class Decoder:
-    """The ridge decoder of one fold's training windows, and the sets that harm it most on held-out parts of these."""
+    """The ridge decoder of one fold's training windows, and its worst sets.
+
+    Attributes
+    ----------
+    train
+        Training windows (window,).
+    penalty
+        Ridge penalty.
+    sets
+        Sets that harm the decoder most on held-out parts of the training windows.
+    """
 
     train: np.ndarray
     penalty: float
@@ -151,7 +215,17 @@ class Decoder:
 
     @classmethod
     def of(cls, bench: Workbench, run: Run) -> "Decoder":
-        """Fit by a run's training windows, and choose; seeds have no part in it."""
+        """Fit on a run's training windows and choose the sets.
+
+        The result depends on the fold, not on the seed.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        run
+            The run; its fold and budgets are read.
+        """
         assert isinstance(run.method, Reliance)
         train = bench.train_windows(run)
         moments, penalty = moments_of(bench, train, np.arange(len(train)) * BLOCKS // len(train))
@@ -167,7 +241,15 @@ class Decoder:
         return cls(train, penalty, sets)
 
     def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
-        """Return its moments with those of other windows, taken as one block."""
+        """The decoder's moments, with other windows as the held-out block.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        windows
+            The held-out windows (window,).
+        """
         rows = np.concatenate([self.train, windows])
         block = np.repeat([0, 1], [len(self.train), len(windows)])
         x, y = (
@@ -177,7 +259,22 @@ class Decoder:
 
 
 def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train the models, choose sets for each target, and score all of them by all targets."""
+    """Train the models, choose sets for each target, and score all sets by all.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Stacked runs of this measurement.
+    on_progress
+        Called as the models train.
+
+    Raises
+    ------
+    TrainingError
+        When windows have more than one bin, or a budget leaves too few other units.
+    """
     _refuse(bench, runs[0])
     size = batch_windows(bench, runs[0])
     found: dict[str, RunResult] = {}
@@ -201,13 +298,13 @@ def _refuse(bench: Workbench, run: Run) -> None:
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
         raise TrainingError(
-            f"session {run.session!r}: a budget is {budget}, but there are only {units} units; at most {most_messengers(units)} "
-            "leave enough others to compare with"
+            f"session {run.session!r}: a budget is {budget}, but there are only {units} units; "
+            f"at most {most_messengers(units)} leave enough others to compare with"
         )
 
 
 def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> dict[str, RunResult]:
-    """Return the results of stacked runs whose test parts have examples."""
+    """Results of stacked runs whose test parts have examples."""
     runs = [one.run for one in asked]
     declared = runs[0].method
     assert isinstance(declared, Reliance)
@@ -248,7 +345,11 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
 
 
 def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -> Sequence[Sets]:
-    """Return each run's sets; for the objective the most harmful of the forward choice's and of those that were chosen for decoders."""
+    """Each run's sets for every budget and target.
+
+    For the objective, it is the most harmful of the set of the forward choice and of
+    the sets that were chosen for decoders.
+    """
     path = forward_path(loss, max(asked.budgets), asked.screening, asked.finalists)
     found = [dict(sets) for sets in of_decoders]
     for budget in asked.budgets:
@@ -258,6 +359,7 @@ def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -
                 for own, sets in zip(path, found, strict=True)
             ]
         )
+        # The losses of a diverged model are NaN; as -inf they are never the largest.
         losses = np.nan_to_num(loss.of_sets(candidates), nan=-np.inf)
         for sets, own, best in zip(found, candidates, losses.argmax(axis=1), strict=True):
             sets[budget, OBJECTIVE] = tuple(sorted(own[best].tolist()))
@@ -271,7 +373,10 @@ def _scored(
     tested: Sequence[Part],
     chosen: Sequence[Sets],
 ) -> list[dict[str, float]]:
-    """Return every run's figures: what each target can lose, and what each set costs it beside random ones."""
+    """Each run's figures: what each target can lose, and what each set costs it.
+
+    Every set's costs stand beside those of random sets.
+    """
     asked, units = runs[0].method, loss.shape[1]
     assert isinstance(asked, Reliance)
     rates = bench.recording.activity.mean(axis=0)
@@ -281,7 +386,8 @@ def _scored(
     size = loss.batches[0].views.shape[1] // 2
     found = [
         {
-            "units": float(units), "batch_windows": float(size), "range_objective": float(own), "nothing_objective": float(empty),
+            "units": float(units), "batch_windows": float(size),
+            "range_objective": float(own), "nothing_objective": float(empty),
             "range_decoder": float(decodable_range([part]).mean()),
         }
         for own, empty, part in zip(loss.range(), loss.nothing(), tested, strict=True)
@@ -307,7 +413,7 @@ def _scored(
 
 
 class _Cost:
-    """What one decoder loses without sets of units."""
+    """Cost to one decoder of removing sets of units."""
 
     def __init__(self, part: Part, mode: str) -> None:
         self._losses, self._whole = (
@@ -316,20 +422,23 @@ class _Cost:
         )
 
     def __call__(self, sets: np.ndarray) -> np.ndarray:
-        """Return the rise of its loss without each set (set, unit of the set): (set,)."""
+        """Rise of the loss (set,) without each set (set, unit of the set)."""
         return self._losses(sets) - self._whole
 
 
 def _beside(
     units: int, rates: np.ndarray, chosen: tuple[int, ...], masks: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return a set, and after it random sets of other units, with like rates where these are many (set, unit of the set)."""
+    """A set, followed by random sets of other units (set, unit of the set).
+
+    Random sets have like rates where there are many such units.
+    """
     others = [unit for unit in range(units) if unit not in set(chosen)]
     return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, OF_A_BAND)])
 
 
 def _banded(place: str, damages: np.ndarray) -> dict[str, float]:
-    """Return the damage of the first set, and the mean and the 95 % band of the others (set,)."""
+    """Damage of the first set (set,), and the mean and 95 % band of the others."""
     low, high = np.quantile(damages[1:], BAND)
     named = {"chosen": damages[0], "random": damages[1:].mean(), "low": low, "high": high}
     return {f"{place}_{name}": float(value) for name, value in named.items()}

@@ -1,13 +1,14 @@
-"""How many dimensions activity shares with a second modality: held-out canonical correlations against shifted pairings.
+"""How many dimensions activity shares with a second modality.
 
-In: the square roots of a session's counts (signals as they are) and the target as a second modality (time, channel). Out: the
-held-out canonical correlations, how many of them no circular shift of the modality reaches, and the lag at which the two
-agree best. Shared dimensions are common information; they say nothing of direction or cause.
+In: the square roots of a session's counts (signals as they are) and the target as a
+second modality (time, channel). Out: the held-out canonical correlations, how many of
+them no circular shift of the modality reaches, and the lag at which the two agree best.
+Shared dimensions are common information; they say nothing of direction or cause.
 
 References
 ----------
-Hotelling 1936, doi:10.1093/biomet/28.3-4.321 (canonical correlations). Westfall & Young 1993, Resampling-based multiple
-testing (the distribution of the largest statistic).
+Hotelling 1936, doi:10.1093/biomet/28.3-4.321 (canonical correlations). Westfall & Young
+1993, Resampling-based multiple testing (the distribution of the largest statistic).
 """
 
 from collections.abc import Sequence
@@ -23,15 +24,30 @@ from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 
 LEVEL = 0.05
-"""Of the step-down test: a dimension that is not shared is counted in at most this part of sessions."""
+"""Level of the step-down test.
+
+A dimension that is not shared is counted in at most this fraction of sessions.
+"""
 CLEAR = 0.1
-"""Shifts are at least this part of the session, to either side."""
+"""Smallest circular shift to either side, as a fraction of the session."""
 
 
 def measure_shared_dimensions(
     bench: Workbench, runs: list[Run], on_progress: Progress
 ) -> list[Measured]:
-    """Count the dimensions that activity shares with the target, and find the lag at which they agree best."""
+    """Count the dimensions that activity shares with the target.
+
+    Also find the lag at which the two agree best.
+
+    Parameters
+    ----------
+    bench
+        The opened session; its target is the second modality.
+    runs
+        Runs of this measurement.
+    on_progress
+        Not called.
+    """
     return [Measured(run, _measure(bench, run)) for run in runs]
 
 
@@ -70,7 +86,13 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
 
 
 def activity_of(bench: Workbench) -> np.ndarray:
-    """Return what is correlated (window, feature): square roots of counts, which have even noise, or signals as they are."""
+    """The activity that is correlated with the second modality.
+
+    Returns
+    -------
+    (window, feature): square roots of counts, whose noise is even, or signals as they
+    are.
+    """
     x = bench.recording.activity[
         bench.windows.starts[:, None] + np.arange(bench.windows.length)
     ].reshape(len(bench.windows.starts), -1)
@@ -79,14 +101,32 @@ def activity_of(bench: Workbench) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Whitened:
-    """Leading principal components of standardised training rows, scaled to unit variance there: (row, component)."""
+    """Leading principal components of standardised rows, whitened.
+
+    Attributes
+    ----------
+    train, test
+        Components of training and of test rows (row, component), scaled to unit
+        variance over the training rows.
+    """
 
     train: np.ndarray
     test: np.ndarray
 
     @classmethod
     def of(cls, x: np.ndarray, fold: Fold, components: int) -> "Whitened":
-        """Fit the components of (row, feature) on a fold's training rows; constant features take no part."""
+        """Fit the components on a fold's training rows.
+
+        Parameters
+        ----------
+        x
+            (row, feature). Features that are constant in the training rows take no
+            part.
+        fold
+            Training and test rows.
+        components
+            Most components that are kept.
+        """
         rows = x[fold.train]
         mean = rows.mean(axis=0)
         rows = rows - mean
@@ -102,21 +142,26 @@ class Whitened:
 def held_out_correlations(
     first: Sequence[Whitened], second: np.ndarray, folds: Sequence[Fold], components: int
 ) -> np.ndarray:
-    """Return canonical correlations on held-out rows (dimension,), averaged over folds, in the order of training.
+    """Canonical correlations on held-out rows, averaged over folds.
 
-    Between whitened components the canonical directions are the singular vectors of the cross-covariance. Their signs are
-    set by the training part, so a held-out correlation that is not real is as often negative as positive.
+    Between whitened components the canonical directions are the singular vectors of the
+    cross-covariance. Their signs are set by the training part, so a held-out
+    correlation that is not real is as often negative as positive.
 
     Parameters
     ----------
     first
-        The first side's components, one a fold.
+        The first side's components, one per fold.
     second
         The second side (row, channel).
     folds
         Training and test rows.
     components
         Most principal components of the second side.
+
+    Returns
+    -------
+    (dimension,), in the order of the training part.
     """
     found = []
     for one, fold in zip(first, folds, strict=True):
@@ -133,17 +178,32 @@ def held_out_correlations(
 
 
 def drawn_shifts(rows: int, shifts: int, rng: np.random.Generator) -> np.ndarray:
-    """Return different circular shifts (shift,), none nearer to 0 than a tenth of the session; fewer where there are not as many."""
+    """Draw different circular shifts, none within a tenth of the session of 0.
+
+    Parameters
+    ----------
+    rows
+        Rows of the session.
+    shifts
+        Number of shifts.
+    rng
+        Generator of the draws.
+
+    Returns
+    -------
+    Shifts in rows (shift,); fewer where there are not as many.
+    """
     allowed = np.arange(max(1, round(CLEAR * rows)), rows - round(CLEAR * rows))
     return rng.choice(allowed, size=min(shifts, len(allowed)), replace=False)
 
 
 def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
-    """Return p values (dimension,), none smaller than the one before it.
+    """P values of the dimensions, none smaller than the one before it.
 
-    Every correlation is held against the largest of all dimensions in every shift. The first dimension that is not shared
-    fluctuates like the first one of a shift, not like the one of its own number: the training part orders what is left by
-    how much it agrees by chance.
+    Every correlation is compared with the largest of all dimensions in every shift. The
+    first dimension that is not shared fluctuates like the first one of a shift, not
+    like the one of its own number: the training part orders what is left by how much it
+    agrees by chance.
 
     Parameters
     ----------
@@ -151,6 +211,10 @@ def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
         Held-out canonical correlations (dimension,), in the order of training.
     null
         The same under shifts (shift, dimension).
+
+    Returns
+    -------
+    (dimension,).
     """
     beaten = (null.max(axis=1, keepdims=True) >= observed).sum(axis=0)
     return np.maximum.accumulate((1 + beaten) / (1 + len(null)))
@@ -159,9 +223,21 @@ def step_down(observed: np.ndarray, null: np.ndarray) -> np.ndarray:
 def lagged_agreement(
     first: np.ndarray, second: np.ndarray, bench: Workbench, lag: int, components: int
 ) -> float:
-    """Return the sum of squared held-out canonical correlations (negative ones as 0) when the second side is read `lag` bins later.
+    """Sum of squared held-out canonical correlations at one lag.
 
-    Windows whose partner is in another stretch, or in another part of the fold, are left out.
+    Negative correlations count as 0. Windows whose partner is in another stretch, or in
+    another part of the fold, are left out.
+
+    Parameters
+    ----------
+    first, second
+        The two sides (window, feature) and (window, channel).
+    bench
+        The opened session, for its stretches and folds.
+    lag
+        Bins by which the second side is read later; negative for earlier.
+    components
+        Most principal components of each side.
     """
     count = len(first)
     rows = np.arange(max(0, -lag), min(count, count - lag))

@@ -1,4 +1,10 @@
-"""Networks that are trained on the target itself, one of the two families of ceilings."""
+"""Networks trained on the target itself: one candidate for the ceiling.
+
+In: an opened session and stacked runs. Out: per run the decoding loss of the network's
+own predictions; no probe is fitted. A network is fitted on its training windows without
+their last fifth. The first half of that fifth chooses when the network was best. The
+second half gives the selection loss, by which the ceiling is chosen.
+"""
 
 from typing import Any
 
@@ -27,11 +33,21 @@ from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.order import Order
 
 CHECKS = 10
-"""How often a supervised network is held against its validation part."""
+"""How often during training a network is scored on its validation part."""
 
 
 def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train stacked supervised networks, and score their own predictions."""
+    """Train stacked supervised networks, and score their own predictions.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of supervised networks with one optimisation.
+    on_progress
+        Called as the training goes on.
+    """
     settings = settings_of(runs)
     dtype = storage(settings.precision)
     cuts = [bench.validation(bench.train_windows(run), run) for run in runs]
@@ -54,6 +70,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     def validate() -> None:
         frozen = freeze(bench, method.encoder, declared.encoder.before(outputs), rows, fitted)
         losses = _prediction_losses(bench, views, frozen, targets)
+        # Only the first half of the validation part chooses; the second half scores.
         seen.offer(
             frozen,
             torch.stack(
@@ -84,8 +101,8 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
 
 
 def _supervised_result(
-    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor, frozen: Frozen, views: ViewMaker,
-    held: np.ndarray,
+    bench: Workbench, run: Run, i: int, training: Training, losses: Tensor, mean: Tensor,
+    frozen: Frozen, views: ViewMaker, held: np.ndarray,
 ) -> Measured:  # fmt: skip
     assert run.optimisation is not None
     steps = run.optimisation.steps
@@ -101,13 +118,22 @@ def _supervised_result(
 
 
 class _Best:
-    """The weights of each run that did best on its validation part so far."""
+    """Each run's weights that did best on its validation part so far."""
 
     def __init__(self, runs: int) -> None:
         self.loss = torch.full((runs,), torch.inf, dtype=torch.float64)
         self._kept: Frozen | None = None
 
     def offer(self, frozen: Frozen, loss: Tensor) -> None:
+        """Keep each run's weights where their loss (run,) is the smallest so far.
+
+        Parameters
+        ----------
+        frozen
+            Weights of all runs.
+        loss
+            Validation loss of each run (run,).
+        """
         better = loss.cpu() < self.loss
         self.loss = torch.where(better, loss.cpu(), self.loss)
         self._kept = (
@@ -115,6 +141,7 @@ class _Best:
         )
 
     def frozen(self) -> Frozen:
+        """The weights kept for every run."""
         assert self._kept is not None
         return self._kept
 
@@ -123,6 +150,7 @@ class _Best:
 def _prediction_losses(
     bench: Workbench, views: ViewMaker, frozen: Frozen, targets: Tensor
 ) -> Tensor:
+    """Losses (run, window) of the networks on one draw of views of all windows."""
     windows = bench.all_windows.expand(len(targets), -1)
     return target_loss(frozen(views.single(EVALUATION_STEP, windows)), targets).to(torch.float64)
 
@@ -131,8 +159,9 @@ def _prediction_losses(
 def _final_losses(
     bench: Workbench, views: ViewMaker, frozen: Frozen, centre: Tensor, spread: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """Return decoding losses (run, window) and predictions (run, window, column)."""
+    """Decoding losses (run, window) and predictions (run, window, column)."""
     windows = bench.all_windows.expand(frozen.runs, -1)
+    # Another draw than the one by which the weights were chosen.
     outputs = frozen(views.single(EVALUATION_STEP + 1, windows)).to(torch.float64)
     predictions = (
         torch.log_softmax(outputs, dim=2) if bench.target.classes else outputs * spread + centre

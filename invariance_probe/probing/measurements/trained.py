@@ -1,4 +1,10 @@
-"""SSL methods that learn by gradient, measured on their frozen encoders."""
+"""SSL methods that learn by gradient, measured on their frozen encoders.
+
+In: an opened session and the runs of one method, which train together as a stack. Out:
+per run the decoding loss of a probe on the frozen representation of clean whole
+activity, diagnostics of training and representation, and the encoder's weights.
+Closed-form methods are measured in `baselines`.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -38,25 +44,29 @@ from invariance_probe.training.ensemble import Training, train
 from invariance_probe.training.examples import EXAMPLES, Material
 
 EVALUATION_STEP = 1 << 40
-"""Draws for evaluation are addressed from here on, beyond every training step."""
+"""First step of draws for evaluation, beyond every training step."""
 DIAGNOSED = 512
-"""At most this many test windows enter the diagnostics."""
+"""Most test windows that enter the diagnostics."""
 COLLAPSED = 1.5
 """A representation with a smaller RankMe has collapsed."""
 OF_TRAINING = ("ssl_loss", "gradient_norm", "pretext_accuracy")
 """Diagnostics that say how a training went, whatever the target."""
 
 Progress = Callable[[int], None]
+"""Called with the number of model steps that were made since the last call."""
 TARGET_FREE = {
     kind
     for kind, method in METHODS.items()
     if not DECLARED_METHODS[kind].reads_target and method.mined is Method.mined
 }
-"""Methods whose training, and all that is said of it, knows nothing of the target, so that another target needs no other training."""
+"""Methods that need no other training for another target.
+
+Neither their training nor what is recorded of it reads the target.
+"""
 
 
 def settings_of(runs: list[Run]) -> Optimisation:
-    """Return the optimisation that stacked runs share."""
+    """The optimisation that stacked runs share."""
     settings = runs[0].optimisation
     assert settings is not None and all(run.optimisation == settings for run in runs)
     return settings
@@ -65,9 +75,25 @@ def settings_of(runs: list[Run]) -> Optimisation:
 def train_ssl(
     bench: Workbench, runs: list[Run], on_progress: Progress, keys: Sequence[str] = ()
 ) -> tuple[Method, ViewMaker, Training]:
-    """Train the SSL models of stacked runs on a bench, or on that and its companions (`probing.bench.pooled.training_bench`).
+    """Train the SSL models of stacked runs, on one session or on several.
 
-    While it goes on, each training is kept under a name of its own: those in `keys`, or the runs' train keys.
+    Parameters
+    ----------
+    bench
+        The opened session, or the bench of it and its companions
+        (`probing.bench.pooled.training_bench`).
+    runs
+        Runs of one method with one optimisation.
+    on_progress
+        Called as the training goes on.
+    keys
+        Names (run,) under which unfinished trainings are kept; the runs' train keys
+        where none are given.
+
+    Returns
+    -------
+    The trained models, the view maker that they were trained on, and how the training
+    went.
     """
     settings = settings_of(runs)
     declared: Any = runs[0].method
@@ -109,7 +135,10 @@ def train_ssl(
 def _adversary(
     bench: Workbench, runs: list[Run], parts: list[np.ndarray], views: ViewMaker
 ) -> StackedAdversary | None:
-    """Return the adversary of stacked runs; its population modes are those of each run's clean training windows."""
+    """The adversary of stacked runs, or None.
+
+    Its population modes are those of each run's clean training windows.
+    """
     kinds = {one.kind for one in views.adversaries}
     arms = [run.arm if run.axis.split(".")[0] in kinds else "independent" for run in runs]
 
@@ -148,7 +177,21 @@ def freeze(
     rows: Tensor,
     parts: list[np.ndarray],
 ) -> Frozen:
-    """Freeze the encoders at the statistics of each run's clean training windows, given all clean windows (run, window, time, unit)."""
+    """Freeze encoders at the statistics of each run's clean training windows.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    encoder
+        Stacked encoders, one per run.
+    declared
+        How the encoders were declared.
+    rows
+        All clean windows (run, window, time, unit).
+    parts
+        Training windows of each run.
+    """
     weights = torch.zeros(rows.shape[:2], dtype=rows.dtype, device=rows.device)
     for i, part in enumerate(parts):
         weights[i, torch.from_numpy(part)] = 1 / len(part)
@@ -156,7 +199,19 @@ def freeze(
 
 
 def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
-    """Train stacked SSL runs and probe their frozen encoders on clean whole activity."""
+    """Train stacked SSL runs and probe their frozen encoders.
+
+    The probes are fitted and tested on clean whole activity.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs of one SSL method with one optimisation.
+    on_progress
+        Called as the training goes on.
+    """
     pool = training_bench(bench, runs[0])
     method, seen, training = train_ssl(pool, runs, on_progress)
     parts = [bench.train_windows(run) for run in runs]
@@ -180,7 +235,19 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
 
 
 def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
-    """Probe encoders that were trained before, for another target; the same results as if they were trained again."""
+    """Probe encoders that were trained before, for another target.
+
+    The results are the same as if the encoders were trained again.
+
+    Parameters
+    ----------
+    bench
+        The opened session, with the new target.
+    runs
+        Runs of one SSL method; the store has the encoder of each.
+    stored
+        Weights of the encoders, and figures of their trainings.
+    """
     parts = [bench.train_windows(run) for run in runs]
     views = bench.views(runs, parts, storage(settings_of(runs).precision))
     declared: Any = runs[0].method
@@ -203,7 +270,15 @@ def _probed(
     failed_at: Tensor,
     trained: list[dict[str, float]],
 ) -> list[Measured]:
-    """Probe frozen encoders; `trained` holds the figures of each run's training."""
+    """Probe and describe frozen encoders.
+
+    Parameters
+    ----------
+    failed_at
+        Step at which the loss was first not finite (run,); -1 where it never was.
+    trained
+        Figures of each run's training.
+    """
     representation = frozen(views.clean(bench.all_windows))
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
     representation = torch.where(finite[:, None, None], representation, 0.0)
@@ -245,7 +320,10 @@ def _probed(
 def _from_waking(
     bench: Workbench, run: Run, views: ViewMaker, frozen: Frozen, representation: Tensor, place: int
 ) -> dict[str, float]:
-    """Return how far from waking one run of a stack represents sleep; nothing of a run that pairs within a state."""
+    """How far from waking one run of a stack represents sleep.
+
+    Empty for a run that pairs windows within a state.
+    """
     asleep = sleeping_windows(bench, run)
     if not asleep:
         return {}
@@ -265,7 +343,17 @@ def _from_waking(
 
 
 def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
-    """Return how a run's inputs are standardised, as the store keeps it beside the encoder."""
+    """How a run's inputs are standardised, as the store keeps it.
+
+    The arrays are stored beside the encoder.
+
+    Parameters
+    ----------
+    views
+        The view maker of stacked runs.
+    run
+        The run's place in the stack.
+    """
     scaling = views.scaling
     return {
         "input_mean": scaling.mean[run].flatten().cpu().numpy(),
@@ -277,7 +365,10 @@ def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 def _describe(
     bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor
 ) -> dict[str, Tensor]:
-    """Return diagnostics (run,) by name, from one draw of the training views of test windows."""
+    """Diagnostics (run,) by name, from one draw of the training views.
+
+    At most `DIAGNOSED` test windows are read, evenly spaced.
+    """
     tests = [bench.folds[run.fold].test for run in runs]  # type: ignore[index]
     count = min(DIAGNOSED, *(len(test) for test in tests))
     chosen = np.stack(
@@ -303,7 +394,22 @@ def _describe(
 def standardised_targets(
     bench: Workbench, parts: list[np.ndarray], dtype: torch.dtype
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Return targets as networks learn them (run, window, ...), with centre and spread (run, 1, column)."""
+    """Targets as networks learn them, with the centre and spread to undo it.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    parts
+        Windows of each run whose mean centres its targets.
+    dtype
+        Floating type of continuous targets.
+
+    Returns
+    -------
+    Targets (run, window, column), or classes (run, window); centre and spread (run, 1,
+    column). For classes the last two are only placeholders.
+    """
     values = bench.target.values
     if bench.target.classes:
         nothing = torch.zeros(1, device=bench.device)

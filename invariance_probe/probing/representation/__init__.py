@@ -1,1 +1,1 @@
-"""What a representation looks like apart from its decoding loss: rank, similarity, S(d), detection."""
+"""What a representation looks like: rank, similarity, S(d) and detection."""

@@ -1,25 +1,33 @@
-"""Augmentation decodability: how well a representation tells which of two views of a window is corrupted.
+"""Augmentation decodability: whether a representation shows a corruption.
 
-High: the representation carries the corruption along (it is equivariant to it, or leaks it). Low: it is invariant.
+In: representations of clean and of corrupted windows. Out: how often the corrupted one
+of a pair is picked. High: the representation carries the corruption along (it is
+equivariant to it, or leaks it). Low: it is invariant.
 """
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 MOST_FITTED = 2000
-"""At most this many training windows are fitted, evenly spaced."""
+"""Most training windows that are fitted, evenly spaced."""
 PENALTY = 1.0
-"""Weight of half the squared coefficients, against the summed log-loss of the pairs."""
+"""Weight of half the squared coefficients.
+
+It stands against the summed log-loss of the pairs.
+"""
 
 
 def detectability(
     train: tuple[np.ndarray, np.ndarray], test: tuple[np.ndarray, np.ndarray]
 ) -> float:
-    """Return how often a logistic classifier picks the corrupted one of a pair: .5 is invisible, 1 plainly visible.
+    """How often a logistic classifier picks the corrupted one of a pair.
 
-    The two orders of a pair are one question, so the classifier is antisymmetric: without intercept, on the difference of
-    the two windows' features. These are the standardised dimensions and their squares, so that a shift is seen and a
-    shrinkage too. With both orders counted, accuracy and balanced accuracy are the same number; a tie counts half.
+    A value of .5 means that the corruption is invisible, 1 that it is plainly visible.
+    The two orders of a pair are one question, so the classifier is antisymmetric:
+    without intercept, on the difference of the two windows' features. These are the
+    standardised dimensions and their squares, so that a shift is seen and a shrinkage
+    too. With both orders counted, accuracy and balanced accuracy are the same number; a
+    tie counts half.
 
     Parameters
     ----------
@@ -38,9 +46,8 @@ def detectability(
     live = scale > 0
     if not live.any():
         return 0.5
-    order = np.where(
-        np.arange(len(seen)) % 2 == 0, 1, -1
-    )  # which of the two stands first; the loss does not depend on it
+    # Which of the two stands first; the loss does not depend on it.
+    order = np.where(np.arange(len(seen)) % 2 == 0, 1, -1)
     classifier = LogisticRegression(C=1 / PENALTY, fit_intercept=False, max_iter=1000)
     classifier.fit(seen[:, live] / scale[live] * order[:, None], order)
     decision = (difference(test)[:, live] / scale[live]) @ classifier.coef_[0]

@@ -1,4 +1,8 @@
-"""What a representation looks like apart from its decoding loss; no verdict rests on these but as a gate."""
+"""What a representation looks like apart from its decoding loss.
+
+In: representations of stacked runs. Out: one number per run. No verdict rests on these
+numbers, except as a gate.
+"""
 
 import torch
 from torch import Tensor
@@ -6,10 +10,20 @@ from torch.nn import functional
 
 
 def rank_me(representation: Tensor) -> Tensor:
-    """Return the effective rank of each run (run,): exp of the entropy of the normalised singular values.
+    """Effective rank of each run: exp of the entropy of singular values.
 
-    Singular values are of the centred representation (run, window, dim), so that a mean does not count as a
-    direction; a constant representation has rank 1.
+    The singular values are normalised to sum to 1. They are those of the centred
+    representation, so that a mean does not count as a direction; a constant
+    representation has rank 1.
+
+    Parameters
+    ----------
+    representation
+        (run, window, dim).
+
+    Returns
+    -------
+    (run,), at least 1.
 
     References
     ----------
@@ -25,7 +39,12 @@ def rank_me(representation: Tensor) -> Tensor:
 
 
 def alignment(first: Tensor, second: Tensor) -> Tensor:
-    """Return the mean squared distance of normalised pairs (run,); views are (run, row, dim).
+    """Mean squared distance of normalised pairs (run,).
+
+    Parameters
+    ----------
+    first, second
+        The two views (run, row, dim).
 
     References
     ----------
@@ -40,7 +59,12 @@ def alignment(first: Tensor, second: Tensor) -> Tensor:
 
 
 def uniformity(representation: Tensor) -> Tensor:
-    """Return the log mean Gaussian potential of normalised rows (run,); (run, row, dim).
+    """Log of the mean Gaussian potential of normalised rows (run,).
+
+    Parameters
+    ----------
+    representation
+        (run, row, dim).
 
     References
     ----------
@@ -54,7 +78,15 @@ def uniformity(representation: Tensor) -> Tensor:
 
 
 def invariance(clean: Tensor, corrupted: Tensor) -> Tensor:
-    """Return S(d) of each run (run,): 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2; both (run, row, dim)."""
+    """Label-free invariance S(d) of each run (run,).
+
+    S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2.
+
+    Parameters
+    ----------
+    clean, corrupted
+        Representations of the same windows (run, row, dim).
+    """
     moved = (clean - corrupted).square().sum(2).mean(1)
     strangers = 2 * (clean - clean.mean(1, keepdim=True)).square().sum(2).mean(1)
     return 1 - moved / strangers.clamp_min(1e-30)

@@ -1,7 +1,9 @@
-"""S: how little a representation moves under a corruption, against how far apart strangers are; no label is needed.
+"""Label-free invariance S: how little a representation moves when corrupted.
 
-S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2 is 1 where nothing moves, and 0 where a corrupted window is as far from
-itself as a stranger is.
+S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2 compares the move of a window with the
+distance of two different windows. It is 1 where nothing moves, and 0 where a corrupted
+window is as far from itself as another window is. In: representations and their moves.
+Out: S by name.
 """
 
 import torch
@@ -9,13 +11,35 @@ from torch import Tensor
 
 
 def moved(change: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
-    """Return squared lengths (run, row) of changes (run, row, dim), and of their projections on rows (run, dim, dim)."""
+    """Squared lengths of changes, and of their projections on a row space.
+
+    Parameters
+    ----------
+    change
+        (run, row, dim).
+    rows
+        Projections (run, dim, dim).
+
+    Returns
+    -------
+    Two tensors (run, row).
+    """
     wide = change.to(torch.float64)
     return wide.square().sum(2), torch.bmm(wide, rows).square().sum(2)
 
 
 def row_space(weights: Tensor) -> Tensor:
-    """Return the projection (run, dim, dim) on what linear decoders (run, dim, column) read of their features."""
+    """Projection on what linear decoders read of their features.
+
+    Parameters
+    ----------
+    weights
+        Of the decoders (run, dim, column).
+
+    Returns
+    -------
+    (run, dim, dim).
+    """
     left, values, _ = torch.linalg.svd(weights, full_matrices=False)
     kept = values > 1e-8 * values[:, :1]
     basis = left * kept.unsqueeze(1)
@@ -25,10 +49,11 @@ def row_space(weights: Tensor) -> Tensor:
 def invariance(
     clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None
 ) -> dict[str, float]:
-    """Return S of one encoder by name; NaN where its representation does not vary.
+    """S of one encoder by name; NaN where its representation does not vary.
 
-    `invariance` is S in the representation as it is; `invariance_row_space` after projection on what the fitted probe reads
-    of the target; `invariance_within_class` with strangers of the window's own class.
+    `invariance` is S in the representation as it is; `invariance_row_space` is S after
+    projection on what the fitted probe reads of the target; `invariance_within_class`
+    compares with other windows of the window's own class.
 
     Parameters
     ----------
@@ -56,7 +81,7 @@ def invariance(
 
 
 def _strangers(x: Tensor) -> float:
-    """Return the mean squared distance of two different rows (row, dim)."""
+    """Mean squared distance of two different rows of (row, dim)."""
     return 2 * float((x - x.mean(0)).square().sum()) / (len(x) - 1)
 
 

@@ -1,16 +1,21 @@
-"""How alike two representations of the same windows are, whatever rotation and scale they are written in."""
+"""How alike two representations of the same windows are.
+
+In: two representations. Out: one number, which does not depend on the rotation and
+scale that either is written in.
+"""
 
 import torch
 from torch import Tensor
 
 
 def debiased_cka(x: Tensor, y: Tensor) -> float:
-    """Return the linear centred kernel alignment of two representations, from unbiased HSIC: about 0 for independent rows.
+    """Linear centred kernel alignment of two representations, from unbiased HSIC.
 
-    CKA = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)); 1 for representations that differ by a rotation and a scale. The plain
-    estimate is pulled towards 1 where rows are few against dimensions; this one is not, and it may fall below 0. Rows
-    that are neighbours in time are not independent, which no such correction removes: read it against the value
-    between two seeds.
+    CKA = HSIC(X, Y) / sqrt(HSIC(X, X) HSIC(Y, Y)): 1 for representations that differ by
+    a rotation and a scale, about 0 for independent rows. The plain estimate is pulled
+    towards 1 where rows are few against dimensions; this one is not, and it may fall
+    below 0. Rows that are neighbours in time are not independent, which no such
+    correction removes: read it against the value between two seeds.
 
     Parameters
     ----------
@@ -23,8 +28,9 @@ def debiased_cka(x: Tensor, y: Tensor) -> float:
 
     References
     ----------
-    Kornblith, Norouzi, Lee & Hinton 2019, arXiv:1905.00414 (CKA). Song, Smola, Gretton, Bedo & Borgwardt 2012, Journal of
-    Machine Learning Research 13:1393 (unbiased HSIC). Murphy, Zylberberg & Fyshe 2024, arXiv:2405.01012 (why it matters).
+    Kornblith, Norouzi, Lee & Hinton 2019, arXiv:1905.00414 (CKA). Song, Smola, Gretton,
+    Bedo & Borgwardt 2012, Journal of Machine Learning Research 13:1393 (unbiased HSIC).
+    Murphy, Zylberberg & Fyshe 2024, arXiv:2405.01012 (why it matters).
     """
     a, b = _centred(x), _centred(y)
     own = unbiased_hsic(a, a) * unbiased_hsic(b, b)
@@ -32,10 +38,15 @@ def debiased_cka(x: Tensor, y: Tensor) -> float:
 
 
 def unbiased_hsic(x: Tensor, y: Tensor) -> float:
-    """Return the unbiased HSIC of linear kernels, from moments of (row, dim) instead of the Gram matrices.
+    """Unbiased HSIC of linear kernels, from moments instead of Gram matrices.
 
-    With K and L the Gram matrices without their diagonals, n (n - 3) HSIC = tr(K L) + (1'K1)(1'L1) / ((n - 1)(n - 2))
-    - 2 (1'K L 1) / (n - 2).
+    With K and L the Gram matrices without their diagonals, n (n - 3) HSIC = tr(K L) +
+    (1'K1)(1'L1) / ((n - 1)(n - 2)) - 2 (1'K L 1) / (n - 2).
+
+    Parameters
+    ----------
+    x, y
+        (row, dim), the same rows; at least four.
     """
     n = len(x)
     own_x, own_y = x.square().sum(1), y.square().sum(1)
@@ -46,13 +57,23 @@ def unbiased_hsic(x: Tensor, y: Tensor) -> float:
 
 
 def shape_distance(x: Tensor, y: Tensor) -> float:
-    """Return the angle in radians, 0 to pi / 2, between two representations after the best rotation: a metric.
+    """Angle between two representations after the best rotation: a metric.
 
-    arccos of the nuclear norm of X'Y, both centred and scaled to unit norm; NaN where a representation does not vary.
+    It is arccos of the nuclear norm of X'Y, both centred and scaled to unit norm.
+
+    Parameters
+    ----------
+    x, y
+        (row, dim), the same rows.
+
+    Returns
+    -------
+    Radians, 0 to pi / 2; NaN where a representation does not vary.
 
     References
     ----------
-    Williams, Kunz, Kornblith & Linderman 2021, arXiv:2110.14739 (generalized shape metrics).
+    Williams, Kunz, Kornblith & Linderman 2021, arXiv:2110.14739 (generalized shape
+    metrics).
     """
     a, b = _centred(x), _centred(y)
     norm = a.norm() * b.norm()

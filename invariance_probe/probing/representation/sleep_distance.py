@@ -1,7 +1,9 @@
-"""How near representations of windows asleep lie to those of waking windows: a distance between manifolds, which needs no label.
+"""How near representations of sleep lie to those of waking, without labels.
 
-The measure is the mean Euclidean distance to the nearest waking training window, each dimension divided by its standard deviation over
-these, in units of the same distance of waking test windows: 1 where sleep lies where waking lies.
+In: representations of windows awake and asleep. Out: a distance between manifolds for
+every kind of sleep. It is the mean Euclidean distance to the nearest waking training
+window, with each dimension divided by its standard deviation over these, in units of
+the same distance of waking test windows: 1 where sleep lies where waking lies.
 """
 
 import numpy as np
@@ -13,11 +15,23 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.state_pairing import StatePairing
 
 MOST = 400
-"""At most this many windows of a state are measured, evenly over it."""
+"""Most windows of a state that are measured, evenly spaced over it."""
 
 
 def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
-    """Return the windows asleep whose distance is measured, by the name of the measure; nothing of a run that pairs within a state."""
+    """Windows asleep whose distance is measured, by the name of the measure.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    run
+        The run; its pairing is read.
+
+    Returns
+    -------
+    Windows (window,) by name; empty for a run that pairs within a state.
+    """
     pairing = run.views.pairing if run.views else None
     if not isinstance(pairing, StatePairing):
         return {}
@@ -34,7 +48,7 @@ def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
 
 
 def few(windows: np.ndarray) -> np.ndarray:
-    """Return at most `MOST` windows, evenly over all."""
+    """At most `MOST` windows, evenly spaced."""
     return windows[
         np.linspace(0, len(windows) - 1, min(MOST, len(windows))).round().astype(np.int64)
     ]
@@ -43,7 +57,20 @@ def few(windows: np.ndarray) -> np.ndarray:
 def sleep_distances(
     train: np.ndarray, test: np.ndarray, asleep: dict[str, np.ndarray]
 ) -> dict[str, float]:
-    """Return the distance of every kind of sleep, given representations (window, dim) of waking and of sleeping windows."""
+    """Distance of every kind of sleep from waking.
+
+    Parameters
+    ----------
+    train, test
+        Representations of waking training and test windows (window, dim).
+    asleep
+        Representations of sleeping windows (window, dim) by the name of the measure.
+
+    Returns
+    -------
+    Distance by name, in units of that of waking test windows; empty where these lie
+    exactly on training windows.
+    """
     sd = train.std(axis=0)
     live = sd > 0
     tree = KDTree(train[:, live] / sd[live])

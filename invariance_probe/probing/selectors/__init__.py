@@ -1,8 +1,9 @@
-"""Selectors of the units whose removal harms a decoder most, at a budget of units and of forward passes.
+"""Selectors of the units whose removal harms a decoder most.
 
-In: an `Attack` (the decoder's moments on the choosing half, fixed or refitted, a budget, a limit on passes) and a generator.
-Out: a set of exactly the budget's size. What it is worth is scored elsewhere, on the other half (`acceptance.py`).
-An attack on the SSL loss itself, as an augmentation while training, is not among them.
+In: an `Attack` (the decoder's moments on the choosing half, fixed or refitted, a budget
+of units, a limit on forward passes) and a generator. Out: a set of exactly the budget's
+size. What the set is worth is scored elsewhere, on the other half (`acceptance.py`). An
+attack on the SSL loss itself, as an augmentation in training, is not among them.
 """
 
 from collections.abc import Callable
@@ -13,6 +14,7 @@ from invariance_probe.probing.selectors import drawn, greedy, learned, projected
 from invariance_probe.probing.selectors.attack import Attack
 
 Selector = Callable[[Attack, np.random.Generator], tuple[int, ...]]
+"""From an attack and a generator to the chosen units, in ascending order."""
 
 SELECTORS: dict[str, Selector] = {
     "greedy": greedy.forward,
@@ -27,8 +29,9 @@ SELECTORS: dict[str, Selector] = {
     "decoder_weight": ranked.heaviest,
     "least_harmful": greedy.least_harmful,
 }
-"""From a name to how it chooses. Those from `random` on are baselines: no search."""
+"""Choosing functions by name. From `random` on they are baselines: no search."""
 BASELINES = ("random", "variance", "decoder_weight", "least_harmful")
+"""Selectors that do not search for the most harmful set."""
 REFERENCE = "greedy_backward"
 """The selector that a study's curves are made with."""
 EQUAL = "best_of_random"

@@ -1,12 +1,15 @@
-"""The acceptance rule: a set counts only where a decoder that relies on it and one that is fitted again both show it.
+"""The acceptance rule: a set counts only where two decoders show it.
 
-In: the moments of the scoring half, a set chosen on the other half, and rates. Out: both damages in units of the decodable
-range, each with the band of random sets of like rates.
+In: the moments of the scoring half, a set chosen on the other half, and rates. Out:
+both damages in units of the decodable range, each with the band of random sets of like
+rates.
 
-A fixed decoder alone can be exploited: without enough ridge two near copies get large opposite weights, and the removal of one
-is a disaster for this decoder and nothing to the code. A refitted decoder alone says of either copy that it is not needed.
-A set is accepted where both damages lie above the 95 % band of random sets of other units with like rates; of any other units where
-those are fewer than a band needs.
+The two are a decoder that relies on the set and one that is fitted again without it. A
+fixed decoder alone can be exploited: without enough ridge two near copies get large
+opposite weights, and the removal of one is a disaster for this decoder and nothing to
+the code. A refitted decoder alone says of either copy that it is not needed. A set is
+accepted where both damages lie above the 95 % band of random sets of other units with
+like rates; of any other units where those are fewer than a band needs.
 """
 
 from collections.abc import Sequence
@@ -25,18 +28,18 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 
 DRAWS = 200
-"""The fewest random sets that a band may rest on."""
+"""Fewest random sets that a band may rest on."""
 BAND = (0.025, 0.975)
 """Quantiles of the random sets' damages."""
 LEVEL = 0.05
-"""Of the test that there is a decodable range."""
+"""Level of the test that there is a decodable range."""
 CONFIDENCE = 0.95
-"""Of G's interval over blocks."""
+"""Confidence of G's interval over blocks."""
 
 
 @dataclass(frozen=True)
 class Damage:
-    """What the removal of a set costs one decoder, in units of the decodable range.
+    """Cost to one decoder of removing a set, in units of the decodable range.
 
     Attributes
     ----------
@@ -45,7 +48,8 @@ class Damage:
     random, low, high
         Mean and 95 % band of the same over random sets.
     gain, gain_low, gain_high
-        G(b) = L(without the set) - mean L(without random sets), with its 95 % interval over blocks (t; the range held fixed).
+        G(b) = L(without the set) - mean L(without random sets), with its 95 % interval
+        over blocks (t; the range held fixed).
     p_value
         Rank of the chosen set among the random ones.
     """
@@ -72,19 +76,22 @@ class Judgement:
     refit: Damage
     fixed: Damage
     decodable: bool
-    """Whether the scoring blocks show a decodable range at all (t over blocks, .05); without one no damage means anything."""
+    """Whether the scoring blocks show a decodable range (t over blocks, .05).
+
+    Without one no damage means anything.
+    """
 
     @property
     def accepted(self) -> bool:
-        """Whether both exceed their bands, of a range that is there."""
+        """Whether both damages exceed their bands, of a range that is there."""
         return self.decodable and self.refit.exceeds and self.fixed.exceeds
 
 
 def judge(
-    scoring: Sequence[Part], chosen: Sequence[int], rates: np.ndarray, draws: int, rng: np.random.Generator,
-    others: Sequence[int] | None = None,
+    scoring: Sequence[Part], chosen: Sequence[int], rates: np.ndarray, draws: int,
+    rng: np.random.Generator, others: Sequence[int] | None = None,
 ) -> Judgement:  # fmt: skip
-    """Score a set on the half that did not choose it, against random sets of like rates.
+    """Score a set on the half that did not choose it, against random sets.
 
     Parameters
     ----------
@@ -93,11 +100,18 @@ def judge(
     chosen
         The set.
     rates
-        Of every unit (unit,), that random sets are matched by.
+        Rate of every unit (unit,), by which random sets are matched.
     draws
-        How many random sets, at least `DRAWS`.
+        Number of random sets, at least `DRAWS`.
+    rng
+        Generator of the random sets.
     others
         Units that random sets are drawn from; all that were not chosen when left out.
+
+    Raises
+    ------
+    ValueError
+        With fewer draws than `DRAWS`.
     """
     if draws < DRAWS:
         raise ValueError(
@@ -115,9 +129,8 @@ def judge(
 def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.ndarray) -> Damage:
     everything, without = losses_without(scoring, (), mode), losses_without(scoring, chosen, mode)
     scale = float(decodable_range(scoring).mean())
-    random = np.stack(
-        [set_losses([part], mode)(sets) for part in _single(scoring)], axis=1
-    )  # (set, block)
+    # random is (set, block)
+    random = np.stack([set_losses([part], mode)(sets) for part in _single(scoring)], axis=1)
     gain = (without - random.mean(axis=0)) / scale
     half = float(
         stats.t.ppf((1 + CONFIDENCE) / 2, len(gain) - 1) * gain.std(ddof=1) / np.sqrt(len(gain))
@@ -126,13 +139,14 @@ def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.
     low, high = np.quantile(damages, BAND)
     own = float((without - everything).mean()) / scale
     return Damage(
-        own, float(damages.mean()), float(low), float(high), float(gain.mean()), float(gain.mean()) - half,
-        float(gain.mean()) + half, float((1 + (damages >= own).sum()) / (1 + len(damages))),
+        own, float(damages.mean()), float(low), float(high),
+        float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half,
+        float((1 + (damages >= own).sum()) / (1 + len(damages))),
     )  # fmt: skip
 
 
 def _single(parts: Sequence[Part]) -> list[Part]:
-    """Return the parts with one test block each, in the order of their losses."""
+    """The parts with one test block each, in the order of their losses."""
     return [
         replace(
             part,

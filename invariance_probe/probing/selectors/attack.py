@@ -1,8 +1,10 @@
-"""An attack: one decoder, a budget of units, and every loss that a selector asks for, counted in forward passes.
+"""An attack: one decoder, a budget of units, and losses counted in passes.
 
-In: a decoder's moments on the choosing half, how many units go, and how many passes may be spent. Out: losses, and the most
-harmful set of the budget's size that was ever scored. Here everything has a closed form; passes are counted as for a decoder
-that has none, so that selectors are compared at equal cost and not at equal luck of algebra.
+In: a decoder's moments on the choosing half, how many units go, and how many forward
+passes may be spent. Out: every loss that a selector asks for, and the most harmful set
+of the budget's size that was ever scored. Here everything has a closed form. Passes are
+counted as for a decoder that has none, so that selectors are compared at equal cost and
+not by how much the algebra favours them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -16,7 +18,10 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.relaxation import Slope, relaxed_loss
 
 GRADIENT = 3
-"""Forward passes that a loss with its gradient counts for: a backward pass costs about two forward ones."""
+"""Forward passes that a loss with its gradient counts for.
+
+A backward pass costs about two forward ones.
+"""
 
 
 @dataclass(eq=False)
@@ -30,12 +35,12 @@ class Attack:
     mode
         `refit` or `fixed`.
     budget
-        How many units are removed, 1 to one less than there are.
+        Number of units to remove, from 1 to one less than there are.
     limit
         Forward passes that may be spent; None for as many as a selector wants.
     passes
-        Spent so far.
-    best
+        Passes spent so far.
+    best, best_loss
         The most harmful set of the budget's size that was scored, and its loss.
     """
 
@@ -49,26 +54,32 @@ class Attack:
 
     @property
     def units(self) -> int:
-        """How many units there are."""
+        """Number of units."""
         return len(self.parts[0].with_target)
 
     def affords(self, passes: int) -> bool:
-        """Say whether so many more passes may be spent."""
+        """Whether that many more passes may be spent."""
         return self.limit is None or self.passes + passes <= self.limit
 
     def left(self, wanted: int) -> int:
-        """Return how many of the wanted passes may be spent."""
+        """How many of the wanted passes may be spent."""
         return wanted if self.limit is None else max(0, min(wanted, self.limit - self.passes))
 
     def losses(self, removed: np.ndarray) -> np.ndarray:
-        """Return the loss without each set (set, budget), one pass a set."""
+        """Loss without each set (set,), one pass per set.
+
+        Parameters
+        ----------
+        removed
+            Units to remove (set, budget).
+        """
         self.passes += len(removed)
         found = self._losses(removed)
         self._remember(removed, found)
         return found
 
     def harm(self, removed: Sequence[int]) -> np.ndarray:
-        """Return the loss (unit,) when each other unit is removed too, one pass for each."""
+        """Loss (unit,) when each other unit is removed too, one pass per unit."""
         others = self._others(removed)
         self.passes += len(others)
         found = self._harm(removed)
@@ -78,12 +89,12 @@ class Attack:
         return found
 
     def relief(self, kept: Sequence[int]) -> np.ndarray:
-        """Return the loss (unit,) when each other unit is kept too, one pass for each."""
+        """Loss (unit,) when each other unit is kept too, one pass per unit."""
         self.passes += self.units - len(kept)
         return self._relief(kept)
 
     def slope(self, shares: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss and its gradient (unit,) at shares (unit,), `GRADIENT` passes."""
+        """Loss and its gradient (unit,) at shares (unit,), for `GRADIENT` passes."""
         self.passes += GRADIENT
         return self._slope(shares)
 

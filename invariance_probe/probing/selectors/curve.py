@@ -1,7 +1,10 @@
-"""The curve of one session over budgets: G(b) with its band, whether sets are accepted, how stable they are, and localisation.
+"""The curve of one session over budgets of removed units.
 
-In: the session's halves and what a study declares. Out: flat figures, named `b4_refit_fixed_chosen`: budget, the decoder that
-the set was chosen with, the decoder that it is scored with, the figure. Scores of single units end with `@` and the unit.
+In: the session's halves and what a study declares. Out: for every budget the damage
+G(b) with its band, whether the set is accepted and how stable it is; and localisation.
+The figures are flat, named `b4_refit_fixed_chosen`: budget, the decoder that the set
+was chosen with, the decoder that it is scored with, the figure. Scores of single units
+end with `@` and the unit.
 """
 
 from collections.abc import Sequence
@@ -33,11 +36,13 @@ def curve(
     Parameters
     ----------
     halves
-        Of the whole session.
+        Halves of the whole session.
     method
-        Budgets, random sets and resamples.
+        Budgets, selector, passes, random sets and resamples.
     rates
         Mean count of every unit (unit,).
+    rng
+        Generator of the searches, random sets and resamples.
     """
     found: dict[str, float] = {}
     choosing, scoring = (
@@ -63,10 +68,11 @@ def curve(
 
 
 def unit_scores(scoring: Sequence[Part]) -> dict[str, float]:
-    """Return what every unit of the scoring half is by itself.
+    """Scores of every single unit on the scoring half.
 
-    `alone_refit`, `alone_fixed`: the loss without it less that of all, in units of the decodable range; `weight`: norm of its decoder weights
-    on standardised features; `variance`, of its feature.
+    `alone_refit`, `alone_fixed`: the loss without the unit less that of all, in units
+    of the decodable range. `weight`: norm of its decoder weights on standardised
+    features. `variance`: variance of its feature.
     """
     scale, units = float(decodable_range(scoring).mean()), len(scoring[0].with_target)
     each, everything = np.arange(units)[:, None], np.ones(units, dtype=bool)
@@ -98,7 +104,11 @@ def _again(
     rng: np.random.Generator,
     own: str,
 ) -> dict[str, float]:
-    """Choose again over reweighted blocks (Rubin 1981, doi:10.1214/aos/1176345338), and say how often each unit comes again."""
+    """Choose again over reweighted blocks, and count how often each unit returns.
+
+    Weights are those of the Bayesian bootstrap (Rubin 1981,
+    doi:10.1214/aos/1176345338).
+    """
     units, select = halves.choosing.x.shape[1], SELECTORS[method.selector]
     sets = []
     for _ in range(method.resamples):
@@ -134,7 +144,10 @@ def _again(
 def _over_seeds(
     halves: Halves, mode: str, budget: int, method: Messengers, rng: np.random.Generator, own: str
 ) -> dict[str, float]:
-    """Choose again and again from the same blocks: what instability is left is that of the search."""
+    """Choose again and again from the same blocks.
+
+    The instability that is left is that of the search.
+    """
     parts = halves.choosing.parts(halves.choosing_penalty)
     sets = [
         SELECTORS[method.selector](Attack(parts, mode, budget, method.passes), rng)

@@ -1,9 +1,12 @@
-"""Damage: the held-out loss of a decoder without some units, exactly, for sets of one size at once, and unit by unit.
+"""Damage: the held-out loss of a decoder without some units, exactly.
 
-In: the moments of `moments.py`, a mode, and the units that are removed. Out: losses in units of the target's variance.
+In: the moments of `moments.py`, a mode, and the units that are removed. Out: losses in
+units of the target's variance, unit by unit or for many sets of one size at once.
 
-Two modes: `refit` (the decoder is fitted again without the units: information) and `fixed` (the units are held at their mean:
-reliance of this decoder). A removed unit is at its training mean, so that a mask shifts no rate.
+There are two modes. `refit`: the decoder is fitted again without the units; this
+measures information. `fixed`: the units are held at their mean; this measures the
+reliance of this decoder. A removed unit is at its training mean, so that a mask shifts
+no rate.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,17 +16,38 @@ import numpy as np
 from invariance_probe.probing.selectors.moments import Part
 
 MODES = ("refit", "fixed")
+"""Whether a decoder is fitted again without the removed units, or held fixed."""
 
 Harm = Callable[[Sequence[int]], np.ndarray]
-"""From a set of removed units to the loss (unit,) when each other unit is removed too."""
+"""From a set of removed units to the loss when one more unit is removed.
+
+The loss is (unit,), one for each further unit.
+"""
 Relief = Callable[[Sequence[int]], np.ndarray]
-"""From a set of kept units to the loss (unit,) when each other unit is kept too."""
+"""From a set of kept units to the loss when one more unit is kept.
+
+The loss is (unit,), one for each further unit.
+"""
 Loss = Callable[[np.ndarray], np.ndarray]
 """From removed units (set, unit of the set) to the loss of every set (set,)."""
 
 
 def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> np.ndarray:
-    """Return the held-out loss of every block (block,) without some units, in units of the target's variance."""
+    """Held-out loss of every block without some units.
+
+    Parameters
+    ----------
+    parts
+        Moments of the half that scores.
+    removed
+        Units to remove.
+    mode
+        `refit` or `fixed`.
+
+    Returns
+    -------
+    (block,), in units of the target's variance.
+    """
     kept = np.ones(len(parts[0].with_target), dtype=bool)
     kept[list(removed)] = False
     if mode == "refit":
@@ -34,15 +58,24 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
 
 
 def decodable_range(parts: Sequence[Part]) -> np.ndarray:
-    """Return the loss of the training means minus that of the decoder of all units, by block (block,)."""
+    """Loss of the training means minus that of the decoder of all units (block,)."""
     return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
 
 
 def harm(parts: Sequence[Part], mode: str) -> Harm:
-    """Return the function that says what the removal of one more unit costs, averaged over the blocks by their weights.
+    """A function that gives the loss when one more unit is removed.
 
-    With P the inverse of the kept units' penalised covariance and w the decoder, leaving unit u out moves the decoder by
-    -P[:, u] w[u] / P[u, u] when it is fitted again, and by -w[u] at u when it is not.
+    Losses are averaged over the blocks by their weights. With P the inverse of the kept
+    units' penalised covariance and w the decoder, leaving unit u out moves the decoder
+    by -P[:, u] w[u] / P[u, u] when it is fitted again, and by -w[u] at u when it is
+    not.
+
+    Parameters
+    ----------
+    parts
+        Moments of the half that the loss is taken on.
+    mode
+        `refit` or `fixed`.
     """
     whole = [pooled(part) for part in parts]
     everything = np.ones(len(parts[0].with_target), dtype=bool)
@@ -81,10 +114,19 @@ def harm(parts: Sequence[Part], mode: str) -> Harm:
 
 
 def relief(parts: Sequence[Part], mode: str) -> Relief:
-    """Return the function that says what is left to lose when one more unit is kept, averaged over the blocks by their weights.
+    """A function that gives the loss when one more unit is kept.
 
-    With P the inverse of the kept units' penalised covariance and w their decoder, unit u joins along e = (-P a_u, 1), a_u being
-    its covariance with them, by the step that brings its own normal equation to zero.
+    Losses are averaged over the blocks by their weights. With P the inverse of the kept
+    units' penalised covariance and w their decoder, unit u joins along e = (-P a_u, 1),
+    a_u being its covariance with them, by the step that brings its own normal equation
+    to zero.
+
+    Parameters
+    ----------
+    parts
+        Moments of the half that the loss is taken on.
+    mode
+        `refit` or `fixed`.
     """
     whole = [pooled(part) for part in parts]
     decoders = [part.decoder(np.ones(len(part.with_target), dtype=bool)) for part in parts]
@@ -124,10 +166,19 @@ def relief(parts: Sequence[Part], mode: str) -> Relief:
 
 
 def set_losses(parts: Sequence[Part], mode: str) -> Loss:
-    """Return the function that says the loss without each of many sets of one size, averaged over the blocks by their weights.
+    """A function that gives the loss without each of many sets of one size.
 
-    Removing set S moves the decoder w by -M[:, S] t, with M the inverse P of the penalised covariance and P[S, S] t = w[S]
-    (`refit`), or M the identity and t = w[S] (`fixed`); the loss is quadratic in t, and its moments are taken once.
+    Losses are averaged over the blocks by their weights. Removing set S moves the
+    decoder w by -M[:, S] t, with M the inverse P of the penalised covariance and P[S,
+    S] t = w[S] (`refit`), or M the identity and t = w[S] (`fixed`). The loss is
+    quadratic in t, and its moments are taken once.
+
+    Parameters
+    ----------
+    parts
+        Moments of the half that the loss is taken on.
+    mode
+        `refit` or `fixed`.
     """
     moved = []
     for part in parts:
@@ -157,7 +208,13 @@ def set_losses(parts: Sequence[Part], mode: str) -> Loss:
 
 
 def pooled(part: Part) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return X'X (unit, unit), X'Y (unit, column) and |Y|^2 of a part's test blocks, averaged by their weights."""
+    """Moments of a part's test blocks, averaged by their weights.
+
+    Returns
+    -------
+    X'X (unit, unit), X'Y (unit, column) and |Y|^2.
+    """
     return (
-        np.tensordot(part.weights, part.grams, 1), np.tensordot(part.weights, part.products, 1), float(part.weights @ part.powers),
+        np.tensordot(part.weights, part.grams, 1), np.tensordot(part.weights, part.products, 1),
+        float(part.weights @ part.powers),
     )  # fmt: skip

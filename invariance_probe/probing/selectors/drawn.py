@@ -1,8 +1,11 @@
-"""Sets that are drawn, not searched for: one at random, and the most harmful of many, which a search must beat.
+"""Sets that are drawn, not searched for: a standard that a search must beat.
+
+In: an `Attack` and a generator. Out: one random set, or the most harmful of many.
 
 References
 ----------
-Gong et al. 2021, MaxUp: lightweight adversarial training with data augmentation, CVPR, arXiv:2002.09024.
+Gong et al. 2021, MaxUp: lightweight adversarial training with data augmentation, CVPR,
+arXiv:2002.09024.
 """
 
 import numpy as np
@@ -11,16 +14,34 @@ from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 DRAWS = 1000
+"""Sets that are drawn where passes are not limited."""
 AT_ONCE = 1024
+"""Sets that are scored together."""
 
 
 def random_set(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Draw one set."""
+    """Draw one set of the budget's size, without any pass.
+
+    Parameters
+    ----------
+    attack
+        The attack; its number of units and its budget are read.
+    rng
+        Generator of the draw.
+    """
     return tuple(int(u) for u in uniform_sets(attack.units, attack.budget, 1, rng)[0])
 
 
 def most_harmful_of_random(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Draw `DRAWS` sets, or as many as passes allow, and return the one that harms most."""
+    """Draw `DRAWS` sets, or as many as passes allow, and keep the most harmful.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    rng
+        Generator of the draws.
+    """
     wanted = DRAWS if attack.limit is None else attack.left(attack.limit)
     for start in range(0, wanted, AT_ONCE):
         attack.losses(uniform_sets(attack.units, attack.budget, min(AT_ONCE, wanted - start), rng))

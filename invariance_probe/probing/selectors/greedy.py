@@ -1,8 +1,13 @@
-"""Greedy choice with the true loss: forward, backward, and the exchanges that mend what both cannot see.
+"""Greedy choice with the true loss: forward, backward, and exchanges.
 
-Forward: the next unit is the one whose removal harms most. Where two units carry the same, the removal of either harms
-nothing, and a decoder that is fitted again never shows them to the forward choice nor to exchanges of one unit.
-Backward: from all units removed, the one that helps least comes back; a single unit of each pair then helps a lot, and stays out.
+In: an `Attack` or a function that says the harm of one more removal. Out: a set of
+units, or all units in order.
+
+Forward: the next unit is the one whose removal harms most. Where two units carry the
+same, the removal of either harms nothing, and a decoder that is fitted again never
+shows them to the forward choice nor to exchanges of one unit. Backward: from all units
+removed, the one that helps least comes back; a single unit of each pair then helps a
+lot, and stays out. Exchanges of units mend what both cannot see.
 """
 
 from collections.abc import Sequence
@@ -14,15 +19,28 @@ from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import Harm
 
 GAIN = 1e-12
-"""An exchange must raise the loss by more."""
+"""An exchange must raise the loss by more than this."""
 AT_ONCE = 4096
-"""Sets that are scored together."""
+"""Number of sets that are scored together."""
 
 
 def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
-    """Return the units whose removal harms most, greedily and then by swaps of one, in ascending order.
+    """Choose the units whose removal harms most: greedily, then by swaps of one.
 
     Every swap raises the loss, so the swaps end.
+
+    Parameters
+    ----------
+    harm
+        Loss (unit,) when each other unit is removed too.
+    units
+        Number of units.
+    budget
+        Number of units to remove.
+
+    Returns
+    -------
+    Units in ascending order.
     """
     chosen: list[int] = []
     for _ in range(budget):
@@ -40,14 +58,25 @@ def choose(harm: Harm, units: int, budget: int) -> tuple[int, ...]:
 
 
 def _worst(losses: np.ndarray, removed: Sequence[int]) -> int:
-    """Return the unit of the largest loss (unit,) that is not removed yet."""
+    """The unit of the largest loss (unit,) that is not removed yet."""
     allowed = losses.copy()
     allowed[list(removed)] = -np.inf
     return int(allowed.argmax())
 
 
 def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Remove the unit that harms most, again and again; an unaffordable rest is taken by the last losses, or drawn where there are none."""
+    """Remove the unit that harms most, again and again.
+
+    Once passes do not suffice, the remaining units are taken by the last losses, or
+    drawn where there are none.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    rng
+        Generator of the draws where no pass is left.
+    """
     chosen: list[int] = []
     losses = rng.random(attack.units)
     while len(chosen) < attack.budget:
@@ -58,12 +87,26 @@ def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def with_swaps(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Choose forward, then exchange single units while that harms more."""
+    """Choose forward, then exchange single units while that harms more.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
+    """
     return swapped(attack, forward(attack, rng))
 
 
 def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Choose forward and backward, each with exchanges of one unit, and return the more harmful set: the reference."""
+    """Choose forward and backward with exchanges, and keep the more harmful set.
+
+    Both choices are followed by exchanges of one unit. This selector is the reference.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
+    """
     chosen = with_swaps(attack, rng)
     found = backward(attack)
     if found is not None:
@@ -72,7 +115,15 @@ def with_backward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Exchange pairs too, until no exchange of one or two units harms more: thorough, and at budgets above 2 costly."""
+    """Exchange pairs too, until no exchange of one or two units harms more.
+
+    This is thorough, and costly at budgets above 2.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
+    """
     chosen = with_swaps(attack, rng)
     while (found := _better_pair(attack, chosen)) is not None:
         chosen = swapped(attack, found)
@@ -80,7 +131,15 @@ def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Remove the unit that harms least, again and again: what every other choice must exceed."""
+    """Remove the unit that harms least, again and again: a baseline.
+
+    Every other choice must exceed it.
+
+    Parameters
+    ----------
+    attack, rng
+        As for `forward`.
+    """
     chosen: list[int] = []
     losses = rng.random(attack.units)
     while len(chosen) < attack.budget:
@@ -91,7 +150,7 @@ def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def forward_path(attack: Attack) -> list[int]:
-    """Return all units but one in the order in which the forward choice removes them."""
+    """All units but one, in the order in which the forward choice removes them."""
     path: list[int] = []
     while len(path) < attack.units - 1:
         path.append(_worst(attack.harm(path), path))
@@ -99,7 +158,10 @@ def forward_path(attack: Attack) -> list[int]:
 
 
 def backward_path(attack: Attack) -> list[int]:
-    """Return all units in the order in which the backward choice would remove them: the last one to come back first."""
+    """All units in the order in which the backward choice would remove them.
+
+    The last one to come back is first.
+    """
     kept: list[int] = []
     while len(kept) < attack.units:
         kept.append(_worst(attack.relief(kept), kept))
@@ -107,7 +169,12 @@ def backward_path(attack: Attack) -> list[int]:
 
 
 def backward(attack: Attack) -> tuple[int, ...] | None:
-    """From all units removed, bring back the one that helps least until the budget is reached; None where passes do not suffice."""
+    """Bring units back from all removed, the least helpful first, to the budget.
+
+    Returns
+    -------
+    The units that stay out, in ascending order; None where passes do not suffice.
+    """
     stay = attack.units - attack.budget
     if not attack.affords(stay * (attack.units + attack.budget + 1) // 2):
         return None
@@ -118,7 +185,15 @@ def backward(attack: Attack) -> tuple[int, ...] | None:
 
 
 def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
-    """Exchange single units while that harms more and passes suffice."""
+    """Exchange single units while that harms more and passes suffice.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    chosen
+        The set to start from, of the budget's size.
+    """
     better = True
     while better:
         better = False
@@ -134,7 +209,11 @@ def swapped(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _better_pair(attack: Attack, chosen: tuple[int, ...]) -> tuple[int, ...] | None:
-    """Return the set after the first exchange of two units that harms more, the best one of its two places."""
+    """The set after the first exchange of two units that harms more, or None.
+
+    For the first pair that can be exchanged with more harm, the most harmful new pair
+    of those scored together is taken.
+    """
     if attack.budget < 2 or not attack.affords(1):
         return None
     now = float(attack.losses(np.array([chosen]))[0])

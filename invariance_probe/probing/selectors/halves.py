@@ -1,7 +1,9 @@
-"""A stretch of a session in two halves: blocks that choose and blocks that score, in turn, so that both see all of it.
+"""A stretch of a session in two halves: blocks that choose, and that score.
 
-In: an opened session and the windows of the stretch. Out: the moments of each half and the ridge penalty of each one's decoder,
-so that neither a set of units nor a decoder profits from how it was chosen.
+In: an opened session and the windows of the stretch. Out: the moments of each half and
+the ridge penalty of each one's decoder. The blocks of the two halves take turns, so
+that both halves see all of the stretch, and neither a set of units nor a decoder
+profits from how it was chosen.
 """
 
 import math
@@ -20,7 +22,15 @@ from invariance_probe.study.probes import RidgeProbe
 
 @dataclass(frozen=True, eq=False)
 class Halves:
-    """The blocks that choose, those that score, and the penalty of each one's decoder."""
+    """Moments of the two halves of a stretch, and their decoders' penalties.
+
+    Attributes
+    ----------
+    choosing, scoring
+        Moments of the blocks that choose, and of those that score.
+    choosing_penalty, scoring_penalty
+        Ridge penalty of each half's decoder.
+    """
 
     choosing: BlockMoments
     scoring: BlockMoments
@@ -29,9 +39,26 @@ class Halves:
 
     @classmethod
     def of(cls, bench: Workbench, rows: np.ndarray, blocks: int, embargo: int) -> "Halves":
-        """Cut successive windows (row,) into `blocks` blocks of each half.
+        """Cut successive windows into blocks that choose and blocks that score.
 
-        Scoring windows within `embargo` bins of a choosing one are left out, which also keeps apart the parts of one kind.
+        Scoring windows near a choosing one are left out, which also keeps the blocks of
+        one half apart.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        rows
+            Successive windows (row,).
+        blocks
+            Number of blocks of each half.
+        embargo
+            Scoring windows within so many bins of a choosing one are left out.
+
+        Raises
+        ------
+        TrainingError
+            When the embargo leaves a scoring block empty.
         """
         place = np.arange(len(rows)) * 2 * blocks // len(rows)
         choosing, scoring = (np.where(place % 2 == kind, place // 2, -1) for kind in (0, 1))
@@ -44,8 +71,9 @@ class Halves:
             < 1
         ):
             raise TrainingError(
-                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block empty; it must be shorter than half "
-                f"a block, {len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
+                f"session {bench.recording.session!r}: folds.embargo_s leaves a scoring block "
+                "empty; it must be shorter than half a block, "
+                f"{len(rows) / blocks / 4 * bench.recording.bin_s:g} s here"
             )
         (first, one), (second, two) = (
             moments_of(bench, rows[part >= 0], part[part >= 0]) for part in (choosing, scoring)
@@ -54,7 +82,22 @@ class Halves:
 
 
 def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = None) -> Tensor:
-    """Return what is decoded of windows of one bin (row, unit): the square roots of counts, or signals; centred in each part (row,) if given."""
+    """What is decoded of windows of one bin: square roots of counts, or signals.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    rows
+        Windows (row,).
+    apart
+        Part of each window (row,), 0, 1 ...; features are then centred within each
+        part.
+
+    Returns
+    -------
+    (row, unit) float64.
+    """
     activity = bench.activity[bench.starts[torch.from_numpy(rows)]].to(torch.float64)
     x = activity.sqrt() if bench.recording.activity_kind == "counts" else activity
     if apart is None:
@@ -65,14 +108,39 @@ def features_of(bench: Workbench, rows: np.ndarray, apart: np.ndarray | None = N
 
 
 def columns_of(bench: Workbench, rows: np.ndarray) -> Tensor:
-    """Return the target of windows (row, column), in units of its standard deviation."""
+    """The target of windows (row, column), in units of its standard deviation.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    rows
+        Windows (row,).
+    """
     return bench.target.columns()[torch.from_numpy(rows)] / math.sqrt(bench.target.scale)
 
 
 def moments_of(
     bench: Workbench, rows: np.ndarray, block: np.ndarray, apart: np.ndarray | None = None
 ) -> tuple[BlockMoments, float]:
-    """Return the moments of windows (row,) of numbered blocks (row,), in units of the target's variance, and their ridge penalty."""
+    """Moments of windows by block, with the ridge penalty chosen on all of them.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    rows
+        Windows (row,).
+    block
+        Block of each window (row,), 0, 1 ...
+    apart
+        Part of each window (row,) within which features are centred; not centred when
+        left out.
+
+    Returns
+    -------
+    Moments, in units of the target's variance, and the penalty.
+    """
     x, y = features_of(bench, rows, apart), columns_of(bench, rows)
     probe = RidgeProbe()
     inner = inner_folds([np.arange(len(rows))], len(rows), probe.inner_folds, bench.device)

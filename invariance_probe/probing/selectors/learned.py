@@ -1,9 +1,14 @@
-"""A learned mask: one logit a unit, sets of exactly the budget's size drawn from them, and straight-through gradients.
+"""A learned mask: one logit per unit, from which sets are drawn.
 
-Of ADIOS (Shi et al. 2022, arXiv:2201.13100) this has the adversary, with an exact budget in place of its sparsity penalty and with
-no network: one mask for the whole session. Gumbel noise on the logits draws without replacement (Kool et al. 2019,
-arXiv:1903.06059). The gradient is taken halfway between the drawn set and the relaxed shares: with a refitted decoder the
-gradient at a set says nothing of the units that it keeps (`relaxation.py`).
+In: an `Attack` and a generator. Out: the most harmful set that was drawn; every set is
+of exactly the budget's size. The gradients are straight-through.
+
+Of ADIOS (Shi et al. 2022, arXiv:2201.13100) this has the adversary, with an exact
+budget in place of its sparsity penalty and with no network: one mask for the whole
+session. Gumbel noise on the logits draws without replacement (Kool et al. 2019,
+arXiv:1903.06059). The gradient is taken halfway between the drawn set and the relaxed
+shares: with a refitted decoder the gradient at a set says nothing of the units that it
+keeps (`relaxation.py`).
 """
 
 import numpy as np
@@ -12,16 +17,34 @@ from invariance_probe.probing.selectors.attack import GRADIENT, Attack
 from invariance_probe.probing.selectors.relaxation import lowest
 
 BISECTIONS = 60
+"""Bisections that find the threshold of the logits."""
 STEPS = 400
+"""Learning steps where passes are not limited."""
 RATE = 0.05
-"""Of Adam, in logits."""
+"""Learning rate of Adam, in logits."""
 ENTROPY = 3.0
-"""Bonus on the shares' mean entropy over units at the start, against the largest gradient; it falls to 0 by the last step."""
+"""Bonus on the shares' mean entropy over units at the start.
+
+It is relative to the largest gradient, and falls to 0 by the last step.
+"""
 BETAS = (0.9, 0.99)
+"""Decay rates of Adam's two moments."""
 
 
 def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Learn logits for `STEPS` steps, or while passes last, and return the most harmful set that was drawn."""
+    """Learn logits for `STEPS` steps, or while passes last.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    rng
+        Generator of the Gumbel noise.
+
+    Returns
+    -------
+    The most harmful set that was drawn.
+    """
     logits = np.zeros(attack.units)
     first, second = np.zeros_like(logits), np.zeros_like(logits)
     steps = STEPS if attack.limit is None else attack.limit // (GRADIENT + 1)
@@ -52,7 +75,17 @@ def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def removal(logits: np.ndarray, budget: int) -> np.ndarray:
-    """Return probabilities (unit,) that sum to the budget: logistic in the logits less one threshold."""
+    """Probabilities of removal (unit,) that sum to the budget.
+
+    They are logistic in the logits less one threshold for all units.
+
+    Parameters
+    ----------
+    logits
+        (unit,).
+    budget
+        Number of units to remove.
+    """
     low, high = logits.min() - 40.0, logits.max() + 40.0
     for _ in range(BISECTIONS):
         threshold = (low + high) / 2
@@ -64,7 +97,10 @@ def removal(logits: np.ndarray, budget: int) -> np.ndarray:
 
 
 def _through(wish: np.ndarray, removed: np.ndarray) -> np.ndarray:
-    """Return the gradient in the logits from that in the probabilities, with the threshold that moves along."""
+    """Gradient in the logits from that in the probabilities.
+
+    The threshold moves along with the logits.
+    """
     spread = removed * (1 - removed)
     return spread * (wish - (spread @ wish) / max(float(spread.sum()), 1e-300))
 

@@ -1,7 +1,8 @@
-"""Localisation: how many times as many random units as chosen ones must go before half of the decodable range is lost.
+"""Localisation: how many random units equal the chosen ones in damage.
 
-In: the moments of both halves. Out: damage against the number of removed units, for sets chosen on the choosing half and for
-random ones, and the number at which it reaches half. A ratio of 1 says that it does not matter which units go.
+In: the moments of both halves. Out: the number of removed units at which half of the
+decodable range is lost, for sets chosen on the choosing half and for random ones, and
+the ratio of the two. A ratio of 1 says that it does not matter which units go.
 """
 
 from collections.abc import Sequence
@@ -16,15 +17,27 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import uniform_sets
 
 SIZES = 16
-"""Numbers of removed units at which damage is taken, geometrically spaced."""
+"""Most numbers of removed units at which damage is taken.
+
+They are spaced geometrically.
+"""
 DRAWS = 40
 """Random sets of every size."""
 HALF = 0.5
+"""Fraction of the decodable range that is to be lost."""
 
 
 @dataclass(frozen=True)
 class Localisation:
-    """Units that must go until half of the range is lost, chosen and at random, and their ratio."""
+    """Units that must go until half of the range is lost, and their ratio.
+
+    Attributes
+    ----------
+    chosen
+        Number of units, chosen to harm most.
+    random
+        Number of random units.
+    """
 
     chosen: float
     random: float
@@ -38,7 +51,20 @@ class Localisation:
 def localisation(
     choosing: Sequence[Part], scoring: Sequence[Part], mode: str, rng: np.random.Generator
 ) -> Localisation:
-    """Compare sets along the forward and the backward path, whichever harms more on the choosing half, with random sets."""
+    """Compare the removal of chosen units with that of random ones.
+
+    At each size the set is that of the forward or of the backward path, whichever harms
+    more on the choosing half.
+
+    Parameters
+    ----------
+    choosing, scoring
+        Moments of the half that chooses and of the half that scores.
+    mode
+        `refit` or `fixed`.
+    rng
+        Generator of the random sets.
+    """
     units = len(choosing[0].with_target)
     attack = Attack(choosing, mode, units - 1)
     paths = [np.array(path(attack)) for path in (forward_path, backward_path)]
@@ -56,7 +82,21 @@ def localisation(
 
 
 def first_at(sizes: np.ndarray, damage: np.ndarray, level: float) -> float:
-    """Return the number of removed units, ascending (size,), at which damage (size,) first reaches a level, in between linearly."""
+    """Number of removed units at which damage first reaches a level.
+
+    Parameters
+    ----------
+    sizes
+        Numbers of removed units (size,), ascending.
+    damage
+        Damage at each (size,), below the level at first and not at last.
+    level
+        The level.
+
+    Returns
+    -------
+    Number of units, interpolated linearly.
+    """
     reached = int(np.argmax(damage >= level))
     before, after = damage[reached - 1], damage[reached]
     return float(

@@ -1,7 +1,8 @@
-"""Second moments of a session's blocks: all that choosing and scoring sets of units for a ridge decoder need.
+"""Second moments of a session's blocks, for ridge decoders of sets of units.
 
-In: features and targets of numbered blocks. Out: for each fold of blocks the training moments of a decoder and the moments of
-the blocks that test it. It chooses and judges nothing.
+In: features and targets of numbered blocks. Out: for each fold of blocks the training
+moments of a decoder and the moments of the blocks that test it. Choosing and scoring
+sets of units need nothing else; neither is done here.
 """
 
 from dataclasses import dataclass
@@ -11,12 +12,15 @@ import numpy as np
 from invariance_probe.probing.decoders.ridge import UNIT
 
 FOLDS = 4
-"""Parts of the choosing, and of the scoring, blocks: a decoder is fitted on three and tested on the fourth."""
+"""Number of parts that the blocks of a half are cut into.
+
+A decoder is fitted on all parts but one and tested on that one.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class BlockMoments:
-    """Sums over the rows of every block: all that choosing and scoring need.
+    """Sums over the rows of every block.
 
     Attributes
     ----------
@@ -37,24 +41,38 @@ class BlockMoments:
 
     @classmethod
     def of(cls, x: np.ndarray, y: np.ndarray, block: np.ndarray) -> "BlockMoments":
-        """Sum over features (row, unit) and targets (row, column) of numbered blocks (row,)."""
+        """Sum over the rows of every block.
+
+        Parameters
+        ----------
+        x
+            Features (row, unit).
+        y
+            Targets (row, column).
+        block
+            Block of each row (row,), 0, 1 ...
+        """
         x, y = x - x.mean(axis=0), y - y.mean(axis=0)
         parts = [(x[block == k], y[block == k]) for k in range(int(block.max()) + 1)]
         return cls(
-            np.array([len(a) for a, _ in parts], dtype=np.float64), np.stack([a.sum(axis=0) for a, _ in parts]),
+            np.array([len(a) for a, _ in parts], dtype=np.float64),
+            np.stack([a.sum(axis=0) for a, _ in parts]),
             np.stack([b.sum(axis=0) for _, b in parts]), np.stack([a.T @ a for a, _ in parts]),
             np.stack([a.T @ b for a, b in parts]), np.array([(b**2).sum() for _, b in parts]),
         )  # fmt: skip
 
     def parts(self, penalty: float, weights: np.ndarray | None = None) -> list["Part"]:
-        """Return one decoder's moments a fold of successive blocks, fitted on the other folds.
+        """Moments of one decoder per fold of successive blocks.
+
+        Each decoder is fitted on the other folds and tested on its own.
 
         Parameters
         ----------
         penalty
-            Of the ridge, in units of `UNIT` times the number of rows, on features of unit variance.
+            Ridge penalty, in units of `UNIT` times the number of rows, on features of
+            unit variance.
         weights
-            Of every block (block,), in training and test; 1 when left out.
+            Weight of every block (block,), in training and test; 1 when left out.
         """
         weights = np.ones(len(self.rows)) if weights is None else weights
         fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)
@@ -66,7 +84,15 @@ class BlockMoments:
         ]
 
     def held_out(self, penalty: float, test: np.ndarray) -> "Part":
-        """Return the moments of one decoder that is fitted on all blocks but those of `test` (block,), and tested on these."""
+        """Moments of one decoder that is fitted on all blocks but the test blocks.
+
+        Parameters
+        ----------
+        penalty
+            Ridge penalty, as in `parts`.
+        test
+            Numbers of the blocks that test it (block,).
+        """
         weights = np.ones(len(self.rows))
         train = weights.copy()
         train[test] = 0.0
@@ -95,14 +121,17 @@ class BlockMoments:
         powers = self.yy[test] - 2 * y @ mean_y + self.rows[test] * (mean_y @ mean_y)
         ridge = UNIT * penalty * np.maximum(np.diag(covariance), 1e-12)
         return Part(
-            covariance + np.diag(ridge), with_target, grams / rows[:, :, None], products / rows[:, :, None],
+            covariance + np.diag(ridge), with_target,
+            grams / rows[:, :, None], products / rows[:, :, None],
             powers / self.rows[test], weights[test] / weights[test].sum(), ridge,
         )  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """A decoder's training moments and the moments of the blocks that test it, all about the training means.
+    """A decoder's training moments and the moments of the blocks that test it.
+
+    All are about the training means.
 
     Attributes
     ----------
@@ -111,7 +140,8 @@ class Part:
     with_target
         Covariance with the target (unit, column).
     grams, products, powers
-        Of each test block, a row: X'X (block, unit, unit), X'Y (block, unit, column), |Y|^2 (block,).
+        Moments per row of each test block: X'X (block, unit, unit), X'Y (block, unit,
+        column), |Y|^2 (block,).
     weights
         Share of each test block in the part's loss (block,).
     ridge
@@ -127,11 +157,17 @@ class Part:
     ridge: np.ndarray
 
     def decoder(self, kept: np.ndarray) -> np.ndarray:
-        """Return the decoder (unit, column) of the kept units (unit,) alone."""
+        """Decoder (unit, column) of the kept units alone.
+
+        Parameters
+        ----------
+        kept
+            (unit,) bool, true where a unit is kept; the others have weight 0.
+        """
         found = np.zeros_like(self.with_target)
         found[kept] = np.linalg.solve(self.penalised[np.ix_(kept, kept)], self.with_target[kept])
         return found
 
     def losses(self, decoder: np.ndarray) -> np.ndarray:
-        """Return the squared error of a decoder (unit, column) in every test block (block,)."""
+        """Squared error of a decoder (unit, column) in every test block (block,)."""
         return (decoder * (self.grams @ decoder - 2 * self.products)).sum(axis=(1, 2)) + self.powers

@@ -1,7 +1,9 @@
-"""The attack on the loss that stacked SSL models minimise: units are taken from both views, and the models stay as they are.
+"""The attack on the loss that stacked SSL models minimise.
 
-In: trained models and batches of views. Out: losses without sets of units, and the sets whose removal raises the loss most. A removed unit is
-held at its training mean, which is 0 in standardised views. Nothing is differentiated.
+In: trained models and batches of views. Out: losses without sets of units, and the sets
+whose removal raises the loss most. Units are taken from both views, and the models stay
+as they are. A removed unit is held at its training mean, which is 0 in standardised
+views. Nothing is differentiated.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +23,7 @@ class ObjectiveLoss:
     Attributes
     ----------
     method
-        Trained stacked models; batch norm goes by the statistics of each batch.
+        Trained stacked models; batch norm uses the statistics of each batch.
     batches
         Whole views.
     stop
@@ -34,30 +36,45 @@ class ObjectiveLoss:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """How many runs and units there are."""
+        """Number of runs, and number of units."""
         return self.batches[0].views.shape[0], self.batches[0].views.shape[3]
 
     def without(self, removed: np.ndarray) -> np.ndarray:
-        """Return each run's loss (run,) without units of its own, bool (run, unit)."""
+        """Loss of each run (run,) without units of its own.
+
+        Parameters
+        ----------
+        removed
+            (run, unit) bool, true where a unit is removed.
+        """
         kept = torch.from_numpy(~removed).to(self.batches[0].views)[:, None, None, :]
         return self._mean(lambda batch: replace(batch, views=batch.views * kept))
 
     def of_sets(self, sets: np.ndarray) -> np.ndarray:
-        """Return each run's loss (run, set) without each of its sets (run, set, unit of the set)."""
+        """Loss of each run without each of its sets (run, set).
+
+        Parameters
+        ----------
+        sets
+            Units to remove (run, set, unit of the set).
+        """
         return np.stack(
             [self.without(_held(sets[:, k], self.shape[1])) for k in range(sets.shape[1])], axis=1
         )
 
     def range(self) -> np.ndarray:
-        """Return the loss when both views of a row are of different windows, less that of the views as they are (run,).
+        """Rise of the loss (run,) when both views of a row are of different windows.
 
-        It scales damages. A confident model's loss then rises beyond that of one that is shown nothing, so that 1 is no bound, and no
-        share of what the model knows.
+        It scales damages. A confident model's loss then rises beyond that of a model
+        that is shown nothing. So 1 is no bound, and no share of what the model knows.
         """
         return self._mean(_mismatched) - self._mean(lambda batch: batch)
 
     def nothing(self) -> np.ndarray:
-        """Return the loss without any unit less that of all (run,); a model that does no better than one that is shown nothing has none."""
+        """Rise of the loss (run,) when all units are removed.
+
+        There is no rise in a model that does no better than one that is shown nothing.
+        """
         everything = np.ones(self.shape, dtype=bool)
         return self.without(everything) - self.without(~everything)
 
@@ -70,10 +87,27 @@ class ObjectiveLoss:
 
 
 def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: int) -> np.ndarray:
-    """Return the units (run, budget) whose removal raises each run's loss most, one after the other: its first b are the set of b.
+    """Remove the units that raise each run's loss most, one after the other.
 
-    At each step all units are tried on the first `screening` batches, and the `finalists` most harmful ones again on all. A model that is not
-    fitted again loses something without either of two units that carry the same, so that the forward choice sees them.
+    At each step all units are tried on the first `screening` batches, and the
+    `finalists` most harmful ones again on all. A model that is not fitted again loses
+    something without either of two units that carry the same, so that the forward
+    choice sees them.
+
+    Parameters
+    ----------
+    loss
+        The loss of stacked models.
+    budget
+        Number of units to remove.
+    screening
+        Batches on which all units are tried.
+    finalists
+        Units that are tried again on all batches.
+
+    Returns
+    -------
+    Units (run, budget) in the order of removal: the first b are the set of budget b.
     """
     runs, units = loss.shape
     few, finalists = replace(loss, batches=loss.batches[:screening]), min(finalists, units - budget)
@@ -90,10 +124,10 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
 
 
 def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """Return the loss without a run's path and each of the units that are tried (run, tried).
+    """Loss (run, tried) without a run's path and each of the units tried.
 
-    It is -inf for units that are gone, and the smallest number for losses that are no numbers, so that a diverged model's path holds
-    no unit twice either.
+    It is -inf for units that are gone, and the smallest finite number for losses that
+    are NaN, so that a diverged model's path holds no unit twice either.
     """
     losses = loss.of_sets(np.stack([np.column_stack([path, unit]) for unit in tried.T], axis=1))
     losses[np.isnan(losses)] = np.finfo(losses.dtype).min
@@ -102,7 +136,10 @@ def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) 
 
 
 def _mismatched(batch: Batch) -> Batch:
-    """Return a batch whose rows are of other windows, never of one window in both views; of all runs and batches in the same order."""
+    """A batch whose rows never show one window in both views.
+
+    The rows of all runs and batches are put in the same order.
+    """
     assert batch.windows is not None
     half = batch.views.shape[1] // 2
     first = np.random.default_rng(0).permutation(half)
@@ -113,7 +150,7 @@ def _mismatched(batch: Batch) -> Batch:
 
 
 def _held(sets: np.ndarray, units: int) -> np.ndarray:
-    """Return which units each run's set (run, unit of the set) holds, bool (run, unit)."""
+    """Which units each run's set (run, unit of the set) holds, bool (run, unit)."""
     held = np.zeros((len(sets), units), dtype=bool)
     np.put_along_axis(held, sets, True, axis=1)
     return held

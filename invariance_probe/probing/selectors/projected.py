@@ -1,7 +1,9 @@
-"""Projected gradient: shares climb the loss within the budget, from several starts, and are rounded to a set exactly.
+"""Projected gradient: shares climb the loss within the budget, then round.
 
-For a fixed linear decoder the loss is convex in the shares, so that its maxima are sets; for a refitted one it is not, and the
-rounded set is what counts. Either way every rounded set is scored again.
+In: an `Attack` and a generator. Out: the most harmful of the rounded sets, from several
+starts. For a fixed linear decoder the loss is convex in the shares, so that its maxima
+are sets; for a refitted one it is not, and the rounded set is what counts. Either way
+every rounded set is scored again.
 """
 
 import numpy as np
@@ -10,13 +12,29 @@ from invariance_probe.probing.selectors.attack import GRADIENT, Attack
 from invariance_probe.probing.selectors.relaxation import lowest, onto_budget
 
 RESTARTS = 8
+"""Number of starts where passes are not limited."""
 STEPS = 60
+"""Most steps from a start."""
 STEP = 0.5
-"""Of the largest gradient's unit, in shares."""
+"""Step in shares of the unit with the largest gradient."""
 
 
 def projected_gradient(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Climb from even shares, then from random ones: `RESTARTS` times, or while passes last."""
+    """Climb from even shares, then from random ones, and round each to a set.
+
+    This is done `RESTARTS` times, or while passes last.
+
+    Parameters
+    ----------
+    attack
+        The decoder, the budget and the limit on passes.
+    rng
+        Generator of the random starts.
+
+    Returns
+    -------
+    The most harmful of the rounded sets.
+    """
     start, restarts = onto_budget(np.ones(attack.units), attack.budget), 0
     while attack.affords(GRADIENT + 1) and (attack.limit is not None or restarts < RESTARTS):
         attack.losses(np.array([lowest(_climbed(attack, start), attack.budget)]))
@@ -25,7 +43,10 @@ def projected_gradient(attack: Attack, rng: np.random.Generator) -> tuple[int, .
 
 
 def _climbed(attack: Attack, shares: np.ndarray) -> np.ndarray:
-    """Return the shares after `STEPS` steps, or as soon as they stand still; one pass is left for the rounded set."""
+    """Shares after `STEPS` steps, or as soon as they stand still.
+
+    One pass is left for the rounded set.
+    """
     for _ in range(STEPS):
         if not attack.affords(GRADIENT + 1):
             break

@@ -1,6 +1,7 @@
-"""Random sets of units that a chosen one is held against.
+"""Random sets of units that a chosen set is compared with.
 
-In: how many sets, which units may be drawn, and the rates that are to be matched. Out: sets of units. They are drawn, not scored.
+In: how many sets, which units may be drawn, and the rates that are to be matched. Out:
+sets of units. They are drawn here, not scored.
 """
 
 import math
@@ -20,23 +21,27 @@ def matched_sets(
     rng: np.random.Generator,
     fewest: int = 1,
 ) -> list[tuple[int, ...]]:
-    """Draw random sets of other units with rates like those chosen.
+    """Draw random sets of other units with rates like those of the chosen ones.
 
-    Identities are drawn within thirds of the rates (of all units), without replacement; where a third has too few others, the
-    rest comes from all others. Where thirds leave fewer than `fewest` different sets, rates are not matched: one set drawn again
-    and again is no band.
+    Units are drawn within thirds of the rates (of all units), without replacement;
+    where a third has too few others, the rest comes from all others. Where thirds leave
+    fewer than `fewest` different sets, rates are not matched: one set drawn again and
+    again is no band.
 
     Parameters
     ----------
     chosen
         The set to be matched.
     others
-        Units that may be drawn. Units that were chosen in either half are not among them: with them, a random set of a
-        sparse code would carry its share of the code, and T of a code that switches would not be 0.
+        Units that may be drawn. Units that were chosen in either half are not among
+        them: with them, a random set of a sparse code would carry its share of the
+        code, and T of a code that switches would not be 0.
     rates
         Of all units (unit,).
     count
-        How many sets.
+        Number of sets.
+    rng
+        Generator of the draws.
     fewest
         Different sets that thirds must leave for rates to be matched.
     """
@@ -64,19 +69,37 @@ def matched_sets(
 
 
 def _matched(third: np.ndarray, chosen: Sequence[int], others: Sequence[int], enough: int) -> int:
-    """Return how many different sets of others have as many units in each third as those chosen, as far as there are so many."""
+    """Number of different sets of others that match the chosen ones' thirds.
+
+    A third with too few others does not limit the number.
+    """
     found = 1
     for level in range(3):
         pool, wanted = (
             sum(third[u] == level for u in others),
             sum(third[u] == level for u in chosen),
         )
-        found *= (
-            math.comb(pool, wanted) if pool >= wanted else enough
-        )  # the rest then comes from all others
+        # Where a third has too few others, the rest comes from all others.
+        found *= math.comb(pool, wanted) if pool >= wanted else enough
     return found
 
 
 def uniform_sets(units: int, budget: int, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw sets of any units, each in ascending order (set, budget)."""
+    """Draw sets of any units, all equally likely.
+
+    Parameters
+    ----------
+    units
+        Number of units.
+    budget
+        Units per set.
+    count
+        Number of sets.
+    rng
+        Generator of the draws.
+
+    Returns
+    -------
+    (set, budget), each row in ascending order.
+    """
     return np.sort(np.argsort(rng.random((count, units)), axis=1)[:, :budget], axis=1)

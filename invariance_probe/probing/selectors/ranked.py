@@ -1,4 +1,8 @@
-"""Sets that are read off without any loss: the most variable units, and those with the largest decoder weights."""
+"""Sets that are read off without any loss: by variance, or by decoder weight.
+
+In: an `Attack`. Out: a set of the budget's size. Both selectors are baselines, and cost
+no passes.
+"""
 
 import numpy as np
 
@@ -7,7 +11,15 @@ from invariance_probe.probing.selectors.relaxation import lowest
 
 
 def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Return the units of the largest variance."""
+    """The units of the largest variance.
+
+    Parameters
+    ----------
+    attack
+        The attack; its moments and its budget are read.
+    rng
+        Not used.
+    """
     return lowest(
         -np.mean([np.diag(part.penalised) - part.ridge for part in attack.parts], axis=0),
         attack.budget,
@@ -15,7 +27,15 @@ def most_variable(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 
 
 def heaviest(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
-    """Return the units of the largest decoder weight on standardised features."""
+    """The units of the largest decoder weight on standardised features.
+
+    Parameters
+    ----------
+    attack
+        The attack; its moments and its budget are read.
+    rng
+        Not used.
+    """
     everything = np.ones(attack.units, dtype=bool)
     weight = [
         (p.decoder(everything) ** 2).sum(axis=1) * (np.diag(p.penalised) - p.ridge)

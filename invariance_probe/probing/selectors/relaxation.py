@@ -1,16 +1,20 @@
-"""The relaxed removal of units: shares between 0 (removed) and 1 (kept), the loss and its gradient there, and the budget's set.
+"""The relaxed removal of units: shares between 0 (removed) and 1 (kept).
 
-In: decoders' moments and the share of every unit. Out: the loss with its gradient, and shares or sets that hold a budget exactly.
+In: decoders' moments and the share of every unit. Out: the loss with its gradient, and
+shares or sets that hold a budget exactly.
 
-**A trap, and why gradients are never taken where every unit is kept.** Let a decoder W read m * x. Then
-dL/dm_j = sum_c W_jc dL/dW_jc, because m_j and the row W_j only meet as a product. Where W is trained to the optimum of L this
-is 0 for every unit, and with a ridge sum_j lambda_j |W_j|^2 in training it is -2 lambda_j |W_j|^2: a "saliency of units" at
-m = 1 then reads the decoder's weight norms and nothing of the code. Refitting does not help: a decoder that is fitted again
-undoes any scaling, up to the ridge. Selectors here start from shares inside, all of them summing to the units that stay.
+**A trap, and why gradients are never taken where every unit is kept.** Let a decoder W
+read m * x. Then dL/dm_j = sum_c W_jc dL/dW_jc, because m_j and the row W_j only meet as
+a product. Where W is trained to the optimum of L this is 0 for every unit, and with a
+ridge sum_j lambda_j |W_j|^2 in training it is -2 lambda_j |W_j|^2. So a "saliency of
+units" at m = 1 reads the decoder's weight norms and nothing of the code. Refitting does
+not help: a decoder that is fitted again undoes any scaling, up to the ridge. Selectors
+here therefore start from shares inside, which sum to the number of units that stay.
 
 References
 ----------
-Hooker et al. 2019, A benchmark for interpretability methods in deep neural networks, NeurIPS 32 (why a decoder is fitted again).
+Hooker et al. 2019, A benchmark for interpretability methods in deep neural networks,
+NeurIPS 32 (why a decoder is fitted again).
 """
 
 from collections.abc import Callable, Sequence
@@ -27,12 +31,21 @@ Slope = Callable[[np.ndarray], tuple[float, np.ndarray]]
 
 
 def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
-    """Return the loss and its gradient at any shares; at shares of 0 and 1 it is the loss of that removal.
+    """The loss and its gradient at any shares of units.
 
-    `fixed`: a unit's part in the decoder is multiplied by its share. `refit`: the decoder is fitted while each unit is dropped
-    with probability 1 - s, so that it cannot undo a share by a larger weight; in expectation that is a ridge of
-    (R + V (1 - s)) / s, V being the unit's variance. So w = S q with (C S + R + V (1 - S)) q = c, and the gradient passes
+    At shares of 0 and 1 it is the loss of that removal. `fixed`: a unit's part in the
+    decoder is multiplied by its share. `refit`: the decoder is fitted while each unit
+    is dropped with probability 1 - s, so that it cannot undo a share by a larger
+    weight; in expectation that is a ridge of (R + V (1 - s)) / s, V being the unit's
+    variance. So w = S q with (C S + R + V (1 - S)) q = c, and the gradient passes
     through the fit.
+
+    Parameters
+    ----------
+    parts
+        Moments of the half that the loss is taken on.
+    mode
+        `refit` or `fixed`.
 
     References
     ----------
@@ -69,10 +82,36 @@ def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
 
 
 def onto_budget(values: np.ndarray, budget: int) -> np.ndarray:
-    """Return the nearest shares (unit,) in [0, 1] of which exactly `budget` is taken away: the projection of adversaries in training."""
+    """Nearest shares of which exactly `budget` is taken away.
+
+    This is the projection that adversaries use in training.
+
+    Parameters
+    ----------
+    values
+        Shares before the projection (unit,).
+    budget
+        Number of units to remove.
+
+    Returns
+    -------
+    Shares (unit,) in [0, 1] that sum to the number of units less the budget.
+    """
     return projected(torch.from_numpy(values)[None, None], torch.tensor([budget]))[0, 0].numpy()
 
 
 def lowest(shares: np.ndarray, budget: int) -> tuple[int, ...]:
-    """Return the `budget` units of the smallest shares (unit,), in ascending order: the exact rounding."""
+    """Round shares to a set exactly: the `budget` units of the smallest shares.
+
+    Parameters
+    ----------
+    shares
+        (unit,).
+    budget
+        Number of units to remove.
+
+    Returns
+    -------
+    Units in ascending order.
+    """
     return tuple(sorted(int(u) for u in np.argsort(shares, kind="stable")[:budget]))

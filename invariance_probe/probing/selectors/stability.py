@@ -1,7 +1,8 @@
-"""Whether the same units are chosen again: selection frequencies, and their stability corrected for chance.
+"""Whether the same units are chosen again: stability corrected for chance.
 
-In: which units were chosen in each of several choices (choice, unit). Out: numbers. Where the choices come from (blocks drawn
-again, seeds, halves) says what the stability is of.
+In: which units were chosen in each of several choices (choice, unit). Out: numbers.
+Where the choices come from (blocks drawn again, seeds, halves) says what the stability
+is of.
 """
 
 from dataclasses import dataclass
@@ -11,11 +12,15 @@ import numpy as np
 from scipy import stats
 
 CONFIDENCE = 0.95
+"""Confidence of the stability's interval."""
 
 
 @dataclass(frozen=True)
 class Stability:
-    """Nogueira's stability with its 95 % interval: 1 the same units always, 0 as by chance."""
+    """Nogueira's stability with its 95 % interval.
+
+    It is 1 where the same units are always chosen, and 0 where they agree as by chance.
+    """
 
     estimate: float
     low: float
@@ -23,7 +28,19 @@ class Stability:
 
 
 def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
-    """Return which units each set holds, bool (choice, unit)."""
+    """Which units each set holds.
+
+    Parameters
+    ----------
+    sets
+        Sets of units.
+    units
+        Number of units.
+
+    Returns
+    -------
+    (choice, unit) bool.
+    """
     table = np.zeros((len(sets), units), dtype=bool)
     for row, chosen in zip(table, sets, strict=True):
         row[list(chosen)] = True
@@ -31,16 +48,19 @@ def chosen_table(sets: list[tuple[int, ...]], units: int) -> np.ndarray:
 
 
 def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1) -> Stability:
-    """Return the stability of choices (choice, unit), bool, with its asymptotic interval over choices.
+    """Stability of choices of units, with its asymptotic interval over choices.
 
-    Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)], with p_j a unit's selection frequency and k the mean size.
-    M / (M - 1) p_j (1 - p_j) is how often two choices differ in unit j. Where a random search was repeated on the same blocks, pairs
-    of choices of other blocks are counted alone, and the interval is over blocks.
+    Phi = 1 - mean_j[M / (M - 1) p_j (1 - p_j)] / [(k / N) (1 - k / N)], with p_j a
+    unit's selection frequency and k the mean size. M / (M - 1) p_j (1 - p_j) is how
+    often two choices differ in unit j. Where a random search was repeated on the same
+    blocks, only pairs of choices of other blocks are counted, and the interval is over
+    blocks.
 
     Parameters
     ----------
     table
-        Which units each choice holds; choices of the same blocks follow each other.
+        Which units each choice holds (choice, unit), bool; choices of the same blocks
+        follow each other.
     confidence
         Two-sided, in (0, 1).
     seeds
@@ -58,7 +78,8 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1)
 
     References
     ----------
-    Nogueira, Sechidis & Brown 2018, On the stability of feature selection algorithms, JMLR 18(174), definition 4 and theorem 7.
+    Nogueira, Sechidis & Brown 2018, On the stability of feature selection algorithms,
+    JMLR 18(174), definition 4 and theorem 7.
     """
     table = table.reshape(-1, seeds, table.shape[1]).mean(axis=1)
     choices, units = table.shape
@@ -66,8 +87,8 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1)
     share = float(frequency.mean())
     if choices < 2 or not 0 < share < 1:
         raise ValueError(
-            f"stability needs two or more choices of some but not all units; got {choices} choices of {share * units:g} of {units} "
-            "units on average"
+            "stability needs two or more choices of some but not all units; "
+            f"got {choices} choices of {share * units:g} of {units} units on average"
         )
     spread = share * (1 - share)
     both = (choices * frequency**2 - (table**2).mean(axis=0)) / (choices - 1)
@@ -84,6 +105,6 @@ def stability(table: np.ndarray, confidence: float = CONFIDENCE, seeds: int = 1)
 
 
 def mean_jaccard(table: np.ndarray) -> float:
-    """Return the mean Jaccard index of all pairs of choices: plain, and not corrected for chance."""
+    """Mean Jaccard index of all pairs of choices, not corrected for chance."""
     overlaps = [(a & b).sum() / (a | b).sum() for a, b in combinations(table, 2)]
     return float(np.mean(overlaps))

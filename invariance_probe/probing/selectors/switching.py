@@ -1,12 +1,16 @@
-"""Whether a decoder relies on the same units in every epoch: a permutation test over blocks.
+"""Whether a decoder relies on the same units in every epoch, by permutation.
 
-In: sums over blocks, which epoch each block is in, and a penalty. Out: the overlap of the epochs' reliance, the overlap that blocks dealt to
-epochs at random have, and the share of permutations with as little. Small p: reliance moves between epochs by more than chance and noise.
+In: sums over blocks, the epoch of each block, and a penalty. Out: the overlap of the
+epochs' reliance, the mean overlap when blocks are dealt to epochs at random, and the
+share of permutations with as little overlap. A small p says that reliance moves between
+epochs by more than chance and noise.
 
-The overlap alone says nothing: two estimates of one distributed code overlap little, and so do epochs that switch. What a permutation keeps
-is the noise, the number of units and how distributed the code is. What it does not tell apart is a set that switches and a decoder that
-drifts. Blocks are taken to be exchangeable, so they must be longer than what activity remembers: with blocks of one memory the test was
-below .05 in up to .115 of sessions where nothing changes (reports/messengers/switching.md has those that it uses).
+The overlap alone says nothing: two estimates of one distributed code overlap little,
+and so do epochs that switch. A permutation keeps the noise, the number of units and how
+distributed the code is. The test does not tell a set that switches from a decoder that
+drifts. Blocks are taken to be exchangeable, so they must be longer than what activity
+remembers: with blocks of one memory the test was below .05 in up to .115 of sessions
+where nothing changes (reports/messengers/switching.md has those that it uses).
 """
 
 from dataclasses import dataclass
@@ -20,18 +24,28 @@ from invariance_probe.probing.selectors.moments import BlockMoments
 AT_ONCE = 64
 """Permutations that are scored together."""
 MODES_REMEMBERED = 4
-"""Leading components of activity whose memory counts."""
+"""Number of leading components of activity whose memory counts."""
 MEMORIES = 4
-"""How many memories long a block is wanted."""
+"""Wanted length of a block, in memories."""
 FEWEST_MEMORIES = 2
-"""Blocks that are shorter are not tested."""
+"""Shortest block that is tested, in memories."""
 FEWEST_BLOCKS = 4
-"""In an epoch."""
+"""Fewest blocks of an epoch."""
 
 
 @dataclass(frozen=True)
 class Switching:
-    """The overlap of epochs' reliance, in [0, 1], what it is under permutation on average, and its p value (small where units switch)."""
+    """Result of the test of whether epochs rely on the same units.
+
+    Attributes
+    ----------
+    overlap
+        Overlap of the epochs' reliance, in [0, 1].
+    expected
+        Mean overlap under permutation.
+    p_value
+        Small where units switch.
+    """
 
     overlap: float
     expected: float
@@ -39,10 +53,16 @@ class Switching:
 
 
 def memory_bins(x: np.ndarray) -> float:
-    """Return how long activity (row, unit) remembers, at least 1.
+    """How long activity remembers, in bins, at least 1.
 
-    That is over how many bins the autocorrelation of a leading component falls to 1/e of that at lag 1, for the component that remembers
-    longest. Noise that is new in every bin does not shorten it.
+    That is the number of bins over which the autocorrelation of a leading component
+    falls to 1/e of that at lag 1, for the component that remembers longest. Noise that
+    is new in every bin does not shorten it.
+
+    Parameters
+    ----------
+    x
+        Activity (row, unit).
     """
     x = x - x.mean(axis=0)
     scores = x @ np.linalg.eigh(x.T @ x)[1][:, -MODES_REMEMBERED:]
@@ -59,7 +79,21 @@ def memory_bins(x: np.ndarray) -> float:
 
 
 def blocks_of(shortest: int, memory: float, wanted: int) -> int:
-    """Return how many blocks an epoch is cut into, given the bins of the shortest epoch; 0 where even the fewest would be too short."""
+    """Number of blocks that an epoch is cut into.
+
+    Parameters
+    ----------
+    shortest
+        Bins of the shortest epoch.
+    memory
+        How long activity remembers (bins).
+    wanted
+        Most blocks.
+
+    Returns
+    -------
+    At least `FEWEST_BLOCKS`, or 0 where even the fewest would be too short.
+    """
     blocks = max(FEWEST_BLOCKS, min(wanted, int(shortest / (MEMORIES * memory))))
     return blocks if shortest / blocks >= FEWEST_MEMORIES * memory else 0
 
@@ -71,7 +105,7 @@ def switching(
     permutations: int,
     rng: np.random.Generator,
 ) -> dict[str, Switching]:
-    """Test both ways of relying on units, by mode.
+    """Test whether the reliance on units differs between epochs, in both modes.
 
     Parameters
     ----------
@@ -80,21 +114,28 @@ def switching(
     epoch
         Epoch of every block (block,), 0, 1 ...
     penalty
-        Of the ridge, as in `BlockMoments.parts`.
+        Ridge penalty, as in `BlockMoments.parts`.
     permutations
-        How many times blocks are dealt to epochs anew; epochs keep their numbers of blocks.
+        How many times blocks are dealt to epochs anew; epochs keep their numbers of
+        blocks.
+    rng
+        Generator of the permutations.
+
+    Returns
+    -------
+    The test by mode, `refit` and `fixed`.
 
     References
     ----------
-    Phipson & Smyth 2010, doi:10.2202/1544-6115.1585 (the observed order counts as one permutation).
+    Phipson & Smyth 2010, doi:10.2202/1544-6115.1585 (the observed order counts as one
+    permutation).
     """
     orders = np.stack([epoch, *(rng.permutation(epoch) for _ in range(permutations))])
     found = {mode: np.empty(len(orders)) for mode in MODES}
     for start in range(0, len(orders), AT_ONCE):
         own = orders[start : start + AT_ONCE]
-        member = (own[:, None, :] == np.arange(int(epoch.max()) + 1)[:, None]).astype(
-            np.float64
-        )  # (order, epoch, block)
+        # member is (order, epoch, block)
+        member = (own[:, None, :] == np.arange(int(epoch.max()) + 1)[:, None]).astype(np.float64)
         for mode, shares in reliance(moments, member, penalty).items():
             found[mode][start : start + AT_ONCE] = mean_overlap(shares)
     return {
@@ -106,16 +147,25 @@ def switching(
 
 
 def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[str, np.ndarray]:
-    """Return the share of each unit in what a decoder loses without it (..., epoch, unit), summing to 1, by mode.
+    """Share of each unit in what a decoder loses without it, by mode.
 
-    With w the ridge decoder of an epoch's blocks, C their covariance, R the ridge and P = (C + R)^-1, the squared error rises by
-    w^2 (C + 2 R) on the diagonal where unit u is held at its mean (`fixed`), and the penalised error by w^2 / P where it is fitted
-    again (`refit`).
+    With w the ridge decoder of an epoch's blocks, C their covariance, R the ridge and P
+    = (C + R)^-1, the squared error rises by w^2 (C + 2 R) on the diagonal where unit u
+    is held at its mean (`fixed`), and the penalised error by w^2 / P where the decoder
+    is fitted again (`refit`).
 
     Parameters
     ----------
+    moments
+        Of all blocks of the session.
     member
         Which blocks each epoch has, 0 or 1 (..., epoch, block).
+    penalty
+        Ridge penalty, as in `BlockMoments.parts`.
+
+    Returns
+    -------
+    Shares (..., epoch, unit), which sum to 1 over units.
     """
     blocks = member.shape[-1]
     flat = member.reshape(-1, blocks)
@@ -145,7 +195,15 @@ def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[
 
 
 def mean_overlap(shares: np.ndarray) -> np.ndarray:
-    """Return the mean cosine of all pairs of epochs (...,) between their shares (..., epoch, unit): 1 the same, 0 no unit in common."""
+    """Mean cosine between the shares of all pairs of epochs (...,).
+
+    It is 1 where the shares are the same, and 0 where no unit is in common.
+
+    Parameters
+    ----------
+    shares
+        (..., epoch, unit).
+    """
     units = shares / np.sqrt((shares**2).sum(axis=-1, keepdims=True))
     cosines = units @ np.swapaxes(units, -1, -2)
     epochs = shares.shape[-2]
