@@ -185,7 +185,9 @@ def with_distant(
     )
 
 
-def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray) -> Moments:
+def corrupted_moments(
+    moments: Moments, transform: Transform, arm: Arm, sd: np.ndarray, split: bool
+) -> Moments:
     """Moments after one transform of both views.
 
     The arm says how the transform's draws are shared. With one draw per step (`shared`)
@@ -201,6 +203,9 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
         `independent`, `paired` or `shared`.
     sd
         Standard deviation of each unit (unit,), in which noise is measured.
+    split
+        Whether the base splits counts: each view then shows a half of them, doubled, and
+        deleting spikes from it adds twice the variance.
 
     Returns
     -------
@@ -235,8 +240,8 @@ def corrupted_moments(moments: Moments, transform: Transform, arm: Arm, sd: np.n
                 "method or arm"
             )
         keep = 1 - transform.rate
-        scale = 2.0
-        extra = np.diag(scale * keep * (1 - keep) * moments.mean)
+        doubled = 2.0 if split else 1.0
+        extra = np.diag(doubled * keep * (1 - keep) * moments.mean)
         return Moments(
             keep * moments.mean, keep**2 * moments.across, keep**2 * moments.within + extra
         )
@@ -341,7 +346,7 @@ def fit_directions(
         moments = with_distant(activity[:, live], partners, distant, split)
     for transform in views.transforms:
         own: Arm = arm if axis.split(".")[0] == transform.kind else "independent"
-        moments = corrupted_moments(moments, transform, own, sd[live])
+        moments = corrupted_moments(moments, transform, own, sd[live], split)
     return standardised_directions(moments, sd, dimensions, ridge)
 
 

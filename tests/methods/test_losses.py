@@ -91,23 +91,26 @@ def test_byol_regression_is_the_squared_distance_of_unit_vectors():
     assert regression_loss(p, t).item() == pytest.approx(distance.item())
 
 
-def sampled_moments(x, transform, arm, seed=0, steps=400):
+def sampled_moments(x, transform, arm, steps, split, seed=0):
     """Moments inside a step (shared) or over all pairs, by drawing them."""
     gen = np.random.default_rng(seed)
     across, within = [], []
     firsts, seconds = [], []
     for _ in range(steps):
-        half = gen.binomial(x, 0.5)
+        half = gen.binomial(x, 0.5) if split else x
+        shown = (half, x - half) if split else (x, x)
+        doubled = 2.0 if split else 1.0
         pair = []
         mask = None
-        for counts in (2.0 * half, 2.0 * (x - half)):
+        for spikes in shown:
+            counts = doubled * spikes
             if isinstance(transform, UnitDropout):
                 rows = 1 if arm == "shared" else len(x)
                 if mask is None or arm == "independent":
                     mask = gen.random((rows, x.shape[1])) >= transform.rate
                 pair.append(counts * mask)
             elif isinstance(transform, SpikeThinning):
-                pair.append(2.0 * gen.binomial((counts / 2).astype(int), 1 - transform.rate))
+                pair.append(doubled * gen.binomial(spikes, 1 - transform.rate))
             else:
                 pair.append(counts + transform.sigma * gen.standard_normal(x.shape))
         firsts.append(pair[0])
@@ -134,13 +137,16 @@ def sampled_moments(x, transform, arm, seed=0, steps=400):
         (GaussianNoise(sigma=0.5), "independent"),
     ],
 )
-def test_closed_form_moments_equal_drawn_ones(transform, arm):
+@pytest.mark.parametrize("split", [True, False], ids=["halves", "whole counts"])
+def test_closed_form_moments_equal_drawn_ones(transform, arm, split):
     gen = np.random.default_rng(1)
     drive = np.exp(0.4 * gen.standard_normal((400, 1)) * [1, 1, -1])
     x = gen.poisson(3 * drive)
     partners = find_partners(np.arange(400), np.zeros(400, dtype=int), TimeJitter(), 0.1)
-    moments = corrupted_moments(pair_moments(x, partners, split=True), transform, arm, np.ones(3))
-    across, within = sampled_moments(x, transform, arm, steps=6000 if arm == "shared" else 400)
+    clean = pair_moments(x, partners, split)
+    moments = corrupted_moments(clean, transform, arm, np.ones(3), split)
+    steps = 6000 if arm == "shared" else 400
+    across, within = sampled_moments(x, transform, arm, steps, split)
     assert moments.across == pytest.approx(across, abs=0.15)
     assert moments.within == pytest.approx(within, abs=0.15)
 
@@ -173,6 +179,6 @@ def test_linear_ssl_names_a_corruption_without_closed_form_and_passes_one_at_its
     with pytest.raises(
         TrainingError, match=f"no closed form for {transform.kind}; use unit_dropout"
     ):
-        corrupted_moments(moments, transform, "independent", np.ones(3))
+        corrupted_moments(moments, transform, "independent", np.ones(3), split=True)
     idle = transform.model_copy(update=transform.identity)
-    assert corrupted_moments(moments, idle, "independent", np.ones(3)) is moments
+    assert corrupted_moments(moments, idle, "independent", np.ones(3), split=True) is moments
