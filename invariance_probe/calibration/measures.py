@@ -93,13 +93,13 @@ def measure_rows(found: Sessions) -> list[Row]:
 
 def _values(found: Sessions, group: str, name: str) -> np.ndarray:
     """The known values of one measure over a group's sessions (session,)."""
-    return np.array(
-        [
-            session[name]
-            for session in found.get(group, [])
-            if np.isfinite(session.get(name, np.nan))
-        ]
-    )
+    every = _every(found, group, name)
+    return every[np.isfinite(every)]
+
+
+def _every(found: Sessions, group: str, name: str) -> np.ndarray:
+    """One measure of every session of a group (session,); NaN where it is unknown."""
+    return np.array([session.get(name, np.nan) for session in found.get(group, [])])
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
@@ -108,7 +108,8 @@ def _time_rows(found: Sessions) -> list[Row | None]:
     for tau in TAUS:
         smooth, jumpy = f"smoothness-{tau:g}", f"switching-{tau:g}"
         here, there = f"G1, tau {tau:g} s", f"G1b, tau {tau:g} s"
-        low, high = _values(found, smooth, "tau_low_s"), _values(found, smooth, "tau_high_s")
+        low, high = (_every(found, smooth, name) for name in ("tau_low_s", "tau_high_s"))
+        known = np.isfinite(low) & np.isfinite(high)
         rows += [
             median_row(
                 here,
@@ -120,7 +121,7 @@ def _time_rows(found: Sessions) -> list[Row | None]:
                 here,
                 "90 % interval of one session covers tau",
                 "printed",
-                (low <= tau) & (tau <= high) if len(low) == len(high) else low,
+                ((low <= tau) & (tau <= high))[known],
             ),
             rate_row(
                 here,
@@ -136,16 +137,17 @@ def _time_rows(found: Sessions) -> list[Row | None]:
                 _values(found, jumpy, "tau_s") / tau,
             ),
         ]
-    triples = list(
-        zip(*(_values(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS), strict=False)
-    )
+    taus = [_every(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS]
+    sessions = min(len(own) for own in taus)
+    each = np.stack([own[:sessions] for own in taus], axis=1)
+    each = each[np.isfinite(each).all(axis=1)]
     return [
         *rows,
         rate_row(
             "G1",
             "three taus in the right order",
             ">= 0.95",
-            np.array([a < b < c for a, b, c in triples]),
+            (np.diff(each, axis=1) > 0).all(axis=1),
         ),
     ]
 

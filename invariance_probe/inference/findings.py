@@ -283,7 +283,7 @@ class LearningFinding:
     """
 
     finding: str
-    """`free`, `costly`, `recipe-dependent`, `undecided` or `not measured`."""
+    """`free`, `costly`, `recipe-dependent` or `undecided`."""
     panel: PanelFinding
     sentence: str
 

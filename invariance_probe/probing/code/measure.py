@@ -13,8 +13,8 @@ import numpy as np
 
 from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors, information
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.code.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.code.blind import blind_losses
 from invariance_probe.probing.code.copies import find_repeated
 from invariance_probe.probing.code.dropping import WHOLE, Wanted

@@ -8,7 +8,6 @@ Leaving out fold f and holding block b for choosing uses the same rows as leavin
 and holding f. So one factorisation serves both.
 """
 
-from collections.abc import Iterable
 from itertools import combinations
 
 import numpy as np
@@ -99,16 +98,3 @@ def inverse(matrix: np.ndarray) -> np.ndarray:
     lower, _ = lapack.dpotri(factor(matrix), lower=1)
     full = np.tril(lower)
     return full + np.tril(full, -1).T
-
-
-def parts(count: int, left_out: int) -> Iterable[Part]:
-    """Every set of `left_out` blocks out of `count`.
-
-    Parameters
-    ----------
-    count
-        Number of blocks of the session.
-    left_out
-        How many blocks a training part leaves out.
-    """
-    return (frozenset(out) for out in combinations(range(count), left_out))

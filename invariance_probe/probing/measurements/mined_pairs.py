@@ -46,9 +46,6 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.baselines import MinedPairs
 from invariance_probe.study.views import TimeJitter
 
-KINDS = ("random", "mined", "oracle")
-"""Kinds of distant pairs."""
-
 
 def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:
     """Compare local, random, mined and oracle pairs by later decoding.

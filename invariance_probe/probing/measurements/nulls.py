@@ -10,7 +10,6 @@ Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions,
 pseudo-sessions).
 """
 
-import math
 from functools import lru_cache
 from pathlib import Path
 
@@ -28,6 +27,7 @@ from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.plan.run import Run, RunResult
+from invariance_probe.probing.bench.autocorrelation import first_lag
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
 from invariance_probe.probing.decoders.refitting import Refitted, refit_all
@@ -272,21 +272,9 @@ def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
 
 
 def _target_time(bench: Workbench) -> float:
-    """First time (s) at which the target's autocorrelation is below 1/e.
-
-    Pairs of windows from different stretches are not compared.
-    """
+    """First time (s) at which the target's autocorrelation is below 1/e."""
     values = bench.target.columns().cpu().numpy()
-    values = values - values.mean(axis=0)
-    variance = float((values**2).mean())
-    stretch = bench.windows.stretch
-    for lag in range(1, len(values) // 4):
-        same = stretch[lag:] == stretch[:-lag]
-        if not same.any():
-            break
-        if float((values[lag:] * values[:-lag])[same].mean()) < variance / math.e:
-            return lag * bench.recording.bin_s
-    return lag * bench.recording.bin_s
+    return first_lag(values, bench.windows.stretch) * bench.recording.bin_s
 
 
 def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress) -> list[Measured]:

@@ -107,7 +107,9 @@ def _supervised_result(
     assert run.optimisation is not None
     steps = run.optimisation.steps
     if training.failed_at[i] >= 0 or not losses.isfinite().all():
-        message = f"the loss was not finite at step {int(training.failed_at[i])}"
+        step = int(training.failed_at[i])
+        when = f"at step {step}" if step >= 0 else "on the windows that it predicts"
+        message = f"the loss was not finite {when}"
         return Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
     scores = held_out_scores(bench, run, mean)

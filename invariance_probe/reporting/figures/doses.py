@@ -162,7 +162,8 @@ def dose_response(
         f"is the margin of \N{PLUS-MINUS SIGN}{hypothesis['margin']:g}; thin lines are "
         "sessions, bars 90 % intervals, dotted lines decoders without SSL against SSL at dose "
         "0; hatched: help by more than the margin; at the foot d_L, the dose up to which "
-        "training is shown to be free, and d_U, from which on it is shown to be costly, where "
+        "training is shown to be free, and d_U, the lowest at which it is shown to be costly "
+        "and information to be lost, where "
         "there are such doses."
         + (" Right: what decoders without SSL lose, in units of R_code." if of_code else "")
     )
