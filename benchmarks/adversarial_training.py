@@ -46,9 +46,13 @@ STRENGTHS = (0.25, 0.5, 1.0)
 DRAWS = 4
 """Of a policy, a step."""
 HYPOTHESIS = {
-    "id": "H", "claim": "never judged", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": 0.4,
+    "id": "H",
+    "claim": "never judged",
+    "predicts": "invariant",
+    "axis": "unit_dropout.rate",
+    "dose": 0.4,
     "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"},
-}  # fmt: skip
+}
 SIMULATED = {
     "kind": "simulated",
     "generator": "messenger",
@@ -96,13 +100,29 @@ def trained(
     batches: int,
 ) -> Trained:
     """Train SimCLR without an adversary, and draw batches from the held-out fold's clean views."""
-    study = Study.model_validate({
-        "name": "attacked", "question": "What raises the loss?", "recordings": [source], "target": target, "folds": folds,
-        "method": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [64, 64, 16]}, "projector": [64, 32]},
-        "training": {"steps": steps, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2},
-        "views": {"pairing": {"kind": "time_jitter", "window_s": 0.1}, "transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [HYPOTHESIS], "quick": True,
-    })  # fmt: skip
+    study = Study.model_validate(
+        {
+            "name": "attacked",
+            "question": "What raises the loss?",
+            "recordings": [source],
+            "target": target,
+            "folds": folds,
+            "method": {
+                "kind": "simclr",
+                "temperature": 0.2,
+                "encoder": {"kind": "mlp", "widths": [64, 64, 16]},
+                "projector": [64, 32],
+            },
+            "training": {"steps": steps, "batch_size": 128, "learning_rate": 3e-3, "seeds": 2},
+            "views": {
+                "pairing": {"kind": "time_jitter", "window_s": 0.1},
+                "transforms": [{"kind": "unit_dropout"}],
+            },
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "hypotheses": [HYPOTHESIS],
+            "quick": True,
+        }
+    )
     plan = Plan(study, find_sessions(study, Path("studies")))
     session = plan.sessions[0]
     runs = [

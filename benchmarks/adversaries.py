@@ -104,9 +104,17 @@ def opened(world: str, name: str, source: AnySource, target: Target, embargo_s: 
     """Open a recording and cut it in two halves."""
     recording = open_recording(source, name, Path())
     run = Run(
-        fingerprint="", session=name, window=Window(), folds=Folds(embargo_s=embargo_s), fold=None, seed=0, study_seed=1,
-        method=Messengers(), target=target, probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="",
+        session=name,
+        window=Window(),
+        folds=Folds(embargo_s=embargo_s),
+        fold=None,
+        seed=0,
+        study_seed=1,
+        method=Messengers(),
+        target=target,
+        probe=RidgeProbe(),
+    )
     bench = Workbench.of(recording, run, torch.device("cpu"))
     halves = Halves.of(
         bench, np.arange(len(bench.windows.starts)), BLOCKS, round(embargo_s / recording.bin_s)

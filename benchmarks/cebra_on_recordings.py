@@ -35,9 +35,17 @@ ITERATIONS, BATCH, STACK, ROUNDS, STEPS = 1000, 128, 16, 3, 100
 def model(iterations: int) -> CEBRA:
     """Return CEBRA at the width and batch of this project's own table."""
     return CEBRA(
-        model_architecture="offset1-model", conditional="time", time_offsets=1, batch_size=BATCH, num_hidden_units=64,
-        output_dimension=32, max_iterations=iterations, learning_rate=3e-4, device="cpu", verbose=False,
-    )  # fmt: skip
+        model_architecture="offset1-model",
+        conditional="time",
+        time_offsets=1,
+        batch_size=BATCH,
+        num_hidden_units=64,
+        output_dimension=32,
+        max_iterations=iterations,
+        learning_rate=3e-4,
+        device="cpu",
+        verbose=False,
+    )
 
 
 def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:

@@ -15,14 +15,22 @@ from methods_on_recordings import CEILINGS, ROLES, TASKS
 from invariance_probe.plan.licences import LICENCES
 
 LOSS = {
-    "simclr": "nt_xent_equals_cross_entropy", "vicreg": "vicreg_terms", "byol": "byol_regression", "moco": "moco_contrasts",
-    "simsiam": "simsiam_is_the_mean", "barlow_twins": "barlow_twins_equals", "myow": "myow_is_byol_until",
+    "simclr": "nt_xent_equals_cross_entropy",
+    "vicreg": "vicreg_terms",
+    "byol": "byol_regression",
+    "moco": "moco_contrasts",
+    "simsiam": "simsiam_is_the_mean",
+    "barlow_twins": "barlow_twins_equals",
+    "myow": "myow_is_byol_until",
     "swap_vae": "swap_vae_reconstructs",
-    "supcon": "supervised_contrast_is_l_out", "y_aware": "y_aware_contrast_weighs", "cpc": "cpc_is_the_cross_entropy",
+    "supcon": "supervised_contrast_is_l_out",
+    "y_aware": "y_aware_contrast_weighs",
+    "cpc": "cpc_is_the_cross_entropy",
     "pbl": "pbl_is_the_distance",
-    "relative_positioning": "relative_positioning_is", "temporal_shuffling": "unsigned_temporal_shuffling_is",
+    "relative_positioning": "relative_positioning_is",
+    "temporal_shuffling": "unsigned_temporal_shuffling_is",
     "masked_sequence": "masked_sequence_is",
-}  # fmt: skip
+}
 """What the name of each method's loss test begins with."""
 CONTRACT = {
     "stacked = one by one": "test_stacked_equals_one_by_one",
@@ -31,9 +39,12 @@ CONTRACT = {
     "a stopped study goes on": "test_a_stopped_study_goes_on",
 }
 RETENTION = {
-    "keeps, reach": ("reach: hand velocity", "reach, every bin: hand velocity"), "keeps, sleep": ("sleep: state",),
-    "keeps, G1": ("G1: a smooth label",), "keeps, G2, 60 units": ("G2: sixty carriers",), "keeps, G2, 1 unit": ("G2: one carrier",),
-}  # fmt: skip
+    "keeps, reach": ("reach: hand velocity", "reach, every bin: hand velocity"),
+    "keeps, sleep": ("sleep: state",),
+    "keeps, G1": ("G1: a smooth label",),
+    "keeps, G2, 60 units": ("G2: sixty carriers",),
+    "keeps, G2, 1 unit": ("G2: one carrier",),
+}
 OPENING = """# Every method against the contract
 
 The loss column is a test of the method's loss against an independent reference; the next four are the contract tests of

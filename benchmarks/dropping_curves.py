@@ -71,9 +71,17 @@ def run_of(size: Size) -> Run:
         jackknife=size.jackknife,
     )
     return Run(
-        fingerprint="", session="s", window=Window(length_bins=size.bins), folds=Folds(embargo_s=1), fold=None, seed=0,
-        study_seed=0, method=method, target=Target(name="label"), probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="",
+        session="s",
+        window=Window(length_bins=size.bins),
+        folds=Folds(embargo_s=1),
+        fold=None,
+        seed=0,
+        study_seed=0,
+        method=method,
+        target=Target(name="label"),
+        probe=RidgeProbe(),
+    )
 
 
 def not_blind(*values: object) -> BlindLosses:

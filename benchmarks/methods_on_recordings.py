@@ -41,10 +41,21 @@ PAIRS: list[dict[str, Any]] = [
 ]
 LABELLED = {"kind": "y_aware", "encoder": ENCODER}
 REACH = [
-    {"kind": "npz", "path": f"m1_reach/{file}-bin0.10-velthresh5.00.npz", "session": session, "subject": session.split("-")[0],
-     "activity": "spike_count", "bin_s": "bin_s", "trial": "trial"}
-    for session, file in (("chewie-1", "chewie-10032013"), ("chewie-2", "chewie-12192013"), ("mihi-1", "mihi-03032014"))
-]  # fmt: skip
+    {
+        "kind": "npz",
+        "path": f"m1_reach/{file}-bin0.10-velthresh5.00.npz",
+        "session": session,
+        "subject": session.split("-")[0],
+        "activity": "spike_count",
+        "bin_s": "bin_s",
+        "trial": "trial",
+    }
+    for session, file in (
+        ("chewie-1", "chewie-10032013"),
+        ("chewie-2", "chewie-12192013"),
+        ("mihi-1", "mihi-03032014"),
+    )
+]
 WHOLE = [
     {
         **REACH[0],
@@ -96,53 +107,110 @@ def published(dropout: float, noise: float) -> dict[str, Any]:
 
 TASKS: dict[str, dict[str, Any]] = {
     "reach: hand velocity": {
-        "recordings": REACH, "target": {"name": "hand_velocity", "kind": "continuous"}, "score": "r2",
-        "folds": {"scheme": "trials", "count": 10}, "methods": [*PAIRS, LABELLED], "jitter_s": 0.1,
+        "recordings": REACH,
+        "target": {"name": "hand_velocity", "kind": "continuous"},
+        "score": "r2",
+        "folds": {"scheme": "trials", "count": 10},
+        "methods": [*PAIRS, LABELLED],
+        "jitter_s": 0.1,
     },
     "reach: direction": {
-        "recordings": REACH, "target": {"name": "reach_direction_rad", "kind": "circular"}, "score": "accuracy",
-        "beside": ("accuracy_wide",), "folds": {"scheme": "trials", "count": 10}, "methods": [*PAIRS, LABELLED], "jitter_s": 0.1,
+        "recordings": REACH,
+        "target": {"name": "reach_direction_rad", "kind": "circular"},
+        "score": "accuracy",
+        "beside": ("accuracy_wide",),
+        "folds": {"scheme": "trials", "count": 10},
+        "methods": [*PAIRS, LABELLED],
+        "jitter_s": 0.1,
     },
     "reach, every bin: hand velocity": {
-        "recordings": WHOLE, "target": {"name": "hand_velocity", "kind": "continuous"}, "score": "r2",
-        "folds": {"scheme": "trials", "count": 10}, "methods": in_time(0.2, 2.0), "jitter_s": 0.1,
+        "recordings": WHOLE,
+        "target": {"name": "hand_velocity", "kind": "continuous"},
+        "score": "r2",
+        "folds": {"scheme": "trials", "count": 10},
+        "methods": in_time(0.2, 2.0),
+        "jitter_s": 0.1,
     },
     "G1: a smooth label": {
-        "recordings": [{"kind": "simulated", "generator": "smoothness", "session": "smooth", "sessions": 2, "seed": 77, "bins": 3000}],
-        "target": {"name": "label", "kind": "continuous"}, "score": "r2", "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
-        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0,
+        "recordings": [
+            {
+                "kind": "simulated",
+                "generator": "smoothness",
+                "session": "smooth",
+                "sessions": 2,
+                "seed": 77,
+                "bins": 3000,
+            }
+        ],
+        "target": {"name": "label", "kind": "continuous"},
+        "score": "r2",
+        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)],
+        "jitter_s": 0.0,
     },
     "G2: sixty carriers": {
-        "recordings": [{**WORLD, "session": "sixty", "carriers": 60}], "target": {"name": "label", "kind": "continuous"}, "score": "r2",
-        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0}, "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0,
+        "recordings": [{**WORLD, "session": "sixty", "carriers": 60}],
+        "target": {"name": "label", "kind": "continuous"},
+        "score": "r2",
+        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)],
+        "jitter_s": 0.0,
     },
     "G2: one carrier": {
-        "recordings": [{**WORLD, "session": "one", "carriers": 1, "carrier_counts": 2.0}], "score": "r2",
-        "target": {"name": "label", "kind": "continuous"}, "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
-        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)], "jitter_s": 0.0, "dropout": 0.0,
+        "recordings": [{**WORLD, "session": "one", "carriers": 1, "carrier_counts": 2.0}],
+        "score": "r2",
+        "target": {"name": "label", "kind": "continuous"},
+        "folds": {"scheme": "blocks", "count": 5, "embargo_s": 1.0},
+        "methods": [*PAIRS, LABELLED, *in_time(0.2, 5.0)],
+        "jitter_s": 0.0,
+        "dropout": 0.0,
     },
     "sleep: state": {
-        "recordings": SLEEP, "target": {"name": "state", "kind": "categorical"}, "score": "balanced_accuracy",
-        "beside": ("f1_weighted", "f1_macro"), "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0},
-        "methods": [*PAIRS, {**LABELLED, "kind": "supcon"}, *in_time(60.0, 1800.0)], "jitter_s": 12.0,
+        "recordings": SLEEP,
+        "target": {"name": "state", "kind": "categorical"},
+        "score": "balanced_accuracy",
+        "beside": ("f1_weighted", "f1_macro"),
+        "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0},
+        "methods": [*PAIRS, {**LABELLED, "kind": "supcon"}, *in_time(60.0, 1800.0)],
+        "jitter_s": 12.0,
     },
     "as published, first release: direction": {
-        "recordings": REACH[:1], "target": {"name": "reach_direction_rad", "kind": "circular"}, "score": "accuracy",
-        "beside": ("accuracy_wide",), "folds": {"scheme": "trials", "count": 10}, "jitter_s": 0.4, "seeds": 1,
-        "methods": [{"kind": kind, "preset": "monkey", "training": {"steps": 8000}} for kind in ("myow", "byol")],
+        "recordings": REACH[:1],
+        "target": {"name": "reach_direction_rad", "kind": "circular"},
+        "score": "accuracy",
+        "beside": ("accuracy_wide",),
+        "folds": {"scheme": "trials", "count": 10},
+        "jitter_s": 0.4,
+        "seeds": 1,
+        "methods": [
+            {"kind": kind, "preset": "monkey", "training": {"steps": 8000}}
+            for kind in ("myow", "byol")
+        ],
         "views": published(0.8, 0.2),
     },
     "as published, second release: direction": {
-        "recordings": REACH[:1], "target": {"name": "reach_direction_rad", "kind": "circular"}, "score": "accuracy",
-        "beside": ("accuracy_wide",), "folds": {"scheme": "trials", "count": 10}, "jitter_s": 0.2, "seeds": 1,
-        "methods": [{"kind": "myow", "preset": "monkey-neuro", "training": {"steps": 10_000}}], "views": published(0.2, 0.0),
+        "recordings": REACH[:1],
+        "target": {"name": "reach_direction_rad", "kind": "circular"},
+        "score": "accuracy",
+        "beside": ("accuracy_wide",),
+        "folds": {"scheme": "trials", "count": 10},
+        "jitter_s": 0.2,
+        "seeds": 1,
+        "methods": [{"kind": "myow", "preset": "monkey-neuro", "training": {"steps": 10_000}}],
+        "views": published(0.2, 0.0),
     },
     "as published, second release: sleep": {
-        "recordings": SLEEP, "target": {"name": "state", "kind": "categorical"}, "score": "balanced_accuracy",
-        "beside": ("f1_weighted", "f1_macro"), "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0}, "jitter_s": 12.0, "seeds": 1,
-        "methods": [{"kind": "myow", "preset": "rodent-neuro", "training": {"steps": 13_500}}], "views": published(0.8, 0.0),
+        "recordings": SLEEP,
+        "target": {"name": "state", "kind": "categorical"},
+        "score": "balanced_accuracy",
+        "beside": ("f1_weighted", "f1_macro"),
+        "folds": {"scheme": "blocks", "count": 10, "embargo_s": 60.0},
+        "jitter_s": 12.0,
+        "seeds": 1,
+        "methods": [{"kind": "myow", "preset": "rodent-neuro", "training": {"steps": 13_500}}],
+        "views": published(0.8, 0.0),
     },
-}  # fmt: skip
+}
 """What is decoded of which recordings, on which folds, and which score leads."""
 Scores = dict[tuple[int, int], dict[str, float]]
 """Scores and losses by fold and seed."""
@@ -166,16 +234,39 @@ def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
     dropout = {"kind": "unit_dropout", "rate": task.get("dropout", 0.2), "value": "silent"}
     views = task.get("views", {"transforms": [dropout, {"kind": "gaussian_noise"}]})
     axis = "spike_thinning.rate" if "views" in task else "gaussian_noise.sigma"
-    return Study.model_validate({
-        "name": "methods", "question": "How well can frozen representations of every method be decoded?", "recordings": recordings,
-        "target": task["target"], "folds": task["folds"], "method": task["methods"][0],
-        "training": {"steps": 500, "batch_size": 128, "learning_rate": 3e-3, "seeds": seeds, "study_seed": 1},
-        "views": {"pairing": {"kind": "time_jitter", "window_s": task["jitter_s"]}, **views},
-        "axes": [{"path": axis, "doses": [0, 0.5]}], "sweeps": [{"path": "method", "values": others}] if (others := task["methods"][1:]) else [],
-        "hypotheses": [{"id": "none", "claim": "none", "predicts": "invariant", "axis": axis, "dose": 0.5,
-                        "margin": {"fraction_of_range": 0.1, "because": "nothing is claimed"}}],
-        "quick": True,
-    })  # fmt: skip
+    return Study.model_validate(
+        {
+            "name": "methods",
+            "question": "How well can frozen representations of every method be decoded?",
+            "recordings": recordings,
+            "target": task["target"],
+            "folds": task["folds"],
+            "method": task["methods"][0],
+            "training": {
+                "steps": 500,
+                "batch_size": 128,
+                "learning_rate": 3e-3,
+                "seeds": seeds,
+                "study_seed": 1,
+            },
+            "views": {"pairing": {"kind": "time_jitter", "window_s": task["jitter_s"]}, **views},
+            "axes": [{"path": axis, "doses": [0, 0.5]}],
+            "sweeps": [{"path": "method", "values": others}]
+            if (others := task["methods"][1:])
+            else [],
+            "hypotheses": [
+                {
+                    "id": "none",
+                    "claim": "none",
+                    "predicts": "invariant",
+                    "axis": axis,
+                    "dose": 0.5,
+                    "margin": {"fraction_of_range": 0.1, "because": "nothing is claimed"},
+                }
+            ],
+            "quick": True,
+        }
+    )
 
 
 def measured(

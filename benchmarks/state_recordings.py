@@ -26,9 +26,11 @@ def night(folder: Path) -> dict[str, np.ndarray]:
         counts, state, bin_s = file["spike_count"], file["state"], file["bin_s"]
     held = np.arange(counts.shape[1]) % 3 == 2
     return {
-        "spike_count": counts[:, ~held], "held_out": np.sqrt(counts[:, held].astype(np.float64)), "state": state.astype(np.int64),
+        "spike_count": counts[:, ~held],
+        "held_out": np.sqrt(counts[:, held].astype(np.float64)),
+        "state": state.astype(np.int64),
         "bin_s": bin_s,
-    }  # fmt: skip
+    }
 
 
 def track(folder: Path, name: str) -> dict[str, np.ndarray]:

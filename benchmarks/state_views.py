@@ -31,9 +31,11 @@ FOUR = CONTROLS["state.share"]
 WORLDS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
     "as G7 comes": ({}, {"span_s": 1.0}, 2),
     "four label dimensions, strong, twice as fast asleep": (
-        {"label_dimensions": 4, "label_gain": 0.6, "compression": 2.0}, {"span_s": 2.0, "compression": 2.0}, 4,
+        {"label_dimensions": 4, "label_gain": 0.6, "compression": 2.0},
+        {"span_s": 2.0, "compression": 2.0},
+        4,
     ),
-}  # fmt: skip
+}
 """World, pairing and dimensions of the representation."""
 FRACTIONS = (0.0, 0.5)
 OPENING = """# Pairs across states: how often the verdict is wrong, and how often it finds what is there
@@ -92,17 +94,48 @@ def study_of(
 ) -> Study:
     """Return the study whose sessions are a bank's."""
     recording = {
-        "kind": "simulated", "generator": "replay", "session": "g7", "sessions": sessions, "seed": SEED, "units": 40, "bins": bins,
-        "control_sleep": True, **world,
-    }  # fmt: skip
-    return Study.model_validate({
-        "name": "state-views", "question": "Does sleep help?", "recordings": [recording],
-        "target": {"name": "label", "kind": "continuous"}, "window": {"within": {"array": "state", "values": [0]}},
-        "folds": {"scheme": "blocks", "count": 2, "embargo_s": 4}, "method": {"kind": "linear_ssl", "dimensions": dimensions},
-        "training": {"seeds": 1, "study_seed": 1}, "axes": [{"path": "state.share", "doses": [0, SHARE]}], "quick": True,
-        "views": {"pairing": {"kind": "state", "window_s": 0.2, "partners": [1], "others": [2], **pairing}},
-        "hypotheses": [{"kind": "contrast", "id": "S", "claim": "sleep replays", "axis": "state.share", "dose": SHARE}],
-    })  # fmt: skip
+        "kind": "simulated",
+        "generator": "replay",
+        "session": "g7",
+        "sessions": sessions,
+        "seed": SEED,
+        "units": 40,
+        "bins": bins,
+        "control_sleep": True,
+        **world,
+    }
+    return Study.model_validate(
+        {
+            "name": "state-views",
+            "question": "Does sleep help?",
+            "recordings": [recording],
+            "target": {"name": "label", "kind": "continuous"},
+            "window": {"within": {"array": "state", "values": [0]}},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 4},
+            "method": {"kind": "linear_ssl", "dimensions": dimensions},
+            "training": {"seeds": 1, "study_seed": 1},
+            "axes": [{"path": "state.share", "doses": [0, SHARE]}],
+            "quick": True,
+            "views": {
+                "pairing": {
+                    "kind": "state",
+                    "window_s": 0.2,
+                    "partners": [1],
+                    "others": [2],
+                    **pairing,
+                }
+            },
+            "hypotheses": [
+                {
+                    "kind": "contrast",
+                    "id": "S",
+                    "claim": "sleep replays",
+                    "axis": "state.share",
+                    "dose": SHARE,
+                }
+            ],
+        }
+    )
 
 
 def measured(study: Study) -> Bank:
@@ -174,9 +207,15 @@ def main() -> None:
             lines.append(line(name, fraction, bank, asked.studies))
             print(lines[-1], flush=True)
     opening = OPENING.format(
-        sessions=asked.sessions, studies=asked.studies, bins=asked.bins, count=asked.sessions,
-        banks=BANKS, study=STUDY, names=" | ".join(f"{AGAINST[c]}, mean ± SE" for c in FOUR), rules="|".join("---" for _ in FOUR),
-    )  # fmt: skip
+        sessions=asked.sessions,
+        studies=asked.studies,
+        bins=asked.bins,
+        count=asked.sessions,
+        banks=BANKS,
+        study=STUDY,
+        names=" | ".join(f"{AGAINST[c]}, mean ± SE" for c in FOUR),
+        rules="|".join("---" for _ in FOUR),
+    )
     asked.out.mkdir(parents=True, exist_ok=True)
     (asked.out / "README.md").write_text(opening + "\n".join(lines) + "\n")
 

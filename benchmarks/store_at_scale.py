@@ -49,19 +49,39 @@ def study_text(runs: int) -> str:
         "name": f"scale-{runs}",
         "question": "How long does it take?",
         "recordings": [
-            {"kind": "simulated", "generator": "redundancy", "session": "s", "sessions": max(1, round(runs / (1713 if large else 128))),
-             "carriers": UNITS, "units": UNITS, "information": 3, "bins": 640},
+            {
+                "kind": "simulated",
+                "generator": "redundancy",
+                "session": "s",
+                "sessions": max(1, round(runs / (1713 if large else 128))),
+                "carriers": UNITS,
+                "units": UNITS,
+                "information": 3,
+                "bins": 640,
+            },
         ],
         "target": {"name": "label"},
         "folds": {"scheme": "blocks", "count": repeats, "embargo_s": 0.5},
-        "method": {"kind": "simclr", "temperature": 0.2, "encoder": {"kind": "mlp", "widths": [16, 8]}, "projector": [8, 8]},
+        "method": {
+            "kind": "simclr",
+            "temperature": 0.2,
+            "encoder": {"kind": "mlp", "widths": [16, 8]},
+            "projector": [8, 8],
+        },
         "training": {"steps": 200, "batch_size": 64, "seeds": repeats},
         "views": {"transforms": [{"kind": "unit_dropout"}]},
         "axes": [{"path": "unit_dropout.rate", "doses": DOSES[large]}],
         "hypotheses": [
-            {"id": "H1", "claim": "costs nothing", "predicts": "tolerated", "axis": "unit_dropout.rate", "dose": 0.4, "margin": margin}
+            {
+                "id": "H1",
+                "claim": "costs nothing",
+                "predicts": "tolerated",
+                "axis": "unit_dropout.rate",
+                "dose": 0.4,
+                "margin": margin,
+            }
         ],
-    }  # fmt: skip
+    }
     return json.dumps(study)
 
 
@@ -88,9 +108,15 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
         return RunResult(
             run.key(), "done", diagnostics={"cka": 0.9 + float(noise[0]), "shape_distance": 0.2}
         )
-    measured = {"rank_me": 6.0 + float(noise[1]), "alignment": 0.3, "uniformity": -1.2, "input_change": 0.4,
-        "invariance": 0.7 + float(noise[2]), "invariance_row_space": 0.6, "invariance_within_class": 0.5,
-    }  # fmt: skip
+    measured = {
+        "rank_me": 6.0 + float(noise[1]),
+        "alignment": 0.3,
+        "uniformity": -1.2,
+        "input_change": 0.4,
+        "invariance": 0.7 + float(noise[2]),
+        "invariance_row_space": 0.6,
+        "invariance_within_class": 0.5,
+    }
     floors = (1.0,) * per_fold if run.method.kind == "raw" else ()
     return RunResult(
         run.key(),
@@ -127,11 +153,23 @@ def sums_of(asked: Code, folds: tuple[int, ...], rng: np.random.Generator) -> He
 
     kept = tuple(sums(1 / (1 + 3 * kept / UNITS)) for kept in range(UNITS + 1))
     return HeldOutErrors(
-        folds=folds, windows=(80,) * len(folds), floor=sums(1), everything=sums(0.25), linear_floor=sums(1), linear=sums(0.25),
-        curves=(DroppingCurve("gained", kept), DroppingCurve("lost", kept[::-1]), DroppingCurve("random", kept[::-1])),
+        folds=folds,
+        windows=(80,) * len(folds),
+        floor=sums(1),
+        everything=sums(0.25),
+        linear_floor=sums(1),
+        linear=sums(0.25),
+        curves=(
+            DroppingCurve("gained", kept),
+            DroppingCurve("lost", kept[::-1]),
+            DroppingCurve("random", kept[::-1]),
+        ),
         halves=tuple((sums(0.4), sums(0.4)) for _ in range(asked.splits)),
-        corruptions=tuple(CorruptionErrors(one.axis, one.dose, sums(0.4), sums(0.45), 0.4) for one in asked.corruptions),
-    )  # fmt: skip
+        corruptions=tuple(
+            CorruptionErrors(one.axis, one.dose, sums(0.4), sums(0.45), 0.4)
+            for one in asked.corruptions
+        ),
+    )
 
 
 def stage(name: str, study: Path, runs: Path, flush: bool) -> dict[str, float]:

@@ -73,9 +73,17 @@ def counted(sessions: int, parts: int, seed: int, **world: Any) -> dict[str, Cou
             **{"session": "s", "units": 60, "bins": 4000, "seed": seed + i, **world}
         )
         run = Run(
-            fingerprint="", session="s", window=Window(), folds=Folds(), fold=None, seed=0, study_seed=1, method=Messengers(),
-            target=Target(name="label"), probe=RidgeProbe(),
-        )  # fmt: skip
+            fingerprint="",
+            session="s",
+            window=Window(),
+            folds=Folds(),
+            fold=None,
+            seed=0,
+            study_seed=1,
+            method=Messengers(),
+            target=Target(name="label"),
+            probe=RidgeProbe(),
+        )
         bench = Workbench.of(open_recording(source, "s", Path()), run, torch.device("cpu"))
         rows = np.arange(len(bench.windows.starts))
         blocks = blocks_of(

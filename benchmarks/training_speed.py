@@ -199,20 +199,54 @@ def vmapped(counts: Tensor, size: Size, steps: int) -> None:
 
 def stacked(size: Size, recording_seed: int = 5) -> tuple[Workbench, list[Run], Session]:
     """Return a workbench, a stack of runs and the session of a study at this size."""
-    world = {"kind": "simulated", "generator": "redundancy", "session": "speed", "sessions": 1, "carriers": size.units,
-             "units": size.units, "information": 4, "bins": 8000, "seed": recording_seed}  # fmt: skip
-    study = Study.model_validate({
-        "name": "speed", "question": "How fast?", "recordings": [world], "target": {"name": "label", "kind": "continuous"},
-        "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1},
-        "method": {"kind": "simclr", "temperature": TEMPERATURE, "encoder": {"kind": "mlp", "widths": size.widths},
-                   "projector": size.projector},
-        "training": {"steps": STACKED_STEPS, "batch_size": size.batch, "learning_rate": RATE, "seeds": 8},
-        "views": {"pairing": {"kind": "time_jitter", "window_s": size.jitter_s}, "transforms": [{"kind": "unit_dropout"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, DROPOUT]}],
-        "hypotheses": [{"id": "H", "claim": "none", "predicts": "invariant", "axis": "unit_dropout.rate", "dose": DROPOUT,
-                        "margin": {"fraction_of_range": 0.1, "because": "nothing is claimed"}}],
-        "quick": True,
-    })  # fmt: skip
+    world = {
+        "kind": "simulated",
+        "generator": "redundancy",
+        "session": "speed",
+        "sessions": 1,
+        "carriers": size.units,
+        "units": size.units,
+        "information": 4,
+        "bins": 8000,
+        "seed": recording_seed,
+    }
+    study = Study.model_validate(
+        {
+            "name": "speed",
+            "question": "How fast?",
+            "recordings": [world],
+            "target": {"name": "label", "kind": "continuous"},
+            "folds": {"scheme": "blocks", "count": 2, "embargo_s": 1},
+            "method": {
+                "kind": "simclr",
+                "temperature": TEMPERATURE,
+                "encoder": {"kind": "mlp", "widths": size.widths},
+                "projector": size.projector,
+            },
+            "training": {
+                "steps": STACKED_STEPS,
+                "batch_size": size.batch,
+                "learning_rate": RATE,
+                "seeds": 8,
+            },
+            "views": {
+                "pairing": {"kind": "time_jitter", "window_s": size.jitter_s},
+                "transforms": [{"kind": "unit_dropout"}],
+            },
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, DROPOUT]}],
+            "hypotheses": [
+                {
+                    "id": "H",
+                    "claim": "none",
+                    "predicts": "invariant",
+                    "axis": "unit_dropout.rate",
+                    "dose": DROPOUT,
+                    "margin": {"fraction_of_range": 0.1, "because": "nothing is claimed"},
+                }
+            ],
+            "quick": True,
+        }
+    )
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
     runs = [run for run in plan.grid if run.method.kind == "simclr" and run.arm == "independent"][
@@ -245,9 +279,17 @@ def cebra(size: Size) -> Callable[[np.ndarray], Any] | None:
         return None
     steps = MODEL_STEPS["CEBRA"]
     return CEBRA(
-        model_architecture="offset10-model", batch_size=size.batch, learning_rate=RATE, temperature=TEMPERATURE, time_offsets=1,
-        output_dimension=size.widths[-1], num_hidden_units=size.widths[0], max_iterations=steps, device="cpu", verbose=False,
-    ).fit  # fmt: skip
+        model_architecture="offset10-model",
+        batch_size=size.batch,
+        learning_rate=RATE,
+        temperature=TEMPERATURE,
+        time_offsets=1,
+        output_dimension=size.widths[-1],
+        num_hidden_units=size.widths[0],
+        max_iterations=steps,
+        device="cpu",
+        verbose=False,
+    ).fit
 
 
 def single_peak() -> float:

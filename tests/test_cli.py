@@ -266,9 +266,13 @@ def test_a_label_constant_within_trials_is_untestable_and_trains_no_ssl(tmp_path
         "dose": 0.2,
     }
     data = tiny_study(
-        recordings=npz(tmp_path, counts=counts, y=direction), target={"name": "y", "kind": "categorical"}, hypotheses=[jitter],
-        folds={"scheme": "trials", "count": 2}, axes=[{"path": "time_jitter.window_s", "doses": [0, 0.2]}], views={},
-    )  # fmt: skip
+        recordings=npz(tmp_path, counts=counts, y=direction),
+        target={"name": "y", "kind": "categorical"},
+        hypotheses=[jitter],
+        folds={"scheme": "trials", "count": 2},
+        axes=[{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
+        views={},
+    )
     done = call("run", write(tmp_path, data), cwd=tmp_path, check=0)
     assert "H1: untestable" in done.stdout and "grid: 0/0 runs" in done.stderr
     report = without_times(tmp_path / "reports" / "tiny")

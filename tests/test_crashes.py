@@ -313,9 +313,22 @@ def test_killed_at_random_the_report_is_that_of_the_uninterrupted_study(
         runs, out, ended = tmp_path / f"runs{stores}", tmp_path / f"report{stores}", False
         while not ended:
             running = subprocess.Popen(
-                [*PROGRAM, "run", str(path), "--runs", str(runs), "--out", str(out), "--workers", generator.choice("112")],
-                cwd=tmp_path, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-            )  # fmt: skip
+                [
+                    *PROGRAM,
+                    "run",
+                    str(path),
+                    "--runs",
+                    str(runs),
+                    "--out",
+                    str(out),
+                    "--workers",
+                    generator.choice("112"),
+                ],
+                cwd=tmp_path,
+                start_new_session=True,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+            )
             try:
                 running.wait(generator.uniform(0.1, 1.1) * seconds if struck < kills else None)
             except subprocess.TimeoutExpired:

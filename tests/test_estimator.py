@@ -102,9 +102,19 @@ def test_training_is_that_of_a_study_on_all_windows():
         cpu,
     )
     run = Run(
-        fingerprint="", session="X", window=Window(length_bins=3), folds=Folds(), fold=0, seed=2, study_seed=0, views=Views(),
-        method=SimCLR.model_validate(METHOD), optimisation=Optimisation(**QUICK), target=Target(name="t"), probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="",
+        session="X",
+        window=Window(length_bins=3),
+        folds=Folds(),
+        fold=0,
+        seed=2,
+        study_seed=0,
+        views=Views(),
+        method=SimCLR.model_validate(METHOD),
+        optimisation=Optimisation(**QUICK),
+        target=Target(name="t"),
+        probe=RidgeProbe(),
+    )
     method, _, training = train_ssl(bench, [run], lambda steps: None)
     last = {name: p.detach()[0].double() for name, p in method.encoder.named_parameters()}
     assert torch.equal(fitted.encoder_.parameters["weight1"][0], last["last.weight"])
@@ -238,26 +248,68 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
 
 
 WRONG = {
-    "a method's field": (lambda: SSLTransformer({**METHOD, "temperature": -1}), StudyError, "method.simclr.temperature: .* got -1"),
-    "an unknown method": (lambda: SSLTransformer({"kind": "simclear"}), StudyError, "method: .*simclear"),
-    "no gradient": (lambda: SSLTransformer({"kind": "linear_ssl"}), StudyError, "'linear_ssl' is not trained by gradient; allowed: 'simclr'"),
-    "a view": (lambda: SSLTransformer(METHOD, views={"base": {"kind": "halves"}}), StudyError, "views.base: "),
-    "training": (lambda: SSLTransformer(METHOD, training={"stps": 3}), StudyError, "training.stps: "),
-    "a window": (lambda: SSLTransformer(METHOD, window_bins=0), StudyError, "window_bins.length_bins: "),
-    "a kind": (lambda: SSLTransformer(METHOD, activity_kind="spikes"), StudyError, "got 'spikes'; allowed: 'auto', 'counts', 'signal'"),
-    "broken bins": (
-        lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}), ArrayError, "not a whole number of them",
+    "a method's field": (
+        lambda: SSLTransformer({**METHOD, "temperature": -1}),
+        StudyError,
+        "method.simclr.temperature: .* got -1",
     ),
-    "a large batch": (lambda: SSLTransformer(METHOD, training={"batch_size": 5000}), TrainingError, "use a batch size of at most 400"),
+    "an unknown method": (
+        lambda: SSLTransformer({"kind": "simclear"}),
+        StudyError,
+        "method: .*simclear",
+    ),
+    "no gradient": (
+        lambda: SSLTransformer({"kind": "linear_ssl"}),
+        StudyError,
+        "'linear_ssl' is not trained by gradient; allowed: 'simclr'",
+    ),
+    "a view": (
+        lambda: SSLTransformer(METHOD, views={"base": {"kind": "halves"}}),
+        StudyError,
+        "views.base: ",
+    ),
+    "training": (
+        lambda: SSLTransformer(METHOD, training={"stps": 3}),
+        StudyError,
+        "training.stps: ",
+    ),
+    "a window": (
+        lambda: SSLTransformer(METHOD, window_bins=0),
+        StudyError,
+        "window_bins.length_bins: ",
+    ),
+    "a kind": (
+        lambda: SSLTransformer(METHOD, activity_kind="spikes"),
+        StudyError,
+        "got 'spikes'; allowed: 'auto', 'counts', 'signal'",
+    ),
+    "broken bins": (
+        lambda: SSLTransformer(METHOD, bin_s=0.1, views={"pairing": {"window_s": 0.25}}),
+        ArrayError,
+        "not a whole number of them",
+    ),
+    "a large batch": (
+        lambda: SSLTransformer(METHOD, training={"batch_size": 5000}),
+        TrainingError,
+        "use a batch size of at most 400",
+    ),
     "bins cut from single bins": (
-        lambda: SSLTransformer(METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}),
-        TrainingError, "time_cutout takes some bins of a window, and windows have 1",
+        lambda: SSLTransformer(
+            METHOD, training=QUICK, views={"transforms": [{"kind": "time_cutout", "fraction": 0.5}]}
+        ),
+        TrainingError,
+        "time_cutout takes some bins of a window, and windows have 1",
     ),
     "divergence": (
-        lambda: SSLTransformer(METHOD, training=QUICK, views={"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}]}),
-        TrainingError, "the loss was not finite at step 0",
+        lambda: SSLTransformer(
+            METHOD,
+            training=QUICK,
+            views={"transforms": [{"kind": "gaussian_noise", "sigma": 3e38}]},
+        ),
+        TrainingError,
+        "the loss was not finite at step 0",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize(
@@ -356,10 +408,15 @@ def test_a_foreign_or_damaged_file_is_one_clear_error(tmp_path, how):
     else:
         damaged(path, how)
     said = {
-        "one bit": "weights were changed", "cut off": "cannot be read", "text": "cannot be read", "gone": "cannot be read",
-        "foreign": "not an encoder of this toolkit", "header": "header does not read", "version": "another version",
+        "one bit": "weights were changed",
+        "cut off": "cannot be read",
+        "text": "cannot be read",
+        "gone": "cannot be read",
+        "foreign": "not an encoder of this toolkit",
+        "header": "header does not read",
+        "version": "another version",
         "another network": r"not those of the simclr encoder .*wrong: weight0",
-    }  # fmt: skip
+    }
     with pytest.raises(StoreError, match=said[how]) as error:
         SSLTransformer.load(path)
     assert str(path) in str(error.value) and "\n" not in str(error.value)
@@ -464,8 +521,20 @@ def test_an_encoder_that_is_not_there_is_named(stored, tmp_path, name):
 
 def test_export_and_the_package_load_no_torch(stored, tmp_path):
     folder, _, _ = stored
-    arguments = ["export", str(folder / "study.yaml"), "--runs", str(folder / "runs"), "--session", "spread", "--seed", "1",
-        "--fold", "1", "--out", str(tmp_path / "e.safetensors")]  # fmt: skip
+    arguments = [
+        "export",
+        str(folder / "study.yaml"),
+        "--runs",
+        str(folder / "runs"),
+        "--session",
+        "spread",
+        "--seed",
+        "1",
+        "--fold",
+        "1",
+        "--out",
+        str(tmp_path / "e.safetensors"),
+    ]
     code = f"""
 import sys, invariance_probe
 from invariance_probe.cli import main

@@ -7,9 +7,16 @@ from conftest import tiny_study
 from test_cli import call, write
 
 WORLD = {
-    "kind": "simulated", "generator": "recurring", "session": "bouts", "sessions": 2, "units": 24, "bins": 1200, "behaviours": 3,
-    "bout_s": 2.0, "behaviour_gain": 1.0,
-}  # fmt: skip
+    "kind": "simulated",
+    "generator": "recurring",
+    "session": "bouts",
+    "sessions": 2,
+    "units": 24,
+    "bins": 1200,
+    "behaviours": 3,
+    "bout_s": 2.0,
+    "behaviour_gain": 1.0,
+}
 CONTRAST = {
     "kind": "contrast",
     "id": "M",
@@ -63,32 +70,65 @@ def test_a_study_of_mined_pairs_runs_to_its_report_and_trains_nothing_twice(tmp_
 
 REFUSED = {
     "a claim about a dose on the axis of mined pairs": (
-        {"hypotheses": [{**tiny_study()["hypotheses"][0], "axis": "mined.share", "dose": 0.5}]}, "add `kind: contrast`",
+        {"hypotheses": [{**tiny_study()["hypotheses"][0], "axis": "mined.share", "dose": 0.5}]},
+        "add `kind: contrast`",
     ),
-    "a contrast without local pairs": ({"hypotheses": [{**CONTRAST, "controls": ["random", "shifted"]}]}, "do not beat local pairs"),
+    "a contrast without local pairs": (
+        {"hypotheses": [{**CONTRAST, "controls": ["random", "shifted"]}]},
+        "do not beat local pairs",
+    ),
     "a share without its controls": (
-        {"views": {"pairing": {"kind": "mined", "share": 0.5}, "transforms": [{"kind": "unit_dropout"}]}, "axes": tiny_study()["axes"],
-         "hypotheses": tiny_study()["hypotheses"]},
+        {
+            "views": {
+                "pairing": {"kind": "mined", "share": 0.5},
+                "transforms": [{"kind": "unit_dropout"}],
+            },
+            "axes": tiny_study()["axes"],
+            "hypotheses": tiny_study()["hypotheses"],
+        },
         "mined pairs need their controls",
     ),
-    "a contrast of a kind unknown": ({"hypotheses": [{**CONTRAST, "kind": "contrats"}]}, "'contrast'"),
-    "a misspelt field of a contrast": ({"hypotheses": [{**CONTRAST, "controlls": ["local"]}]}, "Did you mean 'controls'?"),
+    "a contrast of a kind unknown": (
+        {"hypotheses": [{**CONTRAST, "kind": "contrats"}]},
+        "'contrast'",
+    ),
+    "a misspelt field of a contrast": (
+        {"hypotheses": [{**CONTRAST, "controlls": ["local"]}]},
+        "Did you mean 'controls'?",
+    ),
     "a misspelt field of a claim": (
-        {**tiny_study(), "hypotheses": [{**tiny_study()["hypotheses"][0], "predict": 1}]}, "Did you mean 'predicts'?",
+        {**tiny_study(), "hypotheses": [{**tiny_study()["hypotheses"][0], "predict": 1}]},
+        "Did you mean 'predicts'?",
     ),
     "closed-form linear SSL": ({"method": {"kind": "linear_ssl"}}, "local pairs only"),
-    "a method that chooses its own windows": ({"method": {"kind": "cpc"}}, "mined.share does not reach it"),
-    "a gap longer than the recording": ({"views": {"pairing": {"kind": "mined", "gap_s": 60}}}, "use a gap of at most"),
+    "a method that chooses its own windows": (
+        {"method": {"kind": "cpc"}},
+        "mined.share does not reach it",
+    ),
+    "a gap longer than the recording": (
+        {"views": {"pairing": {"kind": "mined", "gap_s": 60}}},
+        "use a gap of at most",
+    ),
     "a gap of less than a window": (
-        {"window": {"length_bins": 6}, "views": {"pairing": {"kind": "mined", "gap_s": 0.5, "smoothing_s": 0.1}}},
+        {
+            "window": {"length_bins": 6},
+            "views": {"pairing": {"kind": "mined", "gap_s": 0.5, "smoothing_s": 0.1}},
+        },
         "windows 0.5 s apart share bins",
     ),
     "a gap too long for a third of the data": (
-        {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False}, "at which contrasts are looked at again",
+        {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False},
+        "at which contrasts are looked at again",
     ),
-    "a nuisance that is not there": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}}, "no array 'dirft'"),
-    "a jitter of half a bin": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}}, "not a whole number"),
-}  # fmt: skip
+    "a nuisance that is not there": (
+        {"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}},
+        "no array 'dirft'",
+    ),
+    "a jitter of half a bin": (
+        {"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}},
+        "not a whole number",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

@@ -30,10 +30,13 @@ PAIRING = {
     "span_s": 1.0,
 }
 STATES = {
-    "recordings": [WORLD], "target": {"name": "head_direction", "kind": "circular"},
-    "window": {"length_bins": 1, "within": {"array": "state", "values": [0]}}, "views": {"pairing": PAIRING},
-    "axes": [{"path": "state.share", "doses": [0, 0.5]}], "hypotheses": [CONTRAST],
-}  # fmt: skip
+    "recordings": [WORLD],
+    "target": {"name": "head_direction", "kind": "circular"},
+    "window": {"length_bins": 1, "within": {"array": "state", "values": [0]}},
+    "views": {"pairing": PAIRING},
+    "axes": [{"path": "state.share", "doses": [0, 0.5]}],
+    "hypotheses": [CONTRAST],
+}
 
 
 def test_a_study_of_sleep_runs_to_its_report(tmp_path):
@@ -65,18 +68,56 @@ def test_a_study_of_sleep_runs_to_its_report(tmp_path):
 
 
 REFUSED = {
-    "sleep without labelled states": ({"window": {"length_bins": 1}}, "pairs across states need `window: {within"),
-    "a labelled state as its own partner": ({"views": {"pairing": {**PAIRING, "partners": [0]}}}, "cannot be its own partner"),
-    "a state that is both": ({"views": {"pairing": {**PAIRING, "others": [2]}}}, "cannot be its own control"),
-    "a state that never comes": ({"views": {"pairing": {**PAIRING, "partners": [7]}}}, "never takes [7]"),
-    "states that are not there": ({"window": {"length_bins": 1, "within": {"array": "stage", "values": [0]}}}, "not in the recording"),
-    "trajectories of one bin": ({"views": {"pairing": {**PAIRING, "span_s": 0.1}}}, "use at least 0.2 s"),
-    "a gap within the smoothing": ({"views": {"pairing": {**PAIRING, "gap_s": 0.1}}}, "smoothing by"),
-    "a target that is unknown asleep": ({**STATES, "window": {"length_bins": 1}, "views": {"pairing": {"window_s": 0.2}},
-        "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
-        "hypotheses": [{**tiny_study()["hypotheses"][0], "predicts": "tolerated", "axis": "time_jitter.window_s", "dose": 0.2}]}, "NaN"),
-    "a method that reads the target": ({"method": {"kind": "y_aware"}}, "windows of other states have none"),
-}  # fmt: skip
+    "sleep without labelled states": (
+        {"window": {"length_bins": 1}},
+        "pairs across states need `window: {within",
+    ),
+    "a labelled state as its own partner": (
+        {"views": {"pairing": {**PAIRING, "partners": [0]}}},
+        "cannot be its own partner",
+    ),
+    "a state that is both": (
+        {"views": {"pairing": {**PAIRING, "others": [2]}}},
+        "cannot be its own control",
+    ),
+    "a state that never comes": (
+        {"views": {"pairing": {**PAIRING, "partners": [7]}}},
+        "never takes [7]",
+    ),
+    "states that are not there": (
+        {"window": {"length_bins": 1, "within": {"array": "stage", "values": [0]}}},
+        "not in the recording",
+    ),
+    "trajectories of one bin": (
+        {"views": {"pairing": {**PAIRING, "span_s": 0.1}}},
+        "use at least 0.2 s",
+    ),
+    "a gap within the smoothing": (
+        {"views": {"pairing": {**PAIRING, "gap_s": 0.1}}},
+        "smoothing by",
+    ),
+    "a target that is unknown asleep": (
+        {
+            **STATES,
+            "window": {"length_bins": 1},
+            "views": {"pairing": {"window_s": 0.2}},
+            "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.2]}],
+            "hypotheses": [
+                {
+                    **tiny_study()["hypotheses"][0],
+                    "predicts": "tolerated",
+                    "axis": "time_jitter.window_s",
+                    "dose": 0.2,
+                }
+            ],
+        },
+        "NaN",
+    ),
+    "a method that reads the target": (
+        {"method": {"kind": "y_aware"}},
+        "windows of other states have none",
+    ),
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

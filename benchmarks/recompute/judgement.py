@@ -21,9 +21,12 @@ SUPPORTED = {
     "distributed": {"spread"}, "few": {"few"},
 }  # fmt: skip
 CONTRADICTED = {
-    "invariant": {"sensitive", "tolerated"}, "tolerated": {"sensitive"}, "sensitive": {"invariant", "tolerated"},
-    "distributed": {"few"}, "few": {"spread"},
-}  # fmt: skip
+    "invariant": {"sensitive", "tolerated"},
+    "tolerated": {"sensitive"},
+    "sensitive": {"invariant", "tolerated"},
+    "distributed": {"few"},
+    "few": {"spread"},
+}
 
 
 @dataclass(frozen=True, eq=False)

@@ -61,10 +61,12 @@ class Tables:
         found = cls(
             YAML(typ="safe").load(study.read_text(encoding="utf-8")),
             json.loads((folder / "report.json").read_text(encoding="utf-8")),
-            table(folder, "results", numbers), table(folder, "dropping_curves", ("value",)),
-            table(folder, "sessions", ("null_p_value", "n_eff", "red_idx", "tau_s")), table(folder, "recipes", ("steps",)),
+            table(folder, "results", numbers),
+            table(folder, "dropping_curves", ("value",)),
+            table(folder, "sessions", ("null_p_value", "n_eff", "red_idx", "tau_s")),
+            table(folder, "recipes", ("steps",)),
             table(folder, "gates"),
-        )  # fmt: skip
+        )
         found._read_codes()
         found._read_losses()
         return found

@@ -77,8 +77,14 @@ def test_many_studies_say_the_words_that_inference_says_of_each():
 
 
 def test_a_study_whose_sessions_disagree_says_nothing():
-    logs = {name: np.array([np.log(low), np.log(high)]) for name, (low, high) in
-            {"K_n": (0.02, 0.8), "carriers": (0.03, 0.9), "redundancy": (1.0, 1.0)}.items()}  # fmt: skip
+    logs = {
+        name: np.array([np.log(low), np.log(high)])
+        for name, (low, high) in {
+            "K_n": (0.02, 0.8),
+            "carriers": (0.03, 0.9),
+            "redundancy": (1.0, 1.0),
+        }.items()
+    }
     assert words(logs, np.array([[0, 1, 0, 1]]))[0] == "undecided"
     assert words(logs, np.array([[0, 0, 0, 0], [1, 1, 1, 1]])).tolist() == ["few", "spread"]
 

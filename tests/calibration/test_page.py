@@ -125,8 +125,15 @@ def test_a_figure_without_rows_is_left_out_with_its_section(tmp_path, figure, go
 
 
 def test_what_ssl_adds_is_told_beside_the_finding_of_the_code(tmp_path):
-    added = {"case": "one-neuron", "sessions": 40, "code": {"lost": 1.0}, "verdict": {"sensitive": 0.9, "inconclusive": 0.1},
-             "as_guessed": 0.0, "adds": 0.9, "silent": 0.1}  # fmt: skip
+    added = {
+        "case": "one-neuron",
+        "sessions": 40,
+        "code": {"lost": 1.0},
+        "verdict": {"sensitive": 0.9, "inconclusive": 0.1},
+        "as_guessed": 0.0,
+        "adds": 0.9,
+        "silent": 0.1,
+    }
     text = section(written(tmp_path, content(ssl_contribution=[added])), "## What SSL adds")
     assert (
         "| one-neuron | 40 | lost 1.000 | sensitive 0.900, inconclusive 0.100 | 0.000 | 0.900 | 0.100 |"

@@ -43,9 +43,10 @@ def bank():
     }
     rivals = {"carriers_are_pure": True, "nuisances": 6, "nuisance_gain": 0.8}
     data = tiny_study(
-        recordings=[{**world, **rivals, "information": 2.0, "bins": 1600, "sessions": BANK}], method={"kind": "linear_ssl", "dimensions": 7},
+        recordings=[{**world, **rivals, "information": 2.0, "bins": 1600, "sessions": BANK}],
+        method={"kind": "linear_ssl", "dimensions": 7},
         folds={"scheme": "blocks", "count": 2, "embargo_s": 1.0},
-    )  # fmt: skip
+    )
     study = Study.model_validate(data)
     plan = Plan(study, find_sessions(study, Path()))
     results = {}

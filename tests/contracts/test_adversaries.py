@@ -72,10 +72,14 @@ def study_against(adversary, method=METHODS[0], **training):
     hypothesis = {**plain["hypotheses"][0], "axis": path, "dose": dose}
     return Study.model_validate(
         tiny_study(
-            method=method, training={"steps": 20, "batch_size": 64, "seeds": 2, **training}, views={"adversary": adversary},
-            axes=[{"path": path, "doses": [0, dose]}], hypotheses=[hypothesis], arms=["independent", "shared", "paired"],
+            method=method,
+            training={"steps": 20, "batch_size": 64, "seeds": 2, **training},
+            views={"adversary": adversary},
+            axes=[{"path": path, "doses": [0, dose]}],
+            hypotheses=[hypothesis],
+            arms=["independent", "shared", "paired"],
         )
-    )  # fmt: skip
+    )
 
 
 def bench_and_runs(adversary, method=METHODS[0], **training):

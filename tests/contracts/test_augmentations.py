@@ -393,8 +393,11 @@ def test_pairs_never_leave_a_run_of_training_windows(shape):
         assert abs(partner - anchor) == 3 if shape == "annulus" else abs(partner - anchor) <= 3
     allowed = {
         (a, b)
-        for a in train for b in train
+        for a in train
+        for b in train
         if (abs(a - b) == 3 if shape == "annulus" else abs(a - b) <= 3)
-        and all(i in set(train) and stretch[i] == stretch[a] for i in range(min(a, b), max(a, b) + 1))
-    }  # fmt: skip
+        and all(
+            i in set(train) and stretch[i] == stretch[a] for i in range(min(a, b), max(a, b) + 1)
+        )
+    }
     assert seen == allowed

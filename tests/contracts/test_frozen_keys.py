@@ -50,7 +50,9 @@ def test_no_key_no_specification_and_no_dump_of_a_trained_run_has_changed(name):
     )
     runs = [*plan.baselines, *plan.grid]
     found = [
-        [run.key() for run in runs], [run.train_key() for run in runs], [run.specification() for run in runs],
+        [run.key() for run in runs],
+        [run.train_key() for run in runs],
+        [run.specification() for run in runs],
         [run.model_dump(mode="json") for run in runs],
-    ]  # fmt: skip
+    ]
     assert len(runs) == count and [sha256_of(values)[:16] for values in found] == expected

@@ -65,9 +65,11 @@ def test_stored_encoders_are_examined_as_they_were_measured(encoder):
     )
     of = {"axis": dosed.axis}
     examinations = (
-        Corruption(inputs=untouched, dose=0.0, **of), Corruption(inputs=dropped, dose=0.4, **of), Comparison(seed=0),
+        Corruption(inputs=untouched, dose=0.0, **of),
+        Corruption(inputs=dropped, dose=0.4, **of),
+        Comparison(seed=0),
         Detection(inputs=dropped, dose=0.4, **of),
-    )  # fmt: skip
+    )
     asked = [dosed.model_copy(update={"examination": examination}) for examination in examinations]
     whole, corrupted, compared, detected = (m.result for m in examine(bench, asked, weights))
     assert {whole.status, corrupted.status, compared.status, detected.status} == {"done"}

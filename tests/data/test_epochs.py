@@ -103,9 +103,14 @@ def test_runs_that_are_too_short_for_the_rounds_are_refused(tmp_path):
 def test_an_embargo_that_dealt_parts_do_not_keep_is_refused(tmp_path, gap, embargo_s, refused):
     file(tmp_path)
     source = {
-        "kind": "npz", "path": "f.npz", "session": "s", "activity": "count", "bin_s": "bin_s", "epochs": ["before_", "after_"],
+        "kind": "npz",
+        "path": "f.npz",
+        "session": "s",
+        "activity": "count",
+        "bin_s": "bin_s",
+        "epochs": ["before_", "after_"],
         "dealt": {"by": "condition", "rounds": 4, "gap_bins": gap},
-    }  # fmt: skip
+    }
     folds, target = (
         {"scheme": "blocks", "count": 2, "embargo_s": embargo_s},
         {"name": "condition", "kind": "categorical"},

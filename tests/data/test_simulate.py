@@ -199,7 +199,14 @@ def test_the_ring_drifts_asleep_at_the_declared_compression_and_is_tuned_in_ever
     assert speed[2] / speed[0] == pytest.approx(compression, rel=0.15) and speed[1] / speed[
         0
     ] == pytest.approx(2.0, rel=0.15)
-    peaks = np.stack([
-        np.angle((found.activity[state == one] * np.exp(1j * direction[state == one])[:, None]).sum(axis=0)) for one in range(3)
-    ])  # fmt: skip
+    peaks = np.stack(
+        [
+            np.angle(
+                (found.activity[state == one] * np.exp(1j * direction[state == one])[:, None]).sum(
+                    axis=0
+                )
+            )
+            for one in range(3)
+        ]
+    )
     assert np.abs(np.angle(np.exp(1j * (peaks - peaks[0])))).max() < 0.4

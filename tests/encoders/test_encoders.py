@@ -84,9 +84,11 @@ def recurrent(w, x, declared):
     """`nn.GRU`, then a linear map of its last state."""
     layer = nn.GRU(x.shape[2], declared.width, batch_first=True).double()
     own = {
-        "weight_ih_l0": w["units.inward_weight"].T, "weight_hh_l0": w["units.recurrent_weight"].T,
-        "bias_ih_l0": w["units.bias"][0], "bias_hh_l0": torch.zeros(3 * declared.width, dtype=x.dtype),
-    }  # fmt: skip
+        "weight_ih_l0": w["units.inward_weight"].T,
+        "weight_hh_l0": w["units.recurrent_weight"].T,
+        "bias_ih_l0": w["units.bias"][0],
+        "bias_hh_l0": torch.zeros(3 * declared.width, dtype=x.dtype),
+    }
     states, _ = functional_call(layer, own, (x,))
     return states[:, -1] @ w["last.weight"] + w["last.bias"]
 
@@ -114,13 +116,19 @@ def transformer(w, x, declared):
             if name.startswith(f"blocks.{i}.")
         }
         named = {
-            "self_attn.in_proj_weight": own["inward.weight"].T, "self_attn.in_proj_bias": own["inward.bias"][0],
-            "self_attn.out_proj.weight": own["outward.weight"].T, "self_attn.out_proj.bias": own["outward.bias"][0],
-            "linear1.weight": own["wide.weight"].T, "linear1.bias": own["wide.bias"][0],
-            "linear2.weight": own["narrow.weight"].T, "linear2.bias": own["narrow.bias"][0],
-            "norm1.weight": own["scale"][0], "norm1.bias": own["shift"][0],
-            "norm2.weight": own["wide_scale"][0], "norm2.bias": own["wide_shift"][0],
-        }  # fmt: skip
+            "self_attn.in_proj_weight": own["inward.weight"].T,
+            "self_attn.in_proj_bias": own["inward.bias"][0],
+            "self_attn.out_proj.weight": own["outward.weight"].T,
+            "self_attn.out_proj.bias": own["outward.bias"][0],
+            "linear1.weight": own["wide.weight"].T,
+            "linear1.bias": own["wide.bias"][0],
+            "linear2.weight": own["narrow.weight"].T,
+            "linear2.bias": own["narrow.bias"][0],
+            "norm1.weight": own["scale"][0],
+            "norm1.bias": own["shift"][0],
+            "norm2.weight": own["wide_scale"][0],
+            "norm2.bias": own["wide_shift"][0],
+        }
         x = functional_call(layer.double(), named, (x,))
     return x.mean(1) @ w["last.weight"] + w["last.bias"]
 

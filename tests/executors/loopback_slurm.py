@@ -159,9 +159,16 @@ def loopback_slurm(folder: Path, timeout: int = 10) -> Iterator[Slurm]:
     slurm = Slurm(folder)
     try:
         slurm.start(
-            "munged", "munged", "--foreground", "--force", f"--key-file={key}", f"--socket={folder}/munge.socket",
-            f"--pid-file={folder}/munged.pid", f"--log-file={folder}/munged.log", f"--seed-file={folder}/munged.seed",
-        )  # fmt: skip
+            "munged",
+            "munged",
+            "--foreground",
+            "--force",
+            f"--key-file={key}",
+            f"--socket={folder}/munge.socket",
+            f"--pid-file={folder}/munged.pid",
+            f"--log-file={folder}/munged.log",
+            f"--seed-file={folder}/munged.seed",
+        )
         deadline = time.monotonic() + 20
         while not (folder / "munge.socket").exists():
             assert time.monotonic() < deadline, (folder / "munged.said").read_text() + slurm.logs()

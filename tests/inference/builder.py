@@ -19,10 +19,16 @@ LICENSED = {"steps": 400, "batch_size": 64, "seeds": 2}
 JITTER = {
     "axes": [{"path": "time_jitter.window_s", "doses": [0, 0.1, 0.2]}],
     "hypotheses": [
-        {"id": "J", "claim": "smooth", "predicts": "tolerated", "axis": "time_jitter.window_s", "dose": 0.2,
-         "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"}}
+        {
+            "id": "J",
+            "claim": "smooth",
+            "predicts": "tolerated",
+            "axis": "time_jitter.window_s",
+            "dose": 0.2,
+            "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"},
+        }
     ],
-}  # fmt: skip
+}
 
 ROWS = {
     "invariant": {"C_code": 0.02},
@@ -145,10 +151,14 @@ def planted(
             np.zeros(per) if kind == "square_roots" else 0.002 * gen.standard_normal(per)
         )  # draws of the others stay
         results[run.key()] = RunResult(
-            run.key(), "done", blocks, tuple(float(loss + n) for n in noise), (1.0,) * per if kind == "raw" else (),
+            run.key(),
+            "done",
+            blocks,
+            tuple(float(loss + n) for n in noise),
+            (1.0,) * per if kind == "raw" else (),
             {"raw": 0.4, "square_roots": 0.45, "supervised": 0.5}.get(kind),
             {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
-        )  # fmt: skip
+        )
     return results
 
 

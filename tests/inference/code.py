@@ -14,9 +14,21 @@ WINDOWS = 100
 
 
 def made_code(
-    corruptions, *, c_code=0.2, c_blind=0.3, R=0.6, carriers=(2, 8), redundancy=1.0, units=40, spread=0.01, seed=0,
-    jackknife=False, known_masks=True, copies=(), distinct=None,
-):  # fmt: skip
+    corruptions,
+    *,
+    c_code=0.2,
+    c_blind=0.3,
+    R=0.6,
+    carriers=(2, 8),
+    redundancy=1.0,
+    units=40,
+    spread=0.01,
+    seed=0,
+    jackknife=False,
+    known_masks=True,
+    copies=(),
+    distinct=None,
+):
     """Figures of one session.
 
     `corruptions` are (axis, dose); `c_code` and `c_blind` hold at every dose; `carriers` are K_s and K_n. `spread` is the SD over
@@ -38,10 +50,21 @@ def made_code(
     ]
     names = tuple(f"u{i}" for i in range(units))
     return CodeFigures(
-        units=names, window_count=WINDOWS * BLOCKS, length_bins=1, bin_s=0.1, loss="squared error", whole=parts[0],
-        deleted=tuple(parts[1:]), gained_by=(8,) + (0,) * (units - 1), lost_by=(8, 5) + (0,) * (units - 2), autocorrelation_s=0.2,
-        copies=copies, distinct=distinct, n_eff=2.0, red_idx=0.0,
-    )  # fmt: skip
+        units=names,
+        window_count=WINDOWS * BLOCKS,
+        length_bins=1,
+        bin_s=0.1,
+        loss="squared error",
+        whole=parts[0],
+        deleted=tuple(parts[1:]),
+        gained_by=(8,) + (0,) * (units - 1),
+        lost_by=(8, 5) + (0,) * (units - 2),
+        autocorrelation_s=0.2,
+        copies=copies,
+        distinct=distinct,
+        n_eff=2.0,
+        red_idx=0.0,
+    )
 
 
 def _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, known_masks):
@@ -64,7 +87,12 @@ def _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, know
     dropped = [at(max(0.0, J - (J - half_r2) * n / k_n)) for n in range(int(k_n) + 2)]
     half = at(J * redundancy / 2)
     return HeldOutErrors(
-        folds=folds, windows=(WINDOWS,) * len(folds), floor=fold(1.0), everything=fold(every), linear_floor=fold(1.0), linear=fold(every),
+        folds=folds,
+        windows=(WINDOWS,) * len(folds),
+        floor=fold(1.0),
+        everything=fold(every),
+        linear_floor=fold(1.0),
+        linear=fold(every),
         curves=(
             DroppingCurve("gained", tuple(gained)),
             DroppingCurve("lost", tuple(dropped), ("most harm now",) * len(folds)),
@@ -72,7 +100,13 @@ def _errors(corruptions, folds, lost, R, k_s, k_n, redundancy, spread, gen, know
         ),
         halves=((half, half),) * 2,
         corruptions=tuple(
-            CorruptionErrors(axis, dose, noisy(lost["c_code"]) if known_masks else (), noisy(lost["c_blind"]), 0.5)
+            CorruptionErrors(
+                axis,
+                dose,
+                noisy(lost["c_code"]) if known_masks else (),
+                noisy(lost["c_blind"]),
+                0.5,
+            )
             for axis, dose in corruptions
         ),
-    )  # fmt: skip
+    )

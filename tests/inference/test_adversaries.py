@@ -12,9 +12,16 @@ ATTACKED = {
     "views": {"adversary": {"kind": "worst_of_masks"}},
     "axes": [{"path": "worst_of_masks.budget", "doses": [0, 6]}],
     "hypotheses": [
-        {"id": "H1", "claim": "no conduit", "predicts": "tolerated", "axis": "worst_of_masks.budget", "dose": 6, "margin": MARGIN}
+        {
+            "id": "H1",
+            "claim": "no conduit",
+            "predicts": "tolerated",
+            "axis": "worst_of_masks.budget",
+            "dose": 6,
+            "margin": MARGIN,
+        }
     ],
-}  # fmt: skip
+}
 
 
 def test_a_dose_of_an_adversary_has_estimates_and_no_verdict():

@@ -93,8 +93,15 @@ def test_every_control_beaten_by_pure_pairs_across_the_nuisance_is_beneficial():
     ] == pytest.approx(0.25, abs=0.02)
     assert by_name["A/A"] == pytest.approx(0, abs=0.02)
     assert {claim.name for claim in found.claims} == {
-        "M_loc > m", "M_rand > m", "M_shift > m", PURITY, PURITY_SHIFTED, NUISANCE, NUISANCE_SHIFTED, "M_loc < -m",
-    }  # fmt: skip
+        "M_loc > m",
+        "M_rand > m",
+        "M_shift > m",
+        PURITY,
+        PURITY_SHIFTED,
+        NUISANCE,
+        NUISANCE_SHIFTED,
+        "M_loc < -m",
+    }
     assert found.p_value == max(
         claim.p_value for claim in found.claims if claim.name != "M_loc < -m"
     )
@@ -110,13 +117,17 @@ NOT_SHOWN = {
     "no better than random": ({"random": -0.2}, PURE),
     "no better than shifted": ({"shifted": -0.2}, PURE),
     "no purer than random": ({}, with_pairs(pair_agreement=0.3)),
-    "no purer than partners that are everybody's neighbour": ({}, {**PURE, "shifted": {**PURE["shifted"], "pair_agreement": 0.6}}),
+    "no purer than partners that are everybody's neighbour": (
+        {},
+        {**PURE, "shifted": {**PURE["shifted"], "pair_agreement": 0.6}},
+    ),
     "near in the nuisance": ({}, with_pairs(nuisance_distance=0.7)),
     "nearer in the nuisance than their partners are to other anchors": (
-        {}, {**PURE, "shifted": {**PURE["shifted"], "nuisance_distance": 1.6}},
+        {},
+        {**PURE, "shifted": {**PURE["shifted"], "nuisance_distance": 1.6}},
     ),
     "purity not measured": ({}, {}),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", NOT_SHOWN)
@@ -255,13 +266,21 @@ def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
         "views": {"pairing": MINED["views"]["pairing"], "transforms": [{"kind": "unit_dropout"}]},
     }
     dropout = {
-        "id": "D", "claim": "spread", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4,
+        "id": "D",
+        "claim": "spread",
+        "predicts": "distributed",
+        "axis": "unit_dropout.rate",
+        "dose": 0.4,
         "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"},
-    }  # fmt: skip
-    plan = make_plan(**{
-        **jitter, "axes": [*MINED["axes"], {"path": "unit_dropout.rate", "doses": [0, 0.4]}], "hypotheses": [CONTRAST, dropout],
-        "arms": ["independent", "shared"],
-    })  # fmt: skip
+    }
+    plan = make_plan(
+        **{
+            **jitter,
+            "axes": [*MINED["axes"], {"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "hypotheses": [CONTRAST, dropout],
+            "arms": ["independent", "shared"],
+        }
+    )
     found = infer(
         plan, planted(plan, arms=HELPS, pairs=PURE, C_code=0.02), {}, REGISTERED
     ).hypotheses
@@ -347,8 +366,13 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
 def test_the_table_of_few_sessions_says_that_its_pairs_are_not_claimed(tmp_path):
     plan = mined_plan(sessions=3)
     results = planted(plan, arms=HELPS, pairs=PURE)
-    page = render(plan, infer(plan, results, {}, REGISTERED), tidy(plan.runs, results), {"versions": {}, "seconds": 1.0, "failures": []},
-                  tmp_path / "report")  # fmt: skip
+    page = render(
+        plan,
+        infer(plan, results, {}, REGISTERED),
+        tidy(plan.runs, results),
+        {"versions": {}, "seconds": 1.0, "failures": []},
+        tmp_path / "report",
+    )
     assert (
         f"{PURITY}: not claimed of fewer than 4 sessions" in (page.parent / "report.md").read_text()
     )

@@ -99,9 +99,14 @@ def p_of_one_study(samples, jitter):
         )
         for recipe in PANEL
     ]
-    code = {} if jitter else {
-        "C_code <= m": samples["C_code"].p_at_most(MARGIN), "C_code > m": samples["C_code"].p_more_than(MARGIN),
-    }  # fmt: skip
+    code = (
+        {}
+        if jitter
+        else {
+            "C_code <= m": samples["C_code"].p_at_most(MARGIN),
+            "C_code > m": samples["C_code"].p_more_than(MARGIN),
+        }
+    )
     return word_p(code, learning_p(panel, jitter), jitter)
 
 

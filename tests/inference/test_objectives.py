@@ -7,9 +7,16 @@ from invariance_probe.inference import infer
 from .builder import make_plan, planted
 
 ENCODER = {"kind": "mlp", "widths": [16, 8]}
-SWEPT = [{"path": "method", "values": [
-    {"kind": "vicreg", "encoder": ENCODER}, {"kind": "byol", "encoder": ENCODER}, {"kind": "vicreg", "covariance": 50, "encoder": ENCODER},
-]}]  # fmt: skip
+SWEPT = [
+    {
+        "path": "method",
+        "values": [
+            {"kind": "vicreg", "encoder": ENCODER},
+            {"kind": "byol", "encoder": ENCODER},
+            {"kind": "vicreg", "covariance": 50, "encoder": ENCODER},
+        ],
+    }
+]
 COVARIANCE = "vicreg(covariance=50, encoder=mlp(widths=[16, 8]))"
 
 

@@ -72,9 +72,10 @@ def test_the_finding_of_the_code_says_its_numbers_first():
 
 def test_a_decoder_that_cannot_see_the_corruption_is_called_so_and_has_no_independent_value():
     plan = make_plan(
-        views={"transforms": [{"kind": "gaussian_noise"}]}, axes=[{"path": "gaussian_noise.sigma", "doses": [0, 0.4]}],
+        views={"transforms": [{"kind": "gaussian_noise"}]},
+        axes=[{"path": "gaussian_noise.sigma", "doses": [0, 0.4]}],
         hypotheses=[{**BASE, "axis": "gaussian_noise.sigma"}],
-    )  # fmt: skip
+    )
     code = judged(plan, C_code=0.02, code={"known_masks": False}).code
     assert "a decoder that cannot see the corruption" in code.sentence and code.independent is None
     assert code.C_code == code.C_blind

@@ -33,11 +33,20 @@ TWO = {
     "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}, NOISE],
     "views": {"transforms": [{"kind": "unit_dropout"}, {"kind": "gaussian_noise"}]},
     "hypotheses": [
-        {"id": name, "claim": "spread", "predicts": "tolerated", "axis": axis, "dose": dose,
-         "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"}}
-        for name, axis, dose in (("dropout", "unit_dropout.rate", 0.4), ("noise", "gaussian_noise.sigma", 1.0))
+        {
+            "id": name,
+            "claim": "spread",
+            "predicts": "tolerated",
+            "axis": axis,
+            "dose": dose,
+            "margin": {"fraction_of_range": 0.1, "because": "smaller losses would not matter"},
+        }
+        for name, axis, dose in (
+            ("dropout", "unit_dropout.rate", 0.4),
+            ("noise", "gaussian_noise.sigma", 1.0),
+        )
     ],
-}  # fmt: skip
+}
 
 
 def adaptive(sessions=6, **changes):
@@ -64,9 +73,17 @@ def test_a_clear_effect_stops_at_the_first_look_whatever_else_the_store_holds():
     assert reasons and set(reasons) == later(plan, 2) == set(beyond(plan, results))
     found = infer(plan, first, reasons, REGISTERED)
     (hypothesis,) = found.hypotheses
-    assert (hypothesis.verdict, hypothesis.outcome, hypothesis.look.seeds, hypothesis.look.settled) == (
-        "tolerated", "supported", 2, True,
-    )  # fmt: skip
+    assert (
+        hypothesis.verdict,
+        hypothesis.outcome,
+        hypothesis.look.seeds,
+        hypothesis.look.settled,
+    ) == (
+        "tolerated",
+        "supported",
+        2,
+        True,
+    )
     assert {e.n_seeds for e in hypothesis.estimands if e.name not in ("C_code", "C_blind")} == {2}
     assert {point.seed for point in found.curve if point.estimand == "D"} == {None, 0, 1}
     assert found.runs.left_out == len(reasons) and found.runs.missing == 0
@@ -225,9 +242,14 @@ def from_losses(plan, losses, study):
         else:
             found = np.full(4, 0.0 if kind == "raw" else 0.2)
         results[run.key()] = RunResult(
-            run.key(), "done", blocks, tuple(map(float, found)), (1.0,) * 4 if kind == "raw" else (),
-            {"raw": 0.0, "supervised": 0.5}.get(kind), {"rank_me": 5.0, "input_change": 0.5},
-        )  # fmt: skip
+            run.key(),
+            "done",
+            blocks,
+            tuple(map(float, found)),
+            (1.0,) * 4 if kind == "raw" else (),
+            {"raw": 0.0, "supervised": 0.5}.get(kind),
+            {"rank_me": 5.0, "input_change": 0.5},
+        )
     return results
 
 

@@ -288,7 +288,10 @@ def test_a_sweep_of_another_dose_shows_the_interaction_as_a_difference_of_differ
 def test_specificity_controls_stand_beside_a_verdict_and_move_none():
     plan = make_plan(controls=["thinning", "noise", "stratified"])
     assert {(c.axis, round(c.dose, 3)) for c in plan.controls} == {
-        ("spike_thinning.rate", 0.4), ("gaussian_noise.sigma", 0.816), ("stratified_dropout.rate", 0.4)}  # fmt: skip
+        ("spike_thinning.rate", 0.4),
+        ("gaussian_noise.sigma", 0.816),
+        ("stratified_dropout.rate", 0.4),
+    }
     results = planted(plan, C_code=0.4, delta=0.0)
     harmful = planted(plan, C_code=0.4, delta=0.5, seed=1)
     of_controls = {run.key() for run in plan.grid if run.axis in {c.axis for c in plan.controls}}
@@ -308,10 +311,14 @@ def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():
     axes = {"unit_cutout.fraction": 0.3, "pepper.rate": 0.1}
     base = tiny_study()["hypotheses"][0]
     plan = make_plan(
-        views={"transforms": [{"kind": path.split(".")[0]} for path in axes]}, controls=["dropout", "noise"],
+        views={"transforms": [{"kind": path.split(".")[0]} for path in axes]},
+        controls=["dropout", "noise"],
         axes=[{"path": path, "doses": [0, dose]} for path, dose in axes.items()],
-        hypotheses=[{**base, "id": path, "predicts": "invariant", "axis": path, "dose": dose} for path, dose in axes.items()],
-    )  # fmt: skip
+        hypotheses=[
+            {**base, "id": path, "predicts": "invariant", "axis": path, "dose": dose}
+            for path, dose in axes.items()
+        ],
+    )
     found = infer(plan, planted(plan, C_code=0.4, delta=0.05), {}, REGISTERED)
     shown = {
         h.id: {e.setting for e in h.swept if e.setting.startswith("control")}

@@ -47,9 +47,13 @@ def test_every_bound_is_the_information_at_its_best_critic():
         ratio.shape[:2], dtype=torch.float64
     )  # the best log baseline of a log density ratio
     found = {
-        "infonce": infonce(ratio), "nwj": nwj(ratio + 1), "dv": bound_of("dv", ratio), "js": bound_of("js", ratio),
-        "tuba": tuba(ratio, nothing), "interpolated": interpolated(ratio, nothing),
-    }  # fmt: skip
+        "infonce": infonce(ratio),
+        "nwj": nwj(ratio + 1),
+        "dv": bound_of("dv", ratio),
+        "js": bound_of("js", ratio),
+        "tuba": tuba(ratio, nothing),
+        "interpolated": interpolated(ratio, nothing),
+    }
     assert found.keys() == set(BOUNDS)
     for name, values in found.items():
         error = float(values.std() / len(values) ** 0.5)

@@ -105,8 +105,10 @@ def test_recipes_train_the_identity_dose_and_both_arms_of_the_primary_dose_only(
     for label in ("recipe: longer", "recipe: wider", "recipe: other"):
         runs = [run for run in plan.grid if run.setting == label]
         assert {(run.axis, run.dose, run.arm) for run in runs} == {
-            ("", 0.0, "none"), ("unit_dropout.rate", 0.4, "independent"), ("unit_dropout.rate", 0.4, "shared"),
-        }  # fmt: skip
+            ("", 0.0, "none"),
+            ("unit_dropout.rate", 0.4, "independent"),
+            ("unit_dropout.rate", 0.4, "shared"),
+        }
         assert len(runs) == 6 * 2 * 2 * 3 and {run.seed for run in runs} == {0, 1}
 
 

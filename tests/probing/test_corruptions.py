@@ -51,9 +51,12 @@ class OneSession:
             if run.session == session.name and run.method.kind == "code"
         ]
         self.examined = [
-            run for run in self.plan.examined
-            if run.session == session.name and run.seed == 0 and run.examination.kind in ("corruption", "detection")
-        ]  # fmt: skip
+            run
+            for run in self.plan.examined
+            if run.session == session.name
+            and run.seed == 0
+            and run.examination.kind in ("corruption", "detection")
+        ]
 
     def measure(self, runs):
         return MEASURES[runs[0].method.kind](self.bench, runs, lambda steps: None)

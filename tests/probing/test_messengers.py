@@ -178,9 +178,17 @@ def measured(budget=4, asked=None, **world):
 
 def measured_in(recording, asked):
     run = Run(
-        fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
-        method=asked, target=Target(name="label"), probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="x",
+        session="m",
+        window=Window(),
+        folds=Folds(embargo_s=1),
+        fold=None,
+        seed=0,
+        study_seed=1,
+        method=asked,
+        target=Target(name="label"),
+        probe=RidgeProbe(),
+    )
     bench = Workbench.of(recording, run, torch.device("cpu"))
     return MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
 

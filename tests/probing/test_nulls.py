@@ -85,10 +85,18 @@ def test_a_circular_shift_finds_codes_in_common_trends_and_its_warning_says_so()
 def shift_null(counts, label, **method):
     """Diagnostics of the linear shift on arrays (time, unit) and (time,)."""
     recording = Recording(
-        session="s", subject="a", group="", activity=counts.astype(np.int32), activity_kind="counts", bin_s=0.1,
-        unit_ids=tuple(map(str, range(counts.shape[1]))), targets={"label": label}, trials=None,
-        segments=np.zeros(len(counts), dtype=np.int64), truth={},
-    )  # fmt: skip
+        session="s",
+        subject="a",
+        group="",
+        activity=counts.astype(np.int32),
+        activity_kind="counts",
+        bin_s=0.1,
+        unit_ids=tuple(map(str, range(counts.shape[1]))),
+        targets={"label": label},
+        trials=None,
+        segments=np.zeros(len(counts), dtype=np.int64),
+        truth={},
+    )
     plan = plan_of(
         {**NOTHING, "case": "independent"}, 1, window={"length_bins": method.pop("length_bins", 1)}
     )
@@ -245,8 +253,13 @@ def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_w
     plan = Plan(study, find_sessions(study, tmp_path))
     run, session = plan.baselines[0], plan.sessions[0]
     events = []
-    job = {"store": str(tmp_path / "runs"), "runs": [run.model_dump(mode="json")], "source": session.source.model_dump(mode="json"),
-           "session": "s0", "base": str(tmp_path)}  # fmt: skip
+    job = {
+        "store": str(tmp_path / "runs"),
+        "runs": [run.model_dump(mode="json")],
+        "source": session.source.model_dump(mode="json"),
+        "session": "s0",
+        "base": str(tmp_path),
+    }
     work(job, events.append)
     assert [(e["key"], e["status"]) for e in events if e["event"] == "committed"] == [
         (run.key(), "done")

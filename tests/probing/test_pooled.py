@@ -200,23 +200,39 @@ def test_by_default_windows_of_other_sessions_are_held_against_no_anchor():
 
 
 REFUSED = {
-    "a pool of one": ({"views": {"pool": "subject"}, "recordings": SESSIONS[1:3]}, "is the only one of its subject"),
+    "a pool of one": (
+        {"views": {"pool": "subject"}, "recordings": SESSIONS[1:3]},
+        "is the only one of its subject",
+    ),
     "bins that differ": (
-        {"views": {"pool": "group"}, "recordings": [SESSIONS[0], {**SESSIONS[1], "bin_s": 0.2}]}, "cannot train one model",
+        {"views": {"pool": "group"}, "recordings": [SESSIONS[0], {**SESSIONS[1], "bin_s": 0.2}]},
+        "cannot train one model",
     ),
     "targets of other columns": (
-        {"views": {"pool": "group"}, "recordings": [SMOOTH, {**SMOOTH, "session": "b", "label_dimensions": 1}]}, "with the same columns",
+        {
+            "views": {"pool": "group"},
+            "recordings": [SMOOTH, {**SMOOTH, "session": "b", "label_dimensions": 1}],
+        },
+        "with the same columns",
     ),
     "a method of one session": ({"method": {"kind": "swap_vae"}}, "reads windows of one session"),
     "windows that mix sessions": (
-        {"views": {"pool": "group", "transforms": [{"kind": "unit_dropout"}, {"kind": "waveform_drift", "mix": 0.1}]}},
+        {
+            "views": {
+                "pool": "group",
+                "transforms": [{"kind": "unit_dropout"}, {"kind": "waveform_drift", "mix": 0.1}],
+            }
+        },
         "as if all were of one session",
     ),
     "negatives of others without a pool": (
-        {"views": {"transforms": [{"kind": "unit_dropout"}]}, "method": {"kind": "simclr", "negatives": {"scope": "any"}}},
+        {
+            "views": {"transforms": [{"kind": "unit_dropout"}]},
+            "method": {"kind": "simclr", "negatives": {"scope": "any"}},
+        },
         "let models train on several",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)

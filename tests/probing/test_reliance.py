@@ -50,17 +50,49 @@ def apart(tmp_path_factory):
 
 
 def bench_and_runs(path, training=(), **changes):
-    study = Study.model_validate({
-        "name": "apart", "question": "What rests on which units?", "target": {"name": "velocity", "kind": "continuous"},
-        "recordings": [{"kind": "npz", "path": str(path), "session": "a", "activity": "spikes", "bin_s": "bin_s"}],
-        "folds": {"scheme": "blocks", "count": 3, "embargo_s": 1.0}, "method": {"kind": "linear_ssl", "dimensions": 8},
-        "training": {"steps": 150, "batch_size": 64, "seeds": 2, "learning_rate": 3e-3, **dict(training)},
-        "views": {"pairing": {"kind": "time_jitter", "window_s": 0.5}, "transforms": [{"kind": "unit_dropout", "value": "silent"}]},
-        "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}], "quick": True,
-        "hypotheses": [{"id": "H", "claim": "never judged", "predicts": "distributed", "axis": "unit_dropout.rate", "dose": 0.4,
-                        "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"}, "role": "exploratory"}],
-        "measurements": [{"kind": "reliance", "of": OF, "budgets": [1, 4], **changes}],
-    })  # fmt: skip
+    study = Study.model_validate(
+        {
+            "name": "apart",
+            "question": "What rests on which units?",
+            "target": {"name": "velocity", "kind": "continuous"},
+            "recordings": [
+                {
+                    "kind": "npz",
+                    "path": str(path),
+                    "session": "a",
+                    "activity": "spikes",
+                    "bin_s": "bin_s",
+                }
+            ],
+            "folds": {"scheme": "blocks", "count": 3, "embargo_s": 1.0},
+            "method": {"kind": "linear_ssl", "dimensions": 8},
+            "training": {
+                "steps": 150,
+                "batch_size": 64,
+                "seeds": 2,
+                "learning_rate": 3e-3,
+                **dict(training),
+            },
+            "views": {
+                "pairing": {"kind": "time_jitter", "window_s": 0.5},
+                "transforms": [{"kind": "unit_dropout", "value": "silent"}],
+            },
+            "axes": [{"path": "unit_dropout.rate", "doses": [0, 0.4]}],
+            "quick": True,
+            "hypotheses": [
+                {
+                    "id": "H",
+                    "claim": "never judged",
+                    "predicts": "distributed",
+                    "axis": "unit_dropout.rate",
+                    "dose": 0.4,
+                    "margin": {"fraction_of_range": 0.1, "because": "nothing is judged here"},
+                    "role": "exploratory",
+                }
+            ],
+            "measurements": [{"kind": "reliance", "of": OF, "budgets": [1, 4], **changes}],
+        }
+    )
     plan = Plan(study, find_sessions(study, Path()))
     runs = [run for run in plan.examined if run.method.kind == "reliance"]
     session = plan.sessions[0]

@@ -87,9 +87,17 @@ def test_shared_dimensions_and_their_lag_are_found(common, lag):
     declared = {"common": common, "lag_bins": lag, "bins": 1500, "seed": 3}
     recording = open_recording(MultimodalRecording(session="m", **declared), "m", Path())
     run = Run(
-        fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=3), fold=None, seed=0, study_seed=1,
-        method=SharedDimensions(shifts=99, longest_lag_s=0.8), target=Target(name="modality"), probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="x",
+        session="m",
+        window=Window(),
+        folds=Folds(embargo_s=3),
+        fold=None,
+        seed=0,
+        study_seed=1,
+        method=SharedDimensions(shifts=99, longest_lag_s=0.8),
+        target=Target(name="modality"),
+        probe=RidgeProbe(),
+    )
     bench = Workbench.of(recording, run, torch.device("cpu"))
     found = MEASURES["shared_dimensions"](bench, [run], lambda steps: None)[0].result.diagnostics
     assert found["shared_dimensions"] == common

@@ -19,10 +19,13 @@ HYPOTHESIS = tiny_study()["hypotheses"][0]
 def study_of(transform, path, dose, controls, **changes):
     return Study.model_validate(
         tiny_study(
-            views={"transforms": [transform]}, axes=[{"path": path, "doses": [0, dose]}], controls=controls,
-            hypotheses=[{**HYPOTHESIS, "predicts": "invariant", "axis": path, "dose": dose}], **changes,
+            views={"transforms": [transform]},
+            axes=[{"path": path, "doses": [0, dose]}],
+            controls=controls,
+            hypotheses=[{**HYPOTHESIS, "predicts": "invariant", "axis": path, "dose": dose}],
+            **changes,
         )
-    )  # fmt: skip
+    )
 
 
 def change(views, kind, windows):
@@ -135,9 +138,13 @@ def test_a_control_without_a_closed_form_is_refused_with_those_that_have_one(
 def test_a_control_that_is_a_transform_of_the_study_is_refused():
     transforms = [{"kind": "unit_cutout"}, {"kind": "unit_dropout"}]
     given = {
-        "views": {"transforms": transforms}, "axes": [{"path": "unit_cutout.fraction", "doses": [0, 0.3]}], "controls": ["dropout"],
-        "hypotheses": [{**HYPOTHESIS, "predicts": "invariant", "axis": "unit_cutout.fraction", "dose": 0.3}],
-    }  # fmt: skip
+        "views": {"transforms": transforms},
+        "axes": [{"path": "unit_cutout.fraction", "doses": [0, 0.3]}],
+        "controls": ["dropout"],
+        "hypotheses": [
+            {**HYPOTHESIS, "predicts": "invariant", "axis": "unit_cutout.fraction", "dose": 0.3}
+        ],
+    }
     with pytest.raises(
         ValidationError,
         match=r"unit_dropout is a transform of this study already; sweep it up to 0.3",
@@ -148,13 +155,19 @@ def test_a_control_that_is_a_transform_of_the_study_is_refused():
 def test_two_hypotheses_that_need_two_controls_of_one_name_and_dose_are_refused():
     axes = ("unit_cutout.fraction", "progressive_unit_loss.rate")
     given = {
-        "views": {"transforms": [{"kind": "unit_cutout", "value": "mean"}, {"kind": "progressive_unit_loss", "value": "silent"}]},
-        "axes": [{"path": axes[0], "doses": [0, 0.3]}, {"path": axes[1], "doses": [0, 0.6]}], "controls": ["dropout"],
+        "views": {
+            "transforms": [
+                {"kind": "unit_cutout", "value": "mean"},
+                {"kind": "progressive_unit_loss", "value": "silent"},
+            ]
+        },
+        "axes": [{"path": axes[0], "doses": [0, 0.3]}, {"path": axes[1], "doses": [0, 0.6]}],
+        "controls": ["dropout"],
         "hypotheses": [
             {**HYPOTHESIS, "id": axis, "predicts": "invariant", "axis": axis, "dose": dose}
             for axis, dose in zip(axes, (0.3, 0.6), strict=True)
         ],
-    }  # fmt: skip
+    }
     with pytest.raises(ValidationError, match=r"two hypotheses ask for unit_dropout.rate=0.3"):
         Study.model_validate(tiny_study(**given))
 
@@ -163,13 +176,15 @@ def test_controls_of_each_axis_are_planned_once_and_stand_beside_their_own_hypot
     axes = {"unit_cutout.fraction": 0.3, "progressive_unit_loss.rate": 0.6, "pepper.rate": 0.1}
     study = Study.model_validate(
         tiny_study(
-            views={"transforms": [{"kind": path.split(".")[0]} for path in axes]}, controls=["dropout", "noise"],
+            views={"transforms": [{"kind": path.split(".")[0]} for path in axes]},
+            controls=["dropout", "noise"],
             axes=[{"path": path, "doses": [0, dose]} for path, dose in axes.items()],
             hypotheses=[
-                {**HYPOTHESIS, "id": path, "predicts": "invariant", "axis": path, "dose": dose} for path, dose in axes.items()
+                {**HYPOTHESIS, "id": path, "predicts": "invariant", "axis": path, "dose": dose}
+                for path, dose in axes.items()
             ],
         )
-    )  # fmt: skip
+    )
     plan = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),))
     by_axis = {
         path: {(c.axis, round(c.dose, 6)) for c in plan.controls_beside(path)} for path in axes

@@ -232,8 +232,16 @@ def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_s
     rng = np.random.default_rng(5)
     classes = (rng.random(1500) > 0.7).astype(int)
     strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)
-    own = Ground(np.arange(1500), np.zeros(1500, int), strength[:, None] * rng.standard_normal((1500, 60)), False, np.arange(1500) * 0.1,
-                 classes, 0.1, 5.0)  # fmt: skip
+    own = Ground(
+        np.arange(1500),
+        np.zeros(1500, int),
+        strength[:, None] * rng.standard_normal((1500, 60)),
+        False,
+        np.arange(1500) * 0.1,
+        classes,
+        0.1,
+        5.0,
+    )
     declared = MinedPairing(share=0.5, gap_s=5.0, smoothing_s=0.0, components=60)
     mined, purity = nearest_table(declared, own), {}
     for source in ("mined", "random", "shifted"):

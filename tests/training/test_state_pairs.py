@@ -25,9 +25,15 @@ from invariance_probe.study.study import Study
 from invariance_probe.training.examples import EXAMPLES, Material
 
 WORLD = {
-    "kind": "simulated", "generator": "replay", "session": "night", "units": 24, "bins": 1200, "bout_s": 3.0, "label_gain": 0.8,
+    "kind": "simulated",
+    "generator": "replay",
+    "session": "night",
+    "units": 24,
+    "bins": 1200,
+    "bout_s": 3.0,
+    "label_gain": 0.8,
     "control_sleep": True,
-}  # fmt: skip
+}
 PAIRING = {
     "kind": "state",
     "window_s": 0.2,
@@ -45,9 +51,13 @@ CONTRAST = {
 }
 WINDOW = {"length_bins": 1, "within": {"array": "state", "values": [0]}}
 STUDY = {
-    "recordings": [WORLD], "target": {"name": "label"}, "window": WINDOW, "views": {"pairing": PAIRING},
-    "axes": [{"path": "state.share", "doses": [0, 0.5, 0.9]}], "hypotheses": [CONTRAST],
-}  # fmt: skip
+    "recordings": [WORLD],
+    "target": {"name": "label"},
+    "window": WINDOW,
+    "views": {"pairing": PAIRING},
+    "axes": [{"path": "state.share", "doses": [0, 0.5, 0.9]}],
+    "hypotheses": [CONTRAST],
+}
 
 
 def opened(kind="simclr", fold=0, **changes):

@@ -133,9 +133,17 @@ def curve_of(asked=Messengers(budgets=(2, 4), resamples=10), **world):
         Path(),
     )
     run = Run(
-        fingerprint="x", session="m", window=Window(), folds=Folds(embargo_s=1), fold=None, seed=0, study_seed=1,
-        method=asked, target=Target(name="label"), probe=RidgeProbe(),
-    )  # fmt: skip
+        fingerprint="x",
+        session="m",
+        window=Window(),
+        folds=Folds(embargo_s=1),
+        fold=None,
+        seed=0,
+        study_seed=1,
+        method=asked,
+        target=Target(name="label"),
+        probe=RidgeProbe(),
+    )
     bench = Workbench.of(recording, run, torch.device("cpu"))
     return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
 
