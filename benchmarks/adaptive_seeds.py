@@ -52,24 +52,32 @@ SPREADS = {
 }
 OPENING = """# Adaptive seeds: size, power and saving
 
-Made by `python benchmarks/adaptive_seeds.py --studies {studies}`: {studies} studies a row, on simulated losses (arms with session,
-seed, block and cell parts; margin .1; looks after 2, 3 and 5 seeds), judged by the toolkit's own rules
+Made by `python benchmarks/adaptive_seeds.py --studies {studies}`: {studies} studies a row, \
+on simulated losses (arms with session,
+seed, block and cell parts; margin .1; looks after 2, 3 and 5 seeds), \
+judged by the toolkit's own rules
 ([docs/adaptive.md](../../../docs/adaptive.md)). Three sessions are judged by crossed
 seeds and blocks ("these recordings"), five and eight by a t over sessions.
 
 """
 SIZE_NOTE = """## Size
 
-Every claim stands where it is exactly false; the largest share over all of them. *At the stop*: in the report of a study that
-stops when its verdict is settled. *At any look*: by whoever would stop at the best moment. *Word*: a false `tolerated` or
-`sensitive` (the larger) where C_code > m and D = m. *Fixed*: one look at five seeds, at .05. *.05 at every look*: what is wrong with
-looking without a boundary. Asked: at most .07 at the stop. Sessions that are skewed like an exponential variable break the t test itself
+Every claim stands where it is exactly false; the largest share over all of them. *At the stop*: \
+in the report of a study that
+stops when its verdict is settled. *At any look*: by whoever would stop at the best moment. \
+*Word*: a false `tolerated` or
+`sensitive` (the larger) where C_code > m and D = m. *Fixed*: one look at five seeds, at .05. \
+*.05 at every look*: what is wrong with
+looking without a boundary. Asked: at most .07 at the stop. \
+Sessions that are skewed like an exponential variable break the t test itself
 (science.md: the guard only softens it); there the looks are asked not to add to it.
 """
 POWER_NOTE = """## Power and saving
 
-Share of studies that reach the true word (of any word, where the truth is on the margin), with all five seeds and with looks; and
-the part of the SSL runs that is saved. Baselines, and the information cost by a raw decoder, have no part in it.
+Share of studies that reach the true word (of any word, where the truth is on the margin), \
+with all five seeds and with looks; and
+the part of the SSL runs that is saved. Baselines, and the information cost by a raw decoder, \
+have no part in it.
 """
 
 
@@ -171,8 +179,10 @@ def main() -> None:
     added = max(row[3] - row[6] for row in sizes if str(row[1]).startswith("skewed"))
     late, even = (np.mean([row[i] for row in powers if row[2] in CLEAR]) for i in (5, 7))
     said = (
-        f"Largest size at the stop: **{largest[False]:.3f}** (skewed sessions: {largest[True]:.3f}, {added:+.3f} against one look). Mean "
-        f"saving in SSL runs over the rows with a clear truth: **{late:.0%}** by O'Brien-Fleming spending, **{even:.0%}** by Pocock spending.\n"
+        f"Largest size at the stop: **{largest[False]:.3f}** (skewed sessions: "
+        f"{largest[True]:.3f}, {added:+.3f} against one look). "
+        "Mean saving in SSL runs over the rows with a clear truth: "
+        f"**{late:.0%}** by O'Brien-Fleming spending, **{even:.0%}** by Pocock spending.\n"
     )
     page = [
         OPENING.format(studies=given.studies) + said,

@@ -224,7 +224,8 @@ def policy_table(given: Trained) -> list[str]:
     ]
     for name in POLICIES:
         cells = [
-            f"{found[s][name].mean():.3f}{_mark(found[s][name], found[s]['worst of 4 random (MaxUp)'], name)}"
+            f"{found[s][name].mean():.3f}"
+            f"{_mark(found[s][name], found[s]['worst of 4 random (MaxUp)'], name)}"
             for s in STRENGTHS
         ]
         rows.append(f"| {name} | " + " | ".join(cells) + " |")

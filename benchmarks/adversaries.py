@@ -265,20 +265,28 @@ def page(rows: list[Row], bands: list[Band]) -> str:
     names = ", ".join(f"`{n}`" for n in SELECTORS if n not in BASELINES)
     opening = f"""# Selectors of units at equal forward passes
 
-A set of b units is chosen on one half of a session's blocks and scored on the other: the loss without it less that of all units,
-in units of the decodable range (1: as bad as the training means). `refit`: the ridge decoder is fitted again without the units.
-`fixed`: the units are held at their mean. Every selector stops at the same number of forward passes; a loss with its gradient counts
+A set of b units is chosen on one half of a session's blocks and scored on the other: \
+the loss without it less that of all units,
+in units of the decodable range (1: as bad as the training means). `refit`: \
+the ridge decoder is fitted again without the units.
+`fixed`: the units are held at their mean. Every selector stops at the same number of forward \
+passes; a loss with its gradient counts
 for {GRADIENT}. Where fewer were spent, it had ended.
 Searches are {names};
 the others are baselines.
 
-**Works** says at which budgets a search's damage exceeds that of `{EQUAL}` (MaxUp) at equal passes: one-sided paired t over
-sessions at {LEVEL:g}, in this world and mode, uncorrected; with three reach sessions (two animals) that is weak evidence, and of these
-recordings. Bands: {DRAWS} random sets of other units with like rates, for the set of `{REFERENCE}`; a set is accepted where both
+**Works** says at which budgets a search's damage exceeds that of `{EQUAL}` (MaxUp) at equal \
+passes: one-sided paired t over
+sessions at {LEVEL:g}, in this world and mode, uncorrected; \
+with three reach sessions (two animals) that is weak evidence, and of these
+recordings. Bands: {DRAWS} random sets of other units with like rates, \
+for the set of `{REFERENCE}`; a set is accepted where both
 damages exceed their band.
 
-Simulated: {SESSIONS} sessions of 4000 bins and 60 units each (G5); twins: three latents of two units each that differ by 0.01 SD, among
-60 units, 2000 rows each half, a ridge of {0.01 * TWINS_RIDGE:g} of the variance. The first table counts budgets
+Simulated: {SESSIONS} sessions of 4000 bins and 60 units each (G5); twins: \
+three latents of two units each that differ by 0.01 SD, among
+60 units, 2000 rows each half, a ridge of {0.01 * TWINS_RIDGE:g} of the variance. \
+The first table counts budgets
 and numbers of passes. Made by `python benchmarks/adversaries.py`.
 """
     lines = [opening, *summary(rows)]

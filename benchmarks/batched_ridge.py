@@ -67,7 +67,8 @@ def main() -> None:
         ratios.append(loop / (time.perf_counter() - started))
     print(f"largest difference of predictions {np.abs(found - expected).max():.1e}")
     print(
-        f"ratio {statistics.median(ratios):.0f} ({ROUNDS} rounds: {min(ratios):.0f} to {max(ratios):.0f})"
+        f"ratio {statistics.median(ratios):.0f} "
+        f"({ROUNDS} rounds: {min(ratios):.0f} to {max(ratios):.0f})"
     )
 
 

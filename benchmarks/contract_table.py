@@ -47,9 +47,12 @@ RETENTION = {
 }
 OPENING = """# Every method against the contract
 
-The loss column is a test of the method's loss against an independent reference; the next four are the contract tests of
-`tests/contracts/test_ensemble.py`, all run by this script. "Keeps" is the part of the decodable range that a representation keeps (the retention
-gate asks for .5), from [the table of scores](recordings.md): reach is three sessions of moving bins, or one with every bin for methods that
+The loss column is a test of the method's loss against an independent reference; \
+the next four are the contract tests of
+`tests/contracts/test_ensemble.py`, all run by this script. \
+"Keeps" is the part of the decodable range that a representation keeps (the retention
+gate asks for .5), from [the table of scores](recordings.md): \
+reach is three sessions of moving bins, or one with every bin for methods that
 choose their windows in time. Beside it: [bounds on mutual information](mutual_information.md),
 [calibration](../calibration/simclr/README.md). Made by `python benchmarks/contract_table.py`.
 

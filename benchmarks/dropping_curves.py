@@ -97,7 +97,8 @@ def main() -> None:
     torch.set_num_threads(1)
     blind = measure.blind_losses
     print(
-        f"{'size':18} {'units':>6} {'windows':>8} {'bins':>5} {'jackknife':>10} {'blind':>6} {'s':>8} {'MB':>7}"
+        f"{'size':18} {'units':>6} {'windows':>8} {'bins':>5} {'jackknife':>10} {'blind':>6} "
+        f"{'s':>8} {'MB':>7}"
     )
     for name in sys.argv[1:] or SIZES:
         size = SIZES[name]
@@ -110,8 +111,9 @@ def main() -> None:
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         assert code is not None
         print(
-            f"{name:18} {size.units:6} {size.windows:8} {size.bins:5} {size.jackknife!s:>10} {size.blind!s:>6} "
-            f"{seconds:8.2f} {peak:7.0f}   K_s {code.whole.k_s:.1f} K_n {code.whole.k_n:.1f}",
+            f"{name:18} {size.units:6} {size.windows:8} {size.bins:5} {size.jackknife!s:>10} "
+            f"{size.blind!s:>6} {seconds:8.2f} {peak:7.0f}   "
+            f"K_s {code.whole.k_s:.1f} K_n {code.whole.k_n:.1f}",
             flush=True,
         )
 

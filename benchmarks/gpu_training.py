@@ -85,7 +85,8 @@ def main() -> None:
         ratios = [value / base for value, base in zip(values, found["plain loop"], strict=True)]
         median = statistics.median
         lines.append(
-            f"| {contender} | {median(values):.0f} | {median(ratios):.1f} ({min(ratios):.1f} to {max(ratios):.1f}) |"
+            f"| {contender} | {median(values):.0f} | {median(ratios):.1f} "
+            f"({min(ratios):.1f} to {max(ratios):.1f}) |"
         )
     print("\n".join(lines))
     if given.out:

@@ -86,10 +86,17 @@ def in_words(found: Found) -> list[str]:
             if taken
             else "no set costs more than random ones by both decoders"
         )
-        said += f"; the best {budgets[-1]} cost {largest['refit']['chosen']:.2f} of the range when the decoder is fitted again"
-        said += f", and it takes {largest['localisation']:.1f} times as many random units as chosen ones to lose half"
+        said += (
+            f"; the best {budgets[-1]} cost {largest['refit']['chosen']:.2f} of the range when the "
+            "decoder is fitted again"
+        )
+        said += (
+            f", and it takes {largest['localisation']:.1f} times as many random units as chosen "
+            "ones to lose half"
+        )
         lines.append(
-            f"* **{session}**. {said[0].upper()}{said[1:]}. {_later(points)} {_moves(found, session)}"
+            f"* **{session}**. {said[0].upper()}{said[1:]}. {_later(points)} "
+            f"{_moves(found, session)}"
         )
     return lines
 
@@ -98,22 +105,31 @@ def _later(points: list[dict[str, Any]]) -> str:
     """Say whether sets transfer; only an interval of both ways that leaves out 0 or 1 says something."""
     known = [p for p in points if p["transfer"] is not None]
     if not known:
-        return "Whether they transfer cannot be said: the later epoch's own sets are not shown to carry more than a tenth of the range."
+        return (
+            "Whether they transfer cannot be said: the later epoch's own sets are not shown to "
+            "carry more than a tenth of the range."
+        )
     bounded = [p for p in known if p["transfer_low"] is not None and p["transfer_high"] is not None]
     serve = sum(p["transfer_low"] > 0 for p in bounded)
     less = sum(p["transfer_high"] < 1 for p in bounded)
     return (
-        f"Of {len(known)} sets whose T could be taken, {serve} are shown to serve in the later epoch (interval above 0), and {less} to serve "
-        "less well than its own set (below 1)."
+        f"Of {len(known)} sets whose T could be taken, {serve} are shown to serve in the later "
+        f"epoch (interval above 0), and {less} to serve less well than its own set (below 1)."
     )
 
 
 def _moves(found: Found, session: str) -> str:
     own = {p["mode"]: p["p_value"] for p in found.report["switching"] if p["session"] == session}
     if None in own.values():
-        return "Whether reliance moves between epochs is not tested: four blocks an epoch are too short for what its activity remembers."
+        return (
+            "Whether reliance moves between epochs is not tested: four blocks an epoch are too "
+            "short for what its activity remembers."
+        )
     word = "is shown" if max(own.values()) <= LEVEL else "is not shown"
-    return f"That reliance moves between epochs {word} (p = {own['refit']:.3f} refitted, {own['fixed']:.3f} fixed)."
+    return (
+        f"That reliance moves between epochs {word} "
+        f"(p = {own['refit']:.3f} refitted, {own['fixed']:.3f} fixed)."
+    )
 
 
 def _and(numbers: list[int]) -> str:
@@ -142,15 +158,22 @@ def page(all_found: list[Found], out: Path) -> str:
     lines = [
         f"""# Messenger units in real recordings
 
-{NOTE} How it is done, and what the words mean: [docs/messengers.md](../../docs/messengers.md). Whether the test of switching keeps its
-level: [switching.md](switching.md). What a trained SSL objective rests on beside decoders: [objective.md](objective.md).
+{NOTE} How it is done, and what the words mean: [docs/messengers.md](../../docs/messengers.md). \
+Whether the test of switching keeps its
+level: [switching.md](switching.md). What a trained SSL objective rests on beside decoders: \
+[objective.md](objective.md).
 Made by `python benchmarks/messengers_on_recordings.py` from the ready studies `messengers_*.yaml`.
 
-**What none of this says.** That units cause or transmit anything (that takes a perturbation); that unrecorded units carry less; that
-a set is the only one. An accepted set is no sign of a sparse code: in a code of all units the most informative ones are accepted too, with
-small damage. Units of two days are compared only where a file matches them. The reach files do not (174 units on one day and 155 on the
-other, with no common names), so reach is compared between the halves of a session, and never between days or animals. Monkey J's file has
-the same 86 units before and after learning. Each row is a recording; three reach sessions are two animals, and nothing here is about
+**What none of this says.** That units cause or transmit anything (that takes a perturbation); \
+that unrecorded units carry less; that
+a set is the only one. An accepted set is no sign of a sparse code: \
+in a code of all units the most informative ones are accepted too, with
+small damage. Units of two days are compared only where a file matches them. \
+The reach files do not (174 units on one day and 155 on the
+other, with no common names), so reach is compared between the halves of a session, \
+and never between days or animals. Monkey J's file has
+the same 86 units before and after learning. Each row is a recording; \
+three reach sessions are two animals, and nothing here is about
 animals in general.
 """
     ]

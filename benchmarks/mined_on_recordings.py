@@ -36,9 +36,10 @@ STUDIES = {
 FEW = "two seeds; nothing is claimed of what pairs share, and no benefit can be"
 NOTES = {
     "A night of CA1": f"One recording, {FEW}.",
-    "Reaches of M1": f"Three recordings of two animals, {FEW}. The study was first run in three folds, where one fold of chewie-1 kept "
-    "nothing and the retention gate failed (a unit that is nearly silent where that fold trains: `validate` says so now); six folds were chosen "
-    "after that. Steps were cut from 500 to 200 for time, before any result of reaches was seen.",
+    "Reaches of M1": f"Three recordings of two animals, {FEW}. The study was first run in three "
+    "folds, where one fold of chewie-1 kept nothing and the retention gate failed (a unit that is "
+    "nearly silent where that fold trains: `validate` says so now); six folds were chosen after "
+    "that. Steps were cut from 500 to 200 for time, before any result of reaches was seen.",
 }
 """What a reader has to know of how a study came about."""
 LABELS = {"MYOW": "", "MYOW, random views": "method=myow", "BYOL": "method=byol"}
@@ -91,7 +92,8 @@ def _pair_lines(found: HypothesisFinding) -> list[str]:
     for name in dict.fromkeys(pair.name for pair in found.pairs):
         by_arm = {pair.arm: pair.estimate for pair in found.pairs if pair.name == name}
         lines.append(
-            f"| {name} | {' | '.join(f'{by_arm[arm]:.3f}' if arm in by_arm else '' for arm in arms)} |"
+            f"| {name} | "
+            f"{' | '.join(f'{by_arm[arm]:.3f}' if arm in by_arm else '' for arm in arms)} |"
         )
     return lines
 

@@ -23,13 +23,18 @@ from invariance_probe.probing.measurements.gaussian_information import (
 
 OPENING = f"""# Bounds on mutual information
 
-x and y are Gaussians of {WIDTH} dimensions, each pair of coordinates correlated alike, so that the truth is -{WIDTH // 2} log(1 - rho^2) nats.
-A separable critic (two networks of 128-128-32) is trained for {SETTINGS.steps} steps on batches of {SETTINGS.batch_size} fresh pairs, all truths
-and {SEEDS} seeds in one stack, and read on {READ} more batches. A cell is the mean over seeds and batches, with the standard deviation between
+x and y are Gaussians of {WIDTH} dimensions, each pair of coordinates correlated alike, \
+so that the truth is -{WIDTH // 2} log(1 - rho^2) nats.
+A separable critic (two networks of 128-128-32) is trained for {SETTINGS.steps} steps on batches \
+of {SETTINGS.batch_size} fresh pairs, all truths
+and {SEEDS} seeds in one stack, and read on {READ} more batches. \
+A cell is the mean over seeds and batches, with the standard deviation between
 batches: what one batch may say. Nats.
 
-`infonce` cannot exceed log({SETTINGS.batch_size}) = {np.log(SETTINGS.batch_size):.2f}; the others are not held by it, and pay with a spread that
-grows with the truth (McAllester & Stratos 2020, arXiv:1811.04251). Made by `python benchmarks/mutual_information.py`.
+`infonce` cannot exceed log({SETTINGS.batch_size}) = {np.log(SETTINGS.batch_size):.2f}; \
+the others are not held by it, and pay with a spread that
+grows with the truth (McAllester & Stratos 2020, arXiv:1811.04251). \
+Made by `python benchmarks/mutual_information.py`.
 """
 
 

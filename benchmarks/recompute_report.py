@@ -31,13 +31,15 @@ def recompute(study: Path, folder: Path) -> int:
     tables = Tables.read(study, folder)
     if "adaptive" in tables.study.get("training", {}):
         sys.exit(
-            "several looks at the seeds (training.adaptive) are not recomputed; use a study with a fixed number"
+            "several looks at the seeds (training.adaptive) are not recomputed; "
+            "use a study with a fixed number"
         )
     declared = [h for h in tables.study["hypotheses"] if h.get("kind") != "contrast"]
     for h in tables.study["hypotheses"]:
         if h.get("kind") == "contrast":
             print(
-                f"{h['id']}: a contrast; not recomputed, its p value enters Holm's procedure as reported"
+                f"{h['id']}: a contrast; not recomputed, "
+                "its p value enters Holm's procedure as reported"
             )
     worst: dict[str, list[tuple[float, str, Any, Any]]] = {}
     for kind, where, reported, found in rows_of(

@@ -71,7 +71,10 @@ def in_words(points: list[dict[str, Any]]) -> list[str]:
             _cost(of["refit"], "refit", "objective"),
             _cost(of["objective"], "objective", "refit"),
         ]
-        overlap = f"{of['refit']['overlap']:.2f} of their units are common ({of['refit']['overlap_chance']:.2f} by chance)"
+        overlap = (
+            f"{of['refit']['overlap']:.2f} of their units are common "
+            f"({of['refit']['overlap_chance']:.2f} by chance)"
+        )
         lines.append(f"* **{session}**. {said[0]} {said[1]} By Jaccard index {overlap}.")
     return lines
 
@@ -79,11 +82,18 @@ def in_words(points: list[dict[str, Any]]) -> list[str]:
 def _cost(point: dict[str, Any], chosen_for: str, scored: str) -> str:
     own, other = point[chosen_for], point[scored]
     if own is None or other is None:
-        return f"What the sets for the {NAMES[chosen_for]} cost the {NAMES[scored]} cannot be said: a range is not shown."
-    word = f"in {round(other['beyond'] * point['models'])} of {point['models']} models beyond like random sets"
+        return (
+            f"What the sets for the {NAMES[chosen_for]} cost the {NAMES[scored]} "
+            "cannot be said: a range is not shown."
+        )
+    word = (
+        f"in {round(other['beyond'] * point['models'])} of {point['models']} models "
+        "beyond like random sets"
+    )
     return (
-        f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it {own['chosen']:.2f} on its scale, and the "
-        f"{NAMES[scored]} {other['chosen']:.2f} on that one's (random sets {other['random']:.2f}; {word})."
+        f"The {point['budget']} units chosen for the {NAMES[chosen_for]} cost it "
+        f"{own['chosen']:.2f} on its scale, and the {NAMES[scored]} {other['chosen']:.2f} "
+        f"on that one's (random sets {other['random']:.2f}; {word})."
     )
 
 
@@ -98,7 +108,8 @@ def main() -> None:
     given = parser.parse_args()
     lines = ["# What a trained objective and two decoders rest on", "", NOTE, "", MEANING, ""]
     lines += [
-        "Made by `python benchmarks/reliance_on_recordings.py` from the ready studies `reliance_*.yaml` ([how](../../docs/messengers.md)).",
+        "Made by `python benchmarks/reliance_on_recordings.py` from the ready studies "
+        "`reliance_*.yaml` ([how](../../docs/messengers.md)).",
         "",
     ]
     for name in STUDIES:

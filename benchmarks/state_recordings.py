@@ -66,7 +66,8 @@ def main() -> None:
         np.savez_compressed(asked.out / f"{name}.npz", **arrays)  # type: ignore[arg-type]
         counts = np.bincount(arrays["state"])
         print(
-            f"{asked.out / name}.npz: {arrays['spike_count'].shape[1]} units; bins in states 0, 1, 2: {counts.tolist()}"
+            f"{asked.out / name}.npz: {arrays['spike_count'].shape[1]} units; "
+            f"bins in states 0, 1, 2: {counts.tolist()}"
         )
 
 

@@ -38,14 +38,20 @@ WORLDS: dict[str, tuple[dict[str, Any], dict[str, Any], int]] = {
 }
 """World, pairing and dimensions of the representation."""
 FRACTIONS = (0.0, 0.5)
-OPENING = """# Pairs across states: how often the verdict is wrong, and how often it finds what is there
+OPENING = """# Pairs across states: how often the verdict is wrong, \
+and how often it finds what is there
 
-Made by `python benchmarks/state_views.py --sessions {sessions} --studies {studies}`. Worlds are G7 (`replay`, {bins} bins of .1 s, a third
-awake, a third of sleep in which a part of the bouts replays the waking label, a third of sleep like it that replays nothing). Closed-form
-linear SSL is fitted with local pairs and with half of the pairs across states, in every arm; {count} sessions a row are measured and
-studies of {study} are drawn from them, {studies} a row, judged by the toolkit's own rule (docs/states.md). Means and SE are in units of the mean
+Made by `python benchmarks/state_views.py --sessions {sessions} --studies {studies}`. \
+Worlds are G7 (`replay`, {bins} bins of .1 s, a third
+awake, a third of sleep in which a part of the bouts replays the waking label, \
+a third of sleep like it that replays nothing). Closed-form
+linear SSL is fitted with local pairs and with half of the pairs across states, in every arm; \
+{count} sessions a row are measured and
+studies of {study} are drawn from them, {studies} a row, \
+judged by the toolkit's own rule (docs/states.md). Means and SE are in units of the mean
 decodable range. Brackets are 95 % of {banks} banks
-drawn from the bank, 50 studies each. Asked: at most .07 `beneficial` where nothing is replayed. Power is printed, and was not promised.
+drawn from the bank, 50 studies each. Asked: at most .07 `beneficial` where nothing is replayed. \
+Power is printed, and was not promised.
 
 | world | replayed | `beneficial` | `harmful` | {names} |
 |---|---|---|---|{rules}|
@@ -184,7 +190,10 @@ def line(name: str, fraction: float, bank: Bank, studies: int) -> str:
         f"{m:+.3f} ± {e:.3f}"
         for m, e in zip(mean / bank.ranges.mean(), error / bank.ranges.mean(), strict=True)
     )
-    return f"| {name} | {fraction:g} | {words['beneficial']:.3f} [{low:.2f}, {high:.2f}] | {words['harmful']:.3f} | {means} |"
+    return (
+        f"| {name} | {fraction:g} | {words['beneficial']:.3f} [{low:.2f}, {high:.2f}] | "
+        f"{words['harmful']:.3f} | {means} |"
+    )
 
 
 def main() -> None:

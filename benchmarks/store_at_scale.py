@@ -225,7 +225,8 @@ def measure(runs: int, flush: bool, folder: Path) -> dict[str, dict[str, float]]
         figures[name] = json.loads(done.stdout)
         said = figures[name]
         print(
-            f"  {name}: {said['runs']} runs, {said['seconds']:.2f} s ({said['cpu']:.2f} s of CPU), {said['mb']:.0f} MB",
+            f"  {name}: {said['runs']} runs, {said['seconds']:.2f} s ({said['cpu']:.2f} s of CPU), "
+            f"{said['mb']:.0f} MB",
             file=sys.stderr,
         )
     return figures
@@ -252,7 +253,10 @@ def table(found: dict[int, dict[str, dict[str, float]]]) -> str:
                 if asked is None
                 else f"{'met' if now['seconds'] < asked else 'MISSED'} (< {asked:g} s)"
             )
-            own = f"{now['seconds']:.2f} | {now['cpu']:.2f} | {1000 * now['seconds'] / now['runs']:.3f} | {now['mb']:.0f}"
+            own = (
+                f"{now['seconds']:.2f} | {now['cpu']:.2f} | "
+                f"{1000 * now['seconds'] / now['runs']:.3f} | {now['mb']:.0f}"
+            )
             lines.append(f"| {name} | {now['runs']:.0f} | {own} | {' | '.join(grown)} | {met} |")
             last = now
     return "\n".join(lines)

@@ -62,7 +62,10 @@ class Count:
         if not self.sessions:
             return "not tested: blocks too short"
         low, high = stats.binomtest(self.shown, self.sessions).proportion_ci()
-        return f"{self.shown / self.sessions:.3f} ({low:.3f} to {high:.3f}) of {self.sessions}; {self.overlap:.2f}"
+        return (
+            f"{self.shown / self.sessions:.3f} ({low:.3f} to {high:.3f}) of {self.sessions}; "
+            f"{self.overlap:.2f}"
+        )
 
 
 def counted(sessions: int, parts: int, seed: int, **world: Any) -> dict[str, Count]:
@@ -112,10 +115,14 @@ def page(sessions: int) -> str:
     lines = [
         f"""# Does a decoder rely on other units later? Size and power of the permutation test
 
-{sessions} simulated sessions a row (G5: 60 units, 4000 bins of 0.1 s unless said). A session is cut in epochs of at most {BLOCKS}
-blocks, fewer where those would be shorter than {MEMORIES} memories of the activity, and is not tested where {FEWEST_BLOCKS} are too short;
-the overlap of the epochs' reliance (mean cosine of the units' shares) is held against {PERMUTATIONS} deals of blocks to epochs.
-A cell: how often p <= {LEVEL:g}, with its exact 95 % interval, and the mean overlap. The overlap is shown to say why it is no test:
+{sessions} simulated sessions a row (G5: 60 units, 4000 bins of 0.1 s unless said). \
+A session is cut in epochs of at most {BLOCKS}
+blocks, fewer where those would be shorter than {MEMORIES} memories of the activity, \
+and is not tested where {FEWEST_BLOCKS} are too short;
+the overlap of the epochs' reliance (mean cosine of the units' shares) is held against \
+{PERMUTATIONS} deals of blocks to epochs.
+A cell: how often p <= {LEVEL:g}, with its exact 95 % interval, and the mean overlap. \
+The overlap is shown to say why it is no test:
 it is low where nothing changes.
 Made by `python benchmarks/switching.py`.
 

@@ -364,7 +364,8 @@ def table(name: str, size: Size, rates: dict[str, list[float]], peak: float) -> 
             else f"{statistics.median(values) * size.products() / peak:.2f}"
         )
         lines.append(
-            f"| {contender} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f}) "
+            f"| {contender} | {statistics.median(values):.0f} | {statistics.median(ratios):.2f} "
+            f"({min(ratios):.2f} to {max(ratios):.2f}) "
             f"| {share} |"
         )
     return [*lines, ""]

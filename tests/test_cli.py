@@ -118,8 +118,14 @@ def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(tmp_p
         and tested.loss.notna().all()
     )
 
-    code = "import sys; from invariance_probe.runner import report_study; from invariance_probe.study.load import open_study; "
-    code += "from pathlib import Path; found = report_study(open_study(Path('study.yaml')), Path('a'), Path('r2')).findings; "
+    code = (
+        "import sys; from invariance_probe.runner import report_study; "
+        "from invariance_probe.study.load import open_study; "
+    )
+    code += (
+        "from pathlib import Path; "
+        "found = report_study(open_study(Path('study.yaml')), Path('a'), Path('r2')).findings; "
+    )
     done = subprocess.run(
         [
             sys.executable,

@@ -30,8 +30,8 @@ def test_plan_says_what_the_store_has(tmp_path):
     path, store = study(tmp_path), Store(tmp_path / "runs")
     plan = make_plan(open_study(path, ()))
     assert (
-        f"0 of {len(plan.runs)} runs are in the store already; {plan.model_steps():,} model-steps are left"
-        in said(path, store.root)
+        f"0 of {len(plan.runs)} runs are in the store already; "
+        f"{plan.model_steps():,} model-steps are left" in said(path, store.root)
     )
     results = planted(plan)
     for run in plan.baselines:
@@ -39,8 +39,8 @@ def test_plan_says_what_the_store_has(tmp_path):
     left = sum(run.steps for run in plan.grid)
     text = said(path, store.root)
     assert (
-        f"{len(plan.baselines)} of {len(plan.runs)} runs are in the store already; {left:,} model-steps"
-        in text
+        f"{len(plan.baselines)} of {len(plan.runs)} runs are in the store already; "
+        f"{left:,} model-steps" in text
     )
     assert "adaptive" not in text
 

@@ -43,8 +43,8 @@ def test_given_effects_replace_the_assumed_truth(tmp_path):
         "plan", tiny(tmp_path), "--sd", "session=.03", "--effect", "D=.2", cwd=tmp_path, check=0
     ).stdout
     assert (
-        "D as given, else twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0.2, H = 0, delta = 0.2)"
-        in said
+        "D as given, else twice the margin is lost with the inputs, and nothing by training "
+        "(C_code = 0.2, D = 0.2, H = 0, delta = 0.2)" in said
     )
     assert "warning: the planned study has a power of 0.00 only" in said
 

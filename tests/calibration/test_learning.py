@@ -218,7 +218,10 @@ def test_a_table_outlives_the_store_and_forgets_sessions_of_other_runs(tmp_path,
     runs = {run.key(): run for run in plan.grid}
     first = SessionOfCell("cell", "cell-1", plan, runs)
     stale = replace(first, runs=dict(list(runs.items())[1:]))
-    text = f"cell,session,runs,D [longer],range\ncell,cell-1,{first.digest},0.25,0.5\ncell,cell-3,{'0' * 16},1,1\n"
+    text = (
+        "cell,session,runs,D [longer],range\n"
+        f"cell,cell-1,{first.digest},0.25,0.5\ncell,cell-3,{'0' * 16},1,1\n"
+    )
     (tmp_path / "sessions.csv").write_text(text)
     table, store = SessionTable(tmp_path / "sessions.csv"), Store(tmp_path / "runs")
     assert first in table and stale not in table

@@ -136,8 +136,8 @@ def test_what_ssl_adds_is_told_beside_the_finding_of_the_code(tmp_path):
     }
     text = section(written(tmp_path, content(ssl_contribution=[added])), "## What SSL adds")
     assert (
-        "| one-neuron | 40 | lost 1.000 | sensitive 0.900, inconclusive 0.100 | 0.000 | 0.900 | 0.100 |"
-        in text
+        "| one-neuron | 40 | lost 1.000 | sensitive 0.900, inconclusive 0.100 | "
+        "0.000 | 0.900 | 0.100 |" in text
     )
 
 

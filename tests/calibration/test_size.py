@@ -86,7 +86,8 @@ def test_claims_at_the_banks_own_mean_are_made_in_at_most_seven_percent(bank, na
     at_most = np.mean([s.p_at_most(margin) <= 0.05 for s in samples])
     more_than = np.mean([s.p_more_than(margin) <= 0.05 for s in samples])
     print(
-        f"{name} at its bank mean {margin:.3f}: `<= m` {at_most:.4f}, `> m` {more_than:.4f} of {STUDIES}"
+        f"{name} at its bank mean {margin:.3f}: `<= m` {at_most:.4f}, `> m` {more_than:.4f} "
+        f"of {STUDIES}"
     )
     assert at_most <= 0.07 and more_than <= 0.07
 

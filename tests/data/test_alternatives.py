@@ -122,10 +122,17 @@ def test_a_session_carries_the_hash_of_the_array_that_its_null_reads(tmp_path):
     assert hashed(declared) != hashed(declared, drawn=np.zeros((50, 400, 2)))
 
 
-@pytest.mark.parametrize(("null", "place", "said"), [
-    ({"kind": "other_sessions"}, ("null", "kind"), "3 other sessions for each; other_sessions needs at least 5"),
-    ({"kind": "pseudo_session", "by": "trial"}, ("null", "by"), "has no trial array"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("null", "place", "said"),
+    [
+        (
+            {"kind": "other_sessions"},
+            ("null", "kind"),
+            "3 other sessions for each; other_sessions needs at least 5",
+        ),
+        ({"kind": "pseudo_session", "by": "trial"}, ("null", "by"), "has no trial array"),
+    ],
+)
 def test_a_null_that_cannot_be_drawn_is_refused_at_its_place(tmp_path, null, place, said):
     [problem] = recording_problems(Study.model_validate(tiny_study(null=null)), tmp_path)
     assert problem[0] == place and said in problem[2]

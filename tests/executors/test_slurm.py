@@ -54,7 +54,8 @@ def serve(plan, tmp_path, poison="none", **profile):
     python = tmp_path / "python"
     once = tmp_path / "once"
     python.write_text(
-        f"#!/bin/bash\necho 'about to begin' >&2\nexec {sys.executable} {tmp_path}/worker.py {poison} {once} < \"$4\"\n"
+        "#!/bin/bash\necho 'about to begin' >&2\n"
+        f'exec {sys.executable} {tmp_path}/worker.py {poison} {once} < "$4"\n'
     )
     python.chmod(0o755)
     events = []

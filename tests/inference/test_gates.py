@@ -14,12 +14,25 @@ from .code import made_code
 BASE = tiny_study()["hypotheses"][0]
 
 
-@pytest.mark.parametrize(("values", "name"), [
-    ({"kept": 0.3}, "retention"),
-    ({"aa": 0.2}, "noise"),
-    ({"recipes": {"longer": {"none": -0.25, "independent": -0.25, "shared": -0.25}}}, "trained"),
-    ({"H": 0.3, "delta": 0.3, "recipes": {"longer": {"none": -0.06, "independent": -0.06, "shared": -0.06}}}, "trained"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "name"),
+    [
+        ({"kept": 0.3}, "retention"),
+        ({"aa": 0.2}, "noise"),
+        (
+            {"recipes": {"longer": {"none": -0.25, "independent": -0.25, "shared": -0.25}}},
+            "trained",
+        ),
+        (
+            {
+                "H": 0.3,
+                "delta": 0.3,
+                "recipes": {"longer": {"none": -0.06, "independent": -0.06, "shared": -0.06}},
+            },
+            "trained",
+        ),
+    ],
+)
 def test_a_failed_gate_of_learning_takes_the_verdict_and_leaves_the_code(values, name):
     found = judged(C_code=0.02, **values)
     assert found.verdict == f"invalid: {name}" and found.outcome == "open" and found.p_value is None

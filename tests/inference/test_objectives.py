@@ -61,10 +61,16 @@ def test_a_contradiction_is_named_and_forbids_claims_about_learning():
     assert finding.verdict == "tolerated"  # objectives stand beside; gates change verdicts
 
 
-@pytest.mark.parametrize(("changes", "said"), [
-    ({"delta": 0.1, "H": 0.1}, "No objective contradicts another"),
-    ({"delta": 0.4, "kept": 0.2}, "Without a say, since they keep less than half of the range or lack runs: byol"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"delta": 0.1, "H": 0.1}, "No objective contradicts another"),
+        (
+            {"delta": 0.4, "kept": 0.2},
+            "Without a say, since they keep less than half of the range or lack runs: byol",
+        ),
+    ],
+)
 def test_what_cannot_tell_is_no_contradiction(changes, said):
     assert said in judged(byol=changes).objectives.sentence
 

@@ -387,11 +387,15 @@ def test_the_text_says_truth_table_price_and_warnings():
         study_power(plan, stated_spreads(plan, {"session": 0.13}), sessions=(3, 4, 6)), 400
     )
     assert re.search(
-        r"no design in the table has a power of 0\.8; the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n",
+        r"no design in the table has a power of 0\.8; "
+        r"the most, with 6 sessions x \d+ seeds?, is 0\.\d\d\n",
         said,
     )
     said = power_text(study_power(plan, stated_spreads(plan, {"session": 0.1})), 400)
-    truth = "twice the margin is lost with the inputs, and nothing by training (C_code = 0.2, D = 0, H = 0, delta = 0)"
+    truth = (
+        "twice the margin is lost with the inputs, and nothing by training "
+        "(C_code = 0.2, D = 0, H = 0, delta = 0)"
+    )
     assert (
         f"assumed truth: {truth}" in said
         and "under every recipe of the panel: declared, longer, wider" in said

@@ -31,15 +31,30 @@ def with_verdict(verdict):
     return found
 
 
-@pytest.mark.parametrize(("verdict", "claim", "limit"), [
-    ("invariant", "what remains decodes the target", "larger doses"),
-    ("tolerated", "lost inputs carried information that nothing replaces", "several times over"),
-    ("sensitive", "costs more than the margin beyond the same corruption shared", "what training costs does not say how many units"),
-    ("competition", "the objective discards it", "anything about the code"),
-    ("recipe-dependent", "depends on the recipe", "the word changes with the recipe"),
-    ("inconclusive", "The estimates with their bounds", "no evidence for its opposite"),
-    ("invalid: retention", "what is found of the code without SSL", "a verdict in either direction"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("verdict", "claim", "limit"),
+    [
+        ("invariant", "what remains decodes the target", "larger doses"),
+        (
+            "tolerated",
+            "lost inputs carried information that nothing replaces",
+            "several times over",
+        ),
+        (
+            "sensitive",
+            "costs more than the margin beyond the same corruption shared",
+            "what training costs does not say how many units",
+        ),
+        ("competition", "the objective discards it", "anything about the code"),
+        ("recipe-dependent", "depends on the recipe", "the word changes with the recipe"),
+        ("inconclusive", "The estimates with their bounds", "no evidence for its opposite"),
+        (
+            "invalid: retention",
+            "what is found of the code without SSL",
+            "a verdict in either direction",
+        ),
+    ],
+)
 def test_each_verdict_says_what_it_can_and_cannot_support(verdict, claim, limit):
     found = with_verdict(verdict)
     assert claim in found.supports and limit.lower() in found.cannot_support.lower()
@@ -60,11 +75,13 @@ def test_words_about_units_stand_in_the_finding_of_the_code_alone(verdict):
 def test_the_finding_of_the_code_says_its_numbers_first():
     code = judged(C_code=0.4, code={"carriers": (1.4, 9.6)}).code
     assert code.sentence.startswith(
-        "2 of the 40 units recorded reach half of what all decode, and it takes the loss of 10 to bring it below"
+        "2 of the 40 units recorded reach half of what all decode, "
+        "and it takes the loss of 10 to bring it below"
     )
     assert "like about 11 [11, 11] equal carriers" in code.sentence
     assert re.search(
-        r"a decoder refitted on what survives loses 0.\d\d \[0.\d\d, 0.\d\d\] of the range of linear decoders",
+        r"a decoder refitted on what survives loses 0.\d\d \[0.\d\d, 0.\d\d\] "
+        r"of the range of linear decoders",
         code.sentence,
     )
     assert "An independent code of the same R2 would lose" in code.sentence
@@ -118,9 +135,14 @@ def test_a_verdict_on_dropout_is_about_the_recorded_sample_this_label_this_decod
         assert limit in found.cannot_support
 
 
-@pytest.mark.parametrize(("values", "verdict"), [
-    ({"delta": 0.0, "third": 0.0}, "tolerated"), ({"delta": 0.3, "third": 0.3}, "sensitive"), ({"delta": 0.0, "third": 0.3}, "inconclusive"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("values", "verdict"),
+    [
+        ({"delta": 0.0, "third": 0.0}, "tolerated"),
+        ({"delta": 0.3, "third": 0.3}, "sensitive"),
+        ({"delta": 0.0, "third": 0.3}, "inconclusive"),
+    ],
+)
 def test_a_verdict_on_jitter_holds_under_these_recipes_and_is_no_time_constant(values, verdict):
     found = judged(make_plan(**JITTER), tau=0.8, **values)
     assert found.verdict == verdict

@@ -109,10 +109,16 @@ def test_few_units_recorded_have_numbers_and_no_word():
     assert code.carriers_word == "" and code.carriers is not None
 
 
-@pytest.mark.parametrize(("predicts", "carriers", "verdict", "outcome"), [
-    ("few", (1, 3), "few", "supported"), ("few", (12, 26), "spread", "contradicted"), ("few", (3, 9), "between", "open"),
-    ("distributed", (12, 26), "spread", "supported"), ("distributed", (1, 3), "few", "contradicted"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("predicts", "carriers", "verdict", "outcome"),
+    [
+        ("few", (1, 3), "few", "supported"),
+        ("few", (12, 26), "spread", "contradicted"),
+        ("few", (3, 9), "between", "open"),
+        ("distributed", (12, 26), "spread", "supported"),
+        ("distributed", (1, 3), "few", "contradicted"),
+    ],
+)
 def test_a_prediction_about_units_is_judged_by_the_code_alone(predicts, carriers, verdict, outcome):
     plan = make_plan(hypotheses=[{**BASE, "predicts": predicts}])
     found = judged(plan, C_code=0.4, delta=0.3, code={"carriers": carriers})
@@ -251,12 +257,19 @@ def test_pilot_sessions_carry_no_confirmatory_claim():
     assert judged(plan, C_code=0.02).verdict == "invariant"
 
 
-@pytest.mark.parametrize("changes", [
-    {"method": {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}}, {"method": {"kind": "simclr", "temperature": 1.0}},
-    {"training": {"steps": 20, "batch_size": 64, "seeds": 2}},
-    {"axes": [{"path": "gain_modulation.sigma", "doses": [0, 0.4]}], "views": {"transforms": [{"kind": "gain_modulation"}]},
-     "hypotheses": [{**BASE, "axis": "gain_modulation.sigma"}]},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"method": {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}},
+        {"method": {"kind": "simclr", "temperature": 1.0}},
+        {"training": {"steps": 20, "batch_size": 64, "seeds": 2}},
+        {
+            "axes": [{"path": "gain_modulation.sigma", "doses": [0, 0.4]}],
+            "views": {"transforms": [{"kind": "gain_modulation"}]},
+            "hypotheses": [{**BASE, "axis": "gain_modulation.sigma"}],
+        },
+    ],
+)
 def test_what_was_not_calibrated_gets_estimates_of_learning_and_the_finding_of_the_code(changes):
     plan = make_plan(**changes)
     found = judged(plan, C_code=0.02)
@@ -384,11 +397,21 @@ def test_the_rule_itself_reads_words_from_both_findings():
     )
 
 
-@pytest.mark.parametrize(("predicts", "word", "expected"), [
-    ("invariant", "invariant", "supported"), ("invariant", "tolerated", "contradicted"), ("invariant", "competition", "open"),
-    ("tolerated", "invariant", "supported"), ("tolerated", "sensitive", "contradicted"), ("tolerated", "recipe-dependent", "open"),
-    ("sensitive", "tolerated", "contradicted"), ("sensitive", "inconclusive", "open"), ("few", "between", "open"),
-    ("distributed", "spread", "supported"), ("distributed", "tolerated", "open"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("predicts", "word", "expected"),
+    [
+        ("invariant", "invariant", "supported"),
+        ("invariant", "tolerated", "contradicted"),
+        ("invariant", "competition", "open"),
+        ("tolerated", "invariant", "supported"),
+        ("tolerated", "sensitive", "contradicted"),
+        ("tolerated", "recipe-dependent", "open"),
+        ("sensitive", "tolerated", "contradicted"),
+        ("sensitive", "inconclusive", "open"),
+        ("few", "between", "open"),
+        ("distributed", "spread", "supported"),
+        ("distributed", "tolerated", "open"),
+    ],
+)
 def test_what_supports_and_what_contradicts_a_prediction(predicts, word, expected):
     assert outcome(predicts, word) == expected

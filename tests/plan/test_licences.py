@@ -20,7 +20,8 @@ def test_a_licensed_method_may_be_computed_as_it_was_calibrated(arithmetic):
 def test_arithmetic_that_was_not_calibrated_carries_no_verdict_and_is_named():
     (reason,) = unlicensed(SIMCLR, Optimisation(precision="bfloat16"), USE)
     assert reason.startswith(
-        "simclr was not calibrated at training.kernels torch with precision bfloat16 (calibrated: torch float32, "
+        "simclr was not calibrated at training.kernels torch with precision bfloat16 "
+        "(calibrated: torch float32, "
     )
 
 

@@ -47,16 +47,31 @@ def test_the_same_study_on_the_same_data_does_not_depart():
     assert found(plan_of(), plan_of(name="renamed", question="Asked in other words?")) == ()
 
 
-@pytest.mark.parametrize(("changes", "about", "said"), [
-    ({"hypotheses": hypothesis(margin=WIDER)}, "H1", "margin.fraction_of_range was registered as 0.1, now 0.2"),
-    ({"hypotheses": hypothesis(predicts="invariant")}, "H1", "predicts was registered"),
-    ({"hypotheses": hypothesis(id="H9")}, "H9", "was not registered"),
-    ({"axes": [{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}]}, "H1", "the doses of unit_dropout.rate were registered as [0, 0.4]"),
-    ({"training": {"steps": 40, "batch_size": 64, "seeds": 2}}, "", "training.steps was registered as 20, now 40"),
-    ({"fingerprint": "other"}, "H1", "the data of session s0 have changed"),
-    ({"count": 3}, "H1", "session s3 was registered, but is left out"),
-    ({"count": 5}, "H1", "session s4 was not registered"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("changes", "about", "said"),
+    [
+        (
+            {"hypotheses": hypothesis(margin=WIDER)},
+            "H1",
+            "margin.fraction_of_range was registered as 0.1, now 0.2",
+        ),
+        ({"hypotheses": hypothesis(predicts="invariant")}, "H1", "predicts was registered"),
+        ({"hypotheses": hypothesis(id="H9")}, "H9", "was not registered"),
+        (
+            {"axes": [{"path": "unit_dropout.rate", "doses": [0, 0.2, 0.4]}]},
+            "H1",
+            "the doses of unit_dropout.rate were registered as [0, 0.4]",
+        ),
+        (
+            {"training": {"steps": 40, "batch_size": 64, "seeds": 2}},
+            "",
+            "training.steps was registered as 20, now 40",
+        ),
+        ({"fingerprint": "other"}, "H1", "the data of session s0 have changed"),
+        ({"count": 3}, "H1", "session s3 was registered, but is left out"),
+        ({"count": 5}, "H1", "session s4 was not registered"),
+    ],
+)
 def test_every_departure_is_named_with_the_claim_it_concerns(changes, about, said):
     assert any(a == about and said in text for a, text in found(plan_of(), plan_of(**changes)))
 
@@ -100,9 +115,17 @@ def test_changed_alternative_targets_concern_the_claims_on_their_session():
     assert found(registered, registered) == ()
 
 
-@pytest.mark.parametrize(("measured_under", "hours", "seen"), [
-    ("own", -1, False), ("", 1, False), ("another", 1, False), ("", -1, True), ("another", -1, True), ("another", None, True),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("measured_under", "hours", "seen"),
+    [
+        ("own", -1, False),
+        ("", 1, False),
+        ("another", 1, False),
+        ("", -1, True),
+        ("another", -1, True),
+        ("another", None, True),
+    ],
+)
 def test_a_result_is_seen_before_when_it_is_older_than_the_registration_and_not_measured_under_it(
     measured_under, hours, seen
 ):

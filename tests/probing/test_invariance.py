@@ -77,12 +77,16 @@ def noise(seed, count=800):
     return np.random.default_rng(seed).standard_normal((count, 5))
 
 
-@pytest.mark.parametrize(("corrupt", "low", "high"), [
-    (lambda z, n: z, 0.5, 0.5),
-    (lambda z, n: z + 3 * np.eye(5)[0] + n, 0.95, 1.0),
-    (lambda z, n: 0.5 * z, 0.95, 1.0),  # shrinkage has no mean shift
-    (lambda z, n: -z, 0.45, 0.55),  # the same distribution, and no square differs: invisible to this classifier
-])  # fmt: skip
+@pytest.mark.parametrize(
+    ("corrupt", "low", "high"),
+    [
+        (lambda z, n: z, 0.5, 0.5),
+        (lambda z, n: z + 3 * np.eye(5)[0] + n, 0.95, 1.0),
+        (lambda z, n: 0.5 * z, 0.95, 1.0),  # shrinkage has no mean shift
+        # The same distribution, and no square differs: invisible to this classifier.
+        (lambda z, n: -z, 0.45, 0.55),
+    ],
+)
 def test_corruption_is_told_where_it_shows(corrupt, low, high):
     train, test = ((noise(s), corrupt(noise(s), noise(s + 1))) for s in (0, 2))
     assert low <= detectability(train, test) <= high

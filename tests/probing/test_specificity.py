@@ -130,7 +130,9 @@ def test_a_control_without_a_closed_form_is_refused_with_those_that_have_one(
 ):
     with pytest.raises(
         ValidationError,
-        match="no hypothesis has a control as strong: unit_dropout has thinning, noise and stratified",
+        match=(
+            "no hypothesis has a control as strong: unit_dropout has thinning, noise and stratified"
+        ),
     ):
         study_of(transform, path, 0.2, [control])
 

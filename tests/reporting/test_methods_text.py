@@ -22,7 +22,8 @@ SAID = {
     "mlp": ({"kind": "mlp", "widths": [16, 8]}, "a multilayer perceptron of 16-8 units"),
     "temporal_convolution": (
         {"kind": "temporal_convolution", "channels": [6, 5], "kernel_bins": 3, "dimensions": 4},
-        "temporal convolutions of 6-5 channels over 3 bins at stride 1 with batch normalisation, read linearly in 4 dimensions",
+        "temporal convolutions of 6-5 channels over 3 bins at stride 1 with batch normalisation, "
+        "read linearly in 4 dimensions",
     ),
     "gru": (
         {"kind": "gru", "width": 12, "dimensions": 4},
@@ -53,8 +54,8 @@ def test_the_optimiser_is_the_methods_own_where_it_changes_the_studys():
     }
     text = paragraph({"kind": "byol", "training": training})
     assert (
-        "by 30 steps of LARS on 64 windows at learning rate 0.2, falling to 0 by half a cosine, after a linear warm-up over "
-        "10 % of the steps, momentum 0.9 and weight decay 1e-06" in text
+        "by 30 steps of LARS on 64 windows at learning rate 0.2, falling to 0 by half a cosine, "
+        "after a linear warm-up over 10 % of the steps, momentum 0.9 and weight decay 1e-06" in text
     )
     assert (
         "by 20 steps of AdamW on 64 windows at learning rate 0.003 and weight decay 0.01"

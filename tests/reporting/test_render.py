@@ -248,10 +248,13 @@ def test_the_baseline_table_has_a_row_a_session_and_leaves_out_the_floor(tmp_pat
     assert set(kept) == {f"s{i}" for i in range(6)} and kept["s0"]["raw"] == pytest.approx(1)
 
 
-MEASURE = """<!doctype html><body><iframe id="f" src="{page}" width="360" height="800"></iframe><pre id="o"></pre><script>
-f.onload = () => {{ const d = f.contentDocument; const wide = [...d.querySelectorAll("body *")].filter(
+MEASURE = """<!doctype html><body><iframe id="f" src="{page}" width="360" height="800"></iframe>\
+<pre id="o"></pre><script>
+f.onload = () => {{ const d = f.contentDocument; \
+const wide = [...d.querySelectorAll("body *")].filter(
   e => e.getBoundingClientRect().right > 361 && !e.closest(".scroll"));
-  o.textContent = "measured " + d.images.length + " wide " + wide.map(e => e.tagName).join(" ") + " width " + d.documentElement.scrollWidth; }};
+  o.textContent = "measured " + d.images.length + " wide " + wide.map(e => e.tagName).join(" ") \
++ " width " + d.documentElement.scrollWidth; }};
 </script>"""
 
 

@@ -32,21 +32,41 @@ def against(adversary, *axes, **changes):
     ("asked", "place", "got", "said"),
     [
         (
-            study(measurements=[{"kind": "messengers", "budgets": [1, 6, 7, 30]}]), ("measurements", 0, "budgets"), [7, 30],
-            "session 'few' has only 20 units, and 2 others are needed for each that is chosen; use budgets of at most 6",
+            study(measurements=[{"kind": "messengers", "budgets": [1, 6, 7, 30]}]),
+            ("measurements", 0, "budgets"),
+            [7, 30],
+            "session 'few' has only 20 units, and 2 others are needed for each that is chosen; "
+            "use budgets of at most 6",
         ),
         (
-            against({"kind": "ascended_mask"}, MASKED), ("axes", 1, "doses"), [20.0, 64.0],
+            against({"kind": "ascended_mask"}, MASKED),
+            ("axes", 1, "doses"),
+            [20.0, 64.0],
             "session 'few' has only 20 units, and one must stay visible; use budgets of at most 19",
         ),
         (
-            against({"kind": "learned_mask"}, sweeps=[{"path": "learned_mask.budget", "values": [2, 21]}]), ("sweeps", 0, "values"),
-            [21], "use budgets of at most 19",
+            against(
+                {"kind": "learned_mask"},
+                sweeps=[{"path": "learned_mask.budget", "values": [2, 21]}],
+            ),
+            ("sweeps", 0, "values"),
+            [21],
+            "use budgets of at most 19",
         ),
-        (against({"kind": "worst_of_masks", "budget": 20}), ("views", "adversary", "budget"), 20, "at most 19"),
-        (against({"kind": "adversarial_noise", "modes": 21}), ("views", "adversary", "modes"), 21, "use at most 20"),
+        (
+            against({"kind": "worst_of_masks", "budget": 20}),
+            ("views", "adversary", "budget"),
+            20,
+            "at most 19",
+        ),
+        (
+            against({"kind": "adversarial_noise", "modes": 21}),
+            ("views", "adversary", "modes"),
+            21,
+            "use at most 20",
+        ),
     ],
-)  # fmt: skip
+)
 def test_a_budget_is_held_against_the_session_with_the_fewest_units(asked, place, got, said):
     ((where, value, reason),) = budget_problems(asked, UNITS)
     assert (where, value) == (place, got) and said in reason
