@@ -1,6 +1,10 @@
-"""Adaptive seeds on simulated losses: size of every claim, power, and seeds saved; writes reports/calibration/adaptive_seeds/README.md.
+"""Error rates, power and savings of adaptive seeds, on simulated losses.
 
-python benchmarks/adaptive_seeds.py [--studies 5000] [--out FOLDER]        (about two minutes on one core; trains nothing)
+python benchmarks/adaptive_seeds.py [--studies 5000] [--out FOLDER]
+
+The size of every claim, the power, and the seeds that are saved are written to
+reports/calibration/adaptive_seeds/README.md. Nothing is trained; it takes about two
+minutes on one core.
 """
 
 import argparse

@@ -1,12 +1,17 @@
-"""How much each adversary raises the SSL loss of trained encoders, at equal numbers of passes, beside random masks of the same budget.
+"""How much each adversary raises the SSL loss of trained encoders.
 
-python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 400] [--batches 40]
+python benchmarks/adversarial_training.py [--out reports/adversaries] [--steps 400]
+    [--batches 40]
 
-A forward pass counts one, and a gradient's backward pass two more. The rise is that of the batch which was searched, as in training. The
-scores of a learned mask have climbed on passes of their own before, and cost none beyond the training's own afterwards. One that sees the
-window has a mask for each window, and a step takes it some three times as long. An adversary works where it beats the worst of random
-masks (MaxUp) at equal passes. A policy is held against the worst of as many operations drawn alike:
-it trains on the mean of its draws, so that it has to learn to win.
+Adversaries are compared at equal numbers of passes, beside random masks of the same
+budget. A forward pass counts as one, and the backward pass of a gradient as two more.
+The rise is measured on the batch that was searched, as in training. The scores of a
+learned mask have already climbed, on passes of their own; after that they cost no
+passes beyond the training's own. A mask that sees the window differs from window to
+window, and each of its steps takes about three times as long. An adversary works where
+it beats the worst of random masks (MaxUp) at equal passes. A policy is compared with
+the worst of as many operations drawn in the same way: it trains on the mean of its
+draws, so that it has to learn to win.
 """
 
 import argparse
@@ -160,7 +165,10 @@ def trained(
 
 
 def rises(given: Trained, adversary: Adversary) -> np.ndarray:
-    """Return by how much an adversary raises the loss of each batch that comes after those it may learn on (batch, run)."""
+    """Rise of the loss under an adversary, batch by batch (batch, run).
+
+    Only the batches that come after those it may learn on are measured.
+    """
     keys = given.batches[0].keys
     attack = make_adversary(
         [adversary] * 2,
@@ -194,7 +202,10 @@ def _no_modes(count: int) -> Tensor:
 
 
 def table(given: Trained) -> list[str]:
-    """Return the rows of one source: the mean rise by adversary and budget, in nats, and whether it works."""
+    """Table rows of one source: the mean rise by adversary and budget.
+
+    Rises are in nats. Each cell also says whether the adversary works.
+    """
     random = {b: rises(given, WorstOfMasks(budget=b, tries=1)) for b in BUDGETS}
     found = {
         name: {b: rises(given, one.model_copy(update={"budget": b})) for b in BUDGETS}
@@ -216,7 +227,10 @@ def table(given: Trained) -> list[str]:
 
 
 def policy_table(given: Trained) -> list[str]:
-    """Return the rows of one source for the learned policy: the mean rise by strength, beside policies that know nothing."""
+    """Table rows of one source for the learned policy: mean rise by strength.
+
+    Policies that know nothing stand beside it.
+    """
     found = {s: {name: rise(given, s) for name, rise in POLICIES.items()} for s in STRENGTHS}
     rows = [
         "| policy | " + " | ".join(f"strength {s:g}" for s in STRENGTHS) + " |",
@@ -233,12 +247,19 @@ def policy_table(given: Trained) -> list[str]:
 
 
 def learned_rises(given: Trained, strength: float) -> np.ndarray:
-    """Return the rise of the loss that encoders would train on, (batch, run), after the policy learned on earlier batches."""
+    """Rise of the loss under the learned policy (batch, run).
+
+    This is the loss that encoders would train on, after the policy learned on earlier
+    batches.
+    """
     return rises(given, LearnedPolicy(strength=strength, draws=DRAWS, rate=0.3))
 
 
 def random_rises(given: Trained, strength: float, worst: bool) -> np.ndarray:
-    """Return the rise under operations drawn alike, the mean or the worst of `DRAWS` (batch, run)."""
+    """Rise under random operations: mean or worst of `DRAWS` (batch, run).
+
+    The operations are drawn as those of the policy are.
+    """
     found = []
     for batch in given.batches[LEARNING:]:
         runs, rows = batch.views.shape[:2]
@@ -270,7 +291,10 @@ POLICIES = {
 
 
 def _mark(rise: np.ndarray, maxup: np.ndarray, name: str) -> str:
-    """Say whether a rise beats MaxUp's on the same batches: a paired t over batches at .05, one-sided."""
+    """Say whether a rise beats MaxUp's on the same batches.
+
+    The test is a paired t over batches at .05, one-sided.
+    """
     if name.endswith("(MaxUp)") or name.startswith("random"):
         return ""
     return (

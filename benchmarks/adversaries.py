@@ -1,11 +1,13 @@
-"""Damage against budget of every selector of units at equal forward passes; writes reports/adversaries/README.md.
+"""Damage against budget of every unit selector at equal forward passes.
 
 python benchmarks/adversaries.py [--data DIR] [--out reports/adversaries]
 
-Simulated sessions (G5: six carriers of 60 units, and the same label carried by all 60; three pairs of near copies among 60 units) and
-three reach sessions. A set is chosen on one half
-of a session and scored on the other. A selector works in a world where its damage exceeds that of the best of random sets at the
-same number of passes, with a one-sided paired t test over sessions at .05, in the mode that it attacked.
+Sessions are simulated (G5: six carriers of 60 units, and the same label carried by all
+60; three pairs of near copies among 60 units) or are the three reach sessions. A set is
+chosen on one half of a session and scored on the other. A selector works in a world
+where its damage exceeds that of the best of random sets at the same number of passes,
+in the mode that it attacked: the test is a one-sided paired t over sessions at .05. The
+tables are written to reports/adversaries/README.md.
 """
 
 import argparse
@@ -45,7 +47,10 @@ LEVEL = 0.05
 
 @dataclass(frozen=True)
 class Row:
-    """One set: who chose it at which cost, and what its removal costs on the other half, in units of the range."""
+    """One chosen set: its selector, its cost, and its damage on the other half.
+
+    The damage of removing the set is in units of the decodable range.
+    """
 
     world: str
     session: str
@@ -127,7 +132,10 @@ def opened(world: str, name: str, source: AnySource, target: Target, embargo_s: 
 
 
 def twins(seed: int) -> Session:
-    """Simulate three latents, each carried by two units that differ by little, among 60; the ridge is `TWINS_RIDGE`."""
+    """Simulate three latents, each carried by two nearly equal units among 60.
+
+    The ridge penalty is `TWINS_RIDGE`.
+    """
     rng = np.random.default_rng([9, seed])
     halves = []
     for _ in range(2):
@@ -176,7 +184,10 @@ def measured(session: Session) -> tuple[list[Row], list[Band]]:
 
 
 def table(rows: list[Row], bands: list[Band], world: str, mode: str, limit: int) -> list[str]:
-    """Return the mean damages of one world, a row a selector and a column a budget, and whether each beats the best of random sets."""
+    """Mean damages in one world: one row per selector, one column per budget.
+
+    The last column says at which budgets a selector beats the best of random sets.
+    """
     lines = [
         "| selector | " + " | ".join(f"b = {b}" for b in BUDGETS) + " | passes, mean | works |",
         "|---" * (len(BUDGETS) + 3) + "|",
@@ -216,7 +227,10 @@ def table(rows: list[Row], bands: list[Band], world: str, mode: str, limit: int)
 
 
 def works_at(rows: list[Row], world: str, mode: str, limit: int, name: str) -> list[int]:
-    """Return the budgets at which a selector's damage exceeds that of the best of random sets, paired over sessions."""
+    """Budgets at which a selector does more damage than the best random sets.
+
+    The comparison is paired over sessions.
+    """
     shown: list[int] = []
     for budget in BUDGETS:
         of = {
@@ -240,7 +254,11 @@ def works_at(rows: list[Row], world: str, mode: str, limit: int, name: str) -> l
 
 
 def summary(rows: list[Row]) -> list[str]:
-    """Return in how many cells (budget, number of passes) of every world and mode each search beats the best of random sets."""
+    """Number of cells in which each search beats the best of random sets.
+
+    A cell is a budget with a number of passes; they are counted in every world and
+    mode.
+    """
     worlds = list(dict.fromkeys(r.world for r in rows))
     heads = [f"{world}, {mode}" for world in worlds for mode in MODES]
     lines = ["| search | " + " | ".join(heads) + " |", "|---" * (len(heads) + 1) + "|"]

@@ -1,6 +1,7 @@
-"""Ridge probes of one stack: the batched Gram-matrix path against a scikit-learn loop, one core, interleaved.
+"""Speed of ridge probes of one stack, against a scikit-learn loop.
 
-Sixteen runs, 4 inner folds x 8 penalties and a refit, 16 features, 900 windows, two target columns.
+The batched path by Gram matrices and the loop run in turn on one core: sixteen runs, 4
+inner folds x 8 penalties and a refit, 16 features, 900 windows, two target columns.
 """
 
 import statistics

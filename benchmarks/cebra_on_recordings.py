@@ -1,10 +1,14 @@
-"""CEBRA's time-contrastive mode on the folds of methods_on_recordings.py, and how long a model-step takes; adds rows to that table.
+"""CEBRA's time-contrastive mode on the folds of methods_on_recordings.py.
 
-python benchmarks/cebra_on_recordings.py [--out reports/methods] [--only TASK ...]        (needs the extra `bench`: cebra from PyPI)
+python benchmarks/cebra_on_recordings.py [--out reports/methods] [--only TASK ...]
 
-CEBRA (Schneider, Lee & Mathis 2023, doi:10.1038/s41586-023-06031-6) gets one bin a sample (`offset1-model`), time offsets of one bin,
-64 hidden units, 32 output dimensions, batches of 128 and 1000 iterations, one seed, on the standardised counts of each fold's
-training part; the same probe reads it.
+Its rows are added to the table of that script, and its time per model-step is measured.
+The extra `bench` is needed (cebra from PyPI).
+
+CEBRA (Schneider, Lee & Mathis 2023, doi:10.1038/s41586-023-06031-6) gets one bin per
+sample (`offset1-model`), time offsets of one bin, 64 hidden units, 32 output
+dimensions, batches of 128 and 1000 iterations, one seed, on the standardised counts of
+each fold's training part. Its output is read by the same probe.
 """
 
 import argparse
@@ -49,7 +53,10 @@ def model(iterations: int) -> CEBRA:
 
 
 def benches(name: str) -> list[tuple[Workbench, list[Run], list[Run]]]:
-    """Return each session of a task opened, with the raw runs of its folds and the SimCLR runs at dose 0."""
+    """Open each session of a task, with its raw and its SimCLR runs.
+
+    The raw runs are those of its folds, and the SimCLR runs those at dose 0.
+    """
     study = study_of(
         TASKS[name], 5, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve()
     )
@@ -85,7 +92,10 @@ def scored(bench: Workbench, run: Run) -> dict[str, float]:
 
 
 def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
-    """Return steps a second of CEBRA, of a plain loop and of the stacked ensemble, interleaved, at batches of 128 and 64 hidden units."""
+    """Steps per second of CEBRA, of a plain loop and of the stacked ensemble.
+
+    They run in turn, at batches of 128 and 64 hidden units.
+    """
     part = bench.train_windows(ssl[0])
     counts = torch.from_numpy(bench.recording.activity[bench.windows.starts[part]]).float()
     runs = [
@@ -125,7 +135,10 @@ def speed(bench: Workbench, ssl: list[Run]) -> list[str]:
 
 
 def main() -> None:
-    """Measure CEBRA on every fold, add its rows, write the tables, and print and write the speeds."""
+    """Measure CEBRA on every fold, add its rows, and write tables and speeds.
+
+    The speeds are printed, too.
+    """
     torch.set_num_threads(1)
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default=Path("reports/methods"))

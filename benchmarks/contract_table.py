@@ -1,6 +1,10 @@
-"""Every method against the contract, from the tests themselves and from the measured table; writes reports/methods/README.md.
+"""Which parts of the method contract each method passes.
 
-python benchmarks/contract_table.py [OUT]        (after methods_on_recordings.py, whose recordings.json it reads)
+python benchmarks/contract_table.py [OUT]
+
+The answers are those of the tests themselves and of the measured table recordings.json;
+run methods_on_recordings.py, which writes that table, first. The result is
+reports/methods/README.md.
 """
 
 import json
@@ -75,7 +79,10 @@ def outcomes() -> dict[str, bool]:
 
 
 def passed(found: dict[str, bool], begins: str, kind: str = "") -> str:
-    """Return `yes` where every test of that beginning (and kind) passed, `no` where one did not, nothing where there is none."""
+    """`yes` where every test of that beginning (and kind) passed, else `no`.
+
+    The result is empty where there is no such test.
+    """
     own = [ok for name, ok in found.items() if begins in name and (not kind or f"[{kind}" in name)]
     return ("yes" if all(own) else "**no**") if own else ""
 

@@ -1,9 +1,11 @@
-"""Seconds and peak memory of the code's finding, one core: dropping curves, redundancy and masks of one session.
+"""Time and peak memory of the code's finding for one session, on one core.
 
-Prints a row per size: units, windows, bins per window, jackknife, blind decoders, seconds of the processor, and the peak
-of the whole process in MB (name one size for its own peak). Half of the units carry the target; the session has one
-corruption, unit dropout at .4, with 60 masks. Sizes are named on the command line, all when none is:
-`python benchmarks/dropping_curves.py thousand`.
+The finding consists of dropping curves, redundancy and masks. One row is printed per
+size: units, windows, bins per window, jackknife, blind decoders, processor time in
+seconds, and the peak memory of the whole process in MB (name a single size to get its
+own peak). Half of the units carry the target; the session has one corruption, unit
+dropout at .4, with 60 masks. Name sizes on the command line, or none to run all of
+them: `python benchmarks/dropping_curves.py thousand`.
 """
 
 import resource

@@ -1,9 +1,10 @@
-"""Model-steps a second on one GPU against the number of stacked models, beside a plain loop on the same GPU.
+"""Model-steps per second on one GPU against the number of stacked models.
 
 python benchmarks/gpu_training.py [--device cuda] [--models 1 8 32 128 512] [--out reports/speed]
 
-Both train SimCLR at the quickstart's size of `training_speed.py`. Without a GPU there is nothing to say; `--device cpu` only shows that the
-script runs.
+A plain loop on the same GPU stands beside. Both train SimCLR at the quickstart's size
+of `training_speed.py`. Without a GPU nothing can be said; `--device cpu` only shows
+that the script runs.
 """
 
 import argparse

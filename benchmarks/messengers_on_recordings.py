@@ -1,9 +1,12 @@
-"""What can be said of messenger units in real recordings: reach, learning and sleep; writes reports/messengers/README.md and its figures.
+"""What can be said of messenger units in recordings of reach and sleep.
 
-python benchmarks/messengers_on_recordings.py [--studies studies] [--out reports/messengers] [--keep FOLDER]
+python benchmarks/messengers_on_recordings.py [--studies studies] [--out reports/messengers]
+    [--keep FOLDER]
 
-Only the `messengers` measurement of each ready study is run, not its SSL models; what was measured before is read from the folder that
-is kept. `invariance-probe run studies/messengers_reach.yaml` gives the whole report.
+The recordings are of reaches, of learning and of sleep. Only the `messengers`
+measurement of each ready study is run, not its SSL models; earlier measurements are
+read from the folder that is kept. The results are reports/messengers/README.md and its
+figures. `invariance-probe run studies/messengers_reach.yaml` gives the whole report.
 """
 
 import argparse
@@ -102,7 +105,10 @@ def in_words(found: Found) -> list[str]:
 
 
 def _later(points: list[dict[str, Any]]) -> str:
-    """Say whether sets transfer; only an interval of both ways that leaves out 0 or 1 says something."""
+    """Say whether sets transfer to the later epoch.
+
+    Only an interval, by both ways, that leaves out 0 or 1 says something.
+    """
     known = [p for p in points if p["transfer"] is not None]
     if not known:
         return (

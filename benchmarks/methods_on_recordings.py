@@ -1,13 +1,21 @@
-"""Every method on real recordings, beside raw ridge, square roots, PCA, an untrained and a supervised network; writes reports/methods/.
+"""Decoding scores of every method on real recordings, beside baselines.
 
-python benchmarks/methods_on_recordings.py [--out reports/methods] [--runs runs] [--seeds 5] [--only TASK ...]
+python benchmarks/methods_on_recordings.py [--out reports/methods] [--runs runs] [--seeds 5]
+    [--only TASK ...]
 
-Every decoder is scored on the same test windows of the same folds. Means are over folds and seeds; the interval is a 95 % t interval over
-folds (of the mean over seeds), which training parts that overlap make too narrow rather than too wide. "Keeps of the range" is the part of
-the decodable range, from the best constant to the best of raw, square roots and supervised, that the loss keeps: the retention gate asks for .5.
-"Beats raw" compares the leading score with the raw decoder's, fold by fold. Methods see unit dropout at .2 and the task's jitter; y_aware and
-supcon see the target in training, and are no SSL. "As published" is one session and one seed of the settings and augmentations of MYOW's
-two releases (Azabou et al. 2021), without count splitting and without pepper noise; BYOL is the first release without mining.
+The baselines are raw ridge, square roots, PCA, an untrained and a supervised network.
+The tables are written to reports/methods/.
+
+Every decoder is scored on the same test windows of the same folds. Means are over folds
+and seeds. The interval is a 95 % t interval over folds (of the mean over seeds);
+because training parts overlap, it is too narrow rather than too wide. "Keeps of the
+range" is the part of the decodable range that the loss keeps, from the best constant to
+the best of raw, square roots and supervised: the retention gate asks for .5. "Beats
+raw" compares the leading score with the raw decoder's, fold by fold. Methods see unit
+dropout at .2 and the task's jitter; y_aware and supcon see the target in training, and
+are not SSL. "As published" is one session and one seed with the settings and
+augmentations of MYOW's two releases (Azabou et al. 2021), without count splitting and
+without pepper noise; BYOL is the first release without mining.
 """
 
 import argparse
@@ -31,7 +39,10 @@ from invariance_probe.study.study import Study
 
 ENCODER = {"kind": "mlp", "widths": [64, 64, 32]}
 FASTER = {"target_decay": 0.5, "training": {"learning_rate": 1e-2}}
-"""What BYOL's calibration was run at; at the common learning rate moving targets learn little in so few steps."""
+"""The settings at which BYOL was calibrated.
+
+At the common learning rate, moving targets learn little in so few steps.
+"""
 PAIRS: list[dict[str, Any]] = [
     *(
         {"kind": kind, "encoder": ENCODER}
@@ -96,7 +107,10 @@ def in_time(near_s: float, far_s: float, **sequence: Any) -> list[dict[str, Any]
 
 
 def published(dropout: float, noise: float) -> dict[str, Any]:
-    """Return views as MYOW makes them: every window draws its own dropout rate, and noise comes after standardisation."""
+    """Views as MYOW makes them.
+
+    Every window draws its own dropout rate, and noise comes after standardisation.
+    """
     transforms = [
         {"kind": "unit_dropout", "rate": dropout, "value": "silent", "rate_draw": "uniform"},
         {"kind": "spike_thinning"},
@@ -222,11 +236,17 @@ ROLES = {
     "supervised": "supervised network",
 }
 CEILINGS = ("raw", "square_roots", "supervised")
-"""Decoders without SSL that the decodable range may rest on; rows of earlier versions lack square roots."""
+"""Decoders without SSL that may set the top of the decodable range.
+
+Rows of earlier versions lack square roots.
+"""
 
 
 def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
-    """Return the study whose identity dose is the comparison: what its views lose and their jitter are part of every view."""
+    """Study in which methods are compared at the identity dose of its axis.
+
+    What a task's views lose (unit dropout), and their time jitter, are part of every view.
+    """
     recordings = [
         {**source, "path": str(data / source["path"])} if "path" in source else source
         for source in task["recordings"]
@@ -272,7 +292,10 @@ def study_of(task: dict[str, Any], seeds: int, data: Path) -> Study:
 def measured(
     name: str, task: dict[str, Any], seeds: int, store: Store, workers: int
 ) -> list[dict[str, Any]]:
-    """Measure a task and return one row a method and session: the mean of every score, and an interval of the leading one."""
+    """Measure a task, and summarise it in one row per method and session.
+
+    A row holds the mean of every score, and an interval of the leading one.
+    """
     seeds = task.get("seeds", seeds)
     study = study_of(
         task, seeds, Path(os.environ.get("INVARIANCE_PROBE_DATA", "../shared/data")).resolve()
@@ -387,7 +410,11 @@ def interval(row: dict[str, Any]) -> str:
 
 
 def beats(own: dict[str, dict[str, Any]], raw: dict[str, dict[str, Any]]) -> str:
-    """Say whether the leading score is above the raw decoder's, fold by fold: shown, shown not to be, or neither, at .05 two-sided."""
+    """Compare the leading score with the raw decoder's, fold by fold.
+
+    The answer is that it is shown to be above, shown not to be, or neither, at .05
+    two-sided.
+    """
     differences = np.array(
         [
             value - raw[s]["by_fold"][fold]

@@ -1,12 +1,16 @@
-"""Mined pairs on a night of CA1 and on three reach sessions: the studies' contrasts, and MYOW's own mining; writes reports/mined/.
+"""Benefit of mined pairs on a night of CA1 and on three reach sessions.
 
     invariance-probe run studies/mined_sleep.yaml && invariance-probe run studies/mined_reach.yaml
     python benchmarks/mined_on_recordings.py [--out reports/mined] [--runs runs] [--workers N]
 
-The first tables of a study are what its report says. The last ones are of MYOW (Azabou et al. 2021, arXiv:2102.10106), of MYOW whose mined
-views are any views beyond the gap, at the same weight, and of BYOL, which is MYOW without them; on the same folds and with the same baselines.
-Gains are mean differences of the loss in units of the decodable range R, with 90 % intervals for these recordings (seeds and test blocks
-crossed, as in the verdicts). Purity, nuisance distance and what both would be by chance are of the pairs that MYOW mined in its last steps.
+The first tables of a study repeat the contrasts of its report. The last ones are about
+MYOW's own mining: MYOW (Azabou et al. 2021, arXiv:2102.10106), MYOW whose mined views
+are any views beyond the gap, at the same weight, and BYOL, which is MYOW without mined
+views, on the same folds and with the same baselines. Gains are mean differences of the
+loss in units of the decodable range R, with 90 % intervals for these recordings (seeds
+and test blocks crossed, as in the verdicts). Purity, nuisance distance and what both
+would be by chance describe the pairs that MYOW mined in its last steps. The tables are
+written to reports/mined/.
 """
 
 import argparse
@@ -43,7 +47,10 @@ NOTES = {
 }
 """What a reader has to know of how a study came about."""
 LABELS = {"MYOW": "", "MYOW, random views": "method=myow", "BYOL": "method=byol"}
-"""How each method's setting is labelled, up to what it gives beside its kind; the study's own is MYOW."""
+"""Label of each method's setting, up to the fields given beside its kind.
+
+The study's own method is MYOW.
+"""
 PURITY = {
     "mined_agreement": "purity",
     "mined_agreement_expected": "by chance",
@@ -55,7 +62,11 @@ PURITY = {
 
 
 def with_myow(study: Study) -> Study:
-    """Return a study of mined pairs with MYOW in place of its method, and MYOW with random views and BYOL beside, all at local pairs."""
+    """Variant of a mined-pairs study that compares MYOW with BYOL.
+
+    MYOW takes the place of the study's method, and MYOW with random views and BYOL
+    stand beside it, all at local pairs.
+    """
     encoder = study.method.model_dump()["encoder"]
     own = {"encoder": encoder, "target_decay": 0.5, "training": {"learning_rate": 1e-2}}
     myow = {"kind": "myow", "gap_s": study.views.pairing.model_dump()["gap_s"], **own}
@@ -147,7 +158,7 @@ def _subjects(losses: list[SessionLosses]) -> list[str]:
 
 
 def _mined(plan: Plan, results: dict[str, RunResult], session: str, label: str) -> dict[str, float]:
-    """Return the means over seeds and folds of what a session's runs say of the pairs that they mined."""
+    """Diagnostics of mined pairs, averaged over a session's seeds and folds."""
     own = [
         run for run in plan.grid if _needed(run) and (run.session, run.setting) == (session, label)
     ]
@@ -161,7 +172,10 @@ def _needed(run: Run) -> bool:
 
 
 def measured(plan: Plan, store: Store, workers: int) -> dict[str, RunResult]:
-    """Measure what the table of MYOW lacks: decoders without SSL, and local pairs at the study's own seeds."""
+    """Measure what the table of MYOW lacks.
+
+    That is decoders without SSL, and local pairs at the study's own seeds.
+    """
     seeds = plan.study.training.seeds
 
     def needed(run: Run) -> bool:

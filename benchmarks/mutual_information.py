@@ -1,6 +1,8 @@
-"""Bounds on mutual information against the truth on correlated Gaussians; writes reports/methods/mutual_information.md and .svg.
+"""Bounds on mutual information against the truth, on correlated Gaussians.
 
 python benchmarks/mutual_information.py [OUT]
+
+The results are reports/methods/mutual_information.md and .svg.
 """
 
 import json

@@ -1,10 +1,12 @@
-"""How often the quickstart finds its three codes right, over simulated worlds and training seeds of their own; trains models.
+"""How often the quickstart recognises its three simulated codes.
 
-Seed 1 is the quickstart itself up to its world. Each study draws its recordings and its training from the seed, and counts as
-right where the verdict and the word about the number of units are those that its generators have. What the store has is not
-trained again:
+Every study draws its own recordings and training from its seed; seed 1 is the
+quickstart itself up to its world. A study counts as right where the verdict and the
+word about the number of units are those that its generators have. Models are trained;
+what the store already has is not trained again. A seed takes about two minutes on two
+cores.
 
-    python benchmarks/quickstart_seeds.py [--seeds 20] [--runs runs/quickstart-seeds]       (about two minutes a seed on two cores)
+    python benchmarks/quickstart_seeds.py [--seeds 20] [--runs runs/quickstart-seeds]
 """
 
 import argparse
@@ -30,7 +32,10 @@ def worded(finding: HypothesisFinding) -> tuple[str, str]:
 
 
 def found(seed: int, runs: Path, out: Path, workers: int | None) -> Mapping[str, HypothesisFinding]:
-    """Run the quickstart with worlds and training of one seed, and return its findings by hypothesis."""
+    """Run the quickstart with one seed, and return its findings by hypothesis.
+
+    The seed sets its worlds and its training.
+    """
     worlds = [f"recordings.{number}.seed={seed}" for number in range(len(TRUTH))]
     file = open_study(STUDY, [f"training.study_seed={seed}", *worlds])
     return {

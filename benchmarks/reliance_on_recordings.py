@@ -1,8 +1,10 @@
-"""What a trained SSL objective and two decoders rest on in reach sessions and a night of sleep; writes reports/messengers/objective.md.
+"""Which units a trained SSL objective and two decoders rely on.
 
 python benchmarks/reliance_on_recordings.py [--out reports/messengers] [--runs runs] [--workers 2]
 
-Only the `reliance` measurement of the ready studies is run. `invariance-probe run studies/reliance_reach.yaml` gives the whole report.
+The recordings are reach sessions and a night of sleep. Only the `reliance` measurement
+of the ready studies is run. The result is reports/messengers/objective.md.
+`invariance-probe run studies/reliance_reach.yaml` gives the whole report.
 """
 
 import argparse
@@ -60,7 +62,10 @@ def found_in(name: str, runs: Path, workers: int) -> tuple[str, dict[str, Any]]:
 
 
 def in_words(points: list[dict[str, Any]]) -> list[str]:
-    """Say of each session, from its figures alone, what the sets of the largest budget cost the target that they were not chosen for."""
+    """Say what the largest sets cost the target they were not chosen for.
+
+    There is one line per session, from its figures alone.
+    """
     lines = []
     for session in dict.fromkeys(p["session"] for p in points):
         largest = max(p["budget"] for p in points)

@@ -1,12 +1,14 @@
-"""Whether a change left every number alone: shortened studies run on two commits, compared bit by bit.
+"""Check that a change left every number alone, bit by bit.
 
-Each study is run by the package of each commit, in a checkout and a run store of its own. Every
-measured loss (results.csv) and every number and verdict word of report.json must be equal;
-sentences may differ. What differs is listed by name, and the exit status is then 1.
+Shortened studies are run by the package of each of two commits, in a checkout and a run
+store of its own. Every measured loss (results.csv) and every number and verdict word of
+report.json must be equal; sentences may differ. What differs is listed by name, and the
+exit status is then 1. It takes minutes per commit.
 
-    python benchmarks/same_numbers.py BEFORE [AFTER] [--study NAME ...]      (minutes per commit)
+    python benchmarks/same_numbers.py BEFORE [AFTER] [--study NAME ...]
 
-AFTER is the working tree when it is left out. Studies of real recordings need them at hand.
+Without AFTER, the working tree is compared. Studies of real recordings need the
+recordings at hand.
 """
 
 import argparse

@@ -1,10 +1,12 @@
-"""How training scales on one machine: with worker processes, and with the number of models that are stacked.
+"""How training scales with worker processes and with stacked models.
 
 python benchmarks/scaling.py [--rounds 3] [--kernels torch native] [--out reports/speed]
 
-Workers: whole worker processes measure the same runs into fresh stores, in turn with 1, 2 ... as many as there are cores; the time runs from the
-first progress of any to the last, so that it leaves out how long torch takes to load. Models: one process, K models at once, time of the
-training alone and the memory that the process has used at most so far.
+Everything runs on one machine. Workers: whole worker processes measure the same runs
+into fresh stores, in turn with 1, 2 ... as many as there are cores. The time runs from
+the first progress of any worker to the last, so that it leaves out how long torch takes
+to load. Models: one process trains K models at once; shown are the time of the training
+alone and the peak memory of the process so far.
 """
 
 import argparse

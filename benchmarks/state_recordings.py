@@ -1,10 +1,13 @@
-"""Recordings of several states made of files of the data folder, for the studies of pairs across states (docs/states.md).
+"""Make recordings of several states from files of the data folder.
 
 python benchmarks/state_recordings.py DATA [--out runs/state_recordings]
 
-ca1.npz: the night of CA1 in 4 s bins, with every third unit taken out of the activity and kept as a target (co-smoothing, Pei et al.
-2021, arXiv:2109.04463): awake there is nothing else to decode. linear-track.npz, w-maze.npz: position on a track, with states by speed
-and by the rests that the data's README names: 0 moving, 1 still on the track, 2 long rest.
+The studies of pairs across states use them (docs/states.md). ca1.npz is the night of
+CA1 in 4 s bins, with every third unit taken out of the activity and kept as a target
+(co-smoothing, Pei et al. 2021, arXiv:2109.04463): awake there is nothing else to
+decode. linear-track.npz and w-maze.npz hold the position on a track, with states by
+speed and by the rests that the data's README names: 0 moving, 1 still on the track, 2
+long rest.
 """
 
 import argparse
@@ -14,7 +17,10 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 BIN_S, SMOOTHING_S, MOVING = 0.1, 0.5, 15.0
-"""Bins, smoothing of the speed, and the speed in camera pixels a second above which an animal moves."""
+"""Bin width and smoothing of the speed (s), and the speed of a moving animal.
+
+Above that speed, in camera pixels per second, an animal moves.
+"""
 RESTS = {"linear-track": ((5390.0, np.inf),), "w-maze": ((1264.0, 2064.0), (3600.0, np.inf))}
 NOISE = {"linear-track": (), "w-maze": (19,)}
 """Units that are noise clusters."""

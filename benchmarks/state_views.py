@@ -1,6 +1,10 @@
-"""H6 on G7: how often sleep that replays nothing is called beneficial, and how often half-replaying sleep is; writes reports/states.
+"""How often pairs across states (H6) are called beneficial on G7 worlds.
 
-python benchmarks/state_views.py [--sessions 60] [--studies 400] [--out FOLDER]   (about 0.4 s a session on one core; closed form)
+python benchmarks/state_views.py [--sessions 60] [--studies 400] [--out FOLDER]
+
+Counted are false words, about sleep that replays nothing, and true ones, about sleep
+that replays in half. Fits are in closed form: about 0.4 s per session on one core. The
+result goes to reports/states.
 """
 
 import argparse
@@ -60,7 +64,10 @@ Power is printed, and was not promised.
 
 @dataclass(frozen=True)
 class Bank:
-    """Losses of each control less that of mined pairs (session, control), and the decodable ranges (session,)."""
+    """Losses of each control less that of mined pairs, and decodable ranges.
+
+    The differences are (session, control), and the ranges (session,).
+    """
 
     contrasts: np.ndarray
     ranges: np.ndarray

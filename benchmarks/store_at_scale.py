@@ -1,11 +1,14 @@
-"""Time and peak memory of planning, committing, `status` and `report` against the number of runs, 10^2 to 10^5.
+"""Time and peak memory of the run store, from 10^2 to 10^5 runs.
 
-Nothing is trained: a stub gives every run a plausible result, so that the report has all its parts. Recordings are simulated, and
-planning opens them as it does for any study. Each size has processes of its own, whose times exclude Python's start (about half a second).
+Measured are planning, committing, `status` and `report`. Nothing is trained: a stub
+gives every run a plausible result, so that the report has all its parts. Recordings are
+simulated, and planning opens them as it does for any study. Each size has processes of
+its own, whose times exclude Python's start (about half a second).
 
     python benchmarks/store_at_scale.py --sizes 100 1000 10000 100000
 
-Commits to the disk are flushed one by one (four files and two folders each) in a real run; with --no-flush, the benchmark leaves that out.
+In a real run, commits are flushed to the disk one by one (four files and two folders
+each); with --no-flush, the benchmark leaves that out.
 """
 
 import argparse

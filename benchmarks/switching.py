@@ -1,6 +1,8 @@
-"""How often the permutation test says that a decoder's units change: size on codes that stay, power on codes that switch (G5).
+"""Size and power of the permutation test that a decoder's units change.
 
 python benchmarks/switching.py [--sessions 200] [--out reports/messengers/switching.md]
+
+Size is counted on codes that stay, and power on codes that switch (G5).
 """
 
 import argparse
@@ -51,7 +53,10 @@ SWITCHES: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Count:
-    """How often the test was below its level with one decoder, of how many sessions, and the mean overlap."""
+    """How often the test of one decoder was below its level.
+
+    It also holds the number of sessions, and the mean overlap.
+    """
 
     shown: int
     sessions: int

@@ -1,17 +1,24 @@
-"""Model-steps a second on one core: plain PyTorch loops, vmap, CEBRA, and the stacked ensemble by torch and by native kernels.
+"""Model-steps per second of several training loops on one core.
 
-python benchmarks/training_speed.py [--rounds 5] [--sizes quickstart reach wide] [--out reports/speed]
+python benchmarks/training_speed.py [--rounds 5] [--sizes quickstart reach wide]
+    [--out reports/speed]
 
-All but CEBRA train SimCLR on the same windows of one simulated recording: count splitting, unit dropout at .4, time jitter where the size
-has it. Every round runs all of them, one after the other; ratios are taken within a round, against the tuned loop, and their median is shown.
+All but CEBRA train SimCLR on the same windows of one simulated recording: count
+splitting, unit dropout at .4, and time jitter where the size has it. Every round runs
+all of them, one after the other. Ratios to the tuned loop are taken within a round, and
+their median is shown.
 
-* naive loop: torch's layers, a DataLoader that hands out single windows, AdamW as it comes.
-* tuned loop: the same model, one gather a batch, both views in one pass, fused AdamW.
+* naive loop: torch's layers, a DataLoader that hands out single windows, AdamW with its
+  defaults.
+* tuned loop: the same model, one gather per batch, both views in one pass, fused AdamW.
 * vmap: torch.func over 8 models at once, fused AdamW.
-* stacked: this toolkit, 16 models at once; by torch or native kernels, with products in float32 or bfloat16.
-* CEBRA (where installed, extra `bench`): its offset10-model in time-contrastive mode at the size's batch and width; one model at a time.
+* stacked: this toolkit, 16 models at once; by torch or native kernels, with products in
+  float32 or bfloat16.
+* CEBRA (where installed, extra `bench`): its offset10-model in time-contrastive mode at
+  the size's batch and width; one model at a time.
 
-"Peak" is the share of what a 1024 x 1024 product in single precision reaches here, counting a model-step's products only.
+"Peak" is the share of the rate that a 1024 x 1024 product in single precision reaches
+here, counting a model-step's products only.
 """
 
 import argparse
@@ -64,7 +71,10 @@ class Size:
     jitter_s: float = 0.0
 
     def products(self) -> float:
-        """Return floating-point operations of the products of a model-step: the layers' three, and the similarities' two each way."""
+        """Floating-point operations of the matrix products of a model-step.
+
+        Counted are three products per layer, and two each way for the similarities.
+        """
         rows = 2 * self.batch
         sizes = [self.units, *self.widths, *self.projector]
         weights = [a * b for a, b in pairwise(sizes)]

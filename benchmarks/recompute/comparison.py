@@ -150,7 +150,10 @@ def of_code(h: Judgement) -> Iterator[Row]:
 
 
 def of_estimands(h: Judgement) -> Iterator[Row]:
-    """Estimands at every dose under the declared recipe, and at the primary one under all settings."""
+    """Estimands at every dose of the declared recipe, then under all settings.
+
+    Those under all settings are at the primary dose.
+    """
     for row in h.about.reported["estimands"]:
         sample = _sample_of(h, row)
         where = f"{h.about.id}: {row['name']} at {row['dose']}"

@@ -134,7 +134,10 @@ class Hypothesis:
 
     @cached_property
     def codes(self) -> list[SessionCode]:
-        """The code of every decodable session; empty where some were not measured, and for a jitter."""
+        """The code of every decodable session.
+
+        Empty where the code of some session was not measured, and for a jitter.
+        """
         found = [self.tables.codes[name] for name in self.names if name in self.tables.codes]
         return found if found and len(found) == len(self.names) and not self.jitter else []
 

@@ -177,7 +177,10 @@ class Judgement:
 
     @cached_property
     def trained_outcome(self) -> str:
-        """Whether a recipe of more steps shows the declared one undertrained; empty where not asked."""
+        """Whether a recipe of more steps shows the declared one undertrained.
+
+        Empty where that was not asked.
+        """
         if self.about.tables.quick:
             return "not computed"
         if len(self.recipes) == 1 and (self.panel.computed == "True").all():

@@ -79,11 +79,18 @@ class Sample:
 
     @cached_property
     def quantity(self) -> tuple[float, float, float]:
-        """Estimate and 90 % interval: the margins at which neither one-sided test rejects (Fieller)."""
+        """Estimate with a 90 % interval (Fieller).
+
+        The interval holds the margins at which neither one-sided test rejects.
+        """
         return self.estimate, self._end(more=True), self._end(more=False)
 
     def _end(self, more: bool) -> float:
-        """Walk away from the estimate in small steps until the test rejects; then find the place."""
+        """End of the interval: the margin at which the test just rejects.
+
+        The search walks away from the estimate in small steps until the test rejects,
+        and then finds the place.
+        """
         side, start = (-1 if more else 1), self.estimate
 
         def above(distance: float) -> float:

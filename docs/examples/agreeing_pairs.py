@@ -1,7 +1,9 @@
-"""A method of one's own in one file: pairs are pulled together, and each embedding keeps its variance and no other's.
+"""Whitened MSE: an example of a method of one's own, in one file.
 
-Whitened mean squared error (Ermolov et al. 2021, arXiv:2007.06346) in its plainest form: the embeddings of a batch are whitened by their
-own covariance, and partners are pulled together. tests/methods/test_a_method_of_ones_own.py runs it through the contract.
+Whitened mean squared error (Ermolov et al. 2021, arXiv:2007.06346) in its plainest
+form: the embeddings of a batch are whitened by their own covariance, so that each
+dimension keeps its own variance and no other's, and partners are pulled together.
+tests/methods/test_a_method_of_ones_own.py runs it through the contract.
 """
 
 from typing import Literal
@@ -18,14 +20,21 @@ from invariance_probe.study.methods import TrainedMethod
 
 
 class WhitenedMSE(TrainedMethod):
-    """What a study can say. In the package it stands in study/methods.py, and its name in the union `Method` is the first line."""
+    """The fields that a study can declare for this method.
+
+    In the package the class stands in study/methods.py, and its name in the union
+    `Method` is the first line to add.
+    """
 
     kind: Literal["whitened_mse"] = "whitened_mse"
     projector: Widths = (64, 16)
 
 
 def whitened(z: Tensor) -> Tensor:
-    """Return embeddings (run, row, width) with mean 0 and covariance 1 over each run's rows, by Cholesky factors."""
+    """Whiten embeddings (run, row, width) over each run's rows.
+
+    The result has mean 0 and identity covariance, by Cholesky factors.
+    """
     centred = z - z.mean(1, keepdim=True)
     covariance = torch.bmm(centred.transpose(1, 2), centred) / (z.shape[1] - 1)
     ridge = 1e-3 * torch.eye(z.shape[2], dtype=z.dtype, device=z.device)
