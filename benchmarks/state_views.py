@@ -2,9 +2,9 @@
 
 python benchmarks/state_views.py [--sessions 60] [--studies 400] [--out FOLDER]
 
-Counted are false words, about sleep that replays nothing, and true ones, about sleep
-that replays in half. Fits are in closed form: about 0.4 s per session on one core. The
-result goes to reports/states.
+Counted are false words, about sleep that replays nothing, and true ones, about sleep in
+which half of the bouts replay. Fits are in closed form: about 0.4 s per session on one
+core. The result goes to reports/states.
 """
 
 import argparse

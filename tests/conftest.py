@@ -11,7 +11,10 @@ MARGIN = {"fraction_of_range": 0.1, "because": "smaller losses would not matter 
 
 
 def tiny_study(**changes):
-    """A study as plain data, anew at every call: one simulated group, dropout at one dose, seconds to run."""
+    """A study as plain data, made anew at every call; it runs in seconds.
+
+    It has one simulated group, and unit dropout at one dose.
+    """
     world = {
         "kind": "simulated",
         "generator": "redundancy",

@@ -1,4 +1,7 @@
-"""The command line end to end, on a tiny simulated study; torch stays out where it is not needed."""
+"""The command line end to end, on a tiny simulated study.
+
+torch is not loaded where it is not needed.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Whatever dies, and whenever: what was committed stays, and a study that goes on ends as if nothing had happened."""
+"""What was committed stays, whatever process dies and whenever.
+
+A study that goes on ends as if nothing had happened.
+"""
 
 import json
 import os
@@ -25,7 +28,10 @@ from invariance_probe.study.study import Study
 
 WRITES = [point for point in POINTS if point.startswith("store.") and point != "store.aside"]
 TIMES = {"store.write": 7, "store.flush": 7}
-"""How often one process comes by a point while it commits an encoder and two results, where it is not three times."""
+"""How often one process passes a point, where it is not three times.
+
+Counted while it commits an encoder and two results.
+"""
 
 COMMIT = """
 import json
@@ -131,7 +137,10 @@ def test_a_full_disk_is_one_clear_error_and_leaves_nothing_behind(tmp_path, poin
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
-    """A study of a few seconds that was run without a fault: its file, its report and how long it took."""
+    """A study of a few seconds that was run without a fault.
+
+    The fixture gives its file, its report and how long it took.
+    """
     folder = tmp_path_factory.mktemp("whole")
     world = {**tiny_study()["recordings"][0], "sessions": 1}
     path = write(
@@ -287,7 +296,10 @@ def test_two_parents_on_one_store_end_alike_and_count_nothing_twice(whole, tmp_p
 
 
 def strike(running, generator):
-    """SIGKILL the parent, one of its workers, or all of them at once; return whether there was somebody to kill."""
+    """SIGKILL the parent, one of its workers, or all of them at once.
+
+    Return whether there was any process to kill.
+    """
     victim = generator.choice(["parent", "worker", "tree"])
     workers = children(running.pid)
     if running.poll() is not None or (victim == "worker" and not workers):

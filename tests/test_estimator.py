@@ -1,4 +1,7 @@
-"""The scikit-learn transformer: its contract, its rows, its file, and the encoders that studies export."""
+"""The scikit-learn transformer.
+
+Its contract, its rows, its file, and the encoders that studies export.
+"""
 
 import doctest
 import json

@@ -32,7 +32,10 @@ def room(path):
 
 @cache
 def imports(path):
-    """(module, is inside a function) for every import of a file; a name that is a file of its own counts as one."""
+    """(module, is inside a function) for every import of a file.
+
+    An imported name that is a file of its own counts as a module.
+    """
     tree = ast.parse(path.read_text())
     inside = {
         id(node)

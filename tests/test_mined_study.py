@@ -1,4 +1,7 @@
-"""A study of mined pairs, from its file to its report, on sessions whose behaviours recur under a drift."""
+"""A study of mined pairs, from its file to its report.
+
+Its sessions have behaviours that recur under a drift.
+"""
 
 import json
 

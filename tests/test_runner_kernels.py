@@ -1,4 +1,7 @@
-"""A study that asks for native kernels: measured by them where they can be built, by torch where not, and never by both."""
+"""A study that asks for native kernels.
+
+It is measured by them where they can be built, by torch where not, and never by both.
+"""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""A study of pairs across states, from its file to its report, on sessions whose target is not known asleep."""
+"""A study of pairs across states, from its file to its report.
+
+The target of its sessions is not known during sleep.
+"""
 
 import json
 

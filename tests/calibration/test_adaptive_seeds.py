@@ -1,4 +1,7 @@
-"""Looking at seeds as they come makes no more false claims than one look; looking without a boundary does."""
+"""Judging seeds as they come makes no more false claims than one look.
+
+Looking without a boundary does make more.
+"""
 
 import numpy as np
 import pytest
@@ -37,7 +40,10 @@ def test_false_claims_are_rare_at_the_stop_and_at_any_look(sessions, spending):
 
 
 def test_more_recipes_make_no_more_false_words():
-    """Where D is at the margin, `tolerated` and `sensitive` are false; a panel asks for both under every recipe."""
+    """Where D is at the margin, `tolerated` and `sensitive` are both false.
+
+    A panel requires either word to hold under every recipe.
+    """
     truth = {"C_code": 0.4, "D": MARGIN, "H": 0.0}
     shares = []
     for recipes in (("declared",), ("declared", "longer", "other")):

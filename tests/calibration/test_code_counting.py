@@ -138,7 +138,10 @@ def test_coverage_of_normal_logs_is_the_level_or_a_little_more():
 
 
 def test_long_recordings_of_some_codes_say_what_those_of_all_would_be():
-    """Codes differ much and recordings little: the regression estimate is closer than the mean of the long recordings."""
+    """Regression on short recordings beats the mean of the long ones alone.
+
+    In this case codes differ much from each other, and recordings of one code little.
+    """
     rng, off, plain, claimed = np.random.default_rng(8), [], [], []
     for _ in range(300):
         code = rng.standard_normal(200)

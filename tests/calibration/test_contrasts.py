@@ -1,4 +1,7 @@
-"""Contrasts are calibrated on trained models: every figure is there, and a contrast put at 0 is shown about as often as it should be."""
+"""Calibration of contrasts on trained models.
+
+Every figure is there, and a contrast put at 0 is shown about as often as it should be.
+"""
 
 import json
 

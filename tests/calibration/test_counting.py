@@ -1,4 +1,8 @@
-"""The counting itself: with the null at its truth claims are made at their level, and worlds of planted losses get their words."""
+"""The counting of claims and words itself, on losses whose truth is known.
+
+With the null at its truth, claims are made at their level; worlds of planted losses get
+their words.
+"""
 
 import numpy as np
 import pytest

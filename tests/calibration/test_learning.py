@@ -1,4 +1,7 @@
-"""Findings of learning are counted against recipes outside of the panel, on banks of planted costs."""
+"""Findings of learning are counted against recipes outside of the panel.
+
+The counts are made on banks of planted costs.
+"""
 
 import json
 from dataclasses import replace

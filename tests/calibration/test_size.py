@@ -1,10 +1,14 @@
-"""The verdicts' error rates in the small, on closed-form linear SSL, which has no seeds and takes milliseconds.
+"""Error rates of the verdicts, in a small version with linear SSL.
 
-A bank of simulated sessions is measured once, and studies of six are resampled from it. With the margin at the
-bank's own mean of an estimand, both one-sided claims about it are exactly false on average: an exact null.
+Closed-form linear SSL has no seeds and takes milliseconds.
 
-The world has strong rivals for the representation's dimensions. With weak ones a linear method has room to keep
-a single carrier whatever the arm, D is about 0, and the verdict is `tolerated`.
+A bank of simulated sessions is measured once, and studies of six sessions are resampled
+from it. With the margin at the bank's own mean of an estimand, both one-sided claims
+about it are exactly false on average: an exact null.
+
+The world has strong rivals for the representation's dimensions. With weak ones a linear
+method has room to keep a single carrier whatever the arm, D is about 0, and the verdict
+is `tolerated`.
 """
 
 from pathlib import Path
@@ -32,7 +36,10 @@ KINDS = ("raw", "linear_ssl", "code", "shift_null")
 
 @pytest.fixture(scope="module")
 def bank():
-    """Effects of every decodable session by estimand; seven dimensions for one label and six strong nuisances."""
+    """Effects of every decodable session, by estimand.
+
+    Seven dimensions are fitted to one label and six strong nuisances.
+    """
     world = {
         "kind": "simulated",
         "generator": "redundancy",

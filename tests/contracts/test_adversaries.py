@@ -1,4 +1,8 @@
-"""What every adversary promises: a dose of 0 changes nothing, a run sees no partner, a training that is cut off goes on, the loss rises."""
+"""The contract that every adversary keeps.
+
+A dose of 0 changes nothing, a run does not depend on its partners, a training that is
+cut off goes on where it was, and the loss rises.
+"""
 
 import json
 from pathlib import Path
@@ -245,7 +249,10 @@ KINDS = torch.arange(8).remainder(2)
 
 
 class ByWindow:
-    """A loss that grows by what hiding each unit of each window costs: the worst masks are known, and windows have their own."""
+    """A loss that adds up a known cost of hiding each unit of each window.
+
+    The worst masks are therefore known, and windows have worst masks of their own.
+    """
 
     def __init__(self, weights):
         self.weights = weights  # (run, kind, unit)
@@ -434,7 +441,10 @@ def test_noise_keeps_its_bound_and_its_modes():
 
 
 class Cost:
-    """A loss that is the mean square of the views: noise raises it most of all operations, and hidden units lower it."""
+    """A loss that is the mean square of the views.
+
+    Of all operations, noise raises it most; hidden units lower it.
+    """
 
     def loss(self, batch):
         return batch.views.square().mean((1, 2, 3))

@@ -1,4 +1,7 @@
-"""What every augmentation promises: dose 0 changes nothing, draws are pure, what is declared as preserved is."""
+"""The contract that every augmentation keeps.
+
+Dose 0 changes nothing, draws are pure, and what is declared as preserved is preserved.
+"""
 
 from typing import get_args
 
@@ -92,7 +95,10 @@ def test_the_same_draw_gives_the_same_view_and_another_view_another(kind):
 
 
 def keeps(kind, windows, dose):
-    """Measure which properties one run's windows (1, batch, time, unit) keep under a transform at a dose."""
+    """Measure which properties of windows a transform keeps at a dose.
+
+    The windows are those of one run (1, batch, time, unit).
+    """
     made = built(kind, [dose])
     address = Draws(
         key_tensor([7], CPU),
@@ -377,7 +383,10 @@ def test_poisson_halves_are_independent():
 
 @pytest.mark.parametrize("shape", ["uniform", "annulus"])
 def test_pairs_never_leave_a_run_of_training_windows(shape):
-    """Brute force over every lag: partner and anchor lie in one unbroken run of training windows of one stretch."""
+    """Partner and anchor lie in one unbroken run of training windows.
+
+    The run is within one stretch; every lag is tried by brute force.
+    """
     stretch = np.repeat(np.arange(12), 10)
     train = np.array([i for i in range(120) if not 33 <= i < 57 and i != 80])
     partners = find_partners(train, stretch, TimeJitter(window_s=0.3, shape=shape), 0.1)

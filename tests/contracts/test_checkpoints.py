@@ -1,4 +1,7 @@
-"""A training that was cut off goes on where it was, and ends at the same bits: every method, every update rule."""
+"""A training that was cut off goes on and ends at the same bits.
+
+This holds for every method and every update rule.
+"""
 
 import os
 

@@ -1,4 +1,8 @@
-"""The same models on a GPU: the same draws to the bit, the same trainings to rounding, the same words in a report. Run with `-m gpu`."""
+"""The same models on a GPU; run these tests with `-m gpu`.
+
+Draws are the same to the bit, trainings to rounding, and the words of a report are
+equal.
+"""
 
 import json
 

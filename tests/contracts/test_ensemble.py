@@ -123,7 +123,7 @@ def test_dose_zero_is_training_without_the_transform_in_every_arm(method):
 
 @pytest.mark.parametrize("method", METHODS, ids=lambda m: m["kind"])
 def test_a_stopped_study_goes_on_to_the_same_bits(method, tmp_path):
-    """Half of a stack is committed, the process is gone, and the other half is trained by the next one."""
+    """Half of a stack is committed, and a later process trains the other half."""
     bench, runs, _ = bench_and_runs(method, "float32")
     whole = {m.result.key: m for m in measure(bench, runs[:4])}
     store = Store(tmp_path)
@@ -205,7 +205,10 @@ def test_an_update_does_not_depend_on_the_slot_whatever_the_width(width):
 
 @pytest.mark.parametrize("kind", ["mlp", "temporal_convolution", "gru", "transformer"])
 def test_a_network_with_one_output_is_the_same_alone_and_together(kind):
-    """The last that is missing of a stack is trained alone, and torch multiplies one run's one column by a routine of its own."""
+    """The last missing run of a stack is trained alone.
+
+    torch multiplies the single column of a single run by a routine of its own.
+    """
     encoder = {"kind": kind, **({"widths": [16, 8]} if kind == "mlp" else {})}
     bench, _, plan = bench_and_runs(
         {"kind": "simclr", "encoder": encoder}, "float32", window={"length_bins": 4}

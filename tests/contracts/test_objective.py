@@ -1,4 +1,8 @@
-"""The loss of every method when units are removed: repeatable, of one run at a time, and chosen as a plain search would."""
+"""The loss of every method when units are removed.
+
+It is repeatable, it concerns one run at a time, and units are chosen as by a plain
+search.
+"""
 
 import numpy as np
 import pytest
@@ -75,7 +79,11 @@ def test_without_any_unit_contrast_knows_nothing(trained):
 
 
 def test_the_range_is_what_a_trained_model_makes_of_rows_that_belong_together(trained):
-    """A stand-in says what the loss is shown: each window once in each view, and never one window in both views of a row."""
+    """The loss is shown each window once in each view, never twice in a row.
+
+    A stand-in for the method records what the loss is shown: no row has one window in
+    both of its views.
+    """
     shown = []
 
     class Watching:

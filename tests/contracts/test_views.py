@@ -1,4 +1,8 @@
-"""What views of stacked runs promise: arms share what they say, partners have no part, every transform goes through the stack."""
+"""The contract of the views of stacked runs.
+
+Arms share what they say they share, partners have no influence, and every transform
+goes through the stack.
+"""
 
 import numpy as np
 import pytest
@@ -67,7 +71,10 @@ def test_a_runs_views_do_not_depend_on_its_partners():
 
 
 def runs_of(kind, doses, arms, **changes):
-    """Runs on single bins (pairs of bins for cuts in time) that differ in the dose and the arm of one transform."""
+    """Runs that differ in the dose and the arm of one transform.
+
+    Windows are single bins (pairs of bins for cuts in time).
+    """
     path = f"{kind}.{FIELD[kind]}"
     views = Views(transforms=(DECLARED[kind](),), **changes)
     [like] = arm_runs(("none",))
@@ -99,7 +106,10 @@ def maker(runs, keys=None, length=1, parts=None, native=False):
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_every_transform_goes_through_the_stack_in_every_arm(kind):
-    """Views of a stack equal those of each run alone, dose 0 is what no transform gives, and paired draws are common to a pair."""
+    """Views of a stack equal those of each run alone.
+
+    Dose 0 is what no transform gives, and paired draws are common to a pair.
+    """
     runs = runs_of(kind, [0.0, 0.4, 0.4, 0.4], ["none", "independent", "shared", "paired"])
     length = 4 if kind == "time_cutout" else 1
     windows = torch.arange(64).expand(4, 64)
@@ -128,7 +138,10 @@ def test_native_kernels_draw_the_same_views_or_leave_them_to_torch(kind):
 
 @pytest.mark.parametrize("kind", TRANSFORMS)
 def test_tests_on_part_of_the_windows_show_the_same_corruption(kind):
-    """A row's corruption is addressed by its place, not by who else is there, so the first half alone is the first half of all."""
+    """The first half, tested alone, is the first half of all windows.
+
+    A row's corruption is addressed by its place, and not by which other rows are there.
+    """
     length = 4 if kind == "time_cutout" else 1
     made = maker(runs_of(kind, [0.4], ["independent"], base=NoSplitting()), length=length)
     windows = torch.arange(60).unsqueeze(0)

@@ -1,4 +1,7 @@
-"""Every kind of encoder on windows of several bins, from training through the probe to the examination of what was stored."""
+"""Every kind of encoder on windows of several bins.
+
+Encoders are trained, read by the probe, and examined as they were stored.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,7 @@
-"""Files that keep epochs apart or sort time by condition are read as one sequence, with nothing changed but the order."""
+"""Files that keep epochs apart or sort time by condition become one sequence.
+
+Nothing is changed but the order.
+"""
 
 from pathlib import Path
 

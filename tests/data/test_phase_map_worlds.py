@@ -26,7 +26,10 @@ def world(session="s-1", **values):
 
 
 def decoded_information(recording):
-    """J = R2 / (1 - R2) of least squares on square-root counts, fitted on one half and scored on the other."""
+    """Information J = R2 / (1 - R2) of a least-squares decoder.
+
+    It is fitted to square-root counts on one half and scored on the other.
+    """
     inputs, label = np.sqrt(recording.activity + 0.25), recording.targets["label"]
     inputs = np.column_stack([inputs, np.ones(len(inputs))])
     half = len(label) // 2
@@ -55,7 +58,10 @@ def decoded_information(recording):
     ),
 )
 def test_what_an_unlimited_decoder_reads_is_the_declared_information(settings, tolerance):
-    """Without nuisances, and where each carrier's gain is small, so that a linear decoder misses nothing."""
+    """Without nuisances and with small gains, a linear decoder misses nothing.
+
+    What counts is the gain of each carrier.
+    """
     found = world(bins=30_000, nuisances=0, **settings)
     assert decoded_information(found) == pytest.approx(found.truth["information"], rel=tolerance)
 
@@ -82,7 +88,10 @@ def test_weak_units_share_their_information_among_them():
 
 
 def noise_of_one_neuron(found, share, information=2.0, counts=2.0):
-    """Counts of the units of the one carrier less their expected count, which the label alone sets (time, unit)."""
+    """Noise of the units of the one carrier (time, unit).
+
+    It is their counts less the expected count, which the label alone sets.
+    """
     units, label = found.activity[:, list(found.truth["carriers"])], found.targets["label"]
     gain = np.sign(np.corrcoef(label, units.sum(axis=1))[0, 1]) * np.sqrt(information / counts)
     rate = share * counts * np.exp(gain * label - gain**2 / 2)

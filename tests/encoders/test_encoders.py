@@ -1,4 +1,7 @@
-"""Every stacked encoder against plain torch layers with the same weights, trained and frozen, alone and together."""
+"""Every stacked encoder against plain torch layers with the same weights.
+
+Encoders are compared trained and frozen, alone and together.
+"""
 
 import numpy as np
 import pytest
@@ -94,7 +97,10 @@ def recurrent(w, x, declared):
 
 
 def transformer(w, x, declared):
-    """`nn.TransformerEncoderLayer` before its norms, over tokens with the position codes of the paper's formula."""
+    """`nn.TransformerEncoderLayer`, with the norms first, as a reference.
+
+    The tokens carry position codes by the formula of the paper.
+    """
     width = declared.width
     half = (width + 1) // 2
     codes = [[np.sin(t / 10_000 ** (i / half)) for i in range(half)] for t in range(x.shape[1])]
@@ -189,7 +195,10 @@ def test_rows_of_a_frozen_encoder_do_not_reach_each_other(declared):
 @pytest.mark.parametrize("bins", [10, 1])
 @pytest.mark.parametrize("declared", WIDE, ids=lambda d: d.kind)
 def test_single_precision_is_bit_identical_whatever_the_partners(declared, bins):
-    """At widths of 8 or at least 12: MKL's products of 5 to 11 columns do depend on where in memory they start."""
+    """Tested at widths of 8, or of 12 and more.
+
+    MKL's products of 5 to 11 columns do depend on where in memory they start.
+    """
 
     def pass_of(runs):
         encoder = built(declared, runs, bins, torch.float32, units=30)

@@ -1,4 +1,7 @@
-"""A real Slurm on this machine: munged, slurmctld and two slurmd on loopback, all in one folder, gone when the test is."""
+"""A real Slurm on this machine: munged, slurmctld and two slurmd on loopback.
+
+Everything lies in one folder, and is gone when the test is over.
+"""
 
 import os
 import shutil
@@ -87,7 +90,11 @@ class Slurm:
         self.start(name, "slurmd", "-D", "-N", name, "-f", str(self.folder / "slurm.conf"))
 
     def kill_node(self, name: str) -> None:
-        """Take a node away as a power cut does: its daemon, and those that watch its tasks before the tasks, so that nobody reports."""
+        """Take a node away as a power cut does, so that nobody reports.
+
+        First its daemon is killed, then the processes that watch its tasks, then the
+        tasks.
+        """
         tasks = self.processes(name)
         watching = {parent for pid in tasks if (parent := _parent(pid)) not in (0, 1)} - set(tasks)
         daemon = self.daemons.pop(name)

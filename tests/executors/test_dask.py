@@ -1,4 +1,7 @@
-"""Dask with a real cluster of processes on this machine: dask workers and their worker processes are killed."""
+"""Dask with a real cluster of processes on this machine.
+
+Dask workers and their worker processes are killed.
+"""
 
 import os
 import signal

@@ -1,4 +1,8 @@
-"""A real Slurm on loopback: a dead node, a requeued job, a time limit, a doubled worker and a poison run lose and double nothing."""
+"""Faults of a real Slurm on loopback lose no run and measure none twice.
+
+The faults are a dead node, a requeued job, a time limit, a doubled worker and a poison
+run.
+"""
 
 import json
 import os
@@ -49,7 +53,10 @@ def plan():
 
 
 def serve(plan, tmp_path, poison="none", **profile):
-    """Hand the plan's runs to the small worker of the local executor's tests, which may kill itself."""
+    """Run the plan with the small worker of the local executor's tests.
+
+    The worker may kill itself.
+    """
     (tmp_path / "worker.py").write_text(WORKER)
     python = tmp_path / "python"
     once = tmp_path / "once"
@@ -139,7 +146,11 @@ def wait_until(true, seconds, what):
 
 @needs_slurm
 def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_path):
-    """The parent is killed; one task is requeued, one told that its time is up; a second worker takes the same stack; a node dies."""
+    """Every fault in one study.
+
+    The parent is killed; one task is requeued, and one is told that its time is up; a
+    second worker takes the same stack; a node dies.
+    """
     world = {**tiny_study()["recordings"][0], "sessions": 3}
     slow = {"steps": 1200, "batch_size": 64, "seeds": 1}
     study = write(tmp_path, tiny_study(quick=True, recordings=[world], training=slow))

@@ -42,7 +42,11 @@ ROWS = {
 
 
 def make_plan(sessions=6, plants=True, **changes):
-    """A plan of sessions of one subject, with the targets that are planted in them where their number and study allow it."""
+    """A plan of sessions of one subject.
+
+    The targets that are planted in the sessions are included where the number of
+    sessions and the study allow it.
+    """
     study = Study.model_validate(
         tiny_study(**{"arms": ["independent", "shared", "paired"], "training": LICENSED, **changes})
     )
@@ -89,12 +93,28 @@ def planted(
     pairs=None,
     checked=None,
 ):
-    """Losses with the given estimands in units of R: floor 1, ceiling 1 - R; `nulls` holds more of a null's diagnostics, by kind.
+    """Losses with the given estimands, in units of the decodable range R.
 
-    Examined encoders lose delta and T of the test dose; `by_class` is delta of each class. `arms` holds the cost of further arms, and
-    `pairs` what their runs say of distant pairs; `checked` holds the cost of arms under a check, by its label. `recipes` holds the cost
-    of arms (`none`, `independent`, `shared`) under a recipe of the panel, by its name. `code` holds more of `made_code`; planted
-    controls have the code that they were planted with.
+    The floor is 1 and the ceiling 1 - R. Examined encoders lose delta and T of the test
+    dose.
+
+    Parameters
+    ----------
+    nulls
+        More of a null's diagnostics, by kind.
+    by_class
+        delta of each class.
+    arms
+        The cost of further arms.
+    pairs
+        What the runs of these arms say of distant pairs.
+    checked
+        The cost of arms under a check, by its label.
+    recipes
+        The cost of arms (`none`, `independent`, `shared`) under a recipe of the panel, by its
+        name.
+    code
+        More of `made_code`; planted controls have the code that they were planted with.
     """
     nulls = nulls or {}
     jackknife = any(run.method.kind == "code" and run.method.jackknife for run in plan.baselines)
@@ -192,7 +212,10 @@ def _code_of(run, C_code, changes, R, jackknife, seed):
 
 
 def with_lags(plan, results, *, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2)):
-    """Give every session a test-lag curve of an Ornstein-Uhlenbeck target with the time constant `tau`."""
+    """Give every session the test-lag curve of an Ornstein-Uhlenbeck target.
+
+    The target has the time constant `tau`.
+    """
     decayed = {
         f"{name}@{lag:.6g}": float(np.exp(-lag / tau)) for name in ("r", "rho") for lag in lags
     }

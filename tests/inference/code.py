@@ -29,10 +29,18 @@ def made_code(
     copies=(),
     distinct=None,
 ):
-    """Figures of one session.
+    """Made-up figures of one session's code.
 
-    `corruptions` are (axis, dose); `c_code` and `c_blind` hold at every dose; `carriers` are K_s and K_n. `spread` is the SD over
-    sessions, and over blocks, of what is lost and of log K.
+    Parameters
+    ----------
+    corruptions
+        Pairs of (axis, dose).
+    c_code, c_blind
+        The losses at every dose.
+    carriers
+        K_s and K_n.
+    spread
+        SD over sessions, and over blocks, of what is lost and of log K.
     """
     gen = np.random.default_rng(seed)
     lost = {

@@ -1,4 +1,7 @@
-"""Training against an adversary is described and never judged: no adversary has been through the calibration."""
+"""Training against an adversary is described and never judged.
+
+No adversary has been through the calibration.
+"""
 
 import pytest
 from conftest import MARGIN

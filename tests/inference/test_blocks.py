@@ -1,4 +1,7 @@
-"""Blocks of five autocorrelation times: how many there are, honest variances over them, and sessions without eight."""
+"""Blocks of five autocorrelation times.
+
+How many there are, honest variances over them, and sessions with fewer than eight.
+"""
 
 from dataclasses import replace
 
@@ -76,7 +79,10 @@ def test_a_session_without_eight_blocks_is_told_what_to_do():
 
 
 def test_a_variance_over_merged_blocks_is_honest_where_errors_change_slowly():
-    """Three sessions of an OU process over 40 blocks of one time constant each: 90 % intervals of the mean."""
+    """Coverage of 90 % intervals of the mean of an OU process.
+
+    There are three sessions, each of 40 blocks of one time constant.
+    """
     rng = np.random.default_rng(1)
     blocks, studies, covered = Blocks(40, 40.0, 1.0), 1000, np.zeros(2)
     for _ in range(studies):

@@ -1,4 +1,7 @@
-"""Mined pairs are called beneficial only where every control is beaten, by pure pairs that are far apart in the nuisance."""
+"""Mined pairs are called beneficial only where every control is beaten.
+
+The pairs must also be pure, and far apart in the nuisance.
+"""
 
 import json
 from dataclasses import replace
@@ -325,7 +328,11 @@ STUDIES, SEEDS, BLOCKS = 1500, 3, 8
 
 
 def simulated(truth, sessions, rng):
-    """Contrasts of simulated losses: sessions, seeds and blocks vary, and the local condition is common to contrasts that share an arm."""
+    """Contrasts of simulated losses.
+
+    Sessions, seeds and blocks vary, and the local condition is common to the contrasts
+    that share an arm.
+    """
     arms = ("local", "random", "shifted", "mined")
     own = 0.06 * rng.standard_normal((4, sessions, 1, 1)) + 0.04 * rng.standard_normal(
         (4, sessions, SEEDS, 1)
@@ -348,7 +355,10 @@ def simulated(truth, sessions, rng):
 
 
 def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
-    """Folds share training windows and seeds one table, so that values of one session hardly vary."""
+    """Values of one session hardly vary, and cannot give the error.
+
+    Folds share training windows, and seeds share one table.
+    """
     found = judged(mined_plan(sessions=3))
     shown = {claim.name: claim.shown for claim in found.claims}
     assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
@@ -399,7 +409,10 @@ def pairs_of(sessions, **others):
 
 @pytest.mark.parametrize("claim", [PURITY, PURITY_SHIFTED, NUISANCE, NUISANCE_SHIFTED])
 def test_pairs_at_the_bound_of_one_claim_are_called_beneficial_in_a_twentieth_of_studies(claim):
-    """Sessions differ in what their pairs share; seeds and folds of a session hardly do, and are no measure of the error."""
+    """Sessions differ in what their pairs share; seeds and folds hardly do.
+
+    Seeds and folds of a session are therefore no measure of the error.
+    """
     rng, sessions, words = np.random.default_rng(11), 6, []
     sure = {name: certain(0.5, sessions) for name in ("M_loc", "M_rand", "M_shift")}
     bound = 0.0 if claim.startswith("purity") else UNRELATED
@@ -431,7 +444,10 @@ def test_pairs_at_the_bound_of_one_claim_are_called_beneficial_in_a_twentieth_of
     ({"local": 0.0, "random": 0.5, "shifted": 0.5}, "harmful"),
 ])  # fmt: skip
 def test_a_contrast_that_is_nothing_is_called_something_in_a_twentieth_of_studies(level, word):
-    """Only one contrast is at its null, and all else is certain: the least favourable case of an intersection-union test."""
+    """Only one contrast is at its null, and all else is certain.
+
+    This is the least favourable case of an intersection-union test.
+    """
     rng, sessions, words = np.random.default_rng(7), 6, []
     for _ in range(STUDIES):
         samples = simulated({**level, "mined": 0.0}, sessions, rng)

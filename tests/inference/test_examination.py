@@ -1,4 +1,7 @@
-"""What examined encoders come to: cells, T, S, similarity and classes as they were planted, and no part of a verdict."""
+"""Findings from examined encoders are those that were planted.
+
+They cover cells, T, S, similarity and classes, and have no part in a verdict.
+"""
 
 import math
 from dataclasses import replace

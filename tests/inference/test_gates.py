@@ -61,7 +61,10 @@ def test_a_recipe_that_fails_its_gate_is_told_and_never_dropped():
 
 
 def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertrained():
-    """Sound recipes, too, change H and delta by more than the margin; it takes a dose 0 that still betters."""
+    """Sound recipes, too, change H and delta by more than the margin.
+
+    A recipe is undertrained only where the loss at dose 0 still improves.
+    """
     found = judged(
         H=0.05, delta=0.05, C_code=0.4, recipes={"longer": {"independent": -0.15, "shared": -0.15}}
     )

@@ -127,7 +127,10 @@ def test_two_way_variance_by_hand():
 
 
 def test_size_of_both_scopes_is_about_alpha_at_the_margin():
-    """Nulls exactly at the margin: session, seed and block effects are all random where the scope says so."""
+    """The size of the test in both scopes, with nulls exactly at the margin.
+
+    Session, seed and block effects are all random where the scope says so.
+    """
     gen = np.random.default_rng(1)
     studies = 1500
 

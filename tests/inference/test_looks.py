@@ -1,4 +1,7 @@
-"""Alpha is spent over the looks: the levels are the published ones, keep alpha, and repeated p values say the same."""
+"""Alpha is spent over the looks.
+
+The levels are the published ones and keep alpha, and repeated p values say the same.
+"""
 
 import numpy as np
 import pytest
@@ -24,14 +27,21 @@ def looks(spending, seeds=SEEDS):
     ("pocock", [2.4380, 2.4268, 2.4101, 2.3966, 2.3859]),
 ])  # fmt: skip
 def test_five_equal_looks_have_the_published_bounds(spending, published):
-    """One-sided .025, as in Reboussin et al. (2000, Control Clin Trials 21:190) and every table since."""
+    """The published one-sided bounds at .025.
+
+    They stand in Reboussin et al. (2000, Control Clin Trials 21:190) and every table
+    since.
+    """
     assert stats.norm.isf(nominal_levels((1, 2, 3, 4, 5), spending, 0.025)) == pytest.approx(
         published, abs=5e-4
     )
 
 
 def crossings(levels, seeds, session_to_seed, studies=400_000):
-    """How often the mean of the first seeds, with a part that no seed changes, crosses any bound under the null."""
+    """How often the running mean over seeds crosses any bound under the null.
+
+    Part of the mean is a session effect that no further seed changes.
+    """
     rng = np.random.default_rng(3)
     steady = session_to_seed * rng.standard_normal(studies)
     noise = rng.standard_normal((studies, seeds[-1])).cumsum(axis=1)

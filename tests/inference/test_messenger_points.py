@@ -1,4 +1,7 @@
-"""Messengers reach findings, report.json, the page and the tables as they were measured, and a study without them shows none."""
+"""Messengers reach findings, report.json, the page and the tables.
+
+They arrive as they were measured, and a study without them shows none.
+"""
 
 import json
 
@@ -37,7 +40,10 @@ PROVENANCE = {"versions": {"invariance-probe": "0"}, "seconds": 1.0, "failures":
 
 
 def figures():
-    """What one session's measurement holds: the pair is accepted and transferred, the single unit neither."""
+    """The measurement of one session.
+
+    The pair is accepted and transferred, and the single unit is neither.
+    """
     found = {}
     for mode in ("refit", "fixed"):
         for budget in (1, 2):

@@ -1,4 +1,7 @@
-"""The report names each session's null, what it takes for granted, and a better one where there is one."""
+"""The report names each session's null and what it takes for granted.
+
+It also names a better null where there is one.
+"""
 
 import pytest
 

@@ -21,7 +21,10 @@ COVARIANCE = "vicreg(covariance=50, encoder=mlp(widths=[16, 8]))"
 
 
 def judged(**by_kind):
-    """Judge a plan whose swept methods have losses of their own, by kind; training by the study's own method is free."""
+    """Judge a plan whose swept methods have losses of their own, by kind.
+
+    Training by the study's own method is free.
+    """
     plan = make_plan(sweeps=SWEPT)
     results = planted(plan, C_code=0.4)
     for kind, changes in by_kind.items():

@@ -1,4 +1,7 @@
-"""What objectives and decoders rest on reaches findings, report.json, the page and its table as it was measured."""
+"""What objectives and decoders rely on reaches the report as measured.
+
+It stands in the findings, in report.json, on the page and in its table.
+"""
 
 import json
 from dataclasses import replace
@@ -23,7 +26,10 @@ PROVENANCE = {"versions": {"invariance-probe": "0"}, "seconds": 1.0, "failures":
 
 
 def figures(fold, seed, objective):
-    """What one model's measurement holds: the objective rests on units 0 and 1, both decoders on unit 1 and another."""
+    """The measurement of one model.
+
+    The objective rests on units 0 and 1, both decoders on unit 1 and another.
+    """
     found = {
         "range_objective": objective,
         "range_decoder": 0.5 + 0.001 * (-1) ** fold,

@@ -1,4 +1,7 @@
-"""Wording never outruns evidence: what each verdict says it can and cannot support, and what SSL adds to it."""
+"""Wording never goes beyond the evidence.
+
+Each verdict says what it can and cannot support, and what SSL adds to it.
+"""
 
 import re
 from dataclasses import replace
@@ -62,7 +65,11 @@ def test_each_verdict_says_what_it_can_and_cannot_support(verdict, claim, limit)
 
 @pytest.mark.parametrize("verdict", [name for name in VERDICTS if name != "recipe-dependent"])
 def test_words_about_units_stand_in_the_finding_of_the_code_alone(verdict):
-    """What training shows never says few, many, spread, distributed or redundant; nothing says that anything is recovered."""
+    """The finding of learning has no words about units.
+
+    What training shows never says few, many, spread, distributed or redundant; nothing
+    says that anything is recovered.
+    """
     found = with_verdict(verdict)
     said = f"{found.sentence} {found.supports} {found.learning.sentence}"
     assert not any(

@@ -1,4 +1,7 @@
-"""Spreads against what they were made with: stated ones, those of a pilot, and recipes that no pilot trained."""
+"""Estimated spreads against those that the losses were made with.
+
+They are stated ones, those of a pilot, and those of recipes that no pilot trained.
+"""
 
 import math
 from dataclasses import replace
@@ -143,7 +146,8 @@ def test_a_pilots_means_and_spreads_are_in_units_of_its_range():
         for name in ("D", "H", "delta")
     }
     assert means == pytest.approx(own | of_panel, abs=0.015)
-    # every run's loss has a spread of its own, shared by the blocks of its fold: two folds of four blocks
+    # Every run's loss has a spread of its own, shared by the blocks of its fold; there are two
+    # folds of four blocks.
     within = found.within(4, 8)
     i = found.names.index("D")
     assert math.sqrt(within[i, i] + found.covariance["session"][i, i]) == pytest.approx(

@@ -1,4 +1,7 @@
-"""Pairs across states are called beneficial only where all four controls are beaten, and never count as confirmatory."""
+"""Pairs across states are beneficial only where all four controls are beaten.
+
+They never count as confirmatory.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,8 @@
-"""A hypothesis stops at the look that settles it, whatever else the store holds, and only what no other hypothesis needs is left out."""
+"""A hypothesis stops at the look that settles it.
+
+What else the store holds does not matter. Only runs that no other hypothesis needs are
+left out.
+"""
 
 import json
 from dataclasses import replace

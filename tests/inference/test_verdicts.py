@@ -1,4 +1,7 @@
-"""Every word of the verdict tables is reached by planted losses, and the rule itself reads what it should."""
+"""Every word of the verdict tables is reached by planted losses.
+
+The rule itself reads what it should.
+"""
 
 import json
 from dataclasses import replace
@@ -39,7 +42,10 @@ def test_a_one_neuron_code_that_paired_draws_help_is_sensitive_and_flagged():
 
 
 def test_regularisation_in_both_arms_alone_never_says_invariant_and_says_what_is_not_dearer():
-    """Independent draws help, but shared ones help more: D is above the margin, and delta is not."""
+    """Independent draws help, but shared draws help more.
+
+    D is therefore above the margin, and delta is not.
+    """
     found = judged(C_code=0.7, delta=-0.05, H=-0.3, kept=0.6)
     assert (
         found.verdict == "sensitive"
@@ -76,7 +82,11 @@ def test_the_codes_finding_stands_where_learning_differs_and_learnings_where_the
 
 
 def test_words_about_units_and_about_training_do_not_move_each_other():
-    """The same training with few and with many carriers: the verdict stays, and so does the word about units with other losses."""
+    """The verdict does not depend on the number of carriers, nor the reverse.
+
+    With the same training and few or many carriers the verdict stays; with other losses
+    and the same carriers the word about units stays.
+    """
     few, many = ({"carriers": (1, 3)}, {"carriers": (12, 26)})
     found = {name: judged(C_code=0.4, code=code) for name, code in (("few", few), ("spread", many))}
     assert {name: f.code.carriers_word for name, f in found.items()} == {
@@ -92,7 +102,10 @@ def test_words_about_units_and_about_training_do_not_move_each_other():
     [((1, 3), "few"), ((3, 9), "between"), ((12, 26), "spread"), ((2.0, 7.1), "undecided")],
 )
 def test_a_word_about_carriers_needs_bounds_clear_of_the_share(carriers, word):
-    """Of 40 units: few below 40 / 4 / 1.1 = 9.1 carriers, spread where K_n is above 1.1 x 40 / 4 = 11."""
+    """Bounds of the words about carriers, for 40 units.
+
+    Few: below 40 / 4 / 1.1 = 9.1 carriers. Spread: K_n above 1.1 x 40 / 4 = 11.
+    """
     code = judged(C_code=0.4, code={"carriers": carriers, "spread": 0.05}).code
     assert code.carriers_word == word
     assert code.carriers.estimate == pytest.approx(sum(carriers), rel=0.06)

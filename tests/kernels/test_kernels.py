@@ -1,4 +1,8 @@
-"""The native kernels against torch: the same numbers to rounding, the same draws to the bit, and a clear word where they cannot be built."""
+"""The native kernels against torch.
+
+Numbers are the same to rounding, draws are the same to the bit, and where the kernels
+cannot be built this is said clearly.
+"""
 
 import pytest
 import torch
@@ -22,7 +26,10 @@ pytestmark = pytest.mark.skipif(
 )
 CPU = torch.device("cpu")
 SHAPES = [(3, 64, 30, 16), (2, 50, 63, 50), (1, 7, 5, 3), (2, 128, 60, 80), (2, 65, 16, 130)]
-"""Runs, rows, inputs and width: whole vectors of 8 and 16, parts of one, and odd numbers of rows and columns."""
+"""Runs, rows, inputs and width.
+
+They are whole vectors of 8 and 16, parts of one, and odd numbers of rows and columns.
+"""
 
 
 def drawn(*shape, scale=1.0, seed=0):

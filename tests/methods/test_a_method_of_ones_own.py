@@ -1,4 +1,7 @@
-"""The example of docs/adding.md works as it stands: a declaration and a class in one file, a line in each table, and the contract."""
+"""The example of docs/adding.md works as it stands.
+
+It is a declaration and a class in one file, a line in each table, and the contract.
+"""
 
 import importlib.util
 from pathlib import Path

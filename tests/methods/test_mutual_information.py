@@ -1,4 +1,7 @@
-"""Bounds on mutual information: at the best critic, against closed forms, and as estimators on arrays."""
+"""Bounds on mutual information.
+
+They are tested at the best critic, against closed forms, and as estimators on arrays.
+"""
 
 import math
 

@@ -1,4 +1,8 @@
-"""Losses of methods that learn from pairs against plain references, run by run; what they hold between steps; what they refuse."""
+"""Losses of methods that learn from pairs, against plain references.
+
+They are compared run by run. Also tested: what the methods hold between steps, and what
+they refuse.
+"""
 
 import math
 

@@ -1,4 +1,7 @@
-"""The losses of methods in time against plain references, run by run; and what signed temporal shuffling finds."""
+"""Losses of methods that learn in time, against plain references.
+
+They are compared run by run. Also tested: what signed temporal shuffling finds.
+"""
 
 import math
 from pathlib import Path
@@ -357,7 +360,10 @@ def test_masked_info_nce_ignores_windows_that_are_not_masked():
 
 
 def heard(forwards):
-    """Held-out accuracy of signed temporal shuffling in three sessions whose label rotates, or does so both ways alike."""
+    """Held-out accuracy of signed temporal shuffling, in three sessions.
+
+    The label rotates forwards, or does so both ways alike.
+    """
     world = {
         "kind": "simulated",
         "generator": "irreversible",

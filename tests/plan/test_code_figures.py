@@ -59,7 +59,8 @@ def code(**changes):
 def test_crossings_are_interpolated_on_the_scale_of_information():
     one = errors()
     assert one.r2 == pytest.approx(0.8) and one.information == pytest.approx(4)
-    # gained: R2 0, .2, .5, .7 -> J 0, .25, 1, 2.33; half of R2 is .4, of which J = 2/3; half of J is 2
+    # gained: R2 0, .2, .5, .7 -> J 0, .25, 1, 2.33
+    # half of R2 is .4, of which J = 2/3; half of J is 2
     assert one.k_s == pytest.approx(1 + (2 / 3 - 0.25) / 0.75)
     assert one.k_s_of_information == pytest.approx(2 + (2 - 1) / (7 / 3 - 1))
     # lost: R2 .8, .6, .3 -> J 4, 1.5, .4286

@@ -1,4 +1,7 @@
-"""A licence binds a method to what it was calibrated at: settings, encoder, arithmetic, and what its claims were counted on."""
+"""A licence binds a method to the conditions of its calibration.
+
+These are settings, encoder, arithmetic, and what its claims were counted on.
+"""
 
 from dataclasses import replace
 

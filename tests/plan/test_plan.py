@@ -62,7 +62,10 @@ def test_keys_are_all_different_and_follow_what_reaches_training():
 
 
 def test_a_key_cannot_change_unnoticed():
-    """Every stored result is found by this hash: a change means a new ALGORITHM_VERSION and a line in the changelog."""
+    """Every stored result is found by this hash.
+
+    A change means a new ALGORITHM_VERSION and a line in the changelog.
+    """
     plan = plan_of()
     raw = next(run for run in plan.baselines if run.method == Raw())
     trained = next(run for run in plan.grid if run.method.kind == "simclr")

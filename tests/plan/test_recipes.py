@@ -1,4 +1,7 @@
-"""The panel of a hypothesis: which recipes are trained, where they are cut, and what an own panel must hold."""
+"""The panel of recipes of a hypothesis.
+
+Which recipes are trained, where they are cut, and what a panel of one's own must hold.
+"""
 
 import pytest
 from conftest import tiny_study
@@ -55,7 +58,10 @@ def test_another_method_trains_at_its_own_licensed_optimisation():
     ],
 )
 def test_a_second_method_judges_nothing_that_it_is_not_licensed_for(changes):
-    """Of fewer than five sessions, by native kernels, and about jitters, MoCo's claims were not counted."""
+    """MoCo's claims were not counted in these cases.
+
+    The cases are fewer than five sessions, native kernels, and jitters.
+    """
     found = panel(**changes)
     assert {recipe.setting.method.kind for recipe in found.computed} == {"simclr"}
     assert found.one_method == "no second method is licensed for this study"
@@ -113,7 +119,10 @@ def test_recipes_train_the_identity_dose_and_both_arms_of_the_primary_dose_only(
 
 
 def test_a_recipe_like_the_studys_own_is_found_in_its_store():
-    """Labels reach no key: a study whose own settings are the longer recipe's has trained it already."""
+    """Labels do not enter a run's key.
+
+    A study whose own settings are those of the longer recipe has already trained it.
+    """
     panel_run = next(
         run
         for run in plan_of(sessions=6, method=SIMCLR, training=LICENSED).grid

@@ -1,4 +1,7 @@
-"""Simulated codes of the tests: Poisson counts that a label and shared nuisances drive, and a measured session."""
+"""Simulated codes for the tests, and the measured figures of a session.
+
+The codes are Poisson counts that a label and shared nuisances drive.
+"""
 
 from dataclasses import replace
 
@@ -26,7 +29,10 @@ def recording(counts, label, name="s", kind="counts", **more):
 
 
 def code_run(session="s", method=(), **study):
-    """The run that measures a session's code under a small study, with fields of its method changed."""
+    """The run that measures a session's code under a small study.
+
+    Fields of its method can be changed.
+    """
     made = Study.model_validate(tiny_study(**study))
     plan = Plan(made, (Session(session, "a", "", "f", made.recordings[0]),))
     run = next(run for run in plan.baselines if run.method.kind == "code")
@@ -43,7 +49,10 @@ def figures(session, run=None):
 
 
 def equal_carriers(seed, carriers, information, units=UNITS, bins=BINS):
-    """Equal carriers of a label of .2 s among units that know nothing; four nuisances of 2 s drive all units alike."""
+    """Equal carriers of a label, among units that know nothing.
+
+    The label has a time constant of .2 s; four nuisances of 2 s drive all units alike.
+    """
     rng = np.random.default_rng(seed)
     label, nuisance = latents(rng, bins)
     gains = np.zeros(units)
@@ -55,7 +64,10 @@ def equal_carriers(seed, carriers, information, units=UNITS, bins=BINS):
 
 
 def copies(seed, electrodes=6, units=UNITS, bins=BINS):
-    """One neuron of J = 2 on electrodes that each keep a spike with probability .95, among units that know nothing."""
+    """One neuron recorded on several electrodes, among units that know nothing.
+
+    The neuron has J = 2, and each electrode keeps a spike with probability .95.
+    """
     rng = np.random.default_rng(seed)
     label, nuisance = latents(rng, bins)
     gains, mean = np.zeros(units), np.clip(0.5 * np.exp(0.6 * rng.standard_normal(units)), 0.1, 2)

@@ -1,4 +1,7 @@
-"""Studies of worlds in which there is nothing to decode, or little, for the tests of nulls and leaks."""
+"""Studies of worlds with little or nothing to decode.
+
+They are for the tests of nulls and leaks.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""The finding of the code: how many units suffice and are needed in known worlds, and that every figure is what it says."""
+"""The finding of the code in known worlds.
+
+How many units suffice and how many are needed, and that every figure is what it says.
+"""
 
 import json
 from dataclasses import replace
@@ -168,7 +171,11 @@ def test_the_table_holds_every_sum_that_the_figures_follow_from():
 
 @pytest.mark.parametrize("kind", ["continuous", "categorical"])
 def test_the_jackknife_is_the_whole_measurement_without_a_block(kind):
-    """Deleting a block by hand: its windows test nothing, and neither they nor those under its embargo train."""
+    """The jackknife equals a measurement with the block deleted by hand.
+
+    The block's windows are not tested, and neither they nor those under its embargo are
+    trained on.
+    """
     session = equal_carriers(2, 4, 2, units=9, bins=480)
     if kind == "categorical":
         session = replace(
@@ -376,7 +383,10 @@ def _identity(kind):
 
 
 def test_cutmix_shows_test_windows_no_training_window_of_another_fold():
-    """A unit that marks the blocks by its level: a mixed test window shows levels of the training blocks only."""
+    """A mixed test window shows levels of the training blocks only.
+
+    One unit marks the blocks by its level.
+    """
     path, dose = "cutmix.fraction", 0.9
     hypothesis = {**tiny_study()["hypotheses"][0], "axis": path, "dose": dose}
     run = code_run(

@@ -1,4 +1,7 @@
-"""Discriminants from moments equal discriminants computed directly, and their temperature is the best one."""
+"""Discriminants from moments equal discriminants computed directly.
+
+Their temperature is the best one.
+"""
 
 import numpy as np
 import pytest

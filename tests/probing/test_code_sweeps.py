@@ -26,7 +26,10 @@ PENALTY, PENALTIES = 0.3, (1e-3, 0.1, 1.0, 10.0)
 
 
 def blocks_with_embargo(windows, count, embargo):
-    """Folds of contiguous blocks whose neighbours within `embargo` windows are in no training part."""
+    """Folds of contiguous blocks with an embargo around each.
+
+    Neighbours of a block within `embargo` windows are in no training part.
+    """
     places = np.arange(windows) * count // windows
     folds = []
     for block in range(count):

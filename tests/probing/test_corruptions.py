@@ -1,4 +1,7 @@
-"""Corruptions as training doses and as test doses: what they take of a known code, measured through the study's own path."""
+"""Corruptions as training doses and as test doses.
+
+What they take of a known code is measured through the study's own path.
+"""
 
 from pathlib import Path
 

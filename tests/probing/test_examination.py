@@ -1,4 +1,7 @@
-"""Stored encoders are examined as they were trained: the same losses, and nothing that the question does not change."""
+"""Stored encoders are examined as they were trained.
+
+The losses are the same, and nothing changes but what the examination asks to change.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -118,7 +121,10 @@ def test_corrupted_tests_cost_more_the_more_is_lost(trained):
 
 
 def test_l_of_d_and_e_is_the_clean_probe_on_corrupted_inputs(trained):
-    """The same, by one linear least-squares probe with the chosen penalty and units dropped by the views themselves."""
+    """The same losses by one linear least-squares probe, written out by hand.
+
+    The probe has the chosen penalty, and the views themselves drop the units.
+    """
     runs, found = trained.ask(examination=trained.corruption(0.4).model_copy(update={"draws": 1}))
     encoders = Encoders.of(trained.bench, runs, trained.weights)
     run, result = runs[3], found[3].result
@@ -159,7 +165,11 @@ def one_unit(trained, value=1.0):
 
 
 def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained):
-    """It moves where the unit is dropped, from x to that of no spikes; strangers are 2 Var apart; else there is a tie."""
+    """The representation moves only where the unit is dropped.
+
+    There it goes from x to the value of no spikes; strangers are 2 Var apart; elsewhere
+    there is a tie.
+    """
     run = trained.measured[0].run
     fold = trained.bench.folds[run.fold]
     counts = trained.bench.recording.activity[trained.bench.windows.starts, 0].astype(float)

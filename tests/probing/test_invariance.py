@@ -1,4 +1,7 @@
-"""S against its definition over all pairs, and what the probe's row space and the classes change."""
+"""S against its definition over all pairs.
+
+Also tested: what the probe's row space and the classes change.
+"""
 
 import itertools
 
@@ -93,7 +96,11 @@ def test_corruption_is_told_where_it_shows(corrupt, low, high):
 
 
 def test_added_noise_is_told_as_often_as_a_longer_vector_is():
-    """|z + n| > |z| has the probability Phi(|n| / 2) given n, and |n| is chi with 5 degrees of freedom."""
+    """The expected rate is that at which noise lengthens a vector.
+
+    |z + n| > |z| has the probability Phi(|n| / 2) given n, and |n| is chi with 5
+    degrees of freedom.
+    """
     train, test = ((noise(s, 4000), noise(s, 4000) + noise(s + 1, 4000)) for s in (0, 2))
     expected = stats.norm.cdf(stats.chi(5).ppf((np.arange(10_000) + 0.5) / 10_000) / 2).mean()
     assert detectability(train, test) == pytest.approx(expected, abs=0.02)

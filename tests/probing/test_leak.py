@@ -1,4 +1,7 @@
-"""Random walks are decoded from shuffled windows of slow activity, and not from folds that keep time whole."""
+"""Random walks are decoded from shuffled windows of slow activity.
+
+They are not decoded from folds that keep time whole.
+"""
 
 import sys
 from pathlib import Path

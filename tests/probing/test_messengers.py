@@ -1,4 +1,8 @@
-"""Messengers: the moments are right, greedy choice finds what brute force finds, and T is 1 or 0 where it should be."""
+"""Messenger units: moments, greedy choice and transfer.
+
+The moments are right, greedy choice finds what brute force finds, and T is 1 or 0 where
+it should be.
+"""
 
 from dataclasses import replace
 from itertools import combinations

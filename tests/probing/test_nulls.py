@@ -1,4 +1,7 @@
-"""Nulls: exact where they should be, beaten by a code, and a circular shift's failure seen by its warning."""
+"""Nulls are exact where they should be, and are beaten by a code.
+
+Where a circular shift fails, its warning shows it.
+"""
 
 import json
 import sys
@@ -112,7 +115,10 @@ def drifting(rng, bins=1600, units=60):
 
 
 def test_a_heavy_tailed_code_beats_its_null():
-    """Rare large values lie in some stretches only, so by raw errors half of these sessions are lost."""
+    """Rare large values lie in some stretches of the recording only.
+
+    By raw errors, half of these sessions would be lost.
+    """
     for seed in range(12):
         rng = np.random.default_rng(seed)
         label = ornstein_uhlenbeck(rng, 1600, 1, 0.2, 0.1)[:, 0]
@@ -123,7 +129,10 @@ def test_a_heavy_tailed_code_beats_its_null():
 
 
 def test_a_target_that_rests_in_mid_session_is_not_found_where_nothing_codes_for_it():
-    """Shifted stretches vary more than the middle: by raw errors a third of such sessions seem decodable."""
+    """Shifted stretches vary more than the middle of the session.
+
+    By raw errors, a third of such sessions seem decodable.
+    """
     swing = 0.15 + 3 * np.maximum(np.abs(np.linspace(-1, 1, 1600)) - 0.45, 0)
     found = 0
     for seed in range(48):
@@ -181,7 +190,10 @@ TRIALS = {
 
 
 def randomised(folder, sessions, gain):
-    """Sessions of 60 trials of unequal length, each with a class that was drawn at random, under rates that drift."""
+    """Sessions of 60 trials of unequal length, under rates that drift.
+
+    Each trial has a class that was drawn at random.
+    """
     rng = np.random.default_rng(int(10 * gain))
     sources = []
     for i in range(sessions):

@@ -1,4 +1,7 @@
-"""Models that train on several sessions, by an input layer for each, and are measured on their own."""
+"""Models that train on several sessions, with an input layer for each.
+
+They are measured on each session on its own.
+"""
 
 import json
 from pathlib import Path

@@ -1,4 +1,8 @@
-"""Three targets of removal are kept apart: what a model makes of its views, what a decoder needs, and what it relies on."""
+"""Three targets of removal are kept apart.
+
+They are what a model makes of its views, what a decoder needs, and what a decoder
+relies on.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,7 +33,10 @@ def smooth(rng, bins=BINS):
 
 
 def recorded(folder, target, slow, bins=BINS):
-    """Poisson counts: four units follow what is slow, four follow the target; rates rise from unit to unit, so that thirds hold some of each."""
+    """Poisson counts: four units follow what is slow, four follow the target.
+
+    Rates rise from unit to unit, so that each third of the rates holds some of both.
+    """
     rng = np.random.default_rng(3)
     rates = np.tile(
         np.linspace(3, 6, UNITS)[np.argsort(np.arange(UNITS) % 3, kind="stable").argsort()],
@@ -44,7 +51,11 @@ def recorded(folder, target, slow, bins=BINS):
 
 @pytest.fixture(scope="module")
 def apart(tmp_path_factory):
-    """Slow activity of four units, which two views a little apart in time share; a target that is new in every bin, of four others."""
+    """A recording whose slow activity and whose target lie in different units.
+
+    Four units have slow activity, which two views a little apart in time share; four
+    others follow a target that is new in every bin.
+    """
     rng = np.random.default_rng(3)
     return recorded(tmp_path_factory.mktemp("apart"), rng.standard_normal(BINS), smooth(rng))
 
@@ -147,7 +158,10 @@ def test_the_objective_rests_on_what_views_share_and_decoders_on_what_carries_th
 
 
 def test_a_target_that_views_share_may_still_be_nothing_to_the_model(tmp_path):
-    """Contrast is solved by stronger slow activity: that a set is nothing to the objective does not show that views do not share it."""
+    """The contrast is solved by stronger slow activity.
+
+    That a set is nothing to the objective does not show that the views do not share it.
+    """
     rng = np.random.default_rng(1)
     path = recorded(tmp_path, 0.5 * smooth(rng), smooth(rng))
     with np.load(path) as file:

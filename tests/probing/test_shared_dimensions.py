@@ -1,4 +1,7 @@
-"""Shared dimensions: the correlations are those of CCA, false ones are not counted, and lags are found."""
+"""Shared dimensions between populations.
+
+The correlations are those of CCA, false ones are not counted, and lags are found.
+"""
 
 from pathlib import Path
 

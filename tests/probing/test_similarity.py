@@ -1,4 +1,7 @@
-"""Debiased CKA and shape distance against other computations, and where the biased CKA goes wrong."""
+"""Debiased CKA and shape distance against other computations.
+
+Also shown: where the biased CKA goes wrong.
+"""
 
 import numpy as np
 import pytest

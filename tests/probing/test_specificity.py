@@ -1,4 +1,7 @@
-"""Specificity controls are as strong as what they stand beside, and are refused where no closed form says how strong."""
+"""Specificity controls are as strong as the transform they stand beside.
+
+They are refused where no closed form says how strong they are.
+"""
 
 import pytest
 import torch

@@ -58,7 +58,11 @@ def test_a_declared_share_moves_the_borders_of_the_plane(report):
 
 
 def test_the_known_codes_lie_in_the_regions_of_their_words():
-    """At six sessions few was shown in every study of up to 10 carriers, spread in every one of 60 and of common noise."""
+    """At six sessions, the known codes get their word in every study.
+
+    Few was shown for up to 10 carriers, and spread for 60 carriers and for common
+    noise.
+    """
     share = {w.name: (w.K_s / w.units, w.K_n / w.units) for w in WORLDS}
     for carriers in (1, 3, 6, 10):
         assert sum(share[f"{carriers} carrier{'s' * (carriers > 1)}, J = 8"]) < 0.25 / 1.1

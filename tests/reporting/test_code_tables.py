@@ -74,7 +74,10 @@ def crossing(values, half, rising):
 
 
 def recomputed(sums, dose="unit_dropout.rate=0.4"):
-    """K_s, K_n, redundancy, C_code and C_blind from the rows of dropping_curves.csv alone (science.md 2.1)."""
+    """Figures of the code from the rows of dropping_curves.csv alone.
+
+    They are K_s, K_n, redundancy, C_code and C_blind (science.md 2.1).
+    """
     floor, J = (
         total(sums, "linear_floor"),
         information(total(sums, "linear"), total(sums, "linear_floor")),
@@ -117,7 +120,10 @@ def test_the_code_of_every_session_can_be_computed_again_from_the_file(study, fo
 
 
 def test_the_jackknife_of_these_recordings_can_be_computed_again_from_the_file(study, folder):
-    """Pseudo-values of C_code in loss and of R_code; their ratio of means is the estimate that the report prints."""
+    """Pseudo-values of C_code, in loss, and of R_code.
+
+    The ratio of their means is the estimate that the report prints.
+    """
     sums = pd.read_csv(folder / "dropping_curves.csv")
     sessions = {finding.session for finding in study[2].sessions}
     lost, ranges = [], []
@@ -139,7 +145,10 @@ def test_the_jackknife_of_these_recordings_can_be_computed_again_from_the_file(s
 
 
 def test_learning_under_every_recipe_can_be_computed_again_from_the_files(tmp_path):
-    """D, H and delta by hand: `setting` names the recipe, sessions.csv the family of the ceiling."""
+    """D, H and delta by hand.
+
+    `setting` names the recipe, and sessions.csv the family of the ceiling.
+    """
     folder = written(make_plan(sessions=6), tmp_path)[2]  # enough for a second method
     results, sessions = pd.read_csv(folder / "results.csv"), pd.read_csv(folder / "sessions.csv")
     recipes = pd.read_csv(folder / "recipes.csv").set_index("name")

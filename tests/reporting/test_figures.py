@@ -166,7 +166,10 @@ def test_the_forest_has_the_verdict_and_the_gates_that_did_not_pass():
 
 
 def test_decoders_without_ssl_stand_against_ssl_at_dose_0():
-    """A decoder that keeps .3 of the range more than SSL loses .3 R less; sessions of other hypotheses do not count."""
+    """A decoder that keeps .3 of the range more than SSL loses .3 R less.
+
+    Sessions of other hypotheses do not count.
+    """
     kept = {"ssl at dose 0": (0.6, 0.8), "raw": (0.9, 1.0), "floor": (0.0, 0.0), "pca": (0.5, 0.5)}
     baselines = [
         {"name": n, "session": f"s{i}", "retention": v}

@@ -1,4 +1,7 @@
-"""What the Methods paragraph says of the network, the windows and the optimiser is what the study declares."""
+"""The Methods paragraph says what the study declares.
+
+This concerns the network, the windows and the optimiser.
+"""
 
 import pytest
 from conftest import tiny_study

@@ -30,7 +30,10 @@ RECOMPUTED = {
 
 
 def written(plan, path, standing=REGISTERED, edit=lambda result: result, **values):
-    """Write what is inferred from planted results, the tables, and the study, which is also YAML."""
+    """Write the report of planted results, its tables, and the study.
+
+    The study is written as JSON, which is also YAML.
+    """
     results = planted(
         plan,
         spread=0.04,

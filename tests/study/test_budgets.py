@@ -1,4 +1,7 @@
-"""A budget that a session's units cannot hold is refused once, with its place, before anything is run."""
+"""A budget that a session's units cannot hold is refused.
+
+It is refused once, with its place, before anything is run.
+"""
 
 from pathlib import Path
 

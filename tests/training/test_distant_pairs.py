@@ -1,4 +1,7 @@
-"""Distant pairs stay in the training part, keep their gap, differ between arms in the partner alone, and vanish at share 0."""
+"""Distant pairs stay in the training part and keep their gap.
+
+Between arms they differ in the partner alone, and at share 0 they vanish.
+"""
 
 from pathlib import Path
 
@@ -228,7 +231,10 @@ def test_shifted_partners_are_those_mined_for_the_window_one_shift_away():
 
 
 def test_neighbours_of_everybody_are_purer_than_random_pairs_and_no_purer_than_shifted_ones():
-    """Windows near the mean are everybody's neighbour and have the commonest class; anchor and partner share nothing."""
+    """Windows near the mean are neighbours of all, and share a common class.
+
+    They have the commonest class, but anchor and partner share nothing.
+    """
     rng = np.random.default_rng(5)
     classes = (rng.random(1500) > 0.7).astype(int)
     strength = np.where(classes == 0, rng.choice([0.1, 1.0], 1500, p=[0.2, 0.8]), 1.0)

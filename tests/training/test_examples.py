@@ -1,4 +1,7 @@
-"""Examples lie in a run's own part, keep their distances, and do not depend on the run's partners."""
+"""Training examples lie in a run's own part and keep their distances.
+
+They do not depend on the run's partners.
+"""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,8 @@
-"""Pairs by a guide: alike in it and nothing else, only where it is known, and across sessions where that is asked."""
+"""Pairs that are chosen by a guide.
+
+They are alike in the guide and in nothing else. They are made only where it is known,
+and across sessions where that is asked.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,7 @@
-"""Distant pairs of real recordings: a night of CA1 and reaches of M1; left out where the recordings are absent."""
+"""Distant pairs of real recordings: a night of CA1 and reaches of M1.
+
+The tests are skipped where the recordings are absent.
+"""
 
 from functools import cache
 from pathlib import Path
@@ -19,7 +22,10 @@ STUDIES = Path(__file__).parents[2] / "studies"
 
 @cache
 def found(name):
-    """What the first session's first fold says of the pairs of every arm at the primary share, and the pairs in seconds."""
+    """Diagnostics of distant pairs in every arm, and the pairs in seconds.
+
+    They are those of the first session's first fold, at the primary share.
+    """
     study = open_study(STUDIES / f"{name}.yaml").study
     try:
         plan = Plan(study, find_sessions(study, STUDIES))

@@ -1,4 +1,7 @@
-"""Update rules against torch and by hand, run by run; and the learning rate that every step really used."""
+"""Update rules against torch and by hand, run by run.
+
+Also tested: the learning rate that every step really used.
+"""
 
 import math
 
@@ -34,7 +37,10 @@ class Bowl(Method):
 
 
 class Slope(Method):
-    """A loss whose gradient is 1 everywhere, so that a step of plain SGD is as long as its learning rate."""
+    """A loss whose gradient is 1 everywhere.
+
+    A step of plain SGD is therefore as long as its learning rate.
+    """
 
     def __init__(self):
         super().__init__()
@@ -61,7 +67,10 @@ def trained(method, chosen):
 @pytest.mark.parametrize("warmup", [0.0, 0.25])
 @pytest.mark.parametrize("rule", ["sgd", "adamw", "lars"])
 def test_the_schedule_reaches_every_update(rule, schedule, warmup):
-    """Every step is as long as the schedule says: with a constant gradient and without momentum, decay or trust."""
+    """Every step is as long as the schedule says.
+
+    The gradient is constant, and there is no momentum, decay or trust ratio.
+    """
     chosen = settings(
         optimizer=rule, schedule=schedule, warmup=warmup, weight_decay=0.0, momentum=0.0
     )
@@ -155,7 +164,10 @@ def test_adam_w_is_what_it_was():
 
 
 def test_lars_takes_the_step_that_was_worked_by_hand():
-    """Two runs with weights (3, 4) and (0, 0): |w| = 5 with gradient (0, 10), decay .1, eta .001."""
+    """Two runs with weights (3, 4) and (0, 0).
+
+    |w| = 5 with gradient (0, 10), decay .1, eta .001.
+    """
     weight = nn.Parameter(torch.tensor([[3.0, 4.0], [0.0, 0.0]], dtype=torch.float64))
     bias = nn.Parameter(torch.tensor([[2.0], [2.0]], dtype=torch.float64))
     groups = [{"params": [weight], "weight_decay": 0.1}, {"params": [bias], "adapted": False}]

@@ -1,4 +1,7 @@
-"""Pairs across states: waking windows alone are labelled and anchors, sleep is partner only, and arms differ in which sleep that is."""
+"""Pairs across states: waking windows are anchors, sleep is partner only.
+
+Waking windows alone are labelled. Arms differ in which sleep the partners come from.
+"""
 
 from dataclasses import replace
 from pathlib import Path
@@ -150,7 +153,10 @@ def test_all_arms_serve_the_same_anchors_from_pools_of_one_size():
 
 
 def test_a_longer_state_holds_no_nearer_partners_by_its_length_alone():
-    """One process awake, in a short and in a ten times longer state: as many candidates are as near."""
+    """As many candidates are as near in a short and in a ten times longer state.
+
+    One process drives the waking activity and both states.
+    """
     rng = np.random.default_rng(8)
 
     def course(bins):
@@ -237,7 +243,10 @@ def test_a_permutation_moves_every_unit_inside_its_tertile_of_rates():
 
 
 def lapped(bins=600, units=12, speed=1.0, rng=None, noise=0.1):
-    """Return bumps of activity that run round a ring of units: the phase (bin,) and activity (bin, unit)."""
+    """Bumps of activity that run round a ring of units.
+
+    Returned are the phase (bin,) and the activity (bin, unit).
+    """
     phase = (0.05 * speed * np.arange(bins)) % (2 * np.pi)
     bumps = np.exp(2 * np.cos(phase[:, None] - np.linspace(0, 2 * np.pi, units, endpoint=False)))
     return phase, bumps + noise * (rng or np.random.default_rng(0)).standard_normal((bins, units))
@@ -294,9 +303,9 @@ def test_partners_of_one_half_come_from_components_of_the_other():
     changed[300:] = np.random.default_rng(9).standard_normal((300, 12))  # the second half alone
     other = alike_asleep(declared, Course(changed, still), Course(asleep, still), pool, False, 0.1)
     again = changed.copy()
-    again[100] += (
-        5.0  # one window of the first half: its own trajectories change, and the units' means no other half is read by
-    )
+    # One window of the first half changes: its own trajectories change, and so do the means of
+    # the units, by which the other half is not read.
+    again[100] += 5.0
     third = alike_asleep(declared, Course(again, still), Course(asleep, still), pool, False, 0.1)
     assert not np.array_equal(own[:300], other[:300])  # served by components of the second half
     unmoved = np.r_[0:94, 107:300]

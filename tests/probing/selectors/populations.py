@@ -1,4 +1,8 @@
-"""Populations of known structure: twins that carry a target, near copies that carry nothing, and ordinary correlated units."""
+"""Populations of known structure.
+
+Twins that carry a target, near copies that carry nothing, and ordinary correlated
+units.
+"""
 
 import numpy as np
 
@@ -14,7 +18,10 @@ def moments(x, y, penalty):
 
 
 def twins(seed, penalty, pairs=3, units=20, copy_sd=0.05, rows=1600):
-    """Units 0 and 1, 2 and 3 ... are near copies of each other and carry a latent each; the target is the latents' sum."""
+    """Pairs of nearly equal units that carry one latent each.
+
+    The pairs are units 0 and 1, 2 and 3 ...; the target is the sum of the latents.
+    """
     rng = np.random.default_rng(seed)
     latents = rng.standard_normal((rows, pairs))
     x = rng.standard_normal((rows, units))
@@ -27,7 +34,10 @@ def twins(seed, penalty, pairs=3, units=20, copy_sd=0.05, rows=1600):
 
 
 def useless_copies(seed, penalty, units=20, rows=800):
-    """Units 0 and 1, and 2 and 3, are near copies that know nothing of the target; units 4 to 9 carry it."""
+    """Near copies that know nothing of the target.
+
+    The copies are units 0 and 1, and 2 and 3; units 4 to 9 carry the target.
+    """
     rng = np.random.default_rng(seed)
     x = rng.standard_normal((rows, units))
     x[:, [1, 3]] = x[:, [0, 2]] + 1e-4 * rng.standard_normal((rows, 2))

@@ -1,4 +1,7 @@
-"""The acceptance rule: what only one of the two decoders shows is not accepted, and carriers are."""
+"""The acceptance rule for sets of units.
+
+What only one of the two decoders shows is not accepted, and carriers are.
+"""
 
 import numpy as np
 import populations
@@ -78,7 +81,10 @@ def test_a_band_of_too_few_sets_is_refused():
 
 
 def test_of_noise_no_set_is_accepted():
-    """Where nothing can be decoded a removal helps, and a negative range would turn that into damage."""
+    """Where nothing can be decoded, removing units helps.
+
+    A negative range would turn that into damage.
+    """
     for seed in range(12):
         rng = np.random.default_rng(seed)
         x, y, block = (

@@ -1,4 +1,8 @@
-"""Our damage of single units under the fixed decoder is what Captum's feature ablation says of the same decoder, where captum is installed."""
+"""Damage of single units equals Captum's feature ablation.
+
+It is our damage under the fixed decoder; Captum ablates the same decoder. The
+comparison is made where captum is installed.
+"""
 
 import numpy as np
 import pytest

@@ -1,4 +1,8 @@
-"""Stability against worked cases and simulation, localisation of codes of known extent, and the curve of a planted session."""
+"""Readouts of selected units: stability, localisation and curves.
+
+Stability is tested against worked cases and simulation, localisation on codes of known
+extent, and the curve on a planted session.
+"""
 
 from itertools import combinations
 from pathlib import Path

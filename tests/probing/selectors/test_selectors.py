@@ -1,4 +1,8 @@
-"""Selectors: every loss equals a plain removal, budgets and limits hold exactly, and each one's known blindness is shown."""
+"""Selectors of units keep what they declare.
+
+Every loss equals that of a plain removal, budgets and limits hold exactly, and the
+known blindness of each selector is shown.
+"""
 
 from itertools import combinations
 

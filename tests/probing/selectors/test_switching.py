@@ -1,4 +1,8 @@
-"""The permutation test of switching: reliance is what the module says, p is uniform where nothing changes, and small where units switch."""
+"""The permutation test of switching.
+
+Reliance is what the module says it is. p is uniform where nothing changes, and small
+where the units switch.
+"""
 
 import numpy as np
 import pytest
