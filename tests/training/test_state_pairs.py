@@ -303,8 +303,8 @@ def test_partners_of_one_half_come_from_components_of_the_other():
     changed[300:] = np.random.default_rng(9).standard_normal((300, 12))  # the second half alone
     other = alike_asleep(declared, Course(changed, still), Course(asleep, still), pool, False, 0.1)
     again = changed.copy()
-    # One window of the first half changes: its own trajectories change, and so do the means of
-    # the units, by which the other half is not read.
+    # One window of the first half changes. That moves the trajectories around it, and the means
+    # of the first half, which serve the second half alone.
     again[100] += 5.0
     third = alike_asleep(declared, Course(again, still), Course(asleep, still), pool, False, 0.1)
     assert not np.array_equal(own[:300], other[:300])  # served by components of the second half
