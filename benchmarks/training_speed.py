@@ -8,8 +8,8 @@ splitting, unit dropout at .4, and time jitter where the size has it. Every roun
 all of them, one after the other. Ratios to the tuned loop are taken within a round, and
 their median is shown.
 
-* naive loop: torch's layers, a DataLoader that hands out single windows, AdamW with its
-  defaults.
+* naive loop: torch's layers, a DataLoader that hands out single windows, plain
+  AdamW.
 * tuned loop: the same model, one gather per batch, both views in one pass, fused AdamW.
 * vmap: torch.func over 8 models at once, fused AdamW.
 * stacked: this toolkit, 16 models at once; by torch or native kernels, with products in
