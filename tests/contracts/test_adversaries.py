@@ -287,7 +287,7 @@ def damage_by_window(declared, weights, steps, arm="independent"):
     return torch.stack(found)
 
 
-def test_a_mask_that_sees_the_window_beats_a_blind_one_where_the_worst_units_depend_on_it_and_one_for_all_windows_does_not():
+def test_only_a_mask_that_sees_the_window_finds_worst_units_that_depend_on_it():
     runs, units, budget = 2, 16, 4
     weights = torch.zeros(runs, 2, units)
     weights[:, 0, 2 : 2 + budget], weights[:, 1, 8 : 8 + budget] = 1.0, 1.0

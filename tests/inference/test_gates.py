@@ -71,7 +71,7 @@ def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertra
     assert gate(found, "trained").outcome == "passed" and found.verdict == "tolerated"
 
 
-def test_the_undertrained_gate_is_not_computed_without_a_longer_recipe_and_leaves_the_word_exploratory():
+def test_without_a_longer_recipe_the_gate_trained_is_not_computed_and_words_explore():
     plan = make_plan(training={"steps": 800, "batch_size": 64, "seeds": 2})
     found = judged(plan, C_code=0.4)
     assert gate(found, "trained").outcome == "not computed"

@@ -127,7 +127,7 @@ def test_a_method_without_a_licence_claims_nothing_about_learning_in_either_dire
 
 
 @pytest.mark.parametrize("verdict", ["invariant", "tolerated", "sensitive"])
-def test_a_verdict_on_dropout_is_about_the_recorded_sample_this_label_this_decoder_and_these_recipes(
+def test_a_verdict_on_dropout_names_its_sample_label_decoder_and_recipes(
     verdict,
 ):
     found = with_verdict(verdict)

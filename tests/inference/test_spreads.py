@@ -245,7 +245,7 @@ def test_what_a_pilot_trained_of_the_panel_is_read_and_only_the_rest_is_assumed(
     )  # its longer recipe makes other steps
 
 
-def test_what_has_no_blocks_is_laid_to_the_blocks_so_that_claims_about_recordings_are_not_overstated():
+def test_without_blocks_variation_counts_as_the_blocks_own():
     found = pilots(make_plan(12), C_code=0.4, code={"spread": 0.05})
     i = found.names.index("C_code")
     assert found.covariance["session"][i, i] == pytest.approx(0, abs=1e-9)

@@ -190,7 +190,7 @@ def test_three_sessions_speak_for_themselves_only():
     assert found.verdict == "invariant" and "no second method is licensed" in found.sentence
 
 
-def test_the_supervised_ceiling_is_used_where_training_data_choose_it_and_moves_no_finding_of_the_code():
+def test_a_supervised_ceiling_is_chosen_on_training_data_and_moves_no_finding_of_the_code():
     plan = make_plan()
     results = planted(plan, C_code=0.3)
     for run in plan.baselines:

@@ -376,7 +376,7 @@ def test_swap_vae_refuses_signals_and_a_representation_without_room():
 # MYOW
 
 
-def test_windows_are_mined_in_other_stretches_beyond_the_gap_or_where_there_are_none_beyond_the_gap_alone():
+def test_windows_are_mined_beyond_the_gap_in_other_stretches_where_there_are_any():
     anchors, pool = torch.tensor([[5, 31]]), torch.arange(60).unsqueeze(0)
     mask = minable(timeline(60), anchors, pool, gap_s=1.0, enough=3)
     for i, a in enumerate((5, 31)):

@@ -224,7 +224,7 @@ def _may_be_negative(kept, own, other):
     return far and (kept.scope == "session" or together) and (kept.same_trial or not together)
 
 
-def test_cpc_counts_a_future_as_found_when_it_scores_highest_and_never_holds_a_window_against_itself():
+def test_cpc_finds_the_future_that_scores_highest_and_never_the_window_itself():
     scores = torch.eye(3, dtype=torch.float64).view(1, 1, 3, 3)
     everything = torch.ones(1, 3, 3, dtype=torch.bool)
     assert (

@@ -201,7 +201,7 @@ def test_a_corruption_without_closed_form_refuses_linear_ssl_by_name():
         )
 
 
-def test_linear_ssl_stands_beside_a_corruption_without_closed_form_only_where_it_is_at_its_identity():
+def test_linear_ssl_stands_beside_a_corruption_without_closed_form_at_its_identity():
     swept = corrupted_by({"kind": "pepper"}, "rate", [0, 0.2])
     fixed = plan_of(
         views={"transforms": [{"kind": "unit_dropout"}, {"kind": "pepper", "rate": 0.2}]}

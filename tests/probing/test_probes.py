@@ -225,7 +225,7 @@ def test_the_raw_baseline_of_hand_velocity_equals_a_plain_scikit_learn_ridge():
         assert np.mean(result.block_losses) == pytest.approx(expected, abs=1e-3)
 
 
-def test_the_decoder_of_square_roots_equals_a_plain_scikit_learn_ridge_over_windows_of_several_bins():
+def test_the_decoder_of_square_roots_equals_scikit_learn_over_several_bins():
     rng = np.random.default_rng(0)
     made = white(rng.standard_normal(400))
     plan = plan_for(made, window={"length_bins": 2})

@@ -120,7 +120,7 @@ def test_partners_elsewhere_are_of_other_sessions(source):
     assert source != "mined" or (behaviour[first] == behaviour[second]).all()
 
 
-def test_a_guided_run_across_sessions_says_how_many_pairs_are_elsewhere_and_is_alone_what_it_is_together():
+def test_a_guided_run_across_sessions_counts_pairs_elsewhere_and_needs_no_partner():
     study = Study.model_validate(study_of(pool="group", elsewhere=True))
     plan = Plan(study, find_sessions(study, Path()))
     session = plan.sessions[0]
