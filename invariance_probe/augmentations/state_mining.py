@@ -16,6 +16,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.decomposition import PCA
 
 from invariance_probe.augmentations.mining import CHUNK
+from invariance_probe.data.arrays import varies
 from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.state_pairing import StatePairing, StateSource
@@ -152,7 +153,7 @@ def alike_asleep(
 def _standardised(x: np.ndarray, over: np.ndarray) -> np.ndarray:
     """Standardise units (window, unit) by the statistics of some windows; a unit that is constant there reads as zero."""
     mean, sd = x[over].mean(axis=0), x[over].std(axis=0)
-    return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-9)
+    return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=varies(mean, sd))
 
 
 def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ...]) -> np.ndarray:

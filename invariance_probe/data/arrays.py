@@ -12,8 +12,10 @@ from invariance_probe.errors import DataError
 
 MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
 """How an empty cell of a table reads once it was made a word."""
-SMALLEST_VARIATION = 1e-12
-"""Variation below this part of a value's own size is rounding in double precision."""
+SMALLEST_RANGE = 1e-12
+"""A range below this part of the largest value is rounding in double precision."""
+SMALLEST_SD = 1e-9
+"""The same of a standard deviation, whose mean gathers rounding over many bins."""
 TURN = 2 * math.pi
 TURN_TOLERANCE = 0.01
 """How far, in radians, angles may span more than a turn: rounded degrees and 3.14 do."""
@@ -107,7 +109,7 @@ def constant_columns(columns: np.ndarray) -> np.ndarray:
     columns
         At least one row of finite numbers.
     """
-    return np.asarray(np.ptp(columns, axis=0) <= SMALLEST_VARIATION * np.abs(columns).max(axis=0))
+    return np.asarray(np.ptp(columns, axis=0) <= SMALLEST_RANGE * np.abs(columns).max(axis=0))
 
 
 def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
@@ -117,10 +119,10 @@ def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
     Examples
     --------
-    >>> varies(np.array([0.0, 4e-13, 1e8]), np.array([0.0, 1e-13, 1e-8])).tolist()
+    >>> varies(np.array([0.0, 4e-13, 1e8]), np.array([0.0, 1e-13, 1e-3])).tolist()
     [False, True, False]
     """
-    return np.asarray(sd > SMALLEST_VARIATION * np.abs(mean))
+    return np.asarray(sd > SMALLEST_SD * np.abs(mean))
 
 
 def without_offset(columns: np.ndarray) -> np.ndarray:

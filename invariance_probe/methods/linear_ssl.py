@@ -238,7 +238,10 @@ def fit_directions(
 def standardised_directions(
     moments: Moments, sd: np.ndarray, dimensions: int, ridge: float
 ) -> np.ndarray:
-    """Return the leading directions (unit, dimension) of standardised activity from the moments of the units with sd > 0.
+    """Leading directions (unit, dimension) of standardised activity, from the moments of live units.
+
+    There are as many columns in every fold, whatever units are silent in it: columns of zeros fill
+    up for directions that fewer live units cannot have.
 
     Parameters
     ----------
@@ -248,12 +251,14 @@ def standardised_directions(
         Standard deviation of all units (unit,); those with sd 0 get no weight.
     """
     live = sd > 0
+    directions = np.zeros((len(sd), min(dimensions, len(sd))))
+    if not live.any():
+        return directions
     scale = np.outer(sd[live], sd[live])
     found = shared_directions(
         replace(moments, across=moments.across / scale, within=moments.within / scale),
         dimensions,
         ridge,
     )
-    directions = np.zeros((len(sd), found.shape[1]))
-    directions[live] = found
+    directions[live, : found.shape[1]] = found
     return directions
