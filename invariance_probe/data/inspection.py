@@ -40,6 +40,10 @@ LIKELY_HZ = (0.02, 1000.0)
 """Mean spikes per second of a population of neurons or electrodes, from silent to implausible."""
 FEWEST_COUNTS = 30
 """Bins with spikes from which on a common divisor of their counts is no chance."""
+MANY_VALUES = 10
+"""Different values from which on a target is no step function."""
+FAR_CODE = 2.0
+"""Distance of a code for missing values from all others, in ranges of these."""
 NAMED = 5
 """Most units that a message names."""
 
@@ -222,6 +226,26 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
         yield ("target", "name"), target.name, said
 
 
+def missing_codes(inspected: Inspected) -> Iterator[Remark]:
+    """A repeated value far from all others of a continuous target is a code for missing ones."""
+    target = inspected.study.target
+    if target.kind != "continuous":
+        return
+    for column in inspected.recording.target(target).T:
+        values, often = np.unique(column, return_counts=True)
+        for code, count, others, gap in (
+            (values[0], often[0], values[1:], values[1] - values[0]),
+            (values[-1], often[-1], values[:-1], values[-1] - values[-2]),
+        ):
+            if count > 1 and len(others) > MANY_VALUES and gap > FAR_CODE * np.ptp(others):
+                said = (
+                    f"{inspected.name}: target {target.name!r} is {code:g} at {count} bins and "
+                    f"within [{others[0]:g}, {others[-1]:g}] elsewhere: if {code:g} stands for a "
+                    "missing value, leave these bins out"
+                )
+                yield ("target", "name"), target.name, said
+
+
 def silent_units(inspected: Inspected) -> Iterator[Remark]:
     """Units that never vary where a fold trains take no part in that fold."""
     lives = [live for _, _, live in inspected.training]
@@ -292,6 +316,7 @@ CHECKS: dict[Callable[[Inspected], Iterator[Remark]], Severity] = {
     possible_counts: "refusal",
     likely_units_of_time: "caution",
     angles_in_turns: "caution",
+    missing_codes: "caution",
     silent_units: "caution",
     extreme_units: "caution",
     repeated_units: "caution",

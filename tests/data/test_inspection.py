@@ -109,6 +109,12 @@ DOUBTFUL = {
         lambda r: replace(r, unit_ids=("0", *r.unit_ids[:-1])),
         "('0') have the name of an earlier unit",
     ),
+    "a code for missing values": (
+        lambda r: replace(
+            r, targets={"label": np.where(np.arange(640) % 90 < 2, -999.0, r.targets["label"])}
+        ),
+        "target 'label' is -999 at 16 bins",
+    ),
     "a unit that wakes up": (awake_late, "nearly silent where fold 0 trains and reaches"),
 }
 
