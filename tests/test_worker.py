@@ -110,7 +110,7 @@ def test_units_silent_where_one_fold_trains_do_not_end_linear_ssl(tmp_path):
     )
     assert recording_problems(study, tmp_path) == []
     plan = Plan(study, find_sessions(study, tmp_path))
-    assert "19 of 24 units never vary" in plan.sessions[0].cautions[0][2]
+    assert "19 of 24 units are constant in the training part" in plan.sessions[0].cautions[0][2]
     runs = [run for run in plan.grid if run.method.kind == "linear_ssl"]
     assert {run.fold for run in runs} == {0, 1}
     recording = open_recording(plan.sessions[0].source, "s", tmp_path)

@@ -249,18 +249,15 @@ def missing_codes(inspected: Inspected) -> Iterator[Remark]:
 def silent_units(inspected: Inspected) -> Iterator[Remark]:
     """Units that never vary where a fold trains take no part in that fold."""
     lives = [live for _, _, live in inspected.training]
-    dead, somewhere = ~np.any(lives, axis=0), ~np.all(lives, axis=0)
-    for units, what in (
-        (dead, "the training part of any fold"),
-        (somewhere & ~dead, "the training part of some fold"),
-    ):
-        if units.any():
-            said = (
-                f"{inspected.name}: {units.sum()} of {len(units)} units never vary in {what} "
-                f"({inspected.units(units)}), and every model reads them there as a constant: "
-                "they count as units and carry nothing. Leave such units out"
-            )
-            yield inspected.place, inspected.recording.session, said
+    silent, never = ~np.all(lives, axis=0), ~np.any(lives, axis=0)
+    if silent.any():
+        said = (
+            f"{inspected.name}: {silent.sum()} of {len(silent)} units are constant in the "
+            f"training part of at least one fold, {never.sum()} of them in every fold "
+            f"({inspected.units(silent)}): models learn nothing from them there. Leave such units "
+            "out"
+        )
+        yield inspected.place, inspected.recording.session, said
 
 
 def extreme_units(inspected: Inspected) -> Iterator[Remark]:
