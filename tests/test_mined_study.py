@@ -86,7 +86,7 @@ REFUSED = {
     "a gap too long for a third of the data": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False}, "at which contrasts are looked at again",
     ),
-    "a nuisance that is not there": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}}, "no array 'dirft'"),
+    "a nuisance that is not there": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}}, "'dirft' is not in"),
     "a jitter of half a bin": ({"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}}, "not a whole number"),
 }  # fmt: skip
 

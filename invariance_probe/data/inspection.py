@@ -163,7 +163,10 @@ def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
     try:
         inspected.recording.numbers(pairing.nuisance, "nuisance")
     except DataError as error:
-        yield ("views", "pairing", "nuisance"), pairing.nuisance, str(error)
+        beside = f" ({TIME!r} names the recorded time)"
+        missing = pairing.nuisance not in inspected.recording.targets
+        said = f"{error}{beside if missing else ''}"
+        yield ("views", "pairing", "nuisance"), pairing.nuisance, said
 
 
 def possible_counts(inspected: Inspected) -> Iterator[Remark]:

@@ -197,3 +197,28 @@ def test_all_problems_of_a_file_come_at_their_place(tmp_path):
     assert place == ("recordings", 0) and "no unit varies" in said
     [(place, _, said)] = problems({"label": np.degrees(y) * 9}, target={"name": "label", "kind": "circular"})  # fmt: skip
     assert place == ("target", "name") and "radians" in said
+
+
+@pytest.mark.parametrize(
+    ("drift", "said"),
+    [
+        (np.where(np.arange(640) == 100, np.nan, 1.0), "at 1 of 640 bins, first at bin 100"),
+        (np.repeat(["early", "late"], 320), "holds words such as 'early'"),
+        (None, "is not in the recording; it has 'label' ('time' names the recorded time)"),
+    ],
+)
+def test_a_nuisance_is_of_complete_numbers(recording, drift, said):
+    declared = Study.model_validate(
+        tiny_study(
+            views={"pairing": {"kind": "mined", "gap_s": 4, "nuisance": "drift"}},
+            axes=[{"path": "mined.share", "doses": [0, 0.5]}],
+            hypotheses=[
+                {"kind": "contrast", "id": "C", "claim": "c", "axis": "mined.share", "dose": 0.5}
+            ],
+            quick=True,
+        )
+    )
+    more = {} if drift is None else {"drift": drift}
+    broken = replace(recording, targets={"label": recording.targets["label"], **more})
+    [found] = remarks(declared, broken, "refusal")
+    assert said in found
