@@ -16,13 +16,14 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
+from invariance_probe.data.arrays import as_labels
 from invariance_probe.data.folds import Fold
 from invariance_probe.data.problems import view_problems
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.encoders import build_encoder
 from invariance_probe.encoders.frozen import Frozen
-from invariance_probe.errors import ArrayError, StoreError, StudyError, TrainingError
+from invariance_probe.errors import ArrayError, DataError, StoreError, StudyError, TrainingError
 from invariance_probe.methods import METHODS
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
@@ -422,7 +423,10 @@ def _recording(
             )
             why = "; this method learns from y" if name == "y" else ""
             raise ArrayError(f"{name} is {got}, and X has {len(X)} bins; give one value a bin{why}")
-    numbered = None if trials is None else np.unique(np.asarray(trials), return_inverse=True)[1]
+    try:
+        numbered = None if trials is None else as_labels(np.asarray(trials), "trials")
+    except DataError as error:
+        raise ArrayError(str(error)) from None
     names = tuple(str(unit) for unit in range(X.shape[1]))
     return Recording(
         ARRAY, "", "", X, kind, bin_s, names, targets, numbered, np.zeros(len(X), dtype=np.int64)

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,13 @@ from pydantic import TypeAdapter
 
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.errors import DamagedError, InvarianceProbeError, WriteError
+from invariance_probe.errors import (
+    DamagedError,
+    InvarianceProbeError,
+    StoreError,
+    TrainingError,
+    WriteError,
+)
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
 from invariance_probe.plan.run import Run
@@ -39,6 +45,18 @@ from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.transforms import at_identity
 from invariance_probe.training.checkpoints import EVERY_S, Checkpoints, Stopped
 
+ABOUT_DATA = (
+    InvarianceProbeError,
+    ArithmeticError,
+    IndexError,
+    MemoryError,
+    RuntimeError,
+    ValueError,
+)
+"""What arithmetic raises on data that no check foresaw; linear algebra's errors are among them."""
+ASIDE = (StoreError, NotImplementedError, RecursionError)
+"""Of these, what no data can mend."""
+
 
 def measure(
     bench: Workbench,
@@ -46,7 +64,7 @@ def measure(
     on_progress: Any = lambda steps: None,
     stored: Stored = NOTHING_STORED,
 ) -> list[Measured]:
-    """Measure stacked runs of one session; an error that a user can cause fails these runs, with its message.
+    """Measure stacked runs of one session.
 
     Runs that look at encoders find them in `stored`; SSL runs whose encoders are there, trained for another target, are only probed.
     """
@@ -67,12 +85,71 @@ def measure(
 def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
     """Note how long each of the runs took."""
     started = time.perf_counter()
-    try:
-        found = measured()
-    except InvarianceProbeError as error:
-        found = failed(runs, error)
+    found = measured()
     seconds = (time.perf_counter() - started) / len(runs)
     return [replace(m, result=replace(m.result, seconds=seconds)) for m in found]
+
+
+def guarded(
+    session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measured]]
+) -> list[Measured]:
+    """Measure stacked runs; what data makes go wrong fails the runs that it goes wrong for.
+
+    This is the one border between arithmetic on data and the worker. After an error each run of
+    the stack is measured alone, and those that fail again are recorded as failed, with the session,
+    the run and the cause in their message. Errors that are not about data pass: of the store, of
+    memory, and our own mistakes (`ASIDE`).
+
+    Parameters
+    ----------
+    session
+        Name of their session.
+    runs
+        The stack.
+    measured
+        Measures some of them.
+
+    Raises
+    ------
+    TrainingError
+        When memory does not suffice, which a smaller stack or another machine may mend.
+    """
+    try:
+        return measured(runs)
+    except ASIDE:
+        raise
+    except ABOUT_DATA as error:
+        if _is_of_memory(error):
+            raise TrainingError(
+                f"session {session!r}: memory does not suffice for {_described(runs)} together; "
+                f"use fewer workers or a machine with more of it ({error or 'MemoryError'})"
+            ) from error
+        if len(runs) > 1:
+            return [found for run in runs for found in guarded(session, [run], measured)]
+        if not isinstance(error, InvarianceProbeError):
+            error = TrainingError(
+                f"session {session!r}: {_described(runs)} cannot be measured on these data "
+                f"({type(error).__name__.lstrip('_')}: {error})"
+            )
+        return failed(runs, error)
+
+
+def _is_of_memory(error: Exception) -> bool:
+    """Whether memory ran out: torch has a class of its own for a GPU's, and none for a CPU's."""
+    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(
+        error
+    )
+
+
+def _described(runs: list[Run]) -> str:
+    """Name a stack, or one run with its condition."""
+    kind = runs[0].method.kind
+    if len(runs) > 1:
+        return f"{len(runs)} runs of {kind}"
+    run = runs[0]
+    condition = f" at {run.axis} {run.dose:g}, {run.arm}" if run.axis else ""
+    fold = "" if run.fold is None else f", fold {run.fold}"
+    return f"{kind}{condition}{fold}, seed {run.seed}"
 
 
 def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
@@ -142,6 +219,10 @@ def work(
     Stopped
         When `stop` says that the process should end.
     """
+
+    def progress(steps: int) -> None:
+        emit({"event": "progress", "model_steps": steps})
+
     store = Store(Path(job["store"]))
     runs = [Run.model_validate(run) for run in job["runs"]]
     known, _ = store.read(runs)
@@ -160,13 +241,13 @@ def work(
         if stop():
             raise Stopped("stopped between two stacks")
         recording = _open(json.dumps(job["source"]), job["session"], job["base"])
-        bench = Workbench.of(recording, stack[0], device, Path(job["base"]), checkpoints)
         stored = stored_encoders(
             store, stack, lambda said: emit({"event": "damaged", "message": said})
         )
-        for m in measure(
-            bench, stack, lambda steps: emit({"event": "progress", "model_steps": steps}), stored
-        ):
+        opened = partial(
+            Workbench.of, recording, device=device, base=Path(job["base"]), checkpoints=checkpoints
+        )
+        for m in guarded(job["session"], stack, partial(_on_bench, opened, progress, stored)):
             if m.weights:
                 store.commit_encoder(
                     m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics}
@@ -177,6 +258,15 @@ def work(
             )
             checkpoints.remove(m.run.train_key())
             emit({"event": "committed", "key": m.result.key, "status": m.result.status})
+
+
+def _on_bench(
+    opened: Callable[[Run], Workbench],
+    on_progress: Callable[[int], None],
+    stored: Stored,
+    runs: list[Run],
+) -> list[Measured]:
+    return measure(opened(runs[0]), runs, on_progress, stored)
 
 
 @lru_cache(maxsize=2)

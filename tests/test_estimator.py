@@ -564,3 +564,16 @@ def test_the_page_on_representations_says_what_is_so(tmp_path, monkeypatch):
     page = Path(__file__).parents[1] / "docs" / "representation.md"
     found = doctest.testfile(str(page), module_relative=False)
     assert found.attempted > 10 and found.failed == 0
+
+
+def test_a_trial_label_that_is_missing_is_refused_and_words_are_labels():
+    missing = np.where(TRIALS[0] == TRIALS, np.nan, TRIALS)
+    with pytest.raises(ArrayError, match="trials has a NaN or infinite value"):
+        SSLTransformer(METHOD, training=QUICK).fit(COUNTS, trials=missing)
+    words = np.array([f"T{i}" for i in TRIALS])
+    made = [
+        SSLTransformer(METHOD, training=QUICK).fit(COUNTS, trials=trials)
+        for trials in (TRIALS, words)
+    ]
+    first, second = (one.transform(COUNTS, trials=TRIALS) for one in made)
+    np.testing.assert_array_equal(first, second)

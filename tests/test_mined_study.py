@@ -125,7 +125,7 @@ REFUSED = {
     ),
     "a nuisance that is not there": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}},
-        "no array 'dirft'",
+        "'dirft' is not in",
     ),
     "a jitter of half a bin": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "window_s": 0.25}}},

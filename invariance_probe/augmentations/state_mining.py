@@ -22,6 +22,7 @@ from scipy.ndimage import gaussian_filter1d
 from sklearn.decomposition import PCA
 
 from invariance_probe.augmentations.mining import CHUNK
+from invariance_probe.data.arrays import varies
 from invariance_probe.data.states import PERMUTED, RECORDED, SHUFFLED
 from invariance_probe.errors import TrainingError
 from invariance_probe.study.state_pairing import StatePairing, StateSource
@@ -225,7 +226,7 @@ def _standardised(x: np.ndarray, over: np.ndarray) -> np.ndarray:
     A unit that is constant in those windows reads as zero.
     """
     mean, sd = x[over].mean(axis=0), x[over].std(axis=0)
-    return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 1e-9)
+    return (x - mean) * np.divide(1.0, sd, out=np.zeros_like(sd), where=varies(mean, sd))
 
 
 def _trajectories(scores: np.ndarray, places: np.ndarray, offsets: tuple[int, ...]) -> np.ndarray:

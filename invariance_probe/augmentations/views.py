@@ -14,6 +14,7 @@ training.
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from invariance_probe.augmentations.population import DropUnits
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.random_bits import Draws, key_tensor
 from invariance_probe.augmentations.splitting import CountHalves, Whole
+from invariance_probe.data.arrays import varies
 from invariance_probe.errors import TrainingError
 from invariance_probe.kernels import draws
 from invariance_probe.plan.run import Run
@@ -74,7 +76,7 @@ class Scaling:
         """
         means = np.stack([activity[b].mean(axis=0, dtype=np.float64) for b in bins])
         sds = np.stack([activity[b].std(axis=0, dtype=np.float64) for b in bins])
-        inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=sds > 1e-9)
+        inverse = np.divide(1.0, sds, out=np.zeros_like(sds), where=varies(means, sds))
         shape = (len(bins), 1, 1, -1)
         mean, inverse_sd = (
             torch.from_numpy(x).to(device, dtype).view(shape) for x in (means, inverse)
@@ -163,10 +165,7 @@ class ViewMaker:
         views = [run.views or Views() for run in runs]
         self.native = _native(runs, activity)
         _check_lengths(views, length_bins)
-        halved = views[0].base.kind == "count_splitting"
-        self.base: CountHalves | Whole = (
-            CountHalves.of(activity, self.native, labelled) if halved else Whole(activity)
-        )
+        self._halved, self._labelled = views[0].base.kind == "count_splitting", labelled
         self.whole = Whole(activity)
         transforms = [
             transform
@@ -188,6 +187,13 @@ class ViewMaker:
         )
         self.idle = torch.tensor([_idle(view) for view in views], device=device)
         self.arms = {id(transform): _arms(transform, runs, device) for transform in self.transforms}
+
+    @cached_property
+    def base(self) -> CountHalves | Whole:
+        """What pairs are made of; counts are packed only once a pair is asked for."""
+        if not self._halved:
+            return self.whole
+        return CountHalves.of(self.whole.activity, self.native, self._labelled)
 
     def pair(self, step: int, first: Tensor, second: Tensor) -> Tensor:
         """Make both views of a batch of pairs.

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from invariance_probe.data.arrays import check_radians, without_offset
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.declaration import Place
@@ -40,7 +41,10 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
             np.stack([np.cos(course), np.sin(course)], axis=1).astype(np.float64)
             for course in courses
         ]
-    return [np.asarray(course, dtype=np.float64).reshape(len(course), -1) for course in courses]
+    return [
+        without_offset(np.asarray(course, dtype=np.float64).reshape(len(course), -1))
+        for course in courses
+    ]
 
 
 def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -118,10 +122,14 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
         raise DataError(
             f"{where} has draws of shape {values.shape[1:]}; the target {target.name!r} has shape {own.shape}"
         )
+    if target.kind != "categorical" and values.dtype.kind not in "biuf":
+        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target is of numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(
             f"{where} has a NaN or infinite value in draw {int(np.argwhere(~np.isfinite(values))[0][0])}"
         )
+    if target.kind == "circular":
+        check_radians(values, where)
     return values.reshape(len(values), *own.shape)
 
 

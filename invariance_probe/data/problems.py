@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from invariance_probe.data.alternatives import null_problems, session_problems
+from invariance_probe.data.arrays import check_complete
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
+from invariance_probe.data.inspection import Inspected, Remark, inspect
 from invariance_probe.data.joined import check_joinable
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording, opened
@@ -19,14 +20,14 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.declaration import Place
-from invariance_probe.study.pairing import TIME, MinedPairing
+from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import POOL, Views
 
-Problem = tuple[Place, Any, str]
+Problem = Remark
 MOST_EPOCHS = 20
 """Between which messengers are compared; an array with more values is no array of epochs."""
 
@@ -66,7 +67,7 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 if not states:
                     seen = restricted(recording, study.window)
                     problems += [
-                        *_session_problems(study, seen, place),
+                        *_session_problems(study, seen, i),
                         *null_problems(study, seen),
                     ]
         except DataError as error:
@@ -155,7 +156,7 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
                 return
 
 
-def _session_problems(study: Study, recording: Recording, place: Place) -> Iterator[Problem]:
+def _session_problems(study: Study, recording: Recording, index: int) -> Iterator[Problem]:
     try:
         values = recording.target(study.target)
     except DataError as error:
@@ -180,6 +181,8 @@ def _session_problems(study: Study, recording: Recording, place: Place) -> Itera
         )
         yield ("folds", place_of), getattr(study.folds, place_of), str(error)
         return
+    inspected = Inspected(study, recording, windows, folds, index)
+    yield from inspect(inspected, "refusal")
     yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
     swept = [
@@ -204,21 +207,16 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         place: Place = ("measurements", i, "epochs")
         if not isinstance(asked, Messengers) or not asked.epochs:
             continue
-        if asked.epochs not in recording.targets or np.ndim(recording.targets[asked.epochs]) != 1:
-            has = ", ".join(
-                repr(name)
-                for name, values in sorted(recording.targets.items())
-                if np.ndim(values) == 1
-            )
-            yield (
-                place,
-                asked.epochs,
-                f"session {recording.session!r} has no array (time,) {asked.epochs!r}; it has {has or 'none'}",
-            )
+        where = f"session {recording.session!r}: epochs {asked.epochs!r}"
+        try:
+            epochs = recording.array(asked.epochs, "epochs")
+            if epochs.ndim != 1:
+                raise DataError(f"{where} has shape {epochs.shape}; epochs are (time,)")
+            check_complete(epochs, where)
+        except DataError as error:
+            yield place, asked.epochs, str(error)
             continue
-        values, counts = np.unique(
-            np.asarray(recording.targets[asked.epochs])[centres], return_counts=True
-        )
+        values, counts = np.unique(epochs[centres], return_counts=True)
         if not 2 <= len(values) <= MOST_EPOCHS:
             what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
             yield place, asked.epochs, what
@@ -263,31 +261,9 @@ def _mining_problems(
         )
     if pairing.guide is not None:
         try:
-            recording.target(pairing.guide)
+            recording.target(pairing.guide, "guide")
         except DataError as error:
-            yield (
-                ("views", "pairing", "guide", "name"),
-                pairing.guide.name,
-                str(error).replace(": target ", ": guide "),
-            )
-    if pairing.nuisance == TIME and TIME not in recording.targets:
-        return
-    if pairing.nuisance and pairing.nuisance not in recording.targets:
-        has = ", ".join(map(repr, sorted({*recording.targets, TIME})))
-        yield (
-            ("views", "pairing", "nuisance"),
-            pairing.nuisance,
-            f"session {recording.session!r} has no array {pairing.nuisance!r}; it has {has}",
-        )
-    elif (
-        pairing.nuisance
-        and np.asarray(recording.targets[pairing.nuisance]).dtype.kind not in "biuf"
-    ):
-        yield (
-            ("views", "pairing", "nuisance"),
-            pairing.nuisance,
-            f"{pairing.nuisance!r} holds words in session {recording.session!r}; a nuisance is numeric",
-        )
+            yield ("views", "pairing", "guide", "name"), pairing.guide.name, str(error)
 
 
 def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterator[Problem]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from invariance_probe.data.alternatives import fingerprint_of
 from invariance_probe.data.catalog import resolve
-from invariance_probe.data.extremes import extreme_units
+from invariance_probe.data.inspection import Inspected, Remark, inspect
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
@@ -76,11 +76,19 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         replace(
             session,
             alternatives=fingerprint_of(recording, study),
-            extremes=extreme_units(recording, study),
+            cautions=_cautions(study, recording, index),
         )
-        for source in study.recordings
+        for index, source in enumerate(study.recordings)
         for session, recording in opened(source, base)
     )
+
+
+def _cautions(study: Study, recording: Recording, index: int) -> tuple[Remark, ...]:
+    """What is told of a recording; nothing where it is refused, with its place."""
+    try:
+        return tuple(inspect(Inspected.of(study, recording, index), "caution"))
+    except DataError:
+        return ()
 
 
 def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> tuple[Session, ...]:

@@ -27,11 +27,7 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
         When the array is missing or holds no whole numbers, or no bin has one of the values.
     """
     where = f"session {recording.session!r}: window.within.array {within.array!r}"
-    if within.array not in recording.targets:
-        raise DataError(
-            f"{where} is not in the recording; it has {', '.join(map(repr, sorted(recording.targets))) or 'no arrays'}"
-        )
-    values = np.asarray(recording.targets[within.array])
+    values = recording.array(within.array, "window.within.array")
     if values.ndim != 1 or values.dtype.kind not in "biu":
         raise DataError(
             f"{where} has shape {values.shape} and holds {values.dtype}; states are whole numbers (time,)"

@@ -7,6 +7,7 @@ worker; a run that takes its worker down again is reported as lost.
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -64,7 +65,7 @@ class WorkerProcess:
                     break
                 tell(event)
             else:
-                message = f"{message} (exit {process.wait()})"
+                message = f"{message} ({_exit(process.wait())})"
         except (BrokenPipeError, json.JSONDecodeError) as error:
             message = f"its worker process died ({error})"
         if undone:
@@ -73,27 +74,38 @@ class WorkerProcess:
 
     def end(self) -> None:
         """Let the worker end."""
-        if self._process is not None:
-            assert self._process.stdin is not None
-            self._process.stdin.close()
-            self._process.wait()
+        process = self._process
+        if process is not None:
+            assert process.stdin is not None
+            process.stdin.close()
+            process.wait()
 
     def kill(self) -> None:
-        """End the worker at once."""
-        if self._process is not None:
-            if self._process.poll() is None:
-                self._process.kill()
-            self._process.wait()
-            self._process = None
+        """End the worker at once; another thread may do so too."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def _started(self) -> "subprocess.Popen[str]":
         if self._process is None or self._process.poll() is not None:
             environment = {**os.environ, **ONE_THREAD}
             pipe = subprocess.PIPE
             self._process = subprocess.Popen(
-                self._command, stdin=pipe, stdout=pipe, text=True, env=environment
+                self._command,
+                stdin=pipe,
+                stdout=pipe,
+                text=True,
+                env=environment,
+                start_new_session=True,  # Ctrl-C is for the parent, which then ends its workers
             )
         return self._process
+
+
+def _exit(code: int) -> str:
+    """Say how a process ended; systems that run out of memory end one by SIGKILL."""
+    killed = ": it was killed, as systems do where memory does not suffice"
+    return f"exit {code}{killed if code == -signal.SIGKILL else ''}"
 
 
 @dataclass
@@ -167,9 +179,10 @@ def run_local(
             except Exception as error:  # ours, and no worker's: raised below
                 tasks.broken = tasks.broken or error
 
+    processes = [WorkerProcess(command) for _ in range(workers)]
     threads = [
-        threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, command), daemon=True)
-        for _ in range(workers)
+        threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, process), daemon=True)
+        for process in processes
     ]
     for thread in threads:
         thread.start()
@@ -181,6 +194,8 @@ def run_local(
                     break
     except KeyboardInterrupt:
         tasks.stopped = True
+        for process in processes:
+            process.kill()
         raise
     if tasks.broken:
         tasks.stopped = True
@@ -189,19 +204,18 @@ def run_local(
 
 
 def _serve(
-    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]
+    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
     """Keep one worker process busy until the queue is empty; what goes wrong on this side ends the whole call."""
     try:
-        _serve_all(tasks, jobs, workers, tell, command)
+        _serve_all(tasks, jobs, workers, tell, process)
     except Exception as error:
         tasks.broken = tasks.broken or error
 
 
 def _serve_all(
-    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], command: Sequence[str]
+    tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
-    process = WorkerProcess(command)
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
         if handed.fatal:

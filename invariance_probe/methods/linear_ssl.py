@@ -355,6 +355,9 @@ def standardised_directions(
 ) -> np.ndarray:
     """Fit directions of standardised activity to moments of live units.
 
+    Every fold has as many columns, whatever units are silent in it: columns of zeros fill
+    up for directions that fewer live units cannot have.
+
     Parameters
     ----------
     moments
@@ -372,12 +375,14 @@ def standardised_directions(
         (unit, dimension).
     """
     live = sd > 0
+    directions = np.zeros((len(sd), min(dimensions, len(sd))))
+    if not live.any():
+        return directions
     scale = np.outer(sd[live], sd[live])
     found = shared_directions(
         replace(moments, across=moments.across / scale, within=moments.within / scale),
         dimensions,
         ridge,
     )
-    directions = np.zeros((len(sd), found.shape[1]))
-    directions[live] = found
+    directions[live, : found.shape[1]] = found
     return directions

@@ -39,16 +39,7 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
                 f"are drawn, {cuts * fewest} draws in all; cuts of one session are alike, so p is approximate",
             )
     for session in plan.sessions:
-        if session.extremes:
-            worst = max(session.extremes, key=lambda extreme: extreme.sds)
-            folds = ", ".join(str(extreme.fold) for extreme in session.extremes)
-            yield (
-                ("recordings",),
-                session.name,
-                f"unit {worst.unit!r} of session {session.name!r} is nearly silent where fold {worst.fold} trains and reaches "
-                f"{worst.sds:.0f} SDs of that where it tests (folds with such a unit: {folds}): an encoder can be thrown off there, and "
-                "retention fail. Leave such units out, or cut fewer or other folds",
-            )
+        yield from session.cautions
     odd = sorted(set(_odd_widths(study.method.model_dump())))
     if (
         odd

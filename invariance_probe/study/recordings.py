@@ -44,9 +44,9 @@ class NpzRecording(Declaration):
     bin_s: str | Annotated[float, Field(gt=0)]
     """Bin length in seconds, or the name of the scalar array that holds it."""
     trial: str | None = None
-    """Name of the integer array (time,) of trial labels; windows never cross a trial border."""
+    """Name of the array (time,) of trial labels, numbers or words; windows never cross a trial border."""
     segment: str | None = None
-    """Name of the integer array (time,) of gap-free stretches; windows never cross a segment border."""
+    """Name of the array (time,) of gap-free stretches, numbers or words; windows never cross a segment border."""
     unit_ids: str | None = None
     """Name of the array (unit,) of unit names; 0, 1, 2 ... when left out."""
     epochs: tuple[str, ...] = added(())

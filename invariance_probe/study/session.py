@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, Place
 from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
@@ -34,15 +34,6 @@ def scope_of(subjects: Sequence[str]) -> str:
 
 
 @dataclass(frozen=True)
-class Extreme:
-    """A unit that reaches so many training SDs in a fold's test part."""
-
-    fold: int
-    unit: str
-    sds: float
-
-
-@dataclass(frozen=True)
 class Session:
     """One recorded or simulated session of a study."""
 
@@ -57,8 +48,8 @@ class Session:
     """How many units its activity has; 0 where nobody asked."""
     bins: int = 0
     """How many bins it lasts; 0 where nobody asked."""
-    extremes: tuple[Extreme, ...] = ()
-    """Units that are nearly silent where a fold trains and fire where it tests, the worst of each fold."""
+    cautions: tuple[tuple[Place, Any, str], ...] = ()
+    """What inspection found in its recording that a reader should know: place, value, text."""
     activity_kind: Literal["counts", "signal"] = "counts"
     """Whether its activity is spike counts or a continuous signal."""
 

@@ -163,7 +163,11 @@ def test_problems_name_their_place(tmp_path):
 @pytest.mark.parametrize(
     ("asked", "field", "said"),
     [
-        ({"epochs": "gone"}, "epochs", "no array (time,) 'gone'; it has 'epoch', 'label'"),
+        (
+            {"epochs": "gone"},
+            "epochs",
+            "epochs 'gone' is not in the recording; it has 'epoch', 'label'",
+        ),
         ({"epochs": "label"}, "epochs", "'label' has 640 values"),
         (
             {"epochs": "epoch", "blocks": 100},

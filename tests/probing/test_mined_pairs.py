@@ -9,7 +9,7 @@ from sklearn.neighbors import NearestNeighbors
 
 from invariance_probe.augmentations.pairing import find_partners
 from invariance_probe.data.sessions import open_recording
-from invariance_probe.errors import TrainingError
+from invariance_probe.errors import DataError, TrainingError
 from invariance_probe.methods.linear_ssl import (
     matched_moments,
     mixed_moments,
@@ -172,7 +172,7 @@ def test_oracle_pairs_decode_better_later_and_only_they_are_pure_and_far_apart()
 def test_what_mined_pairs_cannot_read_is_refused_with_its_name():
     with pytest.raises(TrainingError, match="needs a categorical target"):
         measured(target="drift", kind="continuous")
-    with pytest.raises(TrainingError, match="'speed' is not in the recording"):
+    with pytest.raises(DataError, match="'speed' is not in the recording"):
         measured(nuisance="speed")
     with pytest.raises(TrainingError, match="use a larger `labelled`"):
         measured(labelled=0.003)

@@ -1,87 +1,160 @@
 """Sessions in NumPy archives with named arrays; nothing is ever unpickled."""
 
 import zipfile
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from invariance_probe.data.arrays import as_labels, axes_advice
 from invariance_probe.data.epochs import EPOCH, dealt_order, in_order, joined
+from invariance_probe.data.readers.formats import described
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DataError
 from invariance_probe.study.recordings import NpzRecording
 
 
+@dataclass(frozen=True, eq=False)
+class _Archive:
+    """The arrays of a file by name, and why others of its arrays cannot be used."""
+
+    path: Path
+    arrays: Mapping[str, np.ndarray]
+    unusable: Mapping[str, str]
+
+    def named(self, name: str) -> np.ndarray:
+        if name in self.unusable:
+            raise DataError(f"{self.path}: array {name!r} {self.unusable[name]}")
+        if name not in self.arrays:
+            raise DataError(
+                f"{self.path} has no array {name!r}; it has "
+                f"{', '.join(map(repr, sorted(self.arrays)))}"
+            )
+        return self.arrays[name]
+
+    def row(self, name: str) -> np.ndarray:
+        """One value per bin or unit, also where MATLAB kept it as a column or a row."""
+        values = self.named(name)
+        return values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
+
+    def labels(self, name: str) -> np.ndarray:
+        return as_labels(self.row(name), f"{self.path}: array {name!r}")
+
+    def seconds(self, name: str) -> float:
+        values = self.named(name)
+        if values.size != 1 or values.dtype.kind not in "iuf":
+            got = repr(str(values.item())) if values.size == 1 else f"shape {values.shape}"
+            raise DataError(
+                f"{self.path}: array {name!r}, which bin_s names, has {got}; it must be one "
+                "number, the length of a bin in seconds"
+            )
+        return float(values.item())
+
+
 def read_npz(source: NpzRecording, base: Path) -> Recording:
-    """Read the declared arrays; every other numeric array with the time axis first is a target, second alternative targets.
+    """Read the declared arrays of an archive.
+
+    Every other array with the time axis first is a target, with the time axis second an array of
+    alternative targets; why one is neither stands in `Recording.unusable`.
 
     Raises
     ------
     DataError
-        When the file or a named array is missing, or the archive cannot be read.
+        When the file or a named array is missing, or cannot be read.
     """
-    path = base / source.path
-    if not path.is_file():
-        raise DataError(f"no such file: {path}")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files if _readable(archive, name)}
-    except (ValueError, OSError, zipfile.BadZipFile) as error:
-        raise DataError(f"{path} is not a readable .npz archive: {error}") from error
-
+    archive = _opened(base / source.path)
+    path, arrays = archive.path, archive.arrays
     if source.epochs:
         arrays = joined(arrays, source.epochs, source.activity, str(path))
-
-    def named(name: str) -> np.ndarray:
-        if name not in arrays:
-            raise DataError(
-                f"{path} has no array {name!r}; it has {', '.join(map(repr, sorted(arrays)))}"
-            )
-        return arrays[name]
-
-    activity = named(source.activity)
+        archive = _Archive(path, arrays, archive.unusable)
+    activity = archive.named(source.activity)
     time = len(activity) if activity.ndim else 0
     epoch = arrays[EPOCH] if source.epochs else np.zeros(time, dtype=np.int64)
-    segments = (
-        named(source.segment).astype(np.int64) if source.segment else np.zeros(time, dtype=np.int64)
-    )
+    segments = archive.labels(source.segment) if source.segment else np.zeros(time, dtype=np.int64)
     if source.epochs:
-        segments = np.unique(np.stack([epoch, segments]), axis=1, return_inverse=True)[1].reshape(
-            -1
-        )
+        pairs = np.stack([epoch, segments]) if segments.shape == epoch.shape else epoch[None]
+        segments = np.unique(pairs, axis=1, return_inverse=True)[1].reshape(-1)
     if source.dealt is not None:
         order, segments = dealt_order(
-            source.dealt, named(source.dealt.by), epoch, segments, source.session
+            source.dealt, archive.named(source.dealt.by), epoch, segments, source.session
         )
         arrays = {name: in_order(values, order, time) for name, values in arrays.items()}
-        activity, time = named(source.activity), len(order)
-    used = {source.activity, source.trial, source.segment, source.unit_ids}
-    targets = {
-        k: v
-        for k, v in arrays.items()
-        if k not in used and v.ndim and len(v) == time and v.ndim <= 2
-    }
-    alternatives = {
-        k: v for k, v in arrays.items() if k not in used and v.ndim in (2, 3) and v.shape[1] == time
-    }
+        archive = _Archive(path, arrays, archive.unusable)
+        activity, time = archive.named(source.activity), len(order)
     units = activity.shape[1] if activity.ndim == 2 else 0
-    names = named(source.unit_ids) if source.unit_ids else np.arange(units)
+    names = archive.row(source.unit_ids) if source.unit_ids else np.arange(units)
+    targets, alternatives, unusable = _others(archive, source, activity)
     return Recording(
         session=source.session,
         subject=source.subject,
         group=source.group,
         activity=activity,
         activity_kind=source.activity_kind,
-        bin_s=float(named(source.bin_s)) if isinstance(source.bin_s, str) else source.bin_s,
-        unit_ids=tuple(str(name) for name in names),
+        bin_s=archive.seconds(source.bin_s) if isinstance(source.bin_s, str) else source.bin_s,
+        unit_ids=tuple(str(name) for name in np.atleast_1d(names)),
         targets=targets,
-        trials=named(source.trial).astype(np.int64) if source.trial else None,
+        trials=archive.labels(source.trial) if source.trial else None,
         segments=segments,
         alternatives=alternatives,
+        unusable=unusable,
     )
 
 
-def _readable(archive: "np.lib.npyio.NpzFile", name: str) -> bool:
+def _others(
+    archive: _Archive, source: NpzRecording, activity: np.ndarray
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
+    """Targets, alternative targets, and why further arrays are no targets."""
+    targets, alternatives, unusable = {}, {}, dict(archive.unusable)
+    roles = {"activity": source.activity, "trial": source.trial, "segment": source.segment,
+             "unit_ids": source.unit_ids}  # fmt: skip
+    time = len(activity) if activity.ndim else 0
+    for name, values in archive.arrays.items():
+        if name in roles.values():
+            role = next(role for role, used in roles.items() if used == name)
+            unusable[name] = (
+                f"is declared as {role}; to use it as a target too, save a copy under another name"
+            )
+            continue
+        if values.ndim in (2, 3) and values.shape[1] == time:
+            alternatives[name] = values
+        if values.ndim in (1, 2) and len(values) == time:
+            targets[name] = values
+        else:
+            unusable[name] = (
+                f"has shape {values.shape}, and the activity {source.activity!r} has {time} bins"
+                f"{axes_advice(values.shape, activity.shape)}"
+            )
+    return targets, alternatives, unusable
+
+
+def _opened(path: Path) -> _Archive:
+    """Read every array of a file, and note why some cannot be used."""
+    if not path.is_file():
+        raise DataError(f"{'a folder, and no file' if path.is_dir() else 'no such file'}: {path}")
+    arrays, unusable = {}, {}
     try:
-        return archive[name].dtype.kind in "biufUS"
-    except ValueError:  # an object array: it would need unpickling
-        return False
+        with zipfile.ZipFile(path):
+            pass
+        with np.load(path, allow_pickle=False) as archive:
+            for name in archive.files:
+                try:
+                    values = np.asarray(archive[name])
+                except ValueError:
+                    unusable[name] = (
+                        "holds Python objects, which are never unpickled (or is damaged); save words "
+                        "with .astype(str), and numbers with .astype(float)"
+                    )
+                    continue
+                if values.dtype.kind in "biufUS":
+                    arrays[name] = values
+                else:
+                    unusable[name] = f"holds {values.dtype}; save real numbers or words"
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{path} is not a readable .npz archive: {described(path)}") from error
+    except (ValueError, OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"{path} is not a readable .npz archive: {error}; {described(path)}"
+        ) from error
+    return _Archive(path, arrays, unusable)

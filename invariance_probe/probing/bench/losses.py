@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from invariance_probe.data.arrays import without_offset
 from invariance_probe.study.probes import Target
 
 
@@ -21,7 +22,7 @@ class DecodedTarget:
     Attributes
     ----------
     values
-        (window, column) float64, or classes (window,) int64.
+        (window, column) float64 without a far offset, or classes (window,) int64.
     scale
         Sum of the columns' variances; 1 for classes.
     classes
@@ -42,7 +43,7 @@ class DecodedTarget:
             if declared.kind == "circular"
             else values
         )
-        columns = np.asarray(columns, dtype=np.float64).reshape(len(values), -1)
+        columns = without_offset(np.asarray(columns, dtype=np.float64).reshape(len(values), -1))
         return cls(torch.from_numpy(columns).to(device), float(columns.var(axis=0).sum()), 0)
 
     def columns(self) -> Tensor:

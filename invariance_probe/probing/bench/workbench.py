@@ -13,6 +13,7 @@ from invariance_probe.augmentations.mining import Distant, Ground, distant_partn
 from invariance_probe.augmentations.pairing import Partners, find_partners
 from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
+from invariance_probe.data.arrays import without_offset
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import Offline, restricted
@@ -273,7 +274,9 @@ def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
     if guide.kind == "categorical":
         return values
     columns = (
-        np.stack([np.cos(values), np.sin(values)], axis=1) if guide.kind == "circular" else values
+        np.stack([np.cos(values), np.sin(values)], axis=1)
+        if guide.kind == "circular"
+        else without_offset(values)
     )
     return columns / np.maximum(columns.std(axis=0), 1e-30)
 

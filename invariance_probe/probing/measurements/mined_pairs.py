@@ -128,7 +128,7 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
 def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
     """Moments of the units that vary, under local pairs."""
     activity = bench.recording.activity[bench.windows.starts]
-    live = activity[train].std(axis=0) > 0
+    live = activity[train].std(axis=0, dtype=np.float64) > 0
     partners = find_partners(
         train, bench.windows.stretch, TimeJitter(window_s=method.local_s), bench.recording.bin_s
     )
@@ -214,14 +214,8 @@ def _described(
     classes = bench.target.values.cpu().numpy()[train]
     found = {f"purity_{kind}": chosen.same(classes) for kind, chosen in pairs.items()}
     if method.nuisance:
-        if method.nuisance not in bench.recording.targets:
-            raise TrainingError(
-                f"session {bench.recording.session!r}: mined_pairs.nuisance {method.nuisance!r} "
-                "is not in the recording; "
-                f"it has {', '.join(map(repr, sorted(bench.recording.targets)))}"
-            )
-        values = np.asarray(bench.recording.targets[method.nuisance], dtype=np.float64)
-        values = values.reshape(len(values), -1)[bench.windows.centres[train]]
+        values = bench.recording.numbers(method.nuisance, "mined_pairs.nuisance")
+        values = values[bench.windows.centres[train]]
         found |= {
             f"nuisance_distance_{kind}": chosen.distance(values) for kind, chosen in pairs.items()
         }

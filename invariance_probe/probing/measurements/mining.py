@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from invariance_probe.augmentations.mining import Distant
-from invariance_probe.errors import TrainingError
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.pairing import TIME, MinedPairing
@@ -89,8 +88,8 @@ def distant_pairs(bench: Workbench, run: Run) -> dict[str, float]:
 
     Raises
     ------
-    TrainingError
-        When the recording lacks the nuisance.
+    DataError
+        When the recording lacks the nuisance, or has NaN or words in it.
     """
     train = bench.train_windows(run)
     distant = bench.distant(run, train)
@@ -150,18 +149,10 @@ def _nuisance(bench: Workbench, name: str) -> np.ndarray:
 
     It is an array of the recording, or its recorded time in seconds.
     """
-    targets = bench.recording.targets
-    if name not in targets and name != TIME:
-        raise TrainingError(
-            f"session {bench.recording.session!r}: mined.nuisance {name!r} is not in the "
-            f"recording; it has {', '.join(map(repr, sorted({*targets, TIME})))}"
-        )
-    bins = len(bench.recording.activity)
-    values = np.asarray(
-        targets[name] if name in targets else np.arange(bins) * bench.recording.bin_s,
-        dtype=np.float64,
-    )
-    return values.reshape(bins, -1)[bench.windows.centres]
+    if name == TIME and TIME not in bench.recording.targets:
+        seconds = np.arange(len(bench.recording.activity)) * bench.recording.bin_s
+        return seconds[bench.windows.centres, None]
+    return bench.recording.numbers(name, "mined.nuisance")[bench.windows.centres]
 
 
 def _unrelated(a: np.ndarray, b: np.ndarray) -> float:

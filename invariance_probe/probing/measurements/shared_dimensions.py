@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.data.arrays import varies
 from invariance_probe.data.folds import Fold
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
@@ -132,7 +133,7 @@ class Whitened:
         rows = rows - mean
         covariance = rows.T @ rows / len(rows)
         sd = np.sqrt(np.diag(covariance))
-        inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=sd > 0)
+        inverse = np.divide(1.0, sd, out=np.zeros_like(sd), where=varies(mean, sd))
         values, vectors = np.linalg.eigh(covariance * inverse[:, None] * inverse)
         kept = np.flatnonzero(values > 1e-9 * max(values[-1], 1e-300))[::-1][:components]
         projection = inverse[:, None] * vectors[:, kept] / np.sqrt(values[kept])

@@ -43,7 +43,7 @@ def stationarity_p(columns: np.ndarray) -> float:
     centred = columns - columns.mean(axis=0)
     moments = np.concatenate([centred, centred**2], axis=1)[: length * PARTS]
     means = moments.reshape(PARTS, length, -1).mean(axis=1)
-    varying = means[:, means.std(axis=0) > 1e-12]
+    varying = means[:, means.std(axis=0) > 1e-12 * np.abs(moments).max(axis=0)]
     return min((_kpss_p(series) for series in varying.T), default=1.0)
 
 

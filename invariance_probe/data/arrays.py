@@ -1,0 +1,161 @@
+"""What the arrays of a recording may hold: complete numbers, complete labels, one value per bin.
+
+In: arrays as they stand in a file. Out: float64 numbers or int64 labels, or one `DataError` that says
+what is wrong with the array, the value got and what to do. Nothing here knows a study.
+"""
+
+import math
+
+import numpy as np
+
+from invariance_probe.errors import DataError
+
+MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
+"""How an empty cell of a table reads once it was made a word."""
+SMALLEST_RANGE = 1e-12
+"""A range below this part of the largest value is rounding in double precision."""
+SMALLEST_SD = 1e-9
+"""The same of a standard deviation, whose mean gathers rounding over many bins."""
+TURN = 2 * math.pi
+TURN_TOLERANCE = 0.01
+"""How far, in radians, angles may span more than a turn: rounded degrees and 3.14 do."""
+FAR_OFFSET = 1e3
+"""Offset, in SDs, beyond which squares of values lose the digits that their variance needs."""
+
+
+def check_complete(values: np.ndarray, where: str) -> None:
+    """Refuse NaN, infinities and labels that stand for a missing value.
+
+    Parameters
+    ----------
+    values
+        Numbers or words, (time, ...).
+    where
+        Which array of which session, for the message.
+
+    Raises
+    ------
+    DataError
+        With the first such bin and how many there are.
+    """
+    if values.dtype.kind == "f":
+        wrong, what = ~np.isfinite(values), "a NaN or infinite value"
+    elif values.dtype.kind in "US":
+        wrong, what = np.isin(values.astype(str), MISSING_LABELS), "a missing label"
+    else:
+        return
+    bins = np.flatnonzero(wrong.reshape(len(values), -1).any(axis=1))
+    if len(bins):
+        raise DataError(
+            f"{where} has {what} at {len(bins)} of {len(values)} bins, first at bin {bins[0]}; "
+            "give these bins a value of their own, or leave them out of the file"
+        )
+
+
+def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
+    """Complete float64 numbers, in the same shape.
+
+    Raises
+    ------
+    DataError
+        For words, NaN and infinities.
+    """
+    if values.dtype.kind not in "biuf":
+        raise DataError(
+            f"{where} holds words such as {str(values.flat[0])!r}; numbers are needed here: "
+            "save numbers, or declare a target of kind 'categorical'"
+        )
+    check_complete(values, where)
+    return values.astype(np.float64)
+
+
+def as_labels(values: np.ndarray, where: str) -> np.ndarray:
+    """Labels of bins (time,) as int64, equal where and only where the array's own are equal.
+
+    Whole numbers keep their value; broken numbers and words are numbered in sorted order.
+
+    Raises
+    ------
+    DataError
+        For NaN, infinities and missing labels.
+    """
+    check_complete(values, where)
+    if values.dtype.kind in "biu" or (values.dtype.kind == "f" and (values % 1 == 0).all()):
+        return values.astype(np.int64)
+    return np.unique(values, return_inverse=True)[1].reshape(values.shape).astype(np.int64)
+
+
+def check_radians(values: np.ndarray, where: str) -> None:
+    """Refuse angles (time,) that span more than one turn: degrees, hours, or unwrapped radians.
+
+    Raises
+    ------
+    DataError
+        With the range got and the range that is allowed.
+    """
+    if np.ptp(values) > TURN + TURN_TOLERANCE:
+        raise DataError(
+            f"{where} runs from {values.min():g} to {values.max():g}; a circular target is in "
+            "radians, within one turn such as [-pi, pi] or [0, 2 pi]: convert degrees by "
+            "np.radians(x), and an unwrapped angle by np.angle(np.exp(1j * x))"
+        )
+
+
+def constant_columns(columns: np.ndarray) -> np.ndarray:
+    """Which columns (column,) of numbers (time, column) do not vary but for rounding.
+
+    Parameters
+    ----------
+    columns
+        At least one row of finite numbers.
+    """
+    return np.asarray(np.ptp(columns, axis=0) <= SMALLEST_RANGE * np.abs(columns).max(axis=0))
+
+
+def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Whether values with these means and standard deviations vary at all, whatever their unit.
+
+    A threshold relative to the values' own size reads volts and microvolts alike.
+
+    Examples
+    --------
+    >>> varies(np.array([0.0, 4e-13, 1e8]), np.array([0.0, 1e-13, 1e-3])).tolist()
+    [False, True, False]
+    """
+    return np.asarray(sd > SMALLEST_SD * np.abs(mean))
+
+
+def without_offset(columns: np.ndarray) -> np.ndarray:
+    """Take a far offset off numbers (time, column), such as the seconds of 1970 in clock times.
+
+    Squares of 1.7e9 s leave no digits for a variance of 1 s. Columns whose mean is within
+    `FAR_OFFSET` standard deviations of zero are left as they are, to the bit.
+    """
+    mean = columns.mean(axis=0)
+    far = np.abs(mean) > FAR_OFFSET * columns.std(axis=0)
+    return np.where(far, columns - mean, columns) if far.any() else columns
+
+
+def axes_advice(shape: tuple[int, ...], activity: tuple[int, ...]) -> str:
+    """Say which axes seem exchanged where an array does not have one value per bin.
+
+    Parameters
+    ----------
+    shape
+        Of the array.
+    activity
+        Shape of the activity, (time, unit).
+
+    Returns
+    -------
+    str
+        Empty, or a sentence that begins with a semicolon.
+    """
+    if shape and len(activity) == 2 and shape[0] == activity[1]:
+        return (
+            f"; the activity has shape {activity} and must be (time, unit): if its units come "
+            "first, save its transpose"
+        )
+    if len(shape) > 1 and activity and activity[0] in shape[1:]:
+        return "; time must be its first axis: save its transpose"
+    return ""

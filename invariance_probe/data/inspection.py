@@ -1,0 +1,324 @@
+"""What a study will find in a recording, checked once, before anything is trained.
+
+In: a study and a recording cut as the study declares it. Out: remarks, each with its place in the study.
+A refusal keeps the study from running, because a number would be wrong or a worker would fail; a
+caution is told when the study is validated and at the head of its report. What holds for a recording
+whatever the study (shapes, finite numbers) is checked where a `Recording` is made. To add a check: a
+function from `Inspected` to its remarks, and its line in `CHECKS`.
+"""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+
+from invariance_probe.data.arrays import constant_columns, varies
+from invariance_probe.data.folds import Fold, make_folds
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.states import restricted
+from invariance_probe.data.windows import Windows, cut_windows
+from invariance_probe.errors import DataError
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.pairing import TIME, MinedPairing
+from invariance_probe.study.study import Study
+
+Remark = tuple[Place, Any, str]
+"""Where in the study, the value got, and what is wrong with it."""
+Severity = Literal["refusal", "caution"]
+
+FAR = 50.0
+"""SDs from which on a unit's activity is called extreme: a code that is Poisson in training comes nowhere near."""
+LONGEST_S = 24 * 3600.0
+"""A longer recording is more likely one whose bins are given in milliseconds."""
+MOST_HZ = 10_000.0
+"""Spikes per second that no neuron and no electrode reaches."""
+MANY_SPIKES = 1000
+"""In one bin. Fewer cost little memory, and a bin may be as short as one likes."""
+LIKELY_HZ = (0.02, 1000.0)
+"""Mean spikes per second of a population of neurons or electrodes, from silent to implausible."""
+FEWEST_COUNTS = 30
+"""Bins with spikes from which on a common divisor of their counts is no chance."""
+MANY_VALUES = 10
+"""Different values from which on a target is no step function."""
+FAR_CODE = 2.0
+"""Distance of a code for missing values from all others, in ranges of these."""
+NAMED = 5
+"""Most units that a message names."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inspected:
+    """A recording as a study sees it.
+
+    Attributes
+    ----------
+    study
+        The study.
+    recording
+        Its bins inside the states that windows lie in.
+    windows, folds
+        As the study cuts them.
+    index
+        Place of the recording in the study's list.
+    """
+
+    study: Study
+    recording: Recording
+    windows: Windows
+    folds: tuple[Fold, ...]
+    index: int = 0
+
+    @classmethod
+    def of(cls, study: Study, recording: Recording, index: int = 0) -> "Inspected":
+        """Cut a recording as a study declares.
+
+        Raises
+        ------
+        DataError
+            When no window or fold can be cut.
+        """
+        seen = restricted(recording, study.window)
+        windows = cut_windows(seen, study.window.length_bins)
+        return cls(study, seen, windows, make_folds(seen, windows, study.folds), index)
+
+    @property
+    def place(self) -> Place:
+        """Where the study names the recording."""
+        return ("recordings", self.index)
+
+    @property
+    def name(self) -> str:
+        """How messages call the recording."""
+        return f"session {self.recording.session!r}"
+
+    def covered(self, windows: np.ndarray) -> np.ndarray:
+        """Bins that some windows (window,) cover, each once (bin,)."""
+        return np.unique(
+            self.windows.starts[windows, None] + np.arange(self.windows.length, dtype=np.int64)
+        )
+
+    @cached_property
+    def training(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+        """Per fold: mean, standard deviation, and whether a unit varies in training (unit,)."""
+        found = []
+        for fold in self.folds:
+            bins = self.recording.activity[self.covered(fold.train)]
+            mean, sd = bins.mean(axis=0, dtype=np.float64), bins.std(axis=0, dtype=np.float64)
+            found.append((mean, sd, varies(mean, sd)))
+        return found
+
+    def units(self, chosen: np.ndarray) -> str:
+        """Name units (unit,) that are marked true, the first few of many."""
+        names = [self.recording.unit_ids[i] for i in np.flatnonzero(chosen)]
+        more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+        return ", ".join(map(repr, names[:NAMED])) + more
+
+
+def inspect(inspected: Inspected, severity: Severity) -> Iterator[Remark]:
+    """Every remark of one severity about a recording."""
+    for check, weight in CHECKS.items():
+        if weight == severity:
+            yield from check(inspected)
+
+
+def live_units(inspected: Inspected) -> Iterator[Remark]:
+    """Some unit must vary in the training part of every fold."""
+    for number, (_, _, live) in enumerate(inspected.training):
+        if not live.any():
+            said = (
+                f"{inspected.name}: no unit varies in the training part of fold {number}, so that "
+                "there is nothing to learn from; leave out the time before the first spikes, or "
+                "cut other folds"
+            )
+            yield inspected.place, inspected.recording.session, said
+            return
+
+
+def varying_target(inspected: Inspected) -> Iterator[Remark]:
+    """A continuous target must vary at the windows that each fold trains on."""
+    target = inspected.study.target
+    if target.kind == "categorical":
+        return  # a class that training lacks is told by `check_classes`
+    values = inspected.recording.target(target)[inspected.windows.centres]
+    columns = values.reshape(len(values), -1)
+    for number, fold in enumerate(inspected.folds):
+        if constant_columns(columns[fold.train]).all():
+            said = (
+                f"{inspected.name}: target {target.name!r} is constant where fold {number} trains, "
+                "so that nothing can be decoded there; use fewer or other folds"
+            )
+            yield ("target", "name"), target.name, said
+            return
+
+
+def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
+    """What mined pairs are held against must be complete numbers."""
+    pairing = inspected.study.views.pairing
+    if not isinstance(pairing, MinedPairing) or not pairing.nuisance:
+        return
+    if pairing.nuisance == TIME and TIME not in inspected.recording.targets:
+        return
+    try:
+        inspected.recording.numbers(pairing.nuisance, "nuisance")
+    except DataError as error:
+        beside = f" ({TIME!r} names the recorded time)"
+        missing = pairing.nuisance not in inspected.recording.targets
+        said = f"{error}{beside if missing else ''}"
+        yield ("views", "pairing", "nuisance"), pairing.nuisance, said
+
+
+def possible_counts(inspected: Inspected) -> Iterator[Remark]:
+    """Counts are no rates, and no unit fires thousands of spikes in a moment."""
+    recording = inspected.recording
+    if recording.activity_kind != "counts":
+        return
+    largest, fired = int(recording.activity.max()), recording.activity[recording.activity > 0]
+    divisor = int(np.gcd.reduce(fired)) if len(fired) else 1
+    if divisor > 1 and len(fired) >= FEWEST_COUNTS:
+        said = (
+            f"{inspected.name}: all {len(fired)} counts above 0 are multiples of {divisor}, as "
+            "rates in spikes per second are; multiply rates by bin_s to get counts, or declare "
+            "activity_kind: signal"
+        )
+        yield inspected.place, recording.activity_kind, said
+    elif largest > MANY_SPIKES and largest / recording.bin_s > MOST_HZ:
+        bin_, unit = np.unravel_index(recording.activity.argmax(), recording.activity.shape)
+        said = (
+            f"{inspected.name}: unit {recording.unit_ids[unit]!r} has {largest} spikes in bin "
+            f"{bin_} of {recording.bin_s:g} s; at most {MOST_HZ:g} spikes per second are possible. "
+            "Remove artefacts, or declare activity_kind: signal where the values are no counts"
+        )
+        yield inspected.place, largest, said
+
+
+def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
+    """Length and firing rates betray a bin length that is not in seconds."""
+    recording = inspected.recording
+    asked = "; bin_s is in seconds: was another unit of time meant?"
+    lasts = len(recording.activity) * recording.bin_s
+    rate = float(recording.activity.mean()) / recording.bin_s
+    place: Place = inspected.place
+    if lasts > LONGEST_S:
+        said = (
+            f"{inspected.name} lasts {lasts / LONGEST_S:.1f} days by its "
+            f"{len(recording.activity)} bins of {recording.bin_s:g} s{asked}"
+        )
+        yield place, recording.bin_s, said
+    elif recording.activity_kind == "counts" and not LIKELY_HZ[0] <= rate <= LIKELY_HZ[1]:
+        said = (
+            f"{inspected.name}: its units fire {rate:.2g} spikes per second on average, by bins "
+            f"of {recording.bin_s:g} s{asked}"
+        )
+        yield place, recording.bin_s, said
+
+
+def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
+    """Angles in [0, 1] are more likely turns than radians."""
+    target = inspected.study.target
+    if target.kind != "circular":
+        return
+    values = inspected.recording.target(target)
+    if values.min() >= 0 and values.max() <= 1:
+        said = (
+            f"{inspected.name}: target {target.name!r} runs from {values.min():g} to "
+            f"{values.max():g}, as turns or phases in [0, 1] do; a circular target is in radians: "
+            "multiply turns by 2 pi"
+        )
+        yield ("target", "name"), target.name, said
+
+
+def missing_codes(inspected: Inspected) -> Iterator[Remark]:
+    """A repeated value far from all others of a continuous target is a code for missing ones."""
+    target = inspected.study.target
+    if target.kind != "continuous":
+        return
+    for column in inspected.recording.target(target).T:
+        values, often = np.unique(column, return_counts=True)
+        for code, count, others, gap in (
+            (values[0], often[0], values[1:], values[1] - values[0]),
+            (values[-1], often[-1], values[:-1], values[-1] - values[-2]),
+        ):
+            if count > 1 and len(others) > MANY_VALUES and gap > FAR_CODE * np.ptp(others):
+                said = (
+                    f"{inspected.name}: target {target.name!r} is {code:g} at {count} bins and "
+                    f"within [{others[0]:g}, {others[-1]:g}] elsewhere: if {code:g} stands for a "
+                    "missing value, leave these bins out"
+                )
+                yield ("target", "name"), target.name, said
+
+
+def silent_units(inspected: Inspected) -> Iterator[Remark]:
+    """Units that never vary where a fold trains take no part in that fold."""
+    lives = [live for _, _, live in inspected.training]
+    silent, never = ~np.all(lives, axis=0), ~np.any(lives, axis=0)
+    if silent.any():
+        said = (
+            f"{inspected.name}: {silent.sum()} of {len(silent)} units are constant in the "
+            f"training part of at least one fold, {never.sum()} of them in every fold "
+            f"({inspected.units(silent)}): models learn nothing from them there. Leave such units "
+            "out"
+        )
+        yield inspected.place, inspected.recording.session, said
+
+
+def extreme_units(inspected: Inspected) -> Iterator[Remark]:
+    """Units that are nearly silent where a fold trains, and fire where it tests."""
+    recording, found = inspected.recording, []
+    for number, (fold, (mean, sd, live)) in enumerate(
+        zip(inspected.folds, inspected.training, strict=True)
+    ):
+        tested = recording.activity[inspected.covered(fold.test)]
+        most = np.maximum(tested.max(axis=0) - mean, mean - tested.min(axis=0))
+        sizes = np.divide(most, sd, out=np.zeros_like(sd), where=live)
+        if sizes.max() > FAR:
+            found.append((float(sizes.max()), number, recording.unit_ids[int(sizes.argmax())]))
+    if found:
+        sds, number, unit = max(found)
+        folds = ", ".join(str(number) for _, number, _ in found)
+        said = (
+            f"unit {unit!r} of {inspected.name} is nearly silent where fold {number} trains and "
+            f"reaches {sds:.0f} SDs of that where it tests (folds with such a unit: {folds}): an "
+            "encoder can be thrown off there, and retention fail. Leave such units out, or cut "
+            "fewer or other folds"
+        )
+        yield inspected.place, recording.session, said
+
+
+def repeated_units(inspected: Inspected) -> Iterator[Remark]:
+    """Units with the same activity, and units of the same name."""
+    recording = inspected.recording
+    varying = np.ptp(recording.activity, axis=0) > 0
+    copies = varying & _again([hash(column.tobytes()) for column in recording.activity.T])
+    for repeated, said in (
+        (copies, "the activity of an earlier unit: one neuron's code then looks redundant. "
+         "Leave copies out"),
+        (_again(recording.unit_ids), "the name of an earlier unit, and a report names units. "
+         "Give each a name of its own"),
+    ):  # fmt: skip
+        if repeated.any():
+            count = f"{inspected.name}: {repeated.sum()} of {len(repeated)} units"
+            text = f"{count} ({inspected.units(repeated)}) have {said}"
+            yield inspected.place, recording.session, text
+
+
+def _again(keys: Sequence[Hashable]) -> np.ndarray:
+    """Which keys (key,) equal an earlier one."""
+    first: dict[Hashable, int] = {}
+    return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
+
+
+CHECKS: dict[Callable[[Inspected], Iterator[Remark]], Severity] = {
+    live_units: "refusal",
+    varying_target: "refusal",
+    complete_nuisance: "refusal",
+    possible_counts: "refusal",
+    likely_units_of_time: "caution",
+    angles_in_turns: "caution",
+    missing_codes: "caution",
+    silent_units: "caution",
+    extreme_units: "caution",
+    repeated_units: "caution",
+}
+"""Every check of a recording against a study, and what its remarks amount to."""

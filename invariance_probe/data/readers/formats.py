@@ -1,0 +1,43 @@
+"""What a file that is no `.npz` archive seems to be, told by its first bytes.
+
+A reader that cannot open a file asks here, so that its message names the format and the way to the
+reader's own. Nothing is parsed.
+"""
+
+from pathlib import Path
+
+FORMATS = {
+    b"\x93NUMPY": "it is a single NumPy array (.npy); save named arrays by np.savez",
+    b"\x89HDF\r\n\x1a\n": (
+        "it is an HDF5 file (.nwb, .h5, or .mat of MATLAB 7.3), which no reader of this version "
+        "opens; load it by pynwb or h5py and save its arrays by np.savez"
+    ),
+    b"MATLAB 5.0": (
+        "it is a MATLAB file (.mat), which no reader of this version opens; load it by "
+        "scipy.io.loadmat and save its arrays by np.savez"
+    ),
+    b"0       ": (
+        "it is an EDF file, which no reader of this version opens; load it by mne.io.read_raw_edf "
+        "and save its arrays by np.savez"
+    ),
+    b"\xffBIOSEMI": (
+        "it is a BDF file, which no reader of this version opens; load it by mne.io.read_raw_bdf "
+        "and save its arrays by np.savez"
+    ),
+    b"\x80": "it is a Python pickle, which is never loaded; save its arrays by np.savez",
+}
+"""First bytes of a file: what it is, and how its arrays become an archive."""
+
+
+def described(path: Path) -> str:
+    """Say what a file seems to be; its first bytes where they are of no known format."""
+    with path.open("rb") as file:
+        start = file.read(16)
+    for first, said in FORMATS.items():
+        if start.startswith(first):
+            return said
+    if not start:
+        return "it is empty"
+    if start.startswith(b"PK"):
+        return "the archive is damaged or incomplete; copy or save it again"
+    return f"it begins with {start!r}; save named arrays by np.savez"
