@@ -7,6 +7,7 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, plant_sessions
 from invariance_probe.errors import StudyError
 from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
 from invariance_probe.results.store import Store
@@ -32,6 +33,11 @@ def make_plan(file: StudyFile) -> Plan:
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
     return plan
+
+
+def warnings(file: StudyFile, plan: Plan) -> list[str]:
+    """Return every caution about a study as a line that names its place."""
+    return [f"warning: {file.line(*caution)}" for caution in cautions(plan)]
 
 
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:

@@ -32,7 +32,7 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.planning import make_plan, stored_plan, warnings, with_kernels
 from invariance_probe.reporting import render
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -97,8 +97,9 @@ def run_study(
     file, note = with_kernels(file, store, device)
     plan = make_plan(file)
     store.root.mkdir(parents=True, exist_ok=True)
-    if note:
-        on_event({"event": "note", "message": note})
+    for said in (note, *warnings(file, plan)):
+        if said:
+            on_event({"event": "note", "message": said})
     registration = read_registration(registration_path(file.path))
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""

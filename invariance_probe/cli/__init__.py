@@ -11,6 +11,7 @@ from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY
 from invariance_probe.cli.progress import progress
 from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
+from invariance_probe.study.counting import counted
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
@@ -127,14 +128,14 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 @OVERRIDE
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
-    from invariance_probe.plan.cautions import cautions
-    from invariance_probe.planning import make_plan
+    from invariance_probe.planning import make_plan, warnings
 
     file = _open(study, overrides)
     plan = make_plan(file)
-    for caution in cautions(plan):
-        click.echo(f"warning: {file.line(*caution)}", err=True)
-    click.echo(f"{study}: valid; {len(plan.sessions)} sessions, {len(plan.runs)} runs")
+    for warning in warnings(file, plan):
+        click.echo(warning, err=True)
+    sessions, runs = counted(len(plan.sessions), "session"), counted(len(plan.runs), "run")
+    click.echo(f"{study}: valid; {sessions}, {runs}")
 
 
 @main.command()
@@ -162,17 +163,18 @@ def plan(
 ) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
     from invariance_probe.plan.price import core_seconds, seconds_of_codes
-    from invariance_probe.planning import make_plan, stock, with_kernels
+    from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
     file, note = with_kernels(_open(study, overrides), Store(runs))
     if note:
         click.echo(note, err=True)
     made = make_plan(file)
-    click.echo(
-        f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}"
-    )
-    click.echo(f"{len(made.conditions)} conditions:")
+    for warning in warnings(file, made):
+        click.echo(warning, err=True)
+    names = ", ".join(session.name for session in made.sessions)
+    click.echo(f"{counted(len(made.sessions), 'session')}: {names}")
+    click.echo(f"{counted(len(made.conditions), 'condition')}:")
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(

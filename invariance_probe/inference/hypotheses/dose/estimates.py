@@ -47,9 +47,7 @@ def estimands_of(question: Question) -> tuple[Estimand, ...]:
 def swept_of(question: Question) -> tuple[Estimand, ...]:
     """Return the estimands at the primary dose under every recipe, swept setting and control."""
     names = ("delta",) if question.jitter else ("delta", "D", "H")
-    recipes = [
-        recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]
-    ]
+    recipes = [recipe.setting for recipe in question.panel.computed[1:]]
     found = []
     for setting in (*question.plan.settings[1:], *recipes):
         assert setting is not None
