@@ -162,7 +162,6 @@ def plan(
     effect: str | None,
 ) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.plan.price import core_seconds, seconds_of_codes
     from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
@@ -187,18 +186,7 @@ def plan(
         click.echo(
             f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict"
         )
-    seconds = core_seconds(made)
-    rate = made.model_steps() / seconds if seconds else 0
-    click.echo(
-        f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)"
-    )
-    plain, jackknife = seconds_of_codes(made)
-    more = (
-        f", and {jackknife / 60:.1f} for the jackknife of claims about these recordings only"
-        if jackknife
-        else ""
-    )
-    click.echo(f"about {plain / 60:.1f} core-minutes of decoders without SSL for the code{more}")
+    click.echo(_price(made))
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(
         made.examined
     ) * BYTES_AN_EXAMINATION
@@ -424,6 +412,34 @@ def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
     from invariance_probe.study.load import open_study
 
     return open_study(study, overrides)
+
+
+def _price(made: "Plan") -> str:
+    """Say what a plan costs in core-minutes: in all, and of what."""
+    from invariance_probe.plan.price import (
+        START_S,
+        core_seconds,
+        measuring_seconds,
+        seconds_of_codes,
+    )
+
+    training, measuring = core_seconds(made), measuring_seconds(made)
+    plain, jackknife = seconds_of_codes(made)
+    rate = f" (at {made.model_steps() / training:.0f} model-steps/s a core)" if training else ""
+    code = f"{_minutes(plain)} for the code without SSL"
+    code += f", {_minutes(jackknife)} for its jackknife" if jackknife else ""
+    return (
+        f"about {_minutes(training + measuring)} core-minutes on one core, a rough figure: "
+        f"{_minutes(training)} of training{rate} and {_minutes(measuring)} of decoding and "
+        f"baselines, of which {code}\n"
+        f"every worker process takes about {START_S:g} s to start, at each of up to three stages"
+    )
+
+
+def _minutes(seconds: float) -> str:
+    """Write minutes with two significant digits, since a short study takes parts of one."""
+    minutes = seconds / 60
+    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
 
 
 def _reused(looks: "list[Stock]") -> str:
