@@ -409,9 +409,10 @@ def schema() -> None:
 
 
 def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
+    from invariance_probe.data.problems import recording_problems
     from invariance_probe.study.load import open_study
 
-    return open_study(study, overrides)
+    return open_study(study, overrides, recording_problems)
 
 
 def _price(made: "Plan") -> str:
