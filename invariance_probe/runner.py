@@ -35,6 +35,7 @@ from invariance_probe.plan.registration import (
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, stored_plan, warnings, with_kernels
 from invariance_probe.reporting import render
+from invariance_probe.reporting.folder import named_from
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
 from invariance_probe.results.tables import code_sums, tidy
@@ -442,6 +443,7 @@ def _conclude(
         {f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values())
     )
     provenance = {
+        "study_file": named_from(file, out),
         "versions": versions(),
         "machine": platform.platform(),
         **settings,

@@ -96,15 +96,15 @@ def run(
     profile: Path | None, address: str | None,
 ) -> None:  # fmt: skip
     """Train what is missing, infer and render the report."""
+    from invariance_probe.reporting.folder import report_folder
     from invariance_probe.runner import run_study
 
     execute = _executor(on, profile, address, workers)
     file = _open(study, overrides)
+    folder = report_folder(file, out)
     chosen = _device() if device == "auto" else device
     with progress() as on_event:
-        outcome = run_study(
-            file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute
-        )
+        outcome = run_study(file, runs, folder, workers, chosen, on_event, execute)
     _say(outcome)
     bad = outcome.findings.runs
     sys.exit(1 if bad.failed or bad.missing else 0)
@@ -117,10 +117,11 @@ def run(
 @OUT
 def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None) -> None:
     """Render the report again from the store."""
+    from invariance_probe.reporting.folder import report_folder
     from invariance_probe.runner import report_study
 
     file = _open(study, overrides)
-    _say(report_study(file, runs, out or Path("reports") / file.study.name))
+    _say(report_study(file, runs, report_folder(file, out)))
 
 
 @main.command()

@@ -14,6 +14,7 @@ import pandas as pd
 from invariance_probe.inference.findings import Findings
 from invariance_probe.plan.plan import Plan
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
+from invariance_probe.reporting.folder import refuse_foreign
 from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
@@ -43,10 +44,11 @@ def render(
     provenance
         Versions, device, times: whatever may differ between two runs of one study.
     out
-        Folder of the report; an older report in it is replaced.
+        Folder of the report; an older report in it is replaced, and nothing else.
     sums
         Held-out sums of every code; without them there is no dropping_curves.csv.
     """
+    refuse_foreign(out)
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
     parts = {h["id"]: parts_of(h, report, charts[h["id"]]) for h in report["hypotheses"]}

@@ -197,6 +197,14 @@ def test_whatever_is_wrong_is_told_in_lines_and_blames_nothing_that_is_right(
             assert sections <= allowed, str(error)
 
 
+@pytest.mark.parametrize(("old", "new"), [("name: s\n", "name: {}\n"), ("id: H1", "id: {}")])
+def test_a_name_that_no_file_could_have_is_refused(write, old, new):
+    """A study's name is a folder's, and a hypothesis's id is part of the names of its figures."""
+    assert load_study(write(GOOD.replace(old, new.format("x" * 200), 1)))
+    with pytest.raises(StudyError, match="at most 200 characters"):
+        load_study(write(GOOD.replace(old, new.format("x" * 201), 1)))
+
+
 def test_a_misspelt_axis_does_not_blame_the_hypothesis_that_is_right(write):
     with pytest.raises(StudyError) as caught:
         load_study(write(GOOD.replace("{path: unit_dropout.rate", "{path: unit_dropuot.rate")))

@@ -24,9 +24,10 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 hypothesis.axis,
                 _not_swept(hypothesis.axis, axes, known),
             )
-        elif hypothesis.dose not in axis.doses or hypothesis.dose == known.get(hypothesis.axis):
-            if said := _not_a_dose(study, axis, hypothesis):
-                yield ("hypotheses", i, "dose"), hypothesis.dose, said
+        elif (
+            hypothesis.dose not in axis.doses or hypothesis.dose == known.get(hypothesis.axis)
+        ) and (said := _not_a_dose(study, axis, hypothesis)):
+            yield ("hypotheses", i, "dose"), hypothesis.dose, said
         if hypothesis.group is not None and hypothesis.group not in groups:
             yield (
                 ("hypotheses", i, "group"),
