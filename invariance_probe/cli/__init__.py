@@ -12,6 +12,7 @@ from invariance_probe.cli.progress import progress
 from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
 from invariance_probe.study.counting import counted
+from invariance_probe.study.new import TEMPLATES
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
@@ -178,11 +179,13 @@ def plan(
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(
-        f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps"
+        f"{counted(len(made.baselines), 'baseline run')}, {counted(len(made.grid), 'grid run')}, {counted(made.model_steps(), 'model-step')}"
     )
     for hypothesis in made.study.dose_claims:
         click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
-    click.echo(f"{len(made.looked)} examinations of stored encoders, which train nothing")
+    click.echo(
+        f"{counted(len(made.looked), 'examination')} of stored encoders, which train nothing"
+    )
     if made.attacked:
         click.echo(
             f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict"
@@ -314,7 +317,7 @@ def calibrate(
     missed = [row for row in rows if row.met is False]
     for row in missed:
         click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")
-    click.echo(f"{len(rows)} figures, {len(missed)} missed: {folder / 'README.md'}")
+    click.echo(f"{counted(len(rows), 'figure')}, {len(missed)} missed: {folder / 'README.md'}")
 
 
 @main.command()
@@ -340,7 +343,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
         missing = f"{len(keys) - len(states)} missing" + (
             f", {broken} of them damaged" if broken else ""
         )
-        click.echo(f"{name}: {len(keys)} runs: {counts}, {missing}")
+        click.echo(f"{name}: {counted(len(keys), 'run')}: {counts}, {missing}")
     for why in damaged.values():
         click.echo(f"damaged: {why}", err=True)
 
@@ -392,10 +395,12 @@ def export(
     click.echo(f"{path}: read it with invariance_probe.SSLTransformer.load({str(path)!r})")
 
 
-@main.command()
-@click.argument("template", default="dropout")
+@main.command(
+    epilog="Templates: " + "; ".join(f"{name} ({asks})" for name, asks in TEMPLATES.items()) + "."
+)
+@click.argument("template", default="dropout", metavar=f"[{'|'.join(TEMPLATES)}]")
 def new(template: str) -> None:
-    """Print a commented study to start from."""
+    """Print a commented study to start from; `dropout` when none is named."""
     from invariance_probe.study.new import template_text
 
     click.echo(template_text(template), nl=False)

@@ -7,6 +7,7 @@ from typing import Any
 
 from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import one_decimal, two_decimals
+from invariance_probe.study.counting import counted
 
 LONGEST = 12
 """Units that the page names in each session; the file beside it names all."""
@@ -41,7 +42,7 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         for m in measures
     ]
     note = (
-        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
+        f"Over {counted(len(hypothesis['sessions']), 'session')} of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
         "nothing here is trained by SSL."
     )
     return Table(

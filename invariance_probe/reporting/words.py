@@ -1,17 +1,6 @@
 """Numbers and counts as tables write them."""
 
 
-def sessions_of(count: int) -> str:
-    """Write how many sessions there are.
-
-    Examples
-    --------
-    >>> sessions_of(1)
-    '1 session'
-    """
-    return f"{count} session" + ("" if count == 1 else "s")
-
-
 def two_decimals(value: float | None) -> str:
     """Write two decimals with a true minus, a dash where there is no number.
 

@@ -15,6 +15,7 @@ from invariance_probe.inference.rules.verdicts import undertrained_p
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import Setting
+from invariance_probe.study.counting import counted
 from invariance_probe.study.hypotheses import AnyHypothesis
 
 RETAINED = 0.5
@@ -31,7 +32,7 @@ def decodable(findings: Sequence[SessionFinding]) -> Gate:
     """Check that enough sessions can be decoded; the others leave before any SSL result is seen."""
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
-    detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
+    detail = f"{kept} of {counted(len(findings), 'session')} {'is' if len(findings) == 1 else 'are'} decodable ({needed} needed)"
     detail += "; left out: " + "; ".join(out) if out else ""
     return Gate(
         "decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail
@@ -140,7 +141,7 @@ def collapse(
     states = [result.status for run in clean if (result := results.get(run.key())) is not None]
     bad = sum(state != "done" for state in states)
     passed = bool(states) and bad <= MAY_COLLAPSE * len(states)
-    detail = f"{bad} of {len(states)} runs at dose 0 failed or collapsed"
+    detail = f"{bad} of {counted(len(states), 'run')} at dose 0 failed or collapsed"
     return Gate("collapse", "passed" if passed else "failed", (LEARNING,), detail)
 
 
@@ -226,7 +227,7 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
             "leak",
             "failed",
             limits,
-            f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}",
+            f"measured in {len(walks)} of {counted(len(sessions), 'session')}; missing or failed in {lacking}",
         )
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
     p_values = {
