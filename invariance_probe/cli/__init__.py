@@ -549,11 +549,12 @@ def _recipe(recipe: "PlannedRecipe") -> str:
 
 
 def _say(outcome: "Outcome") -> None:
+    from invariance_probe.reporting.words import said_of
+
     for finding in outcome.findings.hypotheses:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
-        click.echo(
-            f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})"
-        )
+        of_it = f"predicted {finding.predicts}: {said_of(finding.outcome)}"
+        click.echo(f"{finding.id}: {finding.verdict}{flags} ({of_it})")
         click.echo(f"    {finding.sentence}")
         if finding.code is not None and finding.code.sentence:
             click.echo(f"    the code: {finding.code.sentence}")

@@ -233,20 +233,18 @@ def _lacking(
 ) -> Iterator[tuple[Place, Any, str]]:
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
-    settings = [
-        recipe.setting
+    steps = [
+        (recipe.setting.method.kind, recipe.setting.optimisation.steps)
         for recipe in chosen
-        if recipe.setting is not None and recipe.setting.optimisation
+        if recipe.setting is not None and recipe.setting.optimisation is not None
     ]
-    if not any(
-        one.method.kind == own.method.kind and one.optimisation.steps >= needed for one in settings
-    ):  # type: ignore[union-attr]
+    if not any(kind == own.method.kind and made >= needed for kind, made in steps):
         yield (
             ("panel", "recipes"),
             len(chosen),
             f"no recipe of {own.method.kind} makes {needed} steps or more; add one",
         )
-    if second_method(own, use) and all(one.method.kind == own.method.kind for one in settings):
+    if second_method(own, use) and all(kind == own.method.kind for kind, _ in steps):
         names = ", ".join(kind for kind in licensed_for(use) if kind != own.method.kind)
         yield (
             ("panel", "recipes"),

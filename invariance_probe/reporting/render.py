@@ -21,6 +21,7 @@ from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.parts import Parts, parts_of
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
+from invariance_probe.reporting.words import said_of
 from invariance_probe.study.counting import counted
 
 
@@ -101,7 +102,7 @@ def _page(
     )
     filters: dict[str, Any] = {
         "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
-        "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats, "counted": counted,
+        "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats, "counted": counted, "said_of": said_of,
     }  # fmt: skip
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")

@@ -1,6 +1,17 @@
 """Numbers and counts as tables write them."""
 
 
+def said_of(outcome: str) -> str:
+    """Write what a verdict says of a prediction, with the meaning of `open`.
+
+    Examples
+    --------
+    >>> said_of("open")
+    'open, neither supported nor contradicted'
+    """
+    return "open, neither supported nor contradicted" if outcome == "open" else outcome
+
+
 def two_decimals(value: float | None) -> str:
     """Write two decimals with a true minus, a dash where there is no number.
 

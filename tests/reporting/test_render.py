@@ -274,3 +274,9 @@ def test_a_matrix_that_has_no_cell_off_its_diagonal_is_not_drawn():
     clean = {**cell, "train_dose": 0.0}
     assert not _off_diagonal([cell, clean, {**cell, "test_dose": 0.0, "value": None}])
     assert _off_diagonal([cell, {**cell, "test_dose": 0.0}])
+
+
+def test_an_open_prediction_says_what_open_is(tmp_path):
+    folder = made(tmp_path, C_code=0.4, delta=0.1).parent
+    for name in ("index.html", "report.md"):
+        assert "open, neither supported nor contradicted" in (folder / name).read_text()
