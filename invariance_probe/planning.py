@@ -7,8 +7,10 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, plant_sessions
 from invariance_probe.errors import StudyError
 from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
+from invariance_probe.plan.settings import settings_of
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import StudyFile
 from invariance_probe.study.study import Study
@@ -24,6 +26,7 @@ def make_plan(file: StudyFile) -> Plan:
     """
     problems = recording_problems(file.study, file.base)
     if problems:
+        problems += panel_problems(file.study, settings_of(file.study)[0], _declared(file.study))
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
     sessions = find_sessions(file.study, file.base)
     plan = Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
@@ -32,6 +35,20 @@ def make_plan(file: StudyFile) -> Plan:
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
     return plan
+
+
+def _declared(study: Study) -> dict[str, int]:
+    """Return how many sessions every hypothesis is about by its declaration, where not all can be read."""
+    sizes = [(one.group, getattr(one, "sessions", 1)) for one in study.recordings]
+    return {
+        hypothesis.id: sum(n for group, n in sizes if hypothesis.group in (None, group))
+        for hypothesis in study.hypotheses
+    }
+
+
+def warnings(file: StudyFile, plan: Plan) -> list[str]:
+    """Return every caution about a study as a line that names its place."""
+    return [f"warning: {file.line(*caution)}" for caution in cautions(plan)]
 
 
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:

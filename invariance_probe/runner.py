@@ -23,6 +23,7 @@ from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.inference.stopping import beyond
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.price import measured_seconds, trained_seconds
 from invariance_probe.plan.registration import (
     deviations,
     new_registration,
@@ -32,8 +33,9 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.planning import make_plan, stored_plan, warnings, with_kernels
 from invariance_probe.reporting import render
+from invariance_probe.reporting.folder import named_from
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
 from invariance_probe.results.tables import code_sums, tidy
@@ -97,13 +99,15 @@ def run_study(
     file, note = with_kernels(file, store, device)
     plan = make_plan(file)
     store.root.mkdir(parents=True, exist_ok=True)
-    if note:
-        on_event({"event": "note", "message": note})
+    for said in (note, *warnings(file, plan)):
+        if said:
+            on_event({"event": "note", "message": said})
     registration = read_registration(registration_path(file.path))
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
-    measured = measure(plan, store, place, execute or partial(run_local, workers=workers), on_event)
+    hand_out = execute or partial(run_local, workers=workers)
+    measured = measure(plan, store, place, hand_out, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
@@ -114,6 +118,41 @@ def run_study(
         "seconds": round(seconds, 1),
     }
     return _conclude(file, plan, measured.results, measured.left_out, out, settings, measured.lost)
+
+
+class Prices:
+    """What every run of a plan is expected to take, so that events can say how much is left."""
+
+    def __init__(self, plan: Plan) -> None:
+        sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+        self._trained = {r.key(): trained_seconds(r, sessions[r.session]) for r in plan.runs}
+        self._measured = {r.key(): measured_seconds(r, sessions[r.session]) for r in plan.runs}
+
+    def of_stage(self, missing: Sequence[Run]) -> dict[str, float]:
+        """Return the model-steps of runs, and their expected seconds of one core."""
+        steps = sum(run.steps for run in missing)
+        training = sum(self._trained[run.key()] for run in missing)
+        measuring = sum(self._measured[run.key()] for run in missing)
+        return {
+            "model_steps": steps,
+            "seconds": training + measuring,
+            "step_s": training / max(1, steps),
+        }
+
+    def of_later(self, runs: Iterable[Run], store: Store, left_out: Mapping[str, str]) -> float:
+        """Return the expected seconds of what is not stored, and not left out so far."""
+        keys = {run.key() for run in runs}
+        return sum(
+            self._trained[key] + self._measured[key]
+            for key in keys
+            if key not in left_out and not store.has(key)
+        )
+
+    def tell(self, event: Event, on_event: Callable[[Event], None]) -> None:
+        """Pass an event on; of a committed run with the seconds that were expected beside its steps."""
+        if event["event"] == "committed":
+            event = {**event, "measured_s": self._measured.get(event["key"], 0.0)}
+        on_event(event)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,16 +172,26 @@ def measure(
     execute: Executor,
     on_event: Callable[[Event], None],
     needed: Callable[[Run], bool] = lambda run: True,
+    workers: int = 1,
 ) -> Measurement:
     """Measure what the store lacks of a plan, as far as it is needed.
 
     Baselines come first, then the grid runs that they leave, look by look where seeds are adaptive, then what no verdict rests on.
+
+    Parameters
+    ----------
+    needed
+        Whether a run is wanted.
+    workers
+        How many processes share the work, for a first guess of the time left.
     """
+    prices = Prices(plan)
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
     left_out: dict[str, str] = {}
-    for stage, runs in _stages(plan):
+    stages = list(_stages(plan))
+    for i, (stage, runs) in enumerate(stages):
         if stage == "grid":
             left_out = pointless(plan, results)
         elif stage != "baselines":  # hypotheses may have been decided
@@ -150,19 +199,22 @@ def measure(
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
-        steps = sum(run.steps for run in missing)
+        later = [run for _, others in stages[i + 1 :] for run in others if needed(run)]
         on_event(
             {
                 "event": "stage",
                 "stage": stage,
                 "runs": len(missing),
                 "reused": len(wanted) - len(missing),
-                "model_steps": steps,
+                "workers": workers,
+                **prices.of_stage(missing),
+                "later_s": prices.of_later(later, store, left_out),
             }
         )
         remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
-        lost |= execute(remade, plan.sessions, place, on_event=on_event)
-        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=on_event)
+        tell = partial(prices.tell, on_event=on_event)
+        lost |= execute(remade, plan.sessions, place, on_event=tell)
+        lost |= execute(missing, plan.sessions + plan.planted, place, on_event=tell)
         results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)
@@ -391,6 +443,7 @@ def _conclude(
         {f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values())
     )
     provenance = {
+        "study_file": named_from(file, out),
         "versions": versions(),
         "machine": platform.platform(),
         **settings,

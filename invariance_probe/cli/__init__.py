@@ -11,6 +11,8 @@ from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY
 from invariance_probe.cli.progress import progress
 from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
+from invariance_probe.study.counting import counted
+from invariance_probe.study.new import TEMPLATES
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
@@ -95,15 +97,15 @@ def run(
     profile: Path | None, address: str | None,
 ) -> None:  # fmt: skip
     """Train what is missing, infer and render the report."""
+    from invariance_probe.reporting.folder import report_folder
     from invariance_probe.runner import run_study
 
     execute = _executor(on, profile, address, workers)
     file = _open(study, overrides)
+    folder = report_folder(file, out)
     chosen = _device() if device == "auto" else device
     with progress() as on_event:
-        outcome = run_study(
-            file, runs, out or Path("reports") / file.study.name, workers, chosen, on_event, execute
-        )
+        outcome = run_study(file, runs, folder, workers, chosen, on_event, execute)
     _say(outcome)
     bad = outcome.findings.runs
     sys.exit(1 if bad.failed or bad.missing else 0)
@@ -116,10 +118,11 @@ def run(
 @OUT
 def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None) -> None:
     """Render the report again from the store."""
+    from invariance_probe.reporting.folder import report_folder
     from invariance_probe.runner import report_study
 
     file = _open(study, overrides)
-    _say(report_study(file, runs, out or Path("reports") / file.study.name))
+    _say(report_study(file, runs, report_folder(file, out)))
 
 
 @main.command()
@@ -127,14 +130,14 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 @OVERRIDE
 def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
-    from invariance_probe.plan.cautions import cautions
-    from invariance_probe.planning import make_plan
+    from invariance_probe.planning import make_plan, warnings
 
     file = _open(study, overrides)
     plan = make_plan(file)
-    for caution in cautions(plan):
-        click.echo(f"warning: {file.line(*caution)}", err=True)
-    click.echo(f"{study}: valid; {len(plan.sessions)} sessions, {len(plan.runs)} runs")
+    for warning in warnings(file, plan):
+        click.echo(warning, err=True)
+    sessions, runs = counted(len(plan.sessions), "session"), counted(len(plan.runs), "run")
+    click.echo(f"{study}: valid; {sessions}, {runs}")
 
 
 @main.command()
@@ -161,42 +164,33 @@ def plan(
     effect: str | None,
 ) -> None:
     """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
-    from invariance_probe.plan.price import core_seconds, seconds_of_codes
-    from invariance_probe.planning import make_plan, stock, with_kernels
+    from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
     file, note = with_kernels(_open(study, overrides), Store(runs))
     if note:
         click.echo(note, err=True)
     made = make_plan(file)
-    click.echo(
-        f"{len(made.sessions)} sessions: {', '.join(session.name for session in made.sessions)}"
-    )
-    click.echo(f"{len(made.conditions)} conditions:")
+    for warning in warnings(file, made):
+        click.echo(warning, err=True)
+    names = ", ".join(session.name for session in made.sessions)
+    click.echo(f"{counted(len(made.sessions), 'session')}: {names}")
+    click.echo(f"{counted(len(made.conditions), 'condition')}:")
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(
-        f"{len(made.baselines)} baseline runs, {len(made.grid)} grid runs, {made.model_steps():,} model-steps"
+        f"{counted(len(made.baselines), 'baseline run')}, {counted(len(made.grid), 'grid run')}, {counted(made.model_steps(), 'model-step')}"
     )
     for hypothesis in made.study.dose_claims:
         click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
-    click.echo(f"{len(made.looked)} examinations of stored encoders, which train nothing")
+    click.echo(
+        f"{counted(len(made.looked), 'examination')} of stored encoders, which train nothing"
+    )
     if made.attacked:
         click.echo(
             f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict"
         )
-    seconds = core_seconds(made)
-    rate = made.model_steps() / seconds if seconds else 0
-    click.echo(
-        f"about {seconds / 60:.0f} core-minutes of training (at {rate:.0f} model-steps/s a core, a rough figure)"
-    )
-    plain, jackknife = seconds_of_codes(made)
-    more = (
-        f", and {jackknife / 60:.1f} for the jackknife of claims about these recordings only"
-        if jackknife
-        else ""
-    )
-    click.echo(f"about {plain / 60:.1f} core-minutes of decoders without SSL for the code{more}")
+    click.echo(_price(made))
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(
         made.examined
     ) * BYTES_AN_EXAMINATION
@@ -323,7 +317,7 @@ def calibrate(
     missed = [row for row in rows if row.met is False]
     for row in missed:
         click.echo(f"missed: {row.about}: {row.figure}: {row.reached:.3f}, asked {row.asked}")
-    click.echo(f"{len(rows)} figures, {len(missed)} missed: {folder / 'README.md'}")
+    click.echo(f"{counted(len(rows), 'figure')}, {len(missed)} missed: {folder / 'README.md'}")
 
 
 @main.command()
@@ -349,7 +343,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
         missing = f"{len(keys) - len(states)} missing" + (
             f", {broken} of them damaged" if broken else ""
         )
-        click.echo(f"{name}: {len(keys)} runs: {counts}, {missing}")
+        click.echo(f"{name}: {counted(len(keys), 'run')}: {counts}, {missing}")
     for why in damaged.values():
         click.echo(f"damaged: {why}", err=True)
 
@@ -401,10 +395,12 @@ def export(
     click.echo(f"{path}: read it with invariance_probe.SSLTransformer.load({str(path)!r})")
 
 
-@main.command()
-@click.argument("template", default="dropout")
+@main.command(
+    epilog="Templates: " + "; ".join(f"{name} ({asks})" for name, asks in TEMPLATES.items()) + "."
+)
+@click.argument("template", default="dropout", metavar=f"[{'|'.join(TEMPLATES)}]")
 def new(template: str) -> None:
-    """Print a commented study to start from."""
+    """Print a commented study to start from; `dropout` when none is named."""
     from invariance_probe.study.new import template_text
 
     click.echo(template_text(template), nl=False)
@@ -419,9 +415,38 @@ def schema() -> None:
 
 
 def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
+    from invariance_probe.data.problems import recording_problems
     from invariance_probe.study.load import open_study
 
-    return open_study(study, overrides)
+    return open_study(study, overrides, recording_problems)
+
+
+def _price(made: "Plan") -> str:
+    """Say what a plan costs in core-minutes: in all, and of what."""
+    from invariance_probe.plan.price import (
+        START_S,
+        core_seconds,
+        measuring_seconds,
+        seconds_of_codes,
+    )
+
+    training, measuring = core_seconds(made), measuring_seconds(made)
+    plain, jackknife = seconds_of_codes(made)
+    rate = f" (at {made.model_steps() / training:.0f} model-steps/s a core)" if training else ""
+    code = f"{_minutes(plain)} for the code without SSL"
+    code += f", {_minutes(jackknife)} for its jackknife" if jackknife else ""
+    return (
+        f"about {_minutes(training + measuring)} core-minutes on one core, a rough figure: "
+        f"{_minutes(training)} of training{rate} and {_minutes(measuring)} of decoding and "
+        f"baselines, of which {code}\n"
+        f"every worker process takes about {START_S:g} s to start, at each of up to three stages"
+    )
+
+
+def _minutes(seconds: float) -> str:
+    """Write minutes with two significant digits, since a short study takes parts of one."""
+    minutes = seconds / 60
+    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
 
 
 def _reused(looks: "list[Stock]") -> str:
@@ -524,11 +549,12 @@ def _recipe(recipe: "PlannedRecipe") -> str:
 
 
 def _say(outcome: "Outcome") -> None:
+    from invariance_probe.reporting.words import said_of
+
     for finding in outcome.findings.hypotheses:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
-        click.echo(
-            f"{finding.id}: {finding.verdict}{flags} (predicted {finding.predicts}: {finding.outcome})"
-        )
+        of_it = f"predicted {finding.predicts}: {said_of(finding.outcome)}"
+        click.echo(f"{finding.id}: {finding.verdict}{flags} ({of_it})")
         click.echo(f"    {finding.sentence}")
         if finding.code is not None and finding.code.sentence:
             click.echo(f"    the code: {finding.code.sentence}")

@@ -18,19 +18,22 @@ def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
     """Show runs done, model-steps a second and time left: a bar on a terminal, timed lines elsewhere."""
     if sys.stderr.isatty():
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+        from rich.progress import BarColumn, Progress, TextColumn
 
         columns = (
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[said]}"),
-            TimeRemainingColumn(),
         )
         with Progress(*columns, console=Console(stderr=True)) as bar:
             task = bar.add_task("starting", total=None, said="")
             tally = _Tally(
                 lambda t: bar.update(
-                    task, description=t.stage, total=t.work, completed=t.done, said=t.text()
+                    task,
+                    description=t.stage,
+                    total=t.work,
+                    completed=t.done,
+                    said=f"{t.text()}{t.left()}",
                 )
             )
             yield _listener(tally, bar.console.print)
@@ -60,45 +63,71 @@ def _listener(tally: "_Tally", say: Callable[[str], None]) -> Callable[[dict[str
     return take
 
 
+PRIOR_S = 10.0
+"""Expected core-seconds after which the measured pace counts as much as the expected one."""
+
+
 class _Tally:
-    """Adds up progress events; work is counted in model-steps, and in runs where there are none."""
+    """Adds up progress events; work is counted in expected seconds of one core.
+
+    A stage that names no expected seconds (those of a calibration) is counted in model-steps, or in
+    runs where it trains nothing.
+    """
 
     def __init__(self, show: Callable[["_Tally"], None]) -> None:
-        self.show, self.stage, self.runs, self.finished, self.steps, self.stepped = (
-            show,
-            "",
-            0,
-            0,
-            0,
-            0,
-        )
-        self.started, self.fresh = time.monotonic(), True
-
-    @property
-    def work(self) -> int:
-        return self.steps or self.runs
-
-    @property
-    def done(self) -> int:
-        return self.stepped if self.steps else self.finished
+        self.show, self.stage = show, ""
+        self.runs = self.finished = self.steps = self.stepped = 0
+        self.work = self.done = self.earlier = self.later = self.step_s = 0.0
+        self.workers, self.fresh, self.priced = 1, True, True
+        self.began = self.started = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
+        """Count an event, and show what came of it."""
         self.fresh = event["event"] == "stage"
         if self.fresh:
+            self.earlier += self.done
             self.stage, self.runs, self.steps = event["stage"], event["runs"], event["model_steps"]
-            self.finished, self.stepped, self.started = 0, 0, time.monotonic()
-        self.finished += event["event"] == "committed"
-        self.stepped += event.get("model_steps", 0) if event["event"] == "progress" else 0
+            self.priced = "seconds" in event
+            self.work = event.get("seconds", float(self.steps or self.runs))
+            self.step_s, self.later = event.get("step_s", 1.0), event.get("later_s", 0.0)
+            self.workers = event.get("workers", 1)
+            self.finished, self.stepped, self.done = 0, 0, 0.0
+            self.started = time.monotonic()
+        if event["event"] == "committed":
+            self.finished += 1
+            self.done += event.get("measured_s", 0.0 if self.steps else 1.0)
+        if event["event"] == "progress":
+            self.stepped += event["model_steps"]
+            self.done += event["model_steps"] * self.step_s
         self.show(self)
 
     def text(self) -> str:
+        """Say how many runs of the stage are done, and how fast its models train."""
         rate = self.stepped / max(1e-9, time.monotonic() - self.started)
         return f"{self.finished}/{self.runs} runs" + (
             f", {rate:.0f} model-steps/s" if self.stepped else ""
         )
 
     def left(self) -> str:
-        if not self.done or self.done >= self.work:
+        """Say how long this stage and all later ones will take."""
+        seconds = self.seconds_left()
+        if seconds < 1:
             return ""
-        seconds = (time.monotonic() - self.started) * (self.work - self.done) / self.done
-        return f", about {seconds:.0f} s left"
+        if seconds < 90:
+            return f", about {seconds:.0f} s left"
+        minutes = seconds / 60
+        return (
+            f", about {minutes:.0f} min left"
+            if minutes < 90
+            else f", about {minutes / 60:.1f} h left"
+        )
+
+    def seconds_left(self) -> float:
+        """Return the expected time left: the pace so far, and at first the expected one."""
+        elapsed = time.monotonic() - (self.began if self.priced else self.started)
+        done = self.done + (self.earlier if self.priced else 0.0)
+        prior = PRIOR_S if self.priced else 0.0
+        if done + prior == 0:
+            return 0.0
+        pace = (elapsed + prior / self.workers) / (done + prior)
+        return pace * (max(0.0, self.work - self.done) + self.later)

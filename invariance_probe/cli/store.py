@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from invariance_probe.cli.options import RUNS
+from invariance_probe.study.counting import counted
 
 
 @click.group()
@@ -33,7 +34,7 @@ def verify(runs: Path, mend: bool) -> None:
         click.echo(f"damaged: {one.why}")
     for aside in repair(opened, damage) if mend else ():
         click.echo(f"moved to {aside}")
-    click.echo(f"{runs}: {count} folders, {len(damage)} damaged")
+    click.echo(f"{runs}: {counted(count, 'folder')}, {len(damage)} damaged")
     if damage:
         click.echo(
             "Run the studies again to make them again."

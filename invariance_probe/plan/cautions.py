@@ -1,13 +1,18 @@
 """What a study is allowed to do and should not: said when it is validated, and at the head of its report."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import without_licence
+from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Place
+from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
+from invariance_probe.study.pairing import SHARE
+from invariance_probe.study.session import THESE_RECORDINGS, Session, scope_of
 
 LANES = 8
 """Widths that are multiples of this give a run the same numbers to the last bit whatever is stacked with it, in single precision on a CPU."""
@@ -40,6 +45,7 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
             )
     for session in plan.sessions:
         yield from session.cautions
+    yield from _verdicts_out_of_reach(plan)
     odd = sorted(set(_odd_widths(study.method.model_dump())))
     if (
         odd
@@ -52,6 +58,51 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
             ", ".join(map(str, odd)),
             f"widths that are no multiples of {LANES}: matrix products then round a model's last bits by what is stacked with it, so that runs "
             "are repeated closely but not to the bit; use multiples, training.precision float64, or training.kernels native",
+        )
+
+
+def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
+    """Yield the hypotheses that no result can give a verdict, or the predicted word, and why."""
+    for i, hypothesis in enumerate(plan.study.hypotheses):
+        sessions = plan.covered(hypothesis)
+        if not sessions:
+            yield (
+                ("hypotheses", i),
+                hypothesis.id,
+                f"{hypothesis.id} can get no verdict: no recording counts for it. A confirmatory "
+                "hypothesis needs a recording that is no pilot; add one, or use role 'exploratory'",
+            )
+            continue
+        if isinstance(hypothesis, Contrast):
+            yield from _benefits_out_of_reach(i, hypothesis, sessions)
+        elif hypothesis.about_units:
+            continue
+        own = plan.settings[0]
+        if reasons := without_licence(plan.study, own, hypothesis, len(sessions)):
+            stands = (
+                "; the finding of the code, which needs no training, stands"
+                if plan.study.corrupts(hypothesis.axis)
+                else ""
+            )
+            yield (
+                ("hypotheses", i),
+                hypothesis.id,
+                f"{hypothesis.id} can get no verdict, only estimates, since {'; '.join(reasons)}"
+                f"{stands}. For a verdict use a method and settings that are licensed",
+            )
+
+
+def _benefits_out_of_reach(
+    i: int, hypothesis: Contrast, sessions: Sequence[Session]
+) -> Iterator[tuple[Place, Any, str]]:
+    scope = scope_of([session.subject for session in sessions])
+    if hypothesis.axis == SHARE and scope == THESE_RECORDINGS:
+        yield (
+            ("hypotheses", i),
+            hypothesis.id,
+            f"{hypothesis.id} cannot be supported: a benefit needs claims about what pairs share, "
+            f"which need four sessions of one subject, or four subjects; it has "
+            f"{counted(len(sessions), 'session')}. Add recordings",
         )
 
 

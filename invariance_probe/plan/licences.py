@@ -11,6 +11,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Declaration, canonical_json
 from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
@@ -86,7 +87,8 @@ class Counted:
                 reasons.append(f"{name} {got!r} (calibrated: {', '.join(map(repr, known))})")
         if use.sessions < self.fewest_sessions:
             reasons.append(
-                f"studies of {use.sessions} sessions (calibrated: from {self.fewest_sessions})"
+                f"studies of {counted(use.sessions, 'session')} "
+                f"(calibrated: from {self.fewest_sessions})"
             )
         return reasons
 
@@ -172,7 +174,8 @@ def unlicensed(method: Method, optimisation: Optimisation | None, use: Use) -> l
     """
     licence = LICENCES.get(method.kind)
     if licence is None:
-        return [f"{method.kind} has not passed the calibration (licensed: {', '.join(LICENCES)})"]
+        able = ", ".join(licensed_for(use)) or "none at this axis, dose, target and base"
+        return [f"{method.kind} has not passed the calibration (licensed: {able})"]
     assert isinstance(method, TrainedMethod) and optimisation is not None
     reasons = [*_of_method(method, licence), *_of_optimisation(optimisation, licence)]
     counted = {one.axis: one for one in licence.counted}.get(use.axis)
@@ -235,6 +238,15 @@ def _said(value: Any) -> str:
         if isinstance(value, Declaration)
         else str(value)
     )
+
+
+def licensed_for(use: Use) -> list[str]:
+    """Return the methods that may carry a claim about a use, at the settings they passed at."""
+    return [
+        kind
+        for kind, licence in LICENCES.items()
+        if not unlicensed(licence.example, licence.optimisation, use)
+    ]
 
 
 def licensed_findings(method: Method, use: Use) -> tuple[str, ...]:

@@ -1,7 +1,11 @@
-"""What a plan costs before it is run: rough seconds of one core, from the size of its networks.
+"""What a plan costs before it is run: rough seconds of one core, from the size of its parts.
 
-A model-step costs a fixed part, its products, and SimCLR's similarities of all rows with all. The rates were fitted to stacks of 16 on
-a current CPU (quickstart size: 1.3 ms); methods that do more than SimCLR at that size have a factor. Within a factor of two elsewhere.
+A model-step costs a fixed part, its products, and SimCLR's similarities of all rows with all. The
+rates were fitted to stacks of 16 on a current CPU (quickstart size: 1.3 ms); methods that do more
+than SimCLR at that size have a factor. What is measured without training costs a fixed part and
+its passes over the windows; these were fitted to the stored times of studies/quickstart.yaml and
+studies/reach_redundancy.yaml, which take 4.1 and about 30 core-minutes. Messenger units and
+classes of nuisances have no price. Within a factor of two elsewhere.
 """
 
 import math
@@ -25,6 +29,7 @@ from invariance_probe.study.encoders import (
     TransformerEncoder,
 )
 from invariance_probe.study.methods import Reliance
+from invariance_probe.study.session import Session
 from invariance_probe.study.transforms import is_idle
 
 FIXED_S = 2.4e-4
@@ -39,6 +44,19 @@ METHODS = {
     "temporal_shuffling": 0.65, "myow": 1.8, "swap_vae": 1.9, "masked_sequence": 1.8, "y_aware": 1.8, "supcon": 1.8, "supervised": 0.2,
 }  # fmt: skip
 """Time of a step, of SimCLR's with the same encoder and batch."""
+
+MEASURED_S = {
+    "raw": (3e-3, 0.0, 2e-9), "square_roots": (3e-3, 0.0, 2e-9), "pca": (2e-3, 0.0, 3e-10), "linear_ssl": (2e-3, 0.0, 3e-10),
+    "untrained": (1e-3, 7e-6, 0.0), "supervised": (1e-3, 1e-4, 0.0), "shift_null": (3e-3, 0.0, 2.4e-9), "circular_null": (3e-3, 0.0, 2.4e-9),
+    "session_null": (3e-3, 0.0, 2.4e-9), "pseudo_null": (3e-3, 0.0, 2.4e-9), "leak": (3e-3, 0.0, 4e-9), "persistence": (1e-3, 1e-6, 0.0),
+    "test_lag": (0.23, 0.0, 1.2e-8),
+}  # fmt: skip
+"""A measurement beside its training steps: a fixed part, for each window, and for each window and
+pair of input columns."""
+READOUT_S = (1e-3, 7e-6, 0.0)
+"""The same of decoding from a trained encoder, or testing it on corrupted inputs."""
+START_S = 3.0
+"""Starting a worker process, which loads torch."""
 
 PART_S = 1.1e-9
 """All decoders of the code of one training part, for each cubed input column."""
@@ -56,12 +74,30 @@ PENALTIES_S = 9e-11
 
 def core_seconds(plan: Plan) -> float:
     """Return roughly how many seconds of one core all trainings of a plan take."""
-    units = {session.name: session.units for session in (*plan.sessions, *plan.planted)}
-    return sum(
-        updates(run, units[run.session]) * step_seconds(run, units[run.session])
-        for run in plan.runs
-        if run.steps
-    )
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    return sum(trained_seconds(run, sessions[run.session]) for run in plan.runs)
+
+
+def measuring_seconds(plan: Plan) -> float:
+    """Return roughly how many seconds of one core a plan takes beside training."""
+    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+    return sum(measured_seconds(run, sessions[run.session]) for run in plan.runs)
+
+
+def measured_seconds(run: Run, session: Session) -> float:
+    """Return roughly how many seconds of one core a run takes beside its training steps."""
+    size = session.units, session.bins, run.window.length_bins
+    if isinstance(run.method, Code):
+        return code_seconds(run.method, *size)
+    units, windows, bins = size
+    trained = run.optimisation is not None and run.method.kind != "supervised"
+    fixed, of_window, of_pair = READOUT_S if trained else MEASURED_S.get(run.method.kind, READOUT_S)
+    return fixed + windows * (of_window + of_pair * (units * bins) ** 2)
+
+
+def trained_seconds(run: Run, session: Session) -> float:
+    """Return roughly how many seconds of one core the training steps of a run take."""
+    return updates(run, session.units) * step_seconds(run, session.units) if run.steps else 0.0
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:

@@ -14,13 +14,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from invariance_probe.plan.licences import LICENCES, Use, other_methods, unlicensed
+from invariance_probe.plan.licences import LICENCES, Use, licensed_for, other_methods, unlicensed
 from invariance_probe.plan.settings import Setting
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
 from invariance_probe.study.study import Study
+from invariance_probe.study.transforms import is_idle
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
 """By what `longer` and `wider` multiply steps, learning rate and dimensions."""
@@ -135,7 +136,7 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
     second = second_method(own, use)
     one_method = "" if second else "no second method is licensed for this study"
     if study.panel is not None:
-        chosen = [_own_recipe(study, own, recipe) for recipe in study.panel.recipes]
+        chosen = [_own_recipe(study, own, recipe, use) for recipe in study.panel.recipes]
         return PlannedPanel((declared, *chosen), study.panel.because, one_method)
     others = [PlannedRecipe(OTHER, second)] if second else []
     return PlannedPanel(
@@ -161,6 +162,26 @@ def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
         The use that a licence must cover.
     """
     return Use(hypothesis.axis, hypothesis.dose, study.views.base.kind, study.target.kind, sessions)
+
+
+def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) -> list[str]:
+    """Return why training can show nothing about a hypothesis; empty where it can.
+
+    Parameters
+    ----------
+    own
+        The study's own setting.
+    sessions
+        How many sessions the hypothesis is about.
+    """
+    reasons = unlicensed(own.method, own.optimisation, use_of(study, hypothesis, sessions))
+    adversary = study.views.adversary
+    swept = hypothesis.axis.split(".")[0]
+    if adversary is not None and (adversary.kind == swept or not is_idle(adversary)):
+        reasons.append(f"training against {adversary.kind} has not been calibrated")
+    if study.views.pool is not None:
+        reasons.append("models that train on several sessions have not been calibrated")
+    return reasons
 
 
 def second_method(own: Setting, use: Use) -> Setting | None:
@@ -222,7 +243,7 @@ def _wider(own: Setting) -> PlannedRecipe:
     )
 
 
-def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
+def _own_recipe(study: Study, own: Setting, recipe: Recipe, use: Use) -> PlannedRecipe:
     """A recipe of the study's own panel."""
     method = recipe.method or own.method
     assert isinstance(method, TrainedMethod)
@@ -244,6 +265,8 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     setting = replace(
         own, label=label_of(recipe.name), method=method, optimisation=recipe.training.applied(start)
     )
+    if reasons := unlicensed(setting.method, setting.optimisation, use):
+        return PlannedRecipe(recipe.name, None, "; ".join(reasons))
     return PlannedRecipe(recipe.name, setting)
 
 
@@ -278,10 +301,9 @@ def panel_problems(
             continue
         chosen = panel_of(study, own, hypothesis, sessions[hypothesis.id]).recipes[1:]
         for i, recipe in enumerate(chosen):
-            assert recipe.setting is not None
-            if reasons := unlicensed(recipe.setting.method, recipe.setting.optimisation, use):
+            if not recipe.computed:
                 refused = (
-                    f"{'; '.join(reasons)}: a claim cannot rest on it. "
+                    f"{recipe.reason}: a claim cannot rest on it. "
                     "Use licensed settings, or leave it out"
                 )
                 yield ("panel", "recipes", i), recipe.name, refused
@@ -294,24 +316,19 @@ def _lacking(
     """Yield what an own panel must have and lacks: length, or another method."""
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps
-    settings = [
-        recipe.setting
+    steps = [
+        (recipe.setting.method.kind, recipe.setting.optimisation.steps)
         for recipe in chosen
-        if recipe.setting is not None and recipe.setting.optimisation
+        if recipe.setting is not None and recipe.setting.optimisation is not None
     ]
-    longer = (
-        one.optimisation is not None and one.optimisation.steps >= needed
-        for one in settings
-        if one.method.kind == own.method.kind
-    )
-    if not any(longer):
+    if not any(kind == own.method.kind and made >= needed for kind, made in steps):
         yield (
             ("panel", "recipes"),
             len(chosen),
             f"no recipe of {own.method.kind} makes {needed} steps or more; add one",
         )
-    if second_method(own, use) and all(one.method.kind == own.method.kind for one in settings):
-        names = ", ".join(method.kind for method, _ in other_methods(own.method))
+    if second_method(own, use) and all(kind == own.method.kind for kind, _ in steps):
+        names = ", ".join(kind for kind in licensed_for(use) if kind != own.method.kind)
         yield (
             ("panel", "recipes"),
             len(chosen),

@@ -8,6 +8,7 @@ from typing import Any
 
 from invariance_probe.reporting.table import Table
 from invariance_probe.reporting.words import one_decimal, two_decimals
+from invariance_probe.study.counting import counted
 
 LONGEST = 12
 """Units that the page names per session; named_units.csv has them all."""
@@ -53,8 +54,8 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         for m in measures
     ]
     note = (
-        f"Over {len(hypothesis['sessions'])} sessions of {_span(code['n_units'])} units, with "
-        "90 % intervals. Decoders are refitted; nothing here is trained by SSL."
+        f"Over {counted(len(hypothesis['sessions']), 'session')} of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
+        "nothing here is trained by SSL."
     )
     return Table(
         "How many units, and what is lost",

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from invariance_probe.reporting.table import Table
-from invariance_probe.reporting.words import sessions_of, two_decimals
+from invariance_probe.reporting.words import two_decimals
+from invariance_probe.study.counting import counted
 
 NOTE = (
     "Units were chosen on half of a session's blocks and scored on the other half, in units of "
@@ -103,7 +104,8 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
     counted = "; ".join(
-        f"b = {b}: accepted in {sum(own)} of {sessions_of(len(own))}" for b, own in accepted.items()
+        f"b = {b}: accepted in {sum(own)} of {counted(len(own), 'session')}"
+        for b, own in accepted.items()
     )
     if len(points) == len(budgets):
         shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
@@ -168,7 +170,7 @@ def _switching(report: dict[str, Any]) -> Table:
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
     counted = "; ".join(
-        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {sessions_of(len(shown))}"
+        f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {counted(len(shown), 'session')}"
         for mode, shown in counts.items()
     )
     note = (

@@ -5,12 +5,14 @@ from typing import Any
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import PlannedRecipe
 from invariance_probe.study.baselines import Code, Messengers
+from invariance_probe.study.counting import counted
 from invariance_probe.study.encoders import ConvolutionEncoder, Encoder, GRUEncoder, MLPEncoder
 from invariance_probe.study.methods import Reliance, TrainedMethod
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.training import Optimisation, Training
+from invariance_probe.study.views import TimeJitter
 
 
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
@@ -44,9 +46,10 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     if isinstance(study.method, TrainedMethod) and own.optimisation is not None:
         learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
     return (
-        f"Representations of {windows} of {len(plan.sessions)} sessions were learned by {study.method.kind} ({learned}; "
-        f"{plan.seeds_of(study.method)} seeds, {study.folds.count} folds by {study.folds.scheme} with "
-        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. {_mined(study)}"
+        f"Representations of {windows} of {counted(len(plan.sessions), 'session')} were learned by {study.method.kind} ({learned}; "
+        f"{counted(plan.seeds_of(study.method), 'seed')}, {study.folds.count} folds by {study.folds.scheme} with "
+        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
+        f"{_fixed(study)}{_mined(study)}"
         f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
         f"the held-out loss was {loss}. Sessions entered where the raw decoder beat its null by {null} at .05. Losses are in units "
         f"of the decodable range R, from the best constant to the best of a decoder of raw activity, one of its square roots where "
@@ -174,6 +177,25 @@ def _arms(study: Study) -> tuple[str, ...]:
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
 
 
+def _fixed(study: Study) -> str:
+    """Name what views or pairs had at every dose, beside what was swept."""
+    swept = {axis.path for axis in study.axes}
+    said = []
+    for stage in study.views.corruptions:
+        doses = [
+            f"{name} = {getattr(stage, name):g}"
+            for name, identity in stage.identity.items()
+            if f"{stage.kind}.{name}" not in swept and getattr(stage, name) != identity
+        ]
+        if doses:
+            said.append(f"views had {stage.kind.replace('_', ' ')} ({', '.join(doses)})")
+    jitter = study.views.pairing
+    if isinstance(jitter, TimeJitter) and jitter.window_s and "time_jitter.window_s" not in swept:
+        apart = "about" if jitter.shape == "annulus" else "up to"
+        said.append(f"pairs were of windows {apart} {jitter.window_s:g} s apart")
+    return f"At every dose, dose 0 too, {' and '.join(said)}. " if said else ""
+
+
 def _mined(study: Study) -> str:
     """Say how distant pairs were made, where some were."""
     pairing = study.views.pairing
@@ -271,7 +293,7 @@ def network(encoder: Encoder) -> str:
         return f"temporal convolutions of {_dashed(encoder.channels)} channels over {kernel} with batch normalisation{end}"
     if isinstance(encoder, GRUEncoder):
         return f"a gated recurrent unit of width {encoder.width}{end}"
-    return f"a pre-norm transformer of {encoder.layers} layers, width {encoder.width} and {encoder.heads} heads{end}"
+    return f"a pre-norm transformer of {counted(encoder.layers, 'layer')}, width {encoder.width} and {counted(encoder.heads, 'head')}{end}"
 
 
 def optimiser(settings: Optimisation) -> str:

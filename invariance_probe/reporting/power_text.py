@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from invariance_probe.inference.power.power import THESE, WANTED, HypothesisPower, Power
 from invariance_probe.inference.power.spreads import LEVELS
+from invariance_probe.study.counting import counted
 
 
 def power_text(found: Sequence[HypothesisPower], steps_per_second: float) -> str:
@@ -137,9 +138,7 @@ def _said(power: Power) -> str:
 
 def _size(power: Power) -> str:
     sessions, seeds = power.sessions, power.seeds
-    return (
-        f"{sessions} session{'s' if sessions > 1 else ''} x {seeds} seed{'s' if seeds > 1 else ''}"
-    )
+    return f"{counted(sessions, 'session')} x {counted(seeds, 'seed')}"
 
 
 def _price(power: Power, rate: float) -> str:

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from invariance_probe.reporting.table import Table
-from invariance_probe.reporting.words import sessions_of, two_decimals
+from invariance_probe.reporting.words import two_decimals
+from invariance_probe.study.counting import counted
 
 NOTE = (
     "For every fold and seed a model was trained at the identity dose. Sets of units that harm "
@@ -155,10 +156,9 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
         if p["chosen_for"] != "objective"
     )
     note = (
-        "Mean Jaccard index of each model's set for a decoder with its set for the objective, "
-        f"in {sessions_of(sessions)}. It is secondary: units that carry nearly as much may "
-        "change places, and a decoder's set is taken for the objective where that harms it more "
-        "than the forward choice, so that the damages come first."
+        f"Mean Jaccard index of each model's set for a decoder with its set for the objective, in {counted(sessions, 'session')}. "
+        "It is secondary: units that carry nearly as much may change places, and a decoder's set is taken for the objective where that harms "
+        "it more than the forward choice, so that the damages come first."
     )
     return Table(
         "Are they the units of the objective?",

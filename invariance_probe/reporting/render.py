@@ -19,12 +19,15 @@ import pandas as pd
 from invariance_probe.inference.findings import Findings
 from invariance_probe.plan.plan import Plan
 from invariance_probe.reporting.figures import Chart, charts_of, study_charts
+from invariance_probe.reporting.folder import refuse_foreign
 from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.parts import Parts, parts_of
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
+from invariance_probe.reporting.words import said_of
+from invariance_probe.study.counting import counted
 
 
 def render(
@@ -49,7 +52,7 @@ def render(
     provenance
         Versions, device, times: whatever may differ between two runs of one study.
     out
-        Folder of the report; an older report in it is replaced.
+        Folder of the report; an older report in it is replaced, and nothing else.
     sums
         Held-out sums of every code; without them there is no dropping_curves.csv.
 
@@ -58,6 +61,7 @@ def render(
     path
         The report's index.html.
     """
+    refuse_foreign(out)
     report = report_model(plan, findings, provenance)
     charts = {h["id"]: charts_of(h, report) for h in report["hypotheses"]}
     parts = {h["id"]: parts_of(h, report, charts[h["id"]]) for h in report["hypotheses"]}
@@ -118,6 +122,8 @@ def _page(
         "primary_rows": primary_rows,
         "baseline_table": baseline_table,
         "repeats": _repeats,
+        "counted": counted,
+        "said_of": said_of,
     }
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")

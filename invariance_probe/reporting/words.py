@@ -4,15 +4,15 @@ A number goes in; text comes out.
 """
 
 
-def sessions_of(count: int) -> str:
-    """Write a number of sessions.
+def said_of(outcome: str) -> str:
+    """Write what a verdict says of a prediction, with the meaning of `open`.
 
     Examples
     --------
-    >>> sessions_of(1)
-    '1 session'
+    >>> said_of("open")
+    'open, neither supported nor contradicted'
     """
-    return f"{count} session" + ("" if count == 1 else "s")
+    return "open, neither supported nor contradicted" if outcome == "open" else outcome
 
 
 def two_decimals(value: float | None) -> str:

@@ -16,6 +16,12 @@ Place = tuple[str | int, ...]
 """Where in a study something stands: keys and positions from its root."""
 
 
+FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
+"""Names that become part of a file's or folder's name."""
+LONGEST_NAME = 200
+"""Characters of such a name; file systems allow 255, and a report adds some of its own."""
+
+
 class Declaration(BaseModel):
     """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
 

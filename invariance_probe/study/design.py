@@ -11,7 +11,14 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from invariance_probe.study.baselines import Messengers
-from invariance_probe.study.declaration import Declaration, Place, added, sha256_of
+from invariance_probe.study.declaration import (
+    FILE_NAME,
+    LONGEST_NAME,
+    Declaration,
+    Place,
+    added,
+    sha256_of,
+)
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.methods import Method, Reliance, SimCLR
 from invariance_probe.study.nulls import LinearShift, Null
@@ -80,7 +87,8 @@ class Design(Declaration):
     """The fields of a study, and what follows from them; use `study.study.Study`, which is checked."""
 
     schema_version: Literal[1] = 1
-    name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    name: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
+    """Also the name of the report's folder."""
     question: str
     recordings: Annotated[tuple[RecordingSource, ...], Field(min_length=1)]
     target: Target

@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.declaration import FILE_NAME, LONGEST_NAME, Declaration, added
 
 
 class Margin(Declaration):
@@ -18,7 +18,7 @@ class Margin(Declaration):
 class Hypothesis(Declaration):
     """One claim about one axis at one primary dose."""
 
-    id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    id: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
     claim: Annotated[str, Field(min_length=1)]
     predicts: Literal["invariant", "tolerated", "sensitive", "distributed", "few"]
     """`invariant`, `tolerated` and `sensitive` are about the dose; `distributed` and `few` about
@@ -62,7 +62,7 @@ class Contrast(Declaration):
     """One claim that distant pairs help: their loss is lower than that of every control, at one part of distant pairs."""
 
     kind: Literal["contrast"]
-    id: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    id: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
     claim: Annotated[str, Field(min_length=1)]
     predicts: Literal["beneficial"] = "beneficial"
     axis: Literal["mined.share", "state.share"] = "mined.share"

@@ -1,7 +1,7 @@
 """YAML -> Study, with every error at once, each as `file:line:col: path: what is wrong`."""
 
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
@@ -15,7 +15,10 @@ from ruamel.yaml.error import MarkedYAMLError
 
 from invariance_probe.errors import StudyError
 from invariance_probe.study.cluster import SlurmProfile
+from invariance_probe.study.consistency import disagreements
+from invariance_probe.study.consistency.words import in_percent
 from invariance_probe.study.declaration import Declaration, Place
+from invariance_probe.study.draft import Problem, draft_of
 from invariance_probe.study.study import Study
 
 
@@ -55,8 +58,21 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     return open_study(path, overrides).study
 
 
-def open_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyFile:
-    """Load a study and keep its places; see `load_study`."""
+Look = Callable[[Study, Path], Iterable[Problem]]
+"""Finds what is wrong with a study's recordings, given the folder of the study."""
+
+
+def open_study(
+    path: str | Path, overrides: Sequence[str] = (), look: Look | None = None
+) -> StudyFile:
+    """Load a study and keep its places; see `load_study`.
+
+    Parameters
+    ----------
+    look
+        Looks at the recordings of a study that is wrong, as far as it can be read, so that problems
+        of the file and of the recordings are told together.
+    """
     path = Path(path)
     tree = _parse(path)
     for override in overrides:
@@ -65,8 +81,29 @@ def open_study(path: str | Path, overrides: Sequence[str] = ()) -> StudyFile:
         study = Study.model_validate(_plain(tree))
     except ValidationError as error:
         lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree)]
+        more = _further(error, tree, path, look)
+        lines += [_line(path, tree, place, reason) for place, _, reason in more]
         raise StudyError("\n".join(dict.fromkeys(lines))) from None
     return StudyFile(path, study, tree)
+
+
+def _further(
+    error: ValidationError, tree: CommentedMap, path: Path, look: Look | None
+) -> list[Problem]:
+    """Return what else is wrong with a study that the schema, or the study itself, refuses."""
+    items = error.errors()
+    wrong = [
+        (_place(item["loc"], tree, item["type"]), item["type"] == "extra_forbidden")
+        for item in items
+    ]
+    draft = draft_of(_plain(tree), wrong)
+    if draft is None:
+        return []
+    found = [] if all(item["type"] == "study" for item in items) else disagreements(draft.study)
+    own = [*draft.own(found)]
+    if look is not None:
+        own += draft.own(look(draft.study, path.resolve().parent))
+    return own
 
 
 def load_profile(path: str | Path) -> SlurmProfile:
@@ -231,7 +268,7 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
         if kind == "value_error"
         else f"{item['msg'][0].lower()}{item['msg'][1:]}"
     )
-    return f"{said}, got {got!r}"
+    return f"{said}, got {got!r}{in_percent(kind, context, got)}"
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:

@@ -4,7 +4,12 @@ from importlib.resources import files
 
 from invariance_probe.errors import StudyError
 
-TEMPLATES = ("dropout", "jitter", "simulated")
+TEMPLATES = {
+    "dropout": "what losing units takes, and what training to ignore it costs",
+    "jitter": "whether a code is smooth in time",
+    "simulated": "a world of known truth, which runs as it is",
+}
+"""What every template asks, by its name."""
 
 
 def template_text(name: str) -> str:

@@ -5,19 +5,25 @@ from pathlib import Path
 import pytest
 from conftest import tiny_study
 
+from invariance_probe.data.catalog import CATALOG
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.price import (
     code_seconds,
     core_seconds,
     encoder_products,
+    measuring_seconds,
     step_seconds,
     updates,
 )
+from invariance_probe.planning import make_plan
 from invariance_probe.study.baselines import Code, CodeCorruption
+from invariance_probe.study.load import open_study
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import Views
 
+STUDIES = Path(__file__).parents[2] / "studies"
+REACH = CATALOG["m1-reach/chewie-1"].path
 ENCODER = {"kind": "mlp", "widths": [64, 64, 16]}
 SIMCLR = {"kind": "simclr", "encoder": ENCODER, "projector": [64, 32]}
 
@@ -93,7 +99,7 @@ def test_an_adversary_costs_its_passes():
 def test_a_plan_costs_the_sum_of_its_steps():
     study = Study.model_validate(tiny_study())
     plan = Plan(study, find_sessions(study, Path()))
-    assert core_seconds(plan) == pytest.approx(
+    assert measuring_seconds(plan) > 0 and core_seconds(plan) == pytest.approx(
         sum(run.steps * step_seconds(run, 30) for run in plan.runs if run.steps)
     )
     assert encoder_products(study.method.encoder, 1, 30) == 30 * 16 + 16 * 8
@@ -130,3 +136,15 @@ def test_the_code_costs_what_was_measured_within_a_factor_of_two(measured, size,
         corruptions=(CodeCorruption(axis="unit_dropout.rate", dose=0.4, views=Views()),), **changes
     )
     assert measured / 2 < code_seconds(asked, *size) < 2 * measured
+
+
+@pytest.mark.parametrize(
+    ("name", "core_minutes"), [("quickstart", 4.1), ("reach_redundancy", 30.0)]
+)
+def test_a_shipped_study_costs_what_its_whole_run_took_within_a_factor_of_a_half(
+    name, core_minutes
+):
+    """User and system time of `run` with two workers."""
+    plan = make_plan(open_study(STUDIES / f"{name}.yaml"))
+    told = (core_seconds(plan) + measuring_seconds(plan)) / 60
+    assert core_minutes / 1.5 < told < 1.5 * core_minutes

@@ -34,7 +34,7 @@ SAID = {
     ),
     "transformer": (
         {"kind": "transformer", "width": 12, "heads": 3, "layers": 1, "dimensions": 4},
-        "a pre-norm transformer of 1 layers, width 12 and 3 heads, read linearly in 4 dimensions",
+        "a pre-norm transformer of 1 layer, width 12 and 3 heads, read linearly in 4 dimensions",
     ),
 }
 
@@ -68,7 +68,7 @@ def test_the_optimiser_is_the_methods_own_where_it_changes_the_studys():
 
 def test_a_closed_form_has_no_steps_and_one_seed():
     text = paragraph({"kind": "linear_ssl"})
-    assert "learned by linear_ssl (in closed form; 1 seeds" in text and "steps" not in text
+    assert "learned by linear_ssl (in closed form; 1 seed," in text and "steps" not in text
 
 
 def of_plan(**changes):
@@ -99,3 +99,16 @@ def test_the_panel_is_named_with_the_settings_of_every_recipe():
         and "other (moco, " in text
     )
     assert "Claims about learning rest on the declared recipe alone." in of_plan(quick=True)
+
+
+def test_what_views_have_at_every_dose_is_named():
+    """A fixed noise is part of what was trained, as much as what was swept."""
+    views = {
+        "pairing": {"kind": "time_jitter", "window_s": 0.1},
+        "transforms": [{"kind": "unit_dropout"}, {"kind": "gaussian_noise", "sigma": 0.3}],
+    }
+    text = paragraph({"kind": "simclr"}, views=views)
+    said = "At every dose, dose 0 too, views had gaussian noise (sigma = 0.3) and pairs were of windows up to 0.1 s apart."
+    assert said in text
+    assert "At every dose" not in paragraph({"kind": "simclr"})
+    assert "single bins of 1 session were learned" in text

@@ -6,11 +6,12 @@ import subprocess
 
 import pandas as pd
 import pytest
-from inference.builder import JITTER, make_plan, planted, with_lags
+from inference.builder import JITTER, LICENSED, make_plan, planted, with_lags
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.reporting import render
+from invariance_probe.reporting.figures import _off_diagonal
 from invariance_probe.reporting.figures.matrix import signed
 from invariance_probe.reporting.tables import baseline_table, primary_rows
 from invariance_probe.results.tables import COLUMNS, tidy
@@ -285,3 +286,44 @@ def test_a_browser_shows_the_page_at_360_pixels_without_overflow(tmp_path, plan,
     measured = re.search(r"measured (\d+) wide (.*) width (\d+)", shown)
     assert measured, shown[-500:]
     assert int(measured[1]) == figures and not measured[2] and int(measured[3]) <= 360
+
+
+def test_every_scrolling_region_takes_the_keyboards_focus_and_has_a_name(tmp_path):
+    page = made(tmp_path).read_text()
+    regions = re.findall(r'<div class="scroll"[^>]*>', page)
+    assert regions and all(
+        re.search(r'tabindex="0" role="region" aria-label="[^"]+"', one) for one in regions
+    )
+
+
+def test_a_printed_page_keeps_the_glossary(tmp_path):
+    """What stands in closed details is not printed; the words' meanings stand outside of them."""
+    page = made(tmp_path).read_text()
+    printed = re.sub(r"<details.*?</details>", "", page, flags=re.DOTALL)
+    assert "details:not([open]) { display: none; }" in page
+    assert '<h2 id="words">' in printed and "<dt>tolerated</dt>" in printed
+    assert '<a href="#words">' in printed
+
+
+def test_one_of_a_thing_is_no_plural(tmp_path):
+    plan = make_plan(sessions=1, training={**LICENSED, "seeds": 1})
+    folder = made(tmp_path, plan).parent
+    for name in ("index.html", "report.md"):
+        text = (folder / name).read_text()
+        assert (
+            re.findall(r"(?<![\d.,])1 (?:sessions|seeds|runs|test blocks|folds|units)\b", text)
+            == []
+        )
+
+
+def test_a_matrix_that_has_no_cell_off_its_diagonal_is_not_drawn():
+    cell = {"hypothesis": "H1", "train_dose": 0.4, "test_dose": 0.4, "value": 0.1}
+    clean = {**cell, "train_dose": 0.0}
+    assert not _off_diagonal([cell, clean, {**cell, "test_dose": 0.0, "value": None}])
+    assert _off_diagonal([cell, {**cell, "test_dose": 0.0}])
+
+
+def test_an_open_prediction_says_what_open_is(tmp_path):
+    folder = made(tmp_path, C_code=0.4, delta=0.1).parent
+    for name in ("index.html", "report.md"):
+        assert "open, neither supported nor contradicted" in (folder / name).read_text()

@@ -178,19 +178,23 @@ def test_a_registration_from_before_nulls_could_be_chosen_means_the_linear_shift
     )
 
 
+def about_decoding(plan):
+    return [caution for caution in cautions(plan) if caution[0][0] in ("folds", "null")]
+
+
 def test_shuffled_folds_are_cautioned_against_and_take_no_embargo():
     plan = plan_of(folds={"scheme": "shuffled", "count": 5})
-    [(place, got, reason)] = cautions(plan)
+    [(place, got, reason)] = about_decoding(plan)
     assert (place, got) == (("folds", "scheme"), "shuffled") and "read the time" in reason
-    assert not list(cautions(plan_of()))
+    assert not about_decoding(plan_of())
     assert Study.model_validate(tiny_study(folds={})).folds.scheme == "blocks"
     with pytest.raises(ValidationError, match="an embargo leaves nothing to train on"):
         plan_of(folds={"scheme": "shuffled", "count": 5, "embargo_s": 0.5})
 
 
 def test_too_few_other_sessions_for_an_exact_p_are_cautioned_against():
-    [(place, _, reason)] = cautions(plan_of(7, null={"kind": "other_sessions"}))
+    [(place, _, reason)] = about_decoding(plan_of(7, null={"kind": "other_sessions"}))
     assert (
         place == ("null", "kind") and "7 shifted cuts of each are drawn, 42 draws in all" in reason
     )
-    assert not list(cautions(plan_of(20, null={"kind": "other_sessions"})))
+    assert not about_decoding(plan_of(20, null={"kind": "other_sessions"}))

@@ -19,8 +19,8 @@ from invariance_probe.inference.rules.verdicts import undertrained_p
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import Setting
+from invariance_probe.study.counting import counted
 from invariance_probe.study.hypotheses import AnyHypothesis
-from invariance_probe.study.transforms import is_idle
 
 RETAINED = 0.5
 """Fraction of the decodable range that a method must keep at dose 0."""
@@ -40,7 +40,7 @@ def decodable(findings: Sequence[SessionFinding]) -> Gate:
     """
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
-    detail = f"{kept} of {len(findings)} sessions are decodable ({needed} needed)"
+    detail = f"{kept} of {counted(len(findings), 'session')} {'is' if len(findings) == 1 else 'are'} decodable ({needed} needed)"
     detail += "; left out: " + "; ".join(out) if out else ""
     return Gate(
         "decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail
@@ -189,7 +189,7 @@ def collapse(
     states = [result.status for run in clean if (result := results.get(run.key())) is not None]
     bad = sum(state != "done" for state in states)
     passed = bool(states) and bad <= MAY_COLLAPSE * len(states)
-    detail = f"{bad} of {len(states)} runs at dose 0 failed or collapsed"
+    detail = f"{bad} of {counted(len(states), 'run')} at dose 0 failed or collapsed"
     return Gate("collapse", "passed" if passed else "failed", (LEARNING,), detail)
 
 
@@ -307,7 +307,7 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
             "leak",
             "failed",
             limits,
-            f"measured in {len(walks)} of {len(sessions)} sessions; missing or failed in {lacking}",
+            f"measured in {len(walks)} of {counted(len(sessions), 'session')}; missing or failed in {lacking}",
         )
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
     p_values = {
@@ -370,24 +370,17 @@ def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
     )
 
 
-def licence(plan: Plan, reasons: Sequence[str], axis: str) -> Gate:
+def licence(method: str, reasons: Sequence[str]) -> Gate:
     """Check that the declared recipe was calibrated for such a claim.
 
     Training against an adversary and training on several sessions were not calibrated.
 
     Parameters
     ----------
-    plan
-        The plan.
+    method
+        Kind of the declared method.
     reasons
-        Why the declared recipe has no licence; empty where it has one.
-    axis
-        The hypothesis's axis.
+        Why it carries no claim (`plan.recipes.without_licence`).
     """
-    found, adversary = list(reasons), plan.study.views.adversary
-    if adversary is not None and (adversary.kind == axis.split(".")[0] or not is_idle(adversary)):
-        found.append(f"training against {adversary.kind} has not been calibrated")
-    if plan.study.views.pool is not None:
-        found.append("models that train on several sessions have not been calibrated")
-    detail = "; ".join(found) or f"{plan.study.method.kind} passed the calibration at such settings"
-    return Gate("licence", "failed" if found else "passed", (LEARNING,), detail)
+    detail = "; ".join(reasons) or f"{method} passed the calibration at such settings"
+    return Gate("licence", "failed" if reasons else "passed", (LEARNING,), detail)

@@ -16,6 +16,7 @@ from invariance_probe.inference.hypotheses.code import CODE, Code, SessionCode
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.recipes import PlannedPanel, panel_of
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import a_third_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
@@ -130,6 +131,14 @@ class Question:
     def jitter(self) -> bool:
         """Whether the hypothesis is about temporal jitter of the pairs."""
         return self.plan.study.is_jitter(self.hypothesis.axis)
+
+    @cached_property
+    def panel(self) -> PlannedPanel:
+        """The recipes that may judge it, licensed for the sessions that are left."""
+        assert isinstance(self.hypothesis, Hypothesis)
+        plan = self.plan
+        sessions = len(self.names) or len(self.covered)
+        return panel_of(plan.study, plan.settings[0], self.hypothesis, sessions)
 
     @cached_property
     def covered(self) -> list[SessionFinding]:

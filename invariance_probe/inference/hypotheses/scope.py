@@ -134,7 +134,7 @@ def _with_what(question: Question, word: str) -> str:
         f"for “{question.plan.study.target.name}” in the recorded sample, with a "
         f"{question.plan.study.probe.kind} decoder"
     )
-    names = [recipe.name for recipe in question.plan.panels[question.hypothesis.id].computed]
+    names = [recipe.name for recipe in question.panel.computed]
     return (
         f"{decoder} and under "
         f"{'the recipes ' if len(names) > 1 else 'the recipe '}{', '.join(names)}"

@@ -10,7 +10,9 @@ from invariance_probe.inference.findings import (
     Quantity,
     RecipeFinding,
 )
+from invariance_probe.inference.hypotheses.code import FEWEST_UNITS
 from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
@@ -69,7 +71,9 @@ def sentence(
     missing: Sequence[str],
     open_about: Sequence[str],
 ) -> str:
-    """Return the verdict as one sentence: where it holds, the figures, the word, and what it says.
+    """Return the verdict in words: where it holds, the figures, the word and what it says.
+
+    What would settle it follows, where it is withheld or open.
 
     Parameters
     ----------
@@ -78,6 +82,16 @@ def sentence(
     open_about
         What leaves the word exploratory, in words.
     """
+    settled = remedy(finding, bool(missing))
+    return _verdict_in_words(question, finding, missing, open_about) + settled
+
+
+def _verdict_in_words(
+    question: Question,
+    finding: HypothesisFinding,
+    missing: Sequence[str],
+    open_about: Sequence[str],
+) -> str:
     place = where(finding) if _about_units(question) else f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict
     if word.startswith("untestable"):
@@ -85,7 +99,7 @@ def sentence(
         start = at_dose(question)
         return f"{start[0].upper()}{start[1:]}, there is no verdict ({word}): {reason}."
     if word == UNCALIBRATED:
-        return no_licence(question, place)
+        return no_licence(question, place, finding)
     if word.startswith("invalid"):
         return f"{place}, {why_invalid(finding, word)}"
     if missing and word == INCONCLUSIVE:
@@ -119,9 +133,11 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
     word = finding.verdict
     if _about_units(question):
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
-        return CARRIERS_MEANINGS[word] + redundant
+        return CARRIERS_MEANINGS[word] + redundant + _not_counted(finding)
     if word == INCONCLUSIVE:
         return _unsettled(question, finding)
+    if word == RECIPE_DEPENDENT:
+        return f"{MEANINGS[word]} ({_differ(finding)})"
     if question.jitter:
         return JITTER_MEANINGS[word]
     if word != "sensitive":
@@ -132,20 +148,51 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
     return MEANINGS[word] + ("" if dearer else NOT_DEARER)
 
 
+def _not_counted(finding: HypothesisFinding) -> str:
+    """Say why units are not counted, where that is not a matter of intervals."""
+    if finding.verdict != INCONCLUSIVE:
+        return ""
+    repeated = [
+        gate.detail for gate in finding.gates if gate.name == "distinct" and not gate.passed
+    ]
+    if repeated:
+        return f": {repeated[0]}"
+    few = finding.code is not None and finding.code.carriers is not None
+    if finding.code is not None and few and not finding.code.carriers_word:
+        return f": no word is said of fewer than {FEWEST_UNITS} units, and there are {min(finding.code.n_units)}"
+    return ""
+
+
+def _differ(finding: HypothesisFinding) -> str:
+    """Name the recipes that say opposite things."""
+    recipes = finding.learning.panel.recipes if finding.learning else ()
+    said = {
+        word: [recipe.name for recipe in recipes if recipe.finding == word]
+        for word in ("free", "costly")
+    }
+    return "; ".join(f"{word} under {listed(names)}" for word, names in said.items() if names)
+
+
 def _unsettled(question: Question, finding: HypothesisFinding) -> str:
     """Say which of the findings that a word rests on is open."""
     code, learning = finding.code, finding.learning
+    both = (code and code.finding, learning and learning.finding)
+    if both == ("kept", "costly"):
+        return (
+            "what remains decodes the target and being made invariant costs more than the "
+            "margin, but training with the dose is not shown to be dearer than without"
+        )
     parts = []
     if not question.jitter and code is not None and code.finding == "undecided":
         parts.append("C_code exceeds the margin")
     if learning is not None and learning.finding == "undecided":
         every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
         parts.append(f"training costs more than the margin{every}")
-    return (
-        f"it is not settled whether {' and whether '.join(parts)}"
-        if parts
-        else MEANINGS[INCONCLUSIVE]
-    )
+    if not parts:
+        return MEANINGS[INCONCLUSIVE]
+    unlike = [gate for gate in finding.gates if (gate.name, gate.outcome) == ("noise", "not shown")]
+    since = f", since {unlike[0].detail}" if unlike and learning is not None else ""
+    return f"it is not settled whether {' and whether '.join(parts)}{since}"
 
 
 def fallen(word: str) -> str:
@@ -303,10 +350,14 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
     )
 
 
-def no_licence(question: Question, place: str) -> str:
-    """Say that the method carries no verdict, as one sentence."""
+def no_licence(question: Question, place: str, finding: HypothesisFinding) -> str:
+    """Say that the method carries no verdict, and why, as one sentence."""
     method = question.plan.study.method.kind
-    return f"{place}, no verdict: {method} at these settings has not passed the calibration; estimates only."
+    why = next((gate.detail for gate in finding.gates if gate.name == "licence"), "")
+    return (
+        f"{place}, there is no verdict, only estimates, since {method} at these settings has no "
+        f"licence: {why}."
+    )
 
 
 def why_invalid(finding: HypothesisFinding, word: str) -> str:

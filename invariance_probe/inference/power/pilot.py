@@ -29,6 +29,7 @@ from invariance_probe.inference.power.spreads import (
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import Setting, a_third_of
+from invariance_probe.study.counting import counted
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.panel import DECLARED
 from invariance_probe.study.session import Session
@@ -130,7 +131,7 @@ def pilot_spread(
             if negative
             else []
         )
-    source = f"pilot {pilot.study.name!r}: {sessions} sessions, {seeds} seeds, {blocks} test blocks"
+    source = f"pilot {pilot.study.name!r}: {counted(sessions, 'session')}, {counted(seeds, 'seed')}, {counted(blocks, 'test block')}"
     covariance = {level: nonnegative(matrix) for level, matrix in found.items()}
     spread = Spread(
         names,

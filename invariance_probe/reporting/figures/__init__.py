@@ -19,6 +19,7 @@ from invariance_probe.reporting.figures.nulls import null_panel
 from invariance_probe.reporting.figures.plane import carriers_plane
 from invariance_probe.reporting.figures.recipes import specification_curve
 from invariance_probe.reporting.figures.reliance import reliance_curves
+from invariance_probe.study.counting import counted
 from invariance_probe.study.design import Folds
 
 __all__ = ["Chart", "charts_of", "messenger_charts", "reliance_charts", "study_charts"]
@@ -55,11 +56,7 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
         charts += [contrast_response(hypothesis, points), forest(hypothesis, points)]
     elif points and hypothesis["estimands"]:
         cells = [p for p in report["matrix"] if p["hypothesis"] == hypothesis["id"]]
-        tested = (
-            [train_test_matrix(hypothesis, cells)]
-            if any(p["test_dose"] != p["train_dose"] for p in cells)
-            else []
-        )
+        tested = [train_test_matrix(hypothesis, cells)] if _off_diagonal(cells) else []
         charts += [
             dose_response(hypothesis, points, report["baselines"]),
             forest(hypothesis, points),
@@ -67,6 +64,14 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
             *tested,
         ]
     return [replace(chart, rests_on=rests_on(hypothesis, report)) for chart in charts]
+
+
+def _off_diagonal(cells: list[dict[str, Any]]) -> bool:
+    """Say whether encoders trained with a dose were tested at another, which a matrix is about."""
+    return any(
+        p["train_dose"] and p["test_dose"] != p["train_dose"] and p["value"] is not None
+        for p in cells
+    )
 
 
 def _of_code(
@@ -103,8 +108,8 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
     """
     folds = Folds.model_validate(report["settings"]["folds"])
     seeds = max((e["n_seeds"] for e in hypothesis["estimands"]), default=0)
-    counts = [_count(len(hypothesis["sessions"]), "session"), _count(seeds, "seed")]
-    counts.append(f"{_count(folds.count * folds.blocks_per_fold, 'test block')} a session")
+    counts = [counted(len(hypothesis["sessions"]), "session"), counted(seeds, "seed")]
+    counts.append(f"{counted(folds.count * folds.blocks_per_fold, 'test block')} per session")
     sha256 = report["registration"]["sha256"]
     if hypothesis["status"] == "confirmatory":
         standing = f"confirmatory, registered as {sha256[:12]}"
@@ -113,10 +118,6 @@ def rests_on(hypothesis: dict[str, Any], report: dict[str, Any]) -> str:
             f" (the study is registered as {sha256[:12]})" if sha256 else ", not registered"
         )
     return f"{', '.join(counts)}; {standing}"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")
 
 
 def messenger_charts(report: dict[str, Any]) -> list[Chart]:

@@ -15,7 +15,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from invariance_probe.plan.code_figures import information, r2_of
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
-from invariance_probe.reporting.words import sessions_of
+from invariance_probe.study.counting import counted
 
 STYLE = {
     "gained": (BLUE, "-", "kept, most useful first"),
@@ -128,12 +128,11 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         (p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown
     )
     alt = (
-        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against "
-        "the number of units kept, most useful first; right against the number lost, most "
-        "damaging first, and lost at random. The dotted line is half: the left curve crosses it "
-        "at K_s, the right solid one at K_n. Thin lines are "
-        f"{sessions_of(len({p['session'] for p in points}))}, thick ones their mean; between "
-        "whole numbers of units J = R2 / (1 - R2) is interpolated."
+        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, "
+        "most useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half: "
+        "the left curve crosses it at K_s, the right solid one at K_n. "
+        f"Thin lines are {counted(len({p['session'] for p in points}), 'session')}, thick ones their mean; between whole numbers of units "
+        "J = R2 / (1 - R2) is interpolated."
     )
     title = f"{hypothesis['id']}: dropping curves"
     return chart(

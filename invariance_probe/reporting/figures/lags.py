@@ -104,19 +104,21 @@ def lag_curves(
     doses = hypothesis["kind"] == "jitter" and any(
         e["name"] == "delta" for e in hypothesis["estimands"]
     )
-    tau = _tau_of(hypothesis, report)
+    persistent = bool(np.isfinite(kappa).any())
+    tau, panels = _tau_of(hypothesis, report), 1 + persistent + doses
 
     def draw(figure: Figure) -> None:
-        axes = figure.subplots(1, 3 if doses else 2, squeeze=False)[0]
+        axes = figure.subplots(1, panels, squeeze=False)[0]
         _draw_curves(axes[0], found, lags, means)
         _draw_tau(axes[0], tau)
-        _draw_kappa(axes[1], found, lags, kappa)
-        for axis in axes[:2]:
+        if persistent:
+            _draw_kappa(axes[1], found, lags, kappa)
+        for axis in axes[: 1 + persistent]:
             seconds_axis(axis, _round_lags(lags[0], lags[-1]))
             axis.set_xlim(lags[0] / 1.15, lags[-1] * 1.15)
             axis.set_xlabel("test lag w (s)")
         if doses:
-            _draw_doses(axes[2], hypothesis, points)
+            _draw_doses(axes[-1], hypothesis, points)
         for axis in axes:
             axis.legend(frameon=False, fontsize=8, loc="upper left", bbox_to_anchor=(0, -0.2))
 
@@ -124,12 +126,15 @@ def lag_curves(
         (*(float(x) for x in (lag, r, rho)), float(k) if np.isfinite(k) else None)
         for lag, r, rho, k in zip(lags, means["r"], means["rho"], kappa, strict=True)
     )
+    ratio = (
+        f"{'Middle' if doses else 'Right'}: kappa = r / rho where rho is above {PERSISTENT:g}; near 1 the code holds as long as its target. "
+        if persistent
+        else f"kappa = r / rho is not shown, since rho is nowhere above {PERSISTENT:g}. "
+    )
     alt = (
-        "Left: r(w), how well the decoded target agrees with the target w earlier, and rho(w), "
-        "the target's own autocorrelation, against the lag; the 1/e crossing of r, "
-        f"tau{tau.in_words()}. {'Middle' if doses else 'Right'}: kappa = r / rho where rho is "
-        f"above {PERSISTENT:g}; near 1 the code holds as long as its target. Thin lines are "
-        "sessions, thick ones their mean."
+        f"{'Left: ' if panels > 1 else ''}r(w), how well the decoded target agrees with the target w earlier, and rho(w), the target's own "
+        f"autocorrelation, against the lag; the 1/e crossing of r, tau{tau.in_words()}. {ratio}Thin lines are sessions, thick ones their "
+        "mean."
     )
     alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
     columns = ("lag (s)", "r, mean", "rho, mean", "kappa")
@@ -137,7 +142,7 @@ def lag_curves(
         f"{hypothesis['id']}: how long the code holds",
         alt,
         draw,
-        (11.0 if doses else 7.6, 3.6),
+        (0.8 + 3.4 * panels, 3.6),
         columns,
         rows,
     )

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from invariance_probe.reporting.figures.chart import Chart, chart, dose_label
+from invariance_probe.study.counting import counted
 
 
 def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) -> Chart:
@@ -73,10 +74,9 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         figure.colorbar(cells, label="excess loss, in units of R")
 
     alt = (
-        "Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), "
-        "less that of dose 0 on clean inputs, in units of the decodable range; over "
-        f"{len(hypothesis['sessions'])} sessions. Red loses, blue gains; the diagonal is "
-        "outlined. The top row is T, the left column is delta."
+        f"Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), less that of dose 0 on clean "
+        f"inputs, in units of the decodable range; over {counted(len(hypothesis['sessions']), 'session')}. Red loses, blue gains; the "
+        "diagonal is outlined. The top row is T, the left column is delta."
     )
     rows = tuple(
         (p["train_dose"], p["test_dose"], p["value"], p["ci_low"], p["ci_high"]) for p in points

@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
+from invariance_probe.study.counting import counted
 
 ALPHA = 0.05
 """Level at which an observed loss counts as below its null."""
@@ -69,9 +70,8 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
     warned = sum(bool(null["warning"]) for null in nulls)
     beaten = sum(null["p_value"] <= ALPHA for null in nulls)
     alt = (
-        "Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square "
-        "where not) against its losses on the null's targets (dots), session by session; "
-        f"{beaten} of {len(nulls)} sessions beat their null at .05."
+        f"Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square where not) against its losses on the null's targets "
+        f"(dots), session by session; {beaten} of {counted(len(nulls), 'session')} beat {'its' if len(nulls) == 1 else 'their'} null at .05."
         + (f" A ! marks {warned} with a warning." if warned else "")
     )
     rows = tuple(

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from invariance_probe.inference.hypotheses.code import CLEAR
 from invariance_probe.reporting.figures.chart import BLUE, GREY, Chart, chart
 from invariance_probe.reporting.figures.worlds import EQUAL, EQUAL_LOW, OTHER, WORLDS
+from invariance_probe.study.counting import counted
 
 TICKS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 """Where the logarithmic axes may have ticks."""
@@ -94,9 +95,8 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
     word = f" The finding is \u201c{code['carriers_word']}\u201d." if code["carriers_word"] else ""
     return (
-        "Units that suffice for half of what all decode against units whose loss leaves less "
-        f"than half, both as parts of the N recorded units, on logarithmic axes; {sessions} "
-        "sessions as dots"
+        f"Units that suffice for half of what all decode against units whose loss leaves less than half, both as parts of the "
+        f"N recorded units, on logarithmic axes; {counted(sessions, 'session')} as dots"
         + (f", and all together ({found}) with 90 % intervals as a cross.{word}" if found else ".")
         + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread "
         f"(K_n above {CLEAR:g} x {share:g} N), between. Grey: simulated codes of known make, "

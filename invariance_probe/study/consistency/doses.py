@@ -8,7 +8,7 @@ from pydantic import ValidationError
 from invariance_probe.study.consistency.hypotheses import hypothesis_problems
 from invariance_probe.study.consistency.methods import method_problems
 from invariance_probe.study.consistency.pairings import pool_problems
-from invariance_probe.study.consistency.words import unknown
+from invariance_probe.study.consistency.words import reason_of, unknown
 from invariance_probe.study.declaration import Place
 from invariance_probe.study.design import Design
 from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
@@ -36,7 +36,7 @@ def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             try:
                 study.views.at(axis.path, dose)
             except ValidationError as error:
-                yield ("axes", i, "doses", j), dose, f"{axis.path}: {error.errors()[0]['msg']}"
+                yield ("axes", i, "doses", j), dose, f"{axis.path}: {reason_of(error)}"
 
 
 def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
@@ -90,4 +90,4 @@ def sweep_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 yield ("sweeps", i, "path"), sweep.path, unknown("setting", sweep.path, allowed)
                 break
             except ValidationError as error:
-                yield ("sweeps", i, "values", j), value, f"{sweep.path}: {error.errors()[0]['msg']}"
+                yield ("sweeps", i, "values", j), value, f"{sweep.path}: {reason_of(error)}"

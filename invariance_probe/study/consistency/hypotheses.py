@@ -1,33 +1,33 @@
 """What a hypothesis needs of the axes, arms and sessions of its study."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
-from invariance_probe.study.consistency.words import unknown
+from pydantic import ValidationError
+
+from invariance_probe.study.consistency.words import meant, unknown
 from invariance_probe.study.declaration import Place
-from invariance_probe.study.design import Design
-from invariance_probe.study.hypotheses import CONTROLS, Contrast
+from invariance_probe.study.design import Axis, Design
+from invariance_probe.study.hypotheses import CONTROLS, AnyHypothesis, Contrast
 
 
 def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield hypotheses about what is not swept, not there, or not compared."""
-    axes = {axis.path: axis for axis in study.axes}
+    known = study.views.doses()
+    axes = {meant(axis.path, known): axis for axis in study.axes}
     groups = {source.group for source in study.recordings if source.group}
     for i, hypothesis in enumerate(study.hypotheses):
         axis = axes.get(hypothesis.axis)
         if axis is None:
-            yield ("hypotheses", i, "axis"), hypothesis.axis, unknown("axis", hypothesis.axis, axes)
-        elif hypothesis.dose not in axis.doses or hypothesis.dose == study.views.doses().get(
-            axis.path
-        ):
-            allowed = ", ".join(
-                f"{dose:g}" for dose in axis.doses if dose != study.views.doses().get(axis.path)
-            )
             yield (
-                ("hypotheses", i, "dose"),
-                hypothesis.dose,
-                f"not a swept dose of {axis.path}; allowed: {allowed}",
+                ("hypotheses", i, "axis"),
+                hypothesis.axis,
+                _not_swept(hypothesis.axis, axes, known),
             )
+        elif (
+            hypothesis.dose not in axis.doses or hypothesis.dose == known.get(hypothesis.axis)
+        ) and (said := _not_a_dose(study, axis, hypothesis)):
+            yield ("hypotheses", i, "dose"), hypothesis.dose, said
         if hypothesis.group is not None and hypothesis.group not in groups:
             yield (
                 ("hypotheses", i, "group"),
@@ -50,7 +50,7 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         if hypothesis.axis in CONTROLS:
             no_margin = "how mined pairs compare with their controls is a contrast; add `kind: contrast` (predicts: beneficial)"
             yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin
-        if axis is not None and study.corrupts(axis.path) and axis.path in study.views.doses():
+        if axis is not None and study.corrupts(axis.path) and axis.path in known:
             absent = {"independent", "shared"} - set(study.arms)
             if absent:
                 yield (
@@ -58,6 +58,36 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                     study.arms,
                     f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(absent))}",
                 )
+
+
+def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
+    """Say that a hypothesis is about an axis that its study does not sweep."""
+    if got in known:
+        swept = ", ".join(repr(path) for path in axes)
+        return f"{got!r} is not swept, only {swept}; add it to axes, or name one that is swept"
+    return unknown("axis", got, [path for path in axes if path in known] or known)
+
+
+def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
+    """Say which doses a hypothesis may be about; nothing where the axis has that dose in percent."""
+    identity, path = study.views.doses().get(hypothesis.axis), hypothesis.axis
+    possible = [dose for dose in axis.doses if dose == identity or _takes(study, path, dose)]
+    in_percent = [dose for dose in axis.doses if dose not in possible]
+    if any(dose == 100 * hypothesis.dose for dose in in_percent):
+        return ""  # the axis is told that
+    part = hypothesis.dose / 100
+    percent = f"; {hypothesis.dose:g} % is {part:g}" if part in possible else ""
+    listed = ", ".join(f"{dose:g}" for dose in possible if dose != identity) or "none"
+    return f"not a swept dose of {path}; allowed: {listed}{percent}"
+
+
+def _takes(study: Design, path: str, dose: float) -> bool:
+    """Say whether a path of the views can take a dose."""
+    try:
+        study.views.at(path, dose)
+    except ValidationError:
+        return False
+    return True
 
 
 def _contrast_problems(

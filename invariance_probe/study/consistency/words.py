@@ -1,9 +1,11 @@
 """How disagreements name what stands twice or is not known."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any
+
+from pydantic import ValidationError
 
 from invariance_probe.study.declaration import Place
 
@@ -19,6 +21,12 @@ def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, 
         seen.add(name)
 
 
+def meant(got: str, known: Iterable[str]) -> str:
+    """Return the known name that a misspelt one is closest to; the name itself where it is known."""
+    names = list(known)
+    return got if got in names else next(iter(get_close_matches(got, names, n=1)), got)
+
+
 def unknown(what: str, got: str, known: Any) -> str:
     """Say that something is not known, with what was perhaps meant and what there is."""
     close = get_close_matches(got, list(known), n=1)
@@ -28,3 +36,33 @@ def unknown(what: str, got: str, known: Any) -> str:
         else f" Allowed: {', '.join(repr(name) for name in sorted(known)) or 'none'}."
     )
     return f"unknown {what} {got!r}.{hint}"
+
+
+def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
+    """Say which part a percentage is, where a part of 1 is asked for; else nothing.
+
+    Parameters
+    ----------
+    kind, limits
+        Type and context of pydantic's error.
+    got
+        The value that was refused.
+
+    Examples
+    --------
+    >>> in_percent("less_than_equal", {"le": 1}, 40)
+    '; 40 % is 0.4'
+    """
+    most = limits.get("le", limits.get("lt"))
+    if not kind.startswith("less_than") or most is None or not 0 < most <= 1:
+        return ""
+    part = got / 100
+    fits = part < most or (part == most and "le" in limits)
+    return f"; {got:g} % is {part:g}" if got > 1 and fits else ""
+
+
+def reason_of(error: ValidationError) -> str:
+    """Say why pydantic refuses a single value."""
+    item = error.errors()[0]
+    said = f"{item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
+    return said + in_percent(item["type"], item.get("ctx", {}), item["input"])

@@ -61,8 +61,7 @@ from invariance_probe.inference.rules.verdicts import (
     decide,
     outcome,
 )
-from invariance_probe.plan.licences import unlicensed
-from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.recipes import without_licence
 from invariance_probe.plan.settings import A_THIRD, a_third_of
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.pairing import SHARE, MinedPairing
@@ -375,14 +374,14 @@ def _gates(question: Question, word: str) -> list[Gate]:
     )
     assert isinstance(hypothesis, Contrast)
     names = [AGAINST[control] for control in hypothesis.controls]
-    own, use = plan.settings[0], use_of(plan.study, hypothesis, len(question.names))
+    reasons = without_licence(plan.study, plan.settings[0], hypothesis, len(question.names))
     return [
         gates.retention(question.losses, hypothesis, plan.settings[0], jitter=True),
         gates.collapse(plan, results, question.names, plan.settings[0]),
         contrast_checks.noise(single.noise(), question.margin),
         gates.leak(plan, results, question.names),
         contrast_checks.third(single, word, names),
-        gates.licence(plan, unlicensed(own.method, own.optimisation, use), hypothesis.axis),
+        gates.licence(plan.study.method.kind, reasons),
     ]
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
 from invariance_probe.inference.findings import HypothesisFinding
 from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.hypotheses.scope import ELSEWHERE, PLACES
 from invariance_probe.inference.hypotheses.wording import (
     at_dose,
@@ -38,9 +39,10 @@ FEW = "what pairs share (purity, nuisance distance) can be claimed of four sessi
 
 
 def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
-    """State the verdict in one sentence, with its figures.
+    """State the verdict in words, with its figures.
 
-    It says where the verdict holds, at which share, what was shown and what was not.
+    It says where the verdict holds, at which share, what was shown and what was not, and
+    what would settle it where it is withheld or open.
 
     Parameters
     ----------
@@ -49,10 +51,15 @@ def contrast_sentence(question: Question, finding: HypothesisFinding) -> str:
     finding
         Its finding.
     """
+    missing = not finding.claims and not finding.verdict.startswith("untestable")
+    return _verdict_in_words(question, finding) + remedy(finding, missing)
+
+
+def _verdict_in_words(question: Question, finding: HypothesisFinding) -> str:
     place = f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict.removeprefix(EXPERIMENTAL)
     if word == UNCALIBRATED:
-        return no_licence(question, place)
+        return no_licence(question, place, finding)
     if word.startswith("invalid"):
         return f"{place}, {why_invalid(finding, word)}"
     if word.startswith(INCONCLUSIVE):

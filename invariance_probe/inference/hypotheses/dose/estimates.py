@@ -58,9 +58,7 @@ def swept_of(question: Question) -> tuple[Estimand, ...]:
     All are at the primary dose, or at a control's own.
     """
     names = ("delta",) if question.jitter else ("delta", "D", "H")
-    recipes = [
-        recipe.setting for recipe in question.plan.panels[question.hypothesis.id].computed[1:]
-    ]
+    recipes = [recipe.setting for recipe in question.panel.computed[1:]]
     found = []
     for setting in (*question.plan.settings[1:], *recipes):
         assert setting is not None

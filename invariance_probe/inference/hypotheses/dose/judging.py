@@ -51,8 +51,8 @@ from invariance_probe.inference.rules.verdicts import (
     outcome,
     word_p,
 )
-from invariance_probe.plan.licences import licensed_findings, unlicensed
-from invariance_probe.plan.recipes import use_of
+from invariance_probe.plan.licences import licensed_findings
+from invariance_probe.plan.recipes import use_of, without_licence
 from invariance_probe.study.hypotheses import Hypothesis
 
 
@@ -258,11 +258,7 @@ class DoseJudgement(Judgement):
             for gate in self.gates
             if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
-        panel = (
-            ()
-            if self._about_units
-            else self.question.plan.panels[self.question.hypothesis.id].missing
-        )
+        panel = () if self._about_units else self.question.panel.missing
         return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
@@ -316,7 +312,7 @@ def judge_dose(question: Question) -> DoseJudgement:
     plan, hypothesis = question.plan, question.hypothesis
     use = use_of(plan.study, hypothesis, len(question.names))
     own = plan.settings[0]
-    reasons = unlicensed(own.method, own.optimisation, use)
+    reasons = without_licence(plan.study, own, hypothesis, len(question.names))
     learning = learning_of(question, licensed_findings(own.method, use), equivalent)
     checked = [
         entry,
@@ -327,7 +323,7 @@ def judge_dose(question: Question) -> DoseJudgement:
         *_of_training(learning),
         gates.noise(contrast, question.margin),
         *planted_gates(question.single, contrast.single),
-        gates.licence(plan, reasons, hypothesis.axis),
+        gates.licence(own.method.kind, reasons),
     ]
     return DoseJudgement(question, tuple(checked), learning)
 
@@ -348,7 +344,7 @@ def _of_training(learning: Learning) -> list[Gate]:
     question = learning.question
     if question.plan.study.quick:
         return [gates.trained({}, question.margin, "left out: the study is quick")]
-    if len(learning.recipes) == 1 and not question.plan.panels[question.hypothesis.id].missing:
+    if len(learning.recipes) == 1 and not question.panel.missing:
         return []  # the panel is the declared recipe alone: no other is needed or licensed
     changes, why_not = undertraining(learning)
     return [gates.trained(changes, question.margin, why_not)]

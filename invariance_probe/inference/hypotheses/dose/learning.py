@@ -146,7 +146,7 @@ def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool)
     equivalent
         Whether the A/A contrast permits `<= m` claims.
     """
-    panel = question.plan.panels[question.hypothesis.id]
+    panel = question.panel
     recipes = [_trained(question, recipe, equivalent) for recipe in panel.computed]
     return Learning(question, tuple(recipes), licensed)
 
@@ -294,7 +294,7 @@ def learning_finding(
         Why there is no finding, where a gate or a missing licence takes it away.
     """
     question = learning.question
-    panel = question.plan.panels[question.hypothesis.id]
+    panel = question.panel
     trained = {recipe.planned.name: recipe for recipe in learning.recipes}
     recipes = tuple(
         _recipe(question, planned, trained.get(planned.name), level) for planned in panel.recipes

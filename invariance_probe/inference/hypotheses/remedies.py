@@ -1,0 +1,112 @@
+"""What would settle a verdict that is withheld or open, where that can be known.
+
+In: a finding with its gates, its code and its recipes. Out: one sentence, or nothing where no study
+of this kind could say more. It stands behind the reason that `wording` and `contrast.words` give.
+"""
+
+from invariance_probe.inference.findings import Gate, HypothesisFinding
+from invariance_probe.inference.rules.verdicts import (
+    EXPERIMENTAL,
+    INCONCLUSIVE,
+    RECIPE_DEPENDENT,
+    UNCALIBRATED,
+)
+from invariance_probe.plan.settings import A_THIRD
+from invariance_probe.study.pairing import SHARE
+from invariance_probe.study.session import THESE_RECORDINGS
+
+LICENSED = "a method and settings that are licensed for this axis, dose and target"
+OF_GATES = {
+    "decodable": "longer recordings, more units or sessions, or a target that this activity carries",
+    "leak": "folds of whole trials or contiguous blocks, with an embargo longer than the activity's memory",
+    "retention": "training that keeps half of the decodable range at dose 0: more steps, or a wider representation",
+    "collapse": "training whose runs do not collapse: another learning rate or batch size",
+    "trained": "more training steps in the declared recipe",
+    "noise": "more seeds",
+    "distinct": "units without copies of each other: leave repeated units out of the recording",
+    A_THIRD: "longer recordings",
+    "licence": LICENSED,
+}
+"""What a gate that failed would need to pass, by its name."""
+PLANTED = "planted targets"
+OF_PLANTED = (
+    "a recipe that judges the planted targets as they are: another method, or more training steps"
+)
+DOSE = "a dose that changes what the encoder is given"
+JITTER = "a larger dose, or a target that changes faster"
+MORE_OF_THE_CODE = "more sessions or longer recordings"
+MORE_OF_TRAINING = "more sessions or seeds"
+OF_HOLM = "more sessions, or a study with fewer confirmatory hypotheses"
+OF_RECIPES = (
+    "no more data of this kind, but a panel of the study's own that says, with a reason, which recipes "
+    "the claim is about"
+)
+OF_SHARED = "four sessions of one subject, or four subjects, and more"
+
+
+def remedy(finding: HypothesisFinding, missing: bool) -> str:
+    """Return what would settle a verdict, as a sentence; empty where it is settled.
+
+    Parameters
+    ----------
+    finding
+        The finding with its verdict.
+    missing
+        Whether runs that it needs are missing or failed.
+    """
+    needed = _needed(finding, finding.verdict.removeprefix(EXPERIMENTAL), missing)
+    return f" What would settle it: {needed}." if needed else ""
+
+
+def _needed(finding: HypothesisFinding, word: str, missing: bool) -> str:
+    if word == UNCALIBRATED:
+        return LICENSED
+    if word.startswith(("invalid", "untestable")):
+        return _of_failed(finding)
+    if missing:
+        return "the runs that are missing; run the study again, which keeps what is done"
+    if "unadjusted" in word:
+        return OF_HOLM
+    if word == RECIPE_DEPENDENT:
+        return OF_RECIPES
+    if word == INCONCLUSIVE:
+        return _of_open(finding)
+    return _of_contrast(finding) if word == "not shown" else ""
+
+
+def _of_failed(finding: HypothesisFinding) -> str:
+    failed = [gate for gate in finding.gates if gate.outcome == "failed"]
+    return "; ".join(dict.fromkeys(_of_gate(finding, gate) for gate in failed))
+
+
+def _of_gate(finding: HypothesisFinding, gate: Gate) -> str:
+    if gate.name == "movement":
+        return JITTER if finding.kind == "jitter" else DOSE
+    return OF_PLANTED if gate.name.startswith(PLANTED) else OF_GATES.get(gate.name, "")
+
+
+def _of_open(finding: HypothesisFinding) -> str:
+    """Return what would settle the findings that are open: of the code, of learning, or of units."""
+    found = []
+    if finding.kind != "jitter" and (
+        finding.predicts in ("few", "distributed")
+        or (finding.code is not None and finding.code.finding == "undecided")
+    ):
+        found.append(MORE_OF_THE_CODE)
+    elif finding.learning is not None and finding.learning.finding == "undecided":
+        found.append(MORE_OF_TRAINING)
+    stopped = [
+        _of_gate(finding, gate)
+        for recipe in (finding.learning.panel.recipes if finding.learning else ())
+        for gate in recipe.gates
+        if gate.outcome == "failed"
+    ]
+    return "; ".join(dict.fromkeys([*found, *stopped])) or MORE_OF_THE_CODE
+
+
+def _of_contrast(finding: HypothesisFinding) -> str:
+    if any(gate.outcome == "failed" for gate in finding.gates):
+        return _of_failed(finding)
+    if finding.axis == SHARE and finding.scope == THESE_RECORDINGS:
+        return OF_SHARED
+    return MORE_OF_TRAINING

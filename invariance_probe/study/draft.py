@@ -1,0 +1,141 @@
+"""What of a wrong study can still be looked at, so that all of its problems are told at once.
+
+In: a study as plain data and the places of its problems. Out: a study of the parts that are right,
+with defaults in place of the others, which takes back the problems that only its defaults have.
+"""
+
+import copy
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from invariance_probe.study.declaration import Place
+from invariance_probe.study.design import Axis, Design
+from invariance_probe.study.hypotheses import AnyHypothesis
+from invariance_probe.study.probes import Target
+from invariance_probe.study.recordings import RecordingSource
+from invariance_probe.study.study import Study
+
+Problem = tuple[Place, Any, str]
+LISTS = ("recordings", "axes", "hypotheses", "sweeps", "measurements", "controls", "probes")
+"""Sections that lose one wrong entry and keep the others."""
+RESTS_ON: dict[str, tuple[str, ...]] = {
+    "recordings": ("hypotheses", "null", "views"),
+    "target": ("method", "panel", "sweeps", "probes", "hypotheses", "measurements", "folds"),
+    "window": ("views", "measurements", "method", "folds"),
+    "method": ("panel", "sweeps", "measurements", "views", "training", "window"),
+    "training": ("panel", "sweeps"),
+    "views": (
+        "axes",
+        "hypotheses",
+        "sweeps",
+        "controls",
+        "arms",
+        "method",
+        "panel",
+        "measurements",
+    ),
+    "axes": ("hypotheses", "controls", "views", "method"),
+    "hypotheses": ("controls",),
+    "sweeps": ("views", "method", "panel"),
+    "panel": ("hypotheses",),
+}
+"""Sections whose problems may come from the default that stands for another section."""
+
+
+class _Draft(Design):
+    """A design of which anything may be missing."""
+
+    name: str = "unnamed"
+    question: str = ""
+    recordings: tuple[RecordingSource, ...] = ()
+    target: Target = Target(name="unnamed")
+    axes: tuple[Axis, ...] = ()
+    hypotheses: tuple[AnyHypothesis, ...] = ()
+
+
+@dataclass(frozen=True, eq=False)
+class Draft:
+    """The right parts of a wrong study.
+
+    Attributes
+    ----------
+    study
+        These parts, unchecked against each other.
+    replaced
+        Sections that a default stands for, or that lack an entry.
+    kept
+        The entries that are left of every list, by their position in the file.
+    """
+
+    study: Study
+    replaced: frozenset[str]
+    kept: Mapping[str, tuple[int, ...]]
+
+    def own(self, problems: Iterable[Problem]) -> Iterator[Problem]:
+        """Yield the problems of the file, at their places in it; none that a default has."""
+        unsure = self.replaced.union(*(RESTS_ON.get(name, ()) for name in self.replaced))
+        for place, got, reason in problems:
+            section, *inside = place
+            entry = section in LISTS and inside and isinstance(inside[0], int)
+            if section in unsure and not (entry and section not in _dependent(self.replaced)):
+                continue
+            if entry:
+                place = (section, self.kept[str(section)][int(inside[0])], *inside[1:])
+            yield place, got, reason
+
+
+def _dependent(replaced: Iterable[str]) -> set[str]:
+    return {name for section in replaced for name in RESTS_ON.get(section, ())}
+
+
+def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> Draft | None:
+    """Return the right parts of a wrong study; None where too little is right.
+
+    Parameters
+    ----------
+    given
+        The study as plain data.
+    wrong
+        The place of every problem, and whether it is a key that no study has, which is left out
+        alone.
+    """
+    left, replaced = copy.deepcopy(dict(given)), set()
+    dropped: dict[str, set[int]] = {}
+    for place, foreign in wrong:
+        section = str(place[0]) if place else ""
+        if foreign:
+            _leave_out(left, place)
+        elif section in LISTS and len(place) > 1 and isinstance(place[1], int):
+            dropped.setdefault(section, set()).add(place[1])
+            replaced.add(section)
+        else:
+            left.pop(section, None)
+            replaced.add(section)
+    kept = {}
+    for name in LISTS:
+        if isinstance(entries := left.get(name), list):
+            kept[name] = tuple(i for i in range(len(entries)) if i not in dropped.get(name, ()))
+            left[name] = [entries[i] for i in kept[name]]
+    if any(not left.get(name) for name in ("controls", "sweeps", "measurements", "probes")):
+        left = {name: value for name, value in left.items() if value != []}
+    try:
+        design = _Draft.model_validate(left)
+    except ValidationError:
+        return None
+    values = {name: getattr(design, name) for name in Study.model_fields}
+    return Draft(Study.model_construct(**values), frozenset(replaced), kept)
+
+
+def _leave_out(left: dict[str, Any], place: Place) -> None:
+    """Remove a key that no study has, where it stands."""
+    node: Any = left
+    for part in place[:-1]:
+        inside = part in node if isinstance(node, dict) else isinstance(node, list)
+        if not inside:
+            return
+        node = node[part]
+    if isinstance(node, dict):
+        node.pop(place[-1], None)
