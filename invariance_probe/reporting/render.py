@@ -19,6 +19,7 @@ from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.parts import Parts, parts_of
+from invariance_probe.reporting.scores import WORDS, ceiling_score, scores_in_words
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.reporting.words import said_of
@@ -103,12 +104,13 @@ def _page(
     filters: dict[str, Any] = {
         "number": _number, "short": _short, "dose": _dose, "p": _p_value, "p_sign": _p_sign, "data_uri": _data_uri,
         "primary_rows": primary_rows, "baseline_table": baseline_table, "repeats": _repeats, "counted": counted, "said_of": said_of,
+        "ceiling_score": ceiling_score,
     }  # fmt: skip
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")
     return template.render(
         report=report, charts=charts, parts=parts, study_charts=of_study, sections=sections, methods=methods,
-        glossary=glossary(report),
+        glossary=glossary(report), scores=scores_in_words(report), score_name=WORDS[report["settings"]["target"]["kind"]],
     )  # fmt: skip
 
 
