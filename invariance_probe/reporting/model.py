@@ -10,6 +10,7 @@ from typing import Any
 from invariance_probe.inference.findings import Findings
 from invariance_probe.plan.cautions import cautions
 from invariance_probe.plan.plan import Plan
+from invariance_probe.reporting.scores import with_scores
 
 SCHEMA_VERSION = 2
 """Version of the schema of report.json.
@@ -74,6 +75,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "settings": study.model_dump(mode="json"),
         "provenance": provenance,
     }
+    content["baselines"] = with_scores(content)
     return finite(content)
 
 

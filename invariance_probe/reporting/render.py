@@ -24,6 +24,7 @@ from invariance_probe.reporting.glossary import glossary
 from invariance_probe.reporting.methods_text import methods_paragraph
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.parts import Parts, parts_of
+from invariance_probe.reporting.scores import WORDS, ceiling_score, scores_in_words
 from invariance_probe.reporting.sections import Section, sections_of
 from invariance_probe.reporting.tables import baseline_table, primary_rows, write_tables
 from invariance_probe.reporting.words import said_of
@@ -124,6 +125,7 @@ def _page(
         "repeats": _repeats,
         "counted": counted,
         "said_of": said_of,
+        "ceiling_score": ceiling_score,
     }
     environment.filters |= filters
     template = environment.get_template(f"{name}.j2")
@@ -135,6 +137,8 @@ def _page(
         sections=sections,
         methods=methods,
         glossary=glossary(report),
+        scores=scores_in_words(report),
+        score_name=WORDS[report["settings"]["target"]["kind"]],
     )
 
 

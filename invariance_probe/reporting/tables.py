@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from invariance_probe.reporting.learning import ON_CORRUPTED
+from invariance_probe.reporting.scores import scored_results
 
 
 def write_tables(
@@ -33,6 +34,7 @@ def write_tables(
     """
     if sums is not None and not sums.empty:
         sums.to_csv(folder / "dropping_curves.csv", index=False)
+    results = scored_results(results, report["settings"]["target"]["kind"])
     results.to_csv(folder / "results.csv", index=False)
     if importlib.util.find_spec("pyarrow") is not None:
         results.to_parquet(folder / "results.parquet", engine="pyarrow", index=False)

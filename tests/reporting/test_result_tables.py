@@ -8,6 +8,7 @@ from invariance_probe.reporting.tables import write_tables
 from invariance_probe.results.tables import COLUMNS
 
 EMPTY = {
+    "settings": {"target": {"kind": "continuous"}},
     "hypotheses": [],
     **{
         name: []
@@ -66,6 +67,6 @@ def test_results_are_written_as_csv_and_as_parquet_where_that_is_possible(tmp_pa
         read = pd.read_parquet(written)
         assert (
             read.loss.tolist() == [0.5, 1.5, 2.5]
-            and read.columns.tolist() == COLUMNS
+            and read.columns.tolist() == [*COLUMNS, "score"]
             and read.fold.tolist() == [0, 1, 2]
         )

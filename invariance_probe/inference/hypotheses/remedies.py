@@ -36,7 +36,7 @@ DOSE = "a dose that changes what the encoder is given"
 JITTER = "a larger dose, or a target that changes faster"
 MORE_OF_THE_CODE = "more sessions or longer recordings"
 MORE_OF_TRAINING = "more sessions or seeds"
-OF_HOLM = "more sessions, or a study with fewer confirmatory hypotheses"
+OF_HOLM = "more sessions, or new data in a study with fewer confirmatory hypotheses"
 OF_RECIPES = (
     "no more data of this kind, but a panel of the study's own that says, with a reason, which recipes "
     "the claim is about"
