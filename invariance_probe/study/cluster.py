@@ -51,6 +51,6 @@ class SlurmProfile(Declaration):
     at_once: Annotated[int, Field(ge=1)] | None = None
     """Most tasks that run at the same time."""
     warning_s: Annotated[int, Field(ge=1, le=65535)] = 120
-    """Seconds before the end of its time at which a task is told to keep what it trains."""
+    """How long before its end a task is told to keep what it trains (seconds)."""
     poll_s: Annotated[float, Field(gt=0)] = 15.0
     """Seconds between two queries of the queue."""
