@@ -17,7 +17,7 @@ class Corruption(Declaration):
     """Test the probe on corrupted inputs: L(d, e), and S(e).
 
     L(d, e) is the loss of the probe, which was fitted on clean representations. S(e)
-    says how far representations move.
+    says how little representations move.
     """
 
     kind: Literal["corruption"] = "corruption"

@@ -112,8 +112,8 @@ class StatePairing(Declaration):
 
         Examples
         --------
-        >>> pairing = StatePairing(partners=(2,), others=(1,), span_s=0.8, compression=2)
-        >>> pairing.offsets(0.1)
+        >>> pairs = StatePairing(partners=(2,), others=(1,), span_s=0.8, compression=2)
+        >>> pairs.offsets(0.1)
         ((-4, -2, 0, 2, 4), (-2, -1, 0, 1, 2))
         """
         awake, asleep = max(self.compression, 1.0), max(1 / self.compression, 1.0)
