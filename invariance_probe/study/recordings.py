@@ -547,7 +547,7 @@ RecordingSource = Annotated[
 
 
 class Planted(Declaration):
-    """A control session: a target of known redundancy, planted in real activity.
+    """A control session: a target of known redundancy, planted in activity.
 
     The toolkit makes it from a session of counts. Every count is split in halves; the
     target is made of the first halves, and the activity is the second halves.

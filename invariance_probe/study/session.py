@@ -135,6 +135,13 @@ def covers(hypothesis: Hypothesis | Contrast, session: Session) -> bool:
     """Whether a hypothesis is about a session.
 
     A confirmatory hypothesis is never about a pilot session.
+
+    Parameters
+    ----------
+    hypothesis
+        A hypothesis of the study.
+    session
+        A session of the study.
     """
     if session.source.pilot and hypothesis.role == "confirmatory":
         return False

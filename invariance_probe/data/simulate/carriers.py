@@ -56,8 +56,8 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
 
     Carrier i has the gain g_i = +-sqrt(J_i / mu_i), where mu_i is its mean count per
     bin, so that the linear Fisher information of all is J = sum J_i. Noise of variance
-    eps that all carriers read as if it were the label caps the information at J / (1 +
-    eps J).
+    eps that all carriers read as if it were the label caps the information at
+    J / (1 + eps J).
 
     Parameters
     ----------
@@ -73,8 +73,10 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
         units that carry the label (`carriers`), the number of carrying neurons
         (`neurons`) and the `information`.
 
-    References ---------- Moreno-Bote et al. 2014, Nat. Neurosci. 17:1410,
-    doi:10.1038/nn.3807 (information-limiting correlations).
+    References
+    ----------
+    Moreno-Bote et al. 2014, Nat. Neurosci. 17:1410, doi:10.1038/nn.3807
+    (information-limiting correlations).
     """
     population = draw_population(source, session)
     rng = generator("simulate", source.seed, session)

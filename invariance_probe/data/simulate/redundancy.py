@@ -22,8 +22,8 @@ from invariance_probe.study.recordings import RedundancyRecording
 def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     """Simulate one session with a chosen number of carriers.
 
-    The label s is an OU process of unit variance. Each of m carriers has the gain g_i =
-    +-sqrt(J / (m mu_i)), where mu_i is its mean count per bin, so that the linear
+    The label s is an OU process of unit variance. Each of m carriers has the gain
+    g_i = +-sqrt(J / (m mu_i)), where mu_i is its mean count per bin, so that the linear
     Fisher information of all is about J. Shared noise of variance eps is added to the
     label before it reaches the carriers, which caps the information at J / (1 + eps J)
     (Moreno-Bote et al. 2014, doi:10.1038/nn.3807).
