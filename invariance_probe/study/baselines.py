@@ -158,7 +158,7 @@ class Code(MethodDeclaration):
     jackknife: bool = False
     """Whether everything is repeated without each block.
 
-    Claims about these recordings only need it.
+    Needed for claims that are about these recordings only.
     """
 
 

@@ -46,6 +46,7 @@ class Window(Declaration):
     """One SSL example: `length_bins` successive bins of one trial or segment."""
 
     length_bins: Annotated[int, Field(ge=1)] = 1
+    """Length of a window in bins."""
     within: Within | None = added(None)
     """The states where the target is known, such as awake.
 
@@ -69,6 +70,7 @@ class Folds(Declaration):
     time.
     """
     count: Annotated[int, Field(ge=2, le=50)] = 5
+    """Number of folds."""
     embargo_s: Annotated[float, Field(ge=0)] = 0.0
     """Training windows closer than this to a test window are left out (seconds)."""
 
@@ -112,13 +114,17 @@ class Design(Declaration):
     schema_version: Literal[1] = 1
     """Version of the study format."""
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Short name of the study."""
     question: str
     """The scientific question, in words; printed in the report."""
     recordings: Annotated[tuple[RecordingSource, ...], Field(min_length=1)]
+    """The sessions that the study is about."""
     target: Target
+    """What is decoded."""
     window: Window = Window()
     folds: Folds = Folds()
     method: Method = SimCLR()
+    """The SSL method, with its encoder."""
     training: Training = Training()
     views: Views = Views()
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
@@ -145,10 +151,10 @@ class Design(Declaration):
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
     """The claims, written before looking at any result."""
     panel: Panel | None = added(None)
-    """The recipes, besides the study's own, under which claims about learning must
-    hold.
+    """Further recipes under which claims about learning must hold.
 
-    `longer`, `wider` and `other` when left out.
+    The study's own recipe always counts too. `longer`, `wider` and `other` when left
+    out.
     """
     controls: tuple[SpecificityControl, ...] = ()
     """Specificity controls at the primary doses; they enter no verdict.

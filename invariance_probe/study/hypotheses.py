@@ -38,11 +38,13 @@ class Hypothesis(Declaration):
     dose: float
     """The primary dose: one of the doses of the axis, not its identity."""
     margin: Margin
+    """The smallest effect that matters."""
     share: Annotated[float, Field(gt=0, le=0.5)] = added(0.25)
     """Fraction of the units that separates `few` carriers from a `spread` target."""
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
     @property
     def about_units(self) -> bool:
@@ -87,6 +89,7 @@ class Contrast(Declaration):
     dose: float
     """Fraction of the pairs that are distant: one of the doses of the axis, not 0."""
     margin: Superiority = Superiority()
+    """What the benefit has to exceed."""
     controls: Annotated[tuple[Control, ...], Field(min_length=2)] = ("local", "random", "shifted")
     """The controls, all of which mined pairs have to beat.
 
@@ -97,6 +100,7 @@ class Contrast(Declaration):
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
     @model_validator(mode="before")
     @classmethod

@@ -83,7 +83,7 @@ class TrainedMethod(MethodDeclaration):
     training: TrainingChanges | None = added(None)
     """Changes of the study's `training` for this method."""
     preset: Annotated[str | None, Field(exclude=True)] = None
-    """Name of published settings; fields that are given beside it override them."""
+    """Published settings (`study/presets.py`); fields beside it override them."""
 
     @model_validator(mode="before")
     @classmethod
@@ -107,9 +107,11 @@ class SimCLR(TrainedMethod):
 
     kind: Literal["simclr"] = "simclr"
     temperature: Temperature = 0.2
+    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = added(Negatives())
+    """Which windows are negatives."""
 
 
 class MoCo(TrainedMethod):
@@ -121,6 +123,7 @@ class MoCo(TrainedMethod):
 
     kind: Literal["moco"] = "moco"
     temperature: Temperature = 0.2
+    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
     queue: Annotated[int, Field(ge=4)] = 256
     """Number of embeddings that are kept, one per window.
 
@@ -130,7 +133,9 @@ class MoCo(TrainedMethod):
     key_decay: Decay = 0.99
     """Decay per step of the moving average that is the slow copy."""
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = Negatives()
+    """Which windows are negatives."""
 
 
 class BYOL(TrainedMethod):
@@ -143,6 +148,7 @@ class BYOL(TrainedMethod):
     target_decay: Decay = 0.98
     """First decay of the target's moving average; it rises to 1 by a cosine."""
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
     predictor: Widths = (64,)
     """Hidden widths of the predictor; its output has the projector's width."""
 
@@ -155,9 +161,12 @@ class SimSiam(TrainedMethod):
 
     kind: Literal["simsiam"] = "simsiam"
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
     predictor: Widths = (16,)
-    """Hidden widths of the predictor, a bottleneck; its output has the projector's
-    width."""
+    """Hidden widths of the predictor, a bottleneck.
+
+    The predictor's output has the projector's width.
+    """
 
 
 class BarlowTwins(TrainedMethod):
@@ -174,6 +183,7 @@ class BarlowTwins(TrainedMethod):
     The paper's lambda is redundancy / width.
     """
     projector: Widths = (64, 64)
+    """Widths of the projector's layers; the last is the width of the embedding."""
 
 
 class VICReg(TrainedMethod):
@@ -190,6 +200,7 @@ class VICReg(TrainedMethod):
     covariance: Weight = 1.0
     """Weight of the covariances between dimensions."""
     projector: Widths = (64, 64)
+    """Widths of the projector's layers; the last is the width of the embedding."""
 
 
 class MYOW(TrainedMethod):
@@ -202,6 +213,7 @@ class MYOW(TrainedMethod):
     target_decay: Decay = 0.98
     """First decay of the target's moving average; it rises to 1 by a cosine."""
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
     predictor: Widths = (64,)
     """Hidden widths of the predictor; its output has the projector's width."""
     mined_projector: Widths = (32, 16)
@@ -301,6 +313,7 @@ class CPC(TrainedMethod):
     context_width: Width = 32
     """Width of the recurrent network's state."""
     negatives: Negatives = Negatives()
+    """Which windows are negatives."""
 
 
 class PBL(TrainedMethod):
@@ -421,6 +434,7 @@ class MaskedSequence(TrainedMethod):
     All of them where there are fewer.
     """
     temperature: Temperature = 0.3
+    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
     activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
@@ -465,7 +479,9 @@ class SupCon(TrainedMethod):
     kind: Literal["supcon"] = "supcon"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
+    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
 
 
 class YAware(TrainedMethod):
@@ -478,9 +494,11 @@ class YAware(TrainedMethod):
     kind: Literal["y_aware"] = "y_aware"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
+    """Temperature of the contrastive loss; smaller values weigh near negatives more."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)
+    """Widths of the projector's layers; the last is the width of the embedding."""
 
 
 class LinearSSL(MethodDeclaration):
@@ -493,6 +511,7 @@ class LinearSSL(MethodDeclaration):
 
     kind: Literal["linear_ssl"] = "linear_ssl"
     dimensions: Width = 16
+    """Number of dimensions of the representation."""
     ridge: Annotated[float, Field(ge=0)] = 1e-3
     """Added to the within-view variances, as a fraction of their mean."""
 
@@ -526,8 +545,8 @@ class Reliance(MethodDeclaration):
     """Which few units an SSL loss, a refitted and a fixed decoder rely on.
 
     For every fold and seed, a set of units is chosen for each of the three, on data to
-    which it was not fitted. All sets are then scored by all three, on other test
-    windows.
+    which that loss or decoder was not fitted. All sets are then scored by all three, on
+    other test windows.
     """
 
     choosing: ClassVar[int] = 4
@@ -551,11 +570,11 @@ class Reliance(MethodDeclaration):
     masks: Annotated[int, Field(ge=200)] = 200
     """Rate-matched random sets that each chosen set is compared with."""
     batches: Annotated[int, Field(ge=1)] = 2
-    """Batches on which the loss scores a set; four times as many choose it and set its
-    scale.
+    """Number of batches on which the loss scores a set.
 
-    A batch has the size that the method trains on, or the number of windows in the
-    smallest half of a fold's test part where that is less.
+    Four times as many choose the set, and as many set its scale. A batch has the size
+    that the method trains on, or the number of windows in the smallest half of a fold's
+    test part where that is less.
     """
 
     def passes(self, units: int) -> int:

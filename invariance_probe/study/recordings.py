@@ -43,8 +43,11 @@ class NpzRecording(Declaration):
     path: str
     """File, relative to the study file."""
     session: Name
+    """Name of the session, unique within the study."""
     subject: Name = "subject"
+    """The animal or person."""
     group: str = ""
+    """Group of sessions; hypotheses and pooling can be limited to one."""
     pilot: bool = False
     """Whether this is a pilot session, for tuning and exploratory hypotheses only.
 
@@ -101,8 +104,11 @@ class _Simulated(Declaration):
 
     kind: Literal["simulated"] = "simulated"
     session: Name = "simulated"
+    """Name of the session, or the first part of the names of several."""
     subject: Name = "simulated"
+    """Name of the simulated subject."""
     group: str = ""
+    """Group of sessions; hypotheses and pooling can be limited to one."""
     pilot: bool = False
     """Whether these are pilot sessions; see `npz`."""
     sessions: Annotated[int, Field(ge=1, le=1000)] = 1
@@ -110,7 +116,9 @@ class _Simulated(Declaration):
     seed: Annotated[int, Field(ge=0)] = 0
     """Seed of the world; each session has its own random sequence under it."""
     units: Annotated[int, Field(ge=2)] = 60
+    """Number of units."""
     bins: Annotated[int, Field(ge=50)] = 1000
+    """Length of a session in bins."""
     bin_s: Annotated[float, Field(gt=0)] = 0.1
     """Bin length in seconds."""
     overdispersion: Annotated[float, Field(ge=0, le=4)] = 0.0
@@ -169,6 +177,7 @@ class CarriersRecording(_Simulated):
 
     generator: Literal["carriers"] = "carriers"
     bins: Annotated[int, Field(ge=50)] = 1600
+    """Length of a session in bins."""
     carriers: Annotated[int, Field(ge=1)] = 6
     """Number of neurons that carry the label."""
     carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
@@ -241,7 +250,9 @@ class RingRecording(_Simulated):
 
     generator: Literal["ring"] = "ring"
     units: Annotated[int, Field(ge=2)] = 50
+    """Number of units: (directions - 1) x copies + 1."""
     bins: Annotated[int, Field(ge=50)] = 1600
+    """Length of a session in bins."""
     directions: Annotated[int, Field(ge=2)] = 8
     """Number of preferred directions; they are evenly spaced."""
     copies: Annotated[int, Field(ge=1)] = 7
@@ -468,10 +479,9 @@ class IrreversibleRecording(_Simulated):
 
     generator: Literal["irreversible"] = "irreversible"
     forwards: Annotated[float, Field(ge=0, le=1)] = 1.0
-    """Fraction of the label's variance that rotates one way; the rest turns the other
-    way.
+    """Fraction of the label's variance that rotates one way.
 
-    1 and 0 are irreversible, and .5 is reversible.
+    The rest turns the other way: 1 and 0 are irreversible, and .5 is reversible.
     """
     period_s: Annotated[float, Field(gt=0)] = 1.6
     """Duration of one turn (seconds)."""

@@ -31,7 +31,9 @@ class Optimisation(Declaration):
     batch_size: BatchSize = 128
     """Number of windows per step, in one view."""
     learning_rate: LearningRate = 3e-3
+    """Learning rate; where it changes over the steps, the largest."""
     weight_decay: WeightDecay = 1e-2
+    """Weight decay of the optimizer."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
     """Floating-point precision.
 

@@ -36,6 +36,7 @@ class UnitDropout(Declaration):
 
     kind: Literal["unit_dropout"] = "unit_dropout"
     rate: Rate = 0.0
+    """Probability that a unit is lost."""
     value: Lost = "silent"
     """What a lost unit shows.
 
@@ -59,6 +60,7 @@ class StratifiedDropout(Declaration):
 
     kind: Literal["stratified_dropout"] = "stratified_dropout"
     rate: Rate = 0.0
+    """Fraction of the units of every firing rate that is lost."""
 
 
 class SpikeThinning(Declaration):
@@ -74,6 +76,7 @@ class SpikeThinning(Declaration):
 
     kind: Literal["spike_thinning"] = "spike_thinning"
     rate: Rate = 0.0
+    """Probability that a spike is deleted."""
 
 
 class GaussianNoise(Declaration):
@@ -86,6 +89,7 @@ class GaussianNoise(Declaration):
 
     kind: Literal["gaussian_noise"] = "gaussian_noise"
     sigma: Annotated[float, Field(ge=0)] = 0.0
+    """SD of the noise, in standard deviations of the unit."""
 
 
 class GainModulation(Declaration):
@@ -93,8 +97,9 @@ class GainModulation(Declaration):
 
     The gain is exp(sigma c u - (sigma c)^2 / 2) with u ~ N(0, 1), and has mean 1. It
     multiplies what was recorded, so the variance of spiking grows with the square of
-    the gain; with a gain of the rate it would grow in proportion for Poisson counts.
-    There is one gain per window, applied after the transforms of counts.
+    the gain. A gain on the firing rate would make the variance of Poisson counts grow
+    in proportion instead. There is one gain per window, applied after the transforms of
+    counts.
     """
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
@@ -172,6 +177,7 @@ class WaveformDrift(Declaration):
 
     kind: Literal["waveform_drift"] = "waveform_drift"
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the next unit in what a unit shows."""
 
 
 class Pepper(Declaration):
