@@ -31,14 +31,14 @@ class ArrayError(DataError, ValueError):
 
 
 class TrainingError(InvarianceProbeError):
-    """Training cannot go on at all.
+    """Training or a measurement cannot be done as declared.
 
-    A single run that fails raises nothing: it is recorded as failed.
+    A worker that meets it records the runs concerned as failed, with its message.
     """
 
 
 class StoreError(InvarianceProbeError):
-    """The run store, or the file of an encoder, cannot be read as asked.
+    """The run store, or the file of an encoder, cannot be used.
 
     It is damaged, lacks what is asked for, or holds something else.
     """
@@ -62,6 +62,6 @@ class InferenceError(InvarianceProbeError):
 class ExecutionError(InvarianceProbeError):
     """Runs cannot be handed out to workers.
 
-    For example: the cluster's commands are missing, they refuse a job, or no worker
+    For example: the cluster's commands are missing, they refuse a job, or no scheduler
     answers.
     """

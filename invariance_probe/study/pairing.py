@@ -83,9 +83,9 @@ class MinedPairing(Declaration):
     Alike are any windows of one class, or those with the nearest values.
     """
     labelled: Annotated[float, Field(gt=0, le=1)] = added(1.0)
-    """Fraction of each session's training windows whose guide is known.
+    """Fraction of each session's training windows whose guide is used, the first ones.
 
-    They are the first in time. The other windows pair locally and are nobody's partner.
+    The other windows pair locally and are nobody's partner.
     """
     elsewhere: bool = added(False)
     """Whether distant partners come from other sessions only.
