@@ -1,8 +1,9 @@
-"""Named random streams: every random number in the toolkit comes from one of these.
+"""Named random sequences: every random number of the toolkit comes from one.
 
-A stream is derived from its name, the study seed, the session, the seed index and the fold, and NOT from the
-dose or the arm: compared conditions share their streams, so their differences are paired. No global
-generator is touched. Training draws its numbers from a counter-based hash keyed by `stream_key`
+A sequence is derived from its name, the study seed, the session, the seed index and
+the fold, and NOT from the dose or the arm. Conditions that are compared therefore share
+their random sequences, and their differences are paired. No global generator is
+touched. Training draws its numbers from a counter-based hash whose key is `stream_key`
 (`augmentations.random_bits`); everything else uses `generator`.
 """
 
@@ -13,20 +14,40 @@ from typing import Literal
 import numpy as np
 
 StreamName = Literal[
-    "split", "init", "order", "views", "probe", "bootstrap", "simulate", "population", "folds", "leak", "null", "mining"
+    "split", "init", "order", "views", "probe", "bootstrap",
+    "simulate", "population", "folds", "leak", "null", "mining",
 ]  # fmt: skip
 
 
 def stream_key(
     name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
 ) -> int:
-    """Return the 64-bit key of a stream.
+    """64-bit key of a random sequence.
+
+    Parameters
+    ----------
+    name
+        What the numbers are for.
+    study_seed
+        The study's seed, `training.study_seed`.
+    session
+        The name of the session, or of whatever else has random numbers of its own.
+    seed
+        Index of the repetition, from 0.
+    fold
+        Index of the fold; None where the sequence serves all folds.
+
+    Returns
+    -------
+    int
+        The first 8 bytes of the SHA-256 of these values, in [0, 2^64).
 
     Examples
     --------
-    >>> stream_key("order", 1, "chewie-1", seed=0, fold=2) == stream_key("order", 1, "chewie-1", seed=0, fold=2)
+    >>> first = stream_key("order", 1, "chewie-1", seed=0, fold=2)
+    >>> first == stream_key("order", 1, "chewie-1", seed=0, fold=2)
     True
-    >>> stream_key("order", 1, "chewie-1", seed=0) == stream_key("order", 1, "chewie-1", seed=1)
+    >>> first == stream_key("order", 1, "chewie-1", seed=1, fold=2)
     False
     """
     address = json.dumps([name, study_seed, session, seed, fold], ensure_ascii=False)
@@ -36,5 +57,16 @@ def stream_key(
 def generator(
     name: StreamName, study_seed: int, session: str, seed: int = 0, fold: int | None = None
 ) -> np.random.Generator:
-    """Return a fresh NumPy generator at the start of a stream."""
+    """Fresh NumPy generator at the start of a random sequence.
+
+    Parameters
+    ----------
+    name, study_seed, session, seed, fold
+        The address of the sequence, as for `stream_key`.
+
+    Returns
+    -------
+    numpy.random.Generator
+        A Philox generator that shares no state with any other.
+    """
     return np.random.Generator(np.random.Philox(stream_key(name, study_seed, session, seed, fold)))

@@ -1,7 +1,9 @@
-"""Budgets of units against the units that sessions have, before anything is trained or measured.
+"""Check budgets of units against the number of units of each session.
 
-In: a study, and how many units each session has. Out: every budget that no mask, or no comparison with other units, can hold, with
-its place. One line names the session with the fewest units, so that mending it mends them all.
+In: a study, and how many units each session has. Out: every budget that is too large
+for a mask, or for a comparison with other units, with its place. The message names the
+session with the fewest units, because a budget that fits it fits all sessions. The
+check is made before anything is trained or measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -12,21 +14,38 @@ from invariance_probe.study.declaration import Place
 from invariance_probe.study.study import Study
 
 OTHERS = 2
-"""Random sets are drawn from at least so many times the budget's units: those that are in neither epoch's own set must suffice."""
+"""Other units that must be left for each unit of a budget.
+
+Random sets are drawn from the units that are in neither epoch's own set, and these must
+suffice.
+"""
 
 
 def most_messengers(units: int) -> int:
-    """Return the largest budget of the messengers' measurement in a population of so many units."""
-    return units // (OTHERS + 1)
-
-
-def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Place, Any, str]]:
-    """Yield every budget that is above what the session with the fewest units allows: its place, the value got, and why.
+    """Largest budget of the measurement `messengers` in a population.
 
     Parameters
     ----------
     units
-        How many units each session has, by name.
+        Number of units of the population.
+    """
+    return units // (OTHERS + 1)
+
+
+def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Place, Any, str]]:
+    """Yield every budget that is too large for the session with the fewest units.
+
+    Parameters
+    ----------
+    study
+        The study.
+    units
+        Number of units of each session, by its name.
+
+    Yields
+    ------
+    place, got, reason
+        Where the budget stands in the study, its value, and why it is too large.
     """
     if not units:
         return
@@ -42,7 +61,10 @@ def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Pl
                 f"{has}, too few to compare a set with others; leave the measurement out",
             )
         elif above:
-            reason = f"{has}, and {OTHERS} others are needed for each that is chosen; use budgets of at most {most}"
+            reason = (
+                f"{has}, and {OTHERS} others are needed for each that is chosen; "
+                f"use budgets of at most {most}"
+            )
             yield ("measurements", i, "budgets"), above, reason
     adversary = study.views.adversary
     if adversary is None:

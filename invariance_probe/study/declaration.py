@@ -1,7 +1,8 @@
-"""What every declaration shares: frozen, strict, torch-free, and with one canonical JSON form.
+"""Base classes of all declarations, and their canonical JSON form.
 
-A declaration is what a YAML study can say. Its canonical JSON (sorted keys, UTF-8, shortest float form) is
-what run keys, study hashes and registrations are computed from.
+A declaration is a frozen, strict, torch-free value that a YAML study can state. Its
+canonical JSON (sorted keys, UTF-8, shortest float form) is what run keys, study hashes
+and registrations are computed from.
 """
 
 import hashlib
@@ -13,7 +14,7 @@ from typing import Any, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 Place = tuple[str | int, ...]
-"""Where in a study something stands: keys and positions from its root."""
+"""Where in a study something stands: the keys and list positions from its root."""
 
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
@@ -23,7 +24,10 @@ LONGEST_NAME = 200
 
 
 class Declaration(BaseModel):
-    """A frozen value that a study declares; unknown keys and non-finite numbers are refused."""
+    """A frozen value that a study declares.
+
+    Unknown keys and non-finite numbers are refused.
+    """
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
@@ -31,7 +35,11 @@ class Declaration(BaseModel):
     __slots__ = ("_canonical",)  # not a field: in no dump, no comparison, and no copy
 
     def canonical(self) -> str:
-        """Return its canonical JSON, written once: the runs of a plan share most of what they are made of."""
+        """Canonical JSON of this declaration.
+
+        It is written once and kept, because the runs of a plan share most of their
+        parts.
+        """
         known: str | None = getattr(self, "_canonical", None)
         if known is None:
             known = canonical_json(self.model_dump(mode="json"))
@@ -40,23 +48,29 @@ class Declaration(BaseModel):
 
 
 class MethodDeclaration(Declaration):
-    """A method or measurement, with the facts that hold for all its runs."""
+    """A method or measurement, with the facts that hold for all of its runs."""
 
     reads_target: ClassVar[bool] = False
-    """Whether training reads the target; its encoders then belong to one target."""
+    """Whether training reads the target; each encoder then belongs to one target."""
     reads_counts: ClassVar[bool] = False
-    """Whether training reads spike counts beside the views."""
+    """Whether training reads spike counts in addition to the views."""
 
 
 def added(default: Any) -> Any:
-    """Return a field that came after results were stored: left out of every dump at its default, so that their keys stay."""
+    """Field that was added after results had been stored.
+
+    At its default it is left out of every dump, so that the keys of results stored
+    earlier do not change.
+    """
     return Field(default=default, exclude_if=lambda value: value == default)
 
 
 def canonical_json(value: Any) -> str:
-    """Write plain JSON data in its one canonical form: sorted keys, no spaces, shortest floats.
+    """Write plain JSON data in its one canonical form.
 
-    A float with an integral value is written as an integer, so that `dose: 1` and `dose: 1.0` are one dose.
+    Keys are sorted, there are no spaces, and floats have their shortest form. A float
+    with an integral value is written as an integer, so that `dose: 1` and `dose: 1.0`
+    are one dose.
     """
     return json.dumps(
         _integral(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
@@ -64,12 +78,12 @@ def canonical_json(value: Any) -> str:
 
 
 def sha256_of(value: Any) -> str:
-    """Return the hexadecimal SHA-256 of the canonical JSON of plain JSON data."""
+    """Hexadecimal SHA-256 of the canonical JSON of plain JSON data."""
     return hashlib.sha256(canonical_json(value).encode()).hexdigest()
 
 
 def canonical_field(value: Any) -> str:
-    """Write one field of a declaration as it stands in the canonical JSON of the whole."""
+    """Write one field as it appears in the canonical JSON of its declaration."""
     if isinstance(value, Declaration):
         return value.canonical()
     write = _SCALARS.get(type(value))
@@ -83,7 +97,7 @@ def _number(value: float) -> str:
 
 
 _WHOLE = 2.0**53
-"""Floats below this hold every whole number."""
+"""Below this size a float can hold every whole number."""
 _SCALARS: dict[type, Callable[[Any], str]] = {
     str: encode_basestring,
     int: repr,

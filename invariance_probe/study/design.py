@@ -1,7 +1,9 @@
-"""What a study declares: recordings, target, views, method, axes, arms and hypotheses.
+"""The fields of a study: recordings, target, views, method, axes, hypotheses.
 
-Each field states what it allows. What two fields must agree on is checked in
-`study.consistency`, once a design becomes a `Study`.
+In: the values of a YAML study. Out: a frozen `Design`, and what follows from it (the
+doses and arms of an axis, the study under another setting). Each field checks its own
+range. What two fields must agree on is checked in `study.consistency`, once a design
+becomes a `Study`.
 """
 
 import math
@@ -32,94 +34,147 @@ from invariance_probe.study.training import Optimisation, Training
 from invariance_probe.study.views import POOL, Views
 
 TEST_BLOCKS = 8
-"""The fewest test blocks of a session that the two-way variance may rest on."""
+"""Fewest test blocks per session on which the two-way variance may rest."""
 
 
 class Within(Declaration):
-    """The states that windows lie in: bins where an array of the recording takes one of some values."""
+    """The states that windows lie in, such as awake.
+
+    They are the bins where an array of the recording has one of the given values.
+    """
 
     array: str
+    """Name of the integer array (time,) that holds the state of each bin."""
     values: Annotated[tuple[int, ...], Field(min_length=1)]
+    """Values of that array that mark the bins to use."""
 
 
 class Window(Declaration):
-    """One SSL example: `length_bins` successive bins of one trial."""
+    """One SSL example: `length_bins` successive bins of one trial or segment."""
 
     length_bins: Annotated[int, Field(ge=1)] = 1
+    """Length of a window in bins."""
     within: Within | None = added(None)
-    """Where the target is known, such as awake: baselines, nulls, folds, probes and tests see these bins alone. All bins when left out."""
+    """The states where the target is known, such as awake.
+
+    Baselines, nulls, folds, probes and tests see only the bins in these states. All
+    bins when left out.
+    """
 
 
 class Folds(Declaration):
-    """How training and test parts are cut; every encoder sees the training part of its fold only."""
+    """How a session is cut into training and test parts.
+
+    Every encoder sees the training part of its own fold only.
+    """
 
     scheme: Literal["trials", "blocks", "sessions", "shuffled"] = "blocks"
-    """`trials`: runs of successive whole trials; `blocks`: contiguous stretches; `sessions`: whole recorded segments;
-    `shuffled`: windows dealt one by one at random, only to show what that does: a decoder then reads the time."""
+    """What a fold's test part is made of.
+
+    `trials`: successive whole trials. `blocks`: contiguous stretches of time.
+    `sessions`: whole recorded segments. `shuffled`: windows dealt to folds one by one
+    at random; it is here only to show the harm, because a decoder can then read the
+    time.
+    """
     count: Annotated[int, Field(ge=2, le=50)] = 5
+    """Number of folds."""
     embargo_s: Annotated[float, Field(ge=0)] = 0.0
-    """Training windows closer than this to a test window are left out."""
+    """Training windows closer than this to a test window are left out (seconds)."""
 
     @property
     def blocks_per_fold(self) -> int:
-        """How many test blocks each fold keeps apart, so that a session has at least `TEST_BLOCKS`."""
+        """Test blocks per fold: enough for `TEST_BLOCKS` in the whole session."""
         return math.ceil(TEST_BLOCKS / self.count)
 
 
 class Axis(Declaration):
-    """One swept dose: the path `kind.field` of a view's stage, and its doses with the identity among them."""
+    """One swept dose: which field of a view's stage is varied, and its values."""
 
     path: str
+    """The swept field as `kind.field`, for example `unit_dropout.rate`."""
     doses: Annotated[tuple[float, ...], Field(min_length=2)]
+    """The values of the field; the one that changes nothing must be among them."""
 
 
 class Sweep(Declaration):
-    """Another setting crossed with the axes: `training.steps`, `method`, `data.fraction`, or a view's dose (an interaction)."""
+    """A further setting that is crossed with the axes.
+
+    For example `training.steps`, `method`, `data.fraction`, or the dose of another
+    stage of the views (an interaction).
+    """
 
     path: str
+    """The setting to vary."""
     values: Annotated[tuple[Any, ...], Field(min_length=1)]
+    """Its values."""
 
 
 Measurement = Annotated[Messengers | Reliance, Field(discriminator="kind")]
 
 
 class Design(Declaration):
-    """The fields of a study, and what follows from them; use `study.study.Study`, which is checked."""
+    """The fields of a study, and what follows from them.
+
+    Use `study.study.Study`, whose fields are checked against each other.
+    """
 
     schema_version: Literal[1] = 1
+    """Version of the study format."""
     name: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
-    """Also the name of the report's folder."""
+    """Short name of the study, which also names the folder of its report."""
     question: str
+    """The scientific question, in words; printed in the report."""
     recordings: Annotated[tuple[RecordingSource, ...], Field(min_length=1)]
+    """The sessions that the study is about."""
     target: Target
+    """What is decoded."""
     window: Window = Window()
     folds: Folds = Folds()
     method: Method = SimCLR()
+    """The SSL method, with its encoder."""
     training: Training = Training()
     views: Views = Views()
     axes: Annotated[tuple[Axis, ...], Field(min_length=1)]
+    """The augmentation doses that are swept."""
     sweeps: tuple[Sweep, ...] = ()
+    """Further settings, each crossed with the axes."""
     arms: Annotated[tuple[Literal["independent", "shared", "paired"], ...], Field(min_length=1)] = (
         "independent",
         "shared",
     )
+    """How the random draws of the swept transform are shared.
+
+    `independent`: one draw for each view. `paired`: one draw for both views of a pair.
+    `shared`, the reference: one draw per step for the whole batch.
+    """
     null: Null = LinearShift()
-    """What decodes no better than this leaves the study before any SSL result is seen."""
+    """The null of the decodability test.
+
+    A session that is decoded no better than this leaves the study before any SSL result
+    is seen.
+    """
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
     """The decoder; ridge (logistic for a categorical target) when left out."""
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
+    """The claims, written before looking at any result."""
     panel: Panel | None = added(None)
-    """The recipes that claims about learning must hold under, beside the study's own; `longer`,
-    `wider` and `other` when left out."""
+    """Further recipes under which claims about learning must hold.
+
+    The study's own recipe always counts too. `longer`, `wider` and `other` when left
+    out.
+    """
     controls: tuple[SpecificityControl, ...] = ()
-    """Specificity controls at the primary doses, shown beside and in no verdict. Of unit dropout: spike thinning at the same rate,
-    white noise of the same power (variance p / (1 - p)), dropout stratified by firing rate. Of pepper: noise of the same mean square. Of
-    progressive loss and cutouts: dropout that loses as many values, and noise of that variance where whole
-    values are lost at their mean."""
+    """Specificity controls at the primary doses; they enter no verdict.
+
+    For unit dropout: spike thinning at the same rate, white noise of the same power
+    (variance p / (1 - p)), and dropout stratified by firing rate. For pepper: noise of
+    the same mean square. For progressive loss and cutouts: dropout that loses as many
+    values, and noise of the same variance where whole values are lost at their mean.
+    """
     measurements: tuple[Measurement, ...] = added(())
-    """What else is measured of every session, in no verdict; each kind at most once."""
+    """Further measurements of every session, each kind at most once; in no verdict."""
     quick: bool = False
-    """Leave out the costly gates; then no hypothesis is confirmatory."""
+    """Leave out the costly gates; no hypothesis is then confirmatory."""
 
     @property
     def probe(self) -> Probe:
@@ -129,19 +184,24 @@ class Design(Declaration):
         return LogisticProbe() if self.target.kind == "categorical" else RidgeProbe()
 
     def axis(self, path: str) -> Axis:
-        """Return the axis of a path."""
+        """The axis that sweeps a path."""
         return next(axis for axis in self.axes if axis.path == path)
 
     def identity(self, path: str) -> float:
-        """Return the dose of a path at which it changes nothing."""
+        """The dose of a path at which it changes nothing."""
         return self.views.doses()[path]
 
     def doses_of(self, path: str) -> list[float]:
-        """Return the doses of an axis that change something."""
+        """The doses of an axis other than its identity."""
         return [dose for dose in self.axis(path).doses if dose != self.identity(path)]
 
     def arms_of(self, path: str) -> tuple[str, ...]:
-        """Return the arms of an axis: a jitter has no shared draw, an adversary none of a pair's own; mined pairs have sources."""
+        """The arms of an axis.
+
+        For mined pairs and pairs across states they are the sources of the distant
+        partners; a quick study leaves out `oracle`. A jitter has the arm `independent`
+        only, and an adversary has no arm `paired`.
+        """
         if path == SHARE:
             return SOURCES[: SOURCES.index("oracle")] if self.quick else SOURCES
         if path == STATE_SHARE:
@@ -152,7 +212,11 @@ class Design(Declaration):
         return ("independent",) if kind == self.views.pairing.kind else self.arms
 
     def methods(self) -> Iterator[tuple[Place, Method]]:
-        """Yield every method of the study with its place: its own, those of its panel, swept ones, and those whose loss is attacked."""
+        """Yield every method of the study with its place.
+
+        These are the study's own method, those of its panel, the swept ones, and those
+        whose loss a measurement attacks.
+        """
         yield ("method",), self.method
         for i, recipe in enumerate(self.panel.recipes if self.panel else ()):
             if recipe.method is not None:
@@ -169,35 +233,57 @@ class Design(Declaration):
                 yield ("measurements", i, "of"), asked.of
 
     def is_jitter(self, path: str) -> bool:
-        """Say whether a path sweeps the pairing in time."""
+        """Whether a path sweeps the pairing of windows that are near in time."""
         return path.split(".")[0] == "time_jitter"
 
     def corrupts(self, path: str) -> bool:
-        """Say whether a path sweeps what is done to a view, and not which windows make a pair."""
+        """Whether a path sweeps what is done to a view.
+
+        Otherwise it sweeps which windows make a pair.
+        """
         return path.split(".")[0] not in ("time_jitter", "mined", "state")
 
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:
-        """The hypotheses about what a dose costs; the others are contrasts."""
+        """The hypotheses about what a dose costs (all that are not contrasts)."""
         return tuple(
             hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Hypothesis)
         )
 
     @property
     def contrasts(self) -> tuple[Contrast, ...]:
-        """The hypotheses that distant pairs help."""
+        """The hypotheses that claim that distant pairs help."""
         return tuple(
             hypothesis for hypothesis in self.hypotheses if isinstance(hypothesis, Contrast)
         )
 
     def sha256(self) -> str:
-        """Return the hash of the resolved study."""
+        """Hexadecimal SHA-256 of the resolved study."""
         return sha256_of(self.model_dump(mode="json"))
 
     def with_setting(
         self, path: str, value: Any
     ) -> tuple[Method, Optimisation | None, float, Views]:
-        """Return the method, the optimisation, the part of the training windows and the views, with one swept setting put in.
+        """Training settings of the study with one swept setting put in.
+
+        Parameters
+        ----------
+        path
+            The swept setting: `training.FIELD`, `data.fraction`, `views.pool`, a path
+            of the views, `method`, or `method.FIELD`.
+        value
+            Its value.
+
+        Returns
+        -------
+        method : Method
+            The method.
+        optimisation : Optimisation or None
+            Its optimisation; None for a method in closed form.
+        fraction : float
+            Part of the training windows that is used, in (0, 1].
+        views : Views
+            The views.
 
         Raises
         ------

@@ -1,4 +1,8 @@
-"""What makes a representation of a window: stacked networks, each ending in a linear map to the representation."""
+"""Encoders: networks that make a representation of a window.
+
+In: a method's `encoder`. Out: a frozen declaration. Every encoder ends in a linear map
+to the representation. The networks themselves are in `invariance_probe.encoders`.
+"""
 
 from typing import Annotated, Literal, Self
 
@@ -11,22 +15,27 @@ Widths = Annotated[tuple[Width, ...], Field(min_length=1)]
 
 
 class MLPEncoder(Declaration):
-    """Linear, batch norm, ReLU for every width but the last, which is linear: the representation."""
+    """Multilayer perceptron.
+
+    Every layer is linear, then batch norm and ReLU, except the last, which is linear
+    and gives the representation.
+    """
 
     kind: Literal["mlp"] = "mlp"
     widths: Widths = (64, 64, 32)
+    """Widths of the layers; the last is the dimension of the representation."""
 
     @property
     def dimensions(self) -> int:
-        """Dimensions of the representation."""
+        """Number of dimensions of the representation."""
         return self.widths[-1]
 
     def before(self, outputs: int) -> Self:
-        """Return the encoder of a network that goes on to that many outputs."""
+        """Encoder with one more layer, of that many outputs."""
         return self.model_copy(update={"widths": (*self.widths, outputs)})
 
     def with_dimensions(self, dimensions: int) -> Self:
-        """Return the encoder with a representation of another size."""
+        """The same encoder with a representation of another size."""
         return self.model_copy(update={"widths": (*self.widths[:-1], dimensions)})
 
 
@@ -34,46 +43,63 @@ class _ToDimensions(Declaration):
     """An encoder that ends in a linear map to `dimensions`."""
 
     dimensions: Width = 32
+    """Number of dimensions of the representation."""
 
     def before(self, outputs: int) -> Self:
-        """Return the encoder of a network with that many outputs."""
+        """Encoder with that many outputs in place of the representation."""
         return self.model_copy(update={"dimensions": outputs})
 
     def with_dimensions(self, dimensions: int) -> Self:
-        """Return the encoder with a representation of another size."""
+        """The same encoder with a representation of another size."""
         return self.model_copy(update={"dimensions": dimensions})
 
 
 class ConvolutionEncoder(_ToDimensions):
-    """Temporal convolutions over the bins of a window, each with batch norm and ReLU, then a linear map of what is left."""
+    """Temporal convolutions over the bins of a window.
+
+    Batch norm and ReLU follow each convolution, and a linear map reads what is left.
+    """
 
     kind: Literal["temporal_convolution"] = "temporal_convolution"
     channels: Widths = (32, 32)
+    """Number of channels of each convolution."""
     kernel_bins: Width = 3
     """Bins that a convolution sees; where a window has fewer, all of them."""
     stride_bins: Width = 1
+    """Bins by which a convolution moves on."""
 
 
 class GRUEncoder(_ToDimensions):
-    """A gated recurrent unit over the bins of a window (Cho et al. 2014, arXiv:1406.1078); a linear map of its last state."""
+    """Gated recurrent unit over the bins of a window.
+
+    A linear map reads its last state (Cho et al. 2014, arXiv:1406.1078).
+    """
 
     kind: Literal["gru"] = "gru"
     width: Width = 64
+    """Width of the recurrent state."""
 
 
 class TransformerEncoder(_ToDimensions):
-    """Pre-norm self-attention over the bins of a window (Vaswani et al. 2017, arXiv:1706.03762); a linear map of the mean token."""
+    """Transformer: pre-norm self-attention over the bins of a window.
+
+    A linear map reads the mean token (Vaswani et al. 2017, arXiv:1706.03762).
+    """
 
     kind: Literal["transformer"] = "transformer"
     width: Width = 32
+    """Width of the tokens; a multiple of `heads`."""
     heads: Width = 4
+    """Number of attention heads."""
     layers: Width = 2
+    """Number of layers."""
 
     @model_validator(mode="after")
     def _heads_share_the_width(self) -> Self:
         if self.width % self.heads:
             raise ValueError(
-                f"width {self.width} is not a multiple of heads {self.heads}; use a width that all heads share evenly"
+                f"width {self.width} is not a multiple of heads {self.heads}; "
+                "use a width that all heads share evenly"
             )
         return self
 

@@ -1,7 +1,8 @@
-"""What is measured on an encoder after it was trained and stored; nothing is trained again.
+"""Measurements on an encoder that is already trained and stored.
 
-An examination is a field of `Run` that reaches `Run.key()` and never `Run.train_key()`: the encoder is the one
-that was trained without it.
+In: what a plan asks for. Out: frozen declarations. Nothing is trained again: an
+examination is a field of `Run` that enters `Run.key()` and never `Run.train_key()`, so
+the encoder is the one that was trained without it.
 """
 
 from typing import Annotated, Literal
@@ -13,33 +14,52 @@ from invariance_probe.study.views import Views
 
 
 class Corruption(Declaration):
-    """Test the probe, fitted on clean representations, on corrupted inputs: L(d, e); and how far these move: S(e)."""
+    """Test the probe on corrupted inputs: L(d, e), and S(e).
+
+    L(d, e) is the loss of the probe, which was fitted on clean representations. S(e)
+    says how little representations move.
+    """
 
     kind: Literal["corruption"] = "corruption"
     inputs: Views
-    """How the test inputs are corrupted: one transform at the test dose, on whole activity."""
+    """How the test inputs are corrupted.
+
+    One transform at the test dose, on whole activity.
+    """
     axis: str
+    """Path of the corruption, `kind.field`."""
     dose: float
     """The test dose e; the run's own dose is the train dose d."""
     draws: Annotated[int, Field(ge=1)] = 4
+    """Number of draws of the corruption."""
 
 
 class Detection(Declaration):
-    """Tell from two representations of one window which of them is of the corrupted input."""
+    """Tell which of two representations of a window is of the corrupted input."""
 
     kind: Literal["detection"] = "detection"
     inputs: Views
+    """How the inputs are corrupted; see `Corruption`."""
     axis: str
+    """Path of the corruption, `kind.field`."""
     dose: float
+    """Dose of the corruption."""
     draws: Annotated[int, Field(ge=1)] = 4
-    """Draws of the test windows; the classifier is fitted on one draw of training windows."""
+    """Number of draws of the test windows.
+
+    The classifier is fitted on one draw of the training windows.
+    """
 
 
 class Comparison(Declaration):
-    """Compare the clean representation of test windows with that of the dose-0 encoder of a seed."""
+    """Compare clean representations with those of a dose-0 encoder.
+
+    Both are of the test windows.
+    """
 
     kind: Literal["comparison"] = "comparison"
     seed: Annotated[int, Field(ge=0)]
+    """Seed index of the dose-0 encoder."""
 
 
 class ByClass(Declaration):

@@ -1,4 +1,8 @@
-"""The claims of a study, written before looking: what is predicted, at which dose, within which margin."""
+"""The hypotheses of a study, written before any result is seen.
+
+In: the entries of a study's `hypotheses`. Out: frozen claims: what is predicted, at
+which dose, within which margin. Nothing is judged here.
+"""
 
 from typing import Annotated, Any, Literal
 
@@ -8,9 +12,10 @@ from invariance_probe.study.declaration import FILE_NAME, LONGEST_NAME, Declarat
 
 
 class Margin(Declaration):
-    """The largest loss that would not matter, as a fraction of the decodable range, with the reason."""
+    """The largest loss of decoding that would not matter, with the reason."""
 
     fraction_of_range: Annotated[float, Field(gt=0, lt=1)]
+    """The margin as a fraction of the decodable range."""
     because: Annotated[str, Field(min_length=10)]
     """Why a loss below the margin would not matter, in words."""
 
@@ -19,31 +24,39 @@ class Hypothesis(Declaration):
     """One claim about one axis at one primary dose."""
 
     id: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
+    """Short name, unique within the study."""
     claim: Annotated[str, Field(min_length=1)]
+    """The claim in words."""
     predicts: Literal["invariant", "tolerated", "sensitive", "distributed", "few"]
-    """`invariant`, `tolerated` and `sensitive` are about the dose; `distributed` and `few` about
-    how many units carry the target, which decoders without SSL decide alone."""
+    """The verdict that is predicted.
+
+    `invariant`, `tolerated` and `sensitive` are about the dose. `distributed` and `few`
+    are about how many units carry the target; decoders without SSL alone decide them.
+    """
     axis: str
     """The swept path, `kind.field`."""
     dose: float
-    """The primary dose: one of the axis's doses, not its identity."""
+    """The primary dose: one of the doses of the axis, not its identity."""
     margin: Margin
+    """The smallest effect that matters."""
     share: Annotated[float, Field(gt=0, le=0.5)] = added(0.25)
-    """Part of the units below which carriers are `few`, and above which a target is `spread`."""
+    """Fraction of the units that separates `few` carriers from a `spread` target."""
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
     @property
     def about_units(self) -> bool:
-        """Whether it predicts how many units carry the target, and nothing about learning."""
+        """Whether it is about how many units carry the target, not about learning."""
         return self.predicts in ("distributed", "few")
 
 
 class Superiority(Declaration):
-    """How much a benefit has to exceed, as a fraction of the decodable range, with the reason."""
+    """The margin that a benefit has to exceed, with the reason."""
 
     fraction_of_range: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """The margin as a fraction of the decodable range."""
     because: Annotated[str, Field(min_length=10)] = "any benefit that is shown counts"
     """Why a smaller benefit would not matter, in words."""
 
@@ -53,28 +66,41 @@ CONTROLS: dict[str, tuple[Control, ...]] = {
     "mined.share": ("local", "random", "shifted"),
     "state.share": ("local", "other_state", "time_shuffled", "unit_permuted"),
 }
-"""What distant pairs have to beat on each axis, where a hypothesis names nothing else."""
+"""Default controls that distant pairs have to beat, by axis."""
 EXPERIMENTAL = ("state.share",)
 """Axes on which a contrast never counts as confirmatory."""
 
 
 class Contrast(Declaration):
-    """One claim that distant pairs help: their loss is lower than that of every control, at one part of distant pairs."""
+    """One claim that distant pairs help.
+
+    It says that the decoding loss with distant pairs is lower than with every control,
+    at one share of distant pairs.
+    """
 
     kind: Literal["contrast"]
     id: Annotated[str, Field(pattern=FILE_NAME, min_length=1, max_length=LONGEST_NAME)]
+    """Short name, unique within the study."""
     claim: Annotated[str, Field(min_length=1)]
+    """The claim in words."""
     predicts: Literal["beneficial"] = "beneficial"
     axis: Literal["mined.share", "state.share"] = "mined.share"
+    """`mined.share`: pairs mined across time; `state.share`: pairs across states."""
     dose: float
-    """Part of the pairs that are distant: one of the axis's doses, not 0."""
+    """Fraction of the pairs that are distant: one of the doses of the axis, not 0."""
     margin: Superiority = Superiority()
+    """What the benefit has to exceed."""
     controls: Annotated[tuple[Control, ...], Field(min_length=2)] = ("local", "random", "shifted")
-    """What mined pairs have to beat, all of it. On `mined.share` `local` and `random` always among them; on `state.share` `local`,
-    `other_state`, `time_shuffled` and `unit_permuted`, all four, which are also what is meant when the key is left out there."""
+    """The controls, all of which mined pairs have to beat.
+
+    On `mined.share` they must include `local` and `random`. On `state.share` they are
+    `local`, `other_state`, `time_shuffled` and `unit_permuted`, all four; these are
+    also the default there.
+    """
     group: str | None = None
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
+    """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
     @model_validator(mode="before")
     @classmethod
@@ -86,7 +112,7 @@ class Contrast(Declaration):
 
     @property
     def experimental(self) -> bool:
-        """Whether it never counts as confirmatory, whatever its role."""
+        """Whether it counts as exploratory whatever its role says."""
         return self.axis in EXPERIMENTAL
 
 
@@ -104,7 +130,10 @@ AnyHypothesis = Annotated[
     Discriminator(
         _kind,
         custom_error_type="study",
-        custom_error_message="the only kind of hypothesis that is named is 'contrast'; leave the key out for a claim about what a dose costs",
+        custom_error_message=(
+            "the only kind of hypothesis that is named is 'contrast'; "
+            "leave the key out for a claim about what a dose costs"
+        ),
     ),
 ]
-"""A claim about what a dose costs (it names no kind), or a contrast."""
+"""A claim about what a dose costs (which names no kind), or a contrast."""

@@ -1,8 +1,10 @@
-"""What a decoder is held against before anything else is believed: targets that the activity cannot have caused.
+"""Null targets that a decoder has to beat before anything else is believed.
 
-In order of preference: `pseudo_session` (the experimenter drew the targets) > `other_sessions` > `linear_shift` >
-`circular_shift`. There is no shuffling of bins: neighbouring bins are alike, so a decoder beats a shuffled target
-whether or not the activity has anything to do with the true one.
+A null target is one that the activity cannot know. In: a study's `null`. Out: a frozen
+declaration. In order of preference: `pseudo_session` (the experimenter drew the
+targets) > `other_sessions` > `linear_shift` > `circular_shift`. Bins are never
+shuffled: neighbouring bins are alike, so a decoder beats a shuffled target whether or
+not the activity has anything to do with the true one.
 
 References
 ----------
@@ -20,35 +22,47 @@ from invariance_probe.study.declaration import Declaration
 FEWEST_OTHERS = 5
 """The fewest other sessions that `other_sessions` draws from."""
 ENOUGH_OTHERS = 19
-"""Other sessions from which one cut of each is enough for p = .05."""
+"""Number of other sessions from which on one cut of each is enough for p = .05."""
 FEWEST_DRAWS = 39
-"""Draws that are taken where one of each other session is not enough."""
+"""Number of draws where one cut of each other session is not enough."""
 
 SHUFFLES = ("shuffl", "permut", "iid", "i.i.d", "random")
+"""Parts of names by which a user may ask for shuffled bins."""
 
 
 class LinearShift(Declaration):
-    """The session's own target, read earlier or later, against the middle half of the activity (Harris 2020)."""
+    """Linear shift: the session's own target, read earlier or later.
+
+    The shifted target is decoded from the middle half of the activity (Harris 2020).
+    """
 
     kind: Literal["linear_shift"] = "linear_shift"
     shifts: Annotated[int, Field(ge=19)] = 40
+    """Number of shifts."""
 
 
 class CircularShift(Declaration):
-    """The session's own target, turned round on itself; exact for stationary targets only (Harris 2020)."""
+    """Circular shift: the session's own target, shifted round its ends.
+
+    It is exact for stationary targets only (Harris 2020).
+    """
 
     kind: Literal["circular_shift"] = "circular_shift"
     shifts: Annotated[int, Field(ge=FEWEST_DRAWS)] = 99
+    """Number of shifts."""
 
 
 class OtherSessions(Declaration):
-    """The targets of the other sessions of the same group, cut to one length."""
+    """Targets of the other sessions of the same group, cut to one length."""
 
     kind: Literal["other_sessions"] = "other_sessions"
 
 
 class PseudoSession(Declaration):
-    """Targets that the experimenter could as well have drawn; only for a target that the experimenter randomised."""
+    """Pseudo-sessions: targets that the experimenter could as well have drawn.
+
+    Only for a target that the experimenter randomised.
+    """
 
     kind: Literal["pseudo_session"] = "pseudo_session"
     array: str | None = None
@@ -56,12 +70,15 @@ class PseudoSession(Declaration):
     by: Literal["trial"] | None = None
     """`trial`: whole trials exchange their targets at random."""
     draws: Annotated[int, Field(ge=FEWEST_DRAWS)] = 99
-    """How often trials are exchanged; an array gives all its draws."""
+    """How often trials are exchanged; of an array, all draws are used."""
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if (self.array is None) == (self.by is None):
-            reason = "a pseudo_session is drawn in one way: give one of `array: NAME` (draws in the recording) and `by: trial`"
+            reason = (
+                "a pseudo_session is drawn in one way: give one of `array: NAME` "
+                "(draws in the recording) and `by: trial`"
+            )
             raise PydanticCustomError("study", "{reason}", {"reason": reason})
         return self
 
@@ -70,7 +87,8 @@ def _no_shuffle(value: Any) -> Any:
     kind = str(value.get("kind", "")) if isinstance(value, Mapping) else str(value)
     if any(word in kind.lower() for word in SHUFFLES):
         reason = (
-            f"got kind {kind!r}: bins are never shuffled. Neighbouring bins are alike, so any slow activity beats a shuffled target; "
+            f"got kind {kind!r}: bins are never shuffled. Neighbouring bins are alike, "
+            "so any slow activity beats a shuffled target; "
             "use 'pseudo_session', 'other_sessions', 'linear_shift' or 'circular_shift'"
         )
         raise PydanticCustomError("study", "{reason}", {"reason": reason})
@@ -86,7 +104,14 @@ Null = Annotated[
 
 
 def cuts_of(others: int) -> int:
-    """Return how many shifted cuts of each other session are drawn: one where there are enough sessions.
+    """Number of shifted cuts that are drawn from each other session.
+
+    One cut of each is drawn where there are enough sessions.
+
+    Parameters
+    ----------
+    others
+        Number of other sessions, 1 or more.
 
     Examples
     --------

@@ -1,9 +1,10 @@
-"""The recipes under which a claim about learning must hold (science.md 2.2).
+"""The panel of recipes under which a claim about learning must hold.
 
 A recipe is a method, an encoder and an optimisation. What training costs depends on all
-three, so a claim about learning is judged under every recipe of a panel and not under the
-study's own alone: a multiverse analysis (Steegen et al. 2016, doi:10.1177/1745691616658637).
-A study may declare a panel of its own; `study.recipes` says what is trained.
+three, so a claim about learning is judged under every recipe of a panel, not only under
+the study's own (science.md 2.2). That is a multiverse analysis (Steegen et al. 2016,
+doi:10.1177/1745691616658637). In: a study's `panel`. Out: a frozen declaration; the
+recipes that are trained are resolved in `plan.recipes`.
 """
 
 from typing import Annotated, Self
@@ -16,25 +17,31 @@ from invariance_probe.study.methods import Method
 from invariance_probe.study.training import TrainingChanges
 
 DECLARED, LONGER, WIDER, OTHER = "declared", "longer", "wider", "other"
-"""The recipes of the default panel."""
+"""Names of the recipes of the default panel."""
 
 
 class Recipe(Declaration):
-    """One training recipe: what it changes of the study's own."""
+    """One training recipe: what it changes in the study's own recipe."""
 
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
+    """Short name, unique within the panel."""
     method: Method | None = None
-    """The study's own when left out; another kind of method trains at its own licensed
-    optimisation, which `training` may change."""
+    """The method; the study's own when left out.
+
+    Another kind of method trains at its own licensed optimisation, which `training` may
+    change.
+    """
     training: TrainingChanges = TrainingChanges()
+    """Changes of the optimisation."""
     dimensions: Width | None = None
     """Dimensions of the representation; those of the method's encoder when left out."""
 
 
 class Panel(Declaration):
-    """The study's own choice of recipes, beside the declared one, with the reason."""
+    """A study's own choice of recipes, with the reason."""
 
     recipes: Annotated[tuple[Recipe, ...], Field(min_length=1)]
+    """The recipes besides the declared one, which is always in the panel."""
     because: Annotated[str, Field(min_length=10)]
     """Why these recipes and not the default ones, in words."""
 

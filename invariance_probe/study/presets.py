@@ -1,7 +1,9 @@
-"""Published settings of SSL methods by name: `method: {kind: byol, preset: myow-neuro-monkey}`.
+"""Published settings of SSL methods, by name.
 
-A preset fills in fields; those that a study gives itself win. Numbers are those of the papers' released code, with
-widths and rates as they stand there; what a recording must bring (the number of units) is never part of one.
+In: a method's declaration such as `method: {kind: byol, preset: monkey}`. Out: the
+declaration with the preset's settings filled in; fields that a study gives itself win.
+The numbers are those of the papers' released code, with widths and rates as they stand
+there. What a recording brings (the number of units) is never part of a preset.
 """
 
 from typing import Any
@@ -13,42 +15,52 @@ _RODENT = {"kind": "mlp", "widths": [64, 64, 64, 32]}
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "myow": {
         "monkey": {  # Azabou et al. 2021, the authors' script for primate reaching, first release
-            "target_decay": 0.9, "encoder": _DEEP, "projector": [256, 32], "predictor": [256], "mined_projector": [64, 16],
-            "mined_predictor": [64], "neighbours": 3, "mined_weight": 0.1, "mining_from": 0.01,
-            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8, "weight_decay": 1e-6, "momentum": 0.9,
+            "target_decay": 0.9, "encoder": _DEEP, "projector": [256, 32], "predictor": [256],
+            "mined_projector": [64, 16], "mined_predictor": [64],
+            "neighbours": 3, "mined_weight": 0.1, "mining_from": 0.01,
+            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8,
+                         "weight_decay": 1e-6, "momentum": 0.9,
                          "schedule": "cosine", "warmup": 0.01},
         },
         "monkey-neuro": {  # the second release
-            "target_decay": 0.98, "encoder": _NEURO, "projector": [64], "predictor": [256], "mined_projector": [256, 32],
-            "mined_predictor": [256], "neighbours": 5, "mined_weight": 0.5, "mining_from": 0.01,
+            "target_decay": 0.98, "encoder": _NEURO, "projector": [64], "predictor": [256],
+            "mined_projector": [256, 32], "mined_predictor": [256],
+            "neighbours": 5, "mined_weight": 0.5, "mining_from": 0.01,
             "training": {"batch_size": 512, "learning_rate": 2e-4, "weight_decay": 2e-5},
         },
         "rodent-neuro": {
-            "target_decay": 0.98, "encoder": _RODENT, "projector": [32], "predictor": [256], "mined_projector": [256, 16],
-            "mined_predictor": [256], "neighbours": 5, "gap_s": 600.0, "mined_weight": 0.5, "mining_from": 0.0125,
-            "training": {"batch_size": 512, "optimizer": "sgd", "momentum": 0.98, "learning_rate": 2e-3, "weight_decay": 2e-5},
+            "target_decay": 0.98, "encoder": _RODENT, "projector": [32], "predictor": [256],
+            "mined_projector": [256, 16], "mined_predictor": [256],
+            "neighbours": 5, "gap_s": 600.0, "mined_weight": 0.5, "mining_from": 0.0125,
+            "training": {"batch_size": 512, "optimizer": "sgd", "momentum": 0.98,
+                         "learning_rate": 2e-3, "weight_decay": 2e-5},
         },
     },
     "byol": {
         "monkey": {  # MYOW's first release without mining
             "target_decay": 0.9, "encoder": _DEEP, "projector": [256, 32], "predictor": [256],
-            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8, "weight_decay": 1e-6, "momentum": 0.9,
+            "training": {"batch_size": 256, "optimizer": "lars", "learning_rate": 0.8,
+                         "weight_decay": 1e-6, "momentum": 0.9,
                          "schedule": "cosine", "warmup": 0.01},
         },
     },
     "swap_vae": {
         "monkey": {  # Liu et al. 2021, the authors' script
-            "encoder": {"kind": "mlp", "widths": [128, 128, 128]}, "style": 0.5, "decoder": [128, 128], "style_divergence": 10.0,
-            "alignment": 1.0, "training": {"batch_size": 256, "learning_rate": 5e-4, "weight_decay": 0.0},
+            "encoder": {"kind": "mlp", "widths": [128, 128, 128]}, "style": 0.5,
+            "decoder": [128, 128], "style_divergence": 10.0, "alignment": 1.0,
+            "training": {"batch_size": 256, "learning_rate": 5e-4, "weight_decay": 0.0},
         },
     },
     "simclr": {
         "cifar": {  # Chen et al. 2020, appendix B.9
-            "temperature": 0.5, "training": {"batch_size": 512, "optimizer": "lars", "learning_rate": 1.0, "weight_decay": 1e-4,
-                                             "schedule": "cosine", "warmup": 0.01},
+            "temperature": 0.5,
+            "training": {"batch_size": 512, "optimizer": "lars", "learning_rate": 1.0,
+                         "weight_decay": 1e-4, "schedule": "cosine", "warmup": 0.01},
         },
     },
-    "vicreg": {"imagenet": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0}},  # Bardes et al. 2022, section 4.2
+    "vicreg": {  # Bardes et al. 2022, section 4.2
+        "imagenet": {"invariance": 25.0, "variance": 25.0, "covariance": 1.0},
+    },
     "relative_positioning": {"braindecode-sleep": {"near_s": 60.0, "far_s": 900.0}},
     "masked_sequence": {
         "bendr": {
@@ -65,11 +77,19 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
         },
     },
 }  # fmt: skip
-"""Settings by kind of method and name."""
+"""Settings by kind of method and name of the preset."""
 
 
 def with_preset(given: Any, kind: str) -> Any:
-    """Return a method's declaration with its preset's settings under its own.
+    """A method's declaration with the settings of its preset filled in.
+
+    Parameters
+    ----------
+    given
+        The declaration as it was read; its own fields win over the preset's. Anything
+        but a mapping with a preset is returned as it is.
+    kind
+        The kind of method.
 
     Raises
     ------

@@ -1,4 +1,8 @@
-"""What is decoded, and the decoder that is fitted on a frozen representation."""
+"""The target that is decoded, and the probe that decodes it.
+
+In: a study's `target` and `probes`. Out: frozen declarations. A probe is fitted on a
+frozen representation; nothing is fitted here.
+"""
 
 from typing import Annotated, Literal
 
@@ -10,29 +14,48 @@ Penalties = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_lengt
 
 
 class Target(Declaration):
-    """A behavioural or experimental variable of the recordings, by the name of its array."""
+    """A behavioural or experimental variable that is decoded."""
 
     name: str
+    """Name of its array in the recordings."""
     kind: Literal["continuous", "categorical", "circular"] = "continuous"
-    """`continuous`: squared error over the variance; `categorical`: nats; `circular` (radians): squared error of (cos, sin)."""
+    """Kind of the variable, which sets the decoding loss.
+
+    `continuous`: squared error over the variance. `categorical`: log-loss in nats.
+    `circular` (radians): squared error of (cos, sin).
+    """
 
 
 class RidgeProbe(Declaration):
-    """Closed-form ridge regression; the penalty is chosen by inner folds of the training part."""
+    """Ridge regression in closed form.
+
+    The penalty is chosen by inner folds of the training part.
+    """
 
     kind: Literal["ridge"] = "ridge"
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 0.3, 1.0, 3.0, 10.0, 100.0)
-    """Candidate penalties, in units of the number of training windows times 0.01, on standardised features."""
+    """Candidate penalties, in units of 0.01 times the number of training windows.
+
+    Features are standardised.
+    """
     inner_folds: Annotated[int, Field(ge=2)] = 4
+    """Number of inner folds."""
 
 
 class LogisticProbe(Declaration):
-    """Multinomial logistic regression; the penalty is chosen by inner folds of the training part."""
+    """Multinomial logistic regression.
+
+    The penalty is chosen by inner folds of the training part.
+    """
 
     kind: Literal["logistic"] = "logistic"
     penalties: Penalties = (1e-3, 1e-2, 1e-1, 1.0, 10.0)
-    """Candidate penalties, in units of the number of training windows times 0.01, on standardised features."""
+    """Candidate penalties, in units of 0.01 times the number of training windows.
+
+    Features are standardised.
+    """
     inner_folds: Annotated[int, Field(ge=2)] = 3
+    """Number of inner folds."""
 
 
 Probe = Annotated[RidgeProbe | LogisticProbe, Field(discriminator="kind")]

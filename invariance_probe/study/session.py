@@ -1,4 +1,8 @@
-"""A session of a study, and which hypotheses are about it."""
+"""The sessions of a study, and which hypotheses are about which session.
+
+Here are also the scope of a claim (a population or these recordings only) and the
+sessions that share an SSL model. Nothing here opens a recording.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +13,26 @@ from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
 POPULATION = 4
-"""Fewest sessions (or subjects) from which a population is inferred."""
+"""The fewest subjects (or sessions of one subject) that carry a population claim."""
 PLANT = "+"
-"""Stands between a session's name and the kind of target that is planted in it."""
+"""Separates a session's name from the kind of target that is planted in it."""
 THESE_RECORDINGS = "these recordings"
-"""The scope of a claim that rests on fewer."""
+"""The scope of a claim that rests on fewer than `POPULATION`."""
 
 
 def scope_of(subjects: Sequence[str]) -> str:
-    """Return what claims from sessions of these subjects are about.
+    """Scope of the claims that rest on some sessions (science.md section 4).
+
+    Parameters
+    ----------
+    subjects
+        The subject of each session.
 
     Returns
     -------
     str
-        `population of subjects`, `population of sessions` (of one subject) or `these recordings`.
+        `population of subjects`, `population of sessions` (of one subject) or
+        `these recordings`.
     """
     several = len(set(subjects)) > 1
     units = len(set(subjects)) if several else len(subjects)
@@ -43,19 +53,19 @@ class Session:
     fingerprint: str
     source: AnySource
     alternatives: str = ""
-    """Hash of the array of alternative targets that the study's null reads; empty where it reads none."""
+    """Hash of the array of alternative targets that the null reads; empty if none."""
     units: int = 0
-    """How many units its activity has; 0 where nobody asked."""
+    """Number of units; 0 where it was not counted."""
     bins: int = 0
-    """How many bins it lasts; 0 where nobody asked."""
+    """Length in bins; 0 where it was not counted."""
     cautions: tuple[tuple[Place, Any, str], ...] = ()
-    """What inspection found in its recording that a reader should know: place, value, text."""
+    """What a reader should know of its recording: place, value, text."""
     activity_kind: Literal["counts", "signal"] = "counts"
-    """Whether its activity is spike counts or a continuous signal."""
+    """Whether the activity is spike counts or a continuous signal."""
 
 
 class OtherSession(Declaration):
-    """Another session that reaches a run; its fingerprint is part of the run's key."""
+    """Another session that a run reads; its fingerprint is part of the run's key."""
 
     name: str
     fingerprint: str
@@ -69,9 +79,25 @@ class Companions(Declaration):
 
 
 def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) -> Companions | None:
-    """Return the other sessions of a session's pool, `subject` or `group`; None where there is none.
+    """Other sessions of the pool that a session's SSL models train on.
 
-    Pilot sessions keep to themselves: what confirmatory sessions are measured with has not seen them, nor they the others.
+    Pilot sessions are pooled with pilot sessions only, and confirmatory ones with
+    confirmatory ones: the models of neither have seen the other. A session with a
+    planted target is in no pool.
+
+    Parameters
+    ----------
+    session
+        The session that is measured.
+    sessions
+        All sessions of the study.
+    pool
+        `subject`: sessions of the same subject and group; `group`: of the same group.
+
+    Returns
+    -------
+    Companions or None
+        None where the pool holds no other session.
     """
     others = [
         OtherSession(name=other.name, fingerprint=other.fingerprint, source=other.source)
@@ -86,7 +112,17 @@ def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) ->
 
 
 def covers(hypothesis: Hypothesis | Contrast, session: Session) -> bool:
-    """Say whether a hypothesis is about a session; a confirmatory one is never about a pilot."""
+    """Whether a hypothesis is about a session.
+
+    A confirmatory hypothesis is never about a pilot session.
+
+    Parameters
+    ----------
+    hypothesis
+        A hypothesis of the study.
+    session
+        A session of the study.
+    """
     if session.source.pilot and hypothesis.role == "confirmatory":
         return False
     return hypothesis.group is None or hypothesis.group == session.group

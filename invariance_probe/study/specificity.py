@@ -1,7 +1,9 @@
-"""Specificity controls: for a hypothesis about one corruption, another one as strong, so that strength alone is told from its kind.
+"""Specificity controls: another corruption that is as strong.
 
-In go the corruption that a hypothesis is about and the name of a control, out comes the control's dose, by a closed form. There is none
-where the strength depends on the recording: gain, permutation, drift and cutmix; noise beside values that fall silent, or are lost from
+They separate the kind of a corruption from its mere strength. In: the corruption that a
+hypothesis is about, and the name of a control. Out: the control's dose, by a closed
+form. There is no closed form where the strength depends on the recording: for gain,
+permutation, drift and cutmix, and for noise where values fall silent or are lost from
 halves of counts.
 """
 
@@ -22,7 +24,8 @@ from invariance_probe.study.views import Views
 
 SpecificityControl = Literal["thinning", "noise", "stratified", "dropout"]
 HAVE_CONTROLS = (
-    "unit_dropout has thinning, noise and stratified; pepper has noise; progressive_unit_loss, unit_cutout and time_cutout have dropout, "
+    "unit_dropout has thinning, noise and stratified; pepper has noise; "
+    "progressive_unit_loss, unit_cutout and time_cutout have dropout, "
     "and noise where values are lost at their mean and counts are not split"
 )
 """Which corruption has which control, in words."""
@@ -33,16 +36,22 @@ Strong = tuple[Transform, str, float]
 def as_strong_as(
     path: str, dose: float, control: SpecificityControl, clean: Views
 ) -> tuple[str, float, Views] | None:
-    """Return path, dose and views of a control as strong as a corruption at a dose; None where no closed form says how strong.
+    """A control that is as strong as a corruption at a dose.
 
     Parameters
     ----------
     path, dose
         The corruption that a hypothesis is about.
     control
-        What is to stand beside it.
+        The name of the control.
     clean
         The study's views with every axis at its identity.
+
+    Returns
+    -------
+    (path, dose, views) or None
+        The control's path and dose, and views with the control at that dose; None where
+        no closed form says how strong the control must be.
     """
     kind = path.split(".")[0]
     own = next((transform for transform in clean.transforms if transform.kind == kind), None)
@@ -59,7 +68,10 @@ def as_strong_as(
 
 
 def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl, Strong]:
-    """Return the controls that a corruption has at a dose; `split` says whether views are halves of counts."""
+    """The controls of a corruption at a dose.
+
+    `split` says whether views are halves of counts.
+    """
     if isinstance(own, UnitDropout):
         return _beside_dropout(dose)
     if isinstance(own, Pepper):
@@ -70,10 +82,11 @@ def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl
 
 
 def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
-    """Return what is as strong as unit dropout at a rate.
+    """Controls that are as strong as unit dropout at a rate.
 
-    Thinning removes as many spikes; noise of variance p / (1 - p) is what dropout is to a linear readout (Wager et al. 2013,
-    arXiv:1307.1493); stratified dropout removes as many units of every firing rate.
+    Thinning removes as many spikes. Noise of variance p / (1 - p) is what dropout is to
+    a linear readout (Wager et al. 2013, arXiv:1307.1493). Stratified dropout removes as
+    many units of every firing rate.
     """
     return {
         "thinning": (SpikeThinning(), "spike_thinning.rate", rate),
@@ -85,10 +98,12 @@ def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
 def _beside_loss(
     own: ProgressiveUnitLoss | UnitCutout | TimeCutout, part: float, split: bool
 ) -> dict[SpecificityControl, Strong]:
-    """Return what is as strong as the loss of a part of a window's values: dropout that loses as many, but any units.
+    """Controls that are as strong as the loss of a part of a window's values.
 
-    Where they are lost at their mean, the mean squared change of a standardised value is that part, and so is the noise's variance. A half
-    of a count varies more than the whole that it is standardised by, and how much more depends on the recording.
+    Dropout loses as many values, but of any units. Where values are lost at their mean,
+    the mean squared change of a standardised value is the part that is lost, and so is
+    the noise's variance. Halves of counts have no such noise: a half varies more than
+    the whole by which it is standardised, and how much more depends on the recording.
     """
     dropout: dict[SpecificityControl, Strong] = {
         "dropout": (UnitDropout(value=own.value), "unit_dropout.rate", part)

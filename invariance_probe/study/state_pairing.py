@@ -1,9 +1,12 @@
-"""Pairs across states: waking windows beside windows of sleep in which activity runs like theirs, and how many of the pairs are such.
+"""Pairs across states: waking windows with windows of sleep that run alike.
 
-Experimental. A part `share` of the pairs is of a waking window and one of sleep, the others are local. Which sleep a run takes is
-its arm: `mined` (trajectories of the state `partners`), and the controls `other_state` (mined in the states `others`),
-`time_shuffled` (mined after the bins of every stretch of sleep changed places) and `unit_permuted` (mined after units changed places
-among those of like rate, and shown so).
+Experimental. A fraction `share` of the pairs is of a waking window and one of sleep in
+which activity follows a like trajectory; the others are local. Which sleep a run takes
+is its arm: `mined` (trajectories of the states `partners`), and the controls
+`other_state` (mined in the states `others`), `time_shuffled` (mined after the bins of
+every stretch of sleep changed places) and `unit_permuted` (mined after units of like
+rate changed places, and shown with them changed). In: the fields of a study's
+`views.pairing` of kind `state`. Out: a frozen declaration. Nothing is mined here.
 """
 
 from typing import Annotated, ClassVar, Literal, Self
@@ -13,61 +16,104 @@ from pydantic import Field, model_validator
 from invariance_probe.study.declaration import Declaration
 
 STATE_SHARE = "state.share"
-"""The axis of pairs across states."""
+"""Path of the axis of pairs across states."""
 StateSource = Literal["mined", "other_state", "time_shuffled", "unit_permuted"]
 STATE_SOURCES: tuple[StateSource, ...] = ("mined", "other_state", "time_shuffled", "unit_permuted")
-"""Which sleep partners can come from: the arms of the axis."""
+"""Which sleep the partners can come from: the arms of the axis."""
 
 
 def state_source_of(axis: str, arm: str) -> StateSource:
-    """Return which sleep a run takes its partners from: that of its arm on the axis of pairs across states, mined elsewhere."""
+    """Which sleep a run takes its partners from.
+
+    Parameters
+    ----------
+    axis
+        The path that the run sweeps.
+    arm
+        The run's arm.
+
+    Returns
+    -------
+    source
+        The arm on the axis of pairs across states; `mined` on every other axis.
+    """
     return next(
         (source for source in STATE_SOURCES if axis == STATE_SHARE and arm == source), "mined"
     )
 
 
 class StatePairing(Declaration):
-    """Pair each window with one nearby in its trial or, for a part of the pairs, with one of another state that runs alike."""
+    """Pair windows that are nearby or, for part of the pairs, in another state.
+
+    A nearby partner is in the same trial. A partner in another state is one around
+    which activity follows a like trajectory.
+    """
 
     identity: ClassVar[dict[str, float]] = {"share": 0.0}
 
     kind: Literal["state"] = "state"
     share: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Part of the pairs that are across states, drawn anew for every pair; at 0 all pairs are local."""
+    """Fraction of the pairs that are across states; at 0 all pairs are local.
+
+    Whether a pair is across states is drawn anew for every pair.
+    """
     window_s: Annotated[float, Field(ge=0)] = 0.0
-    """Local pairs lie at most this far apart; a whole number of bins."""
+    """Local pairs lie at most this far apart (seconds); a whole number of bins."""
     partners: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Values of the array `window.within.array` that partners are mined in, such as REM sleep."""
+    """States in which partners are mined, such as REM sleep.
+
+    They are values of the array `window.within.array`.
+    """
     others: Annotated[tuple[int, ...], Field(min_length=1)]
-    """Values of the control state, such as NREM sleep, or sleep before the experience."""
+    """Control states, such as NREM sleep, or sleep before the experience.
+
+    They are values of the same array.
+    """
     gap_s: Annotated[float, Field(ge=0)] = 5.0
-    """Sleep nearer than this to a labelled window is left out."""
+    """Sleep nearer than this to a labelled window is left out (seconds)."""
     span_s: Annotated[float, Field(gt=0)] = 2.0
-    """Length of the waking trajectories that are matched: of one bin, order in time has no say and cannot be a control."""
+    """Length of the waking trajectories that are matched (seconds).
+
+    With a trajectory of one bin, order in time plays no part and cannot be a control.
+    """
     compression: Annotated[float, Field(gt=0, le=50)] = 1.0
     """How many times faster than awake activity is thought to run asleep."""
     neighbours: Annotated[int, Field(ge=1, le=64)] = 3
-    """How many partners a window has; each pair takes one of them at random."""
+    """Number of partners of a window; each pair takes one of them at random."""
     smoothing_s: Annotated[float, Field(ge=0)] = 0.2
-    """Standard deviation of the Gaussian that smooths activity before trajectories are matched."""
+    """SD of the Gaussian that smooths activity before matching (seconds)."""
     components: Annotated[int, Field(ge=1, le=1024)] = 8
-    """Principal components of waking activity in which trajectories are matched."""
+    """Principal components of waking activity used in matching."""
 
     @model_validator(mode="after")
     def _states_are_apart(self) -> Self:
         both = set(self.partners) & set(self.others)
         if both:
             raise ValueError(
-                f"state {min(both)} stands among `partners` and among `others`; a state cannot be its own control"
+                f"state {min(both)} stands among `partners` and among `others`; "
+                "a state cannot be its own control"
             )
         return self
 
     def offsets(self, bin_s: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
-        """Return which bins about a waking window, and about one asleep, are compared one by one.
+        """Bins around a waking window and around one asleep that are compared.
+
+        The bins are compared one by one.
+
+        Parameters
+        ----------
+        bin_s
+            Seconds per bin.
+
+        Returns
+        -------
+        awake, asleep
+            Offsets in bins from the window, of equal number, ascending.
 
         Examples
         --------
-        >>> StatePairing(partners=(2,), others=(1,), span_s=0.8, compression=2).offsets(0.1)
+        >>> pairs = StatePairing(partners=(2,), others=(1,), span_s=0.8, compression=2)
+        >>> pairs.offsets(0.1)
         ((-4, -2, 0, 2, 4), (-2, -1, 0, 1, 2))
         """
         awake, asleep = max(self.compression, 1.0), max(1 / self.compression, 1.0)

@@ -1,4 +1,8 @@
-"""The study: a design whose fields agree with each other, as one frozen value."""
+"""The study: a design whose fields are checked against each other.
+
+In: the fields of a `Design`. Out: one frozen `Study`, or a validation error that lists
+every contradiction with its place. The rules themselves are in `study.consistency`.
+"""
 
 from typing import Self
 
@@ -10,7 +14,10 @@ from invariance_probe.study.design import Design
 
 
 class Study(Design):
-    """A whole study, resolved: what `load_study` returns and what every stage starts from."""
+    """A whole, checked study.
+
+    `load_study` returns it, and every later stage starts from it.
+    """
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

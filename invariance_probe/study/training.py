@@ -1,4 +1,9 @@
-"""How encoders are trained: the update step, how many there are, and how often a training is repeated."""
+"""How encoders are trained: the optimisation, and how often it is repeated.
+
+In: the fields of a study's `training`. Out: frozen settings of one optimisation, of the
+changes that a method makes to it, and of the seeds and interim analyses. Nothing here
+trains.
+"""
 
 from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
@@ -19,36 +24,60 @@ Spending = Literal["obrien_fleming", "pocock"]
 
 
 class Optimisation(Declaration):
-    """What an update step is; the part of `training` that reaches an encoder's weights."""
+    """The optimisation: the part of `training` that reaches the weights."""
 
     steps: Steps = 500
+    """Number of update steps."""
     batch_size: BatchSize = 128
+    """Number of windows per step, in one view."""
     learning_rate: LearningRate = 3e-3
+    """Learning rate; where it changes over the steps, the largest."""
     weight_decay: WeightDecay = 1e-2
+    """Weight decay of the optimizer."""
     precision: Literal["float32", "float64", "bfloat16"] = "float32"
-    """`bfloat16`: the factors of the layers' products, and of SimCLR's, are rounded to it; sums, weights and all else are single."""
+    """Floating-point precision.
+
+    `bfloat16` rounds the factors of the layers' matrix products, and of SimCLR's
+    similarities; sums, weights and everything else stay in single precision.
+    """
     kernels: Literal["torch", "native"] = added("torch")
-    """`native`: layers, SimCLR's loss and views by kernels that are compiled on the machine (a C++ compiler is needed); on a CPU only."""
+    """What computes the layers, SimCLR's loss and the views.
+
+    `native`: kernels that are compiled on the machine, which needs a C++ compiler; on a
+    CPU only.
+    """
     optimizer: Optimizer = added("adamw")
-    """`adamw` (Loshchilov & Hutter 2019, arXiv:1711.05101); `sgd` and `lars` (You et al. 2017, arXiv:1708.03888) with momentum."""
+    """Rule of the update step.
+
+    `adamw` (Loshchilov & Hutter 2019, arXiv:1711.05101), or `sgd` and `lars` (You et
+    al. 2017, arXiv:1708.03888), both with momentum.
+    """
     momentum: Share = added(0.9)
-    """Of `sgd` and `lars`."""
+    """Momentum of `sgd` and `lars`."""
     schedule: Schedule = added("constant")
-    """`cosine`: the learning rate falls to 0 by half a cosine (Loshchilov & Hutter 2017, arXiv:1608.03983, Eq. 5)."""
+    """How the learning rate changes over the steps.
+
+    `cosine`: it falls to 0 by half a cosine (Loshchilov & Hutter 2017,
+    arXiv:1608.03983, Eq. 5).
+    """
     warmup: Share = added(0.0)
-    """Part of the steps over which the learning rate first rises from 0, linearly."""
+    """Fraction of the steps over which the learning rate rises linearly from 0."""
 
     @model_validator(mode="after")
     def _kernels_know_the_precision(self) -> Self:
         if self.kernels == "native" and self.precision == "float64":
             raise ValueError(
-                "kernels: native knows float32 and bfloat16, and precision is float64; use kernels: torch"
+                "kernels: native knows float32 and bfloat16, and precision is float64; "
+                "use kernels: torch"
             )
         return self
 
 
 class TrainingChanges(Declaration):
-    """What one method changes of a study's training; fields that are left out stay the study's."""
+    """Changes that one method makes to a study's training.
+
+    Fields that are left out stay as in the study.
+    """
 
     steps: Steps | None = None
     batch_size: BatchSize | None = None
@@ -60,7 +89,7 @@ class TrainingChanges(Declaration):
     warmup: Share | None = None
 
     def applied(self, optimisation: Optimisation) -> Optimisation:
-        """Return the optimisation with the changes put in."""
+        """An optimisation with these changes."""
         return optimisation.model_copy(update=self.model_dump(exclude_none=True))
 
 
@@ -69,13 +98,23 @@ def _refused(reason: str) -> PydanticCustomError:
 
 
 class AdaptiveSeeds(Declaration):
-    """Looks at a growing number of seeds: a hypothesis that is decided at one of them needs no more."""
+    """Interim analyses at a growing number of seeds.
+
+    A hypothesis that is decided at one of them needs no further seeds.
+    """
 
     looks: Annotated[tuple[int, ...], Field(min_length=2, max_length=20)]
-    """Seeds of every session at each look, ascending from 2 or more; the last is `training.seeds`."""
+    """Seeds per session at each interim analysis, ascending from 2 or more.
+
+    The last number is `training.seeds`.
+    """
     spending: Spending = "obrien_fleming"
-    """How alpha is spent over the looks (Lan & DeMets 1983): `obrien_fleming` little early, so that the last look loses almost
-    nothing; `pocock` more evenly, so that more hypotheses stop early and the last look is harder."""
+    """How alpha is spent over the interim analyses (Lan & DeMets 1983).
+
+    `obrien_fleming`: little early, so that the last analysis loses almost nothing.
+    `pocock`: more evenly, so that more hypotheses stop early but the last analysis is
+    stricter.
+    """
 
     @model_validator(mode="after")
     def _ascends(self) -> Self:
@@ -87,23 +126,28 @@ class AdaptiveSeeds(Declaration):
 
 
 class Training(Optimisation):
-    """Optimisation, and how often it is repeated."""
+    """The optimisation, and how often it is repeated."""
 
     seeds: Annotated[int, Field(ge=1, le=1000)] = 5
+    """How often every training is repeated, each time with other random numbers."""
     study_seed: Annotated[int, Field(ge=0)] = 1
+    """Seed from which all random numbers of the study are derived."""
     adaptive: AdaptiveSeeds | None = added(None)
-    """Stop a hypothesis when it is decided, before all seeds are trained; all of them when left out."""
+    """Interim analyses: stop a hypothesis once it is decided.
+
+    All seeds are trained when this is left out.
+    """
 
     @model_validator(mode="after")
     def _looks_end_with_the_seeds(self) -> Self:
         if self.adaptive is not None and self.adaptive.looks[-1] != self.seeds:
             raise _refused(
-                f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}; the last look is at all seeds, "
-                "so make them equal"
+                f"adaptive.looks ends with {self.adaptive.looks[-1]}, but seeds is {self.seeds}; "
+                "the last look is at all seeds, so make them equal"
             )
         return self
 
     def optimisation(self) -> Optimisation:
-        """Return the settings without the repetition."""
+        """The settings of one training, without the repetition."""
         settings: dict[str, Any] = {name: getattr(self, name) for name in Optimisation.model_fields}
         return Optimisation(**settings)

@@ -1,7 +1,10 @@
-"""What corrupts a view: each transform with the fields that can be swept, and the dose at which a field changes nothing.
+"""The transforms (augmentations) that can corrupt a view.
 
-Each says beside which properties of the activity it `preserves` and which it `breaks`; every property stands in one of the two, and
-tests/contracts/test_augmentations.py measures both.
+In: the entries of `views.transforms`. Out: frozen declarations. Each lists in
+`identity` the fields that can be swept, with the dose at which a field changes nothing.
+It also says which properties of the activity it `preserves` and which it `breaks`:
+every property is in one of the two, and tests/contracts/test_augmentations.py measures
+both. The transforms themselves are in `invariance_probe.augmentations`.
 """
 
 from typing import Annotated, ClassVar, Literal, TypeVar
@@ -15,15 +18,16 @@ Rate = Annotated[float, Field(ge=0, lt=1)]
 Lost = Literal["silent", "mean"]
 
 Property = Literal["counts", "unit_mean", "bin_total", "unit_identity", "window_identity"]
-"""What a transform may keep of the activity.
+"""A property of the activity that a transform may preserve.
 
-`counts`: counts stay counts; `unit_mean`: each unit's expected activity; `bin_total`: the sum over units of every bin, in every draw;
-`unit_identity`: a unit shows no other unit's activity; `window_identity`: a window shows no other window's activity.
+`counts`: counts stay counts. `unit_mean`: each unit's expected activity. `bin_total`:
+the sum over units of every bin, in every draw. `unit_identity`: a unit shows no other
+unit's activity. `window_identity`: a window shows no other window's activity.
 """
 
 
 class UnitDropout(Declaration):
-    """Drop whole units: each unit of a view is lost with probability `rate`."""
+    """Unit dropout: each unit of a view is lost with probability `rate`."""
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
@@ -32,14 +36,22 @@ class UnitDropout(Declaration):
 
     kind: Literal["unit_dropout"] = "unit_dropout"
     rate: Rate = 0.0
+    """Probability that a unit is lost."""
     value: Lost = "silent"
-    """`silent`: zero counts, before standardisation; `mean`: the unit's mean, after standardisation."""
+    """What a lost unit shows.
+
+    `silent`: zero counts, before standardisation. `mean`: the unit's mean, after
+    standardisation.
+    """
     rate_draw: Literal["fixed", "uniform"] = "fixed"
-    """`uniform`: each window draws its own rate from U(0, rate)."""
+    """`fixed`: the same rate everywhere; `uniform`: each window draws U(0, rate)."""
 
 
 class StratifiedDropout(Declaration):
-    """Drop whole units evenly over firing rates: of units that lie together in rate, a part of `rate` is lost in every view."""
+    """Stratified dropout: lose whole units evenly over firing rates.
+
+    Among units of like firing rate, a fraction `rate` is lost in every view.
+    """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
@@ -48,10 +60,14 @@ class StratifiedDropout(Declaration):
 
     kind: Literal["stratified_dropout"] = "stratified_dropout"
     rate: Rate = 0.0
+    """Fraction of the units of every firing rate that is lost."""
 
 
 class SpikeThinning(Declaration):
-    """Delete each spike with probability `rate` (the rate-matched control of dropout)."""
+    """Spike thinning: delete each spike with probability `rate`.
+
+    It is the rate-matched control of unit dropout.
+    """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
@@ -60,10 +76,11 @@ class SpikeThinning(Declaration):
 
     kind: Literal["spike_thinning"] = "spike_thinning"
     rate: Rate = 0.0
+    """Probability that a spike is deleted."""
 
 
 class GaussianNoise(Declaration):
-    """Add white noise of `sigma` standard deviations after standardisation."""
+    """Gaussian noise: add white noise of `sigma` SD after standardisation."""
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("unit_mean", "unit_identity", "window_identity")
@@ -72,13 +89,17 @@ class GaussianNoise(Declaration):
 
     kind: Literal["gaussian_noise"] = "gaussian_noise"
     sigma: Annotated[float, Field(ge=0)] = 0.0
+    """SD of the noise, in standard deviations of the unit."""
 
 
 class GainModulation(Declaration):
-    """Multiply the activity of a view by a random gain that its units share, exp(sigma c u - (sigma c)^2 / 2) with u ~ N(0, 1).
+    """Gain modulation: multiply a view by a random gain that its units share.
 
-    The gain has mean 1. It multiplies what was recorded, so the variance of spiking grows with its square, where a gain of the rate
-    would make Poisson counts grow in proportion. One gain a window; applied after the transforms of counts.
+    The gain is exp(sigma c u - (sigma c)^2 / 2) with u ~ N(0, 1), and has mean 1. It
+    multiplies what was recorded, so the variance of spiking grows with the square of
+    the gain. A gain on the firing rate would make the variance of Poisson counts grow
+    in proportion instead. There is one gain per window, applied after the transforms of
+    counts.
     """
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
@@ -90,14 +111,20 @@ class GainModulation(Declaration):
     sigma: Annotated[float, Field(ge=0, le=2)] = 0.0
     """Standard deviation of the log-gain."""
     coupling: Literal["common", "varied"] = "common"
-    """`common`: c = 1, all units go up and down together; `varied`: each unit's c ~ N(0, 1), of either sign, stays the same in a run."""
+    """How strongly each unit follows the gain.
+
+    `common`: c = 1, all units go up and down together. `varied`: each unit has its own
+    c ~ N(0, 1), of either sign, which stays the same in a run.
+    """
 
 
 class ProgressiveUnitLoss(Declaration):
-    """Let units die one after another, in an order that is fixed in a run: a view shows what is left after a part u ~ U(0, rate) has died.
+    """Progressive unit loss: units die one after another, in a fixed order.
 
-    Every view of a run, and every test of it, sees one order, so on average half of `rate` is lost, late units hardly ever, and an
-    encoder can learn which ones last.
+    A view shows what is left after a fraction u ~ U(0, rate) of the units has died.
+    Every view of a run, and every test of it, sees the same order. On average half of
+    `rate` is lost, the last units are hardly ever lost, and an encoder can learn which
+    ones last.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -107,16 +134,18 @@ class ProgressiveUnitLoss(Declaration):
 
     kind: Literal["progressive_unit_loss"] = "progressive_unit_loss"
     rate: Rate = 0.0
-    """The largest part of the units that has died in any view."""
+    """The largest fraction of the units that has died in any view."""
     value: Lost = "silent"
-    """As of `unit_dropout`."""
+    """What a lost unit shows; see `unit_dropout`."""
 
 
 class UnitPermutation(Declaration):
-    """Exchange units with neighbours, as a drifting electrode does: random pairs of a neighbourhood swap with probability `rate`.
+    """Unit permutation: units swap with neighbours, as on a drifting electrode.
 
-    Neighbourhoods are blocks of `neighbourhood` successive units, so the order of the recording's units must mean where they lie. A
-    unit without a partner (one of an odd number, drawn anew) keeps its place.
+    Random pairs within a neighbourhood swap with probability `rate`. Neighbourhoods are
+    blocks of `neighbourhood` successive units, so the order of the recording's units
+    must follow their positions. A unit without a partner (one of an odd number, drawn
+    anew) keeps its place.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
@@ -126,17 +155,19 @@ class UnitPermutation(Declaration):
 
     kind: Literal["unit_permutation"] = "unit_permutation"
     rate: Annotated[float, Field(ge=0, le=1)] = 0.0
-    """Part of the units that show another one's activity."""
+    """Fraction of the units that show another unit's activity."""
     neighbourhood: Annotated[int, Field(ge=2)] = 4
-    """Successive units among which partners are drawn."""
+    """Number of successive units among which partners are drawn."""
 
 
 class WaveformDrift(Declaration):
-    """Mix each unit with its neighbour, x' = (1 - mix) x + mix x_next, as when waveforms drift over a sorter's borders.
+    """Waveform drift: mix each unit with its neighbour.
 
-    Of counts every spike of a unit is given to the unit before it with probability `mix`, so that counts stay counts, no spike is lost,
-    and Poisson counts stay Poisson; signals are mixed as they are, without a draw. Units are taken in the recording's order; the last
-    one's next is the first.
+    x' = (1 - mix) x + mix x_next, as when waveforms drift over the borders of a spike
+    sorter. For counts, every spike of a unit is given to the unit before it with
+    probability `mix`: counts stay counts, no spike is lost, and Poisson counts stay
+    Poisson. Signals are mixed without a random draw. Units are taken in the recording's
+    order, and the first unit follows the last.
     """
 
     identity: ClassVar[dict[str, float]] = {"mix": 0.0}
@@ -146,10 +177,15 @@ class WaveformDrift(Declaration):
 
     kind: Literal["waveform_drift"] = "waveform_drift"
     mix: Annotated[float, Field(ge=0, le=1)] = 0.0
+    """Share of the next unit in what a unit shows."""
 
 
 class Pepper(Declaration):
-    """Add `amplitude` standard deviations to a value with probability `rate`, after standardisation (as MYOW and Swap-VAE add it to rates)."""
+    """Pepper: add a constant to random values, after standardisation.
+
+    Each value gets `amplitude` standard deviations with probability `rate`, as MYOW and
+    Swap-VAE add it to rates.
+    """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("unit_identity", "window_identity")
@@ -158,11 +194,16 @@ class Pepper(Declaration):
 
     kind: Literal["pepper"] = "pepper"
     rate: Rate = 0.0
+    """Probability that a value is changed."""
     amplitude: float = 1.5
+    """What is added, in standard deviations of the unit."""
 
 
 class TimeCutout(Declaration):
-    """Lose a block of successive bins of a window: the part `fraction` of them, at least one bin left. Needs windows of several bins."""
+    """Time cutout: lose a block of successive bins of a window.
+
+    At least one bin is left, so windows must have several bins.
+    """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
@@ -171,14 +212,21 @@ class TimeCutout(Declaration):
 
     kind: Literal["time_cutout"] = "time_cutout"
     fraction: Rate = 0.0
-    """Expected part of the bins; their number is rounded at random, and at least one stays: of n bins, parts above 1 - 1 / n lose n - 1
-    (of two bins, one at .8 as at .5)."""
+    """Expected fraction of the bins that is lost.
+
+    The number of bins is rounded at random, and at least one bin stays: of n bins,
+    every fraction above 1 - 1 / n loses n - 1 (of two bins, one is lost at .8 as at
+    .5).
+    """
     value: Lost = "silent"
-    """As of `unit_dropout`."""
+    """What a lost bin shows; see `unit_dropout`."""
 
 
 class UnitCutout(Declaration):
-    """Lose a block of successive units, such as a shank or a connector: the part `fraction` of them, at least one unit left."""
+    """Unit cutout: lose a block of successive units.
+
+    The block stands for a shank or a connector. At least one unit is left.
+    """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
@@ -187,17 +235,22 @@ class UnitCutout(Declaration):
 
     kind: Literal["unit_cutout"] = "unit_cutout"
     fraction: Rate = 0.0
-    """Expected part of the units; their number is rounded at random, and at least one stays: of n units, parts above 1 - 1 / n lose
-    n - 1."""
+    """Expected fraction of the units that is lost.
+
+    The number of units is rounded at random, and at least one unit stays: of n units,
+    every fraction above 1 - 1 / n loses n - 1.
+    """
     value: Lost = "silent"
-    """As of `unit_dropout`."""
+    """What a lost unit shows; see `unit_dropout`."""
 
 
 class CutMix(Declaration):
-    """Replace a block of successive units or bins by that of another training window (Yun et al. 2019, arXiv:1905.04899).
+    """CutMix: replace a block of units or bins by that of another window.
 
-    The other window is drawn from the run's own training windows, also where test windows are corrupted, so that nothing crosses a fold.
-    Labels are not mixed. It shows the view's own half of its counts, and no other transform.
+    The other window is drawn from the run's own training windows, also where test
+    windows are corrupted, so that nothing crosses a fold. Its block shows the view's
+    own half of its counts, and no other transform. Labels are not mixed (Yun et al.
+    2019, arXiv:1905.04899).
     """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
@@ -207,7 +260,10 @@ class CutMix(Declaration):
 
     kind: Literal["cutmix"] = "cutmix"
     fraction: Rate = 0.0
-    """Expected part of the units (bins); the number is rounded at random, and at least one stays."""
+    """Expected fraction of the units (or bins) that is replaced.
+
+    The number is rounded at random, and at least one unit (or bin) stays.
+    """
     along: Literal["units", "bins"] = "units"
     """What the block is made of; `bins` needs windows of several bins."""
 
@@ -234,17 +290,22 @@ Stage = TypeVar("Stage", bound=Declaration)
 
 
 def is_idle(transform: Transform | Adversary) -> bool:
-    """Say whether a transform or an adversary is declared at the dose that changes nothing."""
+    """Whether a transform or an adversary has the dose that changes nothing."""
     return all(getattr(transform, field) == dose for field, dose in transform.identity.items())
 
 
 def at_identity(stage: Stage) -> Stage:
-    """Return the same declaration at the dose that changes nothing."""
-    return stage.__class__.model_validate({**stage.model_dump(), **stage.identity})  # type: ignore[attr-defined]
+    """The same declaration at the dose that changes nothing."""
+    return stage.__class__.model_validate(
+        {**stage.model_dump(), **stage.identity}  # type: ignore[attr-defined]
+    )
 
 
 def cuts_bins(transform: Transform) -> bool:
-    """Say whether a transform takes some bins of a window and leaves others, and so needs windows of several bins."""
+    """Whether a transform takes some bins of a window and leaves others.
+
+    Such a transform needs windows of several bins.
+    """
     return isinstance(transform, TimeCutout) or (
         isinstance(transform, CutMix) and transform.along == "bins"
     )

@@ -1,7 +1,10 @@
-"""How views are made: pairing, then the base (splitting), then per-view transforms, and last an adversary where there is one.
+"""How training views are made from a recording, stage by stage.
 
-Each declaration names the fields that can be swept as an axis in `identity`, with the dose at which the
-field changes nothing. The arms (`independent`, `shared`, `paired`) concern the swept transform only.
+The stages are pairing, the base (splitting), per-view transforms, and last an adversary
+where there is one. In: the fields of a study's `views`. Out: frozen declarations, and
+the doses that can be swept. Each declaration lists those fields in `identity`, with the
+dose at which a field changes nothing. The arms (`independent`, `shared`, `paired`)
+concern the swept transform only. No view is computed here.
 """
 
 from typing import Annotated, Any, ClassVar, Literal
@@ -16,19 +19,29 @@ from invariance_probe.study.transforms import Transform, is_idle
 
 
 class TimeJitter(Declaration):
-    """Pair each window with another of the same trial, at most (or about) `window_s` away."""
+    """Pair each window with another one nearby in the same trial.
+
+    The two are at most, or about, `window_s` apart.
+    """
 
     identity: ClassVar[dict[str, float]] = {"window_s": 0.0}
 
     kind: Literal["time_jitter"] = "time_jitter"
     window_s: Annotated[float, Field(ge=0)] = 0.0
-    """Largest distance in seconds; a whole number of bins."""
+    """Largest lag in seconds; a whole number of bins."""
     shape: Literal["uniform", "annulus"] = "uniform"
-    """`uniform`: every lag up to the window; `annulus`: only the last bin of it (a sharper dose)."""
+    """Which lags occur.
+
+    `uniform`: every lag up to `window_s`. `annulus`: only the lag `window_s` itself,
+    which is a sharper dose.
+    """
 
 
 class CountSplitting(Declaration):
-    """Give each view one half of every spike count: x1 ~ Bin(x, 1/2), x2 = x - x1, one split a bin and step."""
+    """Count splitting: each view gets one half of every spike count.
+
+    x1 ~ Bin(x, 1/2) and x2 = x - x1, with a new split of every bin at every step.
+    """
 
     identity: ClassVar[dict[str, float]] = {}
 
@@ -36,7 +49,10 @@ class CountSplitting(Declaration):
 
 
 class NoSplitting(Declaration):
-    """Give both views the whole activity (two identical views are no task by themselves)."""
+    """No splitting: both views get the whole activity.
+
+    Two identical views are no task by themselves.
+    """
 
     identity: ClassVar[dict[str, float]] = {}
 
@@ -54,9 +70,12 @@ Pairing = Annotated[
     BeforeValidator(_jitter_unless_named),
 ]
 Pool = Literal["subject", "group"]
-"""The sessions of the same subject, or of the same group (all sessions of the study where recordings name none)."""
+"""Sessions that a model trains on together: those of one subject, or of one group.
+
+Where recordings name no group, all sessions of the study are one group.
+"""
 POOL = "views.pool"
-"""The setting that lets models train on several sessions."""
+"""Path of the setting that lets models train on several sessions."""
 Base = Annotated[CountSplitting | NoSplitting, Field(discriminator="kind")]
 
 
@@ -64,16 +83,26 @@ class Views(Declaration):
     """The stages that turn a recording into training views."""
 
     pairing: Pairing = TimeJitter()
+    """Which two windows make a pair."""
     base: Base = CountSplitting()
+    """What makes dose 0 a task: how the two views of a window differ at every dose."""
     transforms: tuple[Transform, ...] = ()
+    """Augmentations of each view, in the order in which they act."""
     adversary: Adversary | None = added(None)
-    """What corrupts the views against the models in training; where models are tested, it is as strong but random."""
+    """What corrupts the views against the models while they train.
+
+    Where models are tested, the corruption is as strong but random.
+    """
     pool: Pool | None = added(None)
-    """Whose other sessions a session's SSL models train on too, by an input layer for each; left out, on their own session alone."""
+    """Which other sessions a session's SSL models also train on.
+
+    Each session then has an input layer of its own. When left out, models train on
+    their own session only.
+    """
 
     @property
     def jitter(self) -> TimeJitter:
-        """The pairing of windows that are near in time."""
+        """The pairing of nearby windows, as a time jitter."""
         return (
             self.pairing
             if isinstance(self.pairing, TimeJitter)
@@ -82,15 +111,15 @@ class Views(Declaration):
 
     @property
     def corruptions(self) -> tuple[Transform | Adversary, ...]:
-        """What corrupts a view: the transforms, and then the adversary where there is one."""
+        """The transforms, and after them the adversary where there is one."""
         return self.transforms if self.adversary is None else (*self.transforms, self.adversary)
 
     def stages(self) -> dict[str, "Stage"]:
-        """Return every stage by its kind, in the order in which a view passes through them."""
+        """Every stage by its kind, in the order in which a view passes them."""
         return {stage.kind: stage for stage in (self.pairing, self.base, *self.corruptions)}
 
     def doses(self) -> dict[str, float]:
-        """Return every path that can be swept, `kind.field`, with its identity dose."""
+        """Every path that can be swept, `kind.field`, with its identity dose."""
         return {
             f"{kind}.{field}": dose
             for kind, stage in self.stages().items()
@@ -98,7 +127,14 @@ class Views(Declaration):
         }
 
     def at(self, path: str, dose: float) -> "Views":
-        """Return these views with one swept field set to a dose.
+        """These views with one swept field set to a dose.
+
+        Parameters
+        ----------
+        path
+            The swept field as `kind.field`; a kind that is no stage changes nothing.
+        dose
+            Its value.
 
         Raises
         ------
@@ -124,9 +160,12 @@ class Views(Declaration):
 Stage = (
     TimeJitter | MinedPairing | StatePairing | CountSplitting | NoSplitting | Transform | Adversary
 )
-"""What a view passes through; each kind has fields that can be swept."""
+"""What a view passes through; each kind lists the fields that can be swept."""
 
 
 def has_closed_form(views: Views) -> bool:
-    """Say whether closed-form linear SSL can be fitted on such views: whether it has moments for all that changes something."""
+    """Whether closed-form linear SSL can be fitted on such views.
+
+    It can where the moments of every transform that changes something are known.
+    """
     return all(transform.has_closed_form or is_idle(transform) for transform in views.transforms)

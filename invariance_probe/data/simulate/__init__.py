@@ -1,4 +1,9 @@
-"""Simulated sessions with known truth, one file a generator."""
+"""Simulated sessions with known truth, one file per generator.
+
+In: a simulated recording as a study declares it, and the name of a session. Out: a
+`Recording` of spike counts, its targets, and its truth. Every random number comes from
+a named sequence, so the same declaration and session give the same recording.
+"""
 
 from invariance_probe.data.simulate.carriers import simulate_carriers
 from invariance_probe.data.simulate.head_direction import simulate_head_direction

@@ -1,9 +1,9 @@
 """The worlds of the phase map: a label in a population of declared carriers.
 
-In go how many neurons carry the label, how their information is shared out, what noise they share
-and how they are recorded; out come spike counts and the label. The population (rates, gains,
-loadings) has a random stream of its own, so that a recording of another length is one of the same
-code.
+In: how many neurons carry the label, how their information is shared out, what noise
+they share, and how they are recorded. Out: spike counts and the label. The population
+(rates, gains, loadings) has a random sequence of its own, so that a recording of
+another length is of the same code.
 """
 
 from dataclasses import dataclass
@@ -23,20 +23,21 @@ from invariance_probe.study.recordings import CarriersRecording
 
 @dataclass(frozen=True, eq=False)
 class Population:
-    """What stays the same in every recording of one population.
+    """What is the same in every recording of one population.
 
-    Neurons that carry the label come first.
+    The neurons that carry the label come first.
 
     Attributes
     ----------
     mean_counts
         Mean count per bin (neuron,).
     gains
-        Log-rate per unit of the label (neuron,).
+        Change of the log-rate when the label changes by 1 (neuron,).
     loadings
-        Log-rate per unit of each nuisance (nuisance, neuron), of one norm for every neuron.
+        Change of the log-rate when a nuisance changes by 1 (nuisance, neuron); the norm
+        over nuisances is the same for every neuron.
     places
-        Which column each recorded unit becomes (unit,).
+        Column of the counts that each recorded unit becomes (unit,).
     """
 
     mean_counts: np.ndarray
@@ -46,20 +47,36 @@ class Population:
 
     @property
     def information(self) -> np.ndarray:
-        """Linear Fisher information about the label of every neuron alone, per bin (neuron,)."""
+        """Linear Fisher information of each neuron alone, per bin (neuron,)."""
         return self.mean_counts * self.gains**2
 
 
 def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
-    """Simulate one session.
+    """Simulate one session with a declared population of carriers.
 
-    Carrier i has the gain g_i = +-sqrt(J_i / mu_i), with mu_i its mean count per bin, so that the linear Fisher
-    information of all is J = sum J_i. Noise of variance eps that all carriers read as if it were the label
-    caps it at J / (1 + eps J).
+    Carrier i has the gain g_i = +-sqrt(J_i / mu_i), where mu_i is its mean count per
+    bin, so that the linear Fisher information of all is J = sum J_i. Noise of variance
+    eps that all carriers read as if it were the label caps the information at
+    J / (1 + eps J).
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session; each has a population and random numbers of its own.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time,) and `nuisance` (time, nuisance). The truth names the
+        units that carry the label (`carriers`), the number of carrying neurons
+        (`neurons`) and the `information`.
 
     References
     ----------
-    Moreno-Bote et al. 2014, Nat. Neurosci. 17:1410, doi:10.1038/nn.3807 (information-limiting correlations).
+    Moreno-Bote et al. 2014, Nat. Neurosci. 17:1410, doi:10.1038/nn.3807
+    (information-limiting correlations).
     """
     population = draw_population(source, session)
     rng = generator("simulate", source.seed, session)
@@ -94,6 +111,18 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
     """Draw the rates, gains and loadings of a session's population.
 
     The number of bins plays no part.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Population
+        The same for every recording of the session, whatever its length.
     """
     rng = generator("population", source.seed, session)
     neurons = source.carriers + source.units - source.carriers * source.units_per_carrier
@@ -114,7 +143,7 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
 def _recorded(
     rng: np.random.Generator, source: CarriersRecording, neurons: np.ndarray
 ) -> np.ndarray:
-    """Counts of the recorded units (time, unit): those of each carrier, then the others."""
+    """Counts of the recorded units (time, unit), the units of carriers first."""
     carriers, others = neurons[:, : source.carriers], neurons[:, source.carriers :]
     if source.copies > 1:
         units = rng.binomial(

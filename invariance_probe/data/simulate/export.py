@@ -1,4 +1,8 @@
-"""A simulated world as a file that anyone can read: arrays with names, and the truth as JSON."""
+"""Write a simulated session to a file that anyone can read.
+
+In: a YAML file with one simulated recording. Out: an `.npz` archive of named arrays,
+with the truth as JSON.
+"""
 
 import json
 from pathlib import Path
@@ -13,16 +17,22 @@ from invariance_probe.study.recordings import SimulatedRecording
 
 
 def export(spec: Path, out: Path, session: str | None = None) -> str:
-    """Simulate one session of a declared world, write it, and return the line with which a study reads it.
+    """Simulate one session of a declared world, and write it to a file.
 
     Parameters
     ----------
     spec
-        YAML file with one simulated recording as a study declares it: `generator: redundancy` and its values.
+        YAML file with one simulated recording as a study declares it: `generator:
+        redundancy` and its values.
     out
-        The .npz file.
+        The `.npz` file to write; missing folders are made.
     session
-        Which session; the first when left out.
+        Name of the session; the first one when left out.
+
+    Returns
+    -------
+    str
+        What was written, and the entry with which a study reads it.
 
     Raises
     ------
@@ -35,7 +45,8 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
         )
     except ValidationError as error:
         lines = [
-            f"{spec}: {'.'.join(map(str, e['loc'][1:])) or 'generator'}: {e['msg']}, got {e['input']!r}"
+            f"{spec}: {'.'.join(map(str, e['loc'][1:])) or 'generator'}: "
+            f"{e['msg']}, got {e['input']!r}"
             for e in error.errors()
         ]
         raise StudyError("\n".join(lines)) from None
@@ -59,5 +70,6 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
     return (
         f"wrote {out}: {recording.activity.shape[0]} bins, {recording.activity.shape[1]} units, "
         f"targets {', '.join(sorted(recording.targets))}; in a study:\n"
-        f"- {{kind: npz, path: {out}, session: {name}, activity: spike_count, bin_s: bin_s, segment: segment, unit_ids: unit_ids{trial}}}\n"
+        f"- {{kind: npz, path: {out}, session: {name}, activity: spike_count, "
+        f"bin_s: bin_s, segment: segment, unit_ids: unit_ids{trial}}}\n"
     )

@@ -1,11 +1,15 @@
 """G10: head-direction cells awake, in NREM and in REM sleep, on one ring.
 
-Tuning is von Mises. Awake the ring follows the head, which turns with a smooth random velocity; asleep it drifts by itself, in REM at
-about waking speed and in NREM faster. Awake there are slow nuisances, which sleep does not have.
+Tuning is von Mises. Awake, the ring follows the head, which turns with a smooth random
+velocity. Asleep, it drifts by itself: in REM at about waking speed, in NREM faster.
+Awake there are slow nuisances, which sleep does not have.
+In: a `HeadDirectionRecording` and the name of a session. Out: a `Recording` whose
+segments are the three states.
 
 References
 ----------
-Peyrache, Lacroix, Petersen & Buzsaki 2015, Nat. Neurosci. 18:569 (the ring is kept asleep, and drifts about ten times faster in NREM).
+Peyrache, Lacroix, Petersen & Buzsaki 2015, Nat. Neurosci. 18:569 (the ring is kept
+asleep, and drifts about ten times faster in NREM).
 Senzai & Scanziani 2022, Science 377:999 (virtual head direction in REM).
 """
 
@@ -23,13 +27,27 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import HeadDirectionRecording
 
 WAKE, NREM, REM = range(3)
+"""The states, in their order in time."""
 
 
 def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Recording:
-    """Simulate one session: waking, NREM, REM, each a third of the bins and a segment of its own.
+    """Simulate one session: waking, NREM and REM, a third of the bins each.
 
-    `head_direction` (radians) is not known asleep; `direction` is where the ring points in all states, a truth that no study should
-    decode; `state` is 0 awake, 1 in NREM, 2 in REM.
+    Each state is a segment of its own.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets: `head_direction` (time,), in radians, NaN asleep; `direction` (time,),
+        where the ring points in all states, a truth that no study should decode;
+        `state` (time,), 0 awake, 1 in NREM, 2 in REM; and `nuisance` (time, nuisance).
     """
     rng = generator("simulate", source.seed, session)
     units, third = source.units, source.bins // 3
@@ -43,7 +61,8 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
         source.turning_tau_s / source.compression,
     ]
     velocity = np.concatenate([
-        ornstein_uhlenbeck(rng, int((state == one).sum()), 1, tau_bins[one], source.bin_s)[:, 0] for one in (WAKE, NREM, REM)
+        ornstein_uhlenbeck(rng, int((state == one).sum()), 1, tau_bins[one], source.bin_s)[:, 0]
+        for one in (WAKE, NREM, REM)
     ])  # fmt: skip
     steps = source.turning_speed * source.bin_s * speed * velocity
     steps[np.flatnonzero(np.diff(state)) + 1] += (

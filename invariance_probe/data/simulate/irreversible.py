@@ -1,4 +1,11 @@
-"""G9: a label that rotates, so that its recording run backwards can be told; and its reversible twin of the same autocorrelation."""
+"""G9: a label that rotates, and its twin that is reversible in time.
+
+A recording of the rotating label can be told from the same recording run backwards. The
+twin has the same autocorrelation, and its recording cannot.
+
+In: an `IrreversibleRecording` and the name of a session. Out: a `Recording` whose truth
+says how strong the arrow of time is.
+"""
 
 import numpy as np
 from scipy.signal import lfilter
@@ -15,13 +22,30 @@ from invariance_probe.study.recordings import IrreversibleRecording
 
 
 def simulate_irreversible(source: IrreversibleRecording, session: str) -> Recording:
-    """Simulate one session: a label in the plane and reversible OU nuisances drive all units log-linearly with Gaussian gains.
+    """Simulate one session with a label in the plane that rotates.
 
-    The label is the sum of two processes that rotate at random amplitude with the same period, one each way, with the shares `forwards`
-    and 1 - forwards of its variance. Whatever the share, both its coordinates are Gaussian with the autocorrelation
-    exp(-w / tau) cos(2 pi w / period), and independent at any one time. Only their covariance across time tells the directions of time
-    apart: E[x(t) y(t + w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At .5 it is 0: the coordinates are
-    then independent, and a stationary Gaussian process of one variable is reversible (Weiss 1975, doi:10.2307/3212735).
+    The label and reversible OU nuisances drive all units log-linearly with Gaussian
+    gains. The label is the sum of two processes that rotate at random amplitude with
+    the same period, one each way; they have the shares `forwards` and 1 - forwards of
+    its variance. Whatever the share, both its coordinates are Gaussian with the
+    autocorrelation exp(-w / tau) cos(2 pi w / period), and independent at any one time.
+    Only their covariance across time tells the directions of time apart: E[x(t) y(t +
+    w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At .5
+    it is 0: the coordinates are then independent, and a stationary Gaussian process of
+    one variable is reversible (Weiss 1975, doi:10.2307/3212735).
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time, 2) and `nuisance` (time, nuisance). In the truth, `arrow`
+        is 2 forwards - 1: 0 where time has no direction.
     """
     rng = generator("simulate", source.seed, session)
     bins, units = source.bins, source.units
@@ -48,7 +72,21 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
 
 
 def rotating(rng: np.random.Generator, source: IrreversibleRecording) -> np.ndarray:
-    """Return a stationary process in the plane (bins, 2) that turns from the first coordinate to the second, of unit variance each."""
+    """Stationary process in the plane that turns from one axis to the other.
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    source
+        Says the number of bins, the period and the time constant.
+
+    Returns
+    -------
+    plane
+        The two coordinates (time, 2), each of unit variance. It turns from the first to
+        the second.
+    """
     decay = np.exp(-source.bin_s / source.label_tau_s)
     turn = decay * np.exp(2j * np.pi * source.bin_s / source.period_s)
     steps = rng.standard_normal((source.bins, 2)) @ [1.0, 1.0j] * np.sqrt(1 - decay**2)

@@ -1,4 +1,8 @@
-"""Latent processes and the rates of a simulated population, shared by the generators."""
+"""Latent processes, rates and spike counts that the generators share.
+
+In: a random generator, the declared world, time constants. Out: latents (time, latent),
+mean rates, counts (time, unit), and the `Recording` that is made of them.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,13 +14,34 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.study.recordings import SimulatedRecording
 
 GAIN_TAU_S = 1.0
-"""Time constant of the gain that all units share."""
+"""Time constant of the gain that all units share (seconds)."""
 
 
 def ornstein_uhlenbeck(
     rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
 ) -> np.ndarray:
-    """Return stationary, unit-variance OU processes (bins, count) whose autocorrelation is exp(-lag / tau)."""
+    """Stationary Ornstein-Uhlenbeck processes of unit variance.
+
+    Their autocorrelation is exp(-lag / tau).
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    bins
+        Length in bins, at least 1.
+    count
+        Number of independent processes.
+    tau_s
+        Time constant in seconds.
+    bin_s
+        Seconds per bin.
+
+    Returns
+    -------
+    processes
+        (time, process).
+    """
     decay = np.exp(-bin_s / tau_s)
     steps = rng.standard_normal((bins, count)) * np.sqrt(1 - decay**2)
     steps[0] /= np.sqrt(1 - decay**2)
@@ -24,16 +49,50 @@ def ornstein_uhlenbeck(
 
 
 def baseline_rates(rng: np.random.Generator, units: int) -> np.ndarray:
-    """Return mean rates in Hz (unit,): log-normal about 5 Hz with log-SD .6, clipped to [1, 20]."""
+    """Mean rates of a population: log-normal about 5 Hz with log-SD .6.
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    units
+        Number of units.
+
+    Returns
+    -------
+    rates
+        In Hz (unit,), clipped to [1, 20].
+    """
     return np.clip(np.exp(np.log(5.0) + 0.6 * rng.standard_normal(units)), 1.0, 20.0)
 
 
 def jumping(
     rng: np.random.Generator, bins: int, count: int, tau_s: float, bin_s: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return unit-variance processes (bins, count) that are drawn anew together at Poisson times, and the bins of the jumps.
+    """Processes of unit variance that jump together at Poisson times.
 
-    Their autocorrelation is exp(-lag / tau), as that of an OU process.
+    At a jump all of them are drawn anew. Their autocorrelation is exp(-lag / tau), the
+    same as that of an OU process.
+
+    Parameters
+    ----------
+    rng
+        Random generator.
+    bins
+        Length in bins, at least 1.
+    count
+        Number of processes.
+    tau_s
+        Time constant, the mean time between jumps, in seconds.
+    bin_s
+        Seconds per bin.
+
+    Returns
+    -------
+    processes
+        (time, process).
+    jumps
+        Bins at which the processes jump (jump,).
     """
     jumps = rng.random(bins) < 1 - np.exp(-bin_s / tau_s)
     epoch = np.cumsum(jumps)
@@ -47,20 +106,30 @@ def spike_counts(
     power: np.ndarray,
     mean_counts: np.ndarray,
 ) -> np.ndarray:
-    """Return counts (time, unit) with log-linear rates that keep the mean, of the source's count noise.
+    """Spike counts with log-linear rates and the declared count noise.
 
-    A gamma renewal process of shape k is every k-th event of a Poisson process k times as fast.
+    The modulation of the rate has mean 1, so mean counts are kept. A gamma renewal
+    process of shape k is every k-th event of a Poisson process that is k times as fast.
 
     Parameters
     ----------
+    rng
+        Random generator.
     source
-        Says how the counts vary about their rate: `overdispersion`, `renewal_shape`, `shared_gain`.
+        Says how counts vary about their rate: `overdispersion`, `renewal_shape`,
+        `shared_gain`.
     drive
-        Log-rate modulation (time, unit), zero-mean Gaussian.
+        Modulation of the log-rate (time, unit), Gaussian of mean 0.
     power
-        Its variance (unit,), so that E exp(drive - power / 2) = 1.
+        Variance of the drive (unit,) or (time, unit), so that
+        E exp(drive - power / 2) = 1.
     mean_counts
-        Mean count a bin (unit,).
+        Mean count per bin (unit,).
+
+    Returns
+    -------
+    counts
+        (time, unit) int32.
     """
     rates = mean_counts * np.exp(drive - power / 2)
     if source.shared_gain:
@@ -84,9 +153,32 @@ def simulated_recording(
     trials: np.ndarray | None = None,
     unit_ids: Sequence[str] | None = None,
 ) -> Recording:
-    """Return counts and targets as a recording, one gap-free segment unless said otherwise."""
+    """Counts and targets as a recording.
+
+    Parameters
+    ----------
+    source
+        The declared world: names the subject and group, and the length of a bin.
+    session
+        Name of the session.
+    counts
+        Spike counts (time, unit).
+    targets
+        What can be decoded, by name; time is the first axis.
+    truth
+        What is known about the world, by name.
+    segments
+        Gap-free segment of every bin (time,); one segment when left out.
+    trials
+        Trial of every bin (time,); no trials when left out.
+    unit_ids
+        Names of the units (unit,); 0, 1, 2 ... when left out.
+    """
     return Recording(
-        session=session, subject=source.subject, group=source.group, activity=counts, activity_kind="counts", bin_s=source.bin_s,
-        unit_ids=tuple(unit_ids or map(str, range(counts.shape[1]))), targets=targets, trials=trials,
-        segments=np.zeros(len(counts), dtype=np.int64) if segments is None else segments, truth=truth,
+        session=session, subject=source.subject, group=source.group,
+        activity=counts, activity_kind="counts", bin_s=source.bin_s,
+        unit_ids=tuple(unit_ids or map(str, range(counts.shape[1]))),
+        targets=targets, trials=trials,
+        segments=np.zeros(len(counts), dtype=np.int64) if segments is None else segments,
+        truth=truth,
     )  # fmt: skip

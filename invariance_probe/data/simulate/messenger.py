@@ -1,4 +1,8 @@
-"""G5: a small set of units carries the label, the same set or another one after half the session."""
+"""G5: a small set of units carries the label, and may change half-way.
+
+In: a `MessengerRecording` and the name of a session. Out: a `Recording` whose truth
+names the carrying units of each half.
+"""
 
 import numpy as np
 
@@ -14,7 +18,25 @@ from invariance_probe.study.recordings import MessengerRecording
 
 
 def simulate_messenger(source: MessengerRecording, session: str) -> Recording:
-    """Simulate one session; the carriers' gains are those of `redundancy`, and `epoch` says which half a bin is in."""
+    """Simulate one session in which a few units carry the label.
+
+    The gains of the carriers are those of the world `redundancy`.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time,), `nuisance` (time, nuisance) and `epoch` (time,), which
+        is 0 in the first half of the session and 1 in the second. In the truth,
+        `carriers` are the carrying units of each half, and `transfer` is 1 where they
+        are the same.
+    """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
     mean_counts = baseline_rates(rng, units) * source.bin_s

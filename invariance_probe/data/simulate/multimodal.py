@@ -1,4 +1,8 @@
-"""G4: spikes and a continuous second modality with common and private latents."""
+"""G4: spikes and a continuous second modality that share latents.
+
+Each of the two also has private latents. In: a `MultimodalRecording` and the name of a
+session. Out: a `Recording` whose target is the second modality.
+"""
 
 import numpy as np
 
@@ -14,7 +18,22 @@ from invariance_probe.study.recordings import MultimodalRecording
 
 
 def simulate_multimodal(source: MultimodalRecording, session: str) -> Recording:
-    """Simulate one session; the second modality is the target `modality` (time, channel), `lag_bins` behind the spikes."""
+    """Simulate one session of spikes and a second modality.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `modality` (time, channel), the second modality, `lag_bins` behind the
+        spikes; `private` (time, latent), the latents of the spikes alone; and, where
+        there are any, `common` (time, latent).
+    """
     rng = generator("simulate", source.seed, session)
     units, bins, shared = source.units, source.bins, source.common
     mean_counts = baseline_rates(rng, units) * source.bin_s

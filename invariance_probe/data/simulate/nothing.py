@@ -1,4 +1,8 @@
-"""G8: worlds in which there is nothing to find."""
+"""G8: worlds in which there is nothing to find.
+
+In: a `NothingRecording` and the name of a session. Out: a `Recording` whose label
+activity does not code, or whose label allows no test of jitter.
+"""
 
 import numpy as np
 
@@ -13,11 +17,27 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import NothingRecording
 
 GAIN = 0.4
+"""Standard deviation of the log-rate that all latents cause together."""
 LATENTS = 4
+"""Number of latents that drive the population."""
 
 
 def simulate_nothing(source: NothingRecording, session: str) -> Recording:
-    """Simulate one session of the declared null; the target is `label`."""
+    """Simulate one session in which there is nothing to find.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Target `label` (time,). In the truth, `decodable` says whether activity codes
+        the label at all (only in the case `trial_constant`).
+    """
     if source.case in ("drift", "quiet"):
         return _drifting(source, session)
     rng = generator("simulate", source.seed, session)
@@ -43,10 +63,11 @@ def simulate_nothing(source: NothingRecording, session: str) -> Recording:
 
 
 def _drifting(source: NothingRecording, session: str) -> Recording:
-    """Simulate slow changes of gain, each unit's own and one that all share, beside a label that nothing codes.
+    """Simulate slowly drifting gains beside a label that nothing codes.
 
-    Where the case is `quiet`, the label's standard deviation over the session is .15 in the middle tenths and
-    rises to 1.8 at both ends.
+    Each unit has a gain of its own, and all units share another one. In the case
+    `quiet`, the label's standard deviation over the session is .15 in the middle 45 %
+    of the session and rises to 1.8 at both ends.
     """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins

@@ -1,4 +1,10 @@
-"""G3: behaviours that recur in bouts, under a drift that is alike nearby and different far away."""
+"""G3: behaviours that recur in bouts, under a slow drift.
+
+The drift is alike at nearby times and different at distant ones.
+
+In: a `RecurringRecording` and the name of a session. Out: a `Recording` with the
+behaviour and the drift as targets.
+"""
 
 import numpy as np
 
@@ -13,12 +19,29 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import RecurringRecording
 
 WITHIN_SD = 0.3
-"""Standard deviation of a behaviour's own variation, of its code."""
+"""SD of the variation within a behaviour, relative to that of its code."""
 WITHIN_TAU_S = 1.0
+"""Time constant of the variation within a behaviour (seconds)."""
 
 
 def simulate_recurring(source: RecurringRecording, session: str) -> Recording:
-    """Simulate one session: bouts of geometric length, each behaviour with a pattern over units, and OU drifts."""
+    """Simulate one session of recurring behaviours.
+
+    Bouts have geometric lengths, each behaviour has a pattern over units, and the
+    drifts are OU processes.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `behaviour` (time,), a class from 0, and `drift` (time, drift).
+    """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
     mean_counts = baseline_rates(rng, units) * source.bin_s

@@ -1,4 +1,10 @@
-"""G2: a label carried by a chosen number of units of a population, with nuisances that drive them all."""
+"""G2: a label that a chosen number of units carry.
+
+Nuisances drive all units of the population, unless the carriers are declared pure.
+
+In: a `RedundancyRecording` and the name of a session. Out: a `Recording` whose truth
+names the carriers and their information.
+"""
 
 import numpy as np
 
@@ -14,12 +20,27 @@ from invariance_probe.study.recordings import RedundancyRecording
 
 
 def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
-    """Simulate one session.
+    """Simulate one session with a chosen number of carriers.
 
-    The label s is an OU process of unit variance. Each of m carriers has gain g_i = +-sqrt(J / (m mu_i)), with mu_i
-    its mean count a bin, so that the linear Fisher information of all is about J; shared noise of variance eps
-    is added to the label before it reaches the carriers, which caps the information at J / (1 + eps J)
+    The label s is an OU process of unit variance. Each of m carriers has the gain
+    g_i = +-sqrt(J / (m mu_i)), where mu_i is its mean count per bin, so that the linear
+    Fisher information of all is about J. Shared noise of variance eps is added to the
+    label before it reaches the carriers, which caps the information at J / (1 + eps J)
     (Moreno-Bote et al. 2014, doi:10.1038/nn.3807).
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time,) and `nuisance` (time, nuisance). The truth names the
+        `carriers`, their `information`, and `n_eff`, the effective number of carriers
+        (sum J_i)^2 / sum J_i^2.
     """
     rng = generator("simulate", source.seed, session)
     bins, units = source.bins, source.units

@@ -1,4 +1,10 @@
-"""G7: a waking label, sleep that replays it in part, and, where asked for, sleep like it that does not."""
+"""G7: a label awake, and sleep that replays part of it.
+
+Where it is asked for, a second state of sleep follows that replays nothing.
+
+In: a `ReplayRecording` and the name of a session. Out: a `Recording` whose segments are
+the states, and whose targets say where activity replays.
+"""
 
 import numpy as np
 
@@ -13,17 +19,34 @@ from invariance_probe.randomness import generator
 from invariance_probe.study.recordings import ReplayRecording
 
 SLEEP_NOISE = 2.0
-"""Variance of the shared slow noise in sleep, of that in waking."""
+"""Variance of the shared slow noise asleep, relative to awake."""
 NOISE_GAIN = 0.3
+"""Standard deviation over units of the log-rate gain for the shared noise."""
 NOISE_TAU_S = 2.0
+"""Time constant of the shared noise (seconds)."""
 
 
 def simulate_replay(source: ReplayRecording, session: str) -> Recording:
-    """Simulate one session: waking (segment 0) and sleep (segment 1), each half of the bins.
+    """Simulate one session of waking and of sleep that replays.
 
-    In a replaying bout the drive is a stretch of the waking label, `compression` times as fast; in the other bouts it
-    is an independent process of the same law. The target `label` is what drives activity, `state` is 0 awake and 1 asleep.
-    With `control_sleep`, each is a third, and the last (segment and state 2) is sleep of which no bout replays.
+    Waking (segment 0) and sleep (segment 1) are half of the bins each. In a replaying
+    bout the drive is a stretch of the waking label, `compression` times as fast; in the
+    other bouts it is an independent process of the same law. With `control_sleep`, each
+    part is a third, and the last (segment and state 2) is sleep in which no bout
+    replays.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time, dimension), what drives activity; `state` (time,), 0
+        awake and 1 or 2 asleep; and `replaying` (time,), 1 in replaying bouts.
     """
     rng = generator("simulate", source.seed, session)
     units, awake = source.units, source.bins // (3 if source.control_sleep else 2)

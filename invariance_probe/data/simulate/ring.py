@@ -1,4 +1,8 @@
-"""A ring of tuned units: groups of one preferred direction, and a unit alone."""
+"""A ring of tuned units: groups that share a direction, and one lone unit.
+
+In: a `RingRecording` and the name of a session. Out: a `Recording` with the direction
+as its circular target.
+"""
 
 import numpy as np
 from scipy.special import i0e
@@ -14,11 +18,24 @@ from invariance_probe.study.recordings import RingRecording
 
 
 def simulate_ring(source: RingRecording, session: str) -> Recording:
-    """Simulate one session; the target is `direction`, in radians.
+    """Simulate one session of a ring that codes a direction.
 
-    The direction is that of a point in the plane whose coordinates are OU processes. Tuning is
-    von Mises and keeps the mean rate; preferred directions are evenly spaced, and the last one
-    belongs to one unit alone.
+    The direction is that of a point in the plane whose coordinates are OU processes.
+    Tuning is von Mises and keeps the mean rate. Preferred directions are evenly spaced,
+    and the last one belongs to a single unit.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `direction` (time,), in radians, and `nuisance` (time, nuisance). In the
+        truth, `alone` is the unit that has a direction for itself.
     """
     own = generator("population", source.seed, session)
     groups = np.append(

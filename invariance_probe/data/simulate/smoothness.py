@@ -1,4 +1,10 @@
-"""G1: labels of a known time constant, coded by a whole population beside nuisances of their own."""
+"""G1: labels of a known time constant, coded by a whole population.
+
+Nuisances with a time constant of their own drive the same units.
+
+In: a `SmoothnessRecording` and the name of a session. Out: a `Recording` whose truth
+holds both time constants.
+"""
 
 import numpy as np
 
@@ -14,9 +20,23 @@ from invariance_probe.study.recordings import SmoothnessRecording
 
 
 def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
-    """Simulate one session: OU labels and OU nuisances drive all units log-linearly with Gaussian gains.
+    """Simulate one session with a smooth label.
 
-    The label's autocorrelation is exp(-lag / label_tau_s), so an annulus pairing at w keeps exp(-w / tau) of it.
+    OU labels and OU nuisances drive all units log-linearly with Gaussian gains. The
+    label's autocorrelation is exp(-lag / label_tau_s), so a pairing at exactly the lag
+    w (annulus) keeps exp(-w / tau) of it.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time, dimension) and `nuisance` (time, nuisance).
     """
     rng = generator("simulate", source.seed, session)
     bins, units = source.bins, source.units

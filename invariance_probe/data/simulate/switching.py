@@ -1,4 +1,10 @@
-"""G1b: labels that jump, which no lag curve tells from smooth ones of the same time constant."""
+"""G1b: labels that jump instead of moving smoothly.
+
+No lag curve tells them from smooth labels of the same time constant.
+
+In: a `SwitchingRecording` and the name of a session. Out: a `Recording` whose truth
+names the bins at which the label jumps.
+"""
 
 import numpy as np
 
@@ -15,10 +21,26 @@ from invariance_probe.study.recordings import SwitchingRecording
 
 
 def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
-    """Simulate one session: a redrawn label, or a chain of states with a code each, beside OU nuisances.
+    """Simulate one session with a label that jumps, beside OU nuisances.
 
-    With K states that are left for any other at random after exponential dwells D, the autocorrelation of the
-    code is exp(-w K / ((K - 1) D)); D is set so that it is exp(-w / label_tau_s).
+    The label is drawn anew at each jump, or it is a chain of states with a code each.
+    With K states that are left for any other at random after exponential dwells of mean
+    D, the autocorrelation of the code is exp(-w K / ((K - 1) D)); D is set so that this
+    is exp(-w / label_tau_s).
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Targets `label` (time, dimension), `nuisance` (time, nuisance) and, for a chain,
+        `state` (time,). In the truth, `change_points` are the bins at which the label
+        jumps.
     """
     rng = generator("simulate", source.seed, session)
     units, bins = source.units, source.bins
@@ -47,7 +69,7 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
 
 
 def _states(rng: np.random.Generator, source: SwitchingRecording) -> tuple[np.ndarray, np.ndarray]:
-    """Return the state of every bin (time,) and the bins where it changes."""
+    """State of every bin (time,), and the bins where it changes."""
     dwell_s = source.label_tau_s * source.states / (source.states - 1)
     changes = rng.random(source.bins) < 1 - np.exp(-source.bin_s / dwell_s)
     steps = np.where(changes, rng.integers(1, source.states, source.bins), 0)

@@ -1,4 +1,8 @@
-"""G6: sessions of one population whose units come and go."""
+"""G6: sessions of one population whose units come and go.
+
+In: a `TurnoverRecording` and the name of a session. Out: a `Recording` whose units keep
+their names over the sessions in which they survive.
+"""
 
 import numpy as np
 
@@ -13,10 +17,25 @@ from invariance_probe.study.recordings import TurnoverRecording
 
 
 def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
-    """Simulate one session; a unit that survives has its name, rate and gain in every session of the source.
+    """Simulate one session of a population that changes over days.
 
-    Each place in the array loses its unit at Poisson times of rate 1 / survival_days; the number of losses up to the
-    session's day names the unit. Session i of `NAME-i` is on day (i - 1) days_between.
+    A unit that survives keeps its name, rate and gain in every session of the source.
+    Each place in the array loses its unit at Poisson times of rate 1 / survival_days;
+    the number of losses up to the session's day is part of the unit's name. Session
+    `NAME-i` is on day (i - 1) x days_between.
+
+    Parameters
+    ----------
+    source
+        The declared world.
+    session
+        Name of the session.
+
+    Returns
+    -------
+    Recording
+        Target `label` (time,). In the truth, `session_effect` is the factor on all
+        gains in this session, and `day` is its day.
     """
     tail = session.rpartition("-")[2]
     day = (int(tail) - 1 if source.sessions > 1 and tail.isdigit() else 0) * source.days_between
@@ -35,7 +54,7 @@ def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
 
 
 def _unit(source: TurnoverRecording, place: int, day: float) -> tuple[str, float, float]:
-    """Return name, rate in Hz and standard gain of the unit that a place of the array records on a day."""
+    """Name, rate (Hz) and standard gain of the unit that a place has on a day."""
     losses = generator("simulate", source.seed, f"{source.session}/place {place}")
     age, count = float(losses.exponential(source.survival_days)), 0
     while age <= day:
