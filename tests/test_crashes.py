@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -305,7 +306,9 @@ def strike(running, generator):
     if running.poll() is not None or (victim == "worker" and not workers):
         return False
     if victim == "tree":
-        os.killpg(running.pid, signal.SIGKILL)
+        for pid in (running.pid, *workers):  # workers are in sessions of their own
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
     else:
         os.kill(generator.choice(workers) if victim == "worker" else running.pid, signal.SIGKILL)
     return True

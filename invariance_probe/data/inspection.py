@@ -247,6 +247,7 @@ def missing_codes(inspected: Inspected) -> Iterator[Remark]:
                     "missing value, leave these bins out"
                 )
                 yield ("target", "name"), target.name, said
+                return
 
 
 def silent_units(inspected: Inspected) -> Iterator[Remark]:
