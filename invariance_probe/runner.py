@@ -358,8 +358,9 @@ def export_encoder(
     weights = store.encoder(run)
     if weights is None:
         raise StoreError(
-            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, fold {fold}; run the study first "
-            "(`invariance-probe status` says what the store has)"
+            f"{runs_root} has no encoder of session {session!r} at {condition}, seed {seed}, "
+            f"fold {fold}; run the study first (`invariance-probe status` says what the store "
+            "has)"
         )
     source = next(one.source for one in plan.sessions if one.name == session)
     recording = open_recording(source, session, file.base)
@@ -383,7 +384,8 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
     """Return the run of the study's own method and setting that trained an encoder."""
     if not isinstance(plan.study.method, TrainedMethod):
         raise StudyError(
-            f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder that could be exported"
+            f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder "
+            "that could be exported"
         )
     found = [
         run
@@ -408,7 +410,8 @@ def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, 
         found = [run for run in found if of(run) == got]
         if not found:
             raise StudyError(
-                f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: {', '.join(map(repr, allowed))}"
+                f"{plan.study.name} trains no encoder of {what} {got!r}; allowed: "
+                f"{', '.join(map(repr, allowed))}"
             )
     return found[0]
 

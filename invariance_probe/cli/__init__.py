@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from invariance_probe.study.load import StudyFile
 
 BYTES_A_RUN = 60_000
-SPREAD_HELP = "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, .04, .06, .03 if left out"
+SPREAD_HELP = (
+    "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, "
+    ".04, .06, .03 if left out"
+)
 BYTES_AN_EXAMINATION = 16_000
 """Four small files, as blocks on disk."""
 CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
@@ -46,7 +49,8 @@ class _Friendly(click.Group):
             if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
                 raise
             click.echo(
-                f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was measured is kept",
+                f"{error.filename or 'a file'} cannot be written: {error.strerror}; what was "
+                "measured is kept",
                 err=True,
             )
             sys.exit(1)
@@ -179,7 +183,8 @@ def plan(
     for condition in made.conditions:
         click.echo(f"  {condition.axis or 'identity dose'} {condition.dose:g} {condition.arm}")
     click.echo(
-        f"{counted(len(made.baselines), 'baseline run')}, {counted(len(made.grid), 'grid run')}, {counted(made.model_steps(), 'model-step')}"
+        f"{counted(len(made.baselines), 'baseline run')}, {counted(len(made.grid), 'grid run')}, "
+        f"{counted(made.model_steps(), 'model-step')}"
     )
     for hypothesis in made.study.dose_claims:
         click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
@@ -210,7 +215,8 @@ def register(study: Path) -> None:
     click.echo(f"registered: {path}")
     click.echo(f"sha256: {sha256}")
     click.echo(
-        "A file's hash does not prove when it was made: publish it now, for example on OSF or as a signed tag on a public remote."
+        "A file's hash does not prove when it was made: publish it now, for example on OSF or "
+        "as a signed tag on a public remote."
     )
 
 
@@ -261,9 +267,10 @@ def simulate(spec: Path, out: Path, session: str | None) -> None:
     ),
     default="all",
     show_default=True,
-    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, contrasts of mined pairs, "
-    "measures without SSL, or worlds G3 to G6; and, not among `all`, the finding of the code over the phase map, and findings of learning "
-    "held against recipes outside of the panel.",
+    help="Verdicts on dropout, claims from three sessions, arms, training doses and time, "
+    "contrasts of mined pairs, measures without SSL, or worlds G3 to G6; and, not among "
+    "`all`, the finding of the code over the phase map, and findings of learning held "
+    "against recipes outside of the panel.",
 )
 @click.option(
     "--arithmetic",
@@ -452,16 +459,20 @@ def _minutes(seconds: float) -> str:
 def _reused(looks: "list[Stock]") -> str:
     """Say what the store has already, and what is left to train: at the first look at the seeds, and at all of them."""
     whole, first = looks[-1], looks[0]
-    said = f"{whole.stored} of {whole.runs} runs are in the store already; {whole.left:,} model-steps are left to train"
+    said = (
+        f"{whole.stored} of {whole.runs} runs are in the store already; {whole.left:,} "
+        "model-steps are left to train"
+    )
     if len(looks) == 1:
         return said
     seeds = ", ".join(str(look.seeds) for look in looks)
     saved = 1 - first.model_steps / max(1, whole.model_steps)
     return (
         f"{said} if every look is taken\n"
-        f"seeds are adaptive, looks after {seeds}: {whole.runs} runs, {whole.model_steps:,} model-steps, if every look is taken; where all "
-        f"hypotheses stop at the first, {first.runs} runs ({first.stored} stored), {first.model_steps:,} model-steps ({first.left:,} left), "
-        f"{saved:.0%} less"
+        f"seeds are adaptive, looks after {seeds}: {whole.runs} runs, {whole.model_steps:,} "
+        "model-steps, if every look is taken; where all hypotheses stop at the first, "
+        f"{first.runs} runs ({first.stored} stored), {first.model_steps:,} model-steps "
+        f"({first.left:,} left), {saved:.0%} less"
     )
 
 
@@ -481,7 +492,8 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
         )
     if not made.study.dose_claims:
         raise InferenceError(
-            "power is worked out for claims about what a dose costs, and this study has none: its hypotheses are contrasts"
+            "power is worked out for claims about what a dose costs, and this study has none: "
+            "its hypotheses are contrasts"
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:
@@ -517,7 +529,8 @@ def _executor(
             from invariance_probe.errors import ExecutionError
 
             raise ExecutionError(
-                f"--on dask needs dask.distributed, and {error.name!r} is not installed: pip install 'invariance-probe[dask]'"
+                f"--on dask needs dask.distributed, and {error.name!r} is not installed: pip "
+                "install 'invariance-probe[dask]'"
             ) from None
         return Dask(address, workers)
     return None
@@ -532,7 +545,8 @@ def _device() -> str:
 def _recipes(hypothesis: str, panel: "PlannedPanel") -> str:
     """Say which recipes a hypothesis is judged under, and why others are missing."""
     lines = [
-        f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} ({panel.because})"
+        f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} "
+        f"({panel.because})"
     ]
     lines += [
         f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing
@@ -566,12 +580,13 @@ def _say(outcome: "Outcome") -> None:
             click.echo(f"    the naive rule says: {finding.naive.says}")
         if "regularised" in finding.flags:
             click.echo(
-                "    regularised: in some arm the corruption lowered the loss by more than the margin; that is no invariance"
+                "    regularised: in some arm the corruption lowered the loss by more than the "
+                "margin; that is no invariance"
             )
     counts = outcome.findings.runs
     click.echo(
-        f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, {counts.left_out} left out, "
-        f"{counts.missing} missing of {counts.planned}"
+        f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, "
+        f"{counts.left_out} left out, {counts.missing} missing of {counts.planned}"
     )
     for message in sorted(set(outcome.lost.values())):
         click.echo(f"lost: {message}", err=True)

@@ -83,9 +83,9 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     if do_it:
         delete(opened, rubbish)
     click.echo(
-        f"{'deleted' if do_it else 'would delete'} {len(rubbish.leftovers)} leftovers of dead processes, {len(rubbish.results)} runs, "
-        f"{len(rubbish.encoders)} encoders: {size / 1e6:.1f} MB"
-        + ("" if do_it or not rubbish.paths else "; give --delete to do it")
+        f"{'deleted' if do_it else 'would delete'} {len(rubbish.leftovers)} leftovers of dead "
+        f"processes, {len(rubbish.results)} runs, {len(rubbish.encoders)} encoders: "
+        f"{size / 1e6:.1f} MB" + ("" if do_it or not rubbish.paths else "; give --delete to do it")
     )
 
 
@@ -103,6 +103,7 @@ def merge(other: Path, runs: Path) -> None:
     for why in merged.conflicts:
         click.echo(f"refused: {why}")
     click.echo(
-        f"{merged.copied} copied, {merged.already} here already, {len(merged.conflicts)} refused, {len(merged.damaged)} damaged"
+        f"{merged.copied} copied, {merged.already} here already, {len(merged.conflicts)} "
+        f"refused, {len(merged.damaged)} damaged"
     )
     sys.exit(1 if merged.conflicts or merged.damaged else 0)

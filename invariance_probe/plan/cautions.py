@@ -29,8 +29,9 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
         yield (
             ("folds", "scheme"),
             study.folds.scheme,
-            "windows are dealt to folds one by one at random, so every test window stands among training windows and a decoder can "
-            "read the time: what is decoded need not be in the code. Use 'trials' or 'blocks' with an embargo for any claim",
+            "windows are dealt to folds one by one at random, so every test window stands among "
+            "training windows and a decoder can read the time: what is decoded need not be in "
+            "the code. Use 'trials' or 'blocks' with an embargo for any claim",
         )
     if study.null.kind == "other_sessions":
         sizes = Counter(session.group for session in plan.sessions)
@@ -40,8 +41,9 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
             yield (
                 ("null", "kind"),
                 study.null.kind,
-                f"{fewest} other sessions are too few for a rank p value of .05 ({ENOUGH_OTHERS} are needed): {cuts} shifted cuts of each "
-                f"are drawn, {cuts * fewest} draws in all; cuts of one session are alike, so p is approximate",
+                f"{fewest} other sessions are too few for a rank p value of .05 ({ENOUGH_OTHERS} "
+                f"are needed): {cuts} shifted cuts of each are drawn, {cuts * fewest} draws in "
+                "all; cuts of one session are alike, so p is approximate",
             )
     for session in plan.sessions:
         yield from session.cautions
@@ -56,8 +58,9 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
         yield (
             ("method",),
             ", ".join(map(str, odd)),
-            f"widths that are no multiples of {LANES}: matrix products then round a model's last bits by what is stacked with it, so that runs "
-            "are repeated closely but not to the bit; use multiples, training.precision float64, or training.kernels native",
+            f"widths that are no multiples of {LANES}: matrix products then round a model's last "
+            "bits by what is stacked with it, so that runs are repeated closely but not to the "
+            "bit; use multiples, training.precision float64, or training.kernels native",
         )
 
 

@@ -54,8 +54,8 @@ def quantity_table(hypothesis: dict[str, Any]) -> Table | None:
         for m in measures
     ]
     note = (
-        f"Over {counted(len(hypothesis['sessions']), 'session')} of {_span(code['n_units'])} units, with 90 % intervals. Decoders are refitted; "
-        "nothing here is trained by SSL."
+        f"Over {counted(len(hypothesis['sessions']), 'session')} of {_span(code['n_units'])} "
+        "units, with 90 % intervals. Decoders are refitted; nothing here is trained by SSL."
     )
     return Table(
         "How many units, and what is lost",

@@ -13,21 +13,25 @@ LETTERS: tuple[Entry, ...] = (
     ("m", "the margin: the largest loss that would not matter"),
     (
         "R",
-        "decodable range of a session: loss of the best constant less that of the best decoder without SSL; the unit of learning",
+        "decodable range of a session: loss of the best constant less that of the best decoder "
+        "without SSL; the unit of learning",
     ),
     (
         "R_code",
-        "the same for the linear decoders that are refitted to ask about the code; the unit of C_code and C_blind",
+        "the same for the linear decoders that are refitted to ask about the code; the unit of "
+        "C_code and C_blind",
     ),
 )
 CODE: tuple[Entry, ...] = (
     (
         "C_code",
-        "loss added when the corrupted inputs are gone and the decoder is refitted on what survives; no SSL",
+        "loss added when the corrupted inputs are gone and the decoder is refitted on what "
+        "survives; no SSL",
     ),
     (
         "C_blind",
-        "loss added for one decoder that cannot see the corruption; no SSL (C_info in reports of earlier versions)",
+        "loss added for one decoder that cannot see the corruption; no SSL (C_info in reports "
+        "of earlier versions)",
     ),
     (
         "kept, lost, undecided",
@@ -35,27 +39,31 @@ CODE: tuple[Entry, ...] = (
     ),
     (
         "K_s, K_n",
-        "fewest units found that reach half of what all units decode; fewest whose loss leaves less than half; over sessions, as for "
-        "carriers and redundancy, the geometric mean",
+        "fewest units found that reach half of what all units decode; fewest whose loss leaves "
+        "less than half; over sessions, as for carriers and redundancy, the geometric mean",
     ),
     ("carriers", "K_s + K_n: the number of equal independent units that would behave alike"),
     (
         "redundancy",
-        "information of two halves of the units over that of all: 1 where each half holds half, 2 where each holds all",
+        "information of two halves of the units over that of all: 1 where each half holds half, "
+        "2 where each holds all",
     ),
     (
         "few",
-        "K_s + K_n is shown to be clearly below the declared share of the units (a quarter unless declared)",
+        "K_s + K_n is shown to be clearly below the declared share of the units (a quarter "
+        "unless declared)",
     ),
     (
         "spread",
-        "K_n is shown to be clearly above that share: not even the most damaging units of that number take half",
+        "K_n is shown to be clearly above that share: not even the most damaging units of that "
+        "number take half",
     ),
     ("between", "shown to be neither few nor spread"),
     ("redundant", "added to these words where redundancy is shown to be above 1.25"),
     (
         "N_eff, RedIdx",
-        "earlier measures of how many units carry a target and how redundantly; exploratory, in no word",
+        "earlier measures of how many units carry a target and how redundantly; exploratory, in "
+        "no word",
     ),
     ("tau", "1/e time of the test-lag curve"),
 )
@@ -69,30 +77,36 @@ LEARNING: tuple[Entry, ...] = (
     ),
     (
         "recipe, panel",
-        "a method with its optimisation and widths; the recipes that a claim about learning must hold under",
+        "a method with its optimisation and widths; the recipes that a claim about learning "
+        "must hold under",
     ),
     (
         "free, costly",
-        "learning, under every recipe: D, H and delta are shown to be at most m; D is shown to be more than m",
+        "learning, under every recipe: D, H and delta are shown to be at most m; D is shown to "
+        "be more than m",
     ),
 )
 VERDICTS: tuple[Entry, ...] = (
     (
         "invariant",
-        "kept and free: what remains decodes the target, and learning to ignore the loss costs no more than m",
+        "kept and free: what remains decodes the target, and learning to ignore the loss costs "
+        "no more than m",
     ),
     (
         "tolerated",
-        "lost and free: the lost inputs carried information that nothing replaces, yet training to ignore such losses costs no more "
-        "than m (recoverable in reports of earlier versions; nothing is recovered unless L(d, d) shows it)",
+        "lost and free: the lost inputs carried information that nothing replaces, yet training "
+        "to ignore such losses costs no more than m (recoverable in reports of earlier "
+        "versions; nothing is recovered unless L(d, d) shows it)",
     ),
     (
         "sensitive",
-        "lost and costly: information is lost, and being made invariant costs more than m beyond the same corruption shared",
+        "lost and costly: information is lost, and being made invariant costs more than m "
+        "beyond the same corruption shared",
     ),
     (
         "competition",
-        "kept and costly, with delta above m: the objective discards what survives; about the method, not the code",
+        "kept and costly, with delta above m: the objective discards what survives; about the "
+        "method, not the code",
     ),
     (
         "recipe-dependent",
@@ -101,7 +115,8 @@ VERDICTS: tuple[Entry, ...] = (
     ("inconclusive", "the default where no word's claims are all shown"),
     (
         "inconclusive (unadjusted: …)",
-        "that word would be shown if the hypothesis were the study's only one, but not after Holm's correction",
+        "that word would be shown if the hypothesis were the study's only one, but not after "
+        "Holm's correction",
     ),
     (
         "uncalibrated method",
@@ -109,24 +124,28 @@ VERDICTS: tuple[Entry, ...] = (
     ),
     (
         "untestable",
-        "the data cannot carry the question: the sessions are not decodable, or the target does not move",
+        "the data cannot carry the question: the sessions are not decodable, or the target does "
+        "not move",
     ),
     ("invalid", "a gate failed that takes this word away; what the gate does not limit stands"),
 )
 JITTER: tuple[Entry, ...] = (
     (
         "tolerated",
-        "training that makes such windows alike costs no more than m (delta), with all and with a third of the data",
+        "training that makes such windows alike costs no more than m (delta), with all and with "
+        "a third of the data",
     ),
     (
         "sensitive",
-        "such training costs more than m; a jitter is never called invariant, for the target itself changes",
+        "such training costs more than m; a jitter is never called invariant, for the target "
+        "itself changes",
     ),
 )
 OUTCOMES: tuple[Entry, ...] = (
     (
         "predicted distributed",
-        "a prediction about the number of units alone, which `spread` supports and `few` contradicts",
+        "a prediction about the number of units alone, which `spread` supports and `few` "
+        "contradicts",
     ),
     (
         "supported, contradicted, open",
@@ -138,18 +157,21 @@ OUTCOMES: tuple[Entry, ...] = (
     ),
     (
         "regularised",
-        "in some arm the corruption lowered the loss by more than m: it helped decoding, no evidence of invariance",
+        "in some arm the corruption lowered the loss by more than m: it helped decoding, no "
+        "evidence of invariance",
     ),
 )
 MINED: tuple[Entry, ...] = (
     (
         "M_loc, M_rand, M_shift",
-        "how much less mined pairs lose than local pairs, than random distant pairs and than pairs mined for a shifted index; "
-        "M_oracle: what pairs by the target gain over local ones; A/A: the same condition with other seeds",
+        "how much less mined pairs lose than local pairs, than random distant pairs and than "
+        "pairs mined for a shifted index; M_oracle: what pairs by the target gain over local "
+        "ones; A/A: the same condition with other seeds",
     ),
     (
         "beneficial",
-        "every control is beaten, by pairs purer than random and shifted ones and, where a nuisance is named, apart in it",
+        "every control is beaten, by pairs purer than random and shifted ones and, where a "
+        "nuisance is named, apart in it",
     ),
     ("harmful", "mined pairs lose more than local ones"),
     ("not shown", "neither; better than random pairs alone is not a benefit"),
@@ -157,9 +179,10 @@ MINED: tuple[Entry, ...] = (
 STATES: tuple[Entry, ...] = (
     (
         "M_loc, M_other, M_shuffled, M_permuted",
-        "how much less pairs with mined sleep lose than local pairs, than pairs mined in the other state, than pairs mined in sleep "
-        "whose bins changed places in time, and than pairs mined in and shown of sleep whose units changed places; A/A: the same "
-        "condition with other seeds",
+        "how much less pairs with mined sleep lose than local pairs, than pairs mined in the "
+        "other state, than pairs mined in sleep whose bins changed places in time, and than "
+        "pairs mined in and shown of sleep whose units changed places; A/A: the same condition "
+        "with other seeds",
     ),
     (
         "experimental",

@@ -46,18 +46,21 @@ def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
     if isinstance(study.method, TrainedMethod) and own.optimisation is not None:
         learned = f"{network(study.method.encoder)}, by {optimiser(own.optimisation)}"
     return (
-        f"Representations of {windows} of {counted(len(plan.sessions), 'session')} were learned by {study.method.kind} ({learned}; "
-        f"{counted(plan.seeds_of(study.method), 'seed')}, {study.folds.count} folds by {study.folds.scheme} with "
-        f"{study.folds.embargo_s:g} s embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
-        f"{_fixed(study)}{_mined(study)}"
-        f"{study.target.name!r} was decoded from frozen representations of clean activity by {probe} (penalty by inner folds), and "
-        f"the held-out loss was {loss}. Sessions entered where the raw decoder beat its null by {null} at .05. Losses are in units "
-        f"of the decodable range R, from the best constant to the best of a decoder of raw activity, one of its square roots where "
-        f"activity is counts, and a supervised network, chosen on training data. Claims are one-sided at .05 and were tested on effect - "
-        f"margin x R, over sessions where there were at least four and else over crossed seeds and test blocks; a word about a "
-        f"confirmatory hypothesis was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}"
-        f"{_looked(study.training)}{examined}{_messengers(study)}{_reliance(study)}"
-        f"invariance_probe {version}, study {report['study']['sha256'][:12]}."
+        f"Representations of {windows} of {counted(len(plan.sessions), 'session')} were learned "
+        f"by {study.method.kind} ({learned}; {counted(plan.seeds_of(study.method), 'seed')}, "
+        f"{study.folds.count} folds by {study.folds.scheme} with {study.folds.embargo_s:g} s "
+        f"embargo); {base}. The swept doses were {axes}, in the arms {', '.join(_arms(study))}. "
+        f"{_fixed(study)}{_mined(study)}{study.target.name!r} was decoded from frozen "
+        f"representations of clean activity by {probe} (penalty by inner folds), and the "
+        f"held-out loss was {loss}. Sessions entered where the raw decoder beat its null by "
+        f"{null} at .05. Losses are in units of the decodable range R, from the best constant to "
+        "the best of a decoder of raw activity, one of its square roots where activity is "
+        "counts, and a supervised network, chosen on training data. Claims are one-sided at .05 "
+        "and were tested on effect - margin x R, over sessions where there were at least four "
+        "and else over crossed seeds and test blocks; a word about a confirmatory hypothesis "
+        f"was read at the level that Holm's procedure leaves to it. {_code(plan)}{_panel(plan)}"
+        f"{_looked(study.training)}{examined}{_messengers(study)}"
+        f"{_reliance(study)}invariance_probe {version}, study {report['study']['sha256'][:12]}."
     )
 
 
@@ -81,11 +84,13 @@ def _code(plan: Plan) -> str:
         else ""
     )
     return (
-        f"The code was measured by linear decoders without SSL, fitted anew on every set of units, in {first.blocks} folds of "
-        "contiguous blocks: units were chosen and decoders fitted on all folds but one and scored on that one. K_s and K_n are "
-        "where pooled dropping curves cross half of the R2 of all units, redundancy (of information, R2 / (1 - R2)) is over "
-        f"{first.splits} random halvings of the units, and C_code over {first.masks} balanced masks, in units of the range of the "
-        f"same decoders, R_code.{errors} "
+        "The code was measured by linear decoders without SSL, fitted anew on every set of "
+        f"units, in {first.blocks} folds of contiguous blocks: units were chosen and decoders "
+        "fitted on all folds but one and scored on that one. K_s and K_n are where pooled "
+        "dropping curves cross half of the R2 of all units, redundancy (of information, R2 / (1 "
+        f"- R2)) is over {first.splits} random halvings of the units, and C_code over "
+        f"{first.masks} balanced masks, in units of the range of the same decoders, "
+        f"R_code.{errors} "
     )
 
 
@@ -100,8 +105,8 @@ def _panel(plan: Plan) -> str:
     if not beside:
         return f"Claims about learning rest on the declared recipe alone.{gaps} "
     return (
-        "A claim about learning is made only where it holds under the declared recipe and under each of these: "
-        f"{'; '.join(_recipe(recipe) for recipe in beside)}.{gaps} "
+        "A claim about learning is made only where it holds under the declared recipe and under "
+        f"each of these: {'; '.join(_recipe(recipe) for recipe in beside)}.{gaps} "
     )
 
 
@@ -121,12 +126,14 @@ def _recipe(recipe: PlannedRecipe) -> str:
 def _messengers(study: Study) -> str:
     """Say how messenger units were looked for, where they were."""
     return "".join(
-        f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge decoder most were chosen "
-        f"{_chosen_by(asked)} on {asked.blocks} interleaved blocks and scored on as many others, with the "
-        "decoder fitted again and held fixed, against at least 200 random sets of other units, with like rates where "
-        "that leaves 40 different sets or more; sets were accepted where "
-        "both damages exceeded the random sets' 95 % band. Stability (Nogueira, Sechidis & Brown 2018) is over "
-        f"{asked.resamples} Bayesian bootstraps of the choosing blocks{_seeded(asked)}. {_epochs(asked)}These enter no verdict. "
+        f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge "
+        f"decoder most were chosen {_chosen_by(asked)} on {asked.blocks} interleaved blocks and "
+        "scored on as many others, with the decoder fitted again and held fixed, against at "
+        "least 200 random sets of other units, with like rates where that leaves 40 different "
+        "sets or more; sets were accepted where both damages exceeded the random sets' 95 % "
+        f"band. Stability (Nogueira, Sechidis & Brown 2018) is over {asked.resamples} Bayesian "
+        f"bootstraps of the choosing blocks{_seeded(asked)}. {_epochs(asked)}These enter no "
+        "verdict. "
         for asked in study.measurements
         if isinstance(asked, Messengers)
     )
@@ -135,12 +142,14 @@ def _messengers(study: Study) -> str:
 def _reliance(study: Study) -> str:
     """Say how the objective's and the decoders' sets were chosen and scored, where they were."""
     return "".join(
-        f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets of "
-        f"{', '.join(str(b) for b in asked.budgets)} units were chosen for its loss on one half of the fold's test windows (forward, or a "
-        "decoder's set where that harms more; with the model as it is and the units at their training mean in both views), for a refitted and "
-        "for a fixed ridge decoder on held-out parts of the training windows, and all were scored by all three on the other half of the test "
-        "windows, against "
-        f"{asked.masks} random sets of other units, with like rates where that leaves 40 different sets or more. These enter no verdict. "
+        f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets "
+        f"of {', '.join(str(b) for b in asked.budgets)} units were chosen for its loss on one "
+        "half of the fold's test windows (forward, or a decoder's set where that harms more; "
+        "with the model as it is and the units at their training mean in both views), for a "
+        "refitted and for a fixed ridge decoder on held-out parts of the training windows, and "
+        "all were scored by all three on the other half of the test windows, against "
+        f"{asked.masks} random sets of other units, with like rates where that leaves 40 "
+        "different sets or more. These enter no verdict. "
         for asked in study.measurements
         if isinstance(asked, Reliance)
     )
@@ -165,8 +174,9 @@ def _epochs(asked: Messengers) -> str:
         return named
     parts = "epochs" if asked.epochs else f"{asked.switching.parts} equal parts of the session"
     return (
-        f"{named}That a decoder relies on the same units in all {parts} was tested by {asked.switching.permutations} random deals of blocks, "
-        f"at most {asked.blocks} an epoch and each several memories of the activity long, to epochs. "
+        f"{named}That a decoder relies on the same units in all {parts} was tested by "
+        f"{asked.switching.permutations} random deals of blocks, at most {asked.blocks} an epoch "
+        "and each several memories of the activity long, to epochs. "
     )
 
 
@@ -209,9 +219,10 @@ def _mined(study: Study) -> str:
         else f"at least {pairing.gap_s:g} s away in recorded time"
     )
     return (
-        f"Distant partners lay {where} and in the training part: mined ones were {_alike(pairing)}; controls served the same windows with "
-        "random partners, and with those mined for an index shifted on the circle of training windows; the oracle read the target and entered "
-        "no verdict. "
+        f"Distant partners lay {where} and in the training part: mined ones were "
+        f"{_alike(pairing)}; controls served the same windows with random partners, and with "
+        "those mined for an index shifted on the circle of training windows; the oracle read "
+        "the target and entered no verdict. "
     )
 
 
@@ -220,8 +231,9 @@ def _alike(pairing: MinedPairing) -> str:
     guide = pairing.guide
     if guide is None:
         return (
-            f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} principal components of training activity smoothed by "
-            f"{pairing.smoothing_s:g} s, without labels"
+            f"one of the {pairing.neighbours} nearest neighbours in {pairing.components} "
+            f"principal components of training activity smoothed by {pairing.smoothing_s:g} s, "
+            "without labels"
         )
     known = (
         ""
@@ -247,14 +259,18 @@ def _asleep(study: Study, pairing: StatePairing) -> str:
         else f", sampled as if activity ran {pairing.compression:g} times faster asleep"
     )
     return (
-        f"Windows were labelled where {array!r} was {_values(within.values)}; baselines, folds, probes and tests had these alone. Partners "
-        f"from other states were one of the {pairing.neighbours} windows whose trajectories of {pairing.span_s:g} s{speed} were nearest in "
-        f"{pairing.components} principal components of activity smoothed by {pairing.smoothing_s:g} s, each unit standardised within its "
-        f"state; components were fitted on one half of the waking training windows and served the other. Mined ones lay where {array!r} was "
-        f"{_values(pairing.partners)}, at least {pairing.gap_s:g} s from labelled windows and not between those of the test part. Controls "
-        f"served the same windows from as many candidates: of the states {_values(pairing.others)}, of the same sleep with the bins of every "
-        "stretch in random order, and of the same sleep with units exchanged inside tertiles of rate. Views were standardised by waking "
-        "training windows and not matched in rate between states. "
+        f"Windows were labelled where {array!r} was {_values(within.values)}; baselines, folds, "
+        "probes and tests had these alone. Partners from other states were one of the "
+        f"{pairing.neighbours} windows whose trajectories of {pairing.span_s:g} s{speed} were "
+        f"nearest in {pairing.components} principal components of activity smoothed by "
+        f"{pairing.smoothing_s:g} s, each unit standardised within its state; components were "
+        "fitted on one half of the waking training windows and served the other. Mined ones lay "
+        f"where {array!r} was {_values(pairing.partners)}, at least {pairing.gap_s:g} s from "
+        "labelled windows and not between those of the test part. Controls served the same "
+        f"windows from as many candidates: of the states {_values(pairing.others)}, of the same "
+        "sleep with the bins of every stretch in random order, and of the same sleep with units "
+        "exchanged inside tertiles of rate. Views were standardised by waking training windows "
+        "and not matched in rate between states. "
     )
 
 
@@ -270,8 +286,9 @@ def _looked(training: Training) -> str:
     spending = {"obrien_fleming": "the O'Brien-Fleming", "pocock": "the Pocock"}[adaptive.spending]
     looks = ", ".join(str(seeds) for seeds in adaptive.looks)
     return (
-        f"Seeds were added until a hypothesis was settled, with looks after {looks} seeds; alpha was spent over the looks by {spending} "
-        "type function of Lan and DeMets, p values are repeated p values, and baselines had all seeds. "
+        f"Seeds were added until a hypothesis was settled, with looks after {looks} seeds; alpha "
+        f"was spent over the looks by {spending} type function of Lan and DeMets, p values are "
+        "repeated p values, and baselines had all seeds. "
     )
 
 
@@ -290,10 +307,16 @@ def network(encoder: Encoder) -> str:
     end = f", read linearly in {encoder.dimensions} dimensions"
     if isinstance(encoder, ConvolutionEncoder):
         kernel = f"{encoder.kernel_bins} bins at stride {encoder.stride_bins}"
-        return f"temporal convolutions of {_dashed(encoder.channels)} channels over {kernel} with batch normalisation{end}"
+        return (
+            f"temporal convolutions of {_dashed(encoder.channels)} channels over {kernel} with "
+            f"batch normalisation{end}"
+        )
     if isinstance(encoder, GRUEncoder):
         return f"a gated recurrent unit of width {encoder.width}{end}"
-    return f"a pre-norm transformer of {counted(encoder.layers, 'layer')}, width {encoder.width} and {counted(encoder.heads, 'head')}{end}"
+    return (
+        f"a pre-norm transformer of {counted(encoder.layers, 'layer')}, width {encoder.width} "
+        f"and {counted(encoder.heads, 'head')}{end}"
+    )
 
 
 def optimiser(settings: Optimisation) -> str:
@@ -316,8 +339,9 @@ def optimiser(settings: Optimisation) -> str:
         else ""
     )
     return (
-        f"{settings.steps} steps of {name} on {settings.batch_size} windows at {rate}{shape}{warmup}{momentum} and "
-        f"weight decay {settings.weight_decay:g}{_arithmetic(settings)}"
+        f"{settings.steps} steps of {name} on {settings.batch_size} windows at "
+        f"{rate}{shape}{warmup}{momentum} and weight decay "
+        f"{settings.weight_decay:g}{_arithmetic(settings)}"
     )
 
 

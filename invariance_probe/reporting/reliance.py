@@ -156,9 +156,10 @@ def _overlaps(points: Sequence[dict[str, Any]]) -> Table:
         if p["chosen_for"] != "objective"
     )
     note = (
-        f"Mean Jaccard index of each model's set for a decoder with its set for the objective, in {counted(sessions, 'session')}. "
-        "It is secondary: units that carry nearly as much may change places, and a decoder's set is taken for the objective where that harms "
-        "it more than the forward choice, so that the damages come first."
+        "Mean Jaccard index of each model's set for a decoder with its set for the objective, "
+        f"in {counted(sessions, 'session')}. It is secondary: units that carry nearly as much "
+        "may change places, and a decoder's set is taken for the objective where that harms it "
+        "more than the forward choice, so that the damages come first."
     )
     return Table(
         "Are they the units of the objective?",

@@ -72,7 +72,10 @@ def scores_in_words(report: dict[str, Any]) -> str:
     ssl = [b["score"] for b in report["baselines"] if b["name"] == "ssl at dose 0"]
     if not best:
         return ""
-    said = f"Decoding, in {WORDS[kind]} (0 is the best constant; larger is better): the best decoder without SSL {_span(best)}"
+    said = (
+        f"Decoding, in {WORDS[kind]} (0 is the best constant; larger is better): the best "
+        f"decoder without SSL {_span(best)}"
+    )
     return said + (f"; SSL at dose 0 {_span(ssl)}." if ssl else ".")
 
 

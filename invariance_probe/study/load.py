@@ -254,7 +254,10 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
         return "this key is missing"
     if kind == "union_tag_invalid":
         allowed = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
-        return f"unknown {context['discriminator'].strip(chr(39))} {context['tag']!r}.{_hint(str(context['tag']), allowed)}"
+        return (
+            f"unknown {context['discriminator'].strip(chr(39))} "
+            f"{context['tag']!r}.{_hint(str(context['tag']), allowed)}"
+        )
     if kind == "union_tag_not_found":
         return f"the key {context['discriminator']} is missing"
     if kind == "literal_error":

@@ -40,7 +40,10 @@ def decodable(findings: Sequence[SessionFinding]) -> Gate:
     """
     out = [f"{f.session}: {f.detail}" for f in findings if not f.decodable]
     kept, needed = len(findings) - len(out), min(FEWEST_SESSIONS, len(findings))
-    detail = f"{kept} of {counted(len(findings), 'session')} {'is' if len(findings) == 1 else 'are'} decodable ({needed} needed)"
+    detail = (
+        f"{kept} of {counted(len(findings), 'session')} {'is' if len(findings) == 1 else 'are'} "
+        f"decodable ({needed} needed)"
+    )
     detail += "; left out: " + "; ".join(out) if out else ""
     return Gate(
         "decodable", "passed" if kept >= max(1, needed) else "failed", (EVERYTHING,), detail
@@ -307,7 +310,8 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
             "leak",
             "failed",
             limits,
-            f"measured in {len(walks)} of {counted(len(sessions), 'session')}; missing or failed in {lacking}",
+            f"measured in {len(walks)} of {counted(len(sessions), 'session')}; missing or failed "
+            f"in {lacking}",
         )
     decoded = {name: sum(value > 0 for value in r2) for name, r2 in walks.items()}
     p_values = {

@@ -18,8 +18,14 @@ from invariance_probe.study.session import THESE_RECORDINGS
 LICENSED = "a method and settings that are licensed for this axis, dose and target"
 OF_GATES = {
     "decodable": "longer recordings, more units or sessions, or a target that this activity carries",
-    "leak": "folds of whole trials or contiguous blocks, with an embargo longer than the activity's memory",
-    "retention": "training that keeps half of the decodable range at dose 0: more steps, or a wider representation",
+    "leak": (
+        "folds of whole trials or contiguous blocks, with an embargo longer than the activity's "
+        "memory"
+    ),
+    "retention": (
+        "training that keeps half of the decodable range at dose 0: more steps, or a wider "
+        "representation"
+    ),
     "collapse": "training whose runs do not collapse: another learning rate or batch size",
     "trained": "more training steps in the declared recipe",
     "noise": "more seeds",
@@ -38,8 +44,8 @@ MORE_OF_THE_CODE = "more sessions or longer recordings"
 MORE_OF_TRAINING = "more sessions or seeds"
 OF_HOLM = "more sessions, or new data in a study with fewer confirmatory hypotheses"
 OF_RECIPES = (
-    "no more data of this kind, but a panel of the study's own that says, with a reason, which recipes "
-    "the claim is about"
+    "no more data of this kind, but a panel of the study's own that says, with a reason, which "
+    "recipes the claim is about"
 )
 OF_SHARED = "four sessions of one subject, or four subjects, and more"
 

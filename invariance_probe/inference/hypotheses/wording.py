@@ -40,18 +40,38 @@ DOSES = {
 
 
 MEANINGS = {
-    "invariant": "what remains decodes the target within the margin of all, and learning to ignore the loss costs no more than the margin",
-    "tolerated": "the lost inputs carried information that nothing replaces, yet training to ignore such losses costs the intact "
-    "representation no more than the margin",
-    "sensitive": "information is lost, and being made invariant costs more than the margin beyond the same corruption shared",
-    "competition": "the information survives and the objective discards it, which is about the method and not the code",
-    RECIPE_DEPENDENT: "whether being made invariant costs more than the margin depends on the recipe, so neither word can be said",
+    "invariant": (
+        "what remains decodes the target within the margin of all, and learning to ignore the "
+        "loss costs no more than the margin"
+    ),
+    "tolerated": (
+        "the lost inputs carried information that nothing replaces, yet training to ignore such "
+        "losses costs the intact representation no more than the margin"
+    ),
+    "sensitive": (
+        "information is lost, and being made invariant costs more than the margin beyond the "
+        "same corruption shared"
+    ),
+    "competition": (
+        "the information survives and the objective discards it, which is about the method and "
+        "not the code"
+    ),
+    RECIPE_DEPENDENT: (
+        "whether being made invariant costs more than the margin depends on the recipe, so "
+        "neither word can be said"
+    ),
     INCONCLUSIVE: "the data do not settle it",
 }
 """What each word about a corruption says."""
 JITTER_MEANINGS = {
-    "tolerated": "training that makes such windows alike costs no more than the margin, with all and with a third of the data",
-    "sensitive": "training that makes such windows alike costs more than the margin, with all and with a third of the data",
+    "tolerated": (
+        "training that makes such windows alike costs no more than the margin, with all and "
+        "with a third of the data"
+    ),
+    "sensitive": (
+        "training that makes such windows alike costs more than the margin, with all and with a "
+        "third of the data"
+    ),
     RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
     INCONCLUSIVE: "the data do not settle it",
 }
@@ -159,7 +179,10 @@ def _not_counted(finding: HypothesisFinding) -> str:
         return f": {repeated[0]}"
     few = finding.code is not None and finding.code.carriers is not None
     if finding.code is not None and few and not finding.code.carriers_word:
-        return f": no word is said of fewer than {FEWEST_UNITS} units, and there are {min(finding.code.n_units)}"
+        return (
+            f": no word is said of fewer than {FEWEST_UNITS} units, and there are "
+            f"{min(finding.code.n_units)}"
+        )
     return ""
 
 
@@ -199,15 +222,18 @@ def fallen(word: str) -> str:
     """Say that a word did not stand once all hypotheses of the study were counted."""
     unadjusted = word.partition("unadjusted: ")[2].rstrip(")")
     return (
-        f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's only hypothesis, but not at the level "
-        "that Holm's correction leaves to it"
+        f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's "
+        "only hypothesis, but not at the level that Holm's correction leaves to it"
     )
 
 
 def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
     """Say what leaves the word exploratory, which recipes do not count, and where it rests on one of them."""
     if question.plan.study.quick:
-        return " (a quick study: judged under the declared recipe alone, without the gates that cost most)"
+        return (
+            " (a quick study: judged under the declared recipe alone, without the gates that "
+            "cost most)"
+        )
     panel = finding.learning.panel if finding.learning and not _about_units(question) else None
     recipes = panel.recipes if panel else ()
     said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
@@ -319,14 +345,18 @@ def units_in_words(found: CodeFinding) -> str:
         f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
     )
     text = (
-        f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of what all decode, and it takes the loss of "
-        f"{needed} to bring it below half: like about {like} equal carriers"
+        f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of "
+        f"what all decode, and it takes the loss of {needed} to bring it below half: like about "
+        f"{like} equal carriers"
     )
     word = found.carriers_word
     if word:
         text += f" ({word}{', redundant' if found.redundant else ''})"
     if found.redundancy is not None:
-        text += f"; two random halves of the units together hold {found.redundancy.estimate:.1f} times the information of all"
+        text += (
+            f"; two random halves of the units together hold {found.redundancy.estimate:.1f} "
+            "times the information of all"
+        )
     return text
 
 
@@ -342,7 +372,10 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
         "lost": "more than the margin (lost)",
         "undecided": "it is not settled whether that exceeds the margin",
     }
-    lost = f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of linear decoders, R_code: {ends[found.finding]}"
+    lost = (
+        f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of "
+        f"linear decoders, R_code: {ends[found.finding]}"
+    )
     if found.known_masks and found.independent is not None:
         lost += f". An independent code of the same R2 would lose {found.independent:.2f}"
     return lost + (
@@ -367,7 +400,10 @@ def why_invalid(finding: HypothesisFinding, word: str) -> str:
         f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking
     )
     rest = " What is found of the code without SSL stands." if finding.code is not None else ""
-    return f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: {details}.{rest}"
+    return (
+        f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: "
+        f"{details}.{rest}"
+    )
 
 
 def interval(found: Quantity) -> str:
@@ -400,8 +436,9 @@ def at_look(look: Look, enough: bool) -> str:
     else:
         said = f"settled at {where}, after {look.seeds} of {seeds} seeds"
     return (
-        f"Seeds were adaptive: {said}. Every claim was judged there at a nominal {look.level:.4f} ({spending} spending), so that all looks "
-        "together keep .05; p values are repeated p values, and intervals are as wide."
+        f"Seeds were adaptive: {said}. Every claim was judged there at a nominal "
+        f"{look.level:.4f} ({spending} spending), so that all looks together keep .05; p values "
+        "are repeated p values, and intervals are as wide."
     )
 
 
@@ -436,13 +473,15 @@ def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
     ]
     if skewed and samples["delta"].scope != "these recordings":
         found.append(
-            f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their p values"
+            f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their "
+            "p values"
         )
     flip = samples["delta"].sign_flip(margin)
     if not math.isnan(flip):
         least = 2.0 ** -len(samples["delta"].effects)
         alone = "" if samples["delta"].look is None else ", for this look alone"
         found.append(
-            f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below {least:.3g} here{alone}"
+            f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below "
+            f"{least:.3g} here{alone}"
         )
     return tuple(found)

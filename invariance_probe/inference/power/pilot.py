@@ -131,7 +131,10 @@ def pilot_spread(
             if negative
             else []
         )
-    source = f"pilot {pilot.study.name!r}: {counted(sessions, 'session')}, {counted(seeds, 'seed')}, {counted(blocks, 'test block')}"
+    source = (
+        f"pilot {pilot.study.name!r}: {counted(sessions, 'session')}, {counted(seeds, 'seed')}, "
+        f"{counted(blocks, 'test block')}"
+    )
     covariance = {level: nonnegative(matrix) for level, matrix in found.items()}
     spread = Spread(
         names,

@@ -128,11 +128,12 @@ def dropping_curves(hypothesis: dict[str, Any], points: list[dict[str, Any]]) ->
         (p["session"], STYLE[p["curve"]][2], p["units"], p["r2"], p["part"]) for p in shown
     )
     alt = (
-        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against the number of units kept, "
-        "most useful first; right against the number lost, most damaging first, and lost at random. The dotted line is half: "
-        "the left curve crosses it at K_s, the right solid one at K_n. "
-        f"Thin lines are {counted(len({p['session'] for p in points}), 'session')}, thick ones their mean; between whole numbers of units "
-        "J = R2 / (1 - R2) is interpolated."
+        "Held-out R2 of refitted linear decoders, as a part of that of all units: left against "
+        "the number of units kept, most useful first; right against the number lost, most "
+        "damaging first, and lost at random. The dotted line is half: the left curve crosses it "
+        "at K_s, the right solid one at K_n. Thin lines are "
+        f"{counted(len({p['session'] for p in points}), 'session')}, thick ones their mean; "
+        "between whole numbers of units J = R2 / (1 - R2) is interpolated."
     )
     title = f"{hypothesis['id']}: dropping curves"
     return chart(

@@ -127,14 +127,16 @@ def lag_curves(
         for lag, r, rho, k in zip(lags, means["r"], means["rho"], kappa, strict=True)
     )
     ratio = (
-        f"{'Middle' if doses else 'Right'}: kappa = r / rho where rho is above {PERSISTENT:g}; near 1 the code holds as long as its target. "
+        f"{'Middle' if doses else 'Right'}: kappa = r / rho where rho is above {PERSISTENT:g}; "
+        "near 1 the code holds as long as its target. "
         if persistent
         else f"kappa = r / rho is not shown, since rho is nowhere above {PERSISTENT:g}. "
     )
     alt = (
-        f"{'Left: ' if panels > 1 else ''}r(w), how well the decoded target agrees with the target w earlier, and rho(w), the target's own "
-        f"autocorrelation, against the lag; the 1/e crossing of r, tau{tau.in_words()}. {ratio}Thin lines are sessions, thick ones their "
-        "mean."
+        f"{'Left: ' if panels > 1 else ''}r(w), how well the decoded target agrees with the "
+        "target w earlier, and rho(w), the target's own autocorrelation, against the lag; the "
+        f"1/e crossing of r, tau{tau.in_words()}. {ratio}Thin lines are sessions, thick ones "
+        "their mean."
     )
     alt += f" Right: delta against the training jitter. {NOT_TAU}" if doses else ""
     columns = ("lag (s)", "r, mean", "rho, mean", "kappa")

@@ -74,9 +74,10 @@ def train_test_matrix(hypothesis: dict[str, Any], points: list[dict[str, Any]]) 
         figure.colorbar(cells, label="excess loss, in units of R")
 
     alt = (
-        f"Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), less that of dose 0 on clean "
-        f"inputs, in units of the decodable range; over {counted(len(hypothesis['sessions']), 'session')}. Red loses, blue gains; the "
-        "diagonal is outlined. The top row is T, the left column is delta."
+        "Loss of encoders trained at one dose (rows) and tested on inputs at another (columns), "
+        "less that of dose 0 on clean inputs, in units of the decodable range; over "
+        f"{counted(len(hypothesis['sessions']), 'session')}. Red loses, blue gains; the diagonal "
+        "is outlined. The top row is T, the left column is delta."
     )
     rows = tuple(
         (p["train_dose"], p["test_dose"], p["value"], p["ci_low"], p["ci_high"]) for p in points

@@ -70,8 +70,10 @@ def null_panel(nulls: list[dict[str, Any]]) -> Chart:
     warned = sum(bool(null["warning"]) for null in nulls)
     beaten = sum(null["p_value"] <= ALPHA for null in nulls)
     alt = (
-        f"Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square where not) against its losses on the null's targets "
-        f"(dots), session by session; {beaten} of {counted(len(nulls), 'session')} beat {'its' if len(nulls) == 1 else 'their'} null at .05."
+        "Held-out loss of the raw decoder (a blue diamond where p <= .05, an orange square "
+        "where not) against its losses on the null's targets (dots), session by session; "
+        f"{beaten} of {counted(len(nulls), 'session')} beat "
+        f"{'its' if len(nulls) == 1 else 'their'} null at .05."
         + (f" A ! marks {warned} with a warning." if warned else "")
     )
     rows = tuple(

@@ -95,8 +95,9 @@ def _alt(hypothesis: dict[str, Any], share: float, sessions: int) -> str:
     found = " and ".join(f"{name} = {q['estimate']:.1f}" for name, q in quantities.items())
     word = f" The finding is \u201c{code['carriers_word']}\u201d." if code["carriers_word"] else ""
     return (
-        f"Units that suffice for half of what all decode against units whose loss leaves less than half, both as parts of the "
-        f"N recorded units, on logarithmic axes; {counted(sessions, 'session')} as dots"
+        "Units that suffice for half of what all decode against units whose loss leaves less "
+        "than half, both as parts of the N recorded units, on logarithmic axes; "
+        f"{counted(sessions, 'session')} as dots"
         + (f", and all together ({found}) with 90 % intervals as a cross.{word}" if found else ".")
         + f" Regions: few (K_s + K_n below {share:g} N / {CLEAR:g}), spread "
         f"(K_n above {CLEAR:g} x {share:g} N), between. Grey: simulated codes of known make, "

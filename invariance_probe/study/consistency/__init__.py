@@ -57,7 +57,10 @@ def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
 def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
-            single = f"{transform.kind} takes some bins of a window and leaves others, and window.length_bins is 1; use longer windows"
+            single = (
+                f"{transform.kind} takes some bins of a window and leaves others, and "
+                "window.length_bins is 1; use longer windows"
+            )
             yield (
                 ("views", "transforms", i, "kind"),
                 transform.kind,
@@ -70,7 +73,8 @@ def _decoding_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         yield (
             ("folds", "embargo_s"),
             study.folds.embargo_s,
-            "shuffled windows have test windows on all sides, so an embargo leaves nothing to train on; use 0, or the scheme 'blocks'",
+            "shuffled windows have test windows on all sides, so an embargo leaves nothing to "
+            "train on; use 0, or the scheme 'blocks'",
         )
     for i, probe in enumerate(study.probes):
         if (probe.kind == "logistic") != (study.target.kind == "categorical"):

@@ -28,7 +28,8 @@ def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             yield (
                 ("axes", i, "doses"),
                 axis.doses,
-                f"the identity dose {identity:g} is missing: every axis needs the dose that changes nothing",
+                f"the identity dose {identity:g} is missing: every axis needs the dose that "
+                "changes nothing",
             )
         if len(set(axis.doses)) < len(axis.doses):
             yield ("axes", i, "doses"), axis.doses, "a dose stands twice"
@@ -63,10 +64,14 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 yield (
                     ("controls", i),
                     control,
-                    f"{kind} is a transform of this study already; sweep it up to {dose:g} and leave this out",
+                    f"{kind} is a transform of this study already; sweep it up to {dose:g} and "
+                    "leave this out",
                 )
             elif known.setdefault((path, dose), views) != views:
-                two = f"two hypotheses ask for {path}={dose:g}, once with units lost as silent and once at their mean"
+                two = (
+                    f"two hypotheses ask for {path}={dose:g}, once with units lost as silent and "
+                    "once at their mean"
+                )
                 yield ("controls", i), control, f"{two}; declare the same `value` for both"
 
 

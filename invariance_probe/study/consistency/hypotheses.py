@@ -43,12 +43,16 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             "few",
         ):
             changes = (
-                "the label itself changes over a jitter's window, so that no code is invariant to it; predict 'tolerated' (being made "
-                "constant over it costs no more than the margin) or 'sensitive'"
+                "the label itself changes over a jitter's window, so that no code is invariant "
+                "to it; predict 'tolerated' (being made constant over it costs no more than the "
+                "margin) or 'sensitive'"
             )
             yield ("hypotheses", i, "predicts"), hypothesis.predicts, changes
         if hypothesis.axis in CONTROLS:
-            no_margin = "how mined pairs compare with their controls is a contrast; add `kind: contrast` (predicts: beneficial)"
+            no_margin = (
+                "how mined pairs compare with their controls is a contrast; add `kind: "
+                "contrast` (predicts: beneficial)"
+            )
             yield ("hypotheses", i, "axis"), hypothesis.axis, no_margin
         if axis is not None and study.corrupts(axis.path) and axis.path in known:
             absent = {"independent", "shared"} - set(study.arms)
@@ -56,7 +60,8 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 yield (
                     ("arms",),
                     study.arms,
-                    f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; missing: {', '.join(sorted(absent))}",
+                    f"a hypothesis about {axis.path} needs the arms 'independent' and 'shared'; "
+                    f"missing: {', '.join(sorted(absent))}",
                 )
 
 
@@ -95,7 +100,10 @@ def _contrast_problems(
 ) -> Iterator[tuple[Place, Any, str]]:
     missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
     if missing:
-        needed = f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; name them too"
+        needed = (
+            f"mined pairs that do not beat {' and '.join(sorted(missing))} pairs are no benefit; "
+            "name them too"
+        )
         yield ("hypotheses", i, "controls"), hypothesis.controls, needed
     foreign = set(hypothesis.controls) - set(CONTROLS[hypothesis.axis])
     if foreign:
@@ -109,6 +117,6 @@ def _contrast_problems(
         yield (
             ("hypotheses", i, "role"),
             hypothesis.role,
-            f"pairs that are guided by the target {study.target.name!r} itself say what its labels are worth, not how the code is; "
-            "use another guide, or role 'exploratory'",
+            f"pairs that are guided by the target {study.target.name!r} itself say what its "
+            "labels are worth, not how the code is; use another guide, or role 'exploratory'",
         )

@@ -51,7 +51,10 @@ def recipe_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
         place = ("panel", "recipes", i, "method")
         if isinstance(recipe.method, LinearSSL) or isinstance(study.method, LinearSSL):
-            closed = "linear_ssl has a closed form and no optimisation to vary; leave the panel out, or use another method"
+            closed = (
+                "linear_ssl has a closed form and no optimisation to vary; leave the panel out, "
+                "or use another method"
+            )
             yield place, "linear_ssl", closed
         elif recipe.method is not None:
             yield from method_problems(study, place, recipe.method)
@@ -69,7 +72,8 @@ def _negatives_problems(
         yield (
             (*place, "negatives", "scope"),
             negatives.scope,
-            "models see one session, so that there are no windows of others; use 'session', or let models train on several by views.pool",
+            "models see one session, so that there are no windows of others; use 'session', or "
+            "let models train on several by views.pool",
         )
 
 
@@ -95,7 +99,10 @@ def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             )
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
-            longer = f"{asked.kind} reads windows of one bin, and window.length_bins is {study.window.length_bins}; use 1"
+            longer = (
+                f"{asked.kind} reads windows of one bin, and window.length_bins is "
+                f"{study.window.length_bins}; use 1"
+            )
             yield ("measurements", i, "kind"), asked.kind, longer
         if isinstance(asked, Reliance):
             yield from _reliance_problems(study, ("measurements", i), asked)
@@ -105,11 +112,17 @@ def _reliance_problems(
     study: Design, place: Place, asked: Reliance
 ) -> Iterator[tuple[Place, Any, str]]:
     if pools(study):
-        alone = "reliance trains models of one session each; leave it out, or let no model train on several (views.pool)"
+        alone = (
+            "reliance trains models of one session each; leave it out, or let no model train on "
+            "several (views.pool)"
+        )
         yield (*place, "kind"), asked.kind, alone
     adversary = study.views.adversary
     if adversary is not None and not is_idle(adversary) and not _is_swept(study, adversary.kind):
-        other = f"reliance attacks the plain loss, and under {adversary.kind} its models would train on another; sweep that, or leave it out"
+        other = (
+            f"reliance attacks the plain loss, and under {adversary.kind} its models would train "
+            "on another; sweep that, or leave it out"
+        )
         yield (*place, "kind"), asked.kind, other
     yield from _negatives_problems(study, (*place, "of"), asked.of)
 
@@ -117,8 +130,14 @@ def _reliance_problems(
 def closed_form_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """Yield what a method without training cannot do."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
-        same = "linear_ssl has no randomness, so every look would see the same; leave training.adaptive out, or use another method"
+        same = (
+            "linear_ssl has no randomness, so every look would see the same; leave "
+            "training.adaptive out, or use another method"
+        )
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
     if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
-        longer = f"linear_ssl reads windows of one bin, and window.length_bins is {study.window.length_bins}; use another method"
+        longer = (
+            "linear_ssl reads windows of one bin, and window.length_bins is "
+            f"{study.window.length_bins}; use another method"
+        )
         yield ("method", "kind"), study.method.kind, longer

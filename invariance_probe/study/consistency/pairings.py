@@ -35,10 +35,14 @@ def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         yield (
             ("views", "pairing", "share"),
             pairing.share,
-            f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, or leave the share at 0",
+            f"mined pairs need their controls, which only the axis {SHARE!r} brings; sweep it, "
+            "or leave the share at 0",
         )
     if isinstance(pairing, MinedPairing) and pairing.elsewhere and not pools(study):
-        alone = "models see one session, so that there is no other to take partners from; give views.pool, or leave it out"
+        alone = (
+            "models see one session, so that there is no other to take partners from; give "
+            "views.pool, or leave it out"
+        )
         yield ("views", "pairing", "elsewhere"), pairing.elsewhere, alone
     if (
         isinstance(pairing, MinedPairing)
@@ -48,8 +52,8 @@ def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs whatever it codes; use at least "
-            f"{3 * pairing.smoothing_s:g} s, or smooth less",
+            f"activity that is smoothed by {pairing.smoothing_s:g} s is alike over 3 of its SDs "
+            f"whatever it codes; use at least {3 * pairing.smoothing_s:g} s, or smooth less",
         )
 
 
@@ -60,7 +64,10 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         return
     place = ("views", "pairing")
     if within is None:
-        unknown = "pairs across states need `window: {within: {array: ..., values: [...]}}`, which says where windows are labelled"
+        unknown = (
+            "pairs across states need `window: {within: {array: ..., values: [...]}}`, "
+            "which says where windows are labelled"
+        )
         yield (*place, "kind"), pairing.kind, unknown
     for name, states in (("partners", pairing.partners), ("others", pairing.others)):
         labelled = set(states) & set(within.values if within else ())
@@ -68,13 +75,20 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             yield (
                 (*place, name),
                 list(states),
-                f"state {min(labelled)} is one of window.within.values; it cannot be its own partner",
+                f"state {min(labelled)} is one of window.within.values; it cannot be its own "
+                "partner",
             )
     if pairing.share and STATE_SHARE not in [axis.path for axis in study.axes]:
-        controls = f"pairs across states need their controls, which only the axis {STATE_SHARE!r} brings; sweep it"
+        controls = (
+            f"pairs across states need their controls, which only the axis {STATE_SHARE!r} "
+            "brings; sweep it"
+        )
         yield (*place, "share"), pairing.share, f"{controls}, or leave the share at 0"
     if pairing.gap_s < 3 * pairing.smoothing_s:
-        near = f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use at least {3 * pairing.smoothing_s:g} s"
+        near = (
+            f"smoothing by {pairing.smoothing_s:g} s mixes what is nearer than 3 of its SDs; use "
+            f"at least {3 * pairing.smoothing_s:g} s"
+        )
         yield (*place, "gap_s"), pairing.gap_s, near
     for at, method in study.methods():
         if method.reads_target:
@@ -87,7 +101,8 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             yield (
                 (*at, "kind"),
                 method.kind,
-                "it mines partners of its own among all windows it is shown, those asleep too; use another method",
+                "it mines partners of its own among all windows it is shown, those asleep too; "
+                "use another method",
             )
 
 
@@ -107,14 +122,18 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[P
     unguided = [views.pairing.kind] if by_activity else []
     stages = [*unguided, *(stage.kind for stage in views.corruptions if stage.kind in ACROSS_UNITS)]
     if stages:
-        mixing = f"{', '.join(stages)} compares or mixes units and windows as if all were of one session; leave it out, or the pool"
+        mixing = (
+            f"{', '.join(stages)} compares or mixes units and windows as if all were of one "
+            "session; leave it out, or the pool"
+        )
         yield place, views.pool, mixing
     for _, method in study.methods():
         if method.kind in OF_ONE_SESSION:
             yield (
                 place,
                 views.pool,
-                f"{method.kind} reads windows of one session; use another method, or leave the pool out",
+                f"{method.kind} reads windows of one session; use another method, or leave the "
+                "pool out",
             )
 
 
