@@ -1,4 +1,9 @@
-"""Draw the README's opening figure from the report of studies/trap.yaml: `python docs/trap_figure.py REPORT OUT`."""
+"""Draw the README's opening figure: `python docs/trap_figure.py REPORT OUT`.
+
+In: the report.json of studies/trap.yaml. Out: an SVG with the change of decoding loss
+at 40 % dropout against the number of training windows, for a code of one unit and a
+code of 60 units. It computes no statistics of its own.
+"""
 
 import json
 import sys
@@ -12,11 +17,24 @@ SERIES = {
     "delta": ("#0072B2", "o", "independent draws (naive)"),
     "D": ("#D55E00", "s", "D: independent - shared"),
 }
+"""Colour, marker and label of each estimand that is drawn, by its name in the report."""
 CODES = {"one": "one unit of 60 carries the label", "sixty": "all 60 units carry it"}
+"""Title of each panel, by the start of its hypotheses' ids."""
 
 
 def main(report: Path, out: Path) -> None:
-    """Read a report.json and write an SVG."""
+    """Draw the estimates with their intervals, one panel per code.
+
+    The grey band is the margin, 0.1 to either side of 0. The hypotheses' ids end in the
+    number of training windows.
+
+    Parameters
+    ----------
+    report
+        The report.json of studies/trap.yaml.
+    out
+        The SVG to write.
+    """
     hypotheses = json.loads(report.read_text())["hypotheses"]
     style = {
         "svg.hashsalt": "invariance_probe",

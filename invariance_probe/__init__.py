@@ -1,16 +1,19 @@
 """Find out what a neural code is invariant to.
 
-The way of the data: a YAML study is read into a `Study` (`load_study`) and spread into runs. Workers open the
-recordings, train stacked self-supervised models at every dose and arm, and probe their frozen encoders; each
-run's result is committed to a store. Inference turns results into findings (estimands, gates, verdicts), and
-reporting turns findings into report.json and the pages made from it (`run_study`).
+A YAML study is read into a `Study` (`load_study`) and expanded into runs. Workers open
+the recordings, train stacked self-supervised models at every dose and arm, and probe
+their frozen encoders. Each run's result is committed to a store. Inference turns
+results into findings (estimands, gates, verdicts). Reporting turns findings into
+report.json and the pages made from it. `run_study` does all of this in one call.
 
-The names below are loaded when they are first used, so that importing the package is quick.
+The public names are imported when they are first used, so that importing the package
+is quick.
 """
 
 from importlib import import_module
 from typing import Any
 
+# The module that each public name is imported from.
 _HOMES = {
     "Study": "invariance_probe.study.study",
     "load_study": "invariance_probe.study.load",

@@ -1,4 +1,9 @@
-"""From a study file to its plan, and to what the store has of it; light, so that `status` answers at once."""
+"""Make a study's plan, and find what the run store holds of it.
+
+In: a study file and a run store. Out: the plan with its warnings, and how many of its
+runs are stored. Nothing is measured or inferred here, so that `validate` and `status`
+answer at once.
+"""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,12 +22,12 @@ from invariance_probe.study.study import Study
 
 
 def make_plan(file: StudyFile) -> Plan:
-    """Check a study's recordings and return its plan.
+    """Check a study's recordings and make its plan.
 
     Raises
     ------
     StudyError
-        With one line for every problem, each with its place in the study file.
+        With one line per problem, each with its place in the study file.
     """
     problems = recording_problems(file.study, file.base)
     if problems:
@@ -38,7 +43,10 @@ def make_plan(file: StudyFile) -> Plan:
 
 
 def _declared(study: Study) -> dict[str, int]:
-    """Return how many sessions every hypothesis is about by its declaration, where not all can be read."""
+    """Number of sessions that each hypothesis is about, by its declaration alone.
+
+    It serves where not all recordings can be read, so that sessions cannot be counted.
+    """
     sizes = [(one.group, getattr(one, "sessions", 1)) for one in study.recordings]
     return {
         hypothesis.id: sum(n for group, n in sizes if hypothesis.group in (None, group))
@@ -47,15 +55,45 @@ def _declared(study: Study) -> dict[str, int]:
 
 
 def warnings(file: StudyFile, plan: Plan) -> list[str]:
-    """Return every caution about a study as a line that names its place."""
+    """Write every caution about a study as one line.
+
+    Parameters
+    ----------
+    file
+        The study with its file.
+    plan
+        Its plan.
+
+    Returns
+    -------
+    lines
+        Each names the place in the file that gives rise to the caution.
+    """
     return [f"warning: {file.line(*caution)}" for caution in cautions(plan)]
 
 
 def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[StudyFile, str]:
-    """Return a study as it is computed on this machine, and why that is not as it asks; torch computes where kernels cannot.
+    """The study as this machine computes it: torch stands in for missing kernels.
 
-    A study asks for native kernels with `training.kernels`. Their rounding is their own, so one study never mixes the two: where the store
-    has trainings by native kernels, from another machine, the study stays as it is.
+    A study asks for native kernels with `training.kernels`. Their rounding differs from
+    that of torch, so one study never mixes the two. Where the store has trainings by
+    native kernels from another machine, the study stays as it is.
+
+    Parameters
+    ----------
+    file
+        The study.
+    store
+        The run store.
+    device
+        Where models are trained: `cpu` or `cuda`; the kernels need `cpu`.
+
+    Returns
+    -------
+    file
+        The study, with `training.kernels` replaced by `torch` where that stands in.
+    note
+        Why torch computes instead; empty where the study stays as it is.
     """
     if file.study.training.kernels != "native":
         return file, ""
@@ -73,7 +111,25 @@ def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[St
 
 
 def stored_plan(file: StudyFile, store: Store) -> Plan:
-    """Return the plan of a study as the store has it: by torch where that stood in for native kernels, here or on another machine."""
+    """The plan of a study as its runs are stored.
+
+    Where torch stood in for native kernels, here or on another machine, the plan has
+    torch too. Otherwise the stored runs would not be found, since kernels are part of a
+    run's key.
+
+    Parameters
+    ----------
+    file
+        The study.
+    store
+        The run store.
+
+    Returns
+    -------
+    plan
+        With torch where the store has trainings by torch and none by native kernels, or
+        where it has no trainings and the kernels cannot be built here.
+    """
     plan = make_plan(file)
     if file.study.training.kernels != "native" or _begun(plan, store):
         return plan
@@ -82,7 +138,10 @@ def stored_plan(file: StudyFile, store: Store) -> Plan:
 
 
 def _begun(plan: Plan, store: Store) -> bool:
-    """Say whether the store has a training of the grid; what has a closed form is the same by any kernels."""
+    """Whether the store has a trained run of the grid.
+
+    Methods with a closed form do not count: kernels do not change their results.
+    """
     return any(run.optimisation is not None and store.has(run.key()) for run in plan.grid)
 
 
@@ -94,14 +153,16 @@ def _by_torch(study: Study) -> Study:
 
 @dataclass(frozen=True)
 class Stock:
-    """How much of a plan, up to some number of seeds, a store has: made by this study or by any other.
+    """How much of a plan a store holds, up to a number of seeds.
+
+    A stored run counts whichever study made it.
 
     Attributes
     ----------
     seeds
-        Of every session.
+        Seeds per session.
     runs, stored
-        Distinct runs, and those of them that are in the store.
+        Number of distinct runs, and of those that are in the store.
     model_steps, left
         Update steps of all these models, and of those that are not in the store.
     """
@@ -114,7 +175,21 @@ class Stock:
 
 
 def stock(plan: Plan, runs_root: Path) -> list[Stock]:
-    """Return what a store has of a plan at every look at its seeds; one where their number is fixed."""
+    """Count what a store holds of a plan at each interim analysis.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    runs_root
+        Root of the run store.
+
+    Returns
+    -------
+    stocks
+        One per interim analysis, with ascending seeds; a single one where the number of
+        seeds is fixed.
+    """
     store = Store(runs_root)
     steps = {run.key(): run.steps for run in plan.runs}
     missing = {key for key in steps if not store.has(key)}
@@ -137,7 +212,24 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
 
 
 def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str], dict[str, str]]:
-    """Return a study's plan, the status of what the store has of it, and what is wrong with damaged results, by key."""
+    """Read the status of every stored run of a study.
+
+    Parameters
+    ----------
+    file
+        The study.
+    runs_root
+        Root of the run store.
+
+    Returns
+    -------
+    plan
+        The plan of the study as it is stored.
+    statuses
+        `done`, `collapsed` or `failed`, by run key.
+    damaged
+        What is wrong with a damaged result, by run key.
+    """
     store = Store(runs_root)
     plan = stored_plan(file, store)
     return (plan, *store.statuses(plan.runs))

@@ -1,6 +1,9 @@
-"""The whole way, from a study file to its report: the only module that knows all stages.
+"""Run a study from its file to its report.
 
-It loads no torch: models are trained in worker processes.
+In: a study file, a run store and the folder of the report. Out: the report, and the
+findings that it shows. This is the only module that knows all stages: planning,
+measuring, inference and rendering. It does not import torch, since models are trained
+in worker processes.
 """
 
 import os
@@ -44,12 +47,26 @@ from invariance_probe.study.methods import TrainedMethod
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
 IDENTITY_DOSE = "identity"
-"""What the command line calls the condition that all axes share."""
+"""Name of the condition at dose 0 of every axis, which all axes share."""
 
 
 @dataclass(frozen=True, eq=False)
 class Outcome:
-    """What a call of `run_study` or `report_study` came to."""
+    """What a call of `run_study` or `report_study` produced.
+
+    Attributes
+    ----------
+    findings
+        Estimands, gates and verdicts of every hypothesis.
+    report
+        The rendered report's main page.
+    lost
+        By run key, why a run has no result.
+    trained
+        Number of runs measured in this call.
+    seconds
+        Wall-clock time of measuring; 0 where nothing was measured.
+    """
 
     findings: Findings
     report: Path
@@ -59,7 +76,7 @@ class Outcome:
 
 
 def cores() -> int:
-    """Return how many cores this process may use."""
+    """Number of CPU cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -72,10 +89,11 @@ def run_study(
     on_event: Callable[[Event], None] = lambda event: None,
     execute: Executor | None = None,
 ) -> Outcome:
-    """Measure what is missing, infer and render.
+    """Measure the runs that the store lacks, infer the findings and render the report.
 
-    Baselines come first. They say which sessions can be decoded and where the target moves, before any SSL
-    result is seen; grid runs that no verdict could use are then left out. Last, the stored encoders are examined.
+    Baselines come first. They show which sessions can be decoded and where the target
+    changes, before any SSL result is seen. Grid runs that no verdict could use are then
+    skipped. The stored encoders are examined last.
 
     Parameters
     ----------
@@ -86,13 +104,19 @@ def run_study(
     out
         Folder of the report.
     workers
-        Worker processes, one thread each; as many as there are cores when left out.
+        Number of worker processes, one thread each; by default one per core.
     device
         Where models are trained: `cpu` or `cuda`.
     on_event
         Called with progress events.
     execute
-        How runs are handed out, such as `executors.slurm.Slurm`; to `workers` processes on this machine when left out.
+        How runs are handed to workers, such as `executors.slurm.Slurm`. By default they
+        go to `workers` processes on this machine.
+
+    Returns
+    -------
+    outcome
+        The findings and the report.
     """
     started = time.monotonic()
     workers, store = workers or cores(), Store(runs_root)
@@ -121,7 +145,15 @@ def run_study(
 
 
 class Prices:
-    """What every run of a plan is expected to take, so that events can say how much is left."""
+    """Expected computing time of every run of a plan.
+
+    Progress events carry it, so that a listener can tell how much is left.
+
+    Parameters
+    ----------
+    plan
+        The runs, with the sessions that set their size.
+    """
 
     def __init__(self, plan: Plan) -> None:
         sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
@@ -129,7 +161,19 @@ class Prices:
         self._measured = {r.key(): measured_seconds(r, sessions[r.session]) for r in plan.runs}
 
     def of_stage(self, missing: Sequence[Run]) -> dict[str, float]:
-        """Return the model-steps of runs, and their expected seconds of one core."""
+        """Model-steps and expected single-core seconds of the runs still to make.
+
+        Parameters
+        ----------
+        missing
+            The runs of one stage that the store lacks.
+
+        Returns
+        -------
+        amounts
+            `model_steps`; `seconds` of training and measuring; `step_s`, the seconds
+            per model-step.
+        """
         steps = sum(run.steps for run in missing)
         training = sum(self._trained[run.key()] for run in missing)
         measuring = sum(self._measured[run.key()] for run in missing)
@@ -140,7 +184,22 @@ class Prices:
         }
 
     def of_later(self, runs: Iterable[Run], store: Store, left_out: Mapping[str, str]) -> float:
-        """Return the expected seconds of what is not stored, and not left out so far."""
+        """Expected single-core seconds of later runs that still have to be made.
+
+        Parameters
+        ----------
+        runs
+            The runs of later stages.
+        store
+            Runs that it holds cost nothing.
+        left_out
+            Runs that were skipped so far, by key; they cost nothing either.
+
+        Returns
+        -------
+        seconds
+            Of one core; a run that stands in several stages is counted once.
+        """
         keys = {run.key() for run in runs}
         return sum(
             self._trained[key] + self._measured[key]
@@ -149,7 +208,18 @@ class Prices:
         )
 
     def tell(self, event: Event, on_event: Callable[[Event], None]) -> None:
-        """Pass an event on; of a committed run with the seconds that were expected beside its steps."""
+        """Pass an event on; a committed run's event gains its expected measuring time.
+
+        Training time is reported by `progress` events while a model trains, so that
+        only the rest is added here.
+
+        Parameters
+        ----------
+        event
+            What a worker reports.
+        on_event
+            Receives the event.
+        """
         if event["event"] == "committed":
             event = {**event, "measured_s": self._measured.get(event["key"], 0.0)}
         on_event(event)
@@ -157,7 +227,19 @@ class Prices:
 
 @dataclass(frozen=True, eq=False)
 class Measurement:
-    """What came of measuring a plan: results, runs that were not worth measuring, runs that were lost, and how many were made now."""
+    """Results of measuring a plan, and the runs that have none.
+
+    Attributes
+    ----------
+    results
+        By run key.
+    left_out
+        By run key, why a run was skipped.
+    lost
+        By run key, why a run was tried and has no result.
+    trained
+        Number of runs measured in this call; the others were in the store already.
+    """
 
     results: dict[str, RunResult]
     left_out: dict[str, str]
@@ -174,16 +256,33 @@ def measure(
     needed: Callable[[Run], bool] = lambda run: True,
     workers: int = 1,
 ) -> Measurement:
-    """Measure what the store lacks of a plan, as far as it is needed.
+    """Measure the runs of a plan that the store lacks and that are needed.
 
-    Baselines come first, then the grid runs that they leave, look by look where seeds are adaptive, then what no verdict rests on.
+    Baselines come first. Then come the grid runs that a verdict could still use; where
+    seeds are adaptive, one interim analysis at a time. Runs that no verdict rests on
+    come last.
 
     Parameters
     ----------
+    plan
+        The runs of a study.
+    store
+        Where results are read and committed.
+    place
+        Folders and device, for the workers.
+    execute
+        Hands runs to workers.
+    on_event
+        Called with progress events.
     needed
-        Whether a run is wanted.
+        Whether a run is wanted; all are by default.
     workers
-        How many processes share the work, for a first guess of the time left.
+        Number of processes that share the work, for a first guess of the time left.
+
+    Returns
+    -------
+    measurement
+        The results, and the runs that were skipped or lost.
     """
     prices = Prices(plan)
     lost: dict[str, str] = {}
@@ -221,7 +320,10 @@ def measure(
 
 
 def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
-    """Yield the parts of a plan in the order in which they are measured; the grid look by look where seeds are adaptive."""
+    """Yield the parts of a plan, by name, in the order in which they are measured.
+
+    Where seeds are adaptive, the grid has one part per interim analysis.
+    """
     yield "baselines", plan.baselines
     for earlier, seeds in pairwise((0, *plan.looks)):
         yield (
@@ -234,7 +336,10 @@ def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
 def _sound(
     store: Store, runs: Iterable[Run], on_event: Callable[[Event], None]
 ) -> dict[str, RunResult]:
-    """Return the stored results of runs by key; damaged ones are moved aside, so that they are made again."""
+    """Read the stored results of runs, by key, and move damaged ones aside.
+
+    A run whose result was moved aside counts as missing, so that it is made again.
+    """
     found, damaged = store.read(runs)
     for key, why in damaged.items():
         on_event(
@@ -249,7 +354,10 @@ def _sound(
 def _damaged_encoders(
     store: Store, examinations: Iterable[Run], on_event: Callable[[Event], None]
 ) -> list[Run]:
-    """Return the runs whose encoders are to be looked at and are damaged, moved aside with their results to be trained again."""
+    """Find the runs whose encoders are to be examined but are damaged.
+
+    Their encoders and results are moved aside, so that these runs are trained again.
+    """
     looked = [run for run in examinations if run.examination is not None]
     wanted = {
         run.train_key(): run
@@ -274,7 +382,22 @@ def _damaged_encoders(
 
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
-    """Infer and render from the store, training nothing; damaged results count as missing."""
+    """Infer the findings and render the report from the store; nothing is trained.
+
+    Parameters
+    ----------
+    file
+        The study.
+    runs_root
+        Root of the run store; damaged results in it count as missing.
+    out
+        Folder of the report.
+
+    Returns
+    -------
+    outcome
+        The findings and the report.
+    """
     store = Store(runs_root)
     plan = stored_plan(file, store)
     results, damaged = store.read(plan.baselines)
@@ -290,7 +413,15 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
 
 
 def register_study(file: StudyFile) -> tuple[Path, str]:
-    """Freeze a study's claims and its data's fingerprints beside the study; return the file and its hash."""
+    """Write a registration: the study's claims and its data's fingerprints.
+
+    Returns
+    -------
+    path
+        The registration, a file beside the study.
+    sha256
+        Its hash.
+    """
     registration = new_registration(make_plan(file), versions())
     path = registration_path(file.path)
     write_registration(path, registration)
@@ -298,7 +429,23 @@ def register_study(file: StudyFile) -> tuple[Path, str]:
 
 
 def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -> Standing:
-    """Hold a study and its results against its registration."""
+    """Compare a study and its results with its registration.
+
+    Parameters
+    ----------
+    file
+        The study.
+    plan
+        Its plan.
+    results
+        Results by run key; those measured before the registration are counted.
+
+    Returns
+    -------
+    standing
+        The registration's hash and every deviation from it; no hash where the study is
+        not registered.
+    """
     registration = read_registration(registration_path(file.path))
     if registration is None:
         return Standing(None)
@@ -312,7 +459,22 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
 
 
 def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
-    """Return a study's plan and what the store has of it."""
+    """Read a study's plan and its stored results.
+
+    Parameters
+    ----------
+    file
+        The study.
+    runs_root
+        Root of the run store.
+
+    Returns
+    -------
+    plan
+        The plan of the study as it is stored.
+    results
+        By run key.
+    """
     store = Store(runs_root)
     plan = stored_plan(file, store)
     return plan, store.results(plan.runs)
@@ -328,7 +490,9 @@ def export_encoder(
     seed: int = 0,
     fold: int = 0,
 ) -> Path:
-    """Write one stored encoder of a study to a safetensors file, for work beyond the study; return its path.
+    """Write one stored encoder of a study to a safetensors file.
+
+    The file can be used outside the study (`estimator.SSLTransformer`).
 
     Parameters
     ----------
@@ -339,11 +503,17 @@ def export_encoder(
     out
         The file to write.
     session, seed, fold
-        Which of the encoders; each was trained on the training part of its fold only.
+        Which encoder; each was trained on the training part of its fold only.
     condition
         `identity`, or a swept dose as `PATH=DOSE`.
     arm
-        Arm of a swept dose; at the identity dose there is one for all arms.
+        Arm of a swept dose; it is ignored at the identity dose, where all arms are one
+        run.
+
+    Returns
+    -------
+    path
+        The written file.
 
     Raises
     ------
@@ -370,18 +540,27 @@ def export_encoder(
         and run.views is not None
     )
     header = EncoderHeader(
-        method=run.method, views=run.views, optimisation=run.optimisation, window_bins=run.window.length_bins,
-        bin_s=recording.bin_s, activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed,
+        method=run.method, views=run.views, optimisation=run.optimisation,
+        window_bins=run.window.length_bins, bin_s=recording.bin_s,
+        activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed,
         origin={
-            "study": file.study.name, "study_sha256": file.study.sha256(), "session": session, "fingerprint": run.fingerprint,
-            "axis": run.axis, "dose": run.dose, "arm": run.arm, "fold": fold, "train_key": run.train_key(),
+            "study": file.study.name, "study_sha256": file.study.sha256(), "session": session,
+            "fingerprint": run.fingerprint, "axis": run.axis, "dose": run.dose, "arm": run.arm,
+            "fold": fold, "train_key": run.train_key(),
         },
     )  # fmt: skip
     return EncoderFile(header, weights).save(out)
 
 
 def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
-    """Return the run of the study's own method and setting that trained an encoder."""
+    """Find the run that trained an encoder, under the study's own method and setting.
+
+    Raises
+    ------
+    StudyError
+        When the method stores no encoder, or naming what the study does not train and
+        what it allows.
+    """
     if not isinstance(plan.study.method, TrainedMethod):
         raise StudyError(
             f"method.kind: {plan.study.method.kind!r} has a closed form and stores no encoder "
@@ -457,12 +636,12 @@ def _conclude(
 
 
 def _once(runs: Sequence[Run]) -> list[Run]:
-    """Return every run once in each setting: a recipe may train what a swept setting trains too."""
+    """Every run once per setting; a recipe may train what a swept setting trains too."""
     return list({(run.key(), run.setting): run for run in runs}.values())
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of Python and of the packages that reach a result."""
+    """Versions of Python and of the packages that can affect a result."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:

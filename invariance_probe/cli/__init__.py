@@ -1,4 +1,11 @@
-"""The command line: parse arguments, call the runner, print. Commands import what they need when they are called, here only."""
+"""The command line: parse arguments, call the runner, print.
+
+Nothing is measured or inferred here. Commands import what they need when they are
+called, so that `--help` answers at once. Only the command line does so.
+
+The docstring of a command is its help text, so that parameters are described by their
+options and not in it.
+"""
 
 import errno
 import sys
@@ -23,18 +30,24 @@ if TYPE_CHECKING:
     from invariance_probe.study.load import StudyFile
 
 BYTES_A_RUN = 60_000
+"""Disk space of one baseline or grid run, as `plan` estimates it."""
 SPREAD_HELP = (
     "SDs over subject, session, seed, block and rest, in units of the decodable range; 0, .08, "
     ".04, .06, .03 if left out"
 )
 BYTES_AN_EXAMINATION = 16_000
-"""Four small files, as blocks on disk."""
+"""Disk space of one examination: four small files, as blocks on disk."""
 CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "swap_vae", "myow")
-"""Methods of which `calibrate` has settings."""
+"""Methods that `calibrate` has settings for."""
 
 
 class _Friendly(click.Group):
-    """Prints the toolkit's own errors as their message, and exits with 2."""
+    """Prints expected errors as one message and exits with a code that says which.
+
+    2: the user's input is wrong. 1: a file cannot be written, since a disk is full, over
+    its quota or read-only. 130: the user stopped the command. Any other error shows its
+    traceback.
+    """
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
@@ -97,8 +110,8 @@ main.add_command(store)
 )
 @click.option("--address", metavar="tcp://HOST:PORT|local", help="The scheduler, for --on dask.")
 def run(
-    study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None, device: str, on: str,
-    profile: Path | None, address: str | None,
+    study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None, workers: int | None,
+    device: str, on: str, profile: Path | None, address: str | None,
 ) -> None:  # fmt: skip
     """Train what is missing, infer and render the report."""
     from invariance_probe.reporting.folder import report_folder
@@ -167,7 +180,10 @@ def plan(
     sd: str | None,
     effect: str | None,
 ) -> None:
-    """Say what a study would train, what that costs and, with --pilot or --sd, the power that it has."""
+    """Say what a study would train, and what that costs.
+
+    With --pilot or --sd, say also which power it has.
+    """
     from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
@@ -229,7 +245,10 @@ def register(study: Path) -> None:
     "--session", default=None, help="Which session of a world of several [default: its first]."
 )
 def simulate(spec: Path, out: Path, session: str | None) -> None:
-    """Write a simulated recording, with its truth, to an .npz file that others can read."""
+    """Write a simulated recording, with its truth, to an .npz file.
+
+    Other software can read the file.
+    """
     from invariance_probe.data.simulate.export import export
 
     click.echo(export(spec, out, session), nl=False)
@@ -306,7 +325,10 @@ def calibrate(
     out: Path | None,
     workers: int | None,
 ) -> None:
-    """Count how often verdicts are wrong, on simulated worlds of known truth; goes on where it was stopped."""
+    """Count how often verdicts are wrong, on simulated worlds of known truth.
+
+    A calibration that was stopped goes on where it was.
+    """
     from invariance_probe.calibration import calibrate as run_calibration
 
     if arithmetic != "torch" and part != "dropout":
@@ -395,7 +417,10 @@ def export(
     seed: int,
     fold: int,
 ) -> None:
-    """Write one stored encoder to a file that Python reads as a scikit-learn transformer."""
+    """Write one stored encoder to a file.
+
+    Python reads it as a scikit-learn transformer.
+    """
     from invariance_probe.runner import export_encoder
 
     path = export_encoder(_open(study, overrides), runs, out, session, condition, arm, seed, fold)
@@ -429,7 +454,7 @@ def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
 
 
 def _price(made: "Plan") -> str:
-    """Say what a plan costs in core-minutes: in all, and of what."""
+    """Say what a plan costs in core-minutes: the total, and its parts."""
     from invariance_probe.plan.price import (
         START_S,
         core_seconds,
@@ -457,7 +482,15 @@ def _minutes(seconds: float) -> str:
 
 
 def _reused(looks: "list[Stock]") -> str:
-    """Say what the store has already, and what is left to train: at the first look at the seeds, and at all of them."""
+    """Say what the store has already and what is left to train.
+
+    Where seeds are adaptive, say it for the first interim analysis too.
+
+    Parameters
+    ----------
+    looks
+        One entry per interim analysis, the first with the fewest seeds.
+    """
     whole, first = looks[-1], looks[0]
     said = (
         f"{whole.stored} of {whole.runs} runs are in the store already; {whole.left:,} "
@@ -477,6 +510,27 @@ def _reused(looks: "list[Stock]") -> str:
 
 
 def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> str:
+    """Say which power a plan has, from a pilot study or from stated SDs.
+
+    Parameters
+    ----------
+    made
+        The plan.
+    runs
+        Root of the run store, which holds the pilot's runs.
+    pilot
+        A pilot study's file; give this or `sd`.
+    sd
+        Stated SDs as `NAME=SD,...`, in units of the decodable range.
+    effect
+        True effects to assume, as `NAME=VALUE,...`.
+
+    Raises
+    ------
+    InferenceError
+        When both or neither of `pilot` and `sd` are given, or the study has no claims
+        about a dose.
+    """
     from invariance_probe.errors import InferenceError
     from invariance_probe.inference.power.pilot import pilot_spreads
     from invariance_probe.inference.power.power import may_assume, study_power
@@ -508,7 +562,26 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
 def _executor(
     on: str, profile: Path | None, address: str | None, workers: int | None
 ) -> "Executor | None":
-    """Return who measures; None for worker processes on this machine."""
+    """Make the executor that `--on` names; None for worker processes on this machine.
+
+    Parameters
+    ----------
+    on
+        `local`, `slurm` or `dask`.
+    profile
+        What a Slurm cluster asks of jobs, a YAML file; only with `slurm`.
+    address
+        The scheduler; only with `dask`, which needs it.
+    workers
+        Number of worker processes of a local Dask cluster.
+
+    Raises
+    ------
+    click.UsageError
+        When an option does not go with `--on`, or is missing.
+    ExecutionError
+        When dask.distributed is not installed.
+    """
     for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
         if given is not None and on != needs:
             raise click.UsageError(f"{name} goes with --on {needs}; got --on {on}")
@@ -537,13 +610,22 @@ def _executor(
 
 
 def _device() -> str:
+    """The device that `--device auto` means on this machine."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _recipes(hypothesis: str, panel: "PlannedPanel") -> str:
-    """Say which recipes a hypothesis is judged under, and why others are missing."""
+    """Say which recipes a hypothesis is judged under, and why others are missing.
+
+    Parameters
+    ----------
+    hypothesis
+        Its id.
+    panel
+        Its recipes.
+    """
     lines = [
         f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} "
         f"({panel.because})"
@@ -563,6 +645,7 @@ def _recipe(recipe: "PlannedRecipe") -> str:
 
 
 def _say(outcome: "Outcome") -> None:
+    """Print every verdict with its sentences, then how many runs it rests on."""
     from invariance_probe.reporting.words import said_of
 
     for finding in outcome.findings.hypotheses:

@@ -1,4 +1,8 @@
-"""Arguments and options that several commands take."""
+"""Arguments and options that several commands take.
+
+Each is a click decorator, declared once so that its name, default and help are the same
+in every command.
+"""
 
 from pathlib import Path
 

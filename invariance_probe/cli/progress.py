@@ -1,4 +1,8 @@
-"""What a long command shows while it works: runs done, model-steps a second, time left."""
+"""Show how far a long command is: runs done, model-steps per second, time left.
+
+In: the events of the runner and its workers. Out: a bar on a terminal, or timed lines
+elsewhere, on standard error. It measures nothing and decides nothing.
+"""
 
 import sys
 import time
@@ -15,7 +19,13 @@ EVERY_S = 10
 
 @contextmanager
 def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Show runs done, model-steps a second and time left: a bar on a terminal, timed lines elsewhere."""
+    """Show progress while the block runs: a bar on a terminal, timed lines elsewhere.
+
+    Yields
+    ------
+    on_event
+        Takes progress events; give it to the runner.
+    """
     if sys.stderr.isatty():
         from rich.console import Console
         from rich.progress import BarColumn, Progress, TextColumn
@@ -50,7 +60,15 @@ def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
 
 
 def _listener(tally: "_Tally", say: Callable[[str], None]) -> Callable[[dict[str, Any]], None]:
-    """Return what takes events: messages are said at once, all else is counted."""
+    """Make a listener that prints messages at once and counts all other events.
+
+    Parameters
+    ----------
+    tally
+        Counts events.
+    say
+        Prints a message.
+    """
 
     def take(event: dict[str, Any]) -> None:
         if event["event"] == "note":
@@ -68,10 +86,16 @@ PRIOR_S = 10.0
 
 
 class _Tally:
-    """Adds up progress events; work is counted in expected seconds of one core.
+    """Adds up progress events, so that the time left can be estimated.
 
-    A stage that names no expected seconds (those of a calibration) is counted in model-steps, or in
-    runs where it trains nothing.
+    Work is counted in expected seconds of one core. A stage that names no expected
+    seconds, as those of a calibration, is counted in model-steps, or in runs where it
+    trains nothing.
+
+    Parameters
+    ----------
+    show
+        Called with this tally after every event.
     """
 
     def __init__(self, show: Callable[["_Tally"], None]) -> None:
@@ -82,7 +106,7 @@ class _Tally:
         self.began = self.started = time.monotonic()
 
     def take(self, event: dict[str, Any]) -> None:
-        """Count an event, and show what came of it."""
+        """Count an event, and show the new state."""
         self.fresh = event["event"] == "stage"
         if self.fresh:
             self.earlier += self.done
@@ -109,7 +133,7 @@ class _Tally:
         )
 
     def left(self) -> str:
-        """Say how long this stage and all later ones will take."""
+        """Say how long this stage and all later ones will take; nothing below 1 s."""
         seconds = self.seconds_left()
         if seconds < 1:
             return ""
@@ -123,7 +147,11 @@ class _Tally:
         )
 
     def seconds_left(self) -> float:
-        """Return the expected time left: the pace so far, and at first the expected one."""
+        """Expected wall-clock time left, in s.
+
+        The pace is seconds per unit of work. It starts from the expected pace, which
+        counts like `PRIOR_S` of work done, and moves to the measured one.
+        """
         elapsed = time.monotonic() - (self.began if self.priced else self.started)
         done = self.done + (self.earlier if self.priced else 0.0)
         prior = PRIOR_S if self.priced else 0.0

@@ -1,4 +1,7 @@
-"""`invariance-probe store`: look after the runs."""
+"""`invariance-probe store`: verify, clean and merge run stores.
+
+The docstring of a command is its help text.
+"""
 
 import sys
 from pathlib import Path
@@ -23,7 +26,10 @@ def store() -> None:
     help="Move what is damaged to RUNS/damaged, so that it is made again.",
 )
 def verify(runs: Path, mend: bool) -> None:
-    """Read everything again and check it against its hashes; exits with 1 when something is damaged."""
+    """Read everything again and check it against its hashes.
+
+    Exits with 1 when something is damaged.
+    """
     from invariance_probe.results.store import Store
     from invariance_probe.results.upkeep import repair
     from invariance_probe.results.upkeep import verify as verify_store
@@ -67,7 +73,10 @@ def verify(runs: Path, mend: bool) -> None:
     help="Delete, or only say what would go [default: --dry-run].",
 )
 def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
-    """Say what can go, and delete it with --delete: what dead processes left and, with --keep, what no named study needs."""
+    """Say what can go, and delete it with --delete.
+
+    This is what dead processes left and, with --keep, what no named study needs.
+    """
     from invariance_probe.planning import make_plan
     from invariance_probe.results.store import Store
     from invariance_probe.results.upkeep import delete, find_rubbish
@@ -93,7 +102,10 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
 @click.argument("other", type=click.Path(path_type=Path))
 @RUNS
 def merge(other: Path, runs: Path) -> None:
-    """Copy what the store OTHER has and this one lacks; exits with 1 when something could not be taken."""
+    """Copy what the store OTHER has and this one lacks.
+
+    Exits with 1 when something could not be taken.
+    """
     from invariance_probe.results.store import Store
     from invariance_probe.results.upkeep import merge as merge_stores
 

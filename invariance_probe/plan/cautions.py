@@ -1,4 +1,8 @@
-"""What a study is allowed to do and should not: said when it is validated, and at the head of its report."""
+"""Cautions: what a study may do and should not.
+
+In: a plan. Out: each caution with its place in the study file. They are shown when a
+study is validated and at the head of its report. Nothing is refused here.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -15,15 +19,26 @@ from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS, Session, scope_of
 
 LANES = 8
-"""Widths that are multiples of this give a run the same numbers to the last bit whatever is stacked with it, in single precision on a CPU."""
+"""Layer widths that are multiples of this give a run the same bits in every stack.
+
+This holds in single precision on a CPU: a run's numbers do not depend on the runs that
+are trained with it."""
 _WIDTHS = {
-    "widths", "channels", "width", "dimensions", "projector", "predictor", "mined_projector", "mined_predictor", "decoder",
-    "context_width", "head",
+    "widths", "channels", "width", "dimensions", "projector", "predictor", "mined_projector",
+    "mined_predictor", "decoder", "context_width", "head",
 }  # fmt: skip
+"""Names of the settings of a method that are layer widths."""
 
 
 def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
-    """Yield every caution with its place in the study and the value that gives rise to it."""
+    """Yield every caution about a study.
+
+    Yields
+    ------
+    caution
+        Its place in the study, the value that gives rise to it, and the caution in
+        words.
+    """
     study = plan.study
     if study.folds.scheme == "shuffled":
         yield (
@@ -65,7 +80,7 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
-    """Yield the hypotheses that no result can give a verdict, or the predicted word, and why."""
+    """Yield hypotheses that cannot get a verdict or the predicted word, whatever is found."""
     for i, hypothesis in enumerate(plan.study.hypotheses):
         sessions = plan.covered(hypothesis)
         if not sessions:
@@ -98,6 +113,7 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
 def _benefits_out_of_reach(
     i: int, hypothesis: Contrast, sessions: Sequence[Session]
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield a contrast of mined pairs that has too few sessions to show a benefit."""
     scope = scope_of([session.subject for session in sessions])
     if hypothesis.axis == SHARE and scope == THESE_RECORDINGS:
         yield (
@@ -110,6 +126,7 @@ def _benefits_out_of_reach(
 
 
 def _odd_widths(settings: dict[str, Any]) -> Iterator[int]:
+    """Yield the layer widths of a method that are no multiples of `LANES`."""
     for name, value in settings.items():
         if isinstance(value, dict):
             yield from _odd_widths(value)

@@ -1,11 +1,16 @@
-"""What a plan costs before it is run: rough seconds of one core, from the size of its parts.
+"""Estimate what a plan costs before it is run.
 
-A model-step costs a fixed part, its products, and SimCLR's similarities of all rows with all. The
-rates were fitted to stacks of 16 on a current CPU (quickstart size: 1.3 ms); methods that do more
-than SimCLR at that size have a factor. What is measured without training costs a fixed part and
-its passes over the windows; these were fitted to the stored times of studies/quickstart.yaml and
-studies/reach_redundancy.yaml, which take 4.1 and about 30 core-minutes. Messenger units and
-classes of nuisances have no price. Within a factor of two elsewhere.
+In: a plan. Out: rough seconds of one core, from the size of its parts. On other machines
+an estimate is within a factor of two. Messenger units and classes of nuisances have no
+price.
+
+A model-step costs a fixed part, the multiplications of its network, and SimCLR's
+similarities of every row with every other. The rates were fitted to stacks of 16 models
+on a current CPU (quickstart size: 1.3 ms). A method whose step takes longer or shorter
+than SimCLR's at that size has a factor. What is measured without training costs a fixed
+part and its passes over the windows. These rates were fitted to the stored times of
+studies/quickstart.yaml and studies/reach_redundancy.yaml, which take 4.1 and about 30
+core-minutes.
 """
 
 import math
@@ -33,59 +38,74 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.transforms import is_idle
 
 FIXED_S = 2.4e-4
+"""Seconds of the fixed part of a model-step."""
 PRODUCT_S = 2.7e-10
-"""A multiplication and addition, forwards and backwards."""
+"""Seconds of one multiplication and addition, forwards and backwards."""
 SIMILARITY_S = 3.6e-9
-"""A pair of rows."""
+"""Seconds of the similarity of one pair of rows."""
 KERNELS = {("native", "float32"): 0.63, ("native", "bfloat16"): 0.5, ("torch", "bfloat16"): 0.85}
-"""Time under other arithmetic, of that by torch in single precision."""
+"""Time under other arithmetic, as a factor of torch's in single precision."""
 METHODS = {
-    "moco": 1.7, "byol": 1.1, "pbl": 0.9, "simsiam": 0.9, "barlow_twins": 0.9, "vicreg": 1.0, "cpc": 0.85, "relative_positioning": 0.65,
-    "temporal_shuffling": 0.65, "myow": 1.8, "swap_vae": 1.9, "masked_sequence": 1.8, "y_aware": 1.8, "supcon": 1.8, "supervised": 0.2,
+    "moco": 1.7, "byol": 1.1, "pbl": 0.9, "simsiam": 0.9, "barlow_twins": 0.9, "vicreg": 1.0,
+    "cpc": 0.85, "relative_positioning": 0.65, "temporal_shuffling": 0.65, "myow": 1.8,
+    "swap_vae": 1.9, "masked_sequence": 1.8, "y_aware": 1.8, "supcon": 1.8, "supervised": 0.2,
 }  # fmt: skip
-"""Time of a step, of SimCLR's with the same encoder and batch."""
+"""Time of a step, as a factor of SimCLR's with the same encoder and batch."""
 
 MEASURED_S = {
-    "raw": (3e-3, 0.0, 2e-9), "square_roots": (3e-3, 0.0, 2e-9), "pca": (2e-3, 0.0, 3e-10), "linear_ssl": (2e-3, 0.0, 3e-10),
-    "untrained": (1e-3, 7e-6, 0.0), "supervised": (1e-3, 1e-4, 0.0), "shift_null": (3e-3, 0.0, 2.4e-9), "circular_null": (3e-3, 0.0, 2.4e-9),
-    "session_null": (3e-3, 0.0, 2.4e-9), "pseudo_null": (3e-3, 0.0, 2.4e-9), "leak": (3e-3, 0.0, 4e-9), "persistence": (1e-3, 1e-6, 0.0),
-    "test_lag": (0.23, 0.0, 1.2e-8),
+    "raw": (3e-3, 0.0, 2e-9), "square_roots": (3e-3, 0.0, 2e-9), "pca": (2e-3, 0.0, 3e-10),
+    "linear_ssl": (2e-3, 0.0, 3e-10), "untrained": (1e-3, 7e-6, 0.0),
+    "supervised": (1e-3, 1e-4, 0.0), "shift_null": (3e-3, 0.0, 2.4e-9),
+    "circular_null": (3e-3, 0.0, 2.4e-9), "session_null": (3e-3, 0.0, 2.4e-9),
+    "pseudo_null": (3e-3, 0.0, 2.4e-9), "leak": (3e-3, 0.0, 4e-9),
+    "persistence": (1e-3, 1e-6, 0.0), "test_lag": (0.23, 0.0, 1.2e-8),
 }  # fmt: skip
-"""A measurement beside its training steps: a fixed part, for each window, and for each window and
-pair of input columns."""
+"""Seconds of a measurement beside its training steps: a fixed part, a part per window,
+and a part per window and squared number of input columns."""
 READOUT_S = (1e-3, 7e-6, 0.0)
-"""The same of decoding from a trained encoder, or testing it on corrupted inputs."""
+"""The same for decoding from a trained encoder, or testing it on corrupted inputs."""
 START_S = 3.0
-"""Starting a worker process, which loads torch."""
+"""Seconds to start a worker process, which loads torch."""
 
 PART_S = 1.1e-9
-"""All decoders of the code of one training part, for each cubed input column."""
+"""Seconds of all decoders of the code in one training part, per cubed number of input
+columns."""
 UNIT_S = 1.0e-4
-"""Choosing units in one training part, for each input column."""
+"""Seconds of choosing units in one training part, per input column."""
 MASKS_S = (2.4e-3, 1.2e-10)
-"""Refits on the masks of a corruption in one training part: a fixed part, and for each cubed input column."""
+"""Seconds of refitting on the masks of a corruption in one training part: a fixed part,
+and a part per cubed number of input columns."""
 DRAWN_S = 2.5e-8
-"""Corrupting a value of the inputs."""
+"""Seconds of corrupting one value of the inputs."""
 MOMENT_S = 2.5e-11
-"""A product that second moments are summed from."""
+"""Seconds of one product that second moments are summed from."""
 PENALTIES_S = 9e-11
-"""Trying all penalties of the blind decoder on one training part, for each cubed input column."""
+"""Seconds of trying all penalties of the blind decoder in one training part, per cubed
+number of input columns."""
 
 
 def core_seconds(plan: Plan) -> float:
-    """Return roughly how many seconds of one core all trainings of a plan take."""
+    """Rough single-core seconds of all trainings of a plan."""
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     return sum(trained_seconds(run, sessions[run.session]) for run in plan.runs)
 
 
 def measuring_seconds(plan: Plan) -> float:
-    """Return roughly how many seconds of one core a plan takes beside training."""
+    """Rough single-core seconds of everything in a plan except training."""
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     return sum(measured_seconds(run, sessions[run.session]) for run in plan.runs)
 
 
 def measured_seconds(run: Run, session: Session) -> float:
-    """Return roughly how many seconds of one core a run takes beside its training steps."""
+    """Rough single-core seconds of a run without its training steps.
+
+    Parameters
+    ----------
+    run
+        The run.
+    session
+        Its session, which sets the number of units and windows.
+    """
     size = session.units, session.bins, run.window.length_bins
     if isinstance(run.method, Code):
         return code_seconds(run.method, *size)
@@ -96,12 +116,28 @@ def measured_seconds(run: Run, session: Session) -> float:
 
 
 def trained_seconds(run: Run, session: Session) -> float:
-    """Return roughly how many seconds of one core the training steps of a run take."""
+    """Rough single-core seconds of the training steps of a run.
+
+    Parameters
+    ----------
+    run
+        The run.
+    session
+        Its session, which sets the number of units.
+    """
     return updates(run, session.units) * step_seconds(run, session.units) if run.steps else 0.0
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
-    """Rough seconds of one core for the code of every session: without the jackknife, and of the jackknife."""
+    """Rough single-core seconds of measuring the code of every session without SSL.
+
+    Returns
+    -------
+    plain
+        Without the jackknife.
+    jackknife
+        What the jackknife adds.
+    """
     sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
     plain = whole = 0.0
     for run in plan.baselines:
@@ -113,7 +149,9 @@ def seconds_of_codes(plan: Plan) -> tuple[float, float]:
 
 
 def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
-    """Rough seconds of one core that the code of one session takes; fitted by benchmarks/dropping_curves.py.
+    """Rough single-core seconds of measuring the code of one session without SSL.
+
+    The rates were fitted by benchmarks/dropping_curves.py.
 
     Parameters
     ----------
@@ -121,6 +159,11 @@ def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
         The measurement: its corruptions, blocks and jackknife.
     units, windows, bins
         Size of the session: units, windows, and bins per window.
+
+    Returns
+    -------
+    seconds
+        All blocks and corruptions together.
 
     Examples
     --------
@@ -141,13 +184,31 @@ def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
 
 
 def updates(run: Run, units: int) -> float:
-    """Return how many update steps a run takes as long as; forward passes of an attack afterwards are a third of one."""
+    """The cost of a run in update steps, those of an attack on it included.
+
+    A forward pass of an attack after training counts as a third of a step.
+
+    Parameters
+    ----------
+    run
+        The run.
+    units
+        Number of units of its session.
+    """
     attack = run.method.passes(units) if isinstance(run.method, Reliance) else 0
     return run.steps + attack / 3
 
 
 def step_seconds(run: Run, units: int) -> float:
-    """Return roughly how many seconds of one core a training step of a run takes, on activity of so many units."""
+    """Rough single-core seconds of one training step of a run.
+
+    Parameters
+    ----------
+    run
+        A run that trains a model.
+    units
+        Number of units of its session.
+    """
     optimisation, method = (
         run.optimisation,
         run.method.of if isinstance(run.method, Reliance) else run.method,
@@ -165,7 +226,11 @@ def step_seconds(run: Run, units: int) -> float:
 
 
 def _passes(run: Run) -> float:
-    """Return how many times the passes of a plain step are made, forwards and backwards: an adversary looks before the models learn."""
+    """Cost of a training step's passes under an adversary, as a factor of a plain step.
+
+    An adversary evaluates the models before they learn, which takes more passes forwards
+    and backwards.
+    """
     adversary = None if run.views is None else run.views.adversary
     if adversary is None or is_idle(adversary):
         return 1.0
@@ -177,13 +242,21 @@ def _passes(run: Run) -> float:
         return adversary.ascents
     if isinstance(adversary, LearnedPolicy):
         return adversary.draws
-    return (
-        3.0 if adversary.sees == "window" else 1.0
-    )  # numbers and a network for every unit of every window
+    # One that sees windows draws numbers and runs a network for every unit of every window.
+    return 3.0 if adversary.sees == "window" else 1.0
 
 
 def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
-    """Return how many multiplications an encoder makes of one window.
+    """Number of multiplications that an encoder makes for one window.
+
+    Parameters
+    ----------
+    encoder
+        The encoder.
+    bins
+        Number of bins per window.
+    units
+        Number of units.
 
     Examples
     --------
@@ -198,9 +271,8 @@ def encoder_products(encoder: Encoder, bins: int, units: int) -> int:
         )
     if isinstance(encoder, TransformerEncoder):
         width = encoder.width
-        block = (
-            12 * width**2 + 2 * bins * width
-        )  # four maps of attention, two of the feed-forward layer, and the attention itself
+        # Four maps of attention, two of the feed-forward layer, and the attention itself.
+        block = 12 * width**2 + 2 * bins * width
         return bins * (units * width + encoder.layers * block) + width * encoder.dimensions
     return _products((bins * units, *encoder.widths))
 
@@ -215,6 +287,7 @@ def _of_convolutions(encoder: ConvolutionEncoder, bins: int, units: int) -> int:
 
 
 def _products(widths: tuple[int, ...]) -> int:
+    """Number of multiplications of fully connected layers of these widths."""
     return sum(a * b for a, b in pairwise(widths))
 
 

@@ -1,6 +1,7 @@
 """Where a report is written, and what may not be replaced there.
 
-In: the study's file and the folder asked for. Out: the folder, or an error before anything is trained.
+In: the study's file and the folder asked for. Out: the folder, or an error before
+anything is trained.
 """
 
 import json

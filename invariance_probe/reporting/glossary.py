@@ -1,7 +1,9 @@
-"""What the words and letters of a report mean (science.md 2 and 3).
+"""The glossary of a report: its words and letters (science.md 2 and 3).
 
-Words about the code and words about learning stand apart: none is used for the other. Words of
-earlier versions are named as such, so that an older report can be read beside a new one.
+In: the content of report.json. Out: the entries that this report uses, in groups. Words
+about the code and words about learning have separate groups, and none is used for the
+other. Words of earlier versions are named as such, so that an older report can be read
+beside a new one.
 """
 
 from typing import Any
@@ -195,12 +197,18 @@ STATES: tuple[Entry, ...] = (
 
 
 def glossary(report: dict[str, Any]) -> list[tuple[str, tuple[Entry, ...]]]:
-    """Return the titled groups of words that a report uses.
+    """The groups of entries that a report uses.
 
     Parameters
     ----------
     report
         The content of report.json.
+
+    Returns
+    -------
+    groups
+        Each a title with its entries; groups on kinds of hypotheses that the report does
+        not have are left out.
     """
     kinds = {hypothesis["kind"] for hypothesis in report["hypotheses"]}
     axes = {hypothesis["axis"] for hypothesis in report["hypotheses"]}

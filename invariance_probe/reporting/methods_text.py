@@ -1,4 +1,8 @@
-"""The paragraph for a paper's Methods section, with this study's numbers."""
+"""Write the paragraph for a paper's Methods section.
+
+In: a plan and the content of its report. Out: plain sentences with this study's numbers.
+Sentences about what a study did not do are left out. Results are not told here.
+"""
 
 from typing import Any
 
@@ -16,7 +20,20 @@ from invariance_probe.study.views import TimeJitter
 
 
 def methods_paragraph(plan: Plan, report: dict[str, Any]) -> str:
-    """Say in plain words how the study was done."""
+    """Say in plain words how a study was done.
+
+    Parameters
+    ----------
+    plan
+        What was planned.
+    report
+        The content of report.json.
+
+    Returns
+    -------
+    paragraph
+        Text without markup.
+    """
     study, own = plan.study, plan.settings[0]
     axes = "; ".join(
         f"{axis.path} at {', '.join(f'{d:g}' for d in axis.doses)}" for axis in study.axes
@@ -124,7 +141,7 @@ def _recipe(recipe: PlannedRecipe) -> str:
 
 
 def _messengers(study: Study) -> str:
-    """Say how messenger units were looked for, where they were."""
+    """Say how messenger units were searched for, if they were."""
     return "".join(
         f"Sets of {', '.join(str(b) for b in asked.budgets)} units whose removal harms a ridge "
         f"decoder most were chosen {_chosen_by(asked)} on {asked.blocks} interleaved blocks and "
@@ -140,7 +157,10 @@ def _messengers(study: Study) -> str:
 
 
 def _reliance(study: Study) -> str:
-    """Say how the objective's and the decoders' sets were chosen and scored, where they were."""
+    """Say how sets of units were chosen and scored for reliance, if they were.
+
+    Sets are chosen for the objective, for a refitted and for a fixed decoder.
+    """
     return "".join(
         f"For every fold and seed a {asked.of.kind} model was trained at the identity dose; sets "
         f"of {', '.join(str(b) for b in asked.budgets)} units were chosen for its loss on one "
@@ -156,6 +176,7 @@ def _reliance(study: Study) -> str:
 
 
 def _chosen_by(asked: Messengers) -> str:
+    """Name the search that chose messenger units, with its budget of forward passes."""
     if asked.selector == "greedy_backward" and asked.passes is None:
         return "greedily (forward and backward, with exchanges of one unit)"
     return f"by {asked.selector}" + (
@@ -168,7 +189,7 @@ def _seeded(asked: Messengers) -> str:
 
 
 def _epochs(asked: Messengers) -> str:
-    """Say between what sets were compared, and how switching was tested."""
+    """Say which epochs sets were compared between, and how switching was tested."""
     named = f"Epochs were the values of {asked.epochs!r}. " if asked.epochs else ""
     if asked.switching is None:
         return named
@@ -181,14 +202,14 @@ def _epochs(asked: Messengers) -> str:
 
 
 def _arms(study: Study) -> tuple[str, ...]:
-    """Return the arms of all axes."""
+    """The arms of all axes."""
     if not any(axis.path in (SHARE, STATE_SHARE) for axis in study.axes):
         return study.arms
     return tuple(dict.fromkeys(arm for axis in study.axes for arm in study.arms_of(axis.path)))
 
 
 def _fixed(study: Study) -> str:
-    """Name what views or pairs had at every dose, beside what was swept."""
+    """Name the corruptions and the jitter that were the same at every dose."""
     swept = {axis.path for axis in study.axes}
     said = []
     for stage in study.views.corruptions:
@@ -207,7 +228,7 @@ def _fixed(study: Study) -> str:
 
 
 def _mined(study: Study) -> str:
-    """Say how distant pairs were made, where some were."""
+    """Say how distant pairs were made, if any were."""
     pairing = study.views.pairing
     if isinstance(pairing, StatePairing):
         return _asleep(study, pairing)
@@ -227,7 +248,7 @@ def _mined(study: Study) -> str:
 
 
 def _alike(pairing: MinedPairing) -> str:
-    """Say which windows were taken for alike."""
+    """Say which windows counted as alike."""
     guide = pairing.guide
     if guide is None:
         return (
@@ -279,7 +300,7 @@ def _values(values: tuple[int, ...]) -> str:
 
 
 def _looked(training: Training) -> str:
-    """Say how seeds were added, where they were adaptive."""
+    """Say how seeds were added, if they were adaptive."""
     adaptive = training.adaptive
     if adaptive is None:
         return ""
@@ -326,7 +347,8 @@ def optimiser(settings: Optimisation) -> str:
     --------
     >>> optimiser(Optimisation(steps=500, learning_rate=3e-3))
     '500 steps of AdamW on 128 windows at learning rate 0.003 and weight decay 0.01'
-    >>> optimiser(Optimisation(steps=9, precision="bfloat16", kernels="native")).rpartition("0.01")[2]
+    >>> native = Optimisation(steps=9, precision="bfloat16", kernels="native")
+    >>> optimiser(native).rpartition("0.01")[2]
     ', with products in bfloat16, by native kernels'
     """
     name = {"adamw": "AdamW", "sgd": "SGD", "lars": "LARS"}[settings.optimizer]
@@ -346,6 +368,7 @@ def optimiser(settings: Optimisation) -> str:
 
 
 def _arithmetic(settings: Optimisation) -> str:
+    """Name the precision and the kernels; nothing for torch in single precision."""
     precision = {
         "float32": "",
         "float64": ", in double precision",

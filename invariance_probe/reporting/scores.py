@@ -65,7 +65,10 @@ def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
 
 
 def scores_in_words(report: dict[str, Any]) -> str:
-    """Say what the best decoder without SSL and SSL at dose 0 reach; empty where nothing is known."""
+    """Say what the best decoder without SSL reaches, and what SSL at dose 0 reaches.
+
+    Empty where nothing is known.
+    """
     kind = report["settings"]["target"]["kind"]
     each = [ceiling_score(session, report) for session in report["sessions"]]
     best = [score for score in each if score is not None]

@@ -1,7 +1,8 @@
-"""What of a wrong study can still be looked at, so that all of its problems are told at once.
+"""Keep the valid parts of a wrong study, so that all its problems are told at once.
 
-In: a study as plain data and the places of its problems. Out: a study of the parts that are right,
-with defaults in place of the others, which takes back the problems that only its defaults have.
+In: a study as plain data, and the places of its problems. Out: a study of the valid
+parts, with defaults in place of the others. It can be checked further; problems that
+come from a default and not from the file are dropped.
 """
 
 import copy
@@ -20,7 +21,7 @@ from invariance_probe.study.study import Study
 
 Problem = tuple[Place, Any, str]
 LISTS = ("recordings", "axes", "hypotheses", "sweeps", "measurements", "controls", "probes")
-"""Sections that lose one wrong entry and keep the others."""
+"""Sections that are lists: a wrong entry is dropped and the others are kept."""
 RESTS_ON: dict[str, tuple[str, ...]] = {
     "recordings": ("hypotheses", "null", "views"),
     "target": ("method", "panel", "sweeps", "probes", "hypotheses", "measurements", "folds"),
@@ -42,11 +43,11 @@ RESTS_ON: dict[str, tuple[str, ...]] = {
     "sweeps": ("views", "method", "panel"),
     "panel": ("hypotheses",),
 }
-"""Sections whose problems may come from the default that stands for another section."""
+"""For each section, the sections whose problems may come from a default in its place."""
 
 
 class _Draft(Design):
-    """A design of which anything may be missing."""
+    """A design in which every section has a default."""
 
     name: str = "unnamed"
     question: str = ""
@@ -58,16 +59,16 @@ class _Draft(Design):
 
 @dataclass(frozen=True, eq=False)
 class Draft:
-    """The right parts of a wrong study.
+    """The valid parts of a wrong study.
 
     Attributes
     ----------
     study
-        These parts, unchecked against each other.
+        These parts; they are not checked against each other.
     replaced
-        Sections that a default stands for, or that lack an entry.
+        Sections that a default replaces, or that lost an entry.
     kept
-        The entries that are left of every list, by their position in the file.
+        For each section that is a list, the positions in the file of the entries kept.
     """
 
     study: Study
@@ -75,7 +76,15 @@ class Draft:
     kept: Mapping[str, tuple[int, ...]]
 
     def own(self, problems: Iterable[Problem]) -> Iterator[Problem]:
-        """Yield the problems of the file, at their places in it; none that a default has."""
+        """Yield the problems that the file itself has, at their places in the file.
+
+        Problems that may come from a default are dropped.
+
+        Parameters
+        ----------
+        problems
+            Problems of the draft, at their places in the draft.
+        """
         unsure = self.replaced.union(*(RESTS_ON.get(name, ()) for name in self.replaced))
         for place, got, reason in problems:
             section, *inside = place
@@ -88,19 +97,25 @@ class Draft:
 
 
 def _dependent(replaced: Iterable[str]) -> set[str]:
+    """Sections whose problems may come from defaults in these sections."""
     return {name for section in replaced for name in RESTS_ON.get(section, ())}
 
 
 def draft_of(given: Mapping[str, Any], wrong: Iterable[tuple[Place, bool]]) -> Draft | None:
-    """Return the right parts of a wrong study; None where too little is right.
+    """Keep the valid parts of a wrong study.
 
     Parameters
     ----------
     given
         The study as plain data.
     wrong
-        The place of every problem, and whether it is a key that no study has, which is left out
-        alone.
+        The place of every problem, and whether it is a key that no study has. Such a key
+        is removed alone; of any other problem, its list entry or its whole section is.
+
+    Returns
+    -------
+    draft
+        None where what is left is no study either.
     """
     left, replaced = copy.deepcopy(dict(given)), set()
     dropped: dict[str, set[int]] = {}

@@ -1,4 +1,9 @@
-"""YAML -> Study, with every error at once, each as `file:line:col: path: what is wrong`."""
+"""Read a study from its YAML file.
+
+In: a file, and values that replace some of its own. Out: a `Study`, or every error at
+once, each as `file:line:col: path: what is wrong`. Recordings are read only by a function
+that the caller gives, and only where the file has errors.
+"""
 
 import io
 from collections.abc import Callable, Iterable, Sequence
@@ -24,7 +29,17 @@ from invariance_probe.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """A study with the file that it stands in, so that later problems can name its lines too."""
+    """A study with its file, so that problems found later can name its lines too.
+
+    Attributes
+    ----------
+    path
+        The file.
+    study
+        The study, with overrides applied.
+    tree
+        The parsed YAML, which knows the line and column of every key.
+    """
 
     path: Path
     study: Study
@@ -32,28 +47,44 @@ class StudyFile:
 
     @property
     def base(self) -> Path:
-        """Folder that the study's relative paths start from."""
+        """Folder of the study file, from which relative paths in it are resolved."""
         return self.path.resolve().parent
 
     def line(self, place: Place, got: Any, reason: str) -> str:
-        """Say one problem as a line: `file:line:col: path: reason`."""
+        """Write one problem as a line: `file:line:col: path: reason`.
+
+        Parameters
+        ----------
+        place
+            Where in the study the problem is.
+        got
+            The value got; it is not written.
+        reason
+            What is wrong and what to do.
+        """
         return _line(self.path, self.tree, place, reason)
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
-    """Return the study of a YAML file.
+    """Read the study of a YAML file.
 
     Parameters
     ----------
     path
         The file.
     overrides
-        `dotted.path=value` strings that replace values for this call; the value is read as YAML.
+        `dotted.path=value` strings that replace values for this call. The value is read
+        as YAML.
+
+    Returns
+    -------
+    study
+        The study; its recordings are not read.
 
     Raises
     ------
     StudyError
-        With one line for every problem.
+        With one line per problem.
     """
     return open_study(path, overrides).study
 
@@ -65,13 +96,28 @@ Look = Callable[[Study, Path], Iterable[Problem]]
 def open_study(
     path: str | Path, overrides: Sequence[str] = (), look: Look | None = None
 ) -> StudyFile:
-    """Load a study and keep its places; see `load_study`.
+    """Read the study of a YAML file, and remember where its values stand.
 
     Parameters
     ----------
+    path
+        The file.
+    overrides
+        Values that replace some of its own; see `load_study`.
     look
-        Looks at the recordings of a study that is wrong, as far as it can be read, so that problems
-        of the file and of the recordings are told together.
+        Finds problems of the recordings. It is called only where the file has errors,
+        with the parts of the study that can be read, so that problems of the file and of
+        the recordings are told together.
+
+    Returns
+    -------
+    file
+        The study with its file.
+
+    Raises
+    ------
+    StudyError
+        With one line per problem.
     """
     path = Path(path)
     tree = _parse(path)
@@ -90,7 +136,11 @@ def open_study(
 def _further(
     error: ValidationError, tree: CommentedMap, path: Path, look: Look | None
 ) -> list[Problem]:
-    """Return what else is wrong with a study that the schema, or the study itself, refuses."""
+    """Find what else is wrong with a study that was refused.
+
+    The parts that are right are checked against each other, and their recordings by
+    `look`.
+    """
     items = error.errors()
     wrong = [
         (_place(item["loc"], tree, item["type"]), item["type"] == "extra_forbidden")
@@ -107,12 +157,12 @@ def _further(
 
 
 def load_profile(path: str | Path) -> SlurmProfile:
-    """Return the profile of a cluster that a YAML file holds.
+    """Read a cluster's profile from a YAML file.
 
     Raises
     ------
     StudyError
-        With one line for every problem.
+        With one line per problem.
     """
     path = Path(path)
     tree = _parse(path)
@@ -127,17 +177,18 @@ def load_profile(path: str | Path) -> SlurmProfile:
 
 
 def read_mapping(path: Path) -> dict[str, Any]:
-    """Return a YAML file's mapping as plain data.
+    """Read a YAML file that holds a mapping, as plain data.
 
     Raises
     ------
     StudyError
-        When it cannot be read or is no mapping.
+        When the file cannot be read or holds no mapping.
     """
     return _plain(_parse(path))
 
 
 def _parse(path: Path) -> CommentedMap:
+    """Parse a YAML file and keep the line and column of every key."""
     yaml = YAML(typ="rt")
     yaml.version = (1, 2)
     try:
@@ -163,7 +214,10 @@ def _parse(path: Path) -> CommentedMap:
 
 
 def _name_null(tree: CommentedMap) -> None:
-    """Turn the key that YAML reads as "no value" into the word that stands in the file: `null:` is a key of a study."""
+    """Make `null` a string key again, since a study has a section of that name.
+
+    YAML reads the key `null:` as "no value".
+    """
     if None in tree and "null" not in tree:
         place, position = list(tree).index(None), tree.lc.data.pop(None)
         tree.insert(place, "null", tree.pop(None))
@@ -171,6 +225,7 @@ def _name_null(tree: CommentedMap) -> None:
 
 
 def _override(tree: CommentedMap, text: str) -> None:
+    """Replace the value of `dotted.path=value` in a parsed study, in place."""
     dotted, equals, value = text.partition("=")
     if not equals or not dotted:
         raise StudyError(
@@ -218,16 +273,19 @@ def _problems(
     """Translate pydantic's errors into places in the file and plain reasons."""
     items = error.errors()
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
-    told = [
-        item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)
-    ]  # it is short of what was refused
+    # A list that is too short only because its entries were refused is not told.
+    told = [item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)]
     return [
         (_place(item["loc"], tree, item["type"]), _reason(item, tree, declared)) for item in told
     ]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
-    """Drop the parts of a location that are tags of unions, which are not in the file."""
+    """The place in the file of an error's location.
+
+    Pydantic puts the tags of unions into a location. They are not in the file, so they
+    are dropped.
+    """
     place: list[str | int] = []
     node = tree
     for i, part in enumerate(loc):
@@ -244,6 +302,7 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
 
 
 def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
+    """Say what is wrong, by one of pydantic's errors."""
     kind, context, got = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
         place = item["loc"]
@@ -275,6 +334,7 @@ def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:
+    """Name the allowed word that was perhaps meant, or all allowed words."""
     close = get_close_matches(got, allowed, n=1)
     return (
         f" Did you mean {close[0]!r}?"
@@ -286,7 +346,7 @@ def _hint(got: str, allowed: Sequence[str]) -> str:
 
 
 def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> list[str]:
-    """Return the keys that the declaration at a location knows."""
+    """The keys that may stand beside the one at a location."""
     schema = declared.model_json_schema()
     node: Any = schema
     for part in place[:-1]:
@@ -295,6 +355,7 @@ def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> lis
 
 
 def _step(schema: Any, node: Any, part: str | int) -> Any:
+    """Follow one part of a location in a JSON Schema: an entry, a key or a union's tag."""
     node = _resolve(schema, node)
     if isinstance(part, int):
         return node.get("items", {})
@@ -318,12 +379,14 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
 
 
 def _resolve(schema: Any, node: Any) -> Any:
+    """Follow references of a JSON Schema to what they refer to."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return node
 
 
 def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
+    """Write a problem with its place; lines and columns count from 1."""
     line, column = _position(tree, place)
     dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(
         "."
@@ -332,7 +395,7 @@ def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
 
 
 def _position(tree: Any, place: Place) -> tuple[int, int]:
-    """Return line and column, from 0, of the deepest part of a place that stands in the file."""
+    """Line and column, from 0, of the deepest part of a place that is in the file."""
     node, found = tree, (0, 0)
     for part in place:
         if isinstance(node, CommentedMap) and part in node and part in node.lc.data:

@@ -1,4 +1,7 @@
-"""Commented studies to start from."""
+"""Commented studies to start from (`invariance-probe new`).
+
+In: the name of a template. Out: its text, a YAML study; nothing is filled in.
+"""
 
 from importlib.resources import files
 
@@ -9,11 +12,11 @@ TEMPLATES = {
     "jitter": "whether a code is smooth in time",
     "simulated": "a world of known truth, which runs as it is",
 }
-"""What every template asks, by its name."""
+"""What each template's study asks, by its name."""
 
 
 def template_text(name: str) -> str:
-    """Return the text of a starter study.
+    """Read the text of a template.
 
     Raises
     ------

@@ -1,7 +1,8 @@
-"""What would settle a verdict that is withheld or open, where that can be known.
+"""Say what would settle a verdict that is withheld or open.
 
-In: a finding with its gates, its code and its recipes. Out: one sentence, or nothing where no study
-of this kind could say more. It stands behind the reason that `wording` and `contrast.words` give.
+In: a finding with its gates, its code and its recipes. Out: one sentence, or nothing
+where the verdict is settled or no study of this kind could say more. The sentence follows
+the reason that `wording` and `contrast.words` give.
 """
 
 from invariance_probe.inference.findings import Gate, HypothesisFinding
@@ -16,8 +17,11 @@ from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS
 
 LICENSED = "a method and settings that are licensed for this axis, dose and target"
+"""What a method without a licence would need."""
 OF_GATES = {
-    "decodable": "longer recordings, more units or sessions, or a target that this activity carries",
+    "decodable": (
+        "longer recordings, more units or sessions, or a target that this activity carries"
+    ),
     "leak": (
         "folds of whole trials or contiguous blocks, with an embargo longer than the activity's "
         "memory"
@@ -35,23 +39,32 @@ OF_GATES = {
 }
 """What a gate that failed would need to pass, by its name."""
 PLANTED = "planted targets"
+"""Start of the names of the gates on planted targets."""
 OF_PLANTED = (
     "a recipe that judges the planted targets as they are: another method, or more training steps"
 )
+"""What a failed gate on planted targets would need."""
 DOSE = "a dose that changes what the encoder is given"
+"""What a failed gate `movement` would need, for a corruption."""
 JITTER = "a larger dose, or a target that changes faster"
+"""What a failed gate `movement` would need, for a jitter."""
 MORE_OF_THE_CODE = "more sessions or longer recordings"
+"""What an open finding of the code would need."""
 MORE_OF_TRAINING = "more sessions or seeds"
+"""What an open finding of learning would need."""
 OF_HOLM = "more sessions, or new data in a study with fewer confirmatory hypotheses"
+"""What a word would need that is shown only without Holm's correction."""
 OF_RECIPES = (
     "no more data of this kind, but a panel of the study's own that says, with a reason, which "
     "recipes the claim is about"
 )
+"""What a verdict would need that differs between recipes."""
 OF_SHARED = "four sessions of one subject, or four subjects, and more"
+"""What a contrast of mined pairs would need that has too few sessions for a benefit."""
 
 
 def remedy(finding: HypothesisFinding, missing: bool) -> str:
-    """Return what would settle a verdict, as a sentence; empty where it is settled.
+    """Say what would settle a verdict that is withheld or open.
 
     Parameters
     ----------
@@ -59,12 +72,18 @@ def remedy(finding: HypothesisFinding, missing: bool) -> str:
         The finding with its verdict.
     missing
         Whether runs that it needs are missing or failed.
+
+    Returns
+    -------
+    sentence
+        It starts with a space; empty where the verdict is settled.
     """
     needed = _needed(finding, finding.verdict.removeprefix(EXPERIMENTAL), missing)
     return f" What would settle it: {needed}." if needed else ""
 
 
 def _needed(finding: HypothesisFinding, word: str, missing: bool) -> str:
+    """What is needed, by the verdict's word without `experimental` before it."""
     if word == UNCALIBRATED:
         return LICENSED
     if word.startswith(("invalid", "untestable")):
@@ -81,18 +100,23 @@ def _needed(finding: HypothesisFinding, word: str, missing: bool) -> str:
 
 
 def _of_failed(finding: HypothesisFinding) -> str:
+    """What the failed gates of a finding need, each remedy once."""
     failed = [gate for gate in finding.gates if gate.outcome == "failed"]
     return "; ".join(dict.fromkeys(_of_gate(finding, gate) for gate in failed))
 
 
 def _of_gate(finding: HypothesisFinding, gate: Gate) -> str:
+    """What one failed gate needs."""
     if gate.name == "movement":
         return JITTER if finding.kind == "jitter" else DOSE
     return OF_PLANTED if gate.name.startswith(PLANTED) else OF_GATES.get(gate.name, "")
 
 
 def _of_open(finding: HypothesisFinding) -> str:
-    """Return what would settle the findings that are open: of the code, of learning, or of units."""
+    """What would settle an open finding: of the code, of units, or of learning.
+
+    Failed gates of single recipes are named too.
+    """
     found = []
     if finding.kind != "jitter" and (
         finding.predicts in ("few", "distributed")
@@ -111,6 +135,7 @@ def _of_open(finding: HypothesisFinding) -> str:
 
 
 def _of_contrast(finding: HypothesisFinding) -> str:
+    """What would settle a contrast whose benefit is not shown."""
     if any(gate.outcome == "failed" for gate in finding.gates):
         return _of_failed(finding)
     if finding.axis == SHARE and finding.scope == THESE_RECORDINGS:

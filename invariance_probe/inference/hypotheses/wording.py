@@ -1,4 +1,9 @@
-"""A finding in words that do not outrun its evidence."""
+"""Put a finding on a dose into words that claim no more than its evidence shows.
+
+In: a hypothesis with its evidence, and the finding with its verdict. Out: the sentences
+and notes of the report. No verdict is reached here. The sentences of contrasts are in
+`contrast.words`.
+"""
 
 import math
 from collections.abc import Sequence
@@ -62,7 +67,7 @@ MEANINGS = {
     ),
     INCONCLUSIVE: "the data do not settle it",
 }
-"""What each word about a corruption says."""
+"""What each verdict on a corruption means (science.md 3.1)."""
 JITTER_MEANINGS = {
     "tolerated": (
         "training that makes such windows alike costs no more than the margin, with all and "
@@ -75,14 +80,16 @@ JITTER_MEANINGS = {
     RECIPE_DEPENDENT: MEANINGS[RECIPE_DEPENDENT],
     INCONCLUSIVE: "the data do not settle it",
 }
+"""What each verdict on a jitter means (science.md 3.2)."""
 CARRIERS_MEANINGS = {
     "few": "few of the recorded units carry the target",
     "between": "the target is carried neither by few of the recorded units nor by most of them",
     "spread": "the target is spread over the recorded units",
     INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
 }
-"""What each word about units says."""
+"""What each verdict on the number of units that carry a target means."""
 NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
+"""Said of `sensitive` where `delta > m` is not shown under every recipe."""
 
 
 def sentence(
@@ -91,12 +98,17 @@ def sentence(
     missing: Sequence[str],
     open_about: Sequence[str],
 ) -> str:
-    """Return the verdict in words: where it holds, the figures, the word and what it says.
+    """Write the verdict as a sentence.
 
-    What would settle it follows, where it is withheld or open.
+    It says where the verdict holds, the figures, the word and what the word means. Where
+    the verdict is withheld or open, a second sentence says what would settle it.
 
     Parameters
     ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        The finding with its verdict.
     missing
         Estimands whose runs are missing or failed.
     open_about
@@ -112,6 +124,7 @@ def _verdict_in_words(
     missing: Sequence[str],
     open_about: Sequence[str],
 ) -> str:
+    """Write the verdict as a sentence, without what would settle it."""
     place = where(finding) if _about_units(question) else f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict
     if word.startswith("untestable"):
@@ -132,7 +145,7 @@ def _verdict_in_words(
 
 
 def _figures(question: Question, finding: HypothesisFinding) -> str:
-    """Return the figures that a word rests on: of the code, then of every recipe."""
+    """The figures that a word rests on: those of the code, then one per recipe."""
     if _about_units(question):
         return units_in_words(finding.code) if finding.code else "the code was not measured"
     parts = []
@@ -150,6 +163,7 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _meaning(question: Question, finding: HypothesisFinding) -> str:
+    """Say what the verdict's word means for this finding."""
     word = finding.verdict
     if _about_units(question):
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
@@ -169,7 +183,10 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_counted(finding: HypothesisFinding) -> str:
-    """Say why units are not counted, where that is not a matter of intervals."""
+    """Say why there is no word about units, where wide intervals are not the reason.
+
+    The reasons are units that are copies of each other, or fewer than `FEWEST_UNITS`.
+    """
     if finding.verdict != INCONCLUSIVE:
         return ""
     repeated = [
@@ -187,7 +204,7 @@ def _not_counted(finding: HypothesisFinding) -> str:
 
 
 def _differ(finding: HypothesisFinding) -> str:
-    """Name the recipes that say opposite things."""
+    """Name the recipes under which learning is free, and those under which it is costly."""
     recipes = finding.learning.panel.recipes if finding.learning else ()
     said = {
         word: [recipe.name for recipe in recipes if recipe.finding == word]
@@ -197,7 +214,7 @@ def _differ(finding: HypothesisFinding) -> str:
 
 
 def _unsettled(question: Question, finding: HypothesisFinding) -> str:
-    """Say which of the findings that a word rests on is open."""
+    """Say which of the findings that a word rests on are not settled."""
     code, learning = finding.code, finding.learning
     both = (code and code.finding, learning and learning.finding)
     if both == ("kept", "costly"):
@@ -219,7 +236,13 @@ def _unsettled(question: Question, finding: HypothesisFinding) -> str:
 
 
 def fallen(word: str) -> str:
-    """Say that a word did not stand once all hypotheses of the study were counted."""
+    """Say that a word is not shown after Holm's correction.
+
+    Parameters
+    ----------
+    word
+        The verdict, such as `inconclusive (unadjusted: sensitive)`.
+    """
     unadjusted = word.partition("unadjusted: ")[2].rstrip(")")
     return (
         f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's "
@@ -228,7 +251,11 @@ def fallen(word: str) -> str:
 
 
 def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
-    """Say what leaves the word exploratory, which recipes do not count, and where it rests on one of them."""
+    """Say, in brackets, what limits the word.
+
+    This is what leaves it exploratory, which recipes do not count, and whether it rests
+    on the declared recipe or on one method alone.
+    """
     if question.plan.study.quick:
         return (
             " (a quick study: judged under the declared recipe alone, without the gates that "
@@ -250,26 +277,32 @@ def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence
 
 
 def _is_out(recipe: RecipeFinding) -> bool:
-    """Say whether a recipe was trained and still cannot be judged."""
+    """Whether a recipe was trained and still cannot be judged."""
     return recipe.computed and bool(recipe.reason)
 
 
 def without_runs(missing: Sequence[str]) -> str:
-    """Say which estimands cannot be computed."""
+    """Say for which estimands runs are missing or failed."""
     return f"runs are missing or failed for {', '.join(missing)}"
 
 
 def _about_units(question: Question) -> bool:
+    """Whether a hypothesis predicts how many units carry the target."""
     return isinstance(question.hypothesis, Hypothesis) and question.hypothesis.about_units
 
 
 def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
-    """Return the finding of learning in words: the figures of every recipe first.
+    """Write the finding of learning as a sentence, the figures of every recipe first.
 
     Parameters
     ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        The finding of learning.
     withheld
-        Why there is no finding, where a gate or a missing licence takes it away.
+        Why there is no finding, where a gate or a missing licence takes it away; else
+        empty.
     """
     if withheld:
         return f"Nothing is claimed about learning: {withheld}."
@@ -307,7 +340,7 @@ def learning_sentence(question: Question, finding: LearningFinding, withheld: st
 
 
 def _named(recipe: RecipeFinding) -> str:
-    """Return a recipe's name, with its method where it is another."""
+    """A recipe's name, with its method where that is not the study's own."""
     return (
         f"{recipe.name}, {recipe.method}"
         if recipe.name not in (DECLARED, LONGER, WIDER)
@@ -316,6 +349,7 @@ def _named(recipe: RecipeFinding) -> str:
 
 
 def _signed_interval(found: Quantity | None) -> str:
+    """Write an estimate with its sign and its 90 % interval."""
     return (
         "not measured"
         if found is None
@@ -324,7 +358,20 @@ def _signed_interval(found: Quantity | None) -> str:
 
 
 def code_sentence(question: Question, found: CodeFinding) -> str:
-    """Return the finding of the code in words, the numbers first."""
+    """Write the finding of the code as sentences, the numbers of units first.
+
+    Parameters
+    ----------
+    question
+        The hypothesis, for its dose.
+    found
+        The finding of the code.
+
+    Returns
+    -------
+    sentences
+        Empty where neither units nor C_code were measured.
+    """
     said = [_capital(units_in_words(found))] if found.carriers is not None else []
     if found.C_code is not None:
         said.append(_lost_in_words(question, found))
@@ -332,7 +379,11 @@ def code_sentence(question: Question, found: CodeFinding) -> str:
 
 
 def units_in_words(found: CodeFinding) -> str:
-    """Say how many units suffice and are needed, and what that is like."""
+    """Say how many units suffice (K_s), how many are needed (K_n), and their sum.
+
+    K_s and K_n are rounded up, as science.md 2.1 asks of sentences. Their sum is said as
+    a number of equal carriers that would behave alike.
+    """
     if found.K_s is None or found.K_n is None or found.carriers is None:
         return "too little is decoded to say how many units carry the target"
     n = (
@@ -361,6 +412,7 @@ def units_in_words(found: CodeFinding) -> str:
 
 
 def _lost_in_words(question: Question, found: CodeFinding) -> str:
+    """Say what decoding loses at the primary dose without SSL (C_code)."""
     assert found.C_code is not None
     how = (
         "a decoder refitted on what survives"
@@ -384,7 +436,17 @@ def _lost_in_words(question: Question, found: CodeFinding) -> str:
 
 
 def no_licence(question: Question, place: str, finding: HypothesisFinding) -> str:
-    """Say that the method carries no verdict, and why, as one sentence."""
+    """Say that the method has no licence for a verdict, and why, as one sentence.
+
+    Parameters
+    ----------
+    question
+        The hypothesis, for the study's method.
+    place
+        Where the finding holds, in words; the sentence starts with it.
+    finding
+        The finding, for its gate `licence`.
+    """
     method = question.plan.study.method.kind
     why = next((gate.detail for gate in finding.gates if gate.name == "licence"), "")
     return (
@@ -394,7 +456,15 @@ def no_licence(question: Question, place: str, finding: HypothesisFinding) -> st
 
 
 def why_invalid(finding: HypothesisFinding, word: str) -> str:
-    """Say which gates took the verdict away."""
+    """Say which gates took the verdict away.
+
+    Parameters
+    ----------
+    finding
+        The finding with its gates.
+    word
+        The verdict: `invalid: ` and the names of the gates that failed.
+    """
     blocking = word.removeprefix("invalid: ").split(", ")
     details = "; ".join(
         f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking
@@ -421,12 +491,20 @@ def _capital(text: str) -> str:
 
 
 def signed(value: float) -> str:
-    """Write two decimals and a sign, but no sign before nothing."""
+    """Write a value with its sign and two decimals; 0 has neither."""
     return "0" if round(value, 2) == 0 else f"{value:+.2f}"
 
 
 def at_look(look: Look, enough: bool) -> str:
-    """Return where a hypothesis stopped, and at which level its claims were judged there, as one sentence."""
+    """Say at which interim analysis a hypothesis stopped, and at which level.
+
+    Parameters
+    ----------
+    look
+        The interim analysis.
+    enough
+        Whether the hypothesis was settled there; otherwise all seeds were used.
+    """
     seeds = look.planned[-1]
     where = f"look {look.number} of {len(look.planned)}"
     spending = {"obrien_fleming": "O'Brien-Fleming", "pocock": "Pocock"}[look.spending]
@@ -443,7 +521,7 @@ def at_look(look: Look, enough: bool) -> str:
 
 
 def at_dose(question: Question) -> str:
-    """Return the primary dose in plain words."""
+    """The primary dose in plain words."""
     axis, dose = question.hypothesis.axis, question.hypothesis.dose
     return DOSES.get(axis, f"at {axis} = {dose:g}").format(
         dose=dose, percent=100 * dose, apart=apart(question)
@@ -451,13 +529,13 @@ def at_dose(question: Question) -> str:
 
 
 def apart(question: Question) -> str:
-    """Return how far apart the paired windows of a jitter are."""
+    """How far apart the paired windows of a jitter are, in words."""
     exactly = question.plan.study.views.jitter.shape == "annulus"
     return f"{'about' if exactly else 'up to'} {question.hypothesis.dose:g} s apart"
 
 
 def where(finding: HypothesisFinding) -> str:
-    """Return where a finding holds, in plain words."""
+    """Where a finding holds, in plain words: these recordings, or a population."""
     if len(finding.sessions) == 1:
         return "In this one recording"
     if finding.scope == "these recordings":
@@ -466,7 +544,21 @@ def where(finding: HypothesisFinding) -> str:
 
 
 def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
-    """Return what a reader should know of the samples: skew, and the exact sign-flip test beside."""
+    """Notes on the samples: strong skew, and the exact sign-flip test.
+
+    Parameters
+    ----------
+    samples
+        One sample per estimand, by name; `delta` is among them.
+    margin
+        The margin m, in units of the decodable range.
+
+    Returns
+    -------
+    notes
+        A note on skew where it is above 1 in size, and sessions are a sample of a
+        population. A note on the sign-flip test where that can be computed.
+    """
     found = []
     skewed = [
         f"{name} {sample.skew():+.1f}" for name, sample in samples.items() if abs(sample.skew()) > 1

@@ -1,4 +1,9 @@
-"""What the fields of a study must agree on, each disagreement with its own place in the study."""
+"""Check that the parts of a study agree with each other.
+
+In: a study whose fields are valid one by one. Out: every contradiction between them, with
+its own place in the study file. The files of this folder each check one part: axes and
+doses, hypotheses, methods, pairings. Recordings are not read here.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -23,7 +28,13 @@ from invariance_probe.study.transforms import cuts_bins
 
 
 def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield everything in a study that contradicts something else in it: its place, the value got, and why with what to do."""
+    """Yield every contradiction between the parts of a study.
+
+    Yields
+    ------
+    problem
+        Its place in the study, the value got, and why it is wrong with what to do.
+    """
     yield from _named_twice(study)
     yield from _transform_problems(study)
     yield from pairing_problems(study)
@@ -41,6 +52,7 @@ def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
+    """Yield sessions, hypotheses, axes and transforms whose name is taken already."""
     names = [
         source.session or source.name if source.kind == "catalog" else source.session
         for source in study.recordings
@@ -55,6 +67,7 @@ def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+    """Yield transforms that choose among a window's bins where it has a single one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (
@@ -69,6 +82,7 @@ def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _decoding_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+    """Yield folds and probes that do not go with the rest of the study."""
     if study.folds.scheme == "shuffled" and study.folds.embargo_s > 0:
         yield (
             ("folds", "embargo_s"),

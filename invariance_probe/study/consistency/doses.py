@@ -1,4 +1,8 @@
-"""What axes, sweeps and specificity controls need of the rest of a study."""
+"""Check axes, sweeps and specificity controls against the rest of a study.
+
+In: a study. Out: each problem with its place, the value got, and why it is wrong with
+what to do.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -17,7 +21,7 @@ from invariance_probe.study.views import POOL, Views
 
 
 def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield axes that a study does not have, or whose doses are not possible."""
+    """Yield axes that the study's views do not have, and doses that they cannot take."""
     known = study.views.doses()
     for i, axis in enumerate(study.axes):
         if axis.path not in known:
@@ -41,9 +45,12 @@ def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield specificity controls that no hypothesis can have."""
+    """Yield specificity controls that no hypothesis can have, or that clash.
+
+    A control is another corruption that is as strong as the hypothesis's own.
+    """
     if not study.controls or any(axis_problems(study)) or any(hypothesis_problems(study)):
-        return  # of which nothing can be as strong
+        return  # no control can be matched in strength to a wrong axis or hypothesis
     clean = study.views
     for axis in study.axes:
         clean = clean.at(axis.path, study.identity(axis.path))
@@ -76,7 +83,7 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def sweep_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield swept settings that a study does not have, or that cannot be."""
+    """Yield swept settings that a study does not have, and values that they cannot take."""
     for i, sweep in enumerate(study.sweeps):
         for j, value in enumerate(sweep.values):
             try:

@@ -1,4 +1,8 @@
-"""What a hypothesis needs of the axes, arms and sessions of its study."""
+"""Check hypotheses against the axes, arms and sessions of their study.
+
+In: a study. Out: each problem with its place, the value got, and why it is wrong with
+what to do.
+"""
 
 from collections.abc import Collection, Iterator
 from typing import Any
@@ -12,7 +16,11 @@ from invariance_probe.study.hypotheses import CONTROLS, AnyHypothesis, Contrast
 
 
 def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield hypotheses about what is not swept, not there, or not compared."""
+    """Yield hypotheses that their study cannot test.
+
+    Their axis or dose is not swept, their group does not exist, an arm is missing that
+    they compare, or their prediction or controls do not go with their axis.
+    """
     known = study.views.doses()
     axes = {meant(axis.path, known): axis for axis in study.axes}
     groups = {source.group for source in study.recordings if source.group}
@@ -66,7 +74,17 @@ def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
-    """Say that a hypothesis is about an axis that its study does not sweep."""
+    """Say that a hypothesis is about an axis that its study does not sweep.
+
+    Parameters
+    ----------
+    got
+        The axis of the hypothesis.
+    axes
+        Paths that the study sweeps.
+    known
+        Paths that its views have, swept or not.
+    """
     if got in known:
         swept = ", ".join(repr(path) for path in axes)
         return f"{got!r} is not swept, only {swept}; add it to axes, or name one that is swept"
@@ -74,12 +92,28 @@ def _not_swept(got: str, axes: Collection[str], known: Collection[str]) -> str:
 
 
 def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
-    """Say which doses a hypothesis may be about; nothing where the axis has that dose in percent."""
+    """Say which doses a hypothesis may be about.
+
+    Parameters
+    ----------
+    study
+        The study.
+    axis
+        The axis of the hypothesis.
+    hypothesis
+        A hypothesis whose dose is not swept, or is the identity dose.
+
+    Returns
+    -------
+    reason
+        Empty where the axis itself has this dose in percent: that problem is told at the
+        axis.
+    """
     identity, path = study.views.doses().get(hypothesis.axis), hypothesis.axis
     possible = [dose for dose in axis.doses if dose == identity or _takes(study, path, dose)]
     in_percent = [dose for dose in axis.doses if dose not in possible]
     if any(dose == 100 * hypothesis.dose for dose in in_percent):
-        return ""  # the axis is told that
+        return ""  # the problem is told at the axis
     part = hypothesis.dose / 100
     percent = f"; {hypothesis.dose:g} % is {part:g}" if part in possible else ""
     listed = ", ".join(f"{dose:g}" for dose in possible if dose != identity) or "none"
@@ -87,7 +121,7 @@ def _not_a_dose(study: Design, axis: Axis, hypothesis: AnyHypothesis) -> str:
 
 
 def _takes(study: Design, path: str, dose: float) -> bool:
-    """Say whether a path of the views can take a dose."""
+    """Whether a path of the views can take a dose."""
     try:
         study.views.at(path, dose)
     except ValidationError:
@@ -98,6 +132,17 @@ def _takes(study: Design, path: str, dose: float) -> bool:
 def _contrast_problems(
     study: Design, i: int, hypothesis: Contrast
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield what is wrong with the controls, guide or role of a contrast.
+
+    Parameters
+    ----------
+    study
+        The study.
+    i
+        Position of the hypothesis, from 0.
+    hypothesis
+        The contrast.
+    """
     missing = set(CONTROLS[hypothesis.axis]) - {"shifted"} - set(hypothesis.controls)
     if missing:
         needed = (

@@ -1,4 +1,8 @@
-"""What methods and measurements need of the rest of a study."""
+"""Check methods and measurements against the rest of a study.
+
+In: a study. Out: each problem with its place, the value got, and why it is wrong with
+what to do.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -15,7 +19,17 @@ from invariance_probe.study.transforms import is_idle
 def method_problems(
     study: Design, place: Place, method: Method
 ) -> Iterator[tuple[Place, Any, str]]:
-    """Yield why a method cannot be used in this study."""
+    """Yield why a method cannot be used in a study.
+
+    Parameters
+    ----------
+    study
+        The study.
+    place
+        Where the method stands in it: the study's own, a swept one or a recipe's.
+    method
+        The method.
+    """
     if isinstance(method, LinearSSL):
         for kind in _without_closed_form(study):
             yield (
@@ -61,12 +75,14 @@ def recipe_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _is_swept(study: Design, kind: str) -> bool:
+    """Whether some axis sweeps a dose of this kind of augmentation."""
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
 def _negatives_problems(
     study: Design, place: Place, method: Method
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield negatives from other sessions where models see a single one."""
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
         yield (
@@ -78,7 +94,11 @@ def _negatives_problems(
 
 
 def _without_closed_form(study: Design) -> list[str]:
-    """Return the transforms, and the adversary, that change something in some run and that linear SSL has no closed form for."""
+    """Kinds of corruptions in use that linear SSL has no closed form for.
+
+    A transform or an adversary is in use where it is swept, or changes something at its
+    declared dose.
+    """
     swept = {
         path.split(".")[0]
         for path in (*(axis.path for axis in study.axes), *(sweep.path for sweep in study.sweeps))
@@ -88,7 +108,7 @@ def _without_closed_form(study: Design) -> list[str]:
 
 
 def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield what is measured beside the verdicts and cannot be."""
+    """Yield measurements that cannot be made in this study; no verdict rests on them."""
     yield from repeated(
         (("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements)
     )
@@ -111,6 +131,7 @@ def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 def _reliance_problems(
     study: Design, place: Place, asked: Reliance
 ) -> Iterator[tuple[Place, Any, str]]:
+    """Yield why an attack on models of their own (reliance) cannot be made here."""
     if pools(study):
         alone = (
             "reliance trains models of one session each; leave it out, or let no model train on "
@@ -128,7 +149,7 @@ def _reliance_problems(
 
 
 def closed_form_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield what a method without training cannot do."""
+    """Yield settings that linear SSL, which has a closed form, cannot use."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (
             "linear_ssl has no randomness, so every look would see the same; leave "

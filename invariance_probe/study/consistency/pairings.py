@@ -1,4 +1,8 @@
-"""What pairs of views, states and pools of sessions need of the rest of a study."""
+"""Check pairings and pools of sessions against the rest of a study.
+
+In: a study. Out: each problem with its place, the value got, and why it is wrong with
+what to do. A pool is several sessions that one model trains on.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -19,13 +23,15 @@ ACROSS_UNITS = (
     "adversarial_noise",
     "learned_policy",
 )
-"""Stages of views that compare or mix units or windows, and would do so over the border of two sessions."""
+"""Stages of views that compare or mix units or windows.
+
+With a pool they would do so across the border of two sessions."""
 OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_shuffling")
-"""Methods that need one session's units, or take two windows' distance in time."""
+"""Methods that need the units of one session, or the distance of two windows in time."""
 
 
 def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield what is wrong with pairs that are mined or guided."""
+    """Yield what is wrong with mined pairs."""
     pairing = study.views.pairing
     if (
         isinstance(pairing, MinedPairing)
@@ -58,7 +64,7 @@ def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield what is wrong with pairs across states."""
+    """Yield what is wrong with pairs across states, such as waking and sleep."""
     pairing, within = study.views.pairing, study.window.within
     if not isinstance(pairing, StatePairing):
         return
@@ -107,7 +113,17 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
-    """Yield why models cannot train on several sessions under these views."""
+    """Yield why models cannot train on several sessions under these views.
+
+    Parameters
+    ----------
+    study
+        The study.
+    place
+        Where the pool stands in it: the study's own, or a swept value.
+    views
+        Views with or without a pool; without one there is no problem.
+    """
     if views.pool is None:
         return
     if study.window.within is not None:
@@ -138,5 +154,5 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[P
 
 
 def pools(study: Design) -> bool:
-    """Say whether models train on several sessions in some setting."""
+    """Whether models train on several sessions in some setting."""
     return study.views.pool is not None or any(sweep.path == POOL for sweep in study.sweeps)

@@ -1,4 +1,7 @@
-"""How disagreements name what stands twice or is not known."""
+"""Sentences that several checks of a study share.
+
+In: names and values that were refused. Out: what is wrong with them, with a suggestion.
+"""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +14,13 @@ from invariance_probe.study.declaration import Place
 
 
 def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, Any, str]]:
-    """Yield every name that stands again, at its second place."""
+    """Yield every name that is given more than once, at each place after its first.
+
+    Parameters
+    ----------
+    named
+        Pairs of a place and a name.
+    """
     places = list(named)
     counts = Counter(name for _, name in places)
     seen: set[str] = set()
@@ -22,13 +31,36 @@ def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, 
 
 
 def meant(got: str, known: Iterable[str]) -> str:
-    """Return the known name that a misspelt one is closest to; the name itself where it is known."""
+    """The known name closest to a given one.
+
+    Parameters
+    ----------
+    got
+        A name, perhaps misspelt.
+    known
+        The names that there are.
+
+    Returns
+    -------
+    name
+        `got` itself where it is known, or where no known name is close.
+    """
     names = list(known)
     return got if got in names else next(iter(get_close_matches(got, names, n=1)), got)
 
 
 def unknown(what: str, got: str, known: Any) -> str:
-    """Say that something is not known, with what was perhaps meant and what there is."""
+    """Say that a name is not known, and what was perhaps meant or what is allowed.
+
+    Parameters
+    ----------
+    what
+        The noun of what is named, such as `axis`.
+    got
+        The name.
+    known
+        The names that there are.
+    """
     close = get_close_matches(got, list(known), n=1)
     hint = (
         f" Did you mean {close[0]!r}?"
@@ -39,7 +71,7 @@ def unknown(what: str, got: str, known: Any) -> str:
 
 
 def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
-    """Say which part a percentage is, where a part of 1 is asked for; else nothing.
+    """Say which fraction a percentage is, where a fraction was asked for.
 
     Parameters
     ----------
@@ -47,6 +79,11 @@ def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
         Type and context of pydantic's error.
     got
         The value that was refused.
+
+    Returns
+    -------
+    hint
+        Empty where no fraction was asked for, or the value is no percentage that fits.
 
     Examples
     --------
