@@ -89,7 +89,7 @@ def run_study(
     on_event: Callable[[Event], None] = lambda event: None,
     execute: Executor | None = None,
 ) -> Outcome:
-    """Measure the runs that the store lacks, infer the findings and render the report.
+    """Measure the runs that the store lacks, infer findings, render the report.
 
     Baselines come first. They show which sessions can be decoded and where the target
     changes, before any SSL result is seen. Grid runs that no verdict could use are then
@@ -208,7 +208,7 @@ class Prices:
         )
 
     def tell(self, event: Event, on_event: Callable[[Event], None]) -> None:
-        """Pass an event on; a committed run's event gains its expected measuring time.
+        """Pass an event on; `committed` gains the run's expected measuring time.
 
         Training time is reported by `progress` events while a model trains, so that
         only the rest is added here.
@@ -293,7 +293,7 @@ def measure(
     for i, (stage, runs) in enumerate(stages):
         if stage == "grid":
             left_out = pointless(plan, results)
-        elif stage != "baselines":  # hypotheses may have been decided
+        elif stage != "baselines":  # some hypotheses may be settled with the seeds so far
             left_out |= beyond(plan, results)
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= _sound(store, wanted.values(), on_event)
@@ -320,7 +320,7 @@ def measure(
 
 
 def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:
-    """Yield the parts of a plan, by name, in the order in which they are measured.
+    """Yield the parts of a plan by name, in the order of measuring.
 
     Where seeds are adaptive, the grid has one part per interim analysis.
     """
@@ -382,7 +382,7 @@ def _damaged_encoders(
 
 
 def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
-    """Infer the findings and render the report from the store; nothing is trained.
+    """Infer findings and render the report from the store; nothing is trained.
 
     Parameters
     ----------
@@ -553,7 +553,7 @@ def export_encoder(
 
 
 def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
-    """Find the run that trained an encoder, under the study's own method and setting.
+    """Find the run that trained an encoder of the study's own method and setting.
 
     Raises
     ------
@@ -636,7 +636,10 @@ def _conclude(
 
 
 def _once(runs: Sequence[Run]) -> list[Run]:
-    """Every run once per setting; a recipe may train what a swept setting trains too."""
+    """Every run once per setting.
+
+    A run may be planned twice: a recipe may train what a swept setting trains too.
+    """
     return list({(run.key(), run.setting): run for run in runs}.values())
 
 

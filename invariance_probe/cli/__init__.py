@@ -42,11 +42,10 @@ CALIBRATED = ("simclr", "vicreg", "byol", "moco", "simsiam", "barlow_twins", "sw
 
 
 class _Friendly(click.Group):
-    """Prints expected errors as one message and exits with a code that says which.
+    """Prints expected errors as a plain message and exits with their code.
 
-    2: the user's input is wrong. 1: a file cannot be written, since a disk is full, over
-    its quota or read-only. 130: the user stopped the command. Any other error shows its
-    traceback.
+    The code is 2 where the user's input is wrong, 1 where a file cannot be written, and
+    130 where the user stopped the command. Any other error shows its traceback.
     """
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -224,7 +223,7 @@ def plan(
 @main.command()
 @STUDY
 def register(study: Path) -> None:
-    """Freeze the hypotheses and the data's fingerprints, before any target is read."""
+    """Freeze hypotheses and data fingerprints, before any target is read."""
     from invariance_probe.runner import register_study
 
     path, sha256 = register_study(_open(study, ()))
@@ -476,7 +475,10 @@ def _price(made: "Plan") -> str:
 
 
 def _minutes(seconds: float) -> str:
-    """Write minutes with two significant digits, since a short study takes parts of one."""
+    """Write seconds as minutes, at least 0.1; below 10 with two digits.
+
+    A short study takes a fraction of a minute.
+    """
     minutes = seconds / 60
     return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
 
@@ -562,7 +564,9 @@ def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect:
 def _executor(
     on: str, profile: Path | None, address: str | None, workers: int | None
 ) -> "Executor | None":
-    """Make the executor that `--on` names; None for worker processes on this machine.
+    """Make the executor that `--on` names; None for `local`.
+
+    `local` means worker processes on this machine.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Show how far a long command is: runs done, model-steps per second, time left.
+"""Progress of a long command: runs done, model-steps per second, time left.
 
 In: the events of the runner and its workers. Out: a bar on a terminal, or timed lines
 elsewhere, on standard error. It measures nothing and decides nothing.
@@ -19,7 +19,9 @@ EVERY_S = 10
 
 @contextmanager
 def progress() -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Show progress while the block runs: a bar on a terminal, timed lines elsewhere.
+    """Show progress inside a `with` block.
+
+    On a terminal this is a bar. Elsewhere it is timed lines.
 
     Yields
     ------
@@ -82,7 +84,7 @@ def _listener(tally: "_Tally", say: Callable[[str], None]) -> Callable[[dict[str
 
 
 PRIOR_S = 10.0
-"""Expected core-seconds after which the measured pace counts as much as the expected one."""
+"""Core-seconds of work after which the measured pace weighs as much as the expected."""
 
 
 class _Tally:
@@ -118,6 +120,7 @@ class _Tally:
             self.finished, self.stepped, self.done = 0, 0, 0.0
             self.started = time.monotonic()
         if event["event"] == "committed":
+            # Training was counted by `progress` events; this adds the measuring after it.
             self.finished += 1
             self.done += event.get("measured_s", 0.0 if self.steps else 1.0)
         if event["event"] == "progress":

@@ -75,7 +75,7 @@ def verify(runs: Path, mend: bool) -> None:
 def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     """Say what can go, and delete it with --delete.
 
-    This is what dead processes left and, with --keep, what no named study needs.
+    What can go is what dead processes left and, with --keep, what no named study needs.
     """
     from invariance_probe.planning import make_plan
     from invariance_probe.results.store import Store

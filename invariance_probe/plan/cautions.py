@@ -80,7 +80,7 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
-    """Yield hypotheses that cannot get a verdict or the predicted word, whatever is found."""
+    """Yield hypotheses that no result can give a verdict or the predicted word."""
     for i, hypothesis in enumerate(plan.study.hypotheses):
         sessions = plan.covered(hypothesis)
         if not sessions:
@@ -113,7 +113,7 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
 def _benefits_out_of_reach(
     i: int, hypothesis: Contrast, sessions: Sequence[Session]
 ) -> Iterator[tuple[Place, Any, str]]:
-    """Yield a contrast of mined pairs that has too few sessions to show a benefit."""
+    """Yield a contrast of mined pairs with too few sessions to show a benefit."""
     scope = scope_of([session.subject for session in sessions])
     if hypothesis.axis == SHARE and scope == THESE_RECORDINGS:
         yield (

@@ -129,7 +129,7 @@ def trained_seconds(run: Run, session: Session) -> float:
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
-    """Rough single-core seconds of measuring the code of every session without SSL.
+    """Rough single-core seconds of measuring every session's code without SSL.
 
     Returns
     -------
@@ -226,7 +226,7 @@ def step_seconds(run: Run, units: int) -> float:
 
 
 def _passes(run: Run) -> float:
-    """Cost of a training step's passes under an adversary, as a factor of a plain step.
+    """Passes of a training step under an adversary, relative to a plain step.
 
     An adversary evaluates the models before they learn, which takes more passes forwards
     and backwards.

@@ -1,7 +1,8 @@
 """Write the paragraph for a paper's Methods section.
 
 In: a plan and the content of its report. Out: plain sentences with this study's numbers.
-Sentences about what a study did not do are left out. Results are not told here.
+What a study did not use, such as adaptive seeds, is not mentioned. Results are not told
+here.
 """
 
 from typing import Any
@@ -176,7 +177,7 @@ def _reliance(study: Study) -> str:
 
 
 def _chosen_by(asked: Messengers) -> str:
-    """Name the search that chose messenger units, with its budget of forward passes."""
+    """Name the search that chose messenger units, with its budget of passes."""
     if asked.selector == "greedy_backward" and asked.passes is None:
         return "greedily (forward and backward, with exchanges of one unit)"
     return f"by {asked.selector}" + (
@@ -189,7 +190,7 @@ def _seeded(asked: Messengers) -> str:
 
 
 def _epochs(asked: Messengers) -> str:
-    """Say which epochs sets were compared between, and how switching was tested."""
+    """Say which epochs were compared, and how switching was tested."""
     named = f"Epochs were the values of {asked.epochs!r}. " if asked.epochs else ""
     if asked.switching is None:
         return named

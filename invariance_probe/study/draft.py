@@ -1,4 +1,4 @@
-"""Keep the valid parts of a wrong study, so that all its problems are told at once.
+"""Keep the valid parts of a wrong study, to find all its problems at once.
 
 In: a study as plain data, and the places of its problems. Out: a study of the valid
 parts, with defaults in place of the others. It can be checked further; problems that

@@ -355,7 +355,10 @@ def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> lis
 
 
 def _step(schema: Any, node: Any, part: str | int) -> Any:
-    """Follow one part of a location in a JSON Schema: an entry, a key or a union's tag."""
+    """Follow one part of a location in a JSON Schema.
+
+    A part is a position in a list, a key, or the tag of a union.
+    """
     node = _resolve(schema, node)
     if isinstance(part, int):
         return node.get("items", {})
@@ -395,7 +398,7 @@ def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
 
 
 def _position(tree: Any, place: Place) -> tuple[int, int]:
-    """Line and column, from 0, of the deepest part of a place that is in the file."""
+    """Line and column of the deepest part of a place that is in the file, from 0."""
     node, found = tree, (0, 0)
     for part in place:
         if isinstance(node, CommentedMap) and part in node and part in node.lc.data:

@@ -1,4 +1,4 @@
-"""Put a finding on a dose into words that claim no more than its evidence shows.
+"""Put a finding on a dose into words that claim no more than is shown.
 
 In: a hypothesis with its evidence, and the finding with its verdict. Out: the sentences
 and notes of the report. No verdict is reached here. The sentences of contrasts are in
@@ -183,9 +183,10 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_counted(finding: HypothesisFinding) -> str:
-    """Say why there is no word about units, where wide intervals are not the reason.
+    """Say why there is no word about units, unless intervals are the reason.
 
-    The reasons are units that are copies of each other, or fewer than `FEWEST_UNITS`.
+    The other reasons are units that are copies of each other, and fewer units than
+    `FEWEST_UNITS`.
     """
     if finding.verdict != INCONCLUSIVE:
         return ""
@@ -204,7 +205,7 @@ def _not_counted(finding: HypothesisFinding) -> str:
 
 
 def _differ(finding: HypothesisFinding) -> str:
-    """Name the recipes under which learning is free, and those under which it is costly."""
+    """Name the recipes that find learning free, and those that find it costly."""
     recipes = finding.learning.panel.recipes if finding.learning else ()
     said = {
         word: [recipe.name for recipe in recipes if recipe.finding == word]
@@ -292,7 +293,7 @@ def _about_units(question: Question) -> bool:
 
 
 def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
-    """Write the finding of learning as a sentence, the figures of every recipe first.
+    """Write the finding of learning as a sentence, each recipe's figures first.
 
     Parameters
     ----------

@@ -52,7 +52,7 @@ def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield sessions, hypotheses, axes and transforms whose name is taken already."""
+    """Yield sessions, hypotheses, axes and transforms whose name is taken."""
     names = [
         source.session or source.name if source.kind == "catalog" else source.session
         for source in study.recordings
@@ -67,7 +67,7 @@ def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield transforms that choose among a window's bins where it has a single one."""
+    """Yield transforms that choose among bins where a window has a single one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (

@@ -21,7 +21,7 @@ from invariance_probe.study.views import POOL, Views
 
 
 def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield axes that the study's views do not have, and doses that they cannot take."""
+    """Yield axes that the views do not have, and doses that they cannot take."""
     known = study.views.doses()
     for i, axis in enumerate(study.axes):
         if axis.path not in known:
@@ -51,6 +51,7 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
     """
     if not study.controls or any(axis_problems(study)) or any(hypothesis_problems(study)):
         return  # no control can be matched in strength to a wrong axis or hypothesis
+    # The views with every axis at its identity dose: a control is added to these.
     clean = study.views
     for axis in study.axes:
         clean = clean.at(axis.path, study.identity(axis.path))
@@ -83,7 +84,7 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 
 
 def sweep_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield swept settings that a study does not have, and values that they cannot take."""
+    """Yield swept settings that do not exist, and values that they cannot take."""
     for i, sweep in enumerate(study.sweeps):
         for j, value in enumerate(sweep.values):
             try:

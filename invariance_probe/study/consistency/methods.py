@@ -108,7 +108,10 @@ def _without_closed_form(study: Design) -> list[str]:
 
 
 def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
-    """Yield measurements that cannot be made in this study; no verdict rests on them."""
+    """Yield measurements that cannot be made in this study.
+
+    These are the declared measurements, which no verdict rests on.
+    """
     yield from repeated(
         (("measurements", i, "kind"), asked.kind) for i, asked in enumerate(study.measurements)
     )
@@ -131,7 +134,7 @@ def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
 def _reliance_problems(
     study: Design, place: Place, asked: Reliance
 ) -> Iterator[tuple[Place, Any, str]]:
-    """Yield why an attack on models of their own (reliance) cannot be made here."""
+    """Yield why reliance cannot be measured; it trains and attacks own models."""
     if pools(study):
         alone = (
             "reliance trains models of one session each; leave it out, or let no model train on "

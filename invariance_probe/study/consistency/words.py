@@ -14,7 +14,7 @@ from invariance_probe.study.declaration import Place
 
 
 def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, Any, str]]:
-    """Yield every name that is given more than once, at each place after its first.
+    """Yield every name that is given again, at each place after its first.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def meant(got: str, known: Iterable[str]) -> str:
 
 
 def unknown(what: str, got: str, known: Any) -> str:
-    """Say that a name is not known, and what was perhaps meant or what is allowed.
+    """Say that a name is not known, and what was perhaps meant or is allowed.
 
     Parameters
     ----------
