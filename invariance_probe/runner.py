@@ -622,7 +622,7 @@ def _conclude(
     findings = infer(plan, results, left_out, standing_of(file, plan, results))
     runs = _once(plan.runs)
     failures = sorted(
-        {f"{r.message}" for r in results.values() if r.status == "failed"} | set(lost.values())
+        {r.message for r in results.values() if r.status == "failed"} | set(lost.values())
     )
     provenance = {
         "study_file": named_from(file, out),

@@ -10,7 +10,7 @@ options and not in it.
 import errno
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
@@ -18,6 +18,7 @@ from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY
 from invariance_probe.cli.progress import progress
 from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
+from invariance_probe.plan.run import Arm
 from invariance_probe.study.counting import counted
 from invariance_probe.study.new import TEMPLATES
 
@@ -208,7 +209,7 @@ def plan(
     )
     if made.attacked:
         click.echo(
-            f"{len(made.attacked)} models of their own that are trained and attacked, in no verdict"
+            f"{counted(len(made.attacked), 'model')} trained and attacked beside, in no verdict"
         )
     click.echo(_price(made))
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(
@@ -393,7 +394,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
 )
 @click.option(
     "--arm",
-    type=click.Choice(["independent", "shared", "paired"]),
+    type=click.Choice(get_args(Arm)),
     default="independent",
     show_default=True,
 )

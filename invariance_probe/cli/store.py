@@ -92,8 +92,9 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
     if do_it:
         delete(opened, rubbish)
     click.echo(
-        f"{'deleted' if do_it else 'would delete'} {len(rubbish.leftovers)} leftovers of dead "
-        f"processes, {len(rubbish.results)} runs, {len(rubbish.encoders)} encoders: "
+        f"{'deleted' if do_it else 'would delete'} "
+        f"{counted(len(rubbish.leftovers), 'leftover')} of dead processes, "
+        f"{counted(len(rubbish.results), 'run')}, {counted(len(rubbish.encoders), 'encoder')}: "
         f"{size / 1e6:.1f} MB" + ("" if do_it or not rubbish.paths else "; give --delete to do it")
     )
 

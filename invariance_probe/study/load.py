@@ -275,9 +275,7 @@ def _problems(
     inner = {item["loc"][:i] for item in items for i in range(len(item["loc"]))}
     # A list that is too short only because its entries were refused is not told.
     told = [item for item in items if not (item["type"] == "too_short" and item["loc"] in inner)]
-    return [
-        (_place(item["loc"], tree, item["type"]), _reason(item, tree, declared)) for item in told
-    ]
+    return [(_place(item["loc"], tree, item["type"]), _reason(item, declared)) for item in told]
 
 
 def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
@@ -301,7 +299,7 @@ def _place(loc: Sequence[str | int], tree: Any, kind: str) -> Place:
     return tuple(place)
 
 
-def _reason(item: Any, tree: Any, declared: type[Declaration]) -> str:
+def _reason(item: Any, declared: type[Declaration]) -> str:
     """Say what is wrong, by one of pydantic's errors."""
     kind, context, got = item["type"], item.get("ctx", {}), item["input"]
     if kind == "extra_forbidden":
