@@ -37,9 +37,9 @@ def joined(
 
     Returns
     -------
-    By name: arrays that every epoch has, concatenated and named without the prefix; `EPOCH`
-    (time,), the number of each bin's epoch; and the arrays that belong to no epoch. Arrays
-    that some epoch lacks, or that differ in columns, are left out.
+    By name: arrays that every epoch has, concatenated and named without the prefix;
+    `EPOCH` (time,), the number of each bin's epoch; and the arrays that belong to no
+    epoch. Arrays that some epoch lacks, or that differ in columns, are left out.
 
     Raises
     ------
