@@ -60,7 +60,7 @@ ABOUT_DATA = (
 Errors of linear algebra are among them.
 """
 ASIDE = (StoreError, NotImplementedError, RecursionError)
-"""Errors among `ABOUT_DATA` that other data would not prevent."""
+"""Errors among `ABOUT_DATA` that do not come from the data; they are raised again."""
 
 
 def measure(
@@ -206,6 +206,7 @@ def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iter
 
 
 def _structure(run: Run) -> str:
+    """Key that runs of one stack have in common."""
     views = run.views
     options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
@@ -328,11 +329,13 @@ def _on_bench(
     stored: Stored,
     runs: list[Run],
 ) -> list[Measured]:
+    """Open the session for the first run and measure all runs on it."""
     return measure(opened(runs[0]), runs, on_progress, stored)
 
 
 @lru_cache(maxsize=2)
 def _open(source: str, session: str, base: str) -> Recording:
+    """Open a session from its declared source as JSON; the last two are cached."""
     declared: AnySource = TypeAdapter(AnySource).validate_json(source)
     return open_recording(declared, session, Path(base))
 

@@ -30,7 +30,7 @@ TURN_TOLERANCE = 0.01
 Rounded degrees and 3.14 for pi need this tolerance.
 """
 FAR_OFFSET = 1e3
-"""Offset, in SDs, beyond which squared values lose the digits that the variance needs."""
+"""Offset, in SDs, beyond which squares lose the digits that the variance needs."""
 
 
 def check_complete(values: np.ndarray, where: str) -> None:
@@ -167,13 +167,13 @@ def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     mean
-        Mean of each unit (unit,), in any unit of measurement.
+        Means, of any shape and in any unit of measurement.
     sd
-        Standard deviation of each unit (unit,), in the same unit of measurement.
+        Standard deviations of the same values, in the same shape and unit.
 
     Returns
     -------
-    (unit,) bool.
+    bool, in the same shape.
 
     Examples
     --------

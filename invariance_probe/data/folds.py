@@ -1,11 +1,11 @@
 """Cross-validation folds: training and test windows with an embargo between.
 
 In: a recording, its windows, and the folds that a study declares. Out: window indices
-of the training and test part of each fold. The test part of a fold consists of
-contiguous blocks spread over the session, so that it contains the within-session
-variance. Blocks are cut only where the scheme allows it: anywhere, at trial borders,
-or at segment borders. The scheme `shuffled` has no contiguous blocks: it is here to
-show what a decoder gains by reading the time.
+of the training and test part of each fold. The test part of a fold is one contiguous
+stretch of the session. It is cut into blocks, from which the within-session variance
+is estimated. Blocks are cut only where the scheme allows it: anywhere, at trial
+borders, or at segment borders. The scheme `shuffled` has no contiguous stretches: it is
+here to show what a decoder gains by reading the time.
 """
 
 from dataclasses import dataclass
@@ -94,10 +94,25 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
 def _forbidden(
     recording: Recording, windows: Windows, test: np.ndarray, embargo: int
 ) -> np.ndarray:
-    """Mark the bins that no training window may contain (time,).
+    """Mark the bins that no training window may contain.
 
     These are the bins of test windows, and bins of the same segment that lie within the
     embargo of such a bin.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        Its windows.
+    test
+        Test windows of the fold (window,).
+    embargo
+        Embargo in bins.
+
+    Returns
+    -------
+    (time,) bool.
     """
     used = np.zeros(len(recording.activity), dtype=bool)
     used[(windows.starts[test][:, None] + np.arange(windows.length)).ravel()] = True
@@ -115,10 +130,23 @@ def _forbidden(
 
 
 def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
-    """Assign every window to a block (window,).
+    """Assign every window to a block.
 
     Blocks are near-equal shares of the session. A trial or segment is kept whole where
     the scheme says so. Under `shuffled`, windows are assigned at random.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        Its windows.
+    folds
+        The declared scheme and number of blocks.
+
+    Returns
+    -------
+    (window,), the block of every window, counted from 0.
     """
     count = folds.count * folds.blocks_per_fold
     if folds.scheme == "blocks":

@@ -235,7 +235,7 @@ def possible_counts(inspected: Inspected) -> Iterator[Remark]:
 
 
 def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
-    """Caution where length or firing rates suggest that `bin_s` is not in s."""
+    """Caution where length or rates suggest that `bin_s` is not in seconds."""
     recording = inspected.recording
     asked = "; bin_s is in seconds: was another unit of time meant?"
     lasts = len(recording.activity) * recording.bin_s

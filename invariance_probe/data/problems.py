@@ -109,6 +109,15 @@ def _dealt_problems(
 
     Parts of one run of dealt time steps (`study.recordings.Dealt`) can come to lie in
     any fold. Only the gap between them keeps training and test bins apart.
+
+    Parameters
+    ----------
+    study
+        The study, which declares the embargo.
+    source
+        The source of the recording, which declares the gap.
+    recording
+        The whole recording.
     """
     declared = resolve(source)[0] if source.kind == "catalog" else source
     dealt, embargo = (
@@ -130,6 +139,13 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
     """Yield what is wrong with the states that a study names.
 
     These are the states that windows lie in, and those that partners are mined in.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The whole recording.
     """
     within, pairing = study.window.within, study.views.pairing
     if within is None:
@@ -163,6 +179,15 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
     """Yield what prevents models from training on the sessions of a pool.
 
     A session can be alone in its pool, or the sessions cannot be joined.
+
+    Parameters
+    ----------
+    study
+        The study.
+    sessions
+        All its sessions.
+    base
+        Folder of the study file. Relative paths start from it.
     """
     swept = [
         (("sweeps", i, "values", j), value)
@@ -203,6 +228,15 @@ def _session_problems(study: Study, recording: Recording, index: int) -> Iterato
 
     The checks stop at the first of target, windows and folds that cannot be made,
     because the later ones need it.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The recording inside the states that windows lie in.
+    index
+        Index of the recording in the study's list.
     """
     try:
         values = recording.target(study.target)

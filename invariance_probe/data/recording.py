@@ -290,13 +290,31 @@ class Recording:
         return columns
 
     def _where(self, name: str, asked: str) -> str:
+        """Name an array of this session and its role, for messages."""
         return f"session {self.session!r}: {asked} {name!r}"
 
 
 def _single(activity: np.ndarray, where: str) -> np.ndarray:
     """Convert signals to single precision; refuse them where rounding matters.
 
-    Rounding matters where, in some unit, its root mean square exceeds `MOST_LOST` SDs.
+    Rounding matters where, in some unit, the root mean square of the rounding errors
+    exceeds `MOST_LOST` SDs.
+
+    Parameters
+    ----------
+    activity
+        Finite signals (time, unit).
+    where
+        Which array of which session, for the message.
+
+    Returns
+    -------
+    (time, unit) float32.
+
+    Raises
+    ------
+    DataError
+        When single precision cannot hold the values or their variation.
     """
     with np.errstate(over="ignore"):
         kept = activity.astype(np.float32)

@@ -204,6 +204,27 @@ def _measured(
     command: tuple[str, ...] | None,
     on_event: Callable[[Event], None],
 ) -> dict[str, str]:
+    """Hand out stacks to a dask cluster until all are measured or lost.
+
+    Parameters
+    ----------
+    client
+        Client of the cluster.
+    stacks
+        The stacks to measure.
+    jobs
+        Writes stacks as jobs.
+    store
+        The store, which says what is committed where a worker died.
+    command
+        Command that starts a worker process; the workers' own Python where None.
+    on_event
+        Called with every event, from one thread at a time.
+
+    Returns
+    -------
+    The reason why a run was lost, by the run's key.
+    """
     name, said, lost = (
         f"invariance-probe-{uuid.uuid4().hex[:12]}",
         threading.Lock(),
@@ -242,7 +263,22 @@ def _measured(
 
 
 def _came_of(future: Future, task: Task, store: Store) -> Handed:
-    """Outcome of a future, also where dask gave up on its worker."""
+    """Outcome of a future, also where dask gave up on its worker.
+
+    Parameters
+    ----------
+    future
+        The finished future.
+    task
+        The task that it measured.
+    store
+        The store, which says what was committed before the worker died.
+
+    Raises
+    ------
+    ExecutionError
+        When the scheduler went away.
+    """
     if future.cancelled():
         raise ExecutionError(
             "the dask scheduler went away; what was measured is kept, run the same command to go on"

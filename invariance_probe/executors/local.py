@@ -141,12 +141,14 @@ class _Queue:
     """Why no worker can go on: the store cannot be written, or this process failed."""
 
     def put(self, tasks: Sequence[Task]) -> None:
+        """Add tasks to the queue."""
         with self.lock:
             self.open += len(tasks)
         for task in tasks:
             self.waiting.put(task)
 
     def settle(self, workers: int) -> None:
+        """Note that one task came back; end the workers when none is left."""
         with self.lock:
             self.open -= 1
             if self.open == 0:
@@ -235,6 +237,19 @@ def _serve(
     """Keep one worker process busy until the queue is empty.
 
     An error in this process, not in the worker, ends the whole call.
+
+    Parameters
+    ----------
+    tasks
+        The queue that all workers share.
+    jobs
+        Writes stacks as jobs.
+    workers
+        Number of worker processes.
+    tell
+        Called with every event.
+    process
+        The worker process.
     """
     try:
         _serve_all(tasks, jobs, workers, tell, process)
@@ -245,6 +260,7 @@ def _serve(
 def _serve_all(
     tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
+    """Hand out tasks to one worker process until there are none left."""
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
         if handed.fatal:

@@ -141,7 +141,21 @@ class Slurm:
 
 @dataclass(eq=False)
 class _ArrayTask:
-    """One task of an array that was submitted."""
+    """One task of an array that was submitted.
+
+    Attributes
+    ----------
+    folder
+        Folder of the submission.
+    index
+        Index of the task in its array.
+    tasks
+        The stacks that it measures, in order.
+    undone
+        Runs that are not committed yet, by key.
+    message
+        Text of its last error; empty if there is none.
+    """
 
     folder: Path
     index: int
@@ -194,7 +208,27 @@ class _ArrayTask:
 
 @dataclass(eq=False)
 class _Watch:
-    """The tasks of a stage that are queued or running, as known to this process."""
+    """The tasks of a stage that are queued or running, as known to this process.
+
+    Attributes
+    ----------
+    profile
+        What the cluster asks of jobs.
+    place
+        Folders and device.
+    jobs
+        Writes stacks as jobs.
+    tell
+        Called with every event.
+    running
+        Tasks that are not over.
+    lost
+        The reason why a run was lost, by the run's key.
+    committed
+        Keys of runs that tasks say they committed.
+    noted
+        Messages that were told once already.
+    """
 
     profile: SlurmProfile
     place: Place
@@ -209,6 +243,7 @@ class _Watch:
 
     @property
     def root(self) -> Path:
+        """Folder of all submissions."""
         return self.place.store / "jobs"
 
     def adopt(self, runs: Sequence[Run]) -> None:
@@ -313,6 +348,7 @@ class _Watch:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _hear(self, one: _ArrayTask) -> None:
+        """Pass on the new events of a task, and note what they settle."""
         for event in one.events():
             one.stopped = event["event"] == "stopped"
             if event["event"] == "error":
@@ -348,6 +384,7 @@ class _Watch:
         return again + left[1:]
 
     def _note(self, message: str) -> None:
+        """Tell a message, once."""
         if message not in self.noted:
             self.noted.add(message)
             self.tell({"event": "note", "message": message})
@@ -396,6 +433,17 @@ def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
 
 
 def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
+    """Write the script of an array job.
+
+    Parameters
+    ----------
+    profile
+        What the cluster asks of jobs.
+    folder
+        Folder of the submission.
+    count
+        Number of tasks in the array.
+    """
     named = {
         "job-name": folder.name, "output": f"{folder}/%a.out", "error": f"{folder}/%a.err",
         "open-mode": "append",
@@ -420,6 +468,7 @@ def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
 
 
 def _call(*command: str) -> str:
+    """Run a Slurm command and return its output; raise where it fails."""
     done = _run(command)
     if done.returncode != 0:
         raise ExecutionError(
@@ -431,6 +480,7 @@ def _call(*command: str) -> str:
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a Slurm command; raise where it is not installed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:

@@ -100,11 +100,13 @@ def _models(runs: list[Run]) -> list[list[Run]]:
 
 
 def _near_equal_parts(models: list[list[Run]], size: int) -> list[list[list[Run]]]:
+    """Split models into the fewest parts of at most `size`, of near-equal length."""
     count = -(-len(models) // size)
     return [models[i * len(models) // count : (i + 1) * len(models) // count] for i in range(count)]
 
 
 def _architecture(run: Run) -> str:
+    """Key that runs of one stack have in common."""
     examined = "examined " if run.examination is not None else ""
     if run.optimisation is None:
         return examined + run.method.kind
@@ -114,6 +116,7 @@ def _architecture(run: Run) -> str:
 
 
 def _cost(run: Run) -> float:
+    """Rough cost of a run in update steps."""
     if run.examination is not None:
         return _EXAMINED
     if isinstance(run.method, Reliance):

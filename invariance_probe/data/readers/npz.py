@@ -29,6 +29,7 @@ class _Archive:
     unusable: Mapping[str, str]
 
     def named(self, name: str) -> np.ndarray:
+        """Look up an array by its name; refuse it where it is missing or unusable."""
         if name in self.unusable:
             raise DataError(f"{self.path}: array {name!r} {self.unusable[name]}")
         if name not in self.arrays:
@@ -44,9 +45,11 @@ class _Archive:
         return values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
 
     def labels(self, name: str) -> np.ndarray:
+        """Labels of bins as int64 (time,)."""
         return as_labels(self.row(name), f"{self.path}: array {name!r}")
 
     def seconds(self, name: str) -> float:
+        """Bin length in seconds from an array that holds one number."""
         values = self.named(name)
         if values.size != 1 or values.dtype.kind not in "iuf":
             got = repr(str(values.item())) if values.size == 1 else f"shape {values.shape}"
@@ -117,7 +120,22 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 def _others(
     archive: _Archive, source: NpzRecording, activity: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
-    """Targets, alternative targets, and reasons why other arrays are not targets."""
+    """Sort the arrays that have no declared role.
+
+    Parameters
+    ----------
+    archive
+        The arrays of the file.
+    source
+        The declared names of arrays.
+    activity
+        Activity (time, unit).
+
+    Returns
+    -------
+    Targets (time, ...) by name, alternative targets (draw, time, ...) by name, and the
+    reason why each further array is not a target.
+    """
     targets, alternatives, unusable = {}, {}, dict(archive.unusable)
     roles = {"activity": source.activity, "trial": source.trial, "segment": source.segment,
              "unit_ids": source.unit_ids}  # fmt: skip

@@ -1,10 +1,10 @@
 """Windows outside the labelled states of one session, such as sleep.
 
 In: the labelled windows of a session, and the windows outside the declared states
-(`data.states.Offline`). Out: which of the latter may be partners of a run, and the
-activity that shows both. Windows asleep are numbered after all labelled windows, one
-version after the other. So they can be shown as the second window of a pair, and are
-in no fold, no target and no probe.
+(`data.states.Offline`), which are called asleep here, whatever their state. Out: which
+windows asleep may be partners of a run, and the activity that shows both kinds. Windows
+asleep are numbered after all labelled windows, one version after the other. So they can
+be shown as the second window of a pair, and are in no fold, no target and no probe.
 """
 
 from dataclasses import dataclass, field
@@ -107,6 +107,23 @@ class Asleep:
     def _table(
         self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray
     ) -> np.ndarray:
+        """Mine the partners of training windows.
+
+        Parameters
+        ----------
+        pairing
+            The pairing across states.
+        source
+            Which sleep the partners come from.
+        sleep
+            The windows of sleep that are allowed.
+        train
+            Training windows (window,), ascending.
+
+        Returns
+        -------
+        Places among the windows of `sleep` (window, partner), -1 where there is none.
+        """
         which, offline, reach = (
             source == "other_state",
             self.offline,

@@ -48,6 +48,7 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
+    """Join a session with its companions and open the result."""
     joined = join(
         [bench.recording, *(_companion(other, bench.base) for other in companions.sessions)]
     )
@@ -70,6 +71,10 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
 
 @lru_cache(maxsize=64)
 def _companion(other: OtherSession, base: Path) -> Recording:
+    """Open a companion under the name that the study gives it.
+
+    The last 64 are cached.
+    """
     return replace(open_other(other, base), session=other.name)
 
 

@@ -68,7 +68,7 @@ class Workbench:
     Arms, shares and seeds have them in common.
     """
     _asleep: list[Asleep] = field(default_factory=list)
-    """Cached windows outside the labelled states (for example sleep); at most one entry."""
+    """Cached windows outside the labelled states (for example sleep), once cut."""
     _others: "dict[str, Workbench]" = field(default_factory=dict)
     """Cached benches of several sessions to train on, by companions."""
 
@@ -228,7 +228,8 @@ class Workbench:
     ) -> ViewMaker:
         """Make the view maker of stacked runs whose windows may lack some units.
 
-        Where some run pairs with windows asleep, these come after all labelled windows.
+        Where some run pairs with windows outside the labelled states (`bench.asleep`),
+        these windows come after all labelled ones.
         They can be shown, but they are in no training part.
 
         Parameters
@@ -364,6 +365,15 @@ class Workbench:
         return np.zeros(len(self.windows.starts), dtype=np.int64)
 
     def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
+        """Training windows with all that distant partners are searched by.
+
+        Parameters
+        ----------
+        train
+            Training windows (window,), ascending.
+        pairing
+            The mined pairing, which declares guide and gap.
+        """
         starts = self.windows.starts[train]
         activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(
             axis=1
