@@ -229,8 +229,8 @@ class Workbench:
         """Make the view maker of stacked runs whose windows may lack some units.
 
         Where some run pairs with windows outside the labelled states (`bench.asleep`),
-        these windows come after all labelled ones.
-        They can be shown, but they are in no training part.
+        these windows come after all labelled ones. They can be shown, but they are in
+        no training part.
 
         Parameters
         ----------
