@@ -230,9 +230,11 @@ def _structure(run: Run) -> str:
 def stored_encoders(
     store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None
 ) -> Stored:
-    """Load the stored encoders that runs examine, or that they trained before.
+    """Load the stored encoders that some runs need.
 
-    A damaged encoder is moved aside and reported.
+    They are the encoders that runs examine, the encoders that these are compared with,
+    and the runs' own where training does not read the target. A damaged encoder is
+    moved aside and reported.
 
     Parameters
     ----------
@@ -242,6 +244,10 @@ def stored_encoders(
         The runs.
     tell
         Called with a message about each damaged encoder.
+
+    Returns
+    -------
+    Weights and training figures of the encoders that are stored and sound.
     """
 
     def sound(run: Run) -> dict[str, np.ndarray] | None:

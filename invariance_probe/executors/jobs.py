@@ -183,7 +183,17 @@ class Jobs:
         self._place = place
 
     def of(self, stack: Stack) -> dict[str, Any]:
-        """Write a stack as a job: plain JSON data."""
+        """Write a stack as a job.
+
+        Parameters
+        ----------
+        stack
+            Runs of one session.
+
+        Returns
+        -------
+        Plain JSON data: the runs, and everything in `Place`.
+        """
         return {
             "runs": [run.model_dump(mode="json") for run in stack.runs],
             "source": self._sources[stack.session],
