@@ -1,8 +1,10 @@
-"""A worker process: reads jobs from a file or from standard input, measures their runs and commits the results to the store.
+"""Worker process: measures the runs of jobs and commits the results.
 
-A job is one JSON line (`executors.jobs`): the runs of one session that can be stacked, where the recording comes from, and the
-store. Events go to standard output, one JSON line each. The worker ends when its input does. On SIGTERM or SIGUSR1 it keeps what
-it is training and ends, to go on later.
+In: jobs from a file or from standard input, one JSON line each (`executors.jobs`). A
+job holds runs of one session that can be stacked, where the recording comes from, and
+the store. Out: results in the store, and events on standard output, one JSON line
+each. The worker ends when its input ends. On SIGTERM or SIGUSR1 it saves what it is
+training and ends; the training can go on later.
 """
 
 import json
@@ -53,9 +55,12 @@ ABOUT_DATA = (
     RuntimeError,
     ValueError,
 )
-"""What arithmetic raises on data that no check foresaw; linear algebra's errors are among them."""
+"""Errors that arithmetic raises on data that no check foresaw.
+
+Errors of linear algebra are among them.
+"""
 ASIDE = (StoreError, NotImplementedError, RecursionError)
-"""Of these, what no data can mend."""
+"""Errors among `ABOUT_DATA` that do not come from the data; they are raised again."""
 
 
 def measure(
@@ -66,7 +71,24 @@ def measure(
 ) -> list[Measured]:
     """Measure stacked runs of one session.
 
-    Runs that look at encoders find them in `stored`; SSL runs whose encoders are there, trained for another target, are only probed.
+    Runs that examine encoders find them in `stored`. SSL runs whose encoders are
+    stored, because they were trained for another target, are only probed.
+
+    Parameters
+    ----------
+    bench
+        The opened session.
+    runs
+        Runs that can share one stack.
+    on_progress
+        Called with the number of model steps since the last call: training steps times
+        stacked models.
+    stored
+        Encoders from the store.
+
+    Returns
+    -------
+    One measurement per run.
     """
     if runs[0].examination is not None:
         return _timed(runs, lambda: examine(bench, runs, stored.weights))
@@ -83,7 +105,7 @@ def measure(
 
 
 def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Measured]:
-    """Note how long each of the runs took."""
+    """Measure runs and note the time per run, in seconds."""
     started = time.perf_counter()
     found = measured()
     seconds = (time.perf_counter() - started) / len(runs)
@@ -93,26 +115,31 @@ def _timed(runs: list[Run], measured: Callable[[], list[Measured]]) -> list[Meas
 def guarded(
     session: str, runs: list[Run], measured: Callable[[list[Run]], list[Measured]]
 ) -> list[Measured]:
-    """Measure stacked runs; what data makes go wrong fails the runs that it goes wrong for.
+    """Measure stacked runs, and record runs as failed where their data break.
 
-    This is the one border between arithmetic on data and the worker. After an error each run of
-    the stack is measured alone, and those that fail again are recorded as failed, with the session,
-    the run and the cause in their message. Errors that are not about data pass: of the store, of
-    memory, and our own mistakes (`ASIDE`).
+    This is the one border between arithmetic on data and the worker. After an error
+    each run of the stack is measured alone. Those that fail again are recorded as
+    failed, with the session, the run and the cause in their message. Errors that are
+    not about data are raised again: of the store, of memory, and mistakes in the code
+    (`ASIDE`).
 
     Parameters
     ----------
     session
-        Name of their session.
+        Name of the runs' session.
     runs
         The stack.
     measured
-        Measures some of them.
+        Function that measures some of the runs.
+
+    Returns
+    -------
+    One measurement per run.
 
     Raises
     ------
     TrainingError
-        When memory does not suffice, which a smaller stack or another machine may mend.
+        When memory runs out, which a smaller stack or another machine may solve.
     """
     try:
         return measured(runs)
@@ -135,14 +162,17 @@ def guarded(
 
 
 def _is_of_memory(error: Exception) -> bool:
-    """Whether memory ran out: torch has a class of its own for a GPU's, and none for a CPU's."""
+    """Whether memory ran out.
+
+    Torch has an error class of its own for a GPU's memory, but none for a CPU's.
+    """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(
         error
     )
 
 
 def _described(runs: list[Run]) -> str:
-    """Name a stack, or one run with its condition."""
+    """Describe a stack by its size, or one run by its condition."""
     kind = runs[0].method.kind
     if len(runs) > 1:
         return f"{len(runs)} runs of {kind}"
@@ -153,12 +183,21 @@ def _described(runs: list[Run]) -> str:
 
 
 def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iterator[list[Run]]:
-    """Group runs that can share one stack: one method, optimisation, companions, base and options of what corrupts views, at one step.
+    """Group runs that can share one stack.
+
+    They have the same method, optimisation, base, window, companions and options of
+    what corrupts views, and their trainings stand at the same step.
 
     Parameters
     ----------
+    runs
+        Runs of one session.
     begun
-        How many steps of a training are kept, by its train key.
+        Number of saved steps of a training, by its train key.
+
+    Yields
+    ------
+    The runs of one stack.
     """
     grouped: dict[tuple[str, int], list[Run]] = {}
     for run in runs:
@@ -167,6 +206,7 @@ def stacks(runs: list[Run], begun: Callable[[str], int] = lambda key: 0) -> Iter
 
 
 def _structure(run: Run) -> str:
+    """Key that runs of one stack have in common."""
     views = run.views
     options = [at_identity(stage).model_dump() for stage in views.corruptions] if views else []
     base = views.base.kind if views else ""
@@ -190,7 +230,25 @@ def _structure(run: Run) -> str:
 def stored_encoders(
     store: Store, runs: list[Run], tell: Callable[[str], None] = lambda said: None
 ) -> Stored:
-    """Return what the store has of the encoders that runs look at, or of their own; one that is damaged is moved aside, and told."""
+    """Load the stored encoders that some runs need.
+
+    They are the encoders that runs examine, the encoders that these are compared with,
+    and the runs' own where training does not read the target. A damaged encoder is
+    moved aside and reported.
+
+    Parameters
+    ----------
+    store
+        The store.
+    runs
+        The runs.
+    tell
+        Called with a message about each damaged encoder.
+
+    Returns
+    -------
+    Weights and training figures of the encoders that are stored and sound.
+    """
 
     def sound(run: Run) -> dict[str, np.ndarray] | None:
         try:
@@ -212,7 +270,18 @@ def stored_encoders(
 def work(
     job: dict[str, Any], emit: Callable[[Event], None], stop: Callable[[], bool] = lambda: False
 ) -> None:
-    """Measure and commit what the store lacks of the runs of one job; trainings go on where they were kept.
+    """Measure the runs of one job that the store lacks, and commit them.
+
+    Trainings go on from where they were saved.
+
+    Parameters
+    ----------
+    job
+        The job as plain JSON data.
+    emit
+        Called with every event.
+    stop
+        Whether the process should end; asked between stacks and during training.
 
     Raises
     ------
@@ -231,9 +300,9 @@ def work(
     missing = [run for run in runs if run.key() not in known]
     device = torch.device(job.get("device", "cpu"))
     if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
-        require_native(
-            device
-        )  # where they cannot compute that is this machine's fault, and no run is recorded as failed
+        # Checked here, outside `guarded`: if native kernels cannot compute, that is the fault of
+        # this machine, and no run is recorded as failed.
+        require_native(device)
     checkpoints = Checkpoints(
         store.root / "checkpoints", device, stop, job.get("checkpoint_s", EVERY_S)
     )
@@ -266,19 +335,22 @@ def _on_bench(
     stored: Stored,
     runs: list[Run],
 ) -> list[Measured]:
+    """Open the session for the first run and measure all runs on it."""
     return measure(opened(runs[0]), runs, on_progress, stored)
 
 
 @lru_cache(maxsize=2)
 def _open(source: str, session: str, base: str) -> Recording:
+    """Open a session from its declared source as JSON; the last two are cached."""
     declared: AnySource = TypeAdapter(AnySource).validate_json(source)
     return open_recording(declared, session, Path(base))
 
 
 def main() -> None:
-    """Serve the jobs of a file, or of the input until it ends; signals only ask to end after the next step.
+    """Measure the jobs of a file, or of standard input until it ends.
 
-    Exits with `GO_ON_LATER` when it was asked to end before all was done.
+    Signals only ask the process to end after the next step. The exit code is
+    `GO_ON_LATER` when it ends before all is done.
     """
     torch.set_num_threads(1)
     asked: list[int] = []
@@ -305,7 +377,7 @@ def main() -> None:
                 emit({"event": "stopped", "message": str(stopped)})
                 sys.exit(GO_ON_LATER)
             emit({"event": "stack_done"})
-    except BrokenPipeError:  # whoever asked is gone; what was committed stays
+    except BrokenPipeError:  # the process that reads the events is gone; what was committed stays
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

@@ -5,8 +5,8 @@ import pytest
 from invariance_probe.cli.progress import _Tally
 
 STAGE = {
-    "event": "stage", "stage": "baselines", "runs": 10, "model_steps": 1000, "workers": 2, "seconds": 60.0,
-    "step_s": 0.05, "later_s": 540.0,
+    "event": "stage", "stage": "baselines", "runs": 10, "model_steps": 1000, "workers": 2,
+    "seconds": 60.0, "step_s": 0.05, "later_s": 540.0,
 }  # fmt: skip
 
 

@@ -1,4 +1,7 @@
-"""The worker's one border: data that no check foresaw fails its own runs, by name, and the worker lives."""
+"""The one border between data and the worker.
+
+Data that no check foresaw fail their own runs, by name, and the worker goes on.
+"""
 
 import os
 import signal
@@ -72,7 +75,12 @@ def test_an_error_on_data_fails_its_own_run_and_names_it(plan, error):
 
 
 def test_what_is_not_about_data_passes_the_border(plan):
-    for error in (StoreError("torn"), AssertionError("ours"), KeyError("ours"), NotImplementedError("ours")):  # fmt: skip
+    for error in (
+        StoreError("torn"),
+        AssertionError("ours"),
+        KeyError("ours"),
+        NotImplementedError("ours"),
+    ):
 
         def measured(some, error=error):
             raise error
@@ -144,7 +152,11 @@ def test_a_worker_process_outlives_data_that_it_cannot_measure(plan, tmp_path):
 
 
 def test_a_worker_that_the_system_kills_is_said_to_lack_memory(plan, tmp_path):
-    command = [sys.executable, "-c", "import os, signal; input(); os.kill(os.getpid(), signal.SIGKILL)"]  # fmt: skip
+    command = [
+        sys.executable,
+        "-c",
+        "import os, signal; input(); os.kill(os.getpid(), signal.SIGKILL)",
+    ]
     handed = WorkerProcess(command).measure({}, ["k"], lambda event: None)
     assert "exit -9" in handed.message and "memory does not suffice" in handed.message
 

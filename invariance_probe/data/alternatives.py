@@ -1,6 +1,9 @@
-"""Targets that a session's activity cannot have caused: other trials', other sessions', other draws of the experimenter.
+"""Null targets that a session's activity cannot have caused.
 
-What comes out are courses over windows, (window, column) each; refitting decoders on them is `probing.measurements.nulls`.
+They are the targets of other trials, of other sessions, or other draws of the
+experimenter. In: a recording, or the targets of several sessions. Out: targets over
+windows, (window, column) each, and the problems that keep a null from being drawn.
+Refitting decoders on them is done in `probing.measurements.nulls`.
 """
 
 import hashlib
@@ -18,20 +21,30 @@ from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 FEWEST_TRIALS = 8
-"""The fewest trials that exchange their targets: with fewer, most draws leave many trials with their own."""
+"""The fewest trials that can exchange their targets.
+
+With fewer, most draws leave many trials with their own target.
+"""
 LENGTH_OF_CUTS = 0.75
-"""Length of shifted cuts, as a part of the shortest session."""
+"""Length of shifted cuts, as a fraction of the shortest session."""
 
 
 def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """Return what a least-squares decoder predicts of several courses of one target (time, column).
+    """Regression targets: the continuous columns, or one-hot classes.
 
     Parameters
     ----------
     kind
-        Kind of the target. Classes become one column each, the same in all courses; radians become cosine and sine.
+        Kind of the target.
     courses
-        Arrays (time,) or (time, column).
+        Values of one target in several sessions or draws, each (time,) or (time,
+        column).
+
+    Returns
+    -------
+    One (time, column) float64 array per course. Classes become one column per class,
+    the same classes in all courses. Radians become cosine and sine. Continuous columns
+    lose an offset far from zero.
     """
     if kind == "categorical":
         names = np.unique(np.concatenate([np.unique(course) for course in courses]))
@@ -48,14 +61,20 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
 
 
 def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return for every window the window whose target it takes when whole trials exchange their targets at random.
+    """Let whole trials exchange their targets at random.
 
-    A longer course is cut, a shorter one repeats its last window.
+    A longer target is cut; a shorter one repeats its last window.
 
     Parameters
     ----------
     stretch
         Number of the trial of every window (window,), ascending.
+    rng
+        Source of the permutation of trials.
+
+    Returns
+    -------
+    (window,), the window whose target each window takes.
 
     Examples
     --------
@@ -73,20 +92,22 @@ def exchange_trials(stretch: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def cut_sessions(
     own: int, others: Sequence[int], cuts: int
 ) -> tuple[int, int, list[tuple[int, int]]]:
-    """Cut sessions to one length.
+    """Cut sessions to one common length.
 
     Parameters
     ----------
     own
-        Windows of the session itself.
+        Number of windows of the session itself.
     others
-        Windows of every other session.
+        Number of windows of every other session.
     cuts
-        Cuts of each other session: one is its middle; several start evenly apart.
+        Number of cuts of each other session. A single cut is the middle of the session;
+        several cuts start at even distances.
 
     Returns
     -------
-    The common length, where the session's own (middle) cut starts, and (which other session, where its cut starts).
+    The common length in windows; where the session's own cut, its middle, starts; and
+    for every other cut the index of its session and where it starts.
     """
     shortest = min(own, *others)
     length = shortest if cuts == 1 else max(1, round(LENGTH_OF_CUTS * shortest))
@@ -102,31 +123,49 @@ def cut_sessions(
 
 
 def alternative_courses(recording: Recording, name: str, target: Target) -> np.ndarray:
-    """Return an array of alternative targets (draw, time, ...).
+    """Look up an array of alternative targets and check it.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    name
+        Name of the array.
+    target
+        The declared target, whose shape and kind the draws must have.
+
+    Returns
+    -------
+    (draw, time, ...), each draw in the shape of the target.
 
     Raises
     ------
     DataError
-        When it is missing, has too few draws, another shape than the target, or NaN.
+        When the array is missing, has too few draws, has another shape than the target,
+        holds words where numbers are needed, has NaN or infinities, or holds angles
+        that span more than one turn.
     """
     where = f"session {recording.session!r}: array {name!r}"
     if name not in recording.alternatives:
         has = ", ".join(map(repr, sorted(recording.alternatives))) or "none"
         raise DataError(
-            f"{where} is no array of alternative targets (draw, time, ...); the recording has {has} of that shape"
+            f"{where} is no array of alternative targets (draw, time, ...); "
+            f"the recording has {has} of that shape"
         )
     values, own = recording.alternatives[name], np.asarray(recording.targets[target.name])
     if len(values) < FEWEST_DRAWS:
         raise DataError(f"{where} has {len(values)} draws; at least {FEWEST_DRAWS} are needed")
     if values[0].size != own.size:
         raise DataError(
-            f"{where} has draws of shape {values.shape[1:]}; the target {target.name!r} has shape {own.shape}"
+            f"{where} has draws of shape {values.shape[1:]}; "
+            f"the target {target.name!r} has shape {own.shape}"
         )
     if target.kind != "categorical" and values.dtype.kind not in "biuf":
         raise DataError(f"{where} holds {values.dtype}; a {target.kind} target is of numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(
-            f"{where} has a NaN or infinite value in draw {int(np.argwhere(~np.isfinite(values))[0][0])}"
+            f"{where} has a NaN or infinite value in draw "
+            f"{int(np.argwhere(~np.isfinite(values))[0][0])}"
         )
     if target.kind == "circular":
         check_radians(values, where)
@@ -134,7 +173,19 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
 
 
 def fingerprint_of(recording: Recording, study: Study) -> str:
-    """Return the SHA-256 of the array of alternative targets that a study's null reads; empty where it reads none."""
+    """SHA-256 hash of the alternative targets that a study's null reads.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    study
+        The study.
+
+    Returns
+    -------
+    The hash; empty where the null reads no such array.
+    """
     if (
         study.null.kind != "pseudo_session"
         or study.null.array is None
@@ -148,7 +199,19 @@ def fingerprint_of(recording: Recording, study: Study) -> str:
 
 
 def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, object, str]]:
-    """Yield what keeps a study's null from being drawn in one session."""
+    """Yield what keeps a study's null from being drawn in one session.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The session's recording, inside the states that windows lie in.
+
+    Yields
+    ------
+    Place in the study, value found there, and what is wrong with it.
+    """
     null = study.null
     if null.kind != "pseudo_session" or study.target.name not in recording.targets:
         return
@@ -164,7 +227,8 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
         yield (
             ("null", "by"),
             null.by,
-            f"session {recording.session!r} {has}; at least {FEWEST_TRIALS} trials are needed to exchange targets: "
+            f"session {recording.session!r} {has}; at least {FEWEST_TRIALS} trials are needed to "
+            "exchange targets: "
             "use 'other_sessions' or 'linear_shift'",
         )
 
@@ -172,7 +236,19 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
 def session_problems(
     study: Study, sessions: Sequence[Session]
 ) -> Iterator[tuple[Place, object, str]]:
-    """Yield what keeps a study's null from being drawn from its other sessions."""
+    """Yield what keeps a study's null from being drawn from its other sessions.
+
+    Parameters
+    ----------
+    study
+        The study.
+    sessions
+        All its sessions.
+
+    Yields
+    ------
+    Place in the study, value found there, and what is wrong with it.
+    """
     if study.null.kind != "other_sessions":
         return
     for group in dict.fromkeys(session.group for session in sessions):
@@ -182,6 +258,8 @@ def session_problems(
             yield (
                 ("null", "kind"),
                 study.null.kind,
-                f"{what} {others} other sessions for each; other_sessions needs at least {FEWEST_OTHERS} "
-                f"({ENOUGH_OTHERS} for p = .05 by sessions alone): use 'linear_shift', or 'pseudo_session' if the targets were randomised",
+                f"{what} {others} other sessions for each; other_sessions needs at least "
+                f"{FEWEST_OTHERS} "
+                f"({ENOUGH_OTHERS} for p = .05 by sessions alone): use 'linear_shift', "
+                "or 'pseudo_session' if the targets were randomised",
             )

@@ -1,7 +1,8 @@
-"""What the arrays of a recording may hold: complete numbers, complete labels, one value per bin.
+"""Checks of a recording's arrays: complete numbers, labels and angles.
 
-In: arrays as they stand in a file. Out: float64 numbers or int64 labels, or one `DataError` that says
-what is wrong with the array, the value got and what to do. Nothing here knows a study.
+In: arrays as they stand in a file. Out: float64 numbers or int64 labels, or one
+`DataError` that says what is wrong with the array, which value it has and what to do.
+Nothing here knows a study.
 """
 
 import math
@@ -11,16 +12,25 @@ import numpy as np
 from invariance_probe.errors import DataError
 
 MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
-"""How an empty cell of a table reads once it was made a word."""
+"""What an empty cell of a table becomes when it is converted to text."""
 SMALLEST_RANGE = 1e-12
-"""A range below this part of the largest value is rounding in double precision."""
+"""Range, relative to the largest absolute value, up to which values count as constant.
+
+Smaller differences are rounding in double precision.
+"""
 SMALLEST_SD = 1e-9
-"""The same of a standard deviation, whose mean gathers rounding over many bins."""
+"""Standard deviation, relative to the mean, up to which values count as constant.
+
+It is larger than `SMALLEST_RANGE` because rounding accumulates over many bins.
+"""
 TURN = 2 * math.pi
 TURN_TOLERANCE = 0.01
-"""How far, in radians, angles may span more than a turn: rounded degrees and 3.14 do."""
+"""How much more than one turn angles may span, in radians.
+
+Rounded degrees and 3.14 for pi need this tolerance.
+"""
 FAR_OFFSET = 1e3
-"""Offset, in SDs, beyond which squares of values lose the digits that their variance needs."""
+"""Offset, in SDs, beyond which squares lose the digits that the variance needs."""
 
 
 def check_complete(values: np.ndarray, where: str) -> None:
@@ -36,7 +46,7 @@ def check_complete(values: np.ndarray, where: str) -> None:
     Raises
     ------
     DataError
-        With the first such bin and how many there are.
+        The message names the first such bin and how many there are.
     """
     if values.dtype.kind == "f":
         wrong, what = ~np.isfinite(values), "a NaN or infinite value"
@@ -53,7 +63,18 @@ def check_complete(values: np.ndarray, where: str) -> None:
 
 
 def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
-    """Complete float64 numbers, in the same shape.
+    """Convert an array to float64, refusing words and missing values.
+
+    Parameters
+    ----------
+    values
+        Array of any shape, time first.
+    where
+        Which array of which session, for the message.
+
+    Returns
+    -------
+    float64, in the same shape.
 
     Raises
     ------
@@ -70,9 +91,21 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def as_labels(values: np.ndarray, where: str) -> np.ndarray:
-    """Labels of bins (time,) as int64, equal where and only where the array's own are equal.
+    """Convert labels of bins to int64; equal labels stay equal, others differ.
 
-    Whole numbers keep their value; broken numbers and words are numbered in sorted order.
+    Whole numbers keep their value. Fractional numbers and words are numbered in sorted
+    order.
+
+    Parameters
+    ----------
+    values
+        Numbers or words (time,).
+    where
+        Which array of which session, for the message.
+
+    Returns
+    -------
+    (time,) int64.
 
     Raises
     ------
@@ -86,12 +119,21 @@ def as_labels(values: np.ndarray, where: str) -> np.ndarray:
 
 
 def check_radians(values: np.ndarray, where: str) -> None:
-    """Refuse angles (time,) that span more than one turn: degrees, hours, or unwrapped radians.
+    """Refuse angles that span more than one turn.
+
+    Such angles are degrees, hours, or unwrapped radians.
+
+    Parameters
+    ----------
+    values
+        Angles in radians, of any shape.
+    where
+        Which array of which session, for the message.
 
     Raises
     ------
     DataError
-        With the range got and the range that is allowed.
+        The message gives the range found and the range that is allowed.
     """
     if np.ptp(values) > TURN + TURN_TOLERANCE:
         raise DataError(
@@ -102,20 +144,36 @@ def check_radians(values: np.ndarray, where: str) -> None:
 
 
 def constant_columns(columns: np.ndarray) -> np.ndarray:
-    """Which columns (column,) of numbers (time, column) do not vary but for rounding.
+    """Which columns are constant except for rounding.
 
     Parameters
     ----------
     columns
-        At least one row of finite numbers.
+        Finite numbers (time, column), at least one row.
+
+    Returns
+    -------
+    (column,) bool, true where a column is constant.
     """
     return np.asarray(np.ptp(columns, axis=0) <= SMALLEST_RANGE * np.abs(columns).max(axis=0))
 
 
 def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
-    """Whether values with these means and standard deviations vary at all, whatever their unit.
+    """Whether values vary at all, given their mean and standard deviation.
 
-    A threshold relative to the values' own size reads volts and microvolts alike.
+    The threshold is relative to the values' own size, so that volts and microvolts are
+    treated alike.
+
+    Parameters
+    ----------
+    mean
+        Means, of any shape and in any unit of measurement.
+    sd
+        Standard deviations of the same values, in the same shape and unit.
+
+    Returns
+    -------
+    bool, in the same shape.
 
     Examples
     --------
@@ -126,10 +184,20 @@ def varies(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
 
 
 def without_offset(columns: np.ndarray) -> np.ndarray:
-    """Take a far offset off numbers (time, column), such as the seconds of 1970 in clock times.
+    """Subtract the mean of columns that lie far from zero.
 
-    Squares of 1.7e9 s leave no digits for a variance of 1 s. Columns whose mean is within
-    `FAR_OFFSET` standard deviations of zero are left as they are, to the bit.
+    Clock times in seconds since 1970 are an example: the square of 1.7e9 s leaves no
+    digits for a variance of 1 s. Columns whose mean lies within `FAR_OFFSET` standard
+    deviations of zero are returned unchanged, to the bit.
+
+    Parameters
+    ----------
+    columns
+        Numbers (time, column).
+
+    Returns
+    -------
+    (time, column).
     """
     mean = columns.mean(axis=0)
     far = np.abs(mean) > FAR_OFFSET * columns.std(axis=0)
@@ -137,12 +205,12 @@ def without_offset(columns: np.ndarray) -> np.ndarray:
 
 
 def axes_advice(shape: tuple[int, ...], activity: tuple[int, ...]) -> str:
-    """Say which axes seem exchanged where an array does not have one value per bin.
+    """Say which axes seem exchanged where an array does not fit the activity.
 
     Parameters
     ----------
     shape
-        Of the array.
+        Shape of the array.
     activity
         Shape of the activity, (time, unit).
 

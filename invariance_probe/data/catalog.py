@@ -1,7 +1,7 @@
-"""The catalogue of public recordings: short names for files that this project's examples use.
+"""Catalogue of public recordings: short names for the examples' files.
 
-Files are looked for under `INVARIANCE_PROBE_DATA`, then in `shared/data` beside the checkout, then in the
-user's cache folder. Nothing is downloaded yet.
+Files are looked for under `INVARIANCE_PROBE_DATA`, then in `shared/data` beside the
+checkout, then in the user's cache folder. Nothing is downloaded yet.
 """
 
 import os
@@ -62,11 +62,21 @@ CATALOG = {
         dealt=Dealt(by="target_angle_deg", rounds=16, gap_bins=1),
     ),
 }
-"""Every catalogued session as the file that holds it, under the data folder."""
+"""Declared archive of every catalogued session; paths start from the data folder."""
 
 
 def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
-    """Return the file of a catalogue entry, with the folder that its path starts from.
+    """Find the file of a catalogue entry.
+
+    Parameters
+    ----------
+    source
+        Name of the entry; its `session` and `group` replace those of the catalogue
+        where they are given.
+
+    Returns
+    -------
+    The entry as a declared archive, and the folder that its path starts from.
 
     Raises
     ------
@@ -87,12 +97,13 @@ def resolve(source: CatalogRecording) -> tuple[NpzRecording, Path]:
             return entry, folder
     looked = ", ".join(str(folder) for folder in search_path())
     raise DataError(
-        f"{source.name!r} is not on this machine: {entry.path} is in none of {looked}; set INVARIANCE_PROBE_DATA"
+        f"{source.name!r} is not on this machine: {entry.path} is in none of {looked}; "
+        "set INVARIANCE_PROBE_DATA"
     )
 
 
 def search_path() -> list[Path]:
-    """Return the folders where catalogued files are looked for, first choice first."""
+    """Folders where catalogued files are looked for, first choice first."""
     declared = os.environ.get("INVARIANCE_PROBE_DATA")
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
     return [

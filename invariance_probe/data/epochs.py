@@ -1,7 +1,10 @@
-"""Recordings whose files keep epochs apart, or sort their time steps by condition, as one sequence in time.
+"""Put the bins of a file that is not one sequence in time into one sequence.
 
-In: named arrays of a file, and what is declared of them. Out: arrays of one time axis, and the gap-free segment of every bin. Values are
-moved and never changed.
+Some files keep epochs in separate arrays, and some sort their time steps by condition.
+
+In: the named arrays of a file, and what the study declares about them. Out: arrays on
+one time axis, and the gap-free segment of every bin. Values are moved and never
+changed.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,30 +22,42 @@ EPOCH = "epoch"
 def joined(
     arrays: Mapping[str, np.ndarray], epochs: Sequence[str], activity: str, where: str
 ) -> dict[str, np.ndarray]:
-    """Return the arrays that every epoch has, after each other, with `EPOCH` (time,), and the arrays that belong to no epoch.
+    """Concatenate the arrays of all epochs in time.
 
     Parameters
     ----------
+    arrays
+        Arrays of the file by name.
     epochs
-        What the names of an epoch's arrays begin with.
+        The prefix of each epoch's array names, such as `before_`.
     activity
-        Name of the activity without that beginning; it says how long an epoch is.
+        Name of the activity without that prefix. Its length is the length of the epoch.
+    where
+        The file, for messages.
+
+    Returns
+    -------
+    By name: arrays that every epoch has, concatenated and named without the prefix;
+    `EPOCH` (time,), the number of each bin's epoch; and the arrays that belong to no
+    epoch. Arrays that some epoch lacks, or that differ in columns, are left out.
 
     Raises
     ------
     DataError
-        When an epoch has no activity, or epochs have different units.
+        When an epoch has no activity, or when epochs have different numbers of units.
     """
     lacking = [epoch for epoch in epochs if f"{epoch}{activity}" not in arrays]
     if lacking:
         has = ", ".join(map(repr, sorted(arrays)))
         raise DataError(
-            f"{where} has no array {lacking[0] + activity!r}, the activity of epoch {lacking[0]!r}; it has {has}"
+            f"{where} has no array {lacking[0] + activity!r}, the activity of epoch "
+            f"{lacking[0]!r}; it has {has}"
         )
     units = {epoch: arrays[f"{epoch}{activity}"].shape[1:] for epoch in epochs}
     if len(set(units.values())) > 1:
         raise DataError(
-            f"{where}: epochs have activity of the shapes (time, unit) with units {units}; they must be the same units"
+            f"{where}: epochs have activity of the shapes (time, unit) with units {units}; "
+            "they must be the same units"
         )
     lengths = [len(arrays[f"{epoch}{activity}"]) for epoch in epochs]
     found = {name: values for name, values in arrays.items() if not name.startswith(tuple(epochs))}
@@ -62,21 +77,33 @@ def joined(
 def dealt_order(
     dealt: Dealt, values: np.ndarray, epoch: np.ndarray, segments: np.ndarray, session: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the old place of every bin that is kept, in the new order, and its segment (bin,), (bin,).
+    """Draw the new order of time steps that a file has sorted by condition.
+
+    Each run of one condition is cut into `dealt.rounds` parts. A round takes one part
+    of every run, in random order. Epochs are treated one by one.
 
     Parameters
     ----------
+    dealt
+        The declared number of rounds and the gap after each part, in bins.
     values
-        What the steps are sorted by (time,).
+        The condition by which the steps are sorted (time,).
     epoch
-        Epoch of every step (time,); each is dealt on its own.
+        Epoch of every step (time,).
     segments
-        Gap-free stretch of every step (time,); a run ends with it.
+        Gap-free segment of every step (time,). A run ends where its segment ends.
+    session
+        Name of the session, which seeds the random order.
+
+    Returns
+    -------
+    Old position of every bin that is kept (bin,), in the new order, and its new segment
+    (bin,).
 
     Raises
     ------
     DataError
-        When a run of one condition is too short for so many rounds.
+        When a run of one condition is too short for that many rounds.
     """
     rng = generator("folds", 0, session)
     parts: list[np.ndarray] = []
@@ -86,8 +113,10 @@ def dealt_order(
         shortest = min(runs, key=len)
         if len(shortest) < dealt.rounds * (1 + dealt.gap_bins):
             raise DataError(
-                f"session {session!r}: dealt.rounds is {dealt.rounds}, but {dealt.by!r} has a run of only {len(shortest)} steps; with a gap of "
-                f"{dealt.gap_bins} at most {len(shortest) // (1 + dealt.gap_bins)} rounds are possible"
+                f"session {session!r}: dealt.rounds is {dealt.rounds}, but {dealt.by!r} has a run "
+                f"of only {len(shortest)} steps; with a gap of "
+                f"{dealt.gap_bins} at most {len(shortest) // (1 + dealt.gap_bins)} rounds are "
+                "possible"
             )
         cut = [list(_parts(run, dealt)) for run in runs]
         parts += [cut[i][k] for k in range(dealt.rounds) for i in rng.permutation(len(runs))]
@@ -95,13 +124,28 @@ def dealt_order(
 
 
 def in_order(values: np.ndarray, order: np.ndarray, time: int) -> np.ndarray:
-    """Return an array in the new order of time: along its first axis, or the second of alternative targets (draw, time, ...)."""
+    """Reorder an array along its time axis.
+
+    Parameters
+    ----------
+    values
+        Array (time, ...), or alternative targets (draw, time, ...). Any other array is
+        returned unchanged.
+    order
+        Old position of every bin that is kept (bin,).
+    time
+        Number of bins before reordering.
+
+    Returns
+    -------
+    The array with `len(order)` bins.
+    """
     if values.ndim and len(values) == time:
         return values[order]
     return values[:, order] if values.ndim in (2, 3) and values.shape[1] == time else values
 
 
 def _parts(run: np.ndarray, dealt: Dealt) -> Iterator[np.ndarray]:
-    """Yield a run's parts, each without the steps of the gap at its end."""
+    """Yield the parts of a run, each without the steps of the gap at its end."""
     for part in np.split(run, np.arange(1, dealt.rounds) * len(run) // dealt.rounds):
         yield part[: len(part) - dealt.gap_bins]

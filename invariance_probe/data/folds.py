@@ -1,8 +1,11 @@
-"""Folds: which windows train and which test, with an embargo between.
+"""Cross-validation folds: training and test windows with an embargo between.
 
-The test part of a fold is a contiguous stretch of the session, cut into blocks that carry the within-session
-variance. Blocks break only where the scheme allows: anywhere, at trial borders, or at segment borders. The scheme
-`shuffled` has no stretches: it is here to show what a decoder gains by reading the time.
+In: a recording, its windows, and the folds that a study declares. Out: window indices
+of the training and test part of each fold. The test part of a fold is one contiguous
+stretch of the session. It is cut into blocks, from which the within-session variance
+is estimated. Blocks are cut only where the scheme allows it: anywhere, at trial
+borders, or at segment borders. The scheme `shuffled` has no contiguous stretches: it is
+here to show what a decoder gains by reading the time.
 """
 
 from dataclasses import dataclass
@@ -18,7 +21,17 @@ from invariance_probe.study.design import Folds
 
 @dataclass(frozen=True, eq=False)
 class Fold:
-    """Window indices of one fold, and the session's block of every test window."""
+    """Window indices of one fold.
+
+    Attributes
+    ----------
+    train
+        Training windows (window,), ascending.
+    test
+        Test windows (window,), ascending.
+    test_blocks
+        The session's block that each test window lies in (window,).
+    """
 
     train: np.ndarray
     test: np.ndarray
@@ -28,10 +41,28 @@ class Fold:
 def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fold, ...]:
     """Cut a session's windows into folds.
 
+    A training window shares no bin with a test window, and has no bin within the
+    embargo of one in the same segment.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        Its windows.
+    folds
+        The declared scheme, number of folds and blocks, and embargo in seconds.
+
+    Returns
+    -------
+    One `Fold` per fold.
+
     Raises
     ------
     DataError
-        When there are fewer trials or segments than blocks, or the embargo leaves a fold without training windows.
+        When there are fewer windows, trials or segments than blocks, when the scheme is
+        `trials` and the recording has none, or when the embargo leaves a fold without
+        training windows.
     """
     blocks = _blocks(recording, windows, folds)
     embargo = round(folds.embargo_s / recording.bin_s)
@@ -46,12 +77,15 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
         if not len(train):
             if folds.scheme == "shuffled":
                 raise DataError(
-                    f"session {recording.session!r}: folds.scheme is 'shuffled', and every window of {windows.length} bins overlaps "
+                    f"session {recording.session!r}: folds.scheme is 'shuffled', and every window "
+                    f"of {windows.length} bins overlaps "
                     "a test window; use windows of one bin, or the scheme 'blocks'"
                 )
             raise DataError(
-                f"session {recording.session!r}: fold {fold} has no training windows left: folds.embargo_s is {folds.embargo_s:g} s "
-                f"and the recording is {len(recording.activity) * recording.bin_s:g} s long; use a shorter embargo"
+                f"session {recording.session!r}: fold {fold} has no training windows left: "
+                f"folds.embargo_s is {folds.embargo_s:g} s "
+                f"and the recording is {len(recording.activity) * recording.bin_s:g} s long; "
+                "use a shorter embargo"
             )
         cut.append(Fold(train, test, blocks[test]))
     return tuple(cut)
@@ -60,7 +94,26 @@ def make_folds(recording: Recording, windows: Windows, folds: Folds) -> tuple[Fo
 def _forbidden(
     recording: Recording, windows: Windows, test: np.ndarray, embargo: int
 ) -> np.ndarray:
-    """Mark the bins of test windows and those within the embargo of one, in the same segment (time,)."""
+    """Mark the bins that no training window may contain.
+
+    These are the bins of test windows, and bins of the same segment that lie within the
+    embargo of such a bin.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        Its windows.
+    test
+        Test windows of the fold (window,).
+    embargo
+        Embargo in bins.
+
+    Returns
+    -------
+    (time,) bool.
+    """
     used = np.zeros(len(recording.activity), dtype=bool)
     used[(windows.starts[test][:, None] + np.arange(windows.length)).ravel()] = True
     marked = used.copy()
@@ -77,7 +130,24 @@ def _forbidden(
 
 
 def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
-    """Return the block of every window: equal shares of the pieces that the scheme keeps whole, or of dealt windows."""
+    """Assign every window to a block.
+
+    Blocks are near-equal shares of the session. A trial or segment is kept whole where
+    the scheme says so. Under `shuffled`, windows are assigned at random.
+
+    Parameters
+    ----------
+    recording
+        The session's recording.
+    windows
+        Its windows.
+    folds
+        The declared scheme and number of blocks.
+
+    Returns
+    -------
+    (window,), the block of every window, counted from 0.
+    """
     count = folds.count * folds.blocks_per_fold
     if folds.scheme == "blocks":
         pieces, what = np.arange(len(windows.starts)), "windows"
@@ -89,7 +159,8 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     elif folds.scheme == "trials":
         if recording.trials is None:
             raise DataError(
-                f"session {recording.session!r}: folds.scheme is 'trials', but the recording has no trial array; declare it or use 'blocks'"
+                f"session {recording.session!r}: folds.scheme is 'trials', but the recording has "
+                "no trial array; declare it or use 'blocks'"
             )
         pieces, what = (
             np.unique(recording.whole_trials[windows.starts], return_inverse=True)[1],
@@ -103,14 +174,14 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
     available = int(pieces.max()) + 1
     if available < count:
         raise DataError(
-            f"session {recording.session!r}: {available} {what} cannot be cut into {folds.count} folds of {folds.blocks_per_fold} test blocks; "
+            f"session {recording.session!r}: {available} {what} cannot be cut into {folds.count} "
+            f"folds of {folds.blocks_per_fold} test blocks; "
             f"at least {count} are needed"
         )
     if what == "windows":
         return pieces * count // available
-    ends = np.cumsum(
-        np.bincount(pieces)
-    )  # windows up to the end of each piece: blocks are of near-equal length
+    # Number of windows up to the end of each piece: blocks get near-equal numbers of windows.
+    ends = np.cumsum(np.bincount(pieces))
     middle = ends - np.bincount(pieces) / 2
     block = np.minimum((middle * count / ends[-1]).astype(np.int64), count - 1)
     block = (
@@ -122,14 +193,44 @@ def _blocks(recording: Recording, windows: Windows, folds: Folds) -> np.ndarray:
 
 
 def part_of(train: np.ndarray, fraction: float) -> np.ndarray:
-    """Return the first part of the training windows in time: one piece, so that long lags still find partners in it."""
+    """Take the first part of the training windows in time.
+
+    It is one piece in time, so that pairs with long lags still find partners in it.
+
+    Parameters
+    ----------
+    train
+        Training windows (window,), ascending.
+    fraction
+        Fraction of them to keep, in (0, 1]. At least one window is kept.
+
+    Returns
+    -------
+    (window,), ascending.
+    """
     return train[: max(1, round(len(train) * fraction))]
 
 
 def validation_split(
     windows: Windows, train: np.ndarray, embargo_bins: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Cut training windows in time: the last fifth validates, the rest fits but for those it overlaps or that are under embargo."""
+    """Split training windows in time; the last fifth is held out to validate.
+
+    Parameters
+    ----------
+    windows
+        The session's windows.
+    train
+        Training windows (window,), ascending.
+    embargo_bins
+        Embargo in bins.
+
+    Returns
+    -------
+    The windows to fit on and the windows to validate on. Windows that overlap the
+    validation part or lie within the embargo of it are left out of the fitted part,
+    unless that would remove more than half of it.
+    """
     held = train[len(train) * 4 // 5 :]
     fitted = train[: len(train) * 4 // 5]
     clear = windows.starts[held[0]] - windows.starts[fitted] >= windows.length + embargo_bins
@@ -137,16 +238,26 @@ def validation_split(
 
 
 def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> None:
-    """Raise DataError when the training part of a fold lacks a class.
+    """Refuse folds whose training part lacks a class.
 
     Parameters
     ----------
     labels
         Class of every window (window,).
+    folds
+        The session's folds.
+    session
+        Name of the session, for the message.
+
+    Raises
+    ------
+    DataError
+        When the training part of a fold lacks a class.
     """
     for i, fold in enumerate(folds):
         missing = sorted(set(np.unique(labels)) - set(np.unique(labels[fold.train])))
         if missing:
             raise DataError(
-                f"session {session!r}: fold {i} trains without class {missing[0]}; use fewer folds or another scheme"
+                f"session {session!r}: fold {i} trains without class {missing[0]}; "
+                "use fewer folds or another scheme"
             )

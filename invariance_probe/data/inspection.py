@@ -1,10 +1,11 @@
-"""What a study will find in a recording, checked once, before anything is trained.
+"""Checks of a recording against a study, before anything is trained.
 
-In: a study and a recording cut as the study declares it. Out: remarks, each with its place in the study.
-A refusal keeps the study from running, because a number would be wrong or a worker would fail; a
-caution is told when the study is validated and at the head of its report. What holds for a recording
-whatever the study (shapes, finite numbers) is checked where a `Recording` is made. To add a check: a
-function from `Inspected` to its remarks, and its line in `CHECKS`.
+In: a study and a recording cut as the study declares it. Out: remarks, each with its
+place in the study. A refusal keeps the study from running, because a number would be
+wrong or a worker would fail. A caution is printed when the study is validated, and at
+the head of its report. What holds for a recording whatever the study (shapes, finite
+numbers) is checked where a `Recording` is made. To add a check, write a function from
+`Inspected` to its remarks, and add its line to `CHECKS`.
 """
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -29,23 +30,29 @@ Remark = tuple[Place, Any, str]
 Severity = Literal["refusal", "caution"]
 
 FAR = 50.0
-"""SDs from which on a unit's activity is called extreme: a code that is Poisson in training comes nowhere near."""
+"""Distance from the mean, in SDs, beyond which a unit's activity is called extreme.
+
+A unit whose counts are Poisson in training comes nowhere near it.
+"""
 LONGEST_S = 24 * 3600.0
-"""A longer recording is more likely one whose bins are given in milliseconds."""
+"""Length in seconds beyond which a bin length in milliseconds is suspected."""
 MOST_HZ = 10_000.0
-"""Spikes per second that no neuron and no electrode reaches."""
+"""Rate in spikes per second that no neuron and no electrode reaches."""
 MANY_SPIKES = 1000
-"""In one bin. Fewer cost little memory, and a bin may be as short as one likes."""
+"""Count in one bin up to which the rate is not checked.
+
+Fewer spikes cost little memory, and a bin may be as short as one likes.
+"""
 LIKELY_HZ = (0.02, 1000.0)
-"""Mean spikes per second of a population of neurons or electrodes, from silent to implausible."""
+"""Plausible range of a population's mean rate, in spikes per second."""
 FEWEST_COUNTS = 30
-"""Bins with spikes from which on a common divisor of their counts is no chance."""
+"""Number of nonzero counts from which on a common divisor is not due to chance."""
 MANY_VALUES = 10
-"""Different values from which on a target is no step function."""
+"""Number of different values above which a target is not a step function."""
 FAR_CODE = 2.0
-"""Distance of a code for missing values from all others, in ranges of these."""
+"""Distance of a code for missing values from all other values, in ranges of these."""
 NAMED = 5
-"""Most units that a message names."""
+"""Largest number of units that a message names."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,11 +64,11 @@ class Inspected:
     study
         The study.
     recording
-        Its bins inside the states that windows lie in.
+        The recording inside the states that windows lie in.
     windows, folds
-        As the study cuts them.
+        Its windows and folds, as the study cuts them.
     index
-        Place of the recording in the study's list.
+        Index of the recording in the study's list.
     """
 
     study: Study
@@ -72,7 +79,16 @@ class Inspected:
 
     @classmethod
     def of(cls, study: Study, recording: Recording, index: int = 0) -> "Inspected":
-        """Cut a recording as a study declares.
+        """Cut a recording as a study declares it.
+
+        Parameters
+        ----------
+        study
+            The study.
+        recording
+            The whole recording.
+        index
+            Index of the recording in the study's list.
 
         Raises
         ------
@@ -90,18 +106,32 @@ class Inspected:
 
     @property
     def name(self) -> str:
-        """How messages call the recording."""
+        """What messages call the recording."""
         return f"session {self.recording.session!r}"
 
     def covered(self, windows: np.ndarray) -> np.ndarray:
-        """Bins that some windows (window,) cover, each once (bin,)."""
+        """Bins that the given windows cover, each once and ascending.
+
+        Parameters
+        ----------
+        windows
+            Indices of windows (window,).
+
+        Returns
+        -------
+        (bin,).
+        """
         return np.unique(
             self.windows.starts[windows, None] + np.arange(self.windows.length, dtype=np.int64)
         )
 
     @cached_property
     def training(self) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-        """Per fold: mean, standard deviation, and whether a unit varies in training (unit,)."""
+        """Mean, SD and variation of every unit in each fold's training part.
+
+        Per fold there are three arrays (unit,) over the bins that training windows
+        cover: mean, standard deviation, and whether the unit varies.
+        """
         found = []
         for fold in self.folds:
             bins = self.recording.activity[self.covered(fold.train)]
@@ -110,21 +140,29 @@ class Inspected:
         return found
 
     def units(self, chosen: np.ndarray) -> str:
-        """Name units (unit,) that are marked true, the first few of many."""
+        """Name the units that are marked true (unit,), or the first `NAMED` of them."""
         names = [self.recording.unit_ids[i] for i in np.flatnonzero(chosen)]
         more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
         return ", ".join(map(repr, names[:NAMED])) + more
 
 
 def inspect(inspected: Inspected, severity: Severity) -> Iterator[Remark]:
-    """Every remark of one severity about a recording."""
+    """Yield every remark of one severity about a recording.
+
+    Parameters
+    ----------
+    inspected
+        The recording as the study sees it.
+    severity
+        Which checks to run: `refusal` or `caution`.
+    """
     for check, weight in CHECKS.items():
         if weight == severity:
             yield from check(inspected)
 
 
 def live_units(inspected: Inspected) -> Iterator[Remark]:
-    """Some unit must vary in the training part of every fold."""
+    """Refuse a recording in which no unit varies in the training part of a fold."""
     for number, (_, _, live) in enumerate(inspected.training):
         if not live.any():
             said = (
@@ -137,10 +175,10 @@ def live_units(inspected: Inspected) -> Iterator[Remark]:
 
 
 def varying_target(inspected: Inspected) -> Iterator[Remark]:
-    """A continuous target must vary at the windows that each fold trains on."""
+    """Refuse a continuous or circular target that is constant in training."""
     target = inspected.study.target
     if target.kind == "categorical":
-        return  # a class that training lacks is told by `check_classes`
+        return  # `check_classes` refuses folds that train without a class
     values = inspected.recording.target(target)[inspected.windows.centres]
     columns = values.reshape(len(values), -1)
     for number, fold in enumerate(inspected.folds):
@@ -154,7 +192,10 @@ def varying_target(inspected: Inspected) -> Iterator[Remark]:
 
 
 def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
-    """What mined pairs are held against must be complete numbers."""
+    """Refuse a nuisance of mined pairs that is not complete numbers.
+
+    Mined pairs are compared with the nuisance. Recorded time needs no array.
+    """
     pairing = inspected.study.views.pairing
     if not isinstance(pairing, MinedPairing) or not pairing.nuisance:
         return
@@ -170,7 +211,7 @@ def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
 
 
 def possible_counts(inspected: Inspected) -> Iterator[Remark]:
-    """Counts are no rates, and no unit fires thousands of spikes in a moment."""
+    """Refuse counts that look like rates, and counts that no neuron can reach."""
     recording = inspected.recording
     if recording.activity_kind != "counts":
         return
@@ -194,7 +235,7 @@ def possible_counts(inspected: Inspected) -> Iterator[Remark]:
 
 
 def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
-    """Length and firing rates betray a bin length that is not in seconds."""
+    """Caution where length or rates suggest that `bin_s` is not in seconds."""
     recording = inspected.recording
     asked = "; bin_s is in seconds: was another unit of time meant?"
     lasts = len(recording.activity) * recording.bin_s
@@ -215,7 +256,7 @@ def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
 
 
 def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
-    """Angles in [0, 1] are more likely turns than radians."""
+    """Caution where angles lie in [0, 1], as turns do rather than radians."""
     target = inspected.study.target
     if target.kind != "circular":
         return
@@ -230,7 +271,10 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
 
 
 def missing_codes(inspected: Inspected) -> Iterator[Remark]:
-    """A repeated value far from all others of a continuous target is a code for missing ones."""
+    """Caution where a repeated value far from all others may mean "missing".
+
+    Only continuous targets are checked.
+    """
     target = inspected.study.target
     if target.kind != "continuous":
         return
@@ -251,7 +295,10 @@ def missing_codes(inspected: Inspected) -> Iterator[Remark]:
 
 
 def silent_units(inspected: Inspected) -> Iterator[Remark]:
-    """Units that never vary where a fold trains take no part in that fold."""
+    """Caution about units that are constant where a fold trains.
+
+    Such units take no part in that fold.
+    """
     lives = [live for _, _, live in inspected.training]
     silent, never = ~np.all(lives, axis=0), ~np.any(lives, axis=0)
     if silent.any():
@@ -265,7 +312,7 @@ def silent_units(inspected: Inspected) -> Iterator[Remark]:
 
 
 def extreme_units(inspected: Inspected) -> Iterator[Remark]:
-    """Units that are nearly silent where a fold trains, and fire where it tests."""
+    """Caution about units that hardly fire in training but do in the test."""
     recording, found = inspected.recording, []
     for number, (fold, (mean, sd, live)) in enumerate(
         zip(inspected.folds, inspected.training, strict=True)
@@ -288,7 +335,7 @@ def extreme_units(inspected: Inspected) -> Iterator[Remark]:
 
 
 def repeated_units(inspected: Inspected) -> Iterator[Remark]:
-    """Units with the same activity, and units of the same name."""
+    """Caution about units with the same activity or the same name."""
     recording = inspected.recording
     varying = np.ptp(recording.activity, axis=0) > 0
     copies = varying & _again([hash(column.tobytes()) for column in recording.activity.T])
@@ -305,7 +352,7 @@ def repeated_units(inspected: Inspected) -> Iterator[Remark]:
 
 
 def _again(keys: Sequence[Hashable]) -> np.ndarray:
-    """Which keys (key,) equal an earlier one."""
+    """Which keys equal an earlier key (key,)."""
     first: dict[Hashable, int] = {}
     return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
 
@@ -322,4 +369,4 @@ CHECKS: dict[Callable[[Inspected], Iterator[Remark]], Severity] = {
     extreme_units: "caution",
     repeated_units: "caution",
 }
-"""Every check of a recording against a study, and what its remarks amount to."""
+"""Every check of a recording against a study, with the severity of its remarks."""

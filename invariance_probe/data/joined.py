@@ -1,8 +1,9 @@
-"""Sessions of one model: recordings laid one after the other in time and side by side in units.
+"""Several sessions as one recording, for a model that trains on all of them.
 
-A model of several sessions reads the units of all of them. In a session's bins the units of the others are absent (zero), so that a
-network's first layer holds one input layer for each session, and everything after it is shared (Gao et al. 2016, arXiv:1605.08454;
-Pandarinath et al. 2018, Nat Methods 15:805).
+Recordings are laid one after the other in time and side by side in units. In a
+session's bins the units of the other sessions are zero (absent). So a network's first
+layer holds one input layer for each session, and all later layers are shared (Gao et
+al. 2016, arXiv:1605.08454; Pandarinath et al. 2018, Nat Methods 15:805).
 """
 
 from collections.abc import Sequence
@@ -21,8 +22,9 @@ class Joined:
     Attributes
     ----------
     recording
-        Activity (time, unit) of all of them, the first session's bins and units first; nothing crosses the border of two sessions. It has
-        the arrays that all sessions have with the same columns.
+        Activity (time, unit) of all sessions; the bins and units of the first session
+        come first. No window crosses the border of two sessions. The recording has
+        those arrays that all sessions have with the same columns.
     session
         Number of the session of every bin (time,).
     present
@@ -38,12 +40,19 @@ class Joined:
 
 
 def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) -> None:
-    """Refuse recordings that cannot train one model, or that have not all the named arrays with the same columns.
+    """Refuse recordings that cannot train one model.
+
+    Parameters
+    ----------
+    recordings
+        Recordings to join, at least one.
+    arrays
+        Names of arrays that all recordings must have, with the same columns.
 
     Raises
     ------
     DataError
-        When bins, the kinds of activity, or the columns of an array differ.
+        When bin lengths, kinds of activity, or the columns of an array differ.
     """
     own = recordings[0]
     for other in recordings[1:]:
@@ -52,8 +61,10 @@ def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) 
             or other.activity_kind != own.activity_kind
         ):
             raise DataError(
-                f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and {other.session!r} ({other.activity_kind}, "
-                f"bins of {other.bin_s:g} s) cannot train one model; use sessions of one kind, binned alike"
+                f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and "
+                f"{other.session!r} ({other.activity_kind}, "
+                f"bins of {other.bin_s:g} s) cannot train one model; "
+                "use sessions of one kind, binned alike"
             )
         for name in arrays:
             columns = [
@@ -61,18 +72,29 @@ def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) 
             ]
             if None in columns or columns[0] != columns[1]:
                 raise DataError(
-                    f"sessions {own.session!r} and {other.session!r} must both have the array {name!r} with the same columns to train one "
-                    f"model; they have {' and '.join('none' if c is None else str(c) for c in columns)}"
+                    f"sessions {own.session!r} and {other.session!r} must both have the array "
+                    f"{name!r} with the same columns to train one "
+                    "model; they have "
+                    f"{' and '.join('none' if c is None else str(c) for c in columns)}"
                 )
 
 
 def join(recordings: Sequence[Recording]) -> Joined:
-    """Join recordings of one bin length and one kind of activity; the first lends its name.
+    """Join recordings of one bin length and one kind of activity.
+
+    Parameters
+    ----------
+    recordings
+        Recordings to join; the result takes session, subject and group of the first.
+
+    Returns
+    -------
+    The joined recording, with the session of its bins and units.
 
     Raises
     ------
     DataError
-        When bins or the kinds of activity differ.
+        When bin lengths or kinds of activity differ.
     """
     check_joinable(recordings)
     own = recordings[0]
@@ -113,7 +135,7 @@ def join(recordings: Sequence[Recording]) -> Joined:
 
 
 def _common_arrays(recordings: Sequence[Recording]) -> dict[str, np.ndarray]:
-    """Return the arrays that all recordings have with the same columns, one after the other."""
+    """Concatenate the arrays that all recordings have with the same columns."""
     found = {}
     for name, values in recordings[0].targets.items():
         arrays = [

@@ -1,4 +1,9 @@
-"""Targets of known redundancy, planted in a recording's own activity: the positive and negative control of a verdict."""
+"""Targets of known redundancy, planted in a recording's own activity.
+
+They are positive and negative controls of a verdict. In: a recording of counts. Out: a
+recording whose target is made of one half of its counts, and whose activity is the
+other half. Nothing is trained or judged here.
+"""
 
 from dataclasses import replace
 
@@ -12,14 +17,29 @@ from invariance_probe.study.recordings import Planted
 
 
 def plant(recording: Recording, declared: Planted, session: str) -> Recording:
-    """Return a recording of second halves of all counts, whose one target is made of first halves.
+    """Make a recording of second halves with a target made of first halves.
 
-    `one_unit`: the first halves of one unit, which is moved against all others by half the session. Where it was, the others
-    predict it (they share its rate), so its halves would be a target that many units carry; moved, nobody else carries it.
-    It must not be called `spread`, `invariant` or `tolerated`.
-    `projection`: the leading principal component of the standardised first halves, which many units carry by what they share.
-    It must not be called `sensitive`. (A projection with random weights is mostly the noise of its units: on real
-    recordings no decoder finds it.)
+    Every count is split into two binomial halves. The plants are:
+
+    `one_unit`: the first half-counts of one unit. Target and unit are both moved by
+    half the session against all other units. Unmoved, the other units would predict the
+    target, because they share the unit's rate, so that many units would carry it.
+    Moved, no other unit carries it. It must not be called `spread`, `invariant` or
+    `tolerated`.
+
+    `projection`: the leading principal component of the standardised first halves,
+    which many units carry because of what they share. It must not be called
+    `sensitive`. (A projection with random weights is mostly the noise of its units: on
+    real recordings no decoder finds it.)
+
+    Parameters
+    ----------
+    recording
+        The recording to plant in, of counts.
+    declared
+        Which target to plant.
+    session
+        Name of the planted session, which also seeds the split.
 
     Raises
     ------
@@ -28,7 +48,8 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
     """
     if recording.activity_kind != "counts":
         raise DataError(
-            f"session {recording.session!r}: a target can only be planted in spike counts, not in signals"
+            f"session {recording.session!r}: a target can only be planted in spike counts, "
+            "not in signals"
         )
     first = generator("simulate", 0, session).binomial(recording.activity, 0.5)
     second = recording.activity - first
@@ -48,9 +69,20 @@ def plant(recording: Recording, declared: Planted, session: str) -> Recording:
 
 
 def carrier(counts: np.ndarray) -> int:
-    """Return which unit of counts (time, unit) has halves that agree best: the largest (variance - mean) / (variance + mean).
+    """Choose the unit whose half-counts correlate best.
 
-    That is the correlation of the binomial halves x1 and x2 = x - x1: Cov(x1, x2) = (variance - mean) / 4.
+    The correlation of the binomial halves x1 and x2 = x - x1 is (variance - mean) /
+    (variance + mean), because Cov(x1, x2) = (variance - mean) / 4. Only the quarter of
+    units with the highest mean counts is considered.
+
+    Parameters
+    ----------
+    counts
+        (time, unit).
+
+    Returns
+    -------
+    Index of the unit.
     """
     mean, variance = counts.mean(axis=0), counts.var(axis=0)
     agreement = np.divide(
@@ -61,7 +93,17 @@ def carrier(counts: np.ndarray) -> int:
 
 
 def leading_component(counts: np.ndarray) -> np.ndarray:
-    """Return the score (time,) of the leading principal component of standardised counts (time, unit)."""
+    """Score of the leading principal component of standardised counts.
+
+    Parameters
+    ----------
+    counts
+        (time, unit); units that never vary are left out.
+
+    Returns
+    -------
+    (time,).
+    """
     live = counts[:, counts.std(axis=0) > 0]
     standard = (live - live.mean(axis=0)) / live.std(axis=0)
     return standard @ np.linalg.eigh(standard.T @ standard)[1][:, -1]

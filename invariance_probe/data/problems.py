@@ -1,4 +1,10 @@
-"""Everything that can be wrong with recordings against the study that names them, each with its place in the study."""
+"""Everything that is wrong with recordings for the study that names them.
+
+In: a study and the folder of its file. Out: problems, each with its place in the
+study, the value found there and the reason. Checks that need one recording as the study
+cuts it are in `data.inspection` and are called from here. Nothing is trained, and
+errors in the data are reported, not raised.
+"""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -29,11 +35,27 @@ from invariance_probe.study.views import POOL, Views
 
 Problem = Remark
 MOST_EPOCHS = 20
-"""Between which messengers are compared; an array with more values is no array of epochs."""
+"""Most epochs between which messengers are compared.
+
+An array with more values is not taken for an array of epochs.
+"""
 
 
 def recording_problems(study: Study, base: Path) -> list[Problem]:
-    """Return everything that is wrong with the recordings against the study: its place, the value got, and why."""
+    """List everything that is wrong with a study's recordings.
+
+    Parameters
+    ----------
+    study
+        The study.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Returns
+    -------
+    Place in the study, value found there, and what is wrong with it; at most one
+    problem per place.
+    """
     problems: list[Problem] = []
     names: Counter[str] = Counter()
     found: list[Session] = []
@@ -49,7 +71,8 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                 first = activities.setdefault(recording.activity_fingerprint, session.name)
                 if first != session.name:
                     again = (
-                        f"session {session.name!r} has the same activity as session {first!r}, so that one recording would count "
+                        f"session {session.name!r} has the same activity as session {first!r}, so "
+                        "that one recording would count "
                         "twice; name each recording once (a pilot's recording confirms nothing)"
                     )
                     problems.append((place, session.name, again))
@@ -82,7 +105,20 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
 def _dealt_problems(
     study: Study, source: RecordingSource, recording: Recording
 ) -> Iterator[Problem]:
-    """Yield why an embargo cannot keep training and test parts apart: dealt parts that follow each other in the file lie anywhere."""
+    """Yield a problem where dealt parts lie closer in the file than the embargo.
+
+    Parts of one run of dealt time steps (`study.recordings.Dealt`) can come to lie in
+    any fold. Only the gap between them keeps training and test bins apart.
+
+    Parameters
+    ----------
+    study
+        The study, which declares the embargo.
+    source
+        The source of the recording, which declares the gap.
+    recording
+        The whole recording.
+    """
     declared = resolve(source)[0] if source.kind == "catalog" else source
     dealt, embargo = (
         getattr(declared, "dealt", None),
@@ -90,15 +126,27 @@ def _dealt_problems(
     )
     if dealt is not None and dealt.gap_bins < embargo:
         near = (
-            f"the time steps of session {recording.session!r} are dealt in parts with gaps of {dealt.gap_bins} bins, so that steps that follow "
-            f"each other in the file train and test within an embargo of {embargo} bins; use dealt.gap_bins of at least {embargo}, or an "
+            f"the time steps of session {recording.session!r} are dealt in parts with gaps of "
+            f"{dealt.gap_bins} bins, so that steps that follow "
+            f"each other in the file train and test within an embargo of {embargo} bins; "
+            f"use dealt.gap_bins of at least {embargo}, or an "
             f"embargo of at most {dealt.gap_bins * recording.bin_s:g} s"
         )
         yield ("folds", "embargo_s"), study.folds.embargo_s, near
 
 
 def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
-    """Yield what is wrong with the states that windows lie in, and with those that their partners are mined in."""
+    """Yield what is wrong with the states that a study names.
+
+    These are the states that windows lie in, and those that partners are mined in.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The whole recording.
+    """
     within, pairing = study.window.within, study.views.pairing
     if within is None:
         return
@@ -111,20 +159,36 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
         return
     for name, values in (("partners", pairing.partners), ("others", pairing.others)):
         if not np.isin(states, values).any():
-            never = f"session {recording.session!r}: {within.array!r} never takes {list(values)}; it takes {states.tolist()[:20]}"
+            never = (
+                f"session {recording.session!r}: {within.array!r} never takes {list(values)}; "
+                f"it takes {states.tolist()[:20]}"
+            )
             yield ("views", "pairing", name), list(values), never
     if len(pairing.offsets(recording.bin_s)[0]) == 1:
         longer = max(pairing.compression, 1.0) * 2 * recording.bin_s
         yield (
             ("views", "pairing", "span_s"),
             pairing.span_s,
-            f"trajectories of {pairing.span_s:g} s are of one bin in session {recording.session!r}, so that order in time has no say; use "
+            f"trajectories of {pairing.span_s:g} s are of one bin in session "
+            f"{recording.session!r}, so that order in time has no say; use "
             f"at least {longer:g} s",
         )
 
 
 def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
-    """Yield what keeps models from training on the sessions of a pool: sessions that stand alone, or that cannot be joined."""
+    """Yield what prevents models from training on the sessions of a pool.
+
+    A session can be alone in its pool, or the sessions cannot be joined.
+
+    Parameters
+    ----------
+    study
+        The study.
+    sessions
+        All its sessions.
+    base
+        Folder of the study file. Relative paths start from it.
+    """
     swept = [
         (("sweeps", i, "values", j), value)
         for i, s in enumerate(study.sweeps)
@@ -140,7 +204,10 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
                 continue
             companions = companions_of(session, tuple(sessions), pool)
             if companions is None:
-                alone = f"session {session.name!r} is the only one of its {pool}; name its {pool} as others', or leave the pool out"
+                alone = (
+                    f"session {session.name!r} is the only one of its {pool}; "
+                    f"name its {pool} as others', or leave the pool out"
+                )
                 yield place, pool, alone
                 return
             known |= {other.name for other in companions.sessions}
@@ -157,6 +224,20 @@ def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Ite
 
 
 def _session_problems(study: Study, recording: Recording, index: int) -> Iterator[Problem]:
+    """Yield what is wrong with one recording: target, windows, folds and views.
+
+    The checks stop at the first of target, windows and folds that cannot be made,
+    because the later ones need it.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The recording inside the states that windows lie in.
+    index
+        Index of the recording in the study's list.
+    """
     try:
         values = recording.target(study.target)
     except DataError as error:
@@ -202,7 +283,17 @@ def _session_problems(study: Study, recording: Recording, index: int) -> Iterato
 
 
 def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
-    """Yield what is wrong with the epochs that messengers are compared between, given the bins of the windows' centres (window,)."""
+    """Yield what is wrong with the epochs between which messengers are compared.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The recording inside the states that windows lie in.
+    centres
+        Bin at the centre of each window (window,).
+    """
     for i, asked in enumerate(study.measurements):
         place: Place = ("measurements", i, "epochs")
         if not isinstance(asked, Messengers) or not asked.epochs:
@@ -218,11 +309,15 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
             continue
         values, counts = np.unique(epochs[centres], return_counts=True)
         if not 2 <= len(values) <= MOST_EPOCHS:
-            what = f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; epochs are 2 to {MOST_EPOCHS}"
+            what = (
+                f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; "
+                f"epochs are 2 to {MOST_EPOCHS}"
+            )
             yield place, asked.epochs, what
         elif counts.min() < 4 * asked.blocks:
             reason = (
-                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has {counts.min()} windows, fewer than two for each "
+                f"epoch {values[counts.argmin()]!s} of session {recording.session!r} has "
+                f"{counts.min()} windows, fewer than two for each "
                 f"of 2 x {asked.blocks} blocks; use fewer blocks, or other epochs"
             )
             yield ("measurements", i, "blocks"), asked.blocks, reason
@@ -231,13 +326,26 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
 def _mining_problems(
     study: Study, pairing: MinedPairing, recording: Recording, span_s: float
 ) -> Iterator[Problem]:
-    """Yield what is wrong with mined pairs in a recording whose shortest training part spans so many seconds."""
+    """Yield what is wrong with mined pairs in one recording.
+
+    Parameters
+    ----------
+    study
+        The study.
+    pairing
+        Its mined pairing.
+    recording
+        The recording inside the states that windows lie in.
+    span_s
+        Time that the shortest training part of a fold spans, in seconds.
+    """
     window_s = study.window.length_bins * recording.bin_s
     if pairing.gap_s < window_s - 1e-9:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"windows of {study.window.length_bins} bins in session {recording.session!r} last {window_s:g} s, so that windows "
+            f"windows of {study.window.length_bins} bins in session {recording.session!r} last "
+            f"{window_s:g} s, so that windows "
             f"{pairing.gap_s:g} s apart share bins; use a gap of at least {window_s:g} s",
         )
     elif (
@@ -249,14 +357,17 @@ def _mining_problems(
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, and a third of it, at which contrasts are "
-            f"looked at again, less than two gaps of {pairing.gap_s:g} s; use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
+            "and a third of it, at which contrasts are "
+            f"looked at again, less than two gaps of {pairing.gap_s:g} s; "
+            f"use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
         )
     if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, too little for partners {pairing.gap_s:g} s "
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
+            f"too little for partners {pairing.gap_s:g} s "
             f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
         )
     if pairing.guide is not None:
@@ -267,7 +378,17 @@ def _mining_problems(
 
 
 def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterator[Problem]:
-    """Yield what is wrong with the study's methods on a recording whose smallest fold trains on that many windows."""
+    """Yield what is wrong with the study's methods on one recording.
+
+    Parameters
+    ----------
+    study
+        The study.
+    recording
+        The recording inside the states that windows lie in.
+    fewest
+        Number of training windows in the smallest training part of a fold.
+    """
     for place, method in study.methods():
         optimisation = method.optimisation(study.training.optimisation())
         if optimisation is not None and optimisation.batch_size > fewest:
@@ -276,25 +397,33 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
             yield (
                 (*place, "training", "batch_size") if changed else ("training", "batch_size"),
                 optimisation.batch_size,
-                f"session {recording.session!r} has a fold with only {fewest} training windows; use a batch size of at most {fewest}",
+                f"session {recording.session!r} has a fold with only {fewest} training windows; "
+                f"use a batch size of at most {fewest}",
             )
         if method.reads_counts and recording.activity_kind == "signal":
             yield (
                 (*place, "kind"),
                 method.kind,
-                f"it reconstructs spike counts, but session {recording.session!r} holds signals; use another method",
+                f"it reconstructs spike counts, but session {recording.session!r} holds signals; "
+                "use another method",
             )
 
 
 def view_problems(
     views: Views, recording: Recording, swept: Sequence[tuple[Place, float]] = ()
 ) -> Iterator[Problem]:
-    """Yield what is wrong with views of a recording: jitters of broken bins, and what only counts can bear.
+    """Yield what is wrong with the views of one recording.
+
+    Jitters must be whole numbers of bins, and some transforms need counts.
 
     Parameters
     ----------
+    views
+        The views that the study declares.
+    recording
+        The recording inside the states that windows lie in.
     swept
-        Further jitters in seconds, each with its place.
+        Further jitters in seconds, each with its place in the study.
     """
     bin_s = recording.bin_s
     for where, seconds in [(("views", "pairing", "window_s"), views.pairing.window_s), *swept]:
@@ -302,7 +431,8 @@ def view_problems(
             yield (
                 where,
                 seconds,
-                f"session {recording.session!r} has bins of {bin_s:g} s; a jitter of {seconds:g} s is not a whole number of them",
+                f"session {recording.session!r} has bins of {bin_s:g} s; "
+                f"a jitter of {seconds:g} s is not a whole number of them",
             )
     if recording.activity_kind == "signal":
         advice = f"but session {recording.session!r} holds signals"
@@ -328,7 +458,7 @@ def view_problems(
 
 
 def _unique(problems: list[Problem]) -> list[Problem]:
-    """Keep the first problem at each place: one line says it for all sessions."""
+    """Keep the first problem at each place: one line speaks for all sessions."""
     first: dict[Place, Problem] = {}
     for problem in problems:
         first.setdefault(problem[0], problem)

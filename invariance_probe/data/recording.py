@@ -1,4 +1,9 @@
-"""The recording: one session's activity with what happened beside it, checked when it is made."""
+"""Recording: one session's activity, targets, trials and segments.
+
+In: arrays and names from a reader or a simulation. Out: a `Recording`, checked when it
+is made, whose arrays and targets a study can ask for by name. It does not read files
+and does not cut windows.
+"""
 
 import hashlib
 from collections.abc import Mapping
@@ -20,9 +25,9 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 
 MOST_SPIKES = 32767
-"""In one bin: halves of counts are int16."""
+"""Largest count allowed in one bin, because count splitting keeps halves as int16."""
 MOST_LOST = 1e-3
-"""Most rounding of a signal in single precision, in SDs of its unit."""
+"""Largest rounding error of a signal in single precision (RMS, in SDs of its unit)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,27 +47,29 @@ class Recording:
     unit_ids
         Name of every unit.
     targets
-        Arrays with the time axis first, by name.
+        Arrays by name, each with time as its first axis.
     trials
         Trial of every bin (time,), or None.
     segments
-        Gap-free stretch of every bin (time,).
+        Gap-free segment of every bin (time,).
     truth
-        What a simulation was made with; empty for real recordings.
+        The parameters that a simulation was made with. Empty for real recordings.
     alternatives
-        Arrays (draw, time, ...) by name: targets that the experimenter could as well have drawn. The null that reads one
-        carries its hash, so they are not in the fingerprint.
+        Alternative targets by name, (draw, time, ...): target sequences that the
+        experimenter could equally well have drawn. They are not part of the
+        fingerprint, because the null that reads such an array carries its hash.
     pieces
-        Unbroken piece of every bin (time,), where bins between were left out (`data.states`); None otherwise. In no fingerprint.
-
+        Unbroken piece of every bin (time,), where bins in between were left out
+        (`data.states`); otherwise None. Not part of any fingerprint.
     unusable
-        Why an array of the file is no target, by its name; for messages, and in no fingerprint.
+        For each array of the file that cannot be a target: its name and the reason.
+        Used in messages only, and not part of any fingerprint.
 
     Raises
     ------
     DataError
-        For words, NaN, infinities, negative or broken counts, signals whose variation single
-        precision loses, wrong shapes or lengths.
+        For words, NaN, infinities, negative or non-integer counts, signals whose
+        variation is lost in single precision, and wrong shapes or lengths.
     """
 
     session: str
@@ -104,7 +111,7 @@ class Recording:
                 )
 
     def _kept(self, activity: np.ndarray) -> np.ndarray:
-        """The activity as it is kept: int32 counts, or float32 signals that lose no detail."""
+        """Check the activity and convert it to int32 counts or float32 signals."""
         where = f"session {self.session!r}: activity"
         if activity.ndim != 2 or 0 in activity.shape:
             raise DataError(
@@ -137,7 +144,11 @@ class Recording:
 
     @cached_property
     def stretches(self) -> np.ndarray:
-        """Number of the maximal run of one trial and one segment that each bin is in (time,); nothing crosses these."""
+        """Stretch of every bin (time,), counted from 0.
+
+        A stretch is a maximal run of bins in one trial, one segment and one piece. No
+        window crosses the border of a stretch.
+        """
         border = np.diff(self.whole_trials) != 0
         if self.pieces is not None:
             border |= np.diff(self.pieces) != 0
@@ -145,7 +156,10 @@ class Recording:
 
     @cached_property
     def whole_trials(self) -> np.ndarray:
-        """Number of the maximal run of one trial and one segment that each bin is in (time,), whatever was left out inside it."""
+        """Maximal run of one trial and one segment for every bin (time,).
+
+        Unlike `stretches`, a run goes on across bins that were left out inside it.
+        """
         border = np.diff(self.segments) != 0
         if self.trials is not None:
             border |= np.diff(self.trials) != 0
@@ -153,7 +167,10 @@ class Recording:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 of all content that can reach a result; names of session, subject and group are not in it."""
+        """SHA-256 hash of all content that can affect a result.
+
+        The names of session, subject and group are not included.
+        """
         digest = hashlib.sha256(f"{self.activity_kind} {self.bin_s!r} {self.unit_ids!r}".encode())
         arrays = {
             "activity": self.activity,
@@ -169,25 +186,30 @@ class Recording:
 
     @cached_property
     def activity_fingerprint(self) -> str:
-        """SHA-256 of the activity alone, by which a recording that stands twice is found."""
+        """SHA-256 hash of the activity alone, to find duplicate recordings."""
         digest = hashlib.sha256(f"{self.activity.shape} {self.activity.dtype.str}".encode())
         digest.update(np.ascontiguousarray(self.activity).tobytes())
         return digest.hexdigest()
 
     def array(self, name: str, asked: str) -> np.ndarray:
-        """An array that a study reads, (time, ...), as it stands in the recording.
+        """Look up an array that a study reads, unchanged, by its name.
 
         Parameters
         ----------
         name
-            The array.
+            Name of the array.
         asked
-            What it is read as, such as `target`, for the message.
+            The role in which it is read, such as `target`. For the message only.
+
+        Returns
+        -------
+        (time, ...), as it stands in the recording.
 
         Raises
         ------
         DataError
-            When the recording has no such array, or one that cannot be used, and why.
+            When the recording has no such array, or when the array cannot be used; the
+            message gives the reason.
         """
         where = self._where(name, asked)
         if name in self.targets:
@@ -198,34 +220,47 @@ class Recording:
         raise DataError(f"{where} is not in the recording; it has {has}")
 
     def numbers(self, name: str, asked: str) -> np.ndarray:
-        """An array that a study reads as complete numbers, (time, column) float64.
+        """Look up an array that must hold complete numbers.
+
+        Parameters
+        ----------
+        name
+            Name of the array.
+        asked
+            The role in which it is read, such as `nuisance`. For the message only.
+
+        Returns
+        -------
+        (time, column) float64.
 
         Raises
         ------
         DataError
-            As `array`, and for words, NaN and infinities.
+            As for `array`, and for words, NaN and infinities.
         """
         values = as_numbers(self.array(name, asked), self._where(name, asked))
         return values.reshape(len(values), -1)
 
     def target(self, declared: Target, asked: str = "target") -> np.ndarray:
-        """The declared target of every bin.
+        """Values of the declared target at every bin.
 
         Parameters
         ----------
         declared
-            Its name and kind.
+            Name and kind of the target.
         asked
-            What it is read as, for messages.
+            The role in which it is read. For the message only.
 
         Returns
         -------
-        (time, column) float64; (time,) classes 0, 1 ... for categorical; (time,) radians for circular.
+        (time, column) float64 for a continuous target; (time,) int64 classes 0, 1 ...
+        for a categorical target; (time,) float64 in radians for a circular target.
 
         Raises
         ------
         DataError
-            When it is missing, has NaN, is constant, has one class, or is no angle in radians.
+            When the target is missing, has NaN, is constant, has only one class, or is
+            circular and not in radians.
         """
         where, values = self._where(declared.name, asked), self.array(declared.name, asked)
         if declared.kind != "continuous" and values.ndim != 1:
@@ -255,11 +290,32 @@ class Recording:
         return columns
 
     def _where(self, name: str, asked: str) -> str:
+        """Name an array of this session and its role, for messages."""
         return f"session {self.session!r}: {asked} {name!r}"
 
 
 def _single(activity: np.ndarray, where: str) -> np.ndarray:
-    """Signals in single precision, refused where its rounding would stand out in some unit."""
+    """Convert signals to single precision; refuse them where rounding matters.
+
+    Rounding matters where, in some unit, the root mean square of the rounding errors
+    exceeds `MOST_LOST` SDs.
+
+    Parameters
+    ----------
+    activity
+        Finite signals (time, unit).
+    where
+        Which array of which session, for the message.
+
+    Returns
+    -------
+    (time, unit) float32.
+
+    Raises
+    ------
+    DataError
+        When single precision cannot hold the values or their variation.
+    """
     with np.errstate(over="ignore"):
         kept = activity.astype(np.float32)
     if not np.isfinite(kept).all():

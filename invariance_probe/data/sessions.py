@@ -1,4 +1,8 @@
-"""From a study's recordings to its sessions."""
+"""Sessions of a study: open every declared recording, read or simulated.
+
+In: the recordings that a study declares and the folder of its file. Out: `Recording`s,
+and `Session`s that carry names, fingerprints and sizes but no arrays.
+"""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,11 +27,20 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
     Parameters
     ----------
     source
-        What the study declares.
+        The recording source that the study declares.
     session
-        Which of its sessions.
+        Name of the session to open.
     base
-        Folder that relative paths start from: the study file's.
+        Folder of the study file. Relative paths start from it.
+
+    Returns
+    -------
+    The session's recording.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or cannot be read.
     """
     if source.kind == "planted":
         return plant(open_recording(source.of, session.partition(PLANT)[0], base), source, session)
@@ -40,12 +53,23 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
 
 
 def open_other(other: OtherSession, base: Path) -> Recording:
-    """Read or simulate another session that reaches a run.
+    """Read or simulate another session that a run depends on.
+
+    Parameters
+    ----------
+    other
+        Name, source and planned fingerprint of that session.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Returns
+    -------
+    The other session's recording.
 
     Raises
     ------
     DataError
-        When its data is not what the run was planned with.
+        When its data differ from those that the run was planned with.
     """
     recording = open_recording(other.source, other.name, base)
     if recording.fingerprint != other.fingerprint:
@@ -56,7 +80,10 @@ def open_other(other: OtherSession, base: Path) -> Recording:
 
 
 def session_names(source: RecordingSource) -> list[str]:
-    """Return the names of a source's sessions."""
+    """Names of a source's sessions.
+
+    A simulation can have several sessions, which are numbered from 1.
+    """
     if source.kind == "simulated" and source.sessions > 1:
         return [f"{source.session}-{i + 1}" for i in range(source.sessions)]
     if source.kind == "catalog":
@@ -65,7 +92,18 @@ def session_names(source: RecordingSource) -> list[str]:
 
 
 def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
-    """Open every recording of a study and return its sessions with their fingerprints.
+    """Open every recording of a study and describe its sessions.
+
+    Parameters
+    ----------
+    study
+        The study.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Returns
+    -------
+    The sessions, with fingerprints and cautions.
 
     Raises
     ------
@@ -84,7 +122,10 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
 
 
 def _cautions(study: Study, recording: Recording, index: int) -> tuple[Remark, ...]:
-    """What is told of a recording; nothing where it is refused, with its place."""
+    """Cautions about a recording; none where the study's checks refuse it.
+
+    A refused recording is reported by `data.problems`, with its place in the study.
+    """
     try:
         return tuple(inspect(Inspected.of(study, recording, index), "caution"))
     except DataError:
@@ -92,9 +133,23 @@ def _cautions(study: Study, recording: Recording, index: int) -> tuple[Remark, .
 
 
 def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> tuple[Session, ...]:
-    """Return the planted controls of every confirmatory session of counts: one for each kind of plant.
+    """Make the planted controls of every confirmatory session of counts.
 
-    They need a hypothesis about a corruption; `quick` studies have none.
+    There is one control per session and kind of plant (`data.planting`). A study
+    without a hypothesis about a corruption has none, and neither has a `quick` study.
+
+    Parameters
+    ----------
+    study
+        The study.
+    sessions
+        Its recorded or simulated sessions.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Returns
+    -------
+    The planted sessions; pilots and sessions of signals have none.
     """
     if study.quick or not any(study.corrupts(hypothesis.axis) for hypothesis in study.hypotheses):
         return ()
@@ -123,12 +178,20 @@ def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> t
 
 
 def opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
-    """Yield every session of a source with its recording."""
+    """Yield every session of a source with its recording.
+
+    Parameters
+    ----------
+    source
+        The recording source that the study declares.
+    base
+        Folder of the study file. Relative paths start from it.
+    """
     for name in session_names(source):
         recording = open_recording(source, name, base)
         bins, units = recording.activity.shape
         session = Session(
-            name, recording.subject, recording.group, recording.fingerprint, source, units=units, bins=bins,
-            activity_kind=recording.activity_kind,
+            name, recording.subject, recording.group, recording.fingerprint, source,
+            units=units, bins=bins, activity_kind=recording.activity_kind,
         )  # fmt: skip
         yield session, recording

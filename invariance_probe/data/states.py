@@ -1,7 +1,10 @@
-"""A recording inside some states of an array, such as waking: what labels, folds and probes know; and what lies outside, without labels.
+"""Split a recording by state, such as waking and sleep.
 
-In: a recording and `window.within`. Out: the recording of the bins inside, and `Offline`, the windows of all other bins in three
-versions: as recorded, with the bins of every stretch shuffled, and with units permuted among those of like rate.
+In: a recording and the study's `window.within`. Out: the recording restricted to the
+bins inside the declared states, which is what labels, folds and probes see; and
+`Offline`, the windows of all other bins, without labels, in three versions: as
+recorded, with the bins of every stretch shuffled, and with units permuted among units
+of similar rate. Nothing here mines partners (`augmentations.state_mining`).
 """
 
 from dataclasses import dataclass, replace
@@ -13,24 +16,37 @@ from invariance_probe.errors import DataError
 from invariance_probe.study.design import Window, Within
 
 TERTILES = 3
-"""Groups of units of like rate, inside which units change places."""
+"""Number of groups of units of similar rate. Units are permuted within their group."""
 RECORDED, SHUFFLED, PERMUTED = range(3)
-"""The versions of what lies outside."""
+"""The versions of the activity outside the states."""
 
 
 def states_of(recording: Recording, within: Within) -> np.ndarray:
-    """Return the state of every bin (time,).
+    """State of every bin, checked against the states that a study names.
+
+    Parameters
+    ----------
+    recording
+        The whole recording.
+    within
+        The array that holds the states, and the states that windows lie in.
+
+    Returns
+    -------
+    (time,) int64.
 
     Raises
     ------
     DataError
-        When the array is missing or holds no whole numbers, or no bin has one of the values.
+        When the array is missing or does not hold whole numbers (time,), or when no bin
+        is in any of the named states.
     """
     where = f"session {recording.session!r}: window.within.array {within.array!r}"
     values = recording.array(within.array, "window.within.array")
     if values.ndim != 1 or values.dtype.kind not in "biu":
         raise DataError(
-            f"{where} has shape {values.shape} and holds {values.dtype}; states are whole numbers (time,)"
+            f"{where} has shape {values.shape} and holds {values.dtype}; "
+            "states are whole numbers (time,)"
         )
     states = values.astype(np.int64)
     if not np.isin(states, within.values).any():
@@ -41,9 +57,26 @@ def states_of(recording: Recording, within: Within) -> np.ndarray:
 
 
 def restricted(recording: Recording, window: Window) -> Recording:
-    """Return the bins of a recording that a study's windows may lie in, all of them where it names no states.
+    """Keep the bins of a recording that a study's windows may lie in.
 
-    What lies between is a pause: no window crosses it, and an embargo, which counts bins inside, is only lengthened by it.
+    The bins left out become a pause. No window crosses a pause. An embargo counts only
+    the bins that are kept, so a pause within it makes it longer in time, never shorter.
+
+    Parameters
+    ----------
+    recording
+        The whole recording.
+    window
+        The study's window; without `within`, all bins are kept.
+
+    Returns
+    -------
+    The recording itself, or one of the kept bins, with `pieces`.
+
+    Raises
+    ------
+    DataError
+        As for `states_of`.
     """
     if window.within is None:
         return recording
@@ -67,24 +100,27 @@ def restricted(recording: Recording, window: Window) -> Recording:
 
 @dataclass(frozen=True, eq=False)
 class Offline:
-    """The windows outside a study's states; the versions of a window differ in what is shown, not in where it stands.
+    """Windows outside a study's states, such as windows of sleep.
+
+    The versions of a window differ in the activity that they show, not in the position
+    of the window.
 
     Attributes
     ----------
     activity
-        (version, time, unit), of the bins outside, in time.
+        (version, time, unit), the bins outside the states, in order of time.
     starts
-        First bin of every window (window,), among these.
+        First bin of every window among the bins of `activity` (window,).
     stretch
-        Unbroken stretch of one state that each lies in (window,).
+        Unbroken stretch of one state that each window lies in (window,).
     state
-        State of each (window,).
+        State of each window (window,).
     recorded
-        Its first bin in the recording (window,).
+        First bin of each window in the whole recording (window,).
     far
-        Bins to the nearest labelled one (window,).
+        Number of bins between each window and the nearest labelled bin (window,).
     inside
-        Where the labelled bins stand in the recording (bin,).
+        Positions of the labelled bins in the whole recording (bin,).
     """
 
     activity: np.ndarray
@@ -97,7 +133,18 @@ class Offline:
 
     @classmethod
     def of(cls, recording: Recording, window: Window, rng: np.random.Generator) -> "Offline":
-        """Cut what lies outside; `rng` stands at the start of a stream of the session, which knows neither dose nor arm."""
+        """Cut windows from the bins outside a study's states.
+
+        Parameters
+        ----------
+        recording
+            The whole recording.
+        window
+            The study's window, with `within`.
+        rng
+            Generator at the start of a random sequence of the session. It knows neither
+            dose nor arm, so that all doses and arms see the same versions.
+        """
         assert window.within is not None
         states, length = states_of(recording, window.within), window.length_bins
         labelled = np.isin(states, window.within.values)
@@ -109,9 +156,8 @@ class Offline:
         )
         stretches = np.concatenate([[0], np.cumsum(broken)])[: len(outside)]
         activity = recording.activity[outside]
-        shuffled = np.lexsort(
-            (rng.random(len(outside)), stretches)
-        )  # each stretch's own bins, in another order
+        # Each stretch keeps its own bins, in random order.
+        shuffled = np.lexsort((rng.random(len(outside)), stretches))
         versions = np.stack(
             [activity, activity[shuffled], activity[:, permuted_units(activity, rng)]]
         )
@@ -135,7 +181,20 @@ class Offline:
 
 
 def permuted_units(activity: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return whose activity each unit takes (unit,): another's of like rate, so that no unit of a tertile of two or more keeps its own."""
+    """Permute units at random among units of similar rate.
+
+    Parameters
+    ----------
+    activity
+        (time, unit).
+    rng
+        Source of the permutation.
+
+    Returns
+    -------
+    (unit,), the unit whose activity each unit takes. In a tertile of two or more units,
+    no unit keeps its own.
+    """
     order = np.argsort(activity.mean(axis=0), kind="stable")
     taken = np.arange(len(order))
     for tertile in np.array_split(order, TERTILES):

@@ -1,4 +1,9 @@
-"""Windows: the examples that SSL sees, never across a trial border or a recording gap."""
+"""Windows: the examples that SSL sees, cut from one recording.
+
+In: a recording and the length of a window in bins. Out: where each window starts. No
+window crosses a trial border or a recording gap. Windows are only indices here; the
+activity is not copied.
+"""
 
 from dataclasses import dataclass
 
@@ -10,16 +15,17 @@ from invariance_probe.errors import DataError
 
 @dataclass(frozen=True, eq=False)
 class Windows:
-    """All windows of a recording, in time.
+    """All windows of a recording, in order of time.
 
     Attributes
     ----------
     starts
         First bin of each window (window,).
     length
-        Bins a window.
+        Bins per window.
     stretch
-        Stretch that each window lies in (window,); successive windows of one stretch are one bin apart.
+        Stretch that each window lies in (window,). Successive windows of one stretch
+        start one bin apart.
     """
 
     starts: np.ndarray
@@ -33,7 +39,18 @@ class Windows:
 
 
 def cut_windows(recording: Recording, length_bins: int) -> Windows:
-    """Return every window that lies inside one stretch.
+    """Cut every window that lies inside one stretch.
+
+    Parameters
+    ----------
+    recording
+        The recording, whose stretches no window crosses.
+    length_bins
+        Bins per window, at least 1.
+
+    Returns
+    -------
+    The windows, one starting at every bin that allows it.
 
     Raises
     ------
@@ -47,6 +64,7 @@ def cut_windows(recording: Recording, length_bins: int) -> Windows:
     if not len(starts):
         longest = int(np.bincount(stretches).max())
         raise DataError(
-            f"session {recording.session!r}: window.length_bins is {length_bins}, but no trial or gap-free stretch is longer than {longest} bins"
+            f"session {recording.session!r}: window.length_bins is {length_bins}, but no trial "
+            f"or gap-free stretch is longer than {longest} bins"
         )
     return Windows(starts.astype(np.int64), length_bins, stretches[starts])

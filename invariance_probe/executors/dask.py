@@ -1,8 +1,10 @@
-"""Dask: stacks go to whatever dask.distributed reaches, or to a cluster of processes on this machine.
+"""Dask executor: stacks go to a dask cluster, remote or on this machine.
 
-Every thread of a dask worker keeps one worker process of this toolkit busy, as the local executor does, so that a run that takes
-its process down leaves the dask worker standing. A dask worker that dies is made up for by dask; a stack on which dask gives up is
-handed out again in halves.
+In: runs and the address of a scheduler. Out: results in the store, and the reasons for
+lost runs. Every thread of a dask worker keeps one worker process of this toolkit busy,
+as the local executor does. So a run that kills its process leaves the dask worker
+alive. Dask replaces a dask worker that dies. A stack on which dask gives up is handed
+out again in halves.
 """
 
 import queue
@@ -24,23 +26,24 @@ from invariance_probe.results.store import Store
 from invariance_probe.study.session import Session
 
 LOCAL = "local"
-"""Address of a cluster of processes on this machine, which ends with the study."""
+"""Address that stands for a cluster on this machine, which ends with the study."""
 ANSWER_S = 30
-"""How long a scheduler may take to answer."""
+"""How long a scheduler may take to answer, in seconds."""
 
 
 @dataclass(frozen=True)
 class Dask:
-    """Hands out stacks to a dask cluster.
+    """Executor that hands out stacks to a dask cluster.
 
     Attributes
     ----------
     address
-        Of its scheduler; or `local`.
+        Address of the scheduler, or `local`.
     workers
-        Processes of a local cluster; as many as there are cores when left out.
+        Number of processes of a local cluster; as many as there are cores when left
+        out.
     command
-        What starts a worker process; the workers' own Python when left out.
+        Command that starts a worker process; the workers' own Python when left out.
     """
 
     address: str
@@ -58,12 +61,29 @@ class Dask:
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
-        """Measure runs and return why runs were lost, by key.
+        """Measure runs on the dask cluster.
+
+        Parameters
+        ----------
+        runs
+            The runs to measure.
+        sessions
+            Their sessions, which say where recordings come from.
+        place
+            Folders and device.
+        on_event
+            Called with every event, from one thread at a time.
+
+        Returns
+        -------
+        The reason why a run was lost, by the run's key.
 
         Raises
         ------
         ExecutionError
             When no scheduler answers, or when it goes away.
+        WriteError
+            When a worker cannot write to the store.
         """
         if not runs:
             return {}
@@ -96,7 +116,8 @@ class Dask:
             client = Client(self.address, timeout=ANSWER_S)
         except (OSError, ValueError) as error:
             raise ExecutionError(
-                f"--address {self.address}: no dask scheduler answers ({error}); start one with `dask scheduler`, "
+                f"--address {self.address}: no dask scheduler answers ({error}); "
+                "start one with `dask scheduler`, "
                 "and workers with `dask worker`, or use --address local"
             ) from None
         with client:
@@ -104,32 +125,46 @@ class Dask:
 
 
 class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
-    """The worker processes of one dask worker, one for each of its threads.
+    """Worker processes of one dask worker, one for each of its threads.
 
     Parameters
     ----------
     name
-        Of the call that they serve.
+        Name of the call that they serve.
     command
-        What starts them.
+        Command that starts them; this Python's worker when left out.
     """
 
     def __init__(self, name: str, command: tuple[str, ...] | None) -> None:
         self.name, self._command = name, command
 
     def setup(self, worker: Worker) -> None:
-        """Start nothing yet."""
+        """Prepare an empty pool; processes are started when a job needs one."""
         self._free: queue.SimpleQueue[WorkerProcess] = queue.SimpleQueue()
 
     def teardown(self, worker: Worker) -> None:
-        """End the processes that have nothing to do."""
+        """End the processes that are idle."""
         while not self._free.empty():
             self._free.get().kill()
 
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
     ) -> Handed:
-        """Hand a job to a process that is free."""
+        """Hand a job to an idle process, or to a new one.
+
+        Parameters
+        ----------
+        job
+            The job as plain JSON data.
+        keys
+            Keys of its runs.
+        tell
+            Called with every event of the process.
+
+        Returns
+        -------
+        The outcome: keys that were not committed, and why.
+        """
         try:
             process = self._free.get_nowait()
         except queue.Empty:
@@ -140,7 +175,21 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
 
 def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
-    """Measure a job on the dask worker that this runs on, and log its events under the name of the call."""
+    """Measure a job on the dask worker on which this function runs.
+
+    Parameters
+    ----------
+    name
+        Name of the call, under which events are logged.
+    job
+        The job as plain JSON data.
+    keys
+        Keys of its runs.
+
+    Returns
+    -------
+    The outcome: keys that were not committed, and why.
+    """
     worker = get_worker()
     processes = worker.plugins[name]
     assert isinstance(processes, Processes)
@@ -148,8 +197,34 @@ def measure_here(name: str, job: dict[str, Any], keys: Sequence[str]) -> Handed:
 
 
 def _measured(
-    client: Client, stacks: Sequence[Any], jobs: Jobs, store: Store, command: tuple[str, ...] | None, on_event: Callable[[Event], None]
-) -> dict[str, str]:  # fmt: skip
+    client: Client,
+    stacks: Sequence[Any],
+    jobs: Jobs,
+    store: Store,
+    command: tuple[str, ...] | None,
+    on_event: Callable[[Event], None],
+) -> dict[str, str]:
+    """Hand out stacks to a dask cluster until all are measured or lost.
+
+    Parameters
+    ----------
+    client
+        Client of the cluster.
+    stacks
+        The stacks to measure.
+    jobs
+        Writes stacks as jobs.
+    store
+        The store, which says what is committed where a worker died.
+    command
+        Command that starts a worker process; the workers' own Python where None.
+    on_event
+        Called with every event, from one thread at a time.
+
+    Returns
+    -------
+    The reason why a run was lost, by the run's key.
+    """
     name, said, lost = (
         f"invariance-probe-{uuid.uuid4().hex[:12]}",
         threading.Lock(),
@@ -188,7 +263,22 @@ def _measured(
 
 
 def _came_of(future: Future, task: Task, store: Store) -> Handed:
-    """Return what came of a future, also where dask gave up on its worker."""
+    """Outcome of a future, also where dask gave up on its worker.
+
+    Parameters
+    ----------
+    future
+        The finished future.
+    task
+        The task that it measured.
+    store
+        The store, which says what was committed before the worker died.
+
+    Raises
+    ------
+    ExecutionError
+        When the scheduler went away.
+    """
     if future.cancelled():
         raise ExecutionError(
             "the dask scheduler went away; what was measured is kept, run the same command to go on"

@@ -1,4 +1,8 @@
-"""What goes to a worker: a stack as a job, where it reads and writes, and how often it is tried."""
+"""Jobs: what a worker is given, where it reads and writes, and retries.
+
+In: stacks of runs and their sessions. Out: jobs as plain JSON data, and what is handed
+out again after a worker came back without results. No process is started here.
+"""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,20 +14,39 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 TRIES = 3
-"""How often a stack, or a half of it, is handed out."""
+"""How often a run is handed out, in its stack and then in halves of it."""
 GO_ON_LATER = 75
-"""Exit code of a worker that was asked to end: nothing was wrong, and what it trained is kept."""
+"""Exit code of a worker that was asked to end.
+
+Nothing was wrong, and what it has trained so far is kept.
+"""
 ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
-"""Environment of a worker."""
+"""Environment variables of a worker: numerical libraries use one thread."""
 
 Event = dict[str, Any]
-"""What a worker says: `progress` (model_steps), `committed` (key, status), `damaged` (message), `error` (message, fatal), `stopped`,
-`stack_done`; and what is said beside: `stage`, `lost` (runs, message), `note` (message)."""
+"""A message about the progress of runs; the key `event` holds its kind.
+
+A worker sends `progress` (model_steps), `committed` (key, status), `damaged` (message),
+`error` (message, fatal), `stopped` and `stack_done`. Executors and the runner add
+`stage`, `lost` (runs, message) and `note` (message).
+"""
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where runs read and write: the study's folder, the store and the device; and the registration that they carry."""
+    """Where runs read and write.
+
+    Attributes
+    ----------
+    base
+        Folder of the study file. Relative paths start from it.
+    store
+        Folder of the store.
+    device
+        Device to compute on.
+    registration
+        The registration that every result carries; empty where there is none.
+    """
 
     base: Path
     store: Path
@@ -34,7 +57,7 @@ class Place:
 
 
 class Executor(Protocol):
-    """Measures runs somewhere and commits them to the store."""
+    """A function that measures runs somewhere and commits them to the store."""
 
     def __call__(
         self,
@@ -44,12 +67,40 @@ class Executor(Protocol):
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
-        """Return why runs were lost, by key; `on_event` is called from one thread at a time."""
+        """Measure runs.
+
+        Parameters
+        ----------
+        runs
+            The runs to measure.
+        sessions
+            Their sessions, which say where recordings come from.
+        place
+            Folders and device.
+        on_event
+            Called with every event, from one thread at a time.
+
+        Returns
+        -------
+        The reason why a run was lost, by the run's key.
+        """
 
 
 @dataclass(frozen=True)
 class Handed:
-    """What came of a job: keys that were not committed, why, whether the worker was only asked to end, and whether no other can do better."""
+    """The outcome of a job.
+
+    Attributes
+    ----------
+    undone
+        Keys of the runs that were not committed.
+    message
+        Why they were not committed.
+    stopped
+        Whether the worker was only asked to end.
+    fatal
+        Whether no other worker can do better, because the store cannot be written.
+    """
 
     undone: list[str]
     message: str
@@ -59,19 +110,42 @@ class Handed:
 
 @dataclass(frozen=True)
 class Task:
-    """A stack that is to be measured, and how often it may still be handed out."""
+    """A stack to be measured.
+
+    Attributes
+    ----------
+    stack
+        The stack.
+    tries
+        How often it may still be handed out.
+    """
 
     stack: Stack
     tries: int = TRIES
 
     def left(self, undone: Sequence[Run]) -> "Task":
-        """Return the same task with what it has not done."""
+        """Make the same task with only the runs that are not done."""
         return Task(Stack(self.stack.session, tuple(undone)), self.tries)
 
     def after(
         self, handed: Handed, lost: dict[str, str], tell: Callable[[Event], None]
     ) -> list["Task"]:
-        """Return what is handed out next of a task that came back; what was tried often enough is noted as lost, and told."""
+        """Decide what to hand out after a task came back.
+
+        Parameters
+        ----------
+        handed
+            The outcome of the task.
+        lost
+            Reasons for lost runs, by key. Runs that were tried often enough are added.
+        tell
+            Called with the event `lost` for them.
+
+        Returns
+        -------
+        The rest of the task as it is, where the worker was only asked to end; otherwise
+        its halves; empty where nothing is left to try.
+        """
         if not handed.undone:
             return []
         left = self.left([run for run in self.stack.runs if run.key() in handed.undone])
@@ -82,7 +156,10 @@ class Task:
         return again
 
     def again(self) -> list["Task"]:
-        """Return what is handed out after a worker died on it: halves, so that a run that takes its worker down takes few others along."""
+        """Split the task in halves after a worker died on it.
+
+        A run that kills its worker then takes few other runs along.
+        """
         return (
             [Task(half, self.tries - 1) for half in self.stack.halves()] if self.tries > 1 else []
         )
@@ -94,7 +171,7 @@ class Jobs:
     Parameters
     ----------
     sessions
-        Say where recordings come from.
+        The sessions of the runs; they say where recordings come from.
     place
         Folders and device.
     """
@@ -106,7 +183,17 @@ class Jobs:
         self._place = place
 
     def of(self, stack: Stack) -> dict[str, Any]:
-        """Return a stack's job as plain JSON data."""
+        """Write a stack as a job.
+
+        Parameters
+        ----------
+        stack
+            Runs of one session.
+
+        Returns
+        -------
+        Plain JSON data: the runs, and everything in `Place`.
+        """
         return {
             "runs": [run.model_dump(mode="json") for run in stack.runs],
             "source": self._sources[stack.session],

@@ -1,7 +1,9 @@
-"""Worker processes on this machine, one thread each, that take stacks from one queue.
+"""Local executor: worker processes on this machine, one thread each.
 
-A worker that dies loses nothing that it committed. What it had not is tried once more, in halves, in a fresh
-worker; a run that takes its worker down again is reported as lost.
+In: runs and the number of workers. Out: results in the store, and the reasons for lost
+runs. All workers take stacks from one queue. A worker that dies loses nothing that it
+committed. The runs that it had not committed are handed out again in halves, to a fresh
+worker. A run that was handed out `jobs.TRIES` times without result is reported as lost.
 """
 
 import json
@@ -30,15 +32,16 @@ from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
 
 WORKER = (sys.executable, "-m", "invariance_probe.worker")
+"""Command that starts a worker process with this Python."""
 
 
 class WorkerProcess:
-    """One worker, started when there is something to do and again after it died.
+    """One worker process, started when it is needed and again after it died.
 
     Parameters
     ----------
     command
-        What starts it.
+        Command that starts it.
     """
 
     def __init__(self, command: Sequence[str] = WORKER) -> None:
@@ -48,7 +51,21 @@ class WorkerProcess:
     def measure(
         self, job: dict[str, Any], keys: Sequence[str], tell: Callable[[Event], None]
     ) -> Handed:
-        """Hand out a job; return which of the keys of its runs were not committed, and why."""
+        """Hand out a job and wait until the worker is done with it.
+
+        Parameters
+        ----------
+        job
+            The job as plain JSON data.
+        keys
+            Keys of its runs.
+        tell
+            Called with every event of the worker, except `stack_done`.
+
+        Returns
+        -------
+        The outcome: keys that were not committed, and why.
+        """
         process = self._started()
         assert process.stdin is not None and process.stdout is not None
         undone, message, fatal = dict.fromkeys(keys), "its worker process died", False
@@ -73,7 +90,7 @@ class WorkerProcess:
         return Handed(list(undone), message, process.poll() == GO_ON_LATER, fatal)
 
     def end(self) -> None:
-        """Let the worker end."""
+        """Close the worker's input and wait until it ends."""
         process = self._process
         if process is not None:
             assert process.stdin is not None
@@ -81,7 +98,7 @@ class WorkerProcess:
             process.wait()
 
     def kill(self) -> None:
-        """End the worker at once; another thread may do so too."""
+        """End the worker at once; another thread may do so at the same time."""
         process, self._process = self._process, None
         if process is not None:
             process.kill()
@@ -103,14 +120,17 @@ class WorkerProcess:
 
 
 def _exit(code: int) -> str:
-    """Say how a process ended; systems that run out of memory end one by SIGKILL."""
+    """Describe how a process ended.
+
+    A system that runs out of memory ends a process by SIGKILL.
+    """
     killed = ": it was killed, as systems do where memory does not suffice"
     return f"exit {code}{killed if code == -signal.SIGKILL else ''}"
 
 
 @dataclass
 class _Queue:
-    """Stacks to do, and how many are not settled yet."""
+    """Stacks to measure, and the number of those that are not settled yet."""
 
     waiting: "queue.Queue[Task | None]" = field(default_factory=queue.Queue)
     open: int = 0
@@ -118,15 +138,17 @@ class _Queue:
     lock: threading.Lock = field(default_factory=threading.Lock)
     stopped: bool = False
     broken: Exception | None = None
-    """Why no worker can go on: the store cannot be written, or this process cannot say what they do."""
+    """Why no worker can go on: the store cannot be written, or this process failed."""
 
     def put(self, tasks: Sequence[Task]) -> None:
+        """Add tasks to the queue."""
         with self.lock:
             self.open += len(tasks)
         for task in tasks:
             self.waiting.put(task)
 
     def settle(self, workers: int) -> None:
+        """Note that one task came back; end the workers when none is left."""
         with self.lock:
             self.open -= 1
             if self.open == 0:
@@ -142,27 +164,33 @@ def run_local(
     on_event: Callable[[Event], None] = lambda event: None,
     command: Sequence[str] = WORKER,
 ) -> dict[str, str]:
-    """Measure runs in worker processes and return why runs were lost, by key.
+    """Measure runs in worker processes on this machine.
 
     Parameters
     ----------
     runs
-        What is missing in the store.
+        The runs that are missing in the store.
     sessions
-        The sessions of the runs, which say where recordings come from.
+        Their sessions, which say where recordings come from.
     place
         Folders and device.
     workers
-        How many processes; each has one thread.
+        Number of processes; each has one thread. No more are started than there are
+        stacks.
     on_event
         Called with every event of a worker, from one thread at a time.
     command
-        What starts a worker.
+        Command that starts a worker.
+
+    Returns
+    -------
+    The reason why a run was lost, by the run's key.
 
     Raises
     ------
     WriteError
-        When a worker cannot write to the store: what is not committed yet would be trained for nothing.
+        When a worker cannot write to the store: what is not committed yet would be
+        trained for nothing.
     """
     if not runs:
         return {}
@@ -176,7 +204,7 @@ def run_local(
         with said:
             try:
                 on_event(event)
-            except Exception as error:  # ours, and no worker's: raised below
+            except Exception as error:  # the fault of this process, not a worker's: raised below
                 tasks.broken = tasks.broken or error
 
     processes = [WorkerProcess(command) for _ in range(workers)]
@@ -206,7 +234,23 @@ def run_local(
 def _serve(
     tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
-    """Keep one worker process busy until the queue is empty; what goes wrong on this side ends the whole call."""
+    """Keep one worker process busy until the queue is empty.
+
+    An error in this process, not in the worker, ends the whole call.
+
+    Parameters
+    ----------
+    tasks
+        The queue that all workers share.
+    jobs
+        Writes stacks as jobs.
+    workers
+        Number of worker processes.
+    tell
+        Called with every event.
+    process
+        The worker process.
+    """
     try:
         _serve_all(tasks, jobs, workers, tell, process)
     except Exception as error:
@@ -216,6 +260,7 @@ def _serve(
 def _serve_all(
     tasks: _Queue, jobs: Jobs, workers: int, tell: Callable[[Event], None], process: WorkerProcess
 ) -> None:
+    """Hand out tasks to one worker process until there are none left."""
     while (task := tasks.waiting.get()) is not None and not tasks.stopped:
         handed = process.measure(jobs.of(task.stack), [run.key() for run in task.stack.runs], tell)
         if handed.fatal:

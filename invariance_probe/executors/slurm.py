@@ -1,8 +1,12 @@
-"""Slurm: one array job of stacks a stage, whose tasks read jobs from the store's folder and commit to it.
+"""Slurm executor: every stage is one array job whose tasks read stacks.
 
-A submission is a folder `jobs/NAME/` in the store, and NAME is the name of its array job: `0.jsonl`, `1.jsonl` ... hold the stacks of
-each task, `array.sh` is what was submitted, `0.out` and `0.err` what a task said. Tasks of an earlier call that are still queued or
-running are found by these names and waited for, not doubled. This process only watches: when it ends, the tasks go on.
+In: runs and what the cluster asks of jobs. Out: results in the store, and the reasons
+for lost runs. A submission is a folder `jobs/NAME/` in the store, and NAME is the name
+of its array job. `0.jsonl`, `1.jsonl` ... hold the stacks of each task, `array.sh` is
+the script that was submitted, and `0.out` and `0.err` hold the output of a task. Tasks
+of an earlier call that are still queued or running are found by these names. They are
+waited for and not submitted again. This process only watches: when it ends, the tasks
+go on.
 """
 
 import json
@@ -26,19 +30,26 @@ from invariance_probe.study.session import Session
 
 PREFIX = "invariance-probe-"
 LOOKS = 2
-"""At how many looks in a row a task must be missing from the queue to be over: a queue may be behind its jobs."""
+"""How many times in a row a task must be missing from the queue to count as over.
+
+Once is not enough, because the queue may lag behind its jobs.
+"""
 LOG_TAIL = 400
-"""Characters of a task's log that say why a run was lost."""
+"""Characters from the end of a task's log that are quoted to say why a run was lost."""
 SHARED_S = 90.0
-"""How long a shared file system may hide a folder that another machine committed."""
+"""Longest time to wait for a folder that another machine committed, in seconds.
+
+A shared file system may show it late.
+"""
 SETTLED = "settled"
-"""File that marks a submission nobody needs any more."""
+"""File that marks a submission which is no longer needed."""
 
 SCRIPT = """#!/bin/bash
 {options}
 {exports}
 {setup}
-# Slurm tells this shell when the time is nearly up (USR1) or when the task must go (TERM); the worker then keeps what it trains.
+# Slurm tells this shell when the time is nearly up (USR1) or when the task must go (TERM); \
+the worker then keeps what it trains.
 again=0 later=0
 {python} -u -m invariance_probe.worker {folder}/"$SLURM_ARRAY_TASK_ID".jsonl &
 worker=$!
@@ -46,19 +57,20 @@ trap 'again=1 later=1; kill -USR1 "$worker" 2>/dev/null' USR1
 trap 'again=1; kill -TERM "$worker" 2>/dev/null' TERM
 wait "$worker"; code=$?
 while [ "$again" = 1 ]; do again=0; wait "$worker"; code=$?; done
-if [ "$later" = 1 ] && [ "$code" -ne 0 ]; then scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
+if [ "$later" = 1 ] && [ "$code" -ne 0 ]; then \
+scontrol requeue "${{SLURM_ARRAY_JOB_ID}}_${{SLURM_ARRAY_TASK_ID}}"; fi
 exit "$code"
 """
 
 
 @dataclass(frozen=True)
 class Slurm:
-    """Hands out stacks as array jobs of Slurm.
+    """Executor that hands out stacks as array jobs of Slurm.
 
     Attributes
     ----------
     profile
-        What the cluster asks of jobs.
+        What the cluster asks of jobs, such as partition, account and time.
     """
 
     profile: SlurmProfile
@@ -74,14 +86,30 @@ class Slurm:
         *,
         on_event: Callable[[Event], None],
     ) -> dict[str, str]:
-        """Measure runs and return why runs were lost, by key.
+        """Measure runs on the cluster.
+
+        Parameters
+        ----------
+        runs
+            The runs to measure.
+        sessions
+            Their sessions, which say where recordings come from.
+        place
+            Folders and device.
+        on_event
+            Called with every event.
+
+        Returns
+        -------
+        The reason why a run was lost, by the run's key.
 
         Raises
         ------
         ExecutionError
-            When Slurm's commands are not there, or a job is refused.
+            When Slurm's commands are missing, or when a job is refused.
         WriteError
-            When a task cannot write to the store: what is not committed yet would be trained for nothing.
+            When a task cannot write to the store: what is not committed yet would be
+            trained for nothing.
         """
         if not runs:
             return {}
@@ -113,22 +141,40 @@ class Slurm:
 
 @dataclass(eq=False)
 class _ArrayTask:
-    """One task of an array that was submitted."""
+    """One task of an array that was submitted.
+
+    Attributes
+    ----------
+    folder
+        Folder of the submission.
+    index
+        Index of the task in its array.
+    tasks
+        The stacks that it measures, in order.
+    undone
+        Runs that are not committed yet, by key.
+    message
+        Text of its last error; empty if there is none.
+    """
 
     folder: Path
     index: int
     tasks: list[Task]
     undone: dict[str, Run]
     read: int = 0
-    """Bytes of its output that were read."""
+    """Number of bytes of its output that were read."""
     missed: int = 0
-    """Looks in a row at which it was not in the queue."""
+    """How many times in a row it was missing from the queue."""
     message: str = ""
     stopped: bool = False
-    """Whether the last thing that it said is that it was asked to end."""
+    """Whether its last event says that it was asked to end."""
 
     def events(self) -> Iterator[Event]:
-        """Yield what it said since the last time, whole lines only; a line that was torn by a kill is passed over."""
+        """Yield the events of the task since the last call.
+
+        Only whole lines are read. A line that was cut off when the task was killed is
+        skipped.
+        """
         try:
             with (self.folder / f"{self.index}.out").open("rb") as file:
                 file.seek(self.read)
@@ -146,7 +192,7 @@ class _ArrayTask:
                 yield event
 
     def why(self) -> str:
-        """Say why it ended early: its own error, or the end of its log."""
+        """Say why the task ended early: its own error, or the end of its log."""
         if self.message:
             return self.message
         try:
@@ -162,7 +208,27 @@ class _ArrayTask:
 
 @dataclass(eq=False)
 class _Watch:
-    """The tasks of a stage that are queued or running, as far as this process knows."""
+    """The tasks of a stage that are queued or running, as known to this process.
+
+    Attributes
+    ----------
+    profile
+        What the cluster asks of jobs.
+    place
+        Folders and device.
+    jobs
+        Writes stacks as jobs.
+    tell
+        Called with every event.
+    running
+        Tasks that are not over.
+    lost
+        The reason why a run was lost, by the run's key.
+    committed
+        Keys of runs that tasks say they committed.
+    noted
+        Messages that were told once already.
+    """
 
     profile: SlurmProfile
     place: Place
@@ -171,16 +237,17 @@ class _Watch:
     running: list[_ArrayTask] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
     kept: set[Path] = field(default_factory=set)
-    """Submissions whose logs say why runs were lost."""
+    """Submissions that are not removed, because their logs say why runs were lost."""
     committed: set[str] = field(default_factory=set)
     noted: set[str] = field(default_factory=set)
 
     @property
     def root(self) -> Path:
+        """Folder of all submissions."""
         return self.place.store / "jobs"
 
     def adopt(self, runs: Sequence[Run]) -> None:
-        """Find what an earlier call submitted and is not over, as far as it measures some of these runs."""
+        """Find tasks of earlier calls that still measure some of these runs."""
         wanted = {run.key(): run for run in runs}
         folders = {folder.name: folder for folder in self._folders()}
         queue = _queue(folders) if folders else {}
@@ -210,14 +277,14 @@ class _Watch:
                 )
 
     def wait_for_the_store(self) -> None:
-        """Wait until this machine, too, sees what tasks committed."""
+        """Wait until the results that tasks committed are visible on this machine."""
         store, deadline = Store(self.place.store), time.monotonic() + SHARED_S
         while not all(store.has(key) for key in self.committed) and time.monotonic() < deadline:
             time.sleep(1)
         self._sweep(_queue({folder.name for folder in self._folders()}))
 
     def submit(self, tasks: Sequence[Task]) -> None:
-        """Write stacks to a folder of their own and submit them as one array."""
+        """Write stacks to a new folder and submit them as one array job."""
         if not tasks:
             return
         name = f"{PREFIX}{uuid.uuid4().hex[:12]}"
@@ -244,7 +311,7 @@ class _Watch:
         ]
 
     def look(self) -> None:
-        """Read what tasks said, settle those that are over, and submit again what they left undone."""
+        """Read the tasks' output and submit again what finished tasks left undone."""
         for one in self.running:
             self._hear(one)
         queue = _queue({one.folder.name for one in self.running})
@@ -273,7 +340,7 @@ class _Watch:
         return list(self.root.glob(f"{PREFIX}*"))
 
     def _sweep(self, queue: dict[tuple[str, int], str] | None) -> None:
-        """Remove submissions that are done and that Slurm has let go."""
+        """Remove submissions that are settled and no longer in Slurm's queue."""
         if queue is None:
             return
         for folder in self._folders():
@@ -281,6 +348,7 @@ class _Watch:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def _hear(self, one: _ArrayTask) -> None:
+        """Pass on the new events of a task, and note what they settle."""
         for event in one.events():
             one.stopped = event["event"] == "stopped"
             if event["event"] == "error":
@@ -294,7 +362,11 @@ class _Watch:
             self.tell(event)
 
     def _settled(self, one: _ArrayTask) -> list[Task]:
-        """Return what is handed out again of a task that is over: the stack that it died on in halves, those after it as they are."""
+        """Decide what to hand out again after a task is over.
+
+        The stack on which the task died is handed out in halves, those after it
+        unchanged.
+        """
         store = Store(self.place.store)
         for key in [key for key in one.undone if store.has(key)]:
             one.undone.pop(key)
@@ -312,13 +384,14 @@ class _Watch:
         return again + left[1:]
 
     def _note(self, message: str) -> None:
+        """Tell a message, once."""
         if message not in self.noted:
             self.noted.add(message)
             self.tell({"event": "note", "message": message})
 
 
 def _read_tasks(path: Path) -> list[Task]:
-    """Return the stacks of a job file; none where it cannot be read."""
+    """Read the stacks of a job file; none where the file cannot be read."""
     try:
         jobs = [json.loads(line) for line in path.read_text().splitlines()]
         return [
@@ -333,7 +406,18 @@ def _read_tasks(path: Path) -> list[Task]:
 
 
 def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
-    """Return the tasks of these arrays that are queued or running, with why they wait; None when the queue does not answer."""
+    """Ask Slurm which tasks of some arrays are queued or running.
+
+    Parameters
+    ----------
+    names
+        Names of the array jobs.
+
+    Returns
+    -------
+    The reason why a task waits, by the name of its array and its index; None when the
+    queue does not answer.
+    """
     asked = [
         "squeue",
         "--noheader",
@@ -349,10 +433,24 @@ def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
 
 
 def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
+    """Write the script of an array job.
+
+    Parameters
+    ----------
+    profile
+        What the cluster asks of jobs.
+    folder
+        Folder of the submission.
+    count
+        Number of tasks in the array.
+    """
     named = {
-        "job-name": folder.name, "output": f"{folder}/%a.out", "error": f"{folder}/%a.err", "open-mode": "append",
-        "array": f"0-{count - 1}" + (f"%{profile.at_once}" if profile.at_once else ""), "signal": f"B:USR1@{profile.warning_s}",
-        "ntasks": 1, "cpus-per-task": 1, "partition": profile.partition, "account": profile.account, "qos": profile.qos,
+        "job-name": folder.name, "output": f"{folder}/%a.out", "error": f"{folder}/%a.err",
+        "open-mode": "append",
+        "array": f"0-{count - 1}" + (f"%{profile.at_once}" if profile.at_once else ""),
+        "signal": f"B:USR1@{profile.warning_s}",
+        "ntasks": 1, "cpus-per-task": 1,
+        "partition": profile.partition, "account": profile.account, "qos": profile.qos,
         "time": profile.time, "mem": profile.memory,
     }  # fmt: skip
     options = [
@@ -370,19 +468,23 @@ def _script(profile: SlurmProfile, folder: Path, count: int) -> str:
 
 
 def _call(*command: str) -> str:
+    """Run a Slurm command and return its output; raise where it fails."""
     done = _run(command)
     if done.returncode != 0:
         raise ExecutionError(
             f"{command[0]} refused the job: {done.stderr.strip() or done.stdout.strip()}; "
-            "put what your cluster asks for into the file of --profile (partition, account, time, memory, options)"
+            "put what your cluster asks for into the file of --profile "
+            "(partition, account, time, memory, options)"
         )
     return done.stdout.strip()
 
 
 def _run(command: Sequence[str]) -> "subprocess.CompletedProcess[str]":
+    """Run a Slurm command; raise where it is not installed."""
     try:
         return subprocess.run(command, capture_output=True, text=True, check=False)
     except FileNotFoundError:
         raise ExecutionError(
-            f"--on slurm needs the command {command[0]}, which is not here; run this on a login node"
+            f"--on slurm needs the command {command[0]}, which is not here; "
+            "run this on a login node"
         ) from None

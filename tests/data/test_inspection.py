@@ -96,7 +96,8 @@ def awake_late(recording):
 DOUBTFUL = {
     "one silent unit": (
         lambda r: changed(r, columns=5),
-        "1 of 30 units are constant in the training part of at least one fold, 1 of them in every fold ('5')",
+        "1 of 30 units are constant in the training part of at least one fold, "
+        "1 of them in every fold ('5')",
     ),
     "a unit silent in one half": (
         lambda r: changed(r, bins=slice(0, 320), columns=5),
@@ -195,7 +196,9 @@ def test_all_problems_of_a_file_come_at_their_place(tmp_path):
     assert problems({}) == []
     [(place, _, said)] = problems({"x": np.zeros((400, 8), int)})
     assert place == ("recordings", 0) and "no unit varies" in said
-    [(place, _, said)] = problems({"label": np.degrees(y) * 9}, target={"name": "label", "kind": "circular"})  # fmt: skip
+    [(place, _, said)] = problems(
+        {"label": np.degrees(y) * 9}, target={"name": "label", "kind": "circular"}
+    )
     assert place == ("target", "name") and "radians" in said
 
 

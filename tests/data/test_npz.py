@@ -1,4 +1,7 @@
-"""Archives as NumPy, MATLAB, pandas and people make them: read for what they are, or refused in one line."""
+"""Archives made by NumPy, MATLAB, pandas or by hand are read, or refused.
+
+A refusal is one line that says what is wrong.
+"""
 
 import pickle
 
@@ -79,22 +82,33 @@ def test_a_single_number_may_be_a_table_of_one_and_nothing_else(tmp_path):
 
 
 SAID = {
-    "unit ids as a number": ({"uid": np.int64(10)}, {"unit_ids": "uid"}, None, "1 unit ids for 10 units"),
-    "a target of words": ({"velocity": np.array(["l", "r"])[TRIAL % 2]}, {}, None, "holds words such as 'l'"),
-    "activity of words": ({"counts": arrays()["counts"].astype(str)}, {}, None, "activity holds <U"),
-    "a class in a column": ({"cls": TRIAL[:, None]}, {}, {"name": "cls", "kind": "categorical"}, "shape (600, 1)"),
+    "unit ids as a number": ({"uid": np.int64(10)}, {"unit_ids": "uid"}, None,
+                             "1 unit ids for 10 units"),
+    "a target of words": ({"velocity": np.array(["l", "r"])[TRIAL % 2]}, {}, None,
+                          "holds words such as 'l'"),
+    "activity of words": ({"counts": arrays()["counts"].astype(str)}, {}, None,
+                          "activity holds <U"),
+    "a class in a column": ({"cls": TRIAL[:, None]}, {}, {"name": "cls", "kind": "categorical"},
+                            "shape (600, 1)"),
     "one bin short": ({"velocity": np.ones((599, 2))}, {}, None,
-                      "target 'velocity' has shape (599, 2), and the activity 'counts' has 600 bins"),
+                      "target 'velocity' has shape (599, 2), "
+                      "and the activity 'counts' has 600 bins"),
     "columns first": ({"velocity": np.ones((2, 600))}, {}, None, "time must be its first axis"),
-    "objects": ({"velocity": np.array([1, "a"], dtype=object)}, {}, None, "'velocity' holds Python objects"),
-    "activity of objects": ({"counts": arrays()["counts"].astype(object)}, {}, None, "array 'counts' holds Python objects"),
+    "objects": ({"velocity": np.array([1, "a"], dtype=object)}, {}, None,
+                "'velocity' holds Python objects"),
+    "activity of objects": ({"counts": arrays()["counts"].astype(object)}, {}, None,
+                            "array 'counts' holds Python objects"),
     "complex": ({"velocity": np.ones(600, complex)}, {}, None, "holds complex128"),
     "the trials as target": ({}, {"trial": "trial"}, {"name": "trial"}, "is declared as trial"),
     "units first, trials": ({"counts": arrays()["counts"].T}, {"trial": "trial"}, None,
-                            "the trial array has shape (600,); it must be (10,); the activity has shape (10, 600)"),
-    "units first": ({"counts": arrays()["counts"].T}, {}, None, "if its units come first, save its transpose"),
-    "a missing class": ({"cls": np.where(TRIAL < 3, "nan", "a")}, {}, {"name": "cls", "kind": "categorical"}, "a missing label"),
-    "not there": ({}, {}, {"name": "speed"}, "target 'speed' is not in the recording; it has 'cls', 'trial', 'velocity'"),
+                            "the trial array has shape (600,); it must be (10,); "
+                            "the activity has shape (10, 600)"),
+    "units first": ({"counts": arrays()["counts"].T}, {}, None,
+                    "if its units come first, save its transpose"),
+    "a missing class": ({"cls": np.where(TRIAL < 3, "nan", "a")}, {},
+                        {"name": "cls", "kind": "categorical"}, "a missing label"),
+    "not there": ({}, {}, {"name": "speed"},
+                  "target 'speed' is not in the recording; it has 'cls', 'trial', 'velocity'"),
 }  # fmt: skip
 
 
@@ -122,11 +136,17 @@ def files(folder):
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("empty", "it is empty"), ("half", "damaged or incomplete"), ("words", "begins with b'hello'"),
-        ("flipped", "damaged or incomplete"), ("pickle", "never loaded"), ("mat", "scipy.io.loadmat"),
-        ("edf", "mne.io.read_raw_edf"), ("hdf", "HDF5 file (.nwb"), ("npy", "save named arrays by np.savez"),
+        ("empty", "it is empty"),
+        ("half", "damaged or incomplete"),
+        ("words", "begins with b'hello'"),
+        ("flipped", "damaged or incomplete"),
+        ("pickle", "never loaded"),
+        ("mat", "scipy.io.loadmat"),
+        ("edf", "mne.io.read_raw_edf"),
+        ("hdf", "HDF5 file (.nwb"),
+        ("npy", "save named arrays by np.savez"),
     ],
-)  # fmt: skip
+)
 def test_a_file_that_is_no_archive_is_told_by_what_it_is(tmp_path, name, said):
     source = NpzRecording(path=f"{name}.npz", session="a", activity="counts", bin_s=0.1)
     with pytest.raises(DataError) as error:

@@ -24,8 +24,10 @@ from invariance_probe.study.study import Study
 def recording(bins=200, units=4, trials=None, segments=None, **more):
     rng = np.random.default_rng(0)
     base = {
-        "session": "s", "subject": "a", "group": "", "activity": rng.poisson(2, (bins, units)), "activity_kind": "counts", "bin_s": 0.1,
-        "unit_ids": tuple(map(str, range(units))), "targets": {"y": rng.standard_normal(bins)}, "trials": trials,
+        "session": "s", "subject": "a", "group": "",
+        "activity": rng.poisson(2, (bins, units)), "activity_kind": "counts", "bin_s": 0.1,
+        "unit_ids": tuple(map(str, range(units))),
+        "targets": {"y": rng.standard_normal(bins)}, "trials": trials,
         "segments": np.zeros(bins, dtype=np.int64) if segments is None else segments,
     }  # fmt: skip
     return Recording(**{**base, **more})
@@ -121,8 +123,8 @@ def test_redundancy_has_the_information_and_carriers_it_declares():
         [abs(np.corrcoef(made.activity[:, i], made.targets["label"])[0, 1]) for i in range(20)]
     )
     assert set(np.flatnonzero(correlation > 0.03)) == set(carriers)
-    # Per unit, Poisson counts with log-gain g carry g^2 mu of linear information at the mean rate; for small J
-    # R2 = J / (1 + J) up to the rate's own modulation.
+    # Per unit, Poisson counts with log-gain g carry g^2 mu of linear information at the mean
+    # rate; for small J, R2 = J / (1 + J) up to the rate's own modulation.
     x = made.activity[:, list(carriers)] - made.activity[:, list(carriers)].mean(0)
     y = made.targets["label"] - made.targets["label"].mean()
     beta = np.linalg.lstsq(x, y, rcond=None)[0]

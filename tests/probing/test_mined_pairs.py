@@ -1,4 +1,8 @@
-"""Mined pairs: pairs are what they say, moments are those of all pairs, and oracle pairs drop what drifts."""
+"""Mined pairs of each source, their moments, and what oracle pairs drop.
+
+Pairs are those that their source names, moments are taken over all pairs, and oracle
+pairs drop what drifts.
+"""
 
 from pathlib import Path
 
@@ -43,7 +47,10 @@ def test_matched_moments_are_the_covariances_of_all_pairs_in_both_orders():
 
 
 def test_matched_moments_of_a_lag_are_those_of_the_jitter_that_makes_it():
-    """In a long recording, whose ends weigh nothing, the pairs one bin apart are the annulus of one bin."""
+    """In a long recording the pairs one bin apart are the annulus of one bin.
+
+    The ends of a long recording have no weight.
+    """
     x = np.random.default_rng(1).poisson(3.0, (4000, 3))
     partners = find_partners(
         np.arange(4000), np.zeros(4000), TimeJitter(window_s=1, shape="annulus"), 1.0
@@ -115,7 +122,10 @@ def test_nuisance_distance_is_1_for_strangers_and_0_for_twins():
 
 
 def test_oracle_pairs_keep_behaviours_and_drop_the_drift_of_a_noiseless_world():
-    """One behaviour direction and one drift direction: local pairs follow the drift, oracle pairs the behaviour."""
+    """Local pairs follow the drift, and oracle pairs follow the behaviour.
+
+    The world has one behaviour direction and one drift direction.
+    """
     rng = np.random.default_rng(5)
     rows = 3000
     behaviour = np.repeat(rng.integers(0, 2, rows // 10), 10)
@@ -150,7 +160,8 @@ def measured(target="behaviour", kind="categorical", nuisance="drift", **method)
     }
     recording = open_recording(RecurringRecording(session="r", **declared), "r", Path())
     run = Run(
-        fingerprint="x", session="r", window=Window(), folds=Folds(count=4, embargo_s=5), fold=None, seed=0, study_seed=1,
+        fingerprint="x", session="r", window=Window(), folds=Folds(count=4, embargo_s=5),
+        fold=None, seed=0, study_seed=1,
         method=MinedPairs(dimensions=2, nuisance=nuisance, fractions=(0.9,), **method),
         target=Target(name=target, kind=kind), probe=LogisticProbe(penalties=(1.0,)),
     )  # fmt: skip

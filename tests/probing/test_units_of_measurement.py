@@ -1,4 +1,7 @@
-"""Volts or microvolts, seconds since 1970 or since the start: a unit or an origin changes no loss, and no memory."""
+"""A unit of measurement or an origin in time changes no loss and no memory.
+
+Examples: volts or microvolts, seconds since 1970 or since the start.
+"""
 
 from pathlib import Path
 
@@ -32,7 +35,8 @@ def signals(scale=1.0, offset=0.0, sd=1.0, top=None):
 
 def run_of(recording, fold, method):
     return Run(
-        fingerprint=recording.fingerprint, session="s", window=Window(), folds=Folds(count=2), fold=fold, seed=0, study_seed=0,
+        fingerprint=recording.fingerprint, session="s", window=Window(), folds=Folds(count=2),
+        fold=fold, seed=0, study_seed=0,
         method=method, views=None, target=Target(name="y"), probe=RidgeProbe(), optimisation=None,
     )  # fmt: skip
 

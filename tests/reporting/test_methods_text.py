@@ -108,7 +108,10 @@ def test_what_views_have_at_every_dose_is_named():
         "transforms": [{"kind": "unit_dropout"}, {"kind": "gaussian_noise", "sigma": 0.3}],
     }
     text = paragraph({"kind": "simclr"}, views=views)
-    said = "At every dose, dose 0 too, views had gaussian noise (sigma = 0.3) and pairs were of windows up to 0.1 s apart."
+    said = (
+        "At every dose, dose 0 too, views had gaussian noise (sigma = 0.3) "
+        "and pairs were of windows up to 0.1 s apart."
+    )
     assert said in text
     assert "At every dose" not in paragraph({"kind": "simclr"})
     assert "single bins of 1 session were learned" in text

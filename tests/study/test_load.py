@@ -134,8 +134,10 @@ axes:
 windw: {length_bins: 3}
 folds: {scheme: block}
 hypotheses:
-  - {id: H1, claim: c, predicts: sensitive, axis: unit_dropout.rate, dose: 0.4, margin: {fraction_of_range: 10, because: "it would not matter"}}
-  - {id: H2, claim: c, predicts: sensitive, axis: unit_dropout.rate, dose: 40, margin: {fraction_of_range: 0.1, because: "it would not matter"}}
+  - {id: H1, claim: c, predicts: sensitive, axis: unit_dropout.rate, dose: 0.4, \
+margin: {fraction_of_range: 10, because: "it would not matter"}}
+  - {id: H2, claim: c, predicts: sensitive, axis: unit_dropout.rate, dose: 40, \
+margin: {fraction_of_range: 0.1, because: "it would not matter"}}
 """
 
 
@@ -146,9 +148,11 @@ def test_problems_of_the_schema_of_what_must_agree_and_of_the_recordings_come_at
     assert [line.removeprefix(f"{path}:") for line in str(caught.value).splitlines()] == [
         "5:45: recordings[1].sesion: unknown key 'sesion'. Did you mean 'session'?",
         "13:17: folds.scheme: got 'block'. Did you mean 'blocks'?",
-        "15:109: hypotheses[0].margin.fraction_of_range: input should be less than 1, got 10; 10 % is 0.1",
+        "15:109: hypotheses[0].margin.fraction_of_range: input should be less than 1, got 10; "
+        "10 % is 0.1",
         "12:1: windw: unknown key 'windw'. Did you mean 'window'?",
-        "16:76: hypotheses[1].dose: not a swept dose of unit_dropout.rate; allowed: 0.4; 40 % is 0.4",
+        "16:76: hypotheses[1].dose: not a swept dose of unit_dropout.rate; allowed: 0.4; "
+        "40 % is 0.4",
         f"4:23: recordings[0].path: no such file: {path.parent / 'gone.npz'}",
         f"5:23: recordings[1].path: no such file: {path.parent / 'gone-too.npz'}",
     ]

@@ -1,4 +1,4 @@
-"""Methods as they are declared: presets, what they change of the training, and fields that came later."""
+"""Declared methods: presets, their changes of the training, and later fields."""
 
 import pytest
 from conftest import tiny_study

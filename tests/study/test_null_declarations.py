@@ -151,7 +151,8 @@ def test_a_wrong_null_is_an_error_with_its_line(tmp_path, text):
 def test_null_is_a_key_though_yaml_reads_the_word_as_no_value(tmp_path):
     path = tmp_path / "study.yaml"
     for text, expected in {
-        "null: {kind: circular_shift}": CircularShift(), '"null": {kind: other_sessions}': OtherSessions(), "": LinearShift(),
+        "null: {kind: circular_shift}": CircularShift(),
+        '"null": {kind: other_sessions}': OtherSessions(), "": LinearShift(),
         "null: {kind: pseudo_session, by: trial}": PseudoSession(by="trial"),
     }.items():  # fmt: skip
         YAML(typ="safe").dump(tiny_study(), path)

@@ -1,7 +1,7 @@
-"""What a file that is no `.npz` archive seems to be, told by its first bytes.
+"""Name the format of a file that is not an `.npz` archive by its first bytes.
 
-A reader that cannot open a file asks here, so that its message names the format and the way to the
-reader's own. Nothing is parsed.
+A reader that cannot open a file asks here, so that its message can name the format and
+say how to convert the file. Nothing is parsed.
 """
 
 from pathlib import Path
@@ -26,11 +26,14 @@ FORMATS = {
     ),
     b"\x80": "it is a Python pickle, which is never loaded; save its arrays by np.savez",
 }
-"""First bytes of a file: what it is, and how its arrays become an archive."""
+"""By first bytes: the format of a file, and how to save its arrays as an archive."""
 
 
 def described(path: Path) -> str:
-    """Say what a file seems to be; its first bytes where they are of no known format."""
+    """Say what format a file seems to have, and what to do about it.
+
+    A file of no known format is described by its first bytes.
+    """
     with path.open("rb") as file:
         start = file.read(16)
     for first, said in FORMATS.items():

@@ -1,4 +1,8 @@
-"""Sessions in NumPy archives with named arrays; nothing is ever unpickled."""
+"""Read sessions from NumPy archives with named arrays.
+
+In: a declared `.npz` file. Out: a `Recording`. Nothing is ever unpickled, and nothing
+is filtered or resampled.
+"""
 
 import zipfile
 import zlib
@@ -18,13 +22,14 @@ from invariance_probe.study.recordings import NpzRecording
 
 @dataclass(frozen=True, eq=False)
 class _Archive:
-    """The arrays of a file by name, and why others of its arrays cannot be used."""
+    """The usable arrays of a file by name, and why its other arrays are unusable."""
 
     path: Path
     arrays: Mapping[str, np.ndarray]
     unusable: Mapping[str, str]
 
     def named(self, name: str) -> np.ndarray:
+        """Look up an array by its name; refuse it where it is missing or unusable."""
         if name in self.unusable:
             raise DataError(f"{self.path}: array {name!r} {self.unusable[name]}")
         if name not in self.arrays:
@@ -35,14 +40,16 @@ class _Archive:
         return self.arrays[name]
 
     def row(self, name: str) -> np.ndarray:
-        """One value per bin or unit, also where MATLAB kept it as a column or a row."""
+        """One value per bin or unit, also where MATLAB saved a column or a row."""
         values = self.named(name)
         return values.reshape(-1) if values.ndim == 2 and 1 in values.shape else values
 
     def labels(self, name: str) -> np.ndarray:
+        """Labels of bins as int64 (time,)."""
         return as_labels(self.row(name), f"{self.path}: array {name!r}")
 
     def seconds(self, name: str) -> float:
+        """Bin length in seconds from an array that holds one number."""
         values = self.named(name)
         if values.size != 1 or values.dtype.kind not in "iuf":
             got = repr(str(values.item())) if values.size == 1 else f"shape {values.shape}"
@@ -56,13 +63,21 @@ class _Archive:
 def read_npz(source: NpzRecording, base: Path) -> Recording:
     """Read the declared arrays of an archive.
 
-    Every other array with the time axis first is a target, with the time axis second an array of
-    alternative targets; why one is neither stands in `Recording.unusable`.
+    Every other array with time as its first axis becomes a target. Every other array
+    with time as its second axis becomes an array of alternative targets.
+    `Recording.unusable` gives the reason for each array that is not a target.
+
+    Parameters
+    ----------
+    source
+        The declared file and the names of its arrays.
+    base
+        Folder that the path of the file starts from.
 
     Raises
     ------
     DataError
-        When the file or a named array is missing, or cannot be read.
+        When the file or a named array is missing or cannot be read.
     """
     archive = _opened(base / source.path)
     path, arrays = archive.path, archive.arrays
@@ -105,7 +120,22 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 def _others(
     archive: _Archive, source: NpzRecording, activity: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
-    """Targets, alternative targets, and why further arrays are no targets."""
+    """Sort the arrays that have no declared role.
+
+    Parameters
+    ----------
+    archive
+        The arrays of the file.
+    source
+        The declared names of arrays.
+    activity
+        Activity (time, unit).
+
+    Returns
+    -------
+    Targets (time, ...) by name, alternative targets (draw, time, ...) by name, and the
+    reason why each further array is not a target.
+    """
     targets, alternatives, unusable = {}, {}, dict(archive.unusable)
     roles = {"activity": source.activity, "trial": source.trial, "segment": source.segment,
              "unit_ids": source.unit_ids}  # fmt: skip
@@ -143,8 +173,8 @@ def _opened(path: Path) -> _Archive:
                     values = np.asarray(archive[name])
                 except ValueError:
                     unusable[name] = (
-                        "holds Python objects, which are never unpickled (or is damaged); save words "
-                        "with .astype(str), and numbers with .astype(float)"
+                        "holds Python objects, which are never unpickled (or is damaged); "
+                        "save words with .astype(str), and numbers with .astype(float)"
                     )
                     continue
                 if values.dtype.kind in "biufUS":

@@ -1,1 +1,1 @@
-"""One session opened for measuring: windows, folds, target, pooled sessions and stored encoders."""
+"""One session opened for measuring: its windows, folds and target."""

@@ -1,6 +1,9 @@
-"""The windows asleep of one session beside its labelled ones: which may be partners of a run, and how they are shown.
+"""Windows outside the labelled states of one session, such as sleep.
 
-They come after all labelled windows, one version after the other (`data.states`): they have numbers of their own, so that they can
+In: the labelled windows of a session, and the windows outside the declared states
+(`data.states.Offline`), which are called asleep here, whatever their state. Out: which
+windows asleep may be partners of a run, and the activity that shows both kinds. Windows
+asleep are numbered after all labelled windows, one version after the other. So they can
 be shown as the second window of a pair, and are in no fold, no target and no probe.
 """
 
@@ -28,14 +31,14 @@ from invariance_probe.study.state_pairing import StatePairing, StateSource, stat
 
 @dataclass(frozen=True, eq=False)
 class Asleep:
-    """Windows asleep, and what was mined among them.
+    """Windows asleep, and the partners mined among them.
 
     Attributes
     ----------
     labelled, windows, folds
         The labelled part of the recording, cut into windows and folds.
     offline
-        The windows of the rest.
+        The windows of the rest of the recording.
     """
 
     labelled: Recording
@@ -43,14 +46,32 @@ class Asleep:
     folds: tuple[Fold, ...]
     offline: Offline
     _mined: dict[str, np.ndarray] = field(default_factory=dict)
-    """Tables of partners by training windows, source and settings: shares and seeds have them in common."""
+    """Cached tables of partners, by training windows, source and settings.
+
+    Shares and seeds have them in common.
+    """
 
     def distant(self, pairing: StatePairing, run: Run, train: np.ndarray) -> Distant:
-        """Return the partners of a run's training windows, by its arm; nothing in them depends on the seed or the share."""
+        """Partners of a run's training windows, according to its arm.
+
+        They depend neither on the seed nor on the share.
+
+        Parameters
+        ----------
+        pairing
+            The pairing across states.
+        run
+            The run, whose axis and arm say which sleep its partners come from.
+        train
+            Its training windows (window,), ascending.
+        """
         source = state_source_of(run.axis, run.arm)
         sleep = self.sleep(pairing, run)
         windows = sleep.windows[source == "other_state"]
-        searched = f"{run.fold} {run.fraction!r} {source} {pairing.model_copy(update={'share': 0.0}).canonical()}"
+        searched = (
+            f"{run.fold} {run.fraction!r} {source} "
+            f"{pairing.model_copy(update={'share': 0.0}).canonical()}"
+        )
         if searched not in self._mined:
             self._mined[searched] = self._table(pairing, source, sleep, train)
         table = self._mined[searched]
@@ -61,7 +82,18 @@ class Asleep:
         )
 
     def sleep(self, pairing: StatePairing, run: Run) -> Sleep:
-        """Return where a run may find partners: far enough from labelled windows, and not between those of its test part."""
+        """Windows of sleep in which a run may find partners.
+
+        They are far enough from labelled windows (`pairing.gap_s`), and do not lie
+        between the windows of the run's test part or within the embargo of it.
+
+        Parameters
+        ----------
+        pairing
+            The pairing across states.
+        run
+            A run with a fold.
+        """
         assert run.fold is not None
         offline, bin_s, test = self.offline, self.labelled.bin_s, self.folds[run.fold].test
         first, last = offline.inside[self.windows.starts[test[[0, -1]]]]
@@ -75,6 +107,23 @@ class Asleep:
     def _table(
         self, pairing: StatePairing, source: StateSource, sleep: Sleep, train: np.ndarray
     ) -> np.ndarray:
+        """Mine the partners of training windows.
+
+        Parameters
+        ----------
+        pairing
+            The pairing across states.
+        source
+            Which sleep the partners come from.
+        sleep
+            The windows of sleep that are allowed.
+        train
+            Training windows (window,), ascending.
+
+        Returns
+        -------
+        Places among the windows of `sleep` (window, partner), -1 where there is none.
+        """
         which, offline, reach = (
             source == "other_state",
             self.offline,
@@ -91,25 +140,34 @@ class Asleep:
         return alike_asleep(pairing, awake, asleep, sleep.pools[which], counts, self.labelled.bin_s)
 
     def numbered(self, version: int) -> np.ndarray:
-        """Return the number of each window asleep in a version (window,)."""
+        """Number of each window asleep in one version (window,).
+
+        Labelled windows have the numbers before.
+        """
         count = len(self.offline.starts)
         return len(self.windows.starts) + version * count + np.arange(count)
 
     @cached_property
     def activity(self) -> np.ndarray:
-        """The activity (time, unit) that all windows are read from."""
+        """Activity that all windows are read from (time, unit).
+
+        The labelled bins come first, then the other bins, version after version.
+        """
         return np.concatenate([self.labelled.activity, *self.offline.activity])
 
     @cached_property
     def starts(self) -> np.ndarray:
-        """First bin of every window in `activity` (window,)."""
+        """First bin in `activity` of every window, labelled or asleep (window,)."""
         versions, bins, _ = self.offline.activity.shape
         first = len(self.labelled.activity) + bins * np.arange(versions)[:, None]
         return np.concatenate([self.windows.starts, (first + self.offline.starts).ravel()])
 
     @cached_property
     def stretch(self) -> np.ndarray:
-        """Stretch of every window (window,); those of different versions are different."""
+        """Stretch of every window, labelled or asleep (window,).
+
+        Windows of different versions lie in different stretches.
+        """
         first = self.windows.stretch.max() + 1
         apart = self.offline.stretch.max(initial=0) + 1
         versions = np.arange(len(self.offline.activity))[:, None]

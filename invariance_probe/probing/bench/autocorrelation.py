@@ -1,4 +1,4 @@
-"""How long a series remembers: the lag at which its autocorrelation fades.
+"""Autocorrelation time of a series: the lag at which its memory fades.
 
 In: a series of values or class labels, one row per window, and the stretch that each
 window lies in. Out: the first lag, in windows, at which the autocorrelation is below

@@ -1,7 +1,9 @@
-"""Batches of views that a method's loss is taken of: in training, and afterwards on windows of its choice.
+"""Batches of views on which a method computes its loss.
 
-In: stacked runs, their view maker, and examples of windows. Out: batches. Examples of single runs are drawn apart and stacked, so that
-what a run is asked does not depend on its partners.
+They are used in training, and afterwards to measure the loss on chosen windows. In:
+stacked runs, their view maker, and examples of windows. Out: batches. The examples of
+each run are drawn separately and then stacked, so that a run's examples do not depend
+on its partners in the stack.
 """
 
 from collections.abc import Sequence
@@ -22,7 +24,21 @@ from invariance_probe.training.examples import EXAMPLES, Example, Examples, Mate
 def batch_of(
     declared: MethodDeclaration, views: ViewMaker, timeline: Timeline, example: Example, step: int
 ) -> Batch:
-    """Return the batch of a step's windows, with all that a method without labels asks for."""
+    """Make the batch of one step for a method without labels.
+
+    Parameters
+    ----------
+    declared
+        The method; it decides whether the batch holds counts.
+    views
+        View maker of the stacked runs.
+    timeline
+        Where the windows lie in time.
+    example
+        Windows of the first and second views, and labels of a pretext task.
+    step
+        Update step, which addresses the random numbers.
+    """
     halves = views.halves(step, example.first, example.second) if declared.reads_counts else None
     return Batch(
         views.pair(step, example.first, example.second),
@@ -38,23 +54,27 @@ def batch_of(
 def examples_of(
     bench: Workbench, run: Run, kind: str, part: np.ndarray, size: int, repeats: bool
 ) -> Examples:
-    """Return examples of some of one run's windows.
+    """Draw examples from some of one run's windows.
 
     Parameters
     ----------
+    bench
+        The opened session.
+    run
+        The run.
     kind
         A name in `training.examples.EXAMPLES`.
     part
-        The windows, ascending.
+        Windows to draw from (window,), ascending.
     size
-        Windows a batch, in one view.
+        Windows per batch, in one view.
     repeats
-        Whether an example may come twice in a batch.
+        Whether an example may occur twice in a batch.
 
     Raises
     ------
     TrainingError
-        Where the part holds too few.
+        When the part holds too few windows.
     """
     jitter = run.views.jitter if run.views else TimeJitter()
     keys = key_tensor(bench.keys("order", [run]), bench.device)

@@ -1,8 +1,10 @@
-"""The decoding loss: what a probe's predictions cost, window by window.
+"""Decoding loss: the cost of a probe's predictions, window by window.
 
-Continuous and circular targets: squared error summed over the columns, divided by the sum of the columns'
-variances over the session (so the columns weigh by their variance, and the best constant costs about 1).
-A circular target is its cosine and sine. Categorical targets: nats.
+In: a session's target and predictions of it. Out: one loss per window. Continuous and
+circular targets: squared error summed over the columns, divided by the sum of the
+columns' variances over the session. So columns weigh by their variance, and the best
+constant costs about 1. A circular target is its cosine and sine. Categorical targets:
+log-loss in nats. Probes are fitted elsewhere (`probing.decoders`).
 """
 
 from dataclasses import dataclass
@@ -35,7 +37,17 @@ class DecodedTarget:
 
     @classmethod
     def of(cls, declared: Target, values: np.ndarray, device: torch.device) -> "DecodedTarget":
-        """Prepare the declared target's values at the windows' centres."""
+        """Prepare the declared target's values at the windows' centres.
+
+        Parameters
+        ----------
+        declared
+            The declared target.
+        values
+            Its values: (window, column), radians (window,), or classes (window,).
+        device
+            Device on which the values are kept.
+        """
         if declared.kind == "categorical":
             return cls(torch.from_numpy(values).to(device, torch.int64), 1.0, int(values.max()) + 1)
         columns = (
@@ -47,15 +59,31 @@ class DecodedTarget:
         return cls(torch.from_numpy(columns).to(device), float(columns.var(axis=0).sum()), 0)
 
     def columns(self) -> Tensor:
-        """Return what a least-squares decoder predicts: the columns, or one column a class (window, column)."""
+        """Regression targets: the continuous columns, or one-hot classes.
+
+        Returns
+        -------
+        (window, column) float64.
+        """
         if self.classes:
             return torch.nn.functional.one_hot(self.values, self.classes).to(torch.float64)
         return self.values
 
     def losses(self, predictions: Tensor, windows: Tensor | None = None) -> Tensor:
-        """Return the loss of every window (run, window) from predictions (run, window, column) or log-probabilities.
+        """Loss of every window, given predictions.
 
-        Predictions are of all windows in order, unless `windows` (run, window) says which.
+        Parameters
+        ----------
+        predictions
+            Predicted columns, or log-probabilities of the classes (run, window,
+            column).
+        windows
+            Index of each predicted window (run, window). When left out, predictions are
+            of all windows in order.
+
+        Returns
+        -------
+        (run, window).
         """
         values = self.values if windows is None else self.values[windows]
         if self.classes:
@@ -64,7 +92,17 @@ class DecodedTarget:
         return (predictions - values).square().sum(2) / self.scale
 
     def floor(self, train: Tensor) -> Tensor:
-        """Return the loss of every window (window,) under the best constant of the training windows."""
+        """Loss of every window under the best constant of the training windows.
+
+        Parameters
+        ----------
+        train
+            Training windows (window,).
+
+        Returns
+        -------
+        (window,).
+        """
         if self.classes:
             counts = torch.bincount(self.values[train], minlength=self.classes).to(torch.float64)
             return -(counts / counts.sum()).log()[self.values]

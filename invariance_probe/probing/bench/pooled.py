@@ -1,7 +1,9 @@
-"""The sessions that one SSL model trains on: the run's own, whose windows come first, and its companions.
+"""Sessions that one SSL model trains on: the run's own and its companions.
 
-Only training sees companions. Decoders, folds, baselines and examinations are of the run's own session, which reads the trained encoder
-through its own input layer: the rows of the first weight that belong to its units.
+The windows of the run's own session come first. Only training sees companions.
+Decoders, folds, baselines and examinations use the run's own session alone. It reads
+the trained encoder through its own input layer: the rows of the first weight that
+belong to its units.
 """
 
 from dataclasses import dataclass, field, replace
@@ -26,13 +28,27 @@ from invariance_probe.study.session import Companions, OtherSession
 
 
 def training_bench(bench: Workbench, run: Run) -> Workbench:
-    """Return what a run's SSL model is trained on: its session's bench, or one with its companions, whose first windows are the session's."""
+    """Open what a run's SSL model is trained on.
+
+    Parameters
+    ----------
+    bench
+        The run's own session.
+    run
+        The run.
+
+    Returns
+    -------
+    The same bench for a run without companions; otherwise a bench that joins the
+    session and its companions, whose first windows are the session's.
+    """
     if run.companions is None:
         return bench
     return bench.kept(run.companions.canonical(), lambda: _pooled(bench, run, run.companions))  # type: ignore[arg-type]
 
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
+    """Join a session with its companions and open the result."""
     joined = join(
         [bench.recording, *(_companion(other, bench.base) for other in companions.sessions)]
     )
@@ -55,12 +71,24 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
 
 @lru_cache(maxsize=64)
 def _companion(other: OtherSession, base: Path) -> Recording:
+    """Open a companion under the name that the study gives it.
+
+    The last 64 are cached.
+    """
     return replace(open_other(other, base), session=other.name)
 
 
 @dataclass(frozen=True, eq=False)
 class PooledBench(Workbench):
-    """A session and its companions as one recording; folds train on all windows of the companions."""
+    """A session and its companions as one recording.
+
+    Every fold trains on all windows of the companions.
+
+    Attributes
+    ----------
+    joined
+        The joined recording, with the session of its bins and units.
+    """
 
     joined: Joined = field(kw_only=True)
 
@@ -71,13 +99,23 @@ class PooledBench(Workbench):
 
     @cached_property
     def timeline(self) -> Timeline:
-        """Where the windows lie, and whose they are."""
+        """Where the windows lie in time, and the session and subject of each."""
         sessions = torch.from_numpy(self.session_of).to(self.device)
         subjects = torch.from_numpy(self.joined.subject[self.session_of]).to(self.device)
         return replace(super().timeline, sessions=sessions, subjects=subjects)
 
     def train_windows(self, run: Run) -> np.ndarray:
-        """Return the training windows of a run's fold, of every session the run's fraction."""
+        """Training windows of a run's fold, cut to its fraction in every session.
+
+        Parameters
+        ----------
+        run
+            A run with a fold.
+
+        Returns
+        -------
+        (window,), ascending.
+        """
         assert run.fold is not None
         train = self.folds[run.fold].train
         of = self.session_of[train]
@@ -86,7 +124,18 @@ class PooledBench(Workbench):
         )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
-        """Measure each run's standardisation of a session's units over the bins of its own windows."""
+        """Measure each run's standardisation, session by session.
+
+        The units of a session are standardised over the bins of the session's own
+        windows.
+
+        Parameters
+        ----------
+        parts
+            Windows of each run, each (window,).
+        dtype
+            Floating type of standardised activity.
+        """
         each = []
         for session, present in enumerate(self.joined.present):
             own = [part[self.session_of[part] == session] for part in parts]
@@ -100,7 +149,19 @@ class PooledBench(Workbench):
         return Scaling(mean, inverse)
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
-        """Return the view maker of stacked runs; units that a window's session lacks stay at zero."""
+        """Make the view maker of stacked runs on several sessions.
+
+        Units that a window's session lacks stay at zero.
+
+        Parameters
+        ----------
+        runs
+            The stacked runs.
+        parts
+            Training windows of each run, by which it is standardised, each (window,).
+        dtype
+            Floating type of standardised activity.
+        """
         where = torch.from_numpy(self.session_of).to(self.device)
         presence = Presence.of(where, torch.from_numpy(self.joined.present).to(self.device), dtype)
         return self.view_maker(runs, parts, dtype, presence)

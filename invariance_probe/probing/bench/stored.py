@@ -1,4 +1,9 @@
-"""Encoders that were trained before, taken from the store and stacked again."""
+"""Trained encoders taken from the store and stacked again.
+
+In: stored weights, and the runs that trained them. Out: frozen encoders with their
+representations of clean windows and their probes. Nothing is trained here except the
+probes.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,17 +22,17 @@ from invariance_probe.probing.decoders.ridge import RidgeFit
 from invariance_probe.study.encoders import MLPEncoder
 
 Weights = Mapping[str, Mapping[str, np.ndarray]]
-"""Stored weights by train key; an encoder that the store lacks is not in it."""
+"""Stored weights by train key; encoders that the store lacks are missing."""
 
 
 @dataclass(frozen=True, eq=False)
 class Stored:
-    """What the store has of the encoders that runs look at or need.
+    """The stored encoders that some runs examine or need.
 
     Attributes
     ----------
     weights
-        By train key.
+        Weights by train key.
     trainings
         Figures of their trainings, by train key.
     """
@@ -36,7 +41,7 @@ class Stored:
     trainings: Mapping[str, Mapping[str, float]]
 
     def has(self, run: Run) -> bool:
-        """Say whether a run's encoder is there."""
+        """Whether a run's encoder is stored."""
         return run.train_key() in self.weights
 
 
@@ -45,21 +50,39 @@ NOTHING_STORED = Stored({}, {})
 
 @dataclass(frozen=True, eq=False)
 class Encoders:
-    """Stored encoders of one session and architecture, each once, and the runs that trained them."""
+    """Stored encoders of one session and architecture, each once.
+
+    Attributes
+    ----------
+    bench
+        The opened session.
+    runs
+        The runs that trained the encoders.
+    """
 
     bench: Workbench
     runs: list[Run]
     weights: Weights
-    """Of these encoders, and of those that they may be compared with."""
+    """Weights of these encoders, and of those that they may be compared with."""
 
     @classmethod
     def of(cls, bench: Workbench, runs: list[Run], weights: Weights) -> "Encoders":
-        """Take the encoders of runs; one that is named again is the same."""
+        """Take the encoders of some runs; an encoder named twice is taken once.
+
+        Parameters
+        ----------
+        bench
+            The opened session.
+        runs
+            Runs that examine or trained the encoders.
+        weights
+            Weights of the encoders, by train key.
+        """
         return cls(bench, list({run.train_key(): run.trained() for run in runs}.values()), weights)
 
     @cached_property
     def frozen(self) -> Frozen:
-        """The networks (encoder, ...)."""
+        """The stacked networks, weights (encoder, ...)."""
         declared = getattr(self.runs[0].method, "encoder", MLPEncoder())
         return Frozen.of(
             declared, [self.weights[run.train_key()] for run in self.runs], self.bench.device
@@ -67,30 +90,34 @@ class Encoders:
 
     @cached_property
     def slots(self) -> dict[str, int]:
-        """Place of each encoder by its train key."""
+        """Index of each encoder in the stack, by its train key."""
         return {run.train_key(): i for i, run in enumerate(self.runs)}
 
     def slots_of(self, runs: list[Run]) -> list[int]:
-        """Return the place of each run's encoder."""
+        """Index of each run's encoder in the stack."""
         return [self.slots[run.train_key()] for run in runs]
 
     @property
     def dtype(self) -> torch.dtype:
-        """The floating type that the encoders were trained in."""
+        """Floating type in which the encoders were trained."""
         return self.frozen.dtype
 
     @cached_property
     def parts(self) -> list[np.ndarray]:
-        """Training windows of each encoder."""
+        """Training windows of each encoder, each (window,)."""
         return [self.bench.train_windows(run) for run in self.runs]
 
     @cached_property
     def representation(self) -> Tensor:
-        """What each encoder makes of every clean window (encoder, window, dim)."""
+        """Representations of all clean windows (encoder, window, dim)."""
         views = self.bench.views(self.runs, self.parts, self.dtype)
         return self.frozen(views.clean(self.bench.all_windows))
 
     @cached_property
     def probe(self) -> RidgeFit | LogisticFit:
-        """Each encoder's probe, fitted on clean representations of its training windows, as when it was trained."""
+        """Probe of each encoder, fitted on clean representations.
+
+        It is fitted on the training windows of the encoder, as when the encoder was
+        trained.
+        """
         return fit_probe(self.bench, self.runs, self.representation.unsqueeze(1), self.parts)

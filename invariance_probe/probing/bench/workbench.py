@@ -1,4 +1,9 @@
-"""One session opened for measuring: its recording, windows, folds and target, shared by all runs on it."""
+"""One session opened for measuring, shared by all runs on it.
+
+In: a recording and a run that declares windows, folds and target. Out: a `Workbench`
+with these, and with what runs need for views and pairs: standardisation, partners and
+random sequences. Nothing is trained or decoded here.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -32,20 +37,20 @@ from invariance_probe.training.checkpoints import Checkpoints
 
 @dataclass(frozen=True, eq=False)
 class Workbench:
-    """What runs of one session have in common.
+    """What the runs of one session have in common.
 
     Attributes
     ----------
     recording, windows, folds
-        The data, cut into windows and folds.
+        The recording inside the states that windows lie in, cut into windows and folds.
     target
         The target at the windows' centres.
     device
-        Where stacks live.
+        Device on which stacked models and tensors live.
     base
         Folder that the paths of other sessions' recordings start from.
     checkpoints
-        Where trainings are kept while they go on.
+        Where trainings are saved while they run.
     """
 
     recording: Recording
@@ -56,13 +61,16 @@ class Workbench:
     base: Path = Path()
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     whole: Recording | None = None
-    """The recording with what lies outside the states that the study's windows lie in; None where windows lie anywhere."""
+    """The whole recording where windows lie in some states only; otherwise None."""
     _nearest: dict[str, np.ndarray] = field(default_factory=dict)
-    """Nearest neighbours that were looked for already, by training windows and settings: arms, shares and seeds have them in common."""
+    """Cached nearest neighbours, by training windows and settings.
+
+    Arms, shares and seeds have them in common.
+    """
     _asleep: list[Asleep] = field(default_factory=list)
-    """The windows outside the states of labelled windows, once they were asked for."""
+    """Cached windows outside the labelled states (for example sleep), once cut."""
     _others: "dict[str, Workbench]" = field(default_factory=dict)
-    """Benches of several sessions that this one's runs are trained on, by their companions."""
+    """Cached benches of several sessions to train on, by companions."""
 
     @classmethod
     def of(
@@ -73,7 +81,26 @@ class Workbench:
         base: Path = Path(),
         checkpoints: Checkpoints | None = None,
     ) -> "Workbench":
-        """Cut a recording as a run declares it."""
+        """Cut a recording as a run declares it.
+
+        Parameters
+        ----------
+        recording
+            The whole recording.
+        run
+            The run whose window, folds and target are used.
+        device
+            Device on which stacked models and tensors live.
+        base
+            Folder that the paths of other sessions' recordings start from.
+        checkpoints
+            Where trainings are saved while they run; nowhere when left out.
+
+        Raises
+        ------
+        DataError
+            When windows, folds or the target cannot be made from the recording.
+        """
         whole, recording = (
             (recording if run.window.within else None),
             restricted(recording, run.window),
@@ -94,7 +121,7 @@ class Workbench:
 
     @cached_property
     def activity(self) -> Tensor:
-        """The activity (time, unit), int32 counts or float32 signals."""
+        """Activity (time, unit), int32 counts or float32 signals."""
         return torch.from_numpy(self.recording.activity).to(self.device)
 
     @cached_property
@@ -104,42 +131,92 @@ class Workbench:
 
     @cached_property
     def timeline(self) -> Timeline:
-        """Where the windows lie."""
+        """Where the windows lie in time."""
         stretches = torch.from_numpy(self.windows.stretch).to(self.device)
         return Timeline(self.starts, stretches, self.windows.length, self.recording.bin_s)
 
     @property
     def all_windows(self) -> Tensor:
-        """Every window's index."""
+        """Index of every window (window,)."""
         return torch.arange(len(self.windows.starts), device=self.device)
 
     def train_windows(self, run: Run) -> np.ndarray:
-        """Return the training windows of a run's fold and fraction, ascending."""
+        """Training windows of a run's fold, cut to the run's fraction.
+
+        Parameters
+        ----------
+        run
+            A run with a fold.
+
+        Returns
+        -------
+        (window,), ascending.
+        """
         assert run.fold is not None
         return part_of(self.folds[run.fold].train, run.fraction)
 
     def validation(self, train: np.ndarray, run: Run) -> tuple[np.ndarray, np.ndarray]:
-        """Cut training windows in time into a fitted part and the last fifth.
+        """Split training windows in time; the last fifth is held out to validate.
 
-        The first half of that fifth may choose (when to stop a network), the second half scores (`score_part`), so
-        that a decoder that chose is not scored on what it chose by.
+        The first half of that fifth may choose (when to stop a network). The second
+        half scores (`score_part`). So no decoder is scored on windows by which it was
+        chosen.
+
+        Parameters
+        ----------
+        train
+            Training windows (window,), ascending.
+        run
+            The run, whose embargo is kept between both parts.
+
+        Returns
+        -------
+        Windows to fit on and windows to validate on, as for `validation_split`.
         """
         return validation_split(
             self.windows, train, round(run.folds.embargo_s / self.recording.bin_s)
         )
 
     def scaling(self, parts: list[np.ndarray], dtype: torch.dtype) -> Scaling:
-        """Measure each run's standardisation over the bins of its windows."""
+        """Measure each run's standardisation over the bins of its windows.
+
+        Parameters
+        ----------
+        parts
+            Windows of each run, each (window,).
+        dtype
+            Floating type of standardised activity.
+        """
         return Scaling.of(
             self.recording.activity, [self.bins_of(part) for part in parts], dtype, self.device
         )
 
     def bins_of(self, part: np.ndarray) -> np.ndarray:
-        """Bins that some windows (window,) cover, ascending and each once (bin,)."""
+        """Bins that the given windows cover, each once and ascending.
+
+        Parameters
+        ----------
+        part
+            Indices of windows (window,).
+
+        Returns
+        -------
+        (bin,).
+        """
         return np.unique(self.windows.starts[part][:, None] + np.arange(self.windows.length))
 
     def views(self, runs: list[Run], parts: list[np.ndarray], dtype: torch.dtype) -> ViewMaker:
-        """Return the view maker of stacked runs that are standardised by the given windows."""
+        """Make the view maker of stacked runs.
+
+        Parameters
+        ----------
+        runs
+            The stacked runs.
+        parts
+            Training windows of each run, by which it is standardised, each (window,).
+        dtype
+            Floating type of standardised activity.
+        """
         return self.view_maker(runs, parts, dtype, None)
 
     def view_maker(
@@ -149,9 +226,22 @@ class Workbench:
         dtype: torch.dtype,
         presence: Presence | None,
     ) -> ViewMaker:
-        """Return the view maker of stacked runs, of windows that lack some units where `presence` says so.
+        """Make the view maker of stacked runs whose windows may lack some units.
 
-        Windows asleep come after all others, where runs pair with some: they can be shown, and are in no part.
+        Where some run pairs with windows outside the labelled states (`bench.asleep`),
+        these windows come after all labelled ones. They can be shown, but they are in
+        no training part.
+
+        Parameters
+        ----------
+        runs
+            The stacked runs.
+        parts
+            Training windows of each run, by which it is standardised, each (window,).
+        dtype
+            Floating type of standardised activity.
+        presence
+            Which units each window's session has; None where all have all units.
         """
         keys, scaling = self.keys("views", runs), self.scaling(parts, dtype)
         activity, timeline = self.shown(runs)
@@ -174,18 +264,46 @@ class Workbench:
         )
 
     def kept(self, name: str, make: "Callable[[], Workbench]") -> "Workbench":
-        """Return the bench of that name which was made before, or make it."""
+        """Look up a bench by name, and make it the first time.
+
+        Parameters
+        ----------
+        name
+            Key in the cache.
+        make
+            Called when there is no bench of that name yet.
+        """
         if name not in self._others:
             self._others[name] = make()
         return self._others[name]
 
     def partners(self, run: Run, train: np.ndarray) -> Partners:
-        """Return the local pairs that a run's pairing admits."""
+        """Local pairs that a run's pairing allows.
+
+        Parameters
+        ----------
+        run
+            The run.
+        train
+            Its training windows (window,), ascending.
+        """
         jitter = run.views.jitter if run.views else TimeJitter()
         return find_partners(train, self.windows.stretch, jitter, self.recording.bin_s)
 
     def distant(self, run: Run, train: np.ndarray) -> Distant | None:
-        """Return the distant partners of a run's training windows, by its arm; None where all its pairs are local."""
+        """Distant partners of a run's training windows, according to its arm.
+
+        Parameters
+        ----------
+        run
+            The run.
+        train
+            Its training windows (window,), ascending.
+
+        Returns
+        -------
+        The partners; None where all pairs of the run are local.
+        """
         pairing = run.views.pairing if run.views else None
         if isinstance(pairing, StatePairing):
             return self.asleep(run).distant(pairing, run, train) if pairing.share else None
@@ -202,7 +320,7 @@ class Workbench:
         )
 
     def asleep(self, run: Run) -> Asleep:
-        """Return the windows outside the states of a run's labelled windows."""
+        """Windows outside the states of a run's labelled windows, cut once."""
         if not self._asleep:
             assert self.whole is not None
             offline = Offline.of(
@@ -212,9 +330,21 @@ class Workbench:
         return self._asleep[0]
 
     def shown(self, runs: list[Run], asleep: bool = False) -> tuple[np.ndarray, Timeline]:
-        """Return the activity (time, unit) that stacked runs may be shown, and where its windows lie: labelled ones, then those asleep.
+        """Activity that stacked runs may be shown, and where its windows lie.
 
-        Those asleep are there where some run pairs with them, or where they are asked for.
+        Labelled windows come first, then windows asleep. The latter are included where
+        some run pairs with them.
+
+        Parameters
+        ----------
+        runs
+            The stacked runs.
+        asleep
+            Whether to include windows asleep even if no run pairs with them.
+
+        Returns
+        -------
+        Activity (time, unit), and the timeline of all windows in it.
         """
         pairings = [run.views.pairing for run in runs if run.views]
         if not asleep and not any(
@@ -231,10 +361,19 @@ class Workbench:
 
     @property
     def session_of(self) -> np.ndarray:
-        """Number of every window's session (window,): all 0, where a model sees one."""
+        """Number of every window's session (window,); 0 for a model of one session."""
         return np.zeros(len(self.windows.starts), dtype=np.int64)
 
     def _ground(self, train: np.ndarray, pairing: MinedPairing) -> Ground:
+        """Training windows with all that distant partners are searched by.
+
+        Parameters
+        ----------
+        train
+            Training windows (window,), ascending.
+        pairing
+            The mined pairing, which declares guide and gap.
+        """
         starts = self.windows.starts[train]
         activity = self.recording.activity[starts[:, None] + np.arange(self.windows.length)].mean(
             axis=1
@@ -260,17 +399,45 @@ class Workbench:
 
     @staticmethod
     def keys(name: StreamName, runs: list[Run]) -> list[int]:
-        """Return a stream's key for every run: the same at all doses and arms."""
+        """Key of a random sequence for every run, the same at all doses and arms.
+
+        Parameters
+        ----------
+        name
+            Name of the random sequence.
+        runs
+            The stacked runs.
+        """
         return [stream_key(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
 
     @staticmethod
     def generators(name: StreamName, runs: list[Run]) -> list[np.random.Generator]:
-        """Return a fresh generator at a stream's start for every run."""
+        """Fresh generator of a random sequence for every run.
+
+        Parameters
+        ----------
+        name
+            Name of the random sequence.
+        runs
+            The stacked runs.
+        """
         return [generator(name, run.study_seed, run.session, run.seed, run.fold) for run in runs]
 
 
 def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
-    """Return a guide's classes (window,), or standardised columns (window, column), in which windows are near."""
+    """Values of a guide by whose distance windows count as near.
+
+    Parameters
+    ----------
+    guide
+        The declared guide.
+    values
+        Its values at the windows' centres, (window,) or (window, column).
+
+    Returns
+    -------
+    Classes (window,), or columns (window, column) divided by their standard deviations.
+    """
     if guide.kind == "categorical":
         return values
     columns = (
@@ -282,12 +449,39 @@ def _columns(guide: Target, values: np.ndarray) -> np.ndarray:
 
 
 def score_part(held: np.ndarray) -> np.ndarray:
-    """Return the half of a validation part that candidate ceilings are compared on."""
+    """Second half of a validation part, on which candidate ceilings are compared.
+
+    Parameters
+    ----------
+    held
+        Validation windows (window,), ascending.
+
+    Returns
+    -------
+    (window,), ascending.
+    """
     return held[len(held) // 2 :]
 
 
 def inner_folds(parts: list[np.ndarray], count: int, folds: int, device: torch.device) -> Tensor:
-    """Cut each run's windows into contiguous inner folds: (run, window), -1 for windows that are not in its part."""
+    """Cut each run's windows into contiguous inner folds.
+
+    Parameters
+    ----------
+    parts
+        Windows of each run (window,), ascending.
+    count
+        Number of all windows of the session.
+    folds
+        Number of inner folds.
+    device
+        Device of the result.
+
+    Returns
+    -------
+    (run, window) int64, the inner fold of every window; -1 for windows that are not in
+    the run's part.
+    """
     inner = np.full((len(parts), count), -1, dtype=np.int64)
     for i, part in enumerate(parts):
         inner[i, part] = np.arange(len(part)) * folds // len(part)
