@@ -248,17 +248,19 @@ def _measured(
         tasks[future] = task
         finished.add(future)
 
-    for stack in stacks:
-        submit(Task(stack))
-    for future in finished:
-        task = tasks.pop(future)
-        handed = _came_of(future, task, store)
-        if handed.fatal:
-            raise WriteError(handed.message)
-        for one in task.after(handed, lost, tell):
-            submit(one)
-    client.unsubscribe_topic(name)
-    client.unregister_worker_plugin(name)
+    try:
+        for stack in stacks:
+            submit(Task(stack))
+        for future in finished:
+            task = tasks.pop(future)
+            handed = _came_of(future, task, store)
+            if handed.fatal:
+                raise WriteError(handed.message)
+            for one in task.after(handed, lost, tell):
+                submit(one)
+    finally:
+        client.unsubscribe_topic(name)
+        client.unregister_worker_plugin(name)
     return lost
 
 

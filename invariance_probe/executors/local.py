@@ -220,14 +220,13 @@ def run_local(
                 thread.join(0.2)
                 if tasks.broken:
                     break
-    except KeyboardInterrupt:
+        if tasks.broken:
+            raise tasks.broken
+    except BaseException:
         tasks.stopped = True
         for process in processes:
             process.kill()
         raise
-    if tasks.broken:
-        tasks.stopped = True
-        raise tasks.broken
     return tasks.lost
 
 

@@ -44,14 +44,17 @@ def plan():
     return Plan(study, tuple(Session(n, "a", "", n, study.recordings[0]) for n in ("s", "t")))
 
 
-def serve(plan, tmp_path, poison="none"):
+def serve(plan, tmp_path, poison="none", told=lambda event: None):
     script = tmp_path / "worker.py"
     script.write_text(WORKER)
     command = [sys.executable, str(script), poison, str(tmp_path / "once")]
     events = []
-    lost = run_local(
-        plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, events.append, command
-    )
+
+    def tell(event):
+        events.append(event)
+        told(event)
+
+    lost = run_local(plan.grid, plan.sessions, Place(Path(), tmp_path / "runs"), 2, tell, command)
     return lost, events, Store(tmp_path / "runs").results(plan.grid)
 
 
@@ -72,6 +75,17 @@ def test_a_run_that_kills_its_worker_takes_few_others_with_it(plan, tmp_path):
     assert bad in lost and "died" in lost[bad]
     assert bad not in results and set(results) | set(lost) == {run.key() for run in plan.grid}
     assert len(lost) <= STACK // 4 + 1
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
+def test_a_failure_of_this_process_leaves_no_worker_behind(plan, tmp_path):
+    def broken(event):
+        raise ZeroDivisionError
+
+    before = set(children(os.getpid()))
+    with pytest.raises(ZeroDivisionError):
+        serve(plan, tmp_path, told=broken)
+    assert set(children(os.getpid())) <= before
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
