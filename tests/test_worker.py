@@ -161,12 +161,17 @@ def test_a_worker_that_the_system_kills_is_said_to_lack_memory(plan, tmp_path):
     assert "exit -9" in handed.message and "memory does not suffice" in handed.message
 
 
+def _hear_ctrl_c():
+    """Undo what a shell does to processes in its background, which do not hear it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
 def test_ctrl_c_says_one_sentence_and_leaves_no_worker(tmp_path):
     path = write(tmp_path, small_study(training={"steps": 4000, "batch_size": 64, "seeds": 2}))
     running = subprocess.Popen(
         [*PROGRAM, "run", str(path)], cwd=tmp_path, stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_hear_ctrl_c,
     )  # fmt: skip
     deadline = time.monotonic() + 120
     while not list((tmp_path / "runs" / "results").glob("*/*")):

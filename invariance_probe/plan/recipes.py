@@ -136,7 +136,7 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
     second = second_method(own, use)
     one_method = "" if second else "no second method is licensed for this study"
     if study.panel is not None:
-        chosen = [_own_recipe(study, own, recipe, use) for recipe in study.panel.recipes]
+        chosen = [_own_recipe(study, own, recipe) for recipe in study.panel.recipes]
         return PlannedPanel((declared, *chosen), study.panel.because, one_method)
     others = [PlannedRecipe(OTHER, second)] if second else []
     return PlannedPanel(
@@ -243,7 +243,7 @@ def _wider(own: Setting) -> PlannedRecipe:
     )
 
 
-def _own_recipe(study: Study, own: Setting, recipe: Recipe, use: Use) -> PlannedRecipe:
+def _own_recipe(study: Study, own: Setting, recipe: Recipe) -> PlannedRecipe:
     """A recipe of the study's own panel."""
     method = recipe.method or own.method
     assert isinstance(method, TrainedMethod)
@@ -265,9 +265,33 @@ def _own_recipe(study: Study, own: Setting, recipe: Recipe, use: Use) -> Planned
     setting = replace(
         own, label=label_of(recipe.name), method=method, optimisation=recipe.training.applied(start)
     )
-    if reasons := unlicensed(setting.method, setting.optimisation, use):
-        return PlannedRecipe(recipe.name, None, "; ".join(reasons))
     return PlannedRecipe(recipe.name, setting)
+
+
+def judging(panel: PlannedPanel, use: Use) -> PlannedPanel:
+    """A panel whose recipes beside the declared one may all judge.
+
+    Parameters
+    ----------
+    panel
+        The recipes that were trained.
+    use
+        What they must carry a claim about.
+
+    Returns
+    -------
+    panel
+        A recipe without a licence for this use counts as not computed, with the reason.
+    """
+    declared, *others = panel.recipes
+    return replace(panel, recipes=(declared, *(_licensed(recipe, use) for recipe in others)))
+
+
+def _licensed(recipe: PlannedRecipe, use: Use) -> PlannedRecipe:
+    if recipe.setting is None:
+        return recipe
+    reasons = unlicensed(recipe.setting.method, recipe.setting.optimisation, use)
+    return PlannedRecipe(recipe.name, None, "; ".join(reasons)) if reasons else recipe
 
 
 def panel_problems(
@@ -299,7 +323,8 @@ def panel_problems(
         use = use_of(study, hypothesis, sessions[hypothesis.id])
         if hypothesis.about_units or unlicensed(own.method, own.optimisation, use):
             continue
-        chosen = panel_of(study, own, hypothesis, sessions[hypothesis.id]).recipes[1:]
+        panel = panel_of(study, own, hypothesis, sessions[hypothesis.id])
+        chosen = judging(panel, use).recipes[1:]
         for i, recipe in enumerate(chosen):
             if not recipe.computed:
                 refused = (

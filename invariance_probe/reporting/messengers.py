@@ -103,16 +103,16 @@ def _damages(points: Sequence[dict[str, Any]], title: str, note: str) -> Table:
     ]
     budgets = sorted({p["budget"] for p in points})
     accepted = {b: [p["accepted"] for p in points if p["budget"] == b] for b in budgets}
-    counted = "; ".join(
+    said = "; ".join(
         f"b = {b}: accepted in {sum(own)} of {counted(len(own), 'session')}"
         for b, own in accepted.items()
     )
     if len(points) == len(budgets):
         shown = ", ".join(str(b) for b, own in accepted.items() if own[0])
-        counted = f"Accepted at b = {shown}" if shown else "Accepted at no b"
+        said = f"Accepted at b = {shown}" if shown else "Accepted at no b"
     return Table(
         title,
-        f"{counted}. {note}".strip(),
+        f"{said}. {note}".strip(),
         ("session", "b", "G", "damage, refitted", "damage, fixed", "accepted", "units"),
         tuple(rows),
     )
@@ -169,12 +169,12 @@ def _switching(report: dict[str, Any]) -> Table:
     points = report["switching"]
     own = [p for p in points if p["p_value"] is not None]
     counts = {mode: [p["p_value"] <= LEVEL for p in own if p["mode"] == mode] for mode in DECODERS}
-    counted = "; ".join(
+    said = "; ".join(
         f"{DECODERS[mode]}: p <= .05 in {sum(shown)} of {counted(len(shown), 'session')}"
         for mode, shown in counts.items()
     )
     note = (
-        f"{counted}. Each epoch has a share of reliance for every unit: what a decoder of that "
+        f"{said}. Each epoch has a share of reliance for every unit: what a decoder of that "
         "epoch loses without it. p: how often blocks that are dealt to epochs at random give "
         "epochs that are as unlike. A small p says that reliance moves between epochs, by a set "
         "that switches or by drift; a large one that this is not shown. The overlap (mean "

@@ -53,6 +53,8 @@ def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
     Losses of planted targets, of sessions with a `+` in their names, have none where the study's
     target is categorical: theirs are of another kind.
     """
+    if results.empty:
+        return results.assign(score=None)
     raw = results[(results.method == "raw") & results.floor_loss.notna()]
     keys = ["session", "fold", "block"]
     floors = raw.drop_duplicates(keys).set_index(keys).floor_loss.rename("floor")

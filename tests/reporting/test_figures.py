@@ -63,11 +63,11 @@ def test_figures_are_the_same_twice_with_alt_text_and_numbers(kind):
 def test_every_caption_says_on_how_much_it_rests_and_how_it_stands():
     unregistered = {chart.rests_on for chart in figures("dropout").values()}
     assert unregistered == {
-        "6 sessions, 2 seeds, 8 test blocks a session; exploratory, not registered"
+        "6 sessions, 2 seeds, 8 test blocks per session; exploratory, not registered"
     }
     registered = {chart.rests_on for chart in figures("jitter", registered=True).values()}
     assert registered == {
-        "6 sessions, 2 seeds, 8 test blocks a session; confirmatory, registered as 0123456789ab"
+        "6 sessions, 2 seeds, 8 test blocks per session; confirmatory, registered as 0123456789ab"
     }
     open_gate = {
         chart.rests_on for chart in figures("no plants", registered=True).values()

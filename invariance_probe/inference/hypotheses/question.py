@@ -16,7 +16,7 @@ from invariance_probe.inference.hypotheses.code import CODE, Code, SessionCode
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.recipes import PlannedPanel, panel_of
+from invariance_probe.plan.recipes import PlannedPanel, judging, panel_of, use_of
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import a_third_of
 from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
@@ -138,7 +138,8 @@ class Question:
         assert isinstance(self.hypothesis, Hypothesis)
         plan = self.plan
         sessions = len(self.names) or len(self.covered)
-        return panel_of(plan.study, plan.settings[0], self.hypothesis, sessions)
+        panel = panel_of(plan.study, plan.settings[0], self.hypothesis, sessions)
+        return judging(panel, use_of(plan.study, self.hypothesis, sessions))
 
     @cached_property
     def covered(self) -> list[SessionFinding]:
