@@ -73,7 +73,7 @@ def test_every_caption_says_on_how_much_it_rests_and_how_it_stands():
         chart.rests_on for chart in figures("no plants", registered=True).values()
     }  # planted targets not computed
     standing = "exploratory (the study is registered as 0123456789ab)"
-    assert open_gate == {f"6 sessions, 2 seeds, 8 test blocks a session; {standing}"}
+    assert open_gate == {f"6 sessions, 2 seeds, 8 test blocks per session; {standing}"}
 
 
 def test_figures_of_the_code_come_first_then_those_of_learning_then_those_of_both():
