@@ -254,12 +254,11 @@ def _part(
         )
     if name == "code":
         return code_rows(measured_codes(ground, size), tables)
-    where = (ground.store, ground.place, ground.workers, ground.train, ground.on_event)
     if name == "measures" and MEASURED[size]:
-        return measure_rows(measured_sessions(measures_study(MEASURED[size]), *where))
+        return measure_rows(measured_sessions(measures_study(MEASURED[size]), ground))
     if name == "worlds" and WORLDS[size]:
         return [
-            *world_rows(measured_worlds(size, *where)),
-            *turnover_rows(*measured_turnover(size, *where)),
+            *world_rows(measured_worlds(size, ground)),
+            *turnover_rows(*measured_turnover(size, ground)),
         ]
     return []

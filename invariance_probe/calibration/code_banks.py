@@ -15,7 +15,6 @@ from invariance_probe.calibration.code_counting import Logs
 from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.local import run_local
 from invariance_probe.plan.code_figures import CodeFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
@@ -164,17 +163,9 @@ def _measure(ground: Ground, waiting: Sequence[_Planned]) -> None:
             if each.turn.long == long
             for pair in zip(each.runs, each.sessions, strict=True)
         ]
-        missing = [(run, session) for run, session in asked if not ground.store.has(run.key())]
-        if missing:
-            event = {
-                "event": "stage",
-                "stage": "codes",
-                "runs": len(missing),
-                "reused": len(asked) - len(missing),
-            }
-            ground.on_event({**event, "model_steps": 0})
-            runs, sessions = zip(*missing, strict=True)
-            run_local(runs, sessions, ground.place, ground.workers, ground.on_event)
+        if asked:
+            runs, sessions = zip(*asked, strict=True)
+            ground.make("codes", runs, sessions)
 
 
 def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -> CodeBank:

@@ -4,7 +4,7 @@ A study whose sessions are a bank goes in; its decodable sessions come out, with
 was measured on them. What the store lacks is measured only where that is asked for.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -21,6 +21,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store
 from invariance_probe.runner import measure
+from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
 
 
@@ -98,6 +99,32 @@ class Ground:
     workers: int
     train: bool
     on_event: Callable[[Event], None]
+
+    def make(self, stage: str, runs: Sequence[Run], sessions: Sequence[Session]) -> None:
+        """Measure what the store lacks of some runs, where that is asked for.
+
+        Parameters
+        ----------
+        stage
+            Name of the stage in progress events.
+        runs
+            What is wanted.
+        sessions
+            The sessions of these runs.
+        """
+        missing = [run for run in runs if not self.store.has(run.key())]
+        if not self.train or not missing:
+            return
+        self.on_event(
+            {
+                "event": "stage",
+                "stage": stage,
+                "runs": len(missing),
+                "reused": len(runs) - len(missing),
+                "model_steps": sum(run.steps for run in missing),
+            }
+        )
+        run_local(missing, sessions, self.place, self.workers, self.on_event)
 
     def sessions(self, study: Study, needed: Callable[[Run], bool]) -> list[Measured]:
         """The decodable sessions of a study, measured as far as they are needed.

@@ -1,7 +1,7 @@
-"""Training the sessions of the learning banks, in rounds over the cells.
+"""Train the sessions of learning's banks, in rounds over the cells.
 
-Methods and a size go in; the bank of every cell comes out. Only sessions that neither
-the table nor the store has are trained.
+A size goes in; the bank of every cell comes out. Only those sessions are trained that
+neither the table of earlier sessions nor the run store has. Nothing is counted here.
 """
 
 from collections.abc import Mapping
@@ -19,77 +19,56 @@ from invariance_probe.calibration.learning_banks import (
 from invariance_probe.calibration.learning_counting import LearningBank, learning_bank
 from invariance_probe.calibration.learning_sessions import SessionOfCell, SessionTable
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.local import run_local
 from invariance_probe.plan.plan import Plan
+from invariance_probe.plan.run import Run
 
 
 def measured_learning(
     ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any], kept: Path
 ) -> dict[str, LearningBank]:
-    """Train what is missing, session by session, and gather the banks.
+    """Train what is missing, session after session, and return every bank.
 
     Parameters
     ----------
     ground
-        Where to train; nothing is trained unless `ground.train`.
+        Where the sessions are trained.
     size
-        A key of `learning_banks.SIZES`.
+        A key of `SIZES`.
     method, other
-        The declared method, and the method of the recipe `other`, as plain data.
+        The declared method, and that of the recipe `other`.
     kept
-        Table of the sessions that have been trained. It is read first and written last.
+        Table of the sessions that have been trained, which is read first and written
+        last.
 
     Returns
     -------
     banks
-        By the cell's name.
+        Bank of every cell, by name.
     """
-    sessions = _sessions(ground, size, method, other)
-    table = SessionTable(kept)
-    if ground.train:
-        for session in sessions:
-            if session not in table:
-                _train(ground, session)
-    values = {(each.cell, each.session): table.values_of(each, ground.store) for each in sessions}
-    table.write(sessions)
-    return {
-        cell.name: learning_bank(
-            [found for (name, _), found in values.items() if name == cell.name and found]
-        )
-        for cell in CELLS
-    }
-
-
-def _sessions(
-    ground: Ground, size: str, method: Mapping[str, Any], other: Mapping[str, Any]
-) -> list[SessionOfCell]:
-    """Every session of every cell, in the order in which they are trained."""
     plans = {}
     for cell in CELLS:
         study = learning_study(cell, method, other, SIZES[size])
         plans[cell.name] = Plan(study, find_sessions(study, ground.place.base))
-    runs: dict[tuple[str, str], dict[str, Any]] = {}
+    sessions = _sessions(plans)
+    table = SessionTable(kept)
+    for session in sessions:
+        if session not in table:
+            runs = list(session.runs.values())
+            ground.make(f"learning, {session.session}", runs, plans[session.cell].sessions)
+    banks = {}
+    for name, plan in plans.items():
+        own = [session for session in sessions if session.cell == name]
+        table.add(own, plan, ground.store)
+        banks[name] = learning_bank([values for one in own if (values := table.values_of(one))])
+    table.write(sessions)
+    return banks
+
+
+def _sessions(plans: Mapping[str, Plan]) -> list[SessionOfCell]:
+    """Every session of every cell, in the order in which they are trained."""
+    runs: dict[tuple[str, str], dict[str, Run]] = {}
     for name, plan in plans.items():
         for run in (*plan.baselines, *plan.grid):
             if needed_of_learning(run):
                 runs.setdefault((name, run.session), {})[run.key()] = run
-    return [
-        SessionOfCell(name, session, plans[name], runs[name, session])
-        for name, session in rounds(plans)
-    ]
-
-
-def _train(ground: Ground, session: SessionOfCell) -> None:
-    """Train the runs of one session that the store lacks."""
-    missing = [run for key, run in session.runs.items() if not ground.store.has(key)]
-    if missing:
-        ground.on_event(
-            {
-                "event": "stage",
-                "stage": f"learning, {session.session}",
-                "runs": len(missing),
-                "reused": len(session.runs) - len(missing),
-                "model_steps": sum(run.steps for run in missing),
-            }
-        )
-        run_local(missing, session.plan.sessions, ground.place, ground.workers, ground.on_event)
+    return [SessionOfCell(name, session, runs[name, session]) for name, session in rounds(plans)]

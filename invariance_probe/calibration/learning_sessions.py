@@ -5,8 +5,9 @@ that it was read from by their joint hash, so a row of another version of the to
 not counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 
@@ -31,37 +32,18 @@ class SessionOfCell:
     ----------
     cell, session
         Names of its cell and of itself.
-    plan
-        The plan of its cell.
     runs
         The runs that bear on it, by key.
     """
 
     cell: str
     session: str
-    plan: Plan
     runs: Mapping[str, Run]
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Joint hash of its runs."""
         return sha256(" ".join(sorted(self.runs)).encode()).hexdigest()[:16]
-
-    def values_in(self, store: Store) -> dict[str, float] | None:
-        """Its values, from the results in a store.
-
-        They are empty where it cannot be decoded or a run failed, and None where runs
-        are missing.
-        """
-        if not all(store.has(key) for key in self.runs):
-            return None
-        found = [
-            one
-            for one in measured(self.plan, store.results(self.runs.values()))
-            if one.losses.session.name == self.session
-        ]
-        values = (session_values(found[0]) if found else None) or {}
-        return {name: float(f"{value:.{DIGITS}g}") for name, value in values.items()}
 
 
 class SessionTable:
@@ -89,27 +71,32 @@ class SessionTable:
     def __contains__(self, session: SessionOfCell) -> bool:
         return session.digest in self._values
 
-    def values_of(self, session: SessionOfCell, store: Store) -> dict[str, float] | None:
-        """The values of a session, from the table or else from the store.
+    def add(self, sessions: Iterable[SessionOfCell], plan: Plan, store: Store) -> None:
+        """Take in the sessions of a cell that a store has all runs of.
+
+        A session that cannot be decoded, or a run of which failed, has no values.
 
         Parameters
         ----------
-        session
-            The session.
+        sessions
+            Sessions of one cell.
+        plan
+            The plan of that cell.
         store
-            Where its results may be.
-
-        Returns
-        -------
-        values
-            By name; None where neither has them.
+            Where results are.
         """
-        if session not in self:
-            found = session.values_in(store)
-            if found is None:
-                return None
-            self._values[session.digest] = found
-        return self._values[session.digest]
+        new = [one for one in sessions if one not in self and all(map(store.has, one.runs))]
+        results = store.results(run for one in new for run in one.runs.values())
+        found = {one.losses.session.name: one for one in measured(plan, results)} if new else {}
+        for one in new:
+            values = (session_values(found[one.session]) if one.session in found else None) or {}
+            self._values[one.digest] = {
+                name: float(f"{value:.{DIGITS}g}") for name, value in values.items()
+            }
+
+    def values_of(self, session: SessionOfCell) -> dict[str, float] | None:
+        """The values of a session by name; None where it is not in the table."""
+        return self._values.get(session.digest)
 
     def write(self, sessions: list[SessionOfCell]) -> None:
         """Write the rows of sessions that are known; all other rows are dropped."""

@@ -4,17 +4,15 @@ Simulated sessions of known truth go in; rows of what was asked and what was rea
 come out. The finding of the code has a calibration of its own.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.row import Row, median_row, rate_row
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.executors.jobs import Event, Place
-from invariance_probe.executors.local import run_local
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.plan.plan import Plan
-from invariance_probe.results.store import Store
 from invariance_probe.study.study import Study
 
 Sessions = Mapping[str, Sequence[Mapping[str, float]]]
@@ -24,52 +22,25 @@ TAUS = (0.2, 0.8, 3.2)
 """Time constants of the worlds (s)."""
 
 
-def measured_sessions(
-    study: Study,
-    store: Store,
-    place: Place,
-    workers: int,
-    train: bool,
-    on_event: Callable[[Event], None],
-) -> dict[str, list[dict[str, float]]]:
+def measured_sessions(study: Study, ground: Ground) -> dict[str, list[dict[str, float]]]:
     """Measure the one measurement of every session.
 
     Parameters
     ----------
     study
         The study whose sessions are the worlds.
-    store
-        Where results are kept.
-    place
-        Where sessions are found and results are put.
-    workers
-        Number of worker processes.
-    train
-        Measure what the store lacks; else use what it has.
-    on_event
-        Called with every progress event.
+    ground
+        Where they are measured.
 
     Returns
     -------
     sessions
         What was measured on every session, by group of worlds.
     """
-    plan = Plan(study, find_sessions(study, place.base))
+    plan = Plan(study, find_sessions(study, ground.place.base))
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
-    results = store.results(runs)
-    missing = [run for run in runs if run.key() not in results]
-    if train and missing:
-        on_event(
-            {
-                "event": "stage",
-                "stage": "measures",
-                "runs": len(missing),
-                "reused": len(results),
-                "model_steps": 0,
-            }
-        )
-        run_local(missing, plan.sessions, place, workers, on_event)
-        results |= store.results(missing)
+    ground.make("measures", runs, plan.sessions)
+    results = ground.store.results(runs)
     found: dict[str, list[dict[str, float]]] = {}
     for run in runs:
         if run.key() in results:

@@ -14,17 +14,15 @@ follows a unit instead of the label; delta is then strongly skewed over sessions
 t interval covers its mean. That world is measured too, and printed.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from invariance_probe.calibration.banks import SEED
+from invariance_probe.calibration.ground import Ground
 from invariance_probe.data.sessions import find_sessions, open_recording
-from invariance_probe.executors.jobs import Event, Place
-from invariance_probe.executors.local import run_local
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.results.store import Store
 from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
 from invariance_probe.study.methods import AnyMethod
 from invariance_probe.study.session import Session
@@ -232,30 +230,15 @@ def _study(
     )
 
 
-def measured_worlds(
-    size: str,
-    store: Store,
-    place: Place,
-    workers: int,
-    train: bool,
-    on_event: Callable[[Event], None],
-) -> dict[str, list[Measured]]:
+def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
     """Measure every session of G3, G4 and G5, and return what there is.
 
     Parameters
     ----------
     size
         A key of `SIZES` that has sessions.
-    store
-        Where results are kept.
-    place
-        Where sessions are found and results are put.
-    workers
-        Number of worker processes.
-    train
-        Measure what the store lacks; else use what it has.
-    on_event
-        Called with every progress event.
+    ground
+        Where they are measured.
 
     Returns
     -------
@@ -264,47 +247,34 @@ def measured_worlds(
     """
     planned: list[tuple[Run, Session]] = []
     for family in families(size):
-        plan = Plan(family.study, find_sessions(family.study, place.base))
+        plan = Plan(family.study, find_sessions(family.study, ground.place.base))
         assert family.method is not None
         planned += [
             (plan.measurement(session, family.method), session) for session in plan.sessions
         ]
-    results = fetched("worlds", planned, store, place, workers, train, on_event)
+    runs, sessions = zip(*planned, strict=True)
+    ground.make("worlds", runs, sessions)
+    results = ground.store.results(runs)
     worlds: dict[str, list[Measured]] = {}
     for run, session in planned:
         result = results.get(run.key())
         if result is not None and result.status == "done":
-            truth = open_recording(session.source, session.name, place.base).truth
+            truth = open_recording(session.source, session.name, ground.place.base).truth
             worlds.setdefault(session.group, []).append(
                 Measured(session, result.diagnostics, truth)
             )
     return worlds
 
 
-def measured_turnover(
-    size: str,
-    store: Store,
-    place: Place,
-    workers: int,
-    train: bool,
-    on_event: Callable[[Event], None],
-) -> tuple[Plan, dict[str, RunResult]]:
+def measured_turnover(size: str, ground: Ground) -> tuple[Plan, dict[str, RunResult]]:
     """Measure raw decoders, the code and closed-form linear SSL on G6.
 
     Parameters
     ----------
     size
         A key of `SIZES` that has sessions.
-    store
-        Where results are kept.
-    place
-        Where sessions are found and results are put.
-    workers
-        Number of worker processes.
-    train
-        Measure what the store lacks; else use what it has.
-    on_event
-        Called with every progress event.
+    ground
+        Where they are measured.
 
     Returns
     -------
@@ -312,74 +282,17 @@ def measured_turnover(
         The plan of the worlds with turnover, and the results by key.
     """
     study = turnover_study(SIZES[size])
-    plan = Plan(study, find_sessions(study, place.base))
-    sessions = {session.name: session for session in plan.sessions}
+    plan = Plan(study, find_sessions(study, ground.place.base))
     wanted = {
         run.key(): run
         for run in plan.runs
         if run.method.kind in ("raw", "square_roots", "shift_null", "code") or _own(run)
     }
-    planned = [(run, sessions[run.session]) for run in wanted.values()]
-    return plan, fetched("turnover", planned, store, place, workers, train, on_event)
+    runs = list(wanted.values())
+    ground.make("turnover", runs, plan.sessions)
+    return plan, ground.store.results(runs)
 
 
 def _own(run: Run) -> bool:
     """Whether a run is of the study's linear SSL, at dose 0 or independent draws."""
     return run.method.kind == "linear_ssl" and run.arm in ("none", "independent")
-
-
-def fetched(
-    stage: str,
-    planned: Sequence[tuple[Run, Session]],
-    store: Store,
-    place: Place,
-    workers: int,
-    train: bool,
-    on_event: Callable[[Event], None],
-) -> dict[str, RunResult]:
-    """Results by key, measured first where that is asked for.
-
-    Parameters
-    ----------
-    stage
-        Name of the stage in progress events.
-    planned
-        Runs with their sessions.
-    store
-        Where results are kept.
-    place
-        Where sessions are found and results are put.
-    workers
-        Number of worker processes.
-    train
-        Measure what the store lacks; else use what it has.
-    on_event
-        Called with every progress event.
-
-    Returns
-    -------
-    results
-        Those that the store then has.
-    """
-    runs = [run for run, _ in planned]
-    results = store.results(runs)
-    missing = [run for run in runs if run.key() not in results]
-    if train and missing:
-        on_event(
-            {
-                "event": "stage",
-                "stage": stage,
-                "runs": len(missing),
-                "reused": len(results),
-                "model_steps": 0,
-            }
-        )
-        run_local(
-            missing,
-            list({session.name: session for _, session in planned}.values()),
-            place,
-            workers,
-            on_event,
-        )
-        results |= store.results(missing)
-    return results

@@ -219,18 +219,19 @@ def test_sessions_without_all_runs_are_no_part_of_a_bank():
 
 def test_a_table_outlives_the_store_and_forgets_sessions_of_other_runs(tmp_path, plan):
     runs = {run.key(): run for run in plan.grid}
-    first = SessionOfCell("cell", "cell-1", plan, runs)
+    first = SessionOfCell("cell", "cell-1", runs)
     stale = replace(first, runs=dict(list(runs.items())[1:]))
     text = (
         "cell,session,runs,D [longer],range\n"
         f"cell,cell-1,{first.digest},0.25,0.5\ncell,cell-3,{'0' * 16},1,1\n"
     )
     (tmp_path / "sessions.csv").write_text(text)
-    table, store = SessionTable(tmp_path / "sessions.csv"), Store(tmp_path / "runs")
+    table = SessionTable(tmp_path / "sessions.csv")
+    table.add([first, stale], plan, Store(tmp_path / "runs"))
     assert first in table and stale not in table
     assert (
-        table.values_of(first, store) == {"D [longer]": 0.25, "range": 0.5}
-        and table.values_of(stale, store) is None
+        table.values_of(first) == {"D [longer]": 0.25, "range": 0.5}
+        and table.values_of(stale) is None
     )
     table.write([first])
     assert "cell-3" not in (tmp_path / "sessions.csv").read_text() and first in SessionTable(
