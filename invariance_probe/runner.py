@@ -26,7 +26,7 @@ from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
 from invariance_probe.inference.stopping import beyond
 from invariance_probe.plan.plan import Plan
-from invariance_probe.plan.price import measured_seconds, trained_seconds
+from invariance_probe.plan.price import Prices
 from invariance_probe.plan.registration import (
     deviations,
     new_registration,
@@ -144,87 +144,6 @@ def run_study(
     return _conclude(file, plan, measured.results, measured.left_out, out, settings, measured.lost)
 
 
-class Prices:
-    """Expected computing time of every run of a plan.
-
-    Progress events carry it, so that a listener can tell how much is left.
-
-    Parameters
-    ----------
-    plan
-        The runs, with the sessions that set their size.
-    """
-
-    def __init__(self, plan: Plan) -> None:
-        sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
-        self._trained = {r.key(): trained_seconds(r, sessions[r.session]) for r in plan.runs}
-        self._measured = {r.key(): measured_seconds(r, sessions[r.session]) for r in plan.runs}
-
-    def of_stage(self, missing: Sequence[Run]) -> dict[str, float]:
-        """Model-steps and expected single-core seconds of the runs still to make.
-
-        Parameters
-        ----------
-        missing
-            The runs of one stage that the store lacks.
-
-        Returns
-        -------
-        amounts
-            `model_steps`; `seconds` of training and measuring; `step_s`, the seconds
-            per model-step.
-        """
-        steps = sum(run.steps for run in missing)
-        training = sum(self._trained[run.key()] for run in missing)
-        measuring = sum(self._measured[run.key()] for run in missing)
-        return {
-            "model_steps": steps,
-            "seconds": training + measuring,
-            "step_s": training / max(1, steps),
-        }
-
-    def of_later(self, runs: Iterable[Run], store: Store, left_out: Mapping[str, str]) -> float:
-        """Expected single-core seconds of later runs that still have to be made.
-
-        Parameters
-        ----------
-        runs
-            The runs of later stages.
-        store
-            Runs that it holds cost nothing.
-        left_out
-            Runs that were skipped so far, by key; they cost nothing either.
-
-        Returns
-        -------
-        seconds
-            Of one core; a run that stands in several stages is counted once.
-        """
-        keys = {run.key() for run in runs}
-        return sum(
-            self._trained[key] + self._measured[key]
-            for key in keys
-            if key not in left_out and not store.has(key)
-        )
-
-    def tell(self, event: Event, on_event: Callable[[Event], None]) -> None:
-        """Pass an event on; `committed` gains the run's expected measuring time.
-
-        Training time is reported by `progress` events while a model trains, so that
-        only the rest is added here.
-
-        Parameters
-        ----------
-        event
-            What a worker reports.
-        on_event
-            Receives the event.
-        """
-        if event["event"] == "committed":
-            event = {**event, "measured_s": self._measured.get(event["key"], 0.0)}
-        on_event(event)
-
-
 @dataclass(frozen=True, eq=False)
 class Measurement:
     """Results of measuring a plan, and the runs that have none.
@@ -285,6 +204,16 @@ def measure(
         The results, and the runs that were skipped or lost.
     """
     prices = Prices(plan)
+
+    def tell(event: Event) -> None:
+        """Pass an event on; `committed` gains what the run was expected to take.
+
+        Training is told by `progress` events, so that only the rest is added here.
+        """
+        if event["event"] == "committed":
+            event = {**event, "measured_s": prices.measuring([event["key"]])}
+        on_event(event)
+
     lost: dict[str, str] = {}
     results: dict[str, RunResult] = {}
     trained = 0
@@ -298,25 +227,47 @@ def measure(
         wanted = {key: run for run in runs if needed(run) and (key := run.key()) not in left_out}
         results |= _sound(store, wanted.values(), on_event)
         missing = [run for key, run in wanted.items() if key not in results]
-        later = [run for _, others in stages[i + 1 :] for run in others if needed(run)]
-        on_event(
-            {
-                "event": "stage",
-                "stage": stage,
-                "runs": len(missing),
-                "reused": len(wanted) - len(missing),
-                "workers": workers,
-                **prices.of_stage(missing),
-                "later_s": prices.of_later(later, store, left_out),
-            }
-        )
+        later = {run.key() for _, others in stages[i + 1 :] for run in others if needed(run)}
+        later = {key for key in later if key not in left_out and not store.has(key)}
+        on_event(_stage_event(stage, missing, len(wanted), workers, prices, later))
         remade = _damaged_encoders(store, missing, on_event) if stage == "examined" else []
-        tell = partial(prices.tell, on_event=on_event)
         lost |= execute(remade, plan.sessions, place, on_event=tell)
         lost |= execute(missing, plan.sessions + plan.planted, place, on_event=tell)
         results |= _sound(store, missing, on_event)
         trained += sum(run.key() in results for run in missing)
     return Measurement(results, left_out, lost, trained)
+
+
+def _stage_event(
+    stage: str, missing: Sequence[Run], wanted: int, workers: int, prices: Prices, later: set[str]
+) -> Event:
+    """What a listener is told when a stage begins, with the seconds that are left.
+
+    Parameters
+    ----------
+    stage
+        Its name.
+    missing
+        The runs that the store lacks, of those `wanted`.
+    workers
+        Number of processes that share the work.
+    prices
+        Seconds of every run.
+    later
+        Keys of the runs that later stages still have to make.
+    """
+    keys, steps = [run.key() for run in missing], sum(run.steps for run in missing)
+    return {
+        "event": "stage",
+        "stage": stage,
+        "runs": len(missing),
+        "reused": wanted - len(missing),
+        "workers": workers,
+        "model_steps": steps,
+        "seconds": prices.training(keys) + prices.measuring(keys),
+        "step_s": prices.training(keys) / max(1, steps),
+        "later_s": prices.training(later) + prices.measuring(later),
+    }
 
 
 def _stages(plan: Plan) -> Iterator[tuple[str, Sequence[Run]]]:

@@ -11,7 +11,7 @@ numbers) is checked where a `Recording` is made. To add a check, write a functio
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -21,12 +21,10 @@ from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import Windows, cut_windows
 from invariance_probe.errors import DataError
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.pairing import TIME, MinedPairing
 from invariance_probe.study.study import Study
 
-Remark = tuple[Place, Any, str]
-"""Where in the study, the value got, and what is wrong with it."""
 Severity = Literal["refusal", "caution"]
 
 FAR = 50.0
@@ -146,7 +144,7 @@ class Inspected:
         return ", ".join(map(repr, names[:NAMED])) + more
 
 
-def inspect(inspected: Inspected, severity: Severity) -> Iterator[Remark]:
+def inspect(inspected: Inspected, severity: Severity) -> Iterator[Problem]:
     """Yield every remark of one severity about a recording.
 
     Parameters
@@ -161,7 +159,7 @@ def inspect(inspected: Inspected, severity: Severity) -> Iterator[Remark]:
             yield from check(inspected)
 
 
-def live_units(inspected: Inspected) -> Iterator[Remark]:
+def live_units(inspected: Inspected) -> Iterator[Problem]:
     """Refuse a recording in which no unit varies in the training part of a fold."""
     for number, (_, _, live) in enumerate(inspected.training):
         if not live.any():
@@ -174,7 +172,7 @@ def live_units(inspected: Inspected) -> Iterator[Remark]:
             return
 
 
-def varying_target(inspected: Inspected) -> Iterator[Remark]:
+def varying_target(inspected: Inspected) -> Iterator[Problem]:
     """Refuse a continuous or circular target that is constant in training."""
     target = inspected.study.target
     if target.kind == "categorical":
@@ -191,7 +189,7 @@ def varying_target(inspected: Inspected) -> Iterator[Remark]:
             return
 
 
-def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
+def complete_nuisance(inspected: Inspected) -> Iterator[Problem]:
     """Refuse a nuisance of mined pairs that is not complete numbers.
 
     Mined pairs are compared with the nuisance. Recorded time needs no array.
@@ -210,7 +208,7 @@ def complete_nuisance(inspected: Inspected) -> Iterator[Remark]:
         yield ("views", "pairing", "nuisance"), pairing.nuisance, said
 
 
-def possible_counts(inspected: Inspected) -> Iterator[Remark]:
+def possible_counts(inspected: Inspected) -> Iterator[Problem]:
     """Refuse counts that look like rates, and counts that no neuron can reach."""
     recording = inspected.recording
     if recording.activity_kind != "counts":
@@ -234,7 +232,7 @@ def possible_counts(inspected: Inspected) -> Iterator[Remark]:
         yield inspected.place, largest, said
 
 
-def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
+def likely_units_of_time(inspected: Inspected) -> Iterator[Problem]:
     """Caution where length or rates suggest that `bin_s` is not in seconds."""
     recording = inspected.recording
     asked = "; bin_s is in seconds: was another unit of time meant?"
@@ -255,7 +253,7 @@ def likely_units_of_time(inspected: Inspected) -> Iterator[Remark]:
         yield place, recording.bin_s, said
 
 
-def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
+def angles_in_turns(inspected: Inspected) -> Iterator[Problem]:
     """Caution where angles lie in [0, 1], as turns do rather than radians."""
     target = inspected.study.target
     if target.kind != "circular":
@@ -270,7 +268,7 @@ def angles_in_turns(inspected: Inspected) -> Iterator[Remark]:
         yield ("target", "name"), target.name, said
 
 
-def missing_codes(inspected: Inspected) -> Iterator[Remark]:
+def missing_codes(inspected: Inspected) -> Iterator[Problem]:
     """Caution where a repeated value far from all others may mean "missing".
 
     Only continuous targets are checked.
@@ -294,7 +292,7 @@ def missing_codes(inspected: Inspected) -> Iterator[Remark]:
                 return
 
 
-def silent_units(inspected: Inspected) -> Iterator[Remark]:
+def silent_units(inspected: Inspected) -> Iterator[Problem]:
     """Caution about units that are constant where a fold trains.
 
     Such units take no part in that fold.
@@ -311,7 +309,7 @@ def silent_units(inspected: Inspected) -> Iterator[Remark]:
         yield inspected.place, inspected.recording.session, said
 
 
-def extreme_units(inspected: Inspected) -> Iterator[Remark]:
+def extreme_units(inspected: Inspected) -> Iterator[Problem]:
     """Caution about units that hardly fire in training but do in the test."""
     recording, found = inspected.recording, []
     for number, (fold, (mean, sd, live)) in enumerate(
@@ -334,7 +332,7 @@ def extreme_units(inspected: Inspected) -> Iterator[Remark]:
         yield inspected.place, recording.session, said
 
 
-def repeated_units(inspected: Inspected) -> Iterator[Remark]:
+def repeated_units(inspected: Inspected) -> Iterator[Problem]:
     """Caution about units with the same activity or the same name."""
     recording = inspected.recording
     varying = np.ptp(recording.activity, axis=0) > 0
@@ -357,7 +355,7 @@ def _again(keys: Sequence[Hashable]) -> np.ndarray:
     return np.array([first.setdefault(key, i) != i for i, key in enumerate(keys)])
 
 
-CHECKS: dict[Callable[[Inspected], Iterator[Remark]], Severity] = {
+CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
     live_units: "refusal",
     varying_target: "refusal",
     complete_nuisance: "refusal",

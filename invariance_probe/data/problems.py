@@ -16,7 +16,7 @@ from invariance_probe.data.alternatives import null_problems, session_problems
 from invariance_probe.data.arrays import check_complete
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
-from invariance_probe.data.inspection import Inspected, Remark, inspect
+from invariance_probe.data.inspection import Inspected, inspect
 from invariance_probe.data.joined import check_joinable
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording, opened
@@ -25,7 +25,7 @@ from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import budget_problems
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.session import Session, companions_of
@@ -33,7 +33,6 @@ from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.views import POOL, Views
 
-Problem = Remark
 MOST_EPOCHS = 20
 """Most epochs between which messengers are compared.
 

@@ -10,12 +10,13 @@ from pathlib import Path
 
 from invariance_probe.data.alternatives import fingerprint_of
 from invariance_probe.data.catalog import resolve
-from invariance_probe.data.inspection import Inspected, Remark, inspect
+from invariance_probe.data.inspection import Inspected, inspect
 from invariance_probe.data.planting import plant
 from invariance_probe.data.readers import READERS
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.errors import DataError
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
 from invariance_probe.study.session import PLANT, OtherSession, Session
 from invariance_probe.study.study import Study
@@ -121,7 +122,7 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
     )
 
 
-def _cautions(study: Study, recording: Recording, index: int) -> tuple[Remark, ...]:
+def _cautions(study: Study, recording: Recording, index: int) -> tuple[Problem, ...]:
     """Cautions about a recording; none where the study's checks refuse it.
 
     A refused recording is reported by `data.problems`, with its place in the study.

@@ -11,7 +11,7 @@ from typing import Any
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import without_licence
 from invariance_probe.study.counting import counted
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
@@ -30,7 +30,7 @@ _WIDTHS = {
 """Names of the settings of a method that are layer widths."""
 
 
-def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
+def cautions(plan: Plan) -> Iterator[Problem]:
     """Yield every caution about a study.
 
     Yields
@@ -79,7 +79,7 @@ def cautions(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
         )
 
 
-def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
+def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
     """Yield hypotheses that no result can give a verdict or the predicted word."""
     for i, hypothesis in enumerate(plan.study.hypotheses):
         sessions = plan.covered(hypothesis)
@@ -112,7 +112,7 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[tuple[Place, Any, str]]:
 
 def _benefits_out_of_reach(
     i: int, hypothesis: Contrast, sessions: Sequence[Session]
-) -> Iterator[tuple[Place, Any, str]]:
+) -> Iterator[Problem]:
     """Yield a contrast of mined pairs with too few sessions to show a benefit."""
     scope = scope_of([session.subject for session in sessions])
     if hypothesis.axis == SHARE and scope == THESE_RECORDINGS:

@@ -14,6 +14,7 @@ core-minutes.
 """
 
 import math
+from collections.abc import Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -84,16 +85,37 @@ PENALTIES_S = 9e-11
 number of input columns."""
 
 
+class Prices:
+    """Expected single-core seconds of every run of a plan.
+
+    Parameters
+    ----------
+    plan
+        The runs, with the sessions that set their size.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
+        self._training = {r.key(): trained_seconds(r, sessions[r.session]) for r in plan.runs}
+        self._measuring = {r.key(): measured_seconds(r, sessions[r.session]) for r in plan.runs}
+
+    def training(self, keys: Iterable[str]) -> float:
+        """Seconds of the training steps of runs, by their keys."""
+        return sum(self._training[key] for key in keys)
+
+    def measuring(self, keys: Iterable[str]) -> float:
+        """Seconds of runs beside their training steps; none for a run of another plan."""
+        return sum(self._measuring.get(key, 0.0) for key in keys)
+
+
 def core_seconds(plan: Plan) -> float:
     """Rough single-core seconds of all trainings of a plan."""
-    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
-    return sum(trained_seconds(run, sessions[run.session]) for run in plan.runs)
+    return Prices(plan).training(run.key() for run in plan.runs)
 
 
 def measuring_seconds(plan: Plan) -> float:
     """Rough single-core seconds of everything in a plan except training."""
-    sessions = {session.name: session for session in (*plan.sessions, *plan.planted)}
-    return sum(measured_seconds(run, sessions[run.session]) for run in plan.runs)
+    return Prices(plan).measuring(run.key() for run in plan.runs)
 
 
 def measured_seconds(run: Run, session: Session) -> float:

@@ -16,7 +16,7 @@ from typing import Any
 
 from invariance_probe.plan.licences import LICENCES, Use, licensed_for, other_methods, unlicensed
 from invariance_probe.plan.settings import Setting
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.panel import DECLARED, LONGER, OTHER, WIDER, Recipe
@@ -294,9 +294,7 @@ def _licensed(recipe: PlannedRecipe, use: Use) -> PlannedRecipe:
     return PlannedRecipe(recipe.name, None, "; ".join(reasons)) if reasons else recipe
 
 
-def panel_problems(
-    study: Study, own: Setting, sessions: dict[str, int]
-) -> Iterator[tuple[Place, Any, str]]:
+def panel_problems(study: Study, own: Setting, sessions: dict[str, int]) -> Iterator[Problem]:
     """Yield what a study's own panel lacks, or may not hold, for a hypothesis.
 
     Parameters
@@ -335,9 +333,7 @@ def panel_problems(
         yield from _lacking(own, chosen, use)
 
 
-def _lacking(
-    own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use
-) -> Iterator[tuple[Place, Any, str]]:
+def _lacking(own: Setting, chosen: tuple[PlannedRecipe, ...], use: Use) -> Iterator[Problem]:
     """Yield what an own panel must have and lacks: length, or another method."""
     assert own.optimisation is not None
     needed = OWN_LONGER * own.optimisation.steps

@@ -5,21 +5,22 @@ for the best constant and larger for a better decoder, as losses are not.
 """
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 
 WORDS = {"continuous": "R2", "circular": "R2 of cosine and sine", "categorical": "bits per window"}
 """What a score is called, by the kind of target."""
+Losses = TypeVar("Losses", float, pd.Series)
 
 
-def score_of(loss: float, floor: float, kind: str) -> float:
-    """Return the score of a held-out loss: R2 about the best constant, or the bits gained on it.
+def score_of(loss: Losses, floor: Losses, kind: str) -> Losses:
+    """Score of held-out losses: R2 about the best constant, or the bits gained on it.
 
     Parameters
     ----------
     loss, floor
-        Held-out losses of a decoder and of the best constant.
+        Held-out losses of a decoder and of the best constant, one or a column of them.
     kind
         Of the target: `continuous`, `circular` or `categorical`.
 
@@ -59,8 +60,7 @@ def scored_results(results: pd.DataFrame, kind: str) -> pd.DataFrame:
     keys = ["session", "fold", "block"]
     floors = raw.drop_duplicates(keys).set_index(keys).floor_loss.rename("floor")
     floor = results.join(floors, on=keys).floor.astype(float)
-    loss = results.loss.astype(float)
-    score = (floor - loss) / math.log(2) if kind == "categorical" else 1 - loss / floor
+    score = score_of(results.loss.astype(float), floor, kind)
     if kind == "categorical":
         score = score.mask(results.session.str.contains("+", regex=False))
     return results.assign(score=score)

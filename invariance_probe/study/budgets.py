@@ -7,10 +7,9 @@ check is made before anything is trained or measured.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from invariance_probe.study.adversaries import AdversarialNoise, LearnedPolicy
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.study import Study
 
 OTHERS = 2
@@ -32,7 +31,7 @@ def most_messengers(units: int) -> int:
     return units // (OTHERS + 1)
 
 
-def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[tuple[Place, Any, str]]:
+def budget_problems(study: Study, units: Mapping[str, int]) -> Iterator[Problem]:
     """Yield every budget that is too large for the session with the fewest units.
 
     Parameters

@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Place = tuple[str | int, ...]
 """Where in a study something stands: the keys and list positions from its root."""
+Problem = tuple[Place, Any, str]
+"""Where in a study, the value got there, and what is wrong with it and what to do."""
 
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"

@@ -12,14 +12,13 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.design import Axis, Design
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
-Problem = tuple[Place, Any, str]
 LISTS = ("recordings", "axes", "hypotheses", "sweeps", "measurements", "controls", "probes")
 """Sections that are lists: a wrong entry is dropped and the others are kept."""
 RESTS_ON: dict[str, tuple[str, ...]] = {

@@ -20,6 +20,10 @@ class Margin(Declaration):
     """Why a loss below the margin would not matter, in words."""
 
 
+ABOUT_UNITS = ("distributed", "few")
+"""Predictions about how many units carry the target, not about learning."""
+
+
 class Hypothesis(Declaration):
     """One claim about one axis at one primary dose."""
 
@@ -49,7 +53,7 @@ class Hypothesis(Declaration):
     @property
     def about_units(self) -> bool:
         """Whether it is about how many units carry the target, not about learning."""
-        return self.predicts in ("distributed", "few")
+        return self.predicts in ABOUT_UNITS
 
 
 class Superiority(Declaration):

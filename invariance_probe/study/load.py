@@ -21,9 +21,9 @@ from ruamel.yaml.error import MarkedYAMLError
 from invariance_probe.errors import StudyError
 from invariance_probe.study.cluster import SlurmProfile
 from invariance_probe.study.consistency import disagreements
-from invariance_probe.study.consistency.words import in_percent
-from invariance_probe.study.declaration import Declaration, Place
-from invariance_probe.study.draft import Problem, draft_of
+from invariance_probe.study.consistency.words import reason_of_item
+from invariance_probe.study.declaration import Declaration, Place, Problem
+from invariance_probe.study.draft import draft_of
 from invariance_probe.study.study import Study
 
 
@@ -323,12 +323,7 @@ def _reason(item: Any, declared: type[Declaration]) -> str:
         return f"got {got!r}.{_hint(str(got), allowed)}"
     if kind == "study":
         return item["msg"]
-    said = (
-        str(context["error"])
-        if kind == "value_error"
-        else f"{item['msg'][0].lower()}{item['msg'][1:]}"
-    )
-    return f"{said}, got {got!r}{in_percent(kind, context, got)}"
+    return reason_of_item(item)
 
 
 def _hint(got: str, allowed: Sequence[str]) -> str:

@@ -6,9 +6,9 @@ sessions that share an SSL model. Nothing here opens a recording.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
-from invariance_probe.study.declaration import Declaration, Place
+from invariance_probe.study.declaration import Declaration, Problem
 from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
@@ -58,7 +58,7 @@ class Session:
     """Number of units; 0 where it was not counted."""
     bins: int = 0
     """Length in bins; 0 where it was not counted."""
-    cautions: tuple[tuple[Place, Any, str], ...] = ()
+    cautions: tuple[Problem, ...] = ()
     """What a reader should know of its recording: place, value, text."""
     activity_kind: Literal["counts", "signal"] = "counts"
     """Whether the activity is spike counts or a continuous signal."""

@@ -132,6 +132,11 @@ class Question:
         """Whether the hypothesis is about temporal jitter of the pairs."""
         return self.plan.study.is_jitter(self.hypothesis.axis)
 
+    @property
+    def about_units(self) -> bool:
+        """Whether it is about how many units carry the target, not about learning."""
+        return isinstance(self.hypothesis, Hypothesis) and self.hypothesis.about_units
+
     @cached_property
     def panel(self) -> PlannedPanel:
         """The recipes that may judge it, licensed for the sessions that are left."""

@@ -13,6 +13,7 @@ from invariance_probe.inference.rules.verdicts import (
     UNCALIBRATED,
 )
 from invariance_probe.plan.settings import A_THIRD
+from invariance_probe.study.hypotheses import ABOUT_UNITS
 from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS
 
@@ -119,7 +120,7 @@ def _of_open(finding: HypothesisFinding) -> str:
     """
     found = []
     if finding.kind != "jitter" and (
-        finding.predicts in ("few", "distributed")
+        finding.predicts in ABOUT_UNITS
         or (finding.code is not None and finding.code.finding == "undecided")
     ):
         found.append(MORE_OF_THE_CODE)

@@ -21,7 +21,6 @@ from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
-from invariance_probe.study.hypotheses import Hypothesis
 from invariance_probe.study.panel import DECLARED, LONGER, WIDER
 
 DOSES = {
@@ -125,7 +124,7 @@ def _verdict_in_words(
     open_about: Sequence[str],
 ) -> str:
     """Write the verdict as a sentence, without what would settle it."""
-    place = where(finding) if _about_units(question) else f"{where(finding)}, {at_dose(question)}"
+    place = where(finding) if question.about_units else f"{where(finding)}, {at_dose(question)}"
     word = finding.verdict
     if word.startswith("untestable"):
         reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
@@ -146,7 +145,7 @@ def _verdict_in_words(
 
 def _figures(question: Question, finding: HypothesisFinding) -> str:
     """The figures that a word rests on: those of the code, then one per recipe."""
-    if _about_units(question):
+    if question.about_units:
         return units_in_words(finding.code) if finding.code else "the code was not measured"
     parts = []
     if finding.code is not None and finding.code.C_code is not None:
@@ -165,7 +164,7 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
 def _meaning(question: Question, finding: HypothesisFinding) -> str:
     """Say what the verdict's word means for this finding."""
     word = finding.verdict
-    if _about_units(question):
+    if question.about_units:
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
         return CARRIERS_MEANINGS[word] + redundant + _not_counted(finding)
     if word == INCONCLUSIVE:
@@ -262,7 +261,7 @@ def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence
             " (a quick study: judged under the declared recipe alone, without the gates that "
             "cost most)"
         )
-    panel = finding.learning.panel if finding.learning and not _about_units(question) else None
+    panel = finding.learning.panel if finding.learning and not question.about_units else None
     recipes = panel.recipes if panel else ()
     said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
     said += [
@@ -285,11 +284,6 @@ def _is_out(recipe: RecipeFinding) -> bool:
 def without_runs(missing: Sequence[str]) -> str:
     """Say for which estimands runs are missing or failed."""
     return f"runs are missing or failed for {', '.join(missing)}"
-
-
-def _about_units(question: Question) -> bool:
-    """Whether a hypothesis predicts how many units carry the target."""
-    return isinstance(question.hypothesis, Hypothesis) and question.hypothesis.about_units
 
 
 def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:

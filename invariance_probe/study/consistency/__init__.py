@@ -6,7 +6,6 @@ doses, hypotheses, methods, pairings. Recordings are not read here.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from invariance_probe.study.consistency.doses import axis_problems, control_problems, sweep_problems
 from invariance_probe.study.consistency.hypotheses import hypothesis_problems
@@ -22,12 +21,12 @@ from invariance_probe.study.consistency.pairings import (
     state_problems,
 )
 from invariance_probe.study.consistency.words import repeated
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.transforms import cuts_bins
 
 
-def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def disagreements(study: Design) -> Iterator[Problem]:
     """Yield every contradiction between the parts of a study.
 
     Yields
@@ -51,7 +50,7 @@ def disagreements(study: Design) -> Iterator[tuple[Place, Any, str]]:
     yield from _decoding_problems(study)
 
 
-def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def _named_twice(study: Design) -> Iterator[Problem]:
     """Yield sessions, hypotheses, axes and transforms whose name is taken."""
     names = [
         source.session or source.name if source.kind == "catalog" else source.session
@@ -66,7 +65,7 @@ def _named_twice(study: Design) -> Iterator[tuple[Place, Any, str]]:
     yield from repeated((("views", "transforms", i, "kind"), kind) for i, kind in enumerate(kinds))
 
 
-def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def _transform_problems(study: Design) -> Iterator[Problem]:
     """Yield transforms that choose among bins where a window has a single one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
@@ -81,7 +80,7 @@ def _transform_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             )
 
 
-def _decoding_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def _decoding_problems(study: Design) -> Iterator[Problem]:
     """Yield folds and probes that do not go with the rest of the study."""
     if study.folds.scheme == "shuffled" and study.folds.embargo_s > 0:
         yield (

@@ -5,7 +5,6 @@ what to do.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from pydantic import ValidationError
 
@@ -13,14 +12,14 @@ from invariance_probe.study.consistency.hypotheses import hypothesis_problems
 from invariance_probe.study.consistency.methods import method_problems
 from invariance_probe.study.consistency.pairings import pool_problems
 from invariance_probe.study.consistency.words import reason_of, unknown
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.specificity import HAVE_CONTROLS, as_strong_as
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import POOL, Views
 
 
-def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def axis_problems(study: Design) -> Iterator[Problem]:
     """Yield axes that the views do not have, and doses that they cannot take."""
     known = study.views.doses()
     for i, axis in enumerate(study.axes):
@@ -44,7 +43,7 @@ def axis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 yield ("axes", i, "doses", j), dose, f"{axis.path}: {reason_of(error)}"
 
 
-def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def control_problems(study: Design) -> Iterator[Problem]:
     """Yield specificity controls that no hypothesis can have, or that clash.
 
     A control is another corruption that is as strong as the hypothesis's own.
@@ -83,7 +82,7 @@ def control_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
                 yield ("controls", i), control, f"{two}; declare the same `value` for both"
 
 
-def sweep_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def sweep_problems(study: Design) -> Iterator[Problem]:
     """Yield swept settings that do not exist, and values that they cannot take."""
     for i, sweep in enumerate(study.sweeps):
         for j, value in enumerate(sweep.values):

@@ -5,17 +5,16 @@ what to do.
 """
 
 from collections.abc import Collection, Iterator
-from typing import Any
 
 from pydantic import ValidationError
 
 from invariance_probe.study.consistency.words import meant, unknown
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.design import Axis, Design
 from invariance_probe.study.hypotheses import CONTROLS, AnyHypothesis, Contrast
 
 
-def hypothesis_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def hypothesis_problems(study: Design) -> Iterator[Problem]:
     """Yield hypotheses that their study cannot test.
 
     Their axis or dose is not swept, their group does not exist, an arm is missing that
@@ -129,9 +128,7 @@ def _takes(study: Design, path: str, dose: float) -> bool:
     return True
 
 
-def _contrast_problems(
-    study: Design, i: int, hypothesis: Contrast
-) -> Iterator[tuple[Place, Any, str]]:
+def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[Problem]:
     """Yield what is wrong with the controls, guide or role of a contrast.
 
     Parameters

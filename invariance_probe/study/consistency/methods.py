@@ -5,20 +5,17 @@ what to do.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
 from invariance_probe.study.consistency.pairings import pools
 from invariance_probe.study.consistency.words import repeated
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.methods import LinearSSL, Method, Reliance
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.transforms import is_idle
 
 
-def method_problems(
-    study: Design, place: Place, method: Method
-) -> Iterator[tuple[Place, Any, str]]:
+def method_problems(study: Design, place: Place, method: Method) -> Iterator[Problem]:
     """Yield why a method cannot be used in a study.
 
     Parameters
@@ -60,7 +57,7 @@ def method_problems(
         )
 
 
-def recipe_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def recipe_problems(study: Design) -> Iterator[Problem]:
     """Yield recipes of a study's own panel that cannot be trained in it."""
     for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
         place = ("panel", "recipes", i, "method")
@@ -79,9 +76,7 @@ def _is_swept(study: Design, kind: str) -> bool:
     return any(axis.path.split(".")[0] == kind for axis in study.axes)
 
 
-def _negatives_problems(
-    study: Design, place: Place, method: Method
-) -> Iterator[tuple[Place, Any, str]]:
+def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator[Problem]:
     """Yield negatives from other sessions where models see a single one."""
     negatives = getattr(method, "negatives", None)
     if negatives is not None and negatives.scope in ("subject", "any") and not pools(study):
@@ -107,7 +102,7 @@ def _without_closed_form(study: Design) -> list[str]:
     return [stage.kind for stage in without if stage.kind in swept or not is_idle(stage)]
 
 
-def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def measurement_problems(study: Design) -> Iterator[Problem]:
     """Yield measurements that cannot be made in this study.
 
     These are the declared measurements, which no verdict rests on.
@@ -131,9 +126,7 @@ def measurement_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             yield from _reliance_problems(study, ("measurements", i), asked)
 
 
-def _reliance_problems(
-    study: Design, place: Place, asked: Reliance
-) -> Iterator[tuple[Place, Any, str]]:
+def _reliance_problems(study: Design, place: Place, asked: Reliance) -> Iterator[Problem]:
     """Yield why reliance cannot be measured; it trains and attacks own models."""
     if pools(study):
         alone = (
@@ -151,7 +144,7 @@ def _reliance_problems(
     yield from _negatives_problems(study, (*place, "of"), asked.of)
 
 
-def closed_form_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def closed_form_problems(study: Design) -> Iterator[Problem]:
     """Yield settings that linear SSL, which has a closed form, cannot use."""
     if study.training.adaptive is not None and isinstance(study.method, LinearSSL):
         same = (

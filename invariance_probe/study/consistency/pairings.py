@@ -5,9 +5,8 @@ what to do. A pool is several sessions that one model trains on.
 """
 
 from collections.abc import Iterator
-from typing import Any
 
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.design import Design
 from invariance_probe.study.pairing import SHARE, MinedPairing
 from invariance_probe.study.state_pairing import STATE_SHARE, StatePairing
@@ -30,7 +29,7 @@ OF_ONE_SESSION = ("linear_ssl", "swap_vae", "relative_positioning", "temporal_sh
 """Methods that need the units of one session, or the distance of two windows in time."""
 
 
-def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def pairing_problems(study: Design) -> Iterator[Problem]:
     """Yield what is wrong with mined pairs."""
     pairing = study.views.pairing
     if (
@@ -63,7 +62,7 @@ def pairing_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
         )
 
 
-def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
+def state_problems(study: Design) -> Iterator[Problem]:
     """Yield what is wrong with pairs across states, such as waking and sleep."""
     pairing, within = study.views.pairing, study.window.within
     if not isinstance(pairing, StatePairing):
@@ -112,7 +111,7 @@ def state_problems(study: Design) -> Iterator[tuple[Place, Any, str]]:
             )
 
 
-def pool_problems(study: Design, place: Place, views: Views) -> Iterator[tuple[Place, Any, str]]:
+def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem]:
     """Yield why models cannot train on several sessions under these views.
 
     Parameters

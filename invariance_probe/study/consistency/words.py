@@ -10,10 +10,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from invariance_probe.study.declaration import Place
+from invariance_probe.study.declaration import Place, Problem
 
 
-def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[tuple[Place, Any, str]]:
+def repeated(named: Iterator[tuple[Place, str]] | Any) -> Iterator[Problem]:
     """Yield every name that is given again, at each place after its first.
 
     Parameters
@@ -100,6 +100,12 @@ def in_percent(kind: str, limits: Mapping[str, Any], got: Any) -> str:
 
 def reason_of(error: ValidationError) -> str:
     """Say why pydantic refuses a single value."""
-    item = error.errors()[0]
-    said = f"{item['msg'][0].lower()}{item['msg'][1:]}, got {item['input']!r}"
-    return said + in_percent(item["type"], item.get("ctx", {}), item["input"])
+    return reason_of_item(error.errors()[0])
+
+
+def reason_of_item(item: Any) -> str:
+    """Say why pydantic refuses a value, by one item of its errors."""
+    limits, said = item.get("ctx", {}), f"{item['msg'][0].lower()}{item['msg'][1:]}"
+    if item["type"] == "value_error":
+        said = str(limits["error"])
+    return f"{said}, got {item['input']!r}{in_percent(item['type'], limits, item['input'])}"

@@ -53,7 +53,6 @@ from invariance_probe.inference.rules.verdicts import (
 )
 from invariance_probe.plan.licences import licensed_findings
 from invariance_probe.plan.recipes import use_of, without_licence
-from invariance_probe.study.hypotheses import Hypothesis
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,7 +102,7 @@ class DoseJudgement(Judgement):
         code = self.code
         if self._stopped(EVERYTHING):
             return {}
-        if self._about_units:
+        if self.question.about_units:
             return {} if code is None or self._stopped(CARRIERS) else code.carriers_p()
         if self.learning is None or self._stopped(LEARNING) or self._stopped(AXIS) or self._missing:
             return {}
@@ -127,7 +126,7 @@ class DoseJudgement(Judgement):
         counted = {
             name: p
             for name, p in self.words.items()
-            if not (self._about_units and name == "between")
+            if not (self.question.about_units and name == "between")
         }
         return min(counted.values(), default=None)
 
@@ -176,7 +175,7 @@ class DoseJudgement(Judgement):
 
     def _word(self, level: float) -> str:
         """The word at a level, or the reason why there is none."""
-        ends = (EVERYTHING, AXIS) if self._about_units else (EVERYTHING, AXIS, LEARNING)
+        ends = (EVERYTHING, AXIS) if self.question.about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
             if failed := [
                 gate for gate in self.gates if gate.outcome == "failed" and what in gate.limits
@@ -185,11 +184,6 @@ class DoseJudgement(Judgement):
         word = decide(self.shown, level) if self.shown else INCONCLUSIVE
         failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
         return _without_word(self.question, failed) if failed else word
-
-    @property
-    def _about_units(self) -> bool:
-        hypothesis = self.question.hypothesis
-        return isinstance(hypothesis, Hypothesis) and hypothesis.about_units
 
     @property
     def _taken(self) -> set[str]:
@@ -250,7 +244,7 @@ class DoseJudgement(Judgement):
         """
         limited = (
             {word, EVERYTHING, AXIS, CARRIERS}
-            if self._about_units
+            if self.question.about_units
             else {word, EVERYTHING, AXIS, LEARNING}
         )
         open_gates = [
@@ -258,7 +252,7 @@ class DoseJudgement(Judgement):
             for gate in self.gates
             if gate.outcome in ("not shown", "not computed") and limited & set(gate.limits)
         ]
-        panel = () if self._about_units else self.question.panel.missing
+        panel = () if self.question.about_units else self.question.panel.missing
         return (*open_gates, *(f"the recipe {recipe.name} was not computed" for recipe in panel))
 
     def _code_finding(self, level: float) -> CodeFinding | None:
