@@ -14,7 +14,13 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY
+from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY, open_file
+from invariance_probe.cli.planned import (
+    power_in_words,
+    price_in_words,
+    recipes_in_words,
+    stock_in_words,
+)
 from invariance_probe.cli.progress import progress
 from invariance_probe.cli.store import store
 from invariance_probe.errors import InvarianceProbeError, WriteError
@@ -24,11 +30,7 @@ from invariance_probe.study.new import TEMPLATES
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
-    from invariance_probe.plan.plan import Plan
-    from invariance_probe.plan.recipes import PlannedPanel, PlannedRecipe
-    from invariance_probe.planning import Stock
     from invariance_probe.runner import Outcome
-    from invariance_probe.study.load import StudyFile
 
 BYTES_A_RUN = 60_000
 """Disk space of one baseline or grid run, as `plan` estimates it."""
@@ -118,7 +120,7 @@ def run(
     from invariance_probe.runner import run_study
 
     execute = _executor(on, profile, address, workers)
-    file = _open(study, overrides)
+    file = open_file(study, overrides)
     folder = report_folder(file, out)
     chosen = _device() if device == "auto" else device
     with progress() as on_event:
@@ -138,7 +140,7 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
     from invariance_probe.reporting.folder import report_folder
     from invariance_probe.runner import report_study
 
-    file = _open(study, overrides)
+    file = open_file(study, overrides)
     _say(report_study(file, runs, report_folder(file, out)))
 
 
@@ -149,7 +151,7 @@ def validate(study: Path, overrides: tuple[str, ...]) -> None:
     """Check a study and its recordings; train nothing."""
     from invariance_probe.planning import make_plan, warnings
 
-    file = _open(study, overrides)
+    file = open_file(study, overrides)
     plan = make_plan(file)
     for warning in warnings(file, plan):
         click.echo(warning, err=True)
@@ -187,7 +189,7 @@ def plan(
     from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
-    file, note = with_kernels(_open(study, overrides), Store(runs))
+    file, note = with_kernels(open_file(study, overrides), Store(runs))
     if note:
         click.echo(note, err=True)
     made = make_plan(file)
@@ -203,7 +205,7 @@ def plan(
         f"{counted(made.model_steps(), 'model-step')}"
     )
     for hypothesis in made.study.dose_claims:
-        click.echo(_recipes(hypothesis.id, made.panels[hypothesis.id]))
+        click.echo(recipes_in_words(hypothesis.id, made.panels[hypothesis.id]))
     click.echo(
         f"{counted(len(made.looked), 'examination')} of stored encoders, which train nothing"
     )
@@ -211,14 +213,14 @@ def plan(
         click.echo(
             f"{counted(len(made.attacked), 'model')} trained and attacked beside, in no verdict"
         )
-    click.echo(_price(made))
+    click.echo(price_in_words(made))
     disk = (len(made.baselines) + len(made.grid)) * BYTES_A_RUN + len(
         made.examined
     ) * BYTES_AN_EXAMINATION
     click.echo(f"about {disk / 1e6:.0f} MB of disk")
-    click.echo(_reused(stock(made, runs)))
+    click.echo(stock_in_words(stock(made, runs)))
     if pilot or sd is not None or effect is not None:
-        click.echo("\n" + _power(made, runs, pilot, sd, effect))
+        click.echo("\n" + power_in_words(made, runs, pilot, sd, effect))
 
 
 @main.command()
@@ -227,7 +229,7 @@ def register(study: Path) -> None:
     """Freeze hypotheses and data fingerprints, before any target is read."""
     from invariance_probe.runner import register_study
 
-    path, sha256 = register_study(_open(study, ()))
+    path, sha256 = register_study(open_file(study, ()))
     click.echo(f"registered: {path}")
     click.echo(f"sha256: {sha256}")
     click.echo(
@@ -357,7 +359,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what the store has of a study."""
     from invariance_probe.planning import read_statuses
 
-    made, statuses, damaged = read_statuses(_open(study, overrides), runs)
+    made, statuses, damaged = read_statuses(open_file(study, overrides), runs)
     for name, planned in (
         ("baselines", made.baselines),
         ("grid", made.grid),
@@ -423,7 +425,9 @@ def export(
     """
     from invariance_probe.runner import export_encoder
 
-    path = export_encoder(_open(study, overrides), runs, out, session, condition, arm, seed, fold)
+    path = export_encoder(
+        open_file(study, overrides), runs, out, session, condition, arm, seed, fold
+    )
     click.echo(f"{path}: read it with invariance_probe.SSLTransformer.load({str(path)!r})")
 
 
@@ -444,122 +448,6 @@ def schema() -> None:
     from invariance_probe.study.schema import schema_text
 
     click.echo(schema_text(), nl=False)
-
-
-def _open(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
-    from invariance_probe.data.problems import recording_problems
-    from invariance_probe.study.load import open_study
-
-    return open_study(study, overrides, recording_problems)
-
-
-def _price(made: "Plan") -> str:
-    """Say what a plan costs in core-minutes: the total, and its parts."""
-    from invariance_probe.plan.price import (
-        START_S,
-        core_seconds,
-        measuring_seconds,
-        seconds_of_codes,
-    )
-
-    training, measuring = core_seconds(made), measuring_seconds(made)
-    plain, jackknife = seconds_of_codes(made)
-    rate = f" (at {made.model_steps() / training:.0f} model-steps/s a core)" if training else ""
-    code = f"{_minutes(plain)} for the code without SSL"
-    code += f", {_minutes(jackknife)} for its jackknife" if jackknife else ""
-    return (
-        f"about {_minutes(training + measuring)} core-minutes on one core, a rough figure: "
-        f"{_minutes(training)} of training{rate} and {_minutes(measuring)} of decoding and "
-        f"baselines, of which {code}\n"
-        f"every worker process takes about {START_S:g} s to start, at each of up to three stages"
-    )
-
-
-def _minutes(seconds: float) -> str:
-    """Write seconds as minutes, at least 0.1; below 10 with two digits.
-
-    A short study takes a fraction of a minute.
-    """
-    minutes = seconds / 60
-    return f"{minutes:.0f}" if minutes >= 10 else f"{minutes:.2g}" if minutes >= 0.1 else "0.1"
-
-
-def _reused(looks: "list[Stock]") -> str:
-    """Say what the store has already and what is left to train.
-
-    Where seeds are adaptive, say it for the first interim analysis too.
-
-    Parameters
-    ----------
-    looks
-        One entry per interim analysis, the first with the fewest seeds.
-    """
-    whole, first = looks[-1], looks[0]
-    said = (
-        f"{whole.stored} of {whole.runs} runs are in the store already; {whole.left:,} "
-        "model-steps are left to train"
-    )
-    if len(looks) == 1:
-        return said
-    seeds = ", ".join(str(look.seeds) for look in looks)
-    saved = 1 - first.model_steps / max(1, whole.model_steps)
-    return (
-        f"{said} if every look is taken\n"
-        f"seeds are adaptive, looks after {seeds}: {whole.runs} runs, {whole.model_steps:,} "
-        "model-steps, if every look is taken; where all hypotheses stop at the first, "
-        f"{first.runs} runs ({first.stored} stored), {first.model_steps:,} model-steps "
-        f"({first.left:,} left), {saved:.0%} less"
-    )
-
-
-def _power(made: "Plan", runs: Path, pilot: Path | None, sd: str | None, effect: str | None) -> str:
-    """Say which power a plan has, from a pilot study or from stated SDs.
-
-    Parameters
-    ----------
-    made
-        The plan.
-    runs
-        Root of the run store, which holds the pilot's runs.
-    pilot
-        A pilot study's file; give this or `sd`.
-    sd
-        Stated SDs as `NAME=SD,...`, in units of the decodable range.
-    effect
-        True effects to assume, as `NAME=VALUE,...`.
-
-    Raises
-    ------
-    InferenceError
-        When both or neither of `pilot` and `sd` are given, or the study has no claims
-        about a dose.
-    """
-    from invariance_probe.errors import InferenceError
-    from invariance_probe.inference.power.pilot import pilot_spreads
-    from invariance_probe.inference.power.power import may_assume, study_power
-    from invariance_probe.inference.power.spreads import LEVELS, read_numbers, stated_spreads
-    from invariance_probe.plan.price import core_seconds
-    from invariance_probe.reporting.power_text import power_text
-    from invariance_probe.runner import read_results
-
-    if (pilot is None) == (sd is None):
-        raise InferenceError(
-            "power needs one of --pilot STUDY and --sd NAME=SD,...; "
-            + ("got both" if pilot else "got neither")
-        )
-    if not made.study.dose_claims:
-        raise InferenceError(
-            "power is worked out for claims about what a dose costs, and this study has none: "
-            "its hypotheses are contrasts"
-        )
-    effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
-    if pilot is not None:
-        spreads = pilot_spreads(*read_results(_open(pilot, ()), runs), made)
-    else:
-        spreads = stated_spreads(made, read_numbers("--sd", sd or "", LEVELS, lowest=0))
-    return power_text(
-        study_power(made, spreads, effects), made.model_steps() / max(core_seconds(made), 1e-9)
-    )
 
 
 def _executor(
@@ -619,34 +507,6 @@ def _device() -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _recipes(hypothesis: str, panel: "PlannedPanel") -> str:
-    """Say which recipes a hypothesis is judged under, and why others are missing.
-
-    Parameters
-    ----------
-    hypothesis
-        Its id.
-    panel
-        Its recipes.
-    """
-    lines = [
-        f"{hypothesis}: judged under {', '.join(_recipe(recipe) for recipe in panel.computed)} "
-        f"({panel.because})"
-    ]
-    lines += [
-        f"  the recipe {recipe.name} is not computed: {recipe.reason}" for recipe in panel.missing
-    ]
-    lines += [f"  one method only: {panel.one_method}"] if panel.one_method else []
-    return "\n".join(lines)
-
-
-def _recipe(recipe: "PlannedRecipe") -> str:
-    assert recipe.setting is not None
-    settings = recipe.setting.optimisation
-    how = f", {settings.steps} steps, learning rate {settings.learning_rate:g}" if settings else ""
-    return f"{recipe.name} ({recipe.setting.method.kind}{how})"
 
 
 def _say(outcome: "Outcome") -> None:

@@ -1,12 +1,16 @@
-"""Arguments and options that several commands take.
+"""What several commands share: arguments, options, and how a study file is opened.
 
-Each is a click decorator, declared once so that its name, default and help are the same
-in every command.
+Each option is a click decorator, declared once so that its name, default and help are
+the same in every command.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from invariance_probe.study.load import StudyFile
 
 OVERRIDE = click.option(
     "--set",
@@ -26,3 +30,19 @@ OUT = click.option(
     "--out", type=click.Path(path_type=Path), help="Folder of the report [default: reports/NAME]."
 )
 STUDY = click.argument("study", type=click.Path(path_type=Path))
+
+
+def open_file(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
+    """Open a study, with the problems of its recordings told along with its own.
+
+    Parameters
+    ----------
+    study
+        The file.
+    overrides
+        `dotted.path=value` strings that replace values for this call.
+    """
+    from invariance_probe.data.problems import recording_problems
+    from invariance_probe.study.load import open_study
+
+    return open_study(study, overrides, recording_problems)

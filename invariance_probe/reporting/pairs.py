@@ -13,7 +13,7 @@ from invariance_probe.inference.hypotheses.contrast.judging import (
     PURITY_SHIFTED,
 )
 from invariance_probe.reporting.table import Table
-from invariance_probe.study.session import POPULATION
+from invariance_probe.study.session import POPULATION, THESE_RECORDINGS
 from invariance_probe.study.state_pairing import STATE_SHARE
 
 CLAIMS = {
@@ -67,7 +67,7 @@ def pair_table(hypothesis: dict[str, Any]) -> Table | None:
 
 
 def _said(claim: dict[str, Any], scope: str) -> str:
-    if scope == "these recordings":
+    if scope == THESE_RECORDINGS:
         return f"{claim['name']}: not claimed of fewer than {POPULATION} sessions"
     return (
         f"{claim['name']}: {'shown' if claim['shown'] else 'not shown'} (p = "

@@ -17,6 +17,7 @@ from invariance_probe.inference.rules.verdicts import (
     UNCALIBRATED,
     WORDS,
 )
+from invariance_probe.study.session import THESE_RECORDINGS
 
 UNCLAIMED = {
     "inconclusive": (
@@ -84,12 +85,12 @@ The reasons are in science-notes 2.1 and 2.2.
 """
 
 PLACES = {
-    "these recordings": "For these recordings",
+    THESE_RECORDINGS: "For these recordings",
     "population of sessions": "For sessions like these, of one subject and preparation",
     "population of subjects": "For subjects like these",
 }
 ELSEWHERE = {
-    "these recordings": "anything about other sessions or subjects",
+    THESE_RECORDINGS: "anything about other sessions or subjects",
     "population of sessions": "anything about other subjects or preparations",
 }
 """Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""

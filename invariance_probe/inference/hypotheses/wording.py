@@ -1,27 +1,20 @@
-"""Put a finding on a dose into words that claim no more than is shown.
+"""Phrases that the sentences of every kind of hypothesis share.
 
-In: a hypothesis with its evidence, and the finding with its verdict. Out: the sentences
-and notes of the report. No verdict is reached here. The sentences of contrasts are in
-`contrast.words`.
+In: a hypothesis with its evidence, or a finding. Out: parts of sentences: where and at
+which dose a finding holds, why there is none, numbers and lists. No verdict is reached
+here. The sentences themselves are in `dose.words` and `contrast.words`.
 """
 
-import math
 from collections.abc import Sequence
 
 from invariance_probe.inference.findings import (
-    CodeFinding,
     HypothesisFinding,
-    LearningFinding,
     Quantity,
-    RecipeFinding,
 )
-from invariance_probe.inference.hypotheses.code import FEWEST_UNITS
 from invariance_probe.inference.hypotheses.question import Question
-from invariance_probe.inference.hypotheses.remedies import remedy
 from invariance_probe.inference.rules.interim_analyses import Look
-from invariance_probe.inference.rules.intervals import Sample
-from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
-from invariance_probe.study.panel import DECLARED, LONGER, WIDER
+from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT
+from invariance_probe.study.session import THESE_RECORDINGS
 
 DOSES = {
     "unit_dropout.rate": "with {percent:g} % of the units dropped",
@@ -67,6 +60,8 @@ MEANINGS = {
     INCONCLUSIVE: "the data do not settle it",
 }
 """What each verdict on a corruption means (science.md 3.1)."""
+
+
 JITTER_MEANINGS = {
     "tolerated": (
         "training that makes such windows alike costs no more than the margin, with all and "
@@ -80,6 +75,8 @@ JITTER_MEANINGS = {
     INCONCLUSIVE: "the data do not settle it",
 }
 """What each verdict on a jitter means (science.md 3.2)."""
+
+
 CARRIERS_MEANINGS = {
     "few": "few of the recorded units carry the target",
     "between": "the target is carried neither by few of the recorded units nor by most of them",
@@ -87,152 +84,6 @@ CARRIERS_MEANINGS = {
     INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
 }
 """What each verdict on the number of units that carry a target means."""
-NOT_DEARER = "; it is not shown to be dearer than no corruption at all"
-"""Said of `sensitive` where `delta > m` is not shown under every recipe."""
-
-
-def sentence(
-    question: Question,
-    finding: HypothesisFinding,
-    missing: Sequence[str],
-    open_about: Sequence[str],
-) -> str:
-    """Write the verdict as a sentence.
-
-    It says where the verdict holds, the figures, the word and what the word means. Where
-    the verdict is withheld or open, a second sentence says what would settle it.
-
-    Parameters
-    ----------
-    question
-        The hypothesis with its evidence.
-    finding
-        The finding with its verdict.
-    missing
-        Estimands whose runs are missing or failed.
-    open_about
-        What leaves the word exploratory, in words.
-    """
-    settled = remedy(finding, bool(missing))
-    return _verdict_in_words(question, finding, missing, open_about) + settled
-
-
-def _verdict_in_words(
-    question: Question,
-    finding: HypothesisFinding,
-    missing: Sequence[str],
-    open_about: Sequence[str],
-) -> str:
-    """Write the verdict as a sentence, without what would settle it."""
-    place = where(finding) if question.about_units else f"{where(finding)}, {at_dose(question)}"
-    word = finding.verdict
-    if word.startswith("untestable"):
-        reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
-        start = at_dose(question)
-        return f"{start[0].upper()}{start[1:]}, there is no verdict ({word}): {reason}."
-    if word == UNCALIBRATED:
-        return no_licence(question, place, finding)
-    if word.startswith("invalid"):
-        return f"{place}, {why_invalid(finding, word)}"
-    if missing and word == INCONCLUSIVE:
-        return f"{place}, there is no verdict: {without_runs(missing)}."
-    figures = _figures(question, finding)
-    said = (
-        f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
-    )
-    return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
-
-
-def _figures(question: Question, finding: HypothesisFinding) -> str:
-    """The figures that a word rests on: those of the code, then one per recipe."""
-    if question.about_units:
-        return units_in_words(finding.code) if finding.code else "the code was not measured"
-    parts = []
-    if finding.code is not None and finding.code.C_code is not None:
-        parts.append(f"C_code = {interval(finding.code.C_code)} of what linear decoders reach")
-    recipes = finding.learning.panel.recipes if finding.learning else ()
-    name = "delta" if question.jitter else "D"
-    costs = [
-        (recipe.name, found) for recipe in recipes if (found := getattr(recipe, name)) is not None
-    ]
-    if costs:
-        each = listed([f"{signed(found.estimate)} ({recipe})" for recipe, found in costs])
-        parts.append(f"{name} = {each} of the decodable range")
-    return f"{' and '.join(parts)} (margin {finding.margin:g})" if parts else "nothing was measured"
-
-
-def _meaning(question: Question, finding: HypothesisFinding) -> str:
-    """Say what the verdict's word means for this finding."""
-    word = finding.verdict
-    if question.about_units:
-        redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
-        return CARRIERS_MEANINGS[word] + redundant + _not_counted(finding)
-    if word == INCONCLUSIVE:
-        return _unsettled(question, finding)
-    if word == RECIPE_DEPENDENT:
-        return f"{MEANINGS[word]} ({_differ(finding)})"
-    if question.jitter:
-        return JITTER_MEANINGS[word]
-    if word != "sensitive":
-        return MEANINGS[word]
-    dearer = any(claim.name == "delta > m" for claim in finding.claims) and all(
-        claim.shown for claim in finding.claims if claim.name.startswith("delta > m")
-    )
-    return MEANINGS[word] + ("" if dearer else NOT_DEARER)
-
-
-def _not_counted(finding: HypothesisFinding) -> str:
-    """Say why there is no word about units, unless intervals are the reason.
-
-    The other reasons are units that are copies of each other, and fewer units than
-    `FEWEST_UNITS`.
-    """
-    if finding.verdict != INCONCLUSIVE:
-        return ""
-    repeated = [
-        gate.detail for gate in finding.gates if gate.name == "distinct" and not gate.passed
-    ]
-    if repeated:
-        return f": {repeated[0]}"
-    few = finding.code is not None and finding.code.carriers is not None
-    if finding.code is not None and few and not finding.code.carriers_word:
-        return (
-            f": no word is said of fewer than {FEWEST_UNITS} units, and there are "
-            f"{min(finding.code.n_units)}"
-        )
-    return ""
-
-
-def _differ(finding: HypothesisFinding) -> str:
-    """Name the recipes that find learning free, and those that find it costly."""
-    recipes = finding.learning.panel.recipes if finding.learning else ()
-    said = {
-        word: [recipe.name for recipe in recipes if recipe.finding == word]
-        for word in ("free", "costly")
-    }
-    return "; ".join(f"{word} under {listed(names)}" for word, names in said.items() if names)
-
-
-def _unsettled(question: Question, finding: HypothesisFinding) -> str:
-    """Say which of the findings that a word rests on are not settled."""
-    code, learning = finding.code, finding.learning
-    both = (code and code.finding, learning and learning.finding)
-    if both == ("kept", "costly"):
-        return (
-            "what remains decodes the target and being made invariant costs more than the "
-            "margin, but training with the dose is not shown to be dearer than without"
-        )
-    parts = []
-    if not question.jitter and code is not None and code.finding == "undecided":
-        parts.append("C_code exceeds the margin")
-    if learning is not None and learning.finding == "undecided":
-        every = " under every recipe" if len(learning.panel.recipes) > 1 else ""
-        parts.append(f"training costs more than the margin{every}")
-    if not parts:
-        return MEANINGS[INCONCLUSIVE]
-    unlike = [gate for gate in finding.gates if (gate.name, gate.outcome) == ("noise", "not shown")]
-    since = f", since {unlike[0].detail}" if unlike and learning is not None else ""
-    return f"it is not settled whether {' and whether '.join(parts)}{since}"
 
 
 def fallen(word: str) -> str:
@@ -247,186 +98,6 @@ def fallen(word: str) -> str:
     return (
         f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's "
         "only hypothesis, but not at the level that Holm's correction leaves to it"
-    )
-
-
-def _beside(question: Question, finding: HypothesisFinding, open_about: Sequence[str]) -> str:
-    """Say, in brackets, what limits the word.
-
-    This is what leaves it exploratory, which recipes do not count, and whether it rests
-    on the declared recipe or on one method alone.
-    """
-    if question.plan.study.quick:
-        return (
-            " (a quick study: judged under the declared recipe alone, without the gates that "
-            "cost most)"
-        )
-    panel = finding.learning.panel if finding.learning and not question.about_units else None
-    recipes = panel.recipes if panel else ()
-    said = ["judged under the declared recipe alone"] if len(recipes) == 1 else []
-    said += [
-        *open_about,
-        *(
-            f"the recipe {recipe.name} does not count: {recipe.reason}"
-            for recipe in recipes
-            if _is_out(recipe)
-        ),
-    ]
-    said += [panel.one_method] if panel and panel.one_method and len(recipes) > 1 else []
-    return f" ({'; '.join(said)})" if said else ""
-
-
-def _is_out(recipe: RecipeFinding) -> bool:
-    """Whether a recipe was trained and still cannot be judged."""
-    return recipe.computed and bool(recipe.reason)
-
-
-def without_runs(missing: Sequence[str]) -> str:
-    """Say for which estimands runs are missing or failed."""
-    return f"runs are missing or failed for {', '.join(missing)}"
-
-
-def learning_sentence(question: Question, finding: LearningFinding, withheld: str) -> str:
-    """Write the finding of learning as a sentence, each recipe's figures first.
-
-    Parameters
-    ----------
-    question
-        The hypothesis with its evidence.
-    finding
-        The finding of learning.
-    withheld
-        Why there is no finding, where a gate or a missing licence takes it away; else
-        empty.
-    """
-    if withheld:
-        return f"Nothing is claimed about learning: {withheld}."
-    name = "delta" if question.jitter else "D"
-    shown = [
-        recipe for recipe in finding.panel.recipes if recipe.computed and recipe.delta is not None
-    ]
-    if not shown:
-        return "Nothing is claimed about learning: runs are missing or failed."
-    each = listed(
-        [f"{_signed_interval(getattr(recipe, name))} ({_named(recipe)})" for recipe in shown]
-    )
-    margin = f"the margin of {question.margin:g}"
-    what = (
-        "training that makes windows alike"
-        if question.jitter
-        else "training to be invariant, beyond the same corruption shared,"
-    )
-    start = f"In units of R, {what} costs {name} = {each}"
-    ends = {
-        "free": f"nothing that exceeds {margin}",
-        "costly": f"more than {margin}",
-        RECIPE_DEPENDENT: f"at most {margin} under some recipes and more under others",
-        "undecided": f"it is not settled whether that exceeds {margin}",
-    }
-    many = (
-        f" under all {len(shown)} recipes"
-        if len(shown) > 1 and finding.finding in ("free", "costly")
-        else ""
-    )
-    missing = [recipe.name for recipe in finding.panel.recipes if not recipe.computed]
-    beside = f"; not computed: {listed(missing)}" if missing else ""
-    only = f"; {finding.panel.one_method}" if finding.panel.one_method else ""
-    return f"{start}: {ends[finding.finding]}{many} ({finding.finding}){beside}{only}."
-
-
-def _named(recipe: RecipeFinding) -> str:
-    """A recipe's name, with its method where that is not the study's own."""
-    return (
-        f"{recipe.name}, {recipe.method}"
-        if recipe.name not in (DECLARED, LONGER, WIDER)
-        else recipe.name
-    )
-
-
-def _signed_interval(found: Quantity | None) -> str:
-    """Write an estimate with its sign and its 90 % interval."""
-    return (
-        "not measured"
-        if found is None
-        else f"{found.estimate:+.2f} [{found.ci_low:.2f}, {found.ci_high:.2f}]"
-    )
-
-
-def code_sentence(question: Question, found: CodeFinding) -> str:
-    """Write the finding of the code as sentences, the numbers of units first.
-
-    Parameters
-    ----------
-    question
-        The hypothesis, for its dose.
-    found
-        The finding of the code.
-
-    Returns
-    -------
-    sentences
-        Empty where neither units nor C_code were measured.
-    """
-    said = [_capital(units_in_words(found))] if found.carriers is not None else []
-    if found.C_code is not None:
-        said.append(_lost_in_words(question, found))
-    return " ".join(f"{part}." for part in said)
-
-
-def units_in_words(found: CodeFinding) -> str:
-    """Say how many units suffice (K_s), how many are needed (K_n), and their sum.
-
-    K_s and K_n are rounded up, as science.md 2.1 asks of sentences. Their sum is said as
-    a number of equal carriers that would behave alike.
-    """
-    if found.K_s is None or found.K_n is None or found.carriers is None:
-        return "too little is decoded to say how many units carry the target"
-    n = (
-        f"{found.n_units[0]}"
-        if len(set(found.n_units)) == 1
-        else f"{min(found.n_units)} to {max(found.n_units)}"
-    )
-    suffice, needed = math.ceil(found.K_s.estimate), math.ceil(found.K_n.estimate)
-    like = (
-        f"{found.carriers.estimate:.0f} [{found.carriers.ci_low:.0f}, {found.carriers.ci_high:.0f}]"
-    )
-    text = (
-        f"{suffice} of the {n} units recorded {'reaches' if suffice == 1 else 'reach'} half of "
-        f"what all decode, and it takes the loss of {needed} to bring it below half: like about "
-        f"{like} equal carriers"
-    )
-    word = found.carriers_word
-    if word:
-        text += f" ({word}{', redundant' if found.redundant else ''})"
-    if found.redundancy is not None:
-        text += (
-            f"; two random halves of the units together hold {found.redundancy.estimate:.1f} "
-            "times the information of all"
-        )
-    return text
-
-
-def _lost_in_words(question: Question, found: CodeFinding) -> str:
-    """Say what decoding loses at the primary dose without SSL (C_code)."""
-    assert found.C_code is not None
-    how = (
-        "a decoder refitted on what survives"
-        if found.known_masks
-        else "a decoder that cannot see the corruption"
-    )
-    ends = {
-        "kept": "at most the margin, so what remains decodes the target (kept)",
-        "lost": "more than the margin (lost)",
-        "undecided": "it is not settled whether that exceeds the margin",
-    }
-    lost = (
-        f"{_capital(at_dose(question))}, {how} loses {interval(found.C_code)} of the range of "
-        f"linear decoders, R_code: {ends[found.finding]}"
-    )
-    if found.known_masks and found.independent is not None:
-        lost += f". An independent code of the same R2 would lose {found.independent:.2f}"
-    return lost + (
-        "; this is said for linear decoders, which reach less than 0.8 of R" if found.linear else ""
     )
 
 
@@ -481,7 +152,8 @@ def listed(words: Sequence[str]) -> str:
     return f"{', '.join(words[:-1])} and {words[-1]}" if len(words) > 1 else "".join(words)
 
 
-def _capital(text: str) -> str:
+def capital(text: str) -> str:
+    """Write a text with a capital letter at its start."""
     return f"{text[0].upper()}{text[1:]}"
 
 
@@ -533,42 +205,6 @@ def where(finding: HypothesisFinding) -> str:
     """Where a finding holds, in plain words: these recordings, or a population."""
     if len(finding.sessions) == 1:
         return "In this one recording"
-    if finding.scope == "these recordings":
+    if finding.scope == THESE_RECORDINGS:
         return f"In these {len(finding.sessions)} recordings"
     return f"Across {finding.scope.split()[-1]}"
-
-
-def notes(samples: dict[str, Sample], margin: float) -> tuple[str, ...]:
-    """Notes on the samples: strong skew, and the exact sign-flip test.
-
-    Parameters
-    ----------
-    samples
-        One sample per estimand, by name; `delta` is among them.
-    margin
-        The margin m, in units of the decodable range.
-
-    Returns
-    -------
-    notes
-        A note on skew where it is above 1 in size, and sessions are a sample of a
-        population. A note on the sign-flip test where that can be computed.
-    """
-    found = []
-    skewed = [
-        f"{name} {sample.skew():+.1f}" for name, sample in samples.items() if abs(sample.skew()) > 1
-    ]
-    if skewed and samples["delta"].scope != "these recordings":
-        found.append(
-            f"sessions are skewed ({', '.join(skewed)}): `<= m` claims are less safe than their "
-            "p values"
-        )
-    flip = samples["delta"].sign_flip(margin)
-    if not math.isnan(flip):
-        least = 2.0 ** -len(samples["delta"].effects)
-        alone = "" if samples["delta"].look is None else ", for this look alone"
-        found.append(
-            f"exact sign-flip test of delta <= m: p = {flip:.3g}, which cannot be below "
-            f"{least:.3g} here{alone}"
-        )
-    return tuple(found)

@@ -27,7 +27,7 @@ from scipy import optimize, stats
 
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
-from invariance_probe.study.session import scope_of
+from invariance_probe.study.session import THESE_RECORDINGS, scope_of
 
 
 def p_in_words(p: float) -> str:
@@ -115,7 +115,7 @@ class Sample:
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
-        if self.scope != "these recordings":
+        if self.scope != THESE_RECORDINGS:
             p = float(tail_over_units(self._units(margin), upper))
         else:
             p = float(
@@ -134,7 +134,7 @@ class Sample:
         return self._averaged([effect.range.mean() for effect in self.effects])
 
     def _averaged(self, values: Sequence[float]) -> np.ndarray:
-        if len(set(self.subjects)) == 1 or self.scope == "these recordings":
+        if len(set(self.subjects)) == 1 or self.scope == THESE_RECORDINGS:
             return np.array(values)
         named = sorted(set(self.subjects))
         return np.array(

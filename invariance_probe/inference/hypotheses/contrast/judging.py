@@ -65,6 +65,7 @@ from invariance_probe.plan.recipes import without_licence
 from invariance_probe.plan.settings import A_THIRD, a_third_of
 from invariance_probe.study.hypotheses import Contrast
 from invariance_probe.study.pairing import SHARE, MinedPairing
+from invariance_probe.study.session import THESE_RECORDINGS
 
 AGAINST = {
     "local": "M_loc", "random": "M_rand", "shifted": "M_shift", "other_state": "M_other",
@@ -240,7 +241,7 @@ def _of_pairs(measure: Sample, at: float) -> float:
     truth.
     """
     return (
-        measure.p_more_than(at) if measure.complete and measure.scope != "these recordings" else 1.0
+        measure.p_more_than(at) if measure.complete and measure.scope != THESE_RECORDINGS else 1.0
     )
 
 
@@ -442,7 +443,7 @@ def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
         status=question.status,
         group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
         margin=question.margin,
-        because=hypothesis.margin.because, scope="these recordings", sessions=tuple(question.names),
+        because=hypothesis.margin.because, scope=THESE_RECORDINGS, sessions=tuple(question.names),
         verdict=NOT_SHOWN, flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
         naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),

@@ -21,6 +21,7 @@ from invariance_probe.inference.hypotheses.wording import (
 )
 from invariance_probe.inference.rules.verdicts import EXPERIMENTAL, INCONCLUSIVE, UNCALIBRATED
 from invariance_probe.study.pairing import MinedPairing
+from invariance_probe.study.session import THESE_RECORDINGS
 from invariance_probe.study.state_pairing import STATE_SHARE
 
 CONTROLS = {
@@ -132,7 +133,7 @@ def _not_shown(question: Question, finding: HypothesisFinding) -> str:
         else "recur across the nuisance"
     )
     why = f"every control is beaten, but not by pairs that are shown to {what}; " if beaten else ""
-    if finding.scope == "these recordings":
+    if finding.scope == THESE_RECORDINGS:
         of_losses = [name for name in lacking if name in CONTROLS]
         said = f"what is not shown is {', '.join(of_losses)}; " if of_losses else ""
         return f"no benefit is shown: {why}{said}{FEW}"
@@ -228,7 +229,7 @@ def contrast_limits(question: Question, finding: HypothesisFinding) -> str:
             0,
             "that mined pairs do not help: a benefit that is not shown is no evidence against one",
         )
-    if finding.scope == "these recordings":
+    if finding.scope == THESE_RECORDINGS:
         limits.append(
             "that pairs share the target or differ in a nuisance, and so a benefit: a session's "
             f"folds share training windows and its seeds one table of neighbours, so {FEW}; purity "

@@ -24,8 +24,9 @@ from invariance_probe.inference.findings import (
     HypothesisFinding,
     LearningFinding,
 )
-from invariance_probe.inference.hypotheses import gates, wording
+from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code import Code, code_finding
+from invariance_probe.inference.hypotheses.dose import words
 from invariance_probe.inference.hypotheses.dose.estimates import (
     dose_interval_of,
     estimands_of,
@@ -170,7 +171,7 @@ class DoseJudgement(Judgement):
                 claims=self._claims(),
             )
         return replace(
-            found, sentence=wording.sentence(question, found, self._missing, self._open_about(word))
+            found, sentence=words.sentence(question, found, self._missing, self._open_about(word))
         )
 
     def _word(self, level: float) -> str:
@@ -209,11 +210,11 @@ class DoseJudgement(Judgement):
 
     def _notes(self) -> tuple[str, ...]:
         if self._missing:
-            return (wording.without_runs(self._missing),)
+            return (words.without_runs(self._missing),)
         if self.learning is None:
             return ()
         return (
-            *wording.notes(self.question.samples(), self.question.margin),
+            *words.notes(self.question.samples(), self.question.margin),
             *self._in_its_own_range(),
         )
 
@@ -263,7 +264,7 @@ class DoseJudgement(Judgement):
         found = code_finding(self.code, question.names, level, not self._stopped(CARRIERS), ranges)
         if found.carriers_word in self._taken:
             found = replace(found, carriers_word="undecided")
-        return replace(found, sentence=wording.code_sentence(question, found))
+        return replace(found, sentence=words.code_sentence(question, found))
 
     def _learning_finding(self, level: float) -> LearningFinding | None:
         if self.learning is None:

@@ -19,8 +19,8 @@ from invariance_probe.inference.evidence.estimands import Effect, SessionLosses,
 from invariance_probe.inference.findings import Gate, LearningFinding, PanelFinding, RecipeFinding
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code import quantity
+from invariance_probe.inference.hypotheses.dose.words import learning_sentence
 from invariance_probe.inference.hypotheses.question import Question
-from invariance_probe.inference.hypotheses.wording import learning_sentence
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import (
