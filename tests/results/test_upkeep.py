@@ -211,8 +211,8 @@ def test_the_commands_say_what_they_find_and_exit_with_it(store, tmp_path):
     assert said.exit_code == 1 and "damaged/results-" in said.output and not store.has(run.key())
     (store.root / "private" / of_the_dead()).mkdir()
     assert (
-        "would delete 1 leftovers" in call("gc").output
-        and "deleted 1 leftovers" in call("gc", "--delete").output
+        "would delete 1 leftover " in call("gc").output
+        and "deleted 1 leftover " in call("gc", "--delete").output
     )
     assert "would delete 0 leftovers" in call("gc").output
     other = Store(tmp_path / "other", durable=False)
