@@ -34,7 +34,7 @@ STUDIES: dict[str, tuple[str, ...]] = {
     "shared_reach": (*SHORT, "training.kernels=torch"),
     "messengers_reach": (
         "measurements.0.budgets=[1, 4]",
-        "measurements.0.switching.permutations=49",
+        "measurements.0.switching.permutations=199",
     ),
     "reliance_reach": ("training.steps=12", "training.seeds=1", "measurements.0.budgets=[1, 4]"),
 }

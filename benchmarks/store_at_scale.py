@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import (
+from invariance_probe.plan.figures.code import (
     CodeFigures,
     CorruptionErrors,
     DroppingCurve,

@@ -34,6 +34,7 @@ from invariance_probe.errors import (
 )
 from invariance_probe.executors.jobs import GO_ON_LATER, Event
 from invariance_probe.kernels.arithmetic import require_native
+from invariance_probe.plan.figures.decoded import DecodedFigures, TrainingFigures
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
@@ -264,7 +265,8 @@ def stored_encoders(
     }
     wanted |= {other.train_key(): other for run in runs if (other := run.reference()) is not None}
     weights = {key: found for key, run in wanted.items() if (found := sound(run)) is not None}
-    return Stored(weights, {key: store.training(wanted[key]) for key in weights})
+    trainings = {key: store.training(wanted[key]) or TrainingFigures() for key in weights}
+    return Stored(weights, trainings)
 
 
 def work(
@@ -318,9 +320,9 @@ def work(
         )
         for m in guarded(job["session"], stack, partial(_on_bench, opened, progress, stored)):
             if m.weights:
-                store.commit_encoder(
-                    m.run, m.weights, {"seconds": m.result.seconds, **m.result.diagnostics}
-                )
+                decoded = m.result.measured(DecodedFigures)
+                training = (decoded and decoded.training) or TrainingFigures()
+                store.commit_encoder(m.run, m.weights, training, m.result.seconds)
             now = datetime.now(UTC).isoformat()
             store.commit_result(
                 m.run, replace(m.result, registration=job.get("registration", ""), measured_at=now)

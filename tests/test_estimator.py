@@ -32,6 +32,7 @@ from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import ArrayError, DataError, StoreError, StudyError, TrainingError
 from invariance_probe.estimator import SSLTransformer
 from invariance_probe.methods.base import Method
+from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
@@ -454,7 +455,7 @@ def stored(tmp_path_factory):
     bench = Workbench.of(recording, runs[0], torch.device("cpu"))
     store = Store(folder / "runs")
     for measured in measure_ssl(bench, runs, lambda steps: None):
-        store.commit_encoder(measured.run, measured.weights, {})
+        store.commit_encoder(measured.run, measured.weights, TrainingFigures())
     return folder, bench, runs
 
 

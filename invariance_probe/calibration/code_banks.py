@@ -15,7 +15,7 @@ from invariance_probe.calibration.code_counting import Logs
 from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.phase_map import CELLS, SIZES, Cell, Turn, turns
 from invariance_probe.data.sessions import find_sessions
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run
 from invariance_probe.study.session import Session
@@ -173,7 +173,9 @@ def _bank(ground: Ground, planned: Sequence[_Planned], cell: Cell, long: bool) -
     of_cell = [each for each in planned if each.turn.cell == cell and each.turn.long == long]
     numbered = [pair for each in of_cell for pair in zip(each.turn.part, each.runs, strict=True)]
     results = ground.store.results(run for _, run in numbered)
-    measured = [(i, results[run.key()].code) for i, run in numbered if run.key() in results]
+    measured = [
+        (i, results[run.key()].measured(CodeFigures)) for i, run in numbered if run.key() in results
+    ]
     return bank_of(
         sorted(((i, code) for i, code in measured if code is not None), key=itemgetter(0))
     )

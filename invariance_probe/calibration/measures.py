@@ -4,7 +4,7 @@ Simulated sessions of known truth go in; rows of what was asked and what was rea
 come out. The finding of the code has a calibration of its own.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
@@ -12,17 +12,19 @@ from invariance_probe.calibration.ground import Ground
 from invariance_probe.calibration.row import Row, median_row, rate_row
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.plan.figures import Figures
+from invariance_probe.plan.figures.session import LagFigures, NullFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.study.study import Study
 
-Sessions = Mapping[str, Sequence[Mapping[str, float]]]
+Sessions = Mapping[str, Sequence[Figures]]
 """What was measured on every session, by group of worlds."""
 
 TAUS = (0.2, 0.8, 3.2)
 """Time constants of the worlds (s)."""
 
 
-def measured_sessions(study: Study, ground: Ground) -> dict[str, list[dict[str, float]]]:
+def measured_sessions(study: Study, ground: Ground) -> dict[str, list[Figures]]:
     """Measure the one measurement of every session.
 
     Parameters
@@ -41,10 +43,11 @@ def measured_sessions(study: Study, ground: Ground) -> dict[str, list[dict[str, 
     runs = [run for run in plan.baselines if run.method.kind == _measurement_of(run.group)]
     ground.make("measures", runs, plan.sessions)
     results = ground.store.results(runs)
-    found: dict[str, list[dict[str, float]]] = {}
+    found: dict[str, list[Figures]] = {}
     for run in runs:
-        if run.key() in results:
-            found.setdefault(run.group, []).append(results[run.key()].diagnostics)
+        result = results.get(run.key())
+        if result is not None and result.figures is not None:
+            found.setdefault(run.group, []).append(result.figures)
     return found
 
 
@@ -62,15 +65,22 @@ def measure_rows(found: Sessions) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
-def _values(found: Sessions, group: str, name: str) -> np.ndarray:
-    """The known values of one measure over a group's sessions (session,)."""
-    every = _every(found, group, name)
-    return every[np.isfinite(every)]
+def _lags(found: Sessions, group: str, reading: Callable[[LagFigures], float]) -> np.ndarray:
+    """One figure of the test-lag curve of a group's sessions (session,)."""
+    sessions = found.get(group, [])
+    return np.array([reading(one) for one in sessions if isinstance(one, LagFigures)])
 
 
-def _every(found: Sessions, group: str, name: str) -> np.ndarray:
-    """One measure of every session of a group (session,); NaN where it is unknown."""
-    return np.array([session.get(name, np.nan) for session in found.get(group, [])])
+def _jump_p(found: Sessions, group: str) -> np.ndarray:
+    """P value of jumps of the sessions that have one (session,)."""
+    values = _lags(found, group, lambda one: one.jumps.p_value if one.jumps else np.nan)
+    return values[np.isfinite(values)]
+
+
+def _taus(found: Sessions, group: str) -> np.ndarray:
+    """Time constants (s) of the sessions in which they are finite (session,)."""
+    values = _lags(found, group, lambda one: one.tau_s)
+    return values[np.isfinite(values)]
 
 
 def _time_rows(found: Sessions) -> list[Row | None]:
@@ -79,14 +89,15 @@ def _time_rows(found: Sessions) -> list[Row | None]:
     for tau in TAUS:
         smooth, jumpy = f"smoothness-{tau:g}", f"switching-{tau:g}"
         here, there = f"G1, tau {tau:g} s", f"G1b, tau {tau:g} s"
-        low, high = (_every(found, smooth, name) for name in ("tau_low_s", "tau_high_s"))
+        low = _lags(found, smooth, lambda one: one.tau_low_s)
+        high = _lags(found, smooth, lambda one: one.tau_high_s)
         known = np.isfinite(low) & np.isfinite(high)
         rows += [
             median_row(
                 here,
                 "tau by test lag / tau, median",
                 "0.9 to 1.1",
-                _values(found, smooth, "tau_s") / tau,
+                _taus(found, smooth) / tau,
             ),
             rate_row(
                 here,
@@ -98,17 +109,17 @@ def _time_rows(found: Sessions) -> list[Row | None]:
                 here,
                 "jumps claimed, but it flows",
                 "<= 0.07",
-                _values(found, smooth, "kurtosis_p") <= ALPHA,
+                _jump_p(found, smooth) <= ALPHA,
             ),
-            rate_row(there, "jumps found", ">= 0.8", _values(found, jumpy, "kurtosis_p") <= ALPHA),
+            rate_row(there, "jumps found", ">= 0.8", _jump_p(found, jumpy) <= ALPHA),
             median_row(
                 there,
                 "tau by test lag / tau, median: the same curve",
                 "0.9 to 1.1",
-                _values(found, jumpy, "tau_s") / tau,
+                _taus(found, jumpy) / tau,
             ),
         ]
-    taus = [_every(found, f"smoothness-{tau:g}", "tau_s") for tau in TAUS]
+    taus = [_lags(found, f"smoothness-{tau:g}", lambda one: one.tau_s) for tau in TAUS]
     sessions = min(len(own) for own in taus)
     each = np.stack([own[:sessions] for own in taus], axis=1)
     each = each[np.isfinite(each).all(axis=1)]
@@ -121,6 +132,12 @@ def _time_rows(found: Sessions) -> list[Row | None]:
             (np.diff(each, axis=1) > 0).all(axis=1),
         ),
     ]
+
+
+def _null_p(found: Sessions, group: str) -> np.ndarray:
+    """P value of the null of a group's sessions (session,)."""
+    sessions = found.get(group, [])
+    return np.array([one.p_value for one in sessions if isinstance(one, NullFigures)])
 
 
 def _null_rows(found: Sessions) -> list[Row | None]:
@@ -137,7 +154,7 @@ def _null_rows(found: Sessions) -> list[Row | None]:
             f"G8, {case.replace('_', ' ')}",
             figure,
             bound,
-            _values(found, f"nothing-{case}", "p_value") <= ALPHA,
+            _null_p(found, f"nothing-{case}") <= ALPHA,
         )
         for case, bound in asked.items()
     ]

@@ -4,7 +4,8 @@ Measured sessions of known truth go in; rows of what was asked and what was reac
 out: what the estimators recover of the truth, and how often they are wrong.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
 from scipy import stats
@@ -25,9 +26,20 @@ from invariance_probe.calibration.worlds import (
 )
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.plan.figures.session import (
+    MinedPairsFigures,
+    PairsFound,
+    PairsKind,
+    PairsTested,
+    SharedFigures,
+)
+from invariance_probe.plan.figures.units import Interval, MessengerFigures, Mode
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
+F = TypeVar("F")
+PAIRS: tuple[PairsKind, ...] = ("random", "mined", "oracle")
+"""Kinds of distant pairs."""
 Worlds = Mapping[str, Sequence[Measured]]
 """Measured sessions by world."""
 
@@ -39,7 +51,7 @@ EFFECTS = ("delta", "C_code")
 """Estimands whose intervals are checked in the worlds with turnover."""
 SWITCHED = 0.5
 """A switch is claimed where the transfer ratio's interval lies below this."""
-MODES = {"refit": "decoder refitted", "fixed": "decoder fixed"}
+MODES: dict[Mode, str] = {"refit": "decoder refitted", "fixed": "decoder fixed"}
 """Whether the decoder is refitted without the units, in words."""
 
 
@@ -57,18 +69,26 @@ def world_rows(worlds: Worlds) -> list[Row]:
     return [row for row in rows if row is not None]
 
 
-def _values(sessions: Sequence[Measured], name: str) -> np.ndarray:
-    return np.array([session.found.get(name, np.nan) for session in sessions])
+def _values(
+    sessions: Sequence[Measured], kind: type[F], reading: Callable[[F], float | None]
+) -> np.ndarray:
+    """One figure of sessions whose figures are of one kind (session,); NaN for None."""
+    values = [reading(one.found) for one in sessions if isinstance(one.found, kind)]
+    return np.array([np.nan if value is None else value for value in values])
+
+
+def _shared(worlds: Worlds, name: str, reading: Callable[[SharedFigures], float]) -> np.ndarray:
+    return _values(worlds.get(name, ()), SharedFigures, reading)
 
 
 def _dimension_rows(worlds: Worlds) -> list[Row | None]:
     """G4: whether shared dimensions are counted exactly, and none is invented."""
     figure, rows, exact = "shared dimensions counted exactly", [], []
     for common in COMMON:
-        found = _values(worlds.get(f"common-{common}", ()), "shared_dimensions")
+        found = _shared(worlds, f"common-{common}", lambda one: one.dimensions)
         exact.append(found == common)
         rows.append(rate_row(f"G4, {common} common", figure, "printed", exact[-1]))
-    nothing = _values(worlds.get("common-0", ()), "shared_dimensions")
+    nothing = _shared(worlds, "common-0", lambda one: one.dimensions)
     smallest = min(len(hits) for hits in exact)
     # As many sessions of each number of dimensions.
     over_all = np.concatenate([hits[:smallest] for hits in exact])
@@ -83,7 +103,7 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
     """G4: whether the lag between the modalities is found."""
     rows = []
     for lag, name in LAGS.items():
-        off = np.abs(_values(worlds.get(name, ()), "lag_bins") - lag)
+        off = np.abs(_shared(worlds, name, lambda one: one.lag_bins) - lag)
         rows.append(
             rate_row(
                 f"G4, modality {lag:+d} bins behind", "lag found within 1 bin", ">= 0.9", off <= 1
@@ -112,7 +132,7 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
                     covered,
                 )
             )
-        switching = _values(worlds.get("switching", ()), f"{mode}_transfer_high") < SWITCHED
+        switching = _transfers(worlds.get("switching", ()), mode, _high) < SWITCHED
         rows.append(
             rate_row(
                 f"G5, {CARRIERS} carriers, switching, {said}",
@@ -126,8 +146,8 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
             *((f"spread-{n}", f"G5, {n} carriers, stable") for n in SPREAD),
         ):
             sessions = worlds.get(name, ())
-            reported = np.isfinite(_values(sessions, f"{mode}_transfer"))
-            claimed = _values(sessions, f"{mode}_transfer_high") < SWITCHED
+            reported = np.isfinite(_transfers(sessions, mode, lambda ratio: ratio.estimate))
+            claimed = _transfers(sessions, mode, _high) < SWITCHED
             rows.append(
                 rate_row(
                     f"{about}, {said}",
@@ -147,21 +167,35 @@ def _messenger_rows(worlds: Worlds) -> list[Row | None]:
     return rows
 
 
-def _recall(session: Measured, mode: str) -> float:
+def _recall(session: Measured, mode: Mode) -> float:
     """The part of the carriers that was chosen, mean over both halves."""
-    found = []
-    for name, carriers in zip("ab", session.truth["carriers"], strict=True):
-        chosen = {int(session.found[f"{mode}_{name}@{i + 1}"]) for i in range(CARRIERS)}
-        found.append(len(chosen & set(carriers)) / len(carriers))
+    assert isinstance(session.found, MessengerFigures)
+    sets, found = session.found.transfer(mode, CARRIERS), []
+    for chosen, carriers in zip((sets.set_a, sets.set_b), session.truth["carriers"], strict=True):
+        found.append(len(set(chosen) & set(carriers)) / len(carriers))
     return float(np.mean(found))
 
 
-def _covered(sessions: Sequence[Measured], mode: str, truth: float) -> np.ndarray:
+def _high(ratio: Interval) -> float:
+    return ratio.high
+
+
+def _transfers(
+    sessions: Sequence[Measured], mode: Mode, reading: Callable[[Interval], float]
+) -> np.ndarray:
+    """One figure of T in every session (session,); NaN where T is not reported."""
+
+    def of(found: MessengerFigures) -> float | None:
+        ratio = found.transfer(mode, CARRIERS).transfer
+        return None if ratio is None else reading(ratio)
+
+    return _values(sessions, MessengerFigures, of)
+
+
+def _covered(sessions: Sequence[Measured], mode: Mode, truth: float) -> np.ndarray:
     """Whether the interval of T holds the truth, in every session that reports T."""
-    low, high = (
-        _values(sessions, f"{mode}_transfer_low"),
-        _values(sessions, f"{mode}_transfer_high"),
-    )
+    low = _transfers(sessions, mode, lambda ratio: ratio.low)
+    high = _transfers(sessions, mode, _high)
     return ((low <= truth) & (truth <= high))[~np.isnan(low)]
 
 
@@ -185,11 +219,10 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
     if len(sessions) < STUDY:
         return []
     rows: list[Row | None] = []
-    local = _values(sessions, "loss_local")
+    local = _mined(sessions, lambda one: one.local_loss)
     for share in SHARES:
         gain = {
-            kind: local - _values(sessions, f"loss_{kind}@{share:g}")
-            for kind in ("random", "mined", "oracle")
+            kind: local - _tested(sessions, kind, share, lambda test: test.loss) for kind in PAIRS
         }
         mean = float(gain["random"].mean())
         where = (
@@ -227,23 +260,41 @@ def _mining_rows(worlds: Worlds) -> list[Row | None]:
             rows.append(
                 median_row(about, f"M_loc of {kind} pairs in nats, median", "printed", values)
             )
-        for kind in ("local", *(f"{kind}@{share:g}" for kind in gain)):
-            figure = f"balanced accuracy, {kind.partition('@')[0]} pairs, median"
-            rows.append(median_row(about, figure, "printed", _values(sessions, f"accuracy_{kind}")))
-    for kind in ("random", "mined", "oracle"):
-        rows.append(
-            median_row(
-                "G3",
-                f"purity of {kind} pairs, median",
-                "printed",
-                _values(sessions, f"purity_{kind}"),
-            )
-        )
+        accuracy = {"local": _mined(sessions, lambda one: one.local_accuracy)}
+        accuracy |= {
+            kind: _tested(sessions, kind, share, lambda test: test.accuracy) for kind in PAIRS
+        }
+        for name, values in accuracy.items():
+            figure = f"balanced accuracy, {name} pairs, median"
+            rows.append(median_row(about, figure, "printed", values))
+    for kind in PAIRS:
+        found = [_found(session, kind) for session in sessions]
+        purity = np.array([pairs.purity for pairs in found])
+        rows.append(median_row("G3", f"purity of {kind} pairs, median", "printed", purity))
+        distance = np.array([pairs.nuisance_distance for pairs in found], dtype=np.float64)
         figure = f"nuisance distance of {kind} pairs, median"
-        rows.append(
-            median_row("G3", figure, "printed", _values(sessions, f"nuisance_distance_{kind}"))
-        )
+        rows.append(median_row("G3", figure, "printed", distance))
     return rows
+
+
+def _mined(
+    sessions: Sequence[Measured], reading: Callable[[MinedPairsFigures], float]
+) -> np.ndarray:
+    return _values(sessions, MinedPairsFigures, reading)
+
+
+def _tested(
+    sessions: Sequence[Measured],
+    kind: PairsKind,
+    share: float,
+    reading: Callable[[PairsTested], float],
+) -> np.ndarray:
+    return _mined(sessions, lambda one: reading(one.of(kind, share)))
+
+
+def _found(session: Measured, kind: PairsKind) -> PairsFound:
+    assert isinstance(session.found, MinedPairsFigures)
+    return next(pairs for pairs in session.found.found if pairs.pairs == kind)
 
 
 def _claim_row(about: str, figure: str, asked: str, gains: np.ndarray, null: float) -> Row:

@@ -21,6 +21,7 @@ from typing import Any
 from invariance_probe.calibration.banks import SEED
 from invariance_probe.calibration.ground import Ground
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.plan.figures import Figures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers, MinedPairs, SharedDimensions
@@ -97,13 +98,13 @@ class Measured:
     session
         The session.
     found
-        What was measured, by name.
+        What was measured.
     truth
         What it was made with, by name.
     """
 
     session: Session
-    found: Mapping[str, float]
+    found: Figures
     truth: Mapping[str, Any]
 
 
@@ -258,11 +259,9 @@ def measured_worlds(size: str, ground: Ground) -> dict[str, list[Measured]]:
     worlds: dict[str, list[Measured]] = {}
     for run, session in planned:
         result = results.get(run.key())
-        if result is not None and result.status == "done":
+        if result is not None and result.figures is not None:
             truth = open_recording(session.source, session.name, ground.place.base).truth
-            worlds.setdefault(session.group, []).append(
-                Measured(session, result.diagnostics, truth)
-            )
+            worlds.setdefault(session.group, []).append(Measured(session, result.figures, truth))
     return worlds
 
 

@@ -10,18 +10,18 @@ from collections.abc import Mapping
 
 from invariance_probe.inference.description.nulls import KINDS
 from invariance_probe.inference.evidence.estimands import SessionLosses, read_losses, read_planted
+from invariance_probe.inference.evidence.measured import by_session
 from invariance_probe.inference.evidence.points import SessionFinding
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import fixed_sessions
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures.code import CodeFigures
+from invariance_probe.plan.figures.session import LagFigures, NullFigures, PersistenceFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.methods import Reliance
 from invariance_probe.study.session import covers
 
-WHOLE_SESSION = {*KINDS, "test_lag"}
-"""Kinds of measurement that are made once per session."""
 RANGE_ERRORS = 4.0
 """A session is decodable when its range is more than this many standard errors."""
 
@@ -39,21 +39,25 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     findings
         By session name, for every session of the study.
     """
-    measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.sessions}
-    why_not: dict[str, str] = {}
-    for run in plan.baselines:
-        if (
-            run.session in measured
-            and run.method.kind in WHOLE_SESSION
-            and (result := results.get(run.key())) is not None
-        ):
-            measured[run.session] |= result.diagnostics
-            if run.method.kind in KINDS and result.status == "failed":
-                why_not[run.session] = result.message
+    why_not = {
+        run.session: result.message
+        for run in plan.baselines
+        if run.method.kind in KINDS
+        and (result := results.get(run.key())) is not None
+        and result.status == "failed"
+    }
     null = plan.study.null.kind.replace("_", " ")
-    codes = read_codes(plan, results)
+    nulls, codes = by_session(plan, results, NullFigures), read_codes(plan, results)
+    lags = by_session(plan, results, LagFigures)
     return {
-        name: _session(losses, measured[name], null, codes.get(name), why_not.get(name, ""))
+        name: _session(
+            losses,
+            null,
+            nulls.get(name),
+            codes.get(name),
+            lags.get(name),
+            why_not.get(name, ""),
+        )
         for name, losses in read_losses(plan, results).items()
     }
 
@@ -71,29 +75,23 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     findings
         By the control's name.
     """
-    measured: dict[str, dict[str, float]] = {session.name: {} for session in plan.planted}
-    for run in plan.baselines:
-        if (
-            run.session in measured
-            and run.method.kind == "shift_null"
-            and (result := results.get(run.key())) is not None
-        ):
-            measured[run.session] |= result.diagnostics
-    null = KINDS["shift_null"]
+    null, nulls = KINDS["shift_null"], by_session(plan, results, NullFigures)
     return {
-        name: _session(losses, measured[name], null, None)
+        name: _session(losses, null, nulls.get(name))
         for name, losses in read_planted(plan, results).items()
     }
 
 
 def _session(
     losses: SessionLosses,
-    measured: Mapping[str, float],
     null: str,
-    code: CodeFigures | None,
+    measured: NullFigures | None,
+    code: CodeFigures | None = None,
+    lag: LagFigures | None = None,
     why_no_null: str = "",
 ) -> SessionFinding:
-    session, p_value = losses.session, measured.get("p_value", math.nan)
+    session, p_value = losses.session, measured.p_value if measured else math.nan
+    jumps = lag.jumps if lag else None
     mean, error, _ = fixed_sessions([losses.range])
     reasons = []
     if not math.isfinite(mean):
@@ -122,9 +120,9 @@ def _session(
         ),
         units=len(code.units) if code else 0, n_eff=code.n_eff if code else None,
         red_idx=code.red_idx if code else None,
-        tau_s=measured.get("tau_s"), tau_low_s=measured.get("tau_low_s"),
-        tau_high_s=measured.get("tau_high_s"),
-        jumps=measured.get("increment_kurtosis"), jumps_p=measured.get("kurtosis_p"),
+        tau_s=lag.tau_s if lag else None, tau_low_s=lag.tau_low_s if lag else None,
+        tau_high_s=lag.tau_high_s if lag else None,
+        jumps=jumps.kurtosis if jumps else None, jumps_p=jumps.p_value if jumps else None,
     )  # fmt: skip
 
 
@@ -141,13 +139,7 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
     codes
         By the name of the session or control; those without a result are left out.
     """
-    return {
-        run.session: result.code
-        for run in plan.baselines
-        if run.method.kind == "code"
-        and (result := results.get(run.key())) is not None
-        and result.code is not None
-    }
+    return by_session(plan, results, CodeFigures)
 
 
 def persistence(
@@ -176,7 +168,8 @@ def persistence(
             dose,
         ):
             result = results.get(run.key())
-            return result.diagnostics.get("rho") if result else None
+            found = result.measured(PersistenceFigures) if result else None
+            return found.rho if found else None
     return None
 
 

@@ -197,7 +197,7 @@ class Method(nn.Module, ABC):
     def mined(self) -> tuple[Tensor, Tensor] | None:
         """The pairs of windows that were last mined as similar.
 
-        From these pairs a run's diagnostics say what mining found.
+        From these pairs a run's figures say what mining found.
 
         Returns
         -------

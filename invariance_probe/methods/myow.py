@@ -32,7 +32,7 @@ NOTHING = -1
 PAIR = ("anchors", "others")
 """Names of the two parts of a mined pair in a saved state."""
 KEPT = 8
-"""Number of steps whose mined pairs are kept for the diagnostics."""
+"""Number of steps whose mined pairs are kept for its figures."""
 
 
 def minable(timeline: Timeline, anchors: Tensor, pool: Tensor, gap_s: float, enough: int) -> Tensor:

@@ -7,11 +7,12 @@ its hypotheses and its margins are therefore in no key, and changing them retrai
 nothing. Nothing is trained or stored here.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from hashlib import sha256
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures import Figures, read
+from invariance_probe.plan.figures.earlier import read_earlier
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.examinations import Comparison, Examination
@@ -37,6 +38,7 @@ The first concerns the draws of a corruption, the second the distant partners
 (`study.pairing.SOURCES`, `study.state_pairing.STATE_SOURCES`).
 """
 Status = Literal["done", "failed", "collapsed"]
+F = TypeVar("F")
 
 # Fields in no key: they are for the tables only.
 _LABELS = {"subject", "group", "setting"}
@@ -209,9 +211,9 @@ class RunResult:
     selection_loss
         Loss of the same decoder family on a validation part of the training windows; it
         is used to choose a ceiling.
-    diagnostics
-        Named scalars: `rank_me`, `alignment`, `uniformity`, `invariance` (S(d)), and
-        those of a baseline or an examination.
+    figures
+        What else was measured: one type per kind of measurement (`plan.figures`). None
+        where nothing could be measured.
     model_steps
         Update steps that were made.
     seconds
@@ -224,7 +226,7 @@ class RunResult:
     block_losses: tuple[float, ...] = ()
     floor_losses: tuple[float, ...] = ()
     selection_loss: float | None = None
-    diagnostics: dict[str, float] = field(default_factory=dict)
+    figures: Figures | None = None
     message: str = ""
     model_steps: int = 0
     seconds: float = 0.0
@@ -232,21 +234,33 @@ class RunResult:
     """Hash of the registration under which it was measured; empty without one."""
     measured_at: str = ""
     """When it was measured (UTC, ISO 8601); empty in older results."""
-    code: CodeFigures | None = None
-    """The finding of the code; only the measurement `code` has one."""
+
+    def measured(self, kind: type[F]) -> F | None:
+        """The figures, where they are of one kind.
+
+        Parameters
+        ----------
+        kind
+            A type of figures, such as `NullFigures`.
+
+        Returns
+        -------
+        figures
+            None where nothing was measured, or figures of another kind.
+        """
+        return self.figures if isinstance(self.figures, kind) else None
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON data; the entry `code` is present only where there is one."""
-        written = asdict(self)
-        if self.code is None:
-            del written["code"]
-        return written
+        """Plain JSON data."""
+        return asdict(self)
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> "RunResult":
-        """Read what `to_json` wrote."""
+        """Read what `to_json` wrote, in this version or an earlier one."""
         listed = {name: tuple(data[name]) for name in ("blocks", "block_losses", "floor_losses")}
-        code = data.get("code")
-        return cls(
-            **{**data, **listed, "code": None if code is None else CodeFigures.from_json(code)}
-        )
+        values = {**data, **listed}
+        if "diagnostics" in values:
+            figures = read_earlier(values.pop("diagnostics"), values.pop("code", None))
+        else:
+            figures = None if data["figures"] is None else read(data["figures"])
+        return cls(**{**values, "figures": figures})

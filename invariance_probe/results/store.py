@@ -17,12 +17,14 @@ import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import numpy as np
 
 from invariance_probe.errors import DamagedError, StoreError, WriteError
+from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results import faults
 from invariance_probe.results.index import Index, Line, read_tags
@@ -145,13 +147,22 @@ class Store:
         with np.load(io.BytesIO(files["weights.npz"]), allow_pickle=False) as archive:
             return {name: archive[name] for name in archive.files}
 
-    def training(self, run: Run) -> dict[str, float]:
-        """Read the training figures of a run's stored encoder; empty if not stored."""
+    def training(self, run: Run) -> TrainingFigures | None:
+        """Read how the training of a run's stored encoder went; None if not stored."""
         files = self.files("encoders", run.train_key())
-        return {} if files is None else dict(json.loads(files["training.json"]))
+        if files is None:
+            return None
+        said = json.loads(files["training.json"])
+        names = [field.name for field in fields(TrainingFigures)]
+        # Earlier versions stored every figure of the run beside these.
+        return TrainingFigures(**{name: said[name] for name in names if name in said})
 
     def commit_encoder(
-        self, run: Run, weights: Mapping[str, np.ndarray], training: Mapping[str, float]
+        self,
+        run: Run,
+        weights: Mapping[str, np.ndarray],
+        training: TrainingFigures,
+        seconds: float = 0.0,
     ) -> None:
         """Store an encoder's weights with the figures of its training.
 
@@ -162,7 +173,9 @@ class Store:
         weights
             Weights by name.
         training
-            Figures of the training by name.
+            How the training went.
+        seconds
+            Time that it took.
 
         Raises
         ------
@@ -174,7 +187,7 @@ class Store:
         files = {
             "spec.json": _json(run.specification()),
             "weights.npz": packed.getvalue(),
-            "training.json": _json(dict(training)),
+            "training.json": _json({"seconds": seconds, **asdict(training)}),
         }
         self.commit("encoders", run.train_key(), files)
 

@@ -9,7 +9,8 @@ from typing import Any
 
 import pandas as pd
 
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures.code import CodeFigures
+from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
 
@@ -53,11 +54,17 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
         )
         tested = (test.kind if test else "", *corrupted)
         own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold, *tested)
-        end = (result.selection_loss, result.status, result.diagnostics.get("rank_me"), result.key)
+        end = (result.selection_loss, result.status, _rank_me(result), result.key)
         floors = result.floor_losses or (None,) * len(result.blocks)
         measured = zip(result.blocks, result.block_losses, floors, strict=True)
         rows += [(*own, *each, *end) for each in measured] or [(*own, None, None, None, *end)]
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _rank_me(result: RunResult) -> float | None:
+    decoded = result.measured(DecodedFigures)
+    described = decoded.representation if decoded else None
+    return described.rank_me if described else None
 
 
 SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]
@@ -89,9 +96,10 @@ def code_sums(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataF
         Columns are `SUMS`.
     """
     codes = (
-        (run, result.code)
+        (run, code)
         for run in runs
-        if (result := results.get(run.key())) is not None and result.code is not None
+        if (result := results.get(run.key())) is not None
+        and (code := result.measured(CodeFigures)) is not None
     )
     rows = [
         {"session": run.session, "units": len(code.units), **row}

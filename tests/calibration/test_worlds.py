@@ -20,6 +20,8 @@ from invariance_probe.calibration.worlds import (
 )
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import session_names
+from invariance_probe.plan.figures.session import SharedFigures
+from invariance_probe.plan.figures.units import Interval, MessengerFigures, Transfer
 from invariance_probe.study.session import Session
 
 
@@ -71,16 +73,39 @@ def made(found, **truth):
     return Measured(Session("s", "", "", "", None), found, truth)
 
 
+def shared(**found):
+    nothing = dict.fromkeys(("correlations", "p_values", "lags_s", "agreement"), ())
+    return SharedFigures(**{"dimensions": 0, "lag_bins": 0, "lag_s": 0.0, **nothing, **found})
+
+
+def messengers(ratio):
+    """Both halves chose the first six units; T is that of the refitted decoder."""
+    gains = dict.fromkeys(("gain_a", "gain_b", "gain_a_in_b", "gain_a_p", "gain_b_p"), 0.0)
+    units = tuple(range(6))
+    return MessengerFigures(
+        transfers=tuple(
+            Transfer(
+                mode=mode,
+                budget=6,
+                set_a=units,
+                set_b=units,
+                jaccard=1.0,
+                transfer=ratio if mode == "refit" else None,
+                **gains,
+            )
+            for mode in ("refit", "fixed")
+        )
+    )
+
+
 def rows_of(measured):
     return {(row.about, row.figure): row for row in world_rows(measured)}
 
 
 def test_shared_dimensions_and_lags_are_counted_session_by_session():
-    measured = {
-        f"common-{k}": [made({"shared_dimensions": k, "lag_bins": 0.0})] * 9 for k in COMMON
-    }
-    measured["common-0"] = [made({"shared_dimensions": 0})] * 8 + [made({"shared_dimensions": 2})]
-    measured[LAGS[3]] = [made({"lag_bins": lag}) for lag in (2, 3, 4, 5)]
+    measured = {f"common-{k}": [made(shared(dimensions=k))] * 9 for k in COMMON}
+    measured["common-0"] = [made(shared())] * 8 + [made(shared(dimensions=2))]
+    measured[LAGS[3]] = [made(shared(lag_bins=lag)) for lag in (2, 3, 4, 5)]
     rows = rows_of(measured)
     assert rows["G4, 0 common", "a false dimension is found"].reached == pytest.approx(1 / 9)
     over_all = rows[
@@ -92,14 +117,12 @@ def test_shared_dimensions_and_lags_are_counted_session_by_session():
 
 
 def test_messengers_are_counted_by_recall_cover_and_false_alarm():
-    chosen = {f"refit_{name}@{i + 1}": float(i) for name in "ab" for i in range(6)}
-    right = {**chosen, "refit_transfer": 1.0, "refit_transfer_low": 0.9, "refit_transfer_high": 1.1}
-    alarm = {**chosen, "refit_transfer": 0.2, "refit_transfer_low": 0.1, "refit_transfer_high": 0.4}
+    right = Interval(estimate=1.0, low=0.9, high=1.1)
+    alarm = Interval(estimate=0.2, low=0.1, high=0.4)
     carriers = ((0, 1, 2, 3, 4, 5), (0, 1, 2, 30, 31, 32))
-    fixed = {name.replace("refit", "fixed"): value for name, value in chosen.items()}
     measured = {
         "stable": [
-            made({**found, **fixed}, carriers=carriers) for found in (right, right, alarm, chosen)
+            made(messengers(ratio), carriers=carriers) for ratio in (right, right, alarm, None)
         ]
     }
     rows = rows_of(measured)

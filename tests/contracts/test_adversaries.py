@@ -182,8 +182,8 @@ def test_information_is_lost_to_random_masks_of_the_budget():
         open_recording(session.source, session.name, Path()), run, torch.device("cpu")
     )
     [found] = MEASURES["code"](bench, [run], lambda steps: None)
-    [lost] = found.result.code.whole.corruptions
-    assert found.result.code.c_blind(lost.axis, lost.dose) > 0 and lost.input_change > 0
+    [lost] = found.result.figures.whole.corruptions
+    assert found.result.figures.c_blind(lost.axis, lost.dose) > 0 and lost.input_change > 0
 
 
 class Importance:

@@ -128,12 +128,12 @@ def test_a_stopped_study_goes_on_to_the_same_bits(method, tmp_path):
     whole = {m.result.key: m for m in measure(bench, runs[:4])}
     store = Store(tmp_path)
     for m in measure(bench, runs[:2]):
-        store.commit_encoder(m.run, m.weights, m.result.diagnostics)
+        store.commit_encoder(m.run, m.weights, m.result.figures.training)
         store.commit_result(m.run, m.result)
     left = [run for run in runs[:4] if store.result(run) is None]
     assert left == runs[2:4]
     for m in measure(bench, left, stored=stored_encoders(store, left)):
-        store.commit_encoder(m.run, m.weights, m.result.diagnostics)
+        store.commit_encoder(m.run, m.weights, m.result.figures.training)
         store.commit_result(m.run, m.result)
     for run in runs[:4]:
         kept = store.encoder(run)

@@ -59,7 +59,8 @@ def test_stored_encoders_are_examined_as_they_were_measured(encoder):
     )
     measured = measure_ssl(bench, [clean, dosed], lambda steps: None)
     assert all(
-        m.result.status == "done" and m.result.diagnostics["rank_me"] > 1.5 for m in measured
+        m.result.status == "done" and m.result.figures.representation.rank_me > 1.5
+        for m in measured
     )
     assert np.isfinite([m.result.block_losses for m in measured]).all()
     weights = {m.run.train_key(): m.weights for m in measured}
@@ -80,4 +81,4 @@ def test_stored_encoders_are_examined_as_they_were_measured(encoder):
         measured[1].result.block_losses, rel=1e-5
     )  # uncorrupted: the probe of the training
     assert corrupted.block_losses != whole.block_losses
-    assert 0 < compared.diagnostics["cka"] <= 1 and 0 < detected.diagnostics["detection"] <= 1
+    assert 0 < compared.figures.cka <= 1 and 0 < detected.figures.detection <= 1

@@ -5,6 +5,24 @@ from conftest import tiny_study
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
+from invariance_probe.plan.figures.decoded import (
+    DecodedFigures,
+    PairFigures,
+    RepresentationFigures,
+)
+from invariance_probe.plan.figures.examined import (
+    ClassFigures,
+    ClassLoss,
+    CorruptionFigures,
+    DetectionFigures,
+    SimilarityFigures,
+)
+from invariance_probe.plan.figures.session import (
+    LagFigures,
+    LeakFigures,
+    NullFigures,
+    PersistenceFigures,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import A_THIRD
@@ -86,7 +104,7 @@ def planted(
     seed=0,
     R=0.6,
     leak=(-0.5,) * 20,
-    nulls=None,
+    measured=None,
     T=0.0,
     by_class=None,
     arms=None,
@@ -100,8 +118,8 @@ def planted(
 
     Parameters
     ----------
-    nulls
-        More of a null's diagnostics, by kind.
+    measured
+        Figures of whole sessions that replace the usual ones, by the kind of method.
     by_class
         delta of each class.
     arms
@@ -116,7 +134,6 @@ def planted(
     code
         More of `made_code`; planted controls have the code that they were planted with.
     """
-    nulls = nulls or {}
     jackknife = any(run.method.kind == "code" and run.method.jackknife for run in plan.baselines)
     gen = np.random.default_rng(seed)
     per = plan.study.folds.blocks_per_fold
@@ -125,15 +142,17 @@ def planted(
     for run in plan.runs:
         kind = run.method.kind
         if run.fold is None or kind == "reliance":
-            found = {"p_value": null} if kind.endswith("_null") else {"rho": rho}
-            walks = {f"{name}@{i}": r2 for i, r2 in enumerate(leak) for name in ("leak", "beyond")}
-            found |= {"leak": walks, **nulls}.get(kind, {})
-            figures = (
-                _code_of(run, C_code, code or {}, R, jackknife, len(results))
-                if kind == "code"
-                else None
-            )
-            results[run.key()] = RunResult(run.key(), "done", diagnostics=found, code=figures)
+            if kind == "code":
+                figures = _code_of(run, C_code, code or {}, R, jackknife, len(results))
+            elif kind.endswith("_null"):
+                figures = NullFigures(p_value=null)
+            else:
+                figures = {
+                    "persistence": PersistenceFigures(rho=rho),
+                    "leak": LeakFigures(r2=tuple(leak), beyond=tuple(leak)) if leak else None,
+                }.get(kind)
+            figures = (measured or {}).get(kind, figures)
+            results[run.key()] = RunResult(run.key(), "done", figures=figures)
             continue
         blocks = tuple(range(run.fold * per, (run.fold + 1) * per))
         if run.examination is not None:
@@ -177,7 +196,10 @@ def planted(
             tuple(float(loss + n) for n in noise),
             (1.0,) * per if kind == "raw" else (),
             {"raw": 0.4, "square_roots": 0.45, "supervised": 0.5}.get(kind),
-            {"rank_me": 5.0, "input_change": 0.5, **_jittered((pairs or {}).get(run.arm, {}), gen)},
+            DecodedFigures(
+                representation=RepresentationFigures(rank_me=5.0, input_change=0.5),
+                **_described((pairs or {}).get(run.arm, {}), gen),
+            ),
         )
     return results
 
@@ -192,8 +214,10 @@ def gate(found, name):
     return next(g for g in found.gates if g.name == name)
 
 
-def _jittered(measured, gen):
-    return {name: value + 0.01 * gen.standard_normal() for name, value in measured.items()}
+def _described(given, gen):
+    """Figures of distant pairs, each value with a little noise."""
+    found = {name: value + 0.01 * gen.standard_normal() for name, value in given.items()}
+    return {"distant": PairFigures(**found)} if found else {}
 
 
 def _recipe_of(run):
@@ -216,14 +240,20 @@ def with_lags(plan, results, *, tau=0.8, lags=(0, 0.1, 0.2, 0.4, 0.8, 1.6, 3.2))
 
     The target has the time constant `tau`.
     """
-    decayed = {
-        f"{name}@{lag:.6g}": float(np.exp(-lag / tau)) for name in ("r", "rho") for lag in lags
-    }
+    decayed = tuple(float(np.exp(-lag / tau)) for lag in lags)
     for i, run in enumerate(run for run in plan.runs if run.fold is None):
         own = 1 + 0.01 * (i % 5)
-        found = {"tau_s": tau * own, "tau_low_s": 0.8 * tau, "tau_high_s": 1.2 * tau, **decayed}
+        found = LagFigures(
+            tau_s=tau * own,
+            tau_low_s=0.8 * tau,
+            tau_high_s=1.2 * tau,
+            tau_target_s=tau,
+            lags_s=tuple(map(float, lags)),
+            r=decayed,
+            rho=decayed,
+        )
         if run.method.kind == "test_lag":
-            results[run.key()] = RunResult(run.key(), "done", diagnostics=found)
+            results[run.key()] = RunResult(run.key(), "done", figures=found)
     return results
 
 
@@ -231,23 +261,21 @@ def _examined(run, blocks, clean, R, cost, T, by_class):
     test = run.examination
     if test.kind == "corruption":
         loss = clean + (cost + T * test.dose) * R
-        values = {"invariance": 1 - test.dose, "invariance_row_space": 1 - test.dose / 2}
-        return RunResult(run.key(), "done", blocks, (loss,) * len(blocks), diagnostics=values)
+        values = CorruptionFigures(invariance=1 - test.dose, invariance_row_space=1 - test.dose / 2)
+        return RunResult(run.key(), "done", blocks, (loss,) * len(blocks), figures=values)
+    losses = tuple(
+        ClassLoss(
+            label=label,
+            block=block,
+            windows=i,  # the first block has none
+            loss=clean + (delta * R if run.axis else 0.0) if i else None,
+        )
+        for label, delta in by_class.items()
+        for i, block in enumerate(blocks)
+    )
     found = {
-        "detection": {"detection": 0.9},
-        "comparison": {"cka": 0.8 - run.dose, "shape_distance": 0.5 + run.dose},
-        "by_class": {
-            name: value
-            for label, delta in by_class.items()
-            for i, block in enumerate(blocks)
-            for name, value in (
-                (f"class_windows@{label}@{block}", float(i)),  # the first block has none
-                *(
-                    [(f"class_loss@{label}@{block}", clean + (delta * R if run.axis else 0.0))]
-                    if i
-                    else []
-                ),
-            )
-        },
+        "detection": DetectionFigures(detection=0.9),
+        "comparison": SimilarityFigures(cka=0.8 - run.dose, shape_distance=0.5 + run.dose),
+        "by_class": ClassFigures(losses=losses),
     }[test.kind]
-    return RunResult(run.key(), "done", diagnostics=found)
+    return RunResult(run.key(), "done", figures=found)

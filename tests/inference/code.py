@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import (
+from invariance_probe.plan.figures.code import (
     CodeFigures,
     CorruptionErrors,
     DroppingCurve,

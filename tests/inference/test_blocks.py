@@ -19,6 +19,7 @@ from invariance_probe.inference.evidence.blocks import (
 from invariance_probe.inference.evidence.estimands import read_losses
 from invariance_probe.inference.hypotheses.code import SessionCode
 from invariance_probe.inference.rules.intervals import fixed_sessions, tail
+from invariance_probe.plan.figures.code import CodeFigures
 
 from .builder import make_plan, planted
 
@@ -49,7 +50,7 @@ def test_the_largest_number_of_blocks_that_last_long_enough_is_kept(planned, tau
 
 def test_nothing_is_merged_without_an_autocorrelation_time_and_in_blocks_that_are_no_stretches():
     plan = make_plan()
-    code = next(result.code for result in planted(plan).values() if result.code is not None)
+    code = next(code for result in planted(plan).values() if (code := result.measured(CodeFigures)))
     slow = replace(code, autocorrelation_s=1000.0)
     for blocks in (
         Blocks(8),
@@ -99,8 +100,8 @@ def slow(plan, autocorrelation_s, **values):
     """Results whose codes have an autocorrelation time."""
     results = planted(plan, **values)
     return {
-        key: replace(result, code=replace(result.code, autocorrelation_s=autocorrelation_s))
-        if result.code
+        key: replace(result, figures=replace(code, autocorrelation_s=autocorrelation_s))
+        if (code := result.measured(CodeFigures))
         else result
         for key, result in results.items()
     }
@@ -133,7 +134,9 @@ def test_a_session_that_is_too_short_for_its_target_leaves_with_that_reason():
 
 def test_jackknife_pseudo_values_of_a_code_are_merged_like_blocks():
     plan = make_plan(sessions=3)
-    figures = next(result.code for result in planted(plan).values() if result.code is not None)
+    figures = next(
+        code for result in planted(plan).values() if (code := result.measured(CodeFigures))
+    )
     values = {
         tau: SessionCode(replace(figures, autocorrelation_s=tau, deleted=figures.deleted * 2))
         .redundancy()

@@ -44,22 +44,22 @@ MINED = {
 HELPS = {"mined": -0.2, "random": 0.05, "shifted": 0.02, "oracle": -0.25}
 PURE = {
     "mined": {
-        "pair_agreement": 0.6,
+        "agreement": 0.6,
         "nuisance_distance": 1.0,
-        "pair_share": 0.5,
-        "pair_distance_s": 20.0,
+        "share": 0.5,
+        "distance_s": 20.0,
     },
     "random": {
-        "pair_agreement": 0.3,
+        "agreement": 0.3,
         "nuisance_distance": 1.0,
-        "pair_share": 0.5,
-        "pair_distance_s": 20.0,
+        "share": 0.5,
+        "distance_s": 20.0,
     },
     "shifted": {
-        "pair_agreement": 0.35,
+        "agreement": 0.35,
         "nuisance_distance": 1.0,
-        "pair_share": 0.5,
-        "pair_distance_s": 20.0,
+        "share": 0.5,
+        "distance_s": 20.0,
     },
 }
 
@@ -119,10 +119,10 @@ NOT_SHOWN = {
     "no better than local": ({"mined": 0.0}, PURE),
     "no better than random": ({"random": -0.2}, PURE),
     "no better than shifted": ({"shifted": -0.2}, PURE),
-    "no purer than random": ({}, with_pairs(pair_agreement=0.3)),
+    "no purer than random": ({}, with_pairs(agreement=0.3)),
     "no purer than partners that are everybody's neighbour": (
         {},
-        {**PURE, "shifted": {**PURE["shifted"], "pair_agreement": 0.6}},
+        {**PURE, "shifted": {**PURE["shifted"], "agreement": 0.6}},
     ),
     "near in the nuisance": ({}, with_pairs(nuisance_distance=0.7)),
     "nearer in the nuisance than their partners are to other anchors": (

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 
 from invariance_probe.inference import infer
+from invariance_probe.plan.figures.examined import SimilarityFigures
 
 from .builder import JITTER, make_plan, planted
 
@@ -76,7 +77,7 @@ def test_an_undefined_similarity_is_left_out_and_counted():
         if r.examination.kind == "comparison" and r.dose == 0.2 and r.session == "s0"
     )
     results[bad.key()] = replace(
-        results[bad.key()], diagnostics={"cka": math.nan, "shape_distance": math.nan}
+        results[bad.key()], figures=SimilarityFigures(cka=math.nan, shape_distance=math.nan)
     )
     point = next(p for p in found(plan, results).similarity if p.session == "s0" and p.dose == 0.2)
     assert point.cka == pytest.approx(0.6) and point.encoders == 3
@@ -113,7 +114,7 @@ def test_no_verdict_rests_on_examinations():
     examined = {run.key() for run in plan.examined}
     without = {key: result for key, result in results.items() if key not in examined}
     failed = {
-        key: replace(r, status="failed", blocks=(), block_losses=(), diagnostics={})
+        key: replace(r, status="failed", blocks=(), block_losses=(), figures=None)
         if key in examined
         else r
         for key, r in results.items()

@@ -140,7 +140,7 @@ def test_a_missing_measurement_of_the_code_leaves_no_verdict():
     plan = make_plan()
     results = planted(plan, C_code=0.02)
     code = next(run for run in plan.baselines if run.method.kind == "code")
-    results[code.key()] = replace(results[code.key()], status="failed", code=None)
+    results[code.key()] = replace(results[code.key()], status="failed", figures=None)
     found = infer(plan, results, {}).hypotheses[0]
     assert found.verdict == "inconclusive" and "C_code" in found.sentence and found.code is None
 
@@ -198,7 +198,7 @@ def test_recordings_that_stand_for_themselves_need_the_jackknife_of_the_code():
     for run in plan.baselines:
         if run.method.kind == "code" and "+" not in run.session:
             results[run.key()] = replace(
-                results[run.key()], code=replace(results[run.key()].code, deleted=())
+                results[run.key()], figures=replace(results[run.key()].figures, deleted=())
             )
     found = infer(plan, results, {}).hypotheses[0]
     assert found.verdict == "inconclusive" and "C_code" in found.sentence
@@ -214,8 +214,8 @@ def test_copies_are_named_and_take_a_word_that_rests_on_them():
                 carriers=(1, 3),
                 c_code=0.4,
             )
-            copied = replace(results[run.key()].code, copies=(("u1", "u2"),), distinct=alone)
-            results[run.key()] = replace(results[run.key()], code=copied)
+            copied = replace(results[run.key()].figures, copies=(("u1", "u2"),), distinct=alone)
+            results[run.key()] = replace(results[run.key()], figures=copied)
     found = judged(plan, results=results)
     assert (
         gate(found, "distinct").outcome == "failed" and "u1 = u2" in gate(found, "distinct").detail
@@ -250,7 +250,7 @@ def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradi
                 c_code=0.4,
                 carriers=(0.3, 0.7),
             )
-            results[run.key()] = replace(results[run.key()], code=lost)
+            results[run.key()] = replace(results[run.key()], figures=lost)
     assert judged(plan, results=results).verdict == verdict
 
 

@@ -24,7 +24,7 @@ def found_with(undecodable, sessions=6, **changes):
     for run in plan.baselines:
         if run.method.kind.endswith("_null") and run.session in undecodable:
             old = results[run.key()]
-            results[run.key()] = replace(old, diagnostics={**old.diagnostics, "p_value": 0.9})
+            results[run.key()] = replace(old, figures=replace(old.figures, p_value=0.9))
     (finding,) = infer(plan, results, {}, REGISTERED).hypotheses
     return finding
 

@@ -4,12 +4,24 @@ They arrive as they were measured, and a study without them shows none.
 """
 
 import json
+from dataclasses import replace
 
 import pandas as pd
 import pytest
 from pydantic import ValidationError
 
 from invariance_probe.inference import infer
+from invariance_probe.plan.figures.units import (
+    Damage,
+    Interval,
+    Localisation,
+    MessengerFigures,
+    SwitchingFigures,
+    SwitchingTest,
+    Transfer,
+    UnitFigures,
+    WorstSet,
+)
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
 
@@ -44,53 +56,53 @@ def figures():
 
     The pair is accepted and transferred, and the single unit is neither.
     """
-    found = {}
-    for mode in ("refit", "fixed"):
-        for budget in (1, 2):
-            own = f"b{budget}_{mode}"
-            found |= {
-                f"{own}_{scored}_{name}": v
-                for scored in ("refit", "fixed")
-                for name, v in DAMAGE.items()
-            }
-            found |= {f"{own}_accepted": float(budget == 2), f"{own}_jaccard": 0.7}
-            found |= {
-                f"{own}_stability": 0.6,
-                f"{own}_stability_low": 0.5,
-                f"{own}_stability_high": 0.7,
-            }
-            found |= {f"{own}_unit@{i + 1}": 3.0 + i for i in range(budget)} | {
-                f"{own}_frequency@{i + 1}": 0.9 for i in range(budget)
-            }
-        found |= {
-            f"b2_{mode}_transfer": 0.95,
-            f"b2_{mode}_transfer_low": 0.8,
-            f"b2_{mode}_transfer_high": float("inf"),
-        }
-        found |= {
-            f"b2_{mode}_transfer_back": 0.4,
-            f"b2_{mode}_transfer_back_low": 0.1,
-            f"b2_{mode}_transfer_back_high": 0.7,
-        }
-        found |= {
-            f"{mode}_switching_{name}": v
-            for name, v in {"p_value": 0.002, "overlap": 0.3, "expected": 0.8}.items()
-        }
-        found |= {f"b2_{mode}_selected@{unit}": 0.9 for unit in (3, 4)}
-        found |= {
-            f"{mode}_k50_chosen": 2.0,
-            f"{mode}_k50_random": 12.0,
-            f"{mode}_localisation": 6.0,
-        }
-    for unit in range(5):
-        scores = {"alone_refit": 0.1, "alone_fixed": 0.2, "weight": 0.5, "variance": 1.5}
-        found |= {f"{name}@{unit}": value + unit for name, value in scores.items()}
-    return found | {"switching_epochs": 4.0, "switching_blocks": 6.0, "switching_memory_s": 2.5}
+    budgets, modes = (1, 2), ("refit", "fixed")
+    return MessengerFigures(
+        transfers=tuple(transfer(mode, budget) for budget in budgets for mode in modes),
+        worst=tuple(worst(mode, budget) for mode in modes for budget in budgets),
+        localisations=tuple(Localisation(mode=mode, chosen=2.0, random=12.0) for mode in modes),
+        units=tuple(
+            UnitFigures(
+                alone_refit=0.1 + unit, alone_fixed=0.2 + unit, weight=0.5 + unit,
+                variance=1.5 + unit,
+            )
+            for unit in range(5)
+        ),
+        switching=SwitchingFigures(
+            epochs=4,
+            blocks=6,
+            memory_s=2.5,
+            tests=tuple(
+                SwitchingTest(mode=mode, p_value=0.002, overlap=0.3, expected=0.8)
+                for mode in modes
+            ),
+        ),
+    )  # fmt: skip
+
+
+def transfer(mode, budget):
+    units = tuple(range(3, 3 + budget))
+    shown = budget == 2
+    return Transfer(
+        mode=mode, budget=budget, set_a=units, set_b=units, jaccard=1.0,
+        gain_a=0.4, gain_b=0.4, gain_a_in_b=0.4, gain_a_p=0.01, gain_b_p=0.01,
+        transfer=Interval(estimate=0.95, low=0.8, high=float("inf")) if shown else None,
+        transfer_back=Interval(estimate=0.4, low=0.1, high=0.7) if shown else None,
+    )  # fmt: skip
+
+
+def worst(mode, budget):
+    return WorstSet(
+        mode=mode, budget=budget, units=tuple(range(3, 3 + budget)), frequencies=(0.9,) * budget,
+        accepted=budget == 2, refit=Damage(**DAMAGE), fixed=Damage(**DAMAGE),
+        stability=Interval(estimate=0.6, low=0.5, high=0.7), jaccard=0.7,
+        selected=(0.0, 0.0, 0.0, 0.9, 0.9) if budget == 2 else (0.0,) * 5,
+    )  # fmt: skip
 
 
 def test_a_point_is_what_was_measured_of_a_session_a_decoder_and_a_budget():
     plan = make_plan(2, **ASKED)
-    points = infer(plan, planted(plan, nulls={"messengers": figures()}), {}).messengers
+    points = infer(plan, planted(plan, measured={"messengers": figures()}), {}).messengers
     assert [(p.session, p.chosen_with, p.budget) for p in points] == [
         (s, m, b) for s in ("s0", "s1") for m in ("refit", "fixed") for b in (1, 2)
     ]
@@ -108,7 +120,7 @@ def test_a_point_is_what_was_measured_of_a_session_a_decoder_and_a_budget():
 
 def test_the_page_says_what_was_found_and_what_it_does_not_mean(tmp_path):
     plan = make_plan(2, **ASKED)
-    results = planted(plan, nulls={"messengers": figures()})
+    results = planted(plan, measured={"messengers": figures()})
     page = render(
         plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
     )
@@ -132,7 +144,7 @@ def test_the_page_says_what_was_found_and_what_it_does_not_mean(tmp_path):
 
 def test_switching_is_reported_by_its_p_value_and_the_overlap_beside_what_noise_leaves(tmp_path):
     plan = make_plan(2, **SWITCHING)
-    results = planted(plan, nulls={"messengers": figures()})
+    results = planted(plan, measured={"messengers": figures()})
     findings = infer(plan, results, {})
     assert [
         (p.session, p.mode, p.epochs, p.blocks, p.p_value, p.overlap, p.expected)
@@ -156,10 +168,8 @@ def test_switching_is_reported_by_its_p_value_and_the_overlap_beside_what_noise_
 
 def test_switching_that_cannot_be_tested_is_a_dash_and_not_a_number(tmp_path):
     plan = make_plan(2, **SWITCHING)
-    short = {k: v for k, v in figures().items() if "_switching_" not in k} | {
-        "switching_blocks": 0.0
-    }
-    results = planted(plan, nulls={"messengers": short})
+    short = replace(figures(), switching=SwitchingFigures(epochs=4, blocks=0, memory_s=2.5))
+    results = planted(plan, measured={"messengers": short})
     findings = infer(plan, results, {})
     assert {(p.blocks, p.p_value) for p in findings.switching} == {(0, None)}
     page = render(plan, findings, tidy(plan.runs, results), PROVENANCE, tmp_path / "r").read_text()
@@ -168,7 +178,7 @@ def test_switching_that_cannot_be_tested_is_a_dash_and_not_a_number(tmp_path):
 
 def test_scores_of_single_units_are_a_tidy_table_for_use_elsewhere(tmp_path):
     plan = make_plan(2, **ASKED)
-    results = planted(plan, nulls={"messengers": figures()})
+    results = planted(plan, measured={"messengers": figures()})
     page = render(
         plan, infer(plan, results, {}), tidy(plan.runs, results), PROVENANCE, tmp_path / "r"
     ).read_text()

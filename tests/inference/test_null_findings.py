@@ -3,22 +3,25 @@
 It also names a better null where there is one.
 """
 
+from dataclasses import replace
+
 import pytest
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.description.nulls import null_findings
+from invariance_probe.plan.figures.session import NullFigures
 from invariance_probe.plan.run import RunResult
 from invariance_probe.reporting.figures import study_charts
 from invariance_probe.reporting.model import report_model
 
 from .builder import make_plan, planted
 
-DRAWS = {"observed": 0.4, **{f"null@{i}": 0.9 + 0.01 * i for i in range(39)}}
+DRAWS = NullFigures(p_value=0.02, observed=0.4, draws=tuple(0.9 + 0.01 * i for i in range(39)))
 
 
 def found(kind, null, sessions=7, more=None, **changes):
     plan = make_plan(sessions=sessions, null=null, **changes)
-    return list(null_findings(plan, planted(plan, nulls={kind: {**DRAWS, **(more or {})}})))
+    return list(null_findings(plan, planted(plan, measured={kind: replace(DRAWS, **(more or {}))})))
 
 
 def test_every_session_names_its_null_with_its_draws_and_p():
@@ -42,19 +45,19 @@ def test_a_circular_shift_warns_where_the_target_is_not_stationary():
 
 
 def test_cuts_of_few_sessions_are_said_to_be_approximate():
-    few = found("session_null", {"kind": "other_sessions"}, more={"others": 6.0, "cuts": 7.0})[0]
+    few = found("session_null", {"kind": "other_sessions"}, more={"others": 6, "cuts": 7})[0]
     assert (
         "7 shifted cuts of each of 6 other sessions" in few.warning and "below 1/7" in few.warning
     )
     assert (
-        found("session_null", {"kind": "other_sessions"}, 20, more={"others": 19.0, "cuts": 1.0})[
+        found("session_null", {"kind": "other_sessions"}, 20, more={"others": 19, "cuts": 1})[
             0
         ].warning
         == ""
     )
 
 
-@pytest.mark.parametrize(("more", "folds"), [({"trials": 50.0}, "blocks"), ({}, "trials")])
+@pytest.mark.parametrize(("more", "folds"), [({"trials": 50}, "blocks"), ({}, "trials")])
 def test_trials_offer_a_pseudo_session(more, folds):
     one = found(
         "shift_null", {"kind": "linear_shift"}, 3, more, folds={"scheme": folds, "count": 2}
@@ -88,7 +91,7 @@ def test_a_session_that_does_not_beat_its_null_leaves_and_the_null_is_named():
 
 def test_the_chart_shows_every_session_that_kept_its_draws():
     plan = make_plan(sessions=3)
-    kept = report_model(plan, infer(plan, planted(plan, nulls={"shift_null": DRAWS}), {}), {})
+    kept = report_model(plan, infer(plan, planted(plan, measured={"shift_null": DRAWS}), {}), {})
     [chart] = study_charts(kept)
     assert [row[0] for row in chart.rows] == ["s0", "s1", "s2"] and chart.rows[0][1:3] == (
         "linear shift",

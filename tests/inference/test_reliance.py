@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from invariance_probe.inference import infer
 from invariance_probe.inference.description.reliance import chance_overlap
 from invariance_probe.inference.entry import pointless
+from invariance_probe.plan.figures.units import RelianceFigures, RelianceSet, SetDamage
 from invariance_probe.reporting import render
 from invariance_probe.results.tables import tidy
 from invariance_probe.study.methods import Reliance
@@ -30,25 +31,28 @@ def figures(fold, seed, objective):
 
     The objective rests on units 0 and 1, both decoders on unit 1 and another.
     """
-    found = {
-        "range_objective": objective,
-        "range_decoder": 0.5 + 0.001 * (-1) ** fold,
-        "units": 20.0,
-        "batch_windows": 64.0,
-        "nothing_objective": 0.5,
-    }
+    sets = []
     for chosen in TARGETS:
-        units = [0, 1] if chosen == "objective" else [1, 2 + fold]
-        found |= {f"b{b}_{chosen}_unit@{i + 1}": float(units[i]) for b in (1, 2) for i in range(b)}
-        found |= {
-            f"b{b}_{chosen}_random_sets": (30.0 if chosen == "objective" else 10.0) * b + fold
-            for b in (1, 2)
-        }
-        for b in (1, 2):
-            for scored in TARGETS:
-                damage = {"chosen": 0.1 * b + 0.02 * seed, "random": 0.01, "low": 0.0, "high": 0.11}
-                found |= {f"b{b}_{chosen}_{scored}_{name}": value for name, value in damage.items()}
-    return found
+        units = (0, 1) if chosen == "objective" else (1, 2 + fold)
+        for budget in (1, 2):
+            damage = SetDamage(chosen=0.1 * budget + 0.02 * seed, random=0.01, low=0.0, high=0.11)
+            sets.append(
+                RelianceSet(
+                    budget=budget,
+                    target=chosen,
+                    units=units[:budget],
+                    random_sets=(30 if chosen == "objective" else 10) * budget + fold,
+                    damages=dict.fromkeys(TARGETS, damage),
+                )
+            )
+    return RelianceFigures(
+        units=20,
+        batch_windows=64,
+        range_objective=objective,
+        nothing_objective=0.5,
+        range_decoder=0.5 + 0.001 * (-1) ** fold,
+        sets=tuple(sets),
+    )
 
 
 def measured(objective=lambda fold: 2.0 + 0.1 * fold, **asked):
@@ -56,8 +60,8 @@ def measured(objective=lambda fold: 2.0 + 0.1 * fold, **asked):
     results = planted(plan)
     for run in plan.examined:
         if isinstance(run.method, Reliance):
-            diagnostics = figures(run.fold, run.seed, objective(run.fold))
-            results[run.key()] = replace(results[run.key()], diagnostics=diagnostics)
+            found = figures(run.fold, run.seed, objective(run.fold))
+            results[run.key()] = replace(results[run.key()], figures=found)
     return plan, results
 
 
@@ -107,7 +111,7 @@ def test_models_that_failed_are_counted_and_one_fold_says_nothing(tmp_path):
     ]
     for run in attacked:
         if run.fold > 0:
-            results[run.key()] = replace(results[run.key()], status="failed", diagnostics={})
+            results[run.key()] = replace(results[run.key()], status="failed", figures=None)
     findings = infer(plan, results, {})
     points = [p for p in findings.reliance if p.session == "s0"]
     assert all(p.refit is None and p.models == 2 and p.missing == len(attacked) - 2 for p in points)

@@ -229,7 +229,7 @@ def from_losses(plan, losses, study):
         if run.method.kind == "code":
             lost = losses["C_code"][study, int(run.session[1:])].mean()
             code = made_code([("unit_dropout.rate", 0.4)], c_code=float(lost), spread=0.0)
-            results[run.key()] = RunResult(run.key(), "done", code=code)
+            results[run.key()] = RunResult(run.key(), "done", figures=code)
         if run.fold is None or run.examination is not None:
             continue
         kind, blocks = run.method.kind, tuple(range(4 * run.fold, 4 * run.fold + 4))

@@ -395,7 +395,7 @@ def heard(forwards):
         )
         found = MEASURES["temporal_shuffling"](bench, runs, lambda steps: None)
         accuracies.append(
-            np.mean([measured.result.diagnostics["pretext_accuracy"] for measured in found])
+            np.mean([measured.result.figures.training.pretext_accuracy for measured in found])
         )
     return np.array(accuracies)
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from invariance_probe.plan.code_figures import (
+from invariance_probe.plan.figures.code import (
     CodeFigures,
     CorruptionErrors,
     DroppingCurve,
@@ -115,11 +115,14 @@ def test_a_result_keeps_its_code_and_results_from_before_have_none():
     figures = code(
         copies=(("a", "b"),), sums=(("c", "a", "b"),), distinct=code(units=("a",)), n_eff=2.0
     )
-    result = RunResult("k", "done", diagnostics={"units": 3.0}, code=figures)
+    result = RunResult("k", "done", figures=figures)
     assert RunResult.from_json(json.loads(json.dumps(result.to_json()))) == result
-    stored = {**result.to_json()}
-    del stored["code"]
-    assert RunResult.from_json(stored).code is None
+    earlier = json.loads(json.dumps(result.to_json()))
+    figures = earlier.pop("figures")
+    del figures["kind"]
+    stored = {**earlier, "diagnostics": {"units": 3.0}, "code": figures}
+    assert RunResult.from_json(stored) == result
+    assert RunResult.from_json({**earlier, "diagnostics": {}}).measured(CodeFigures) is None
 
 
 def test_the_table_has_a_row_for_every_sum():

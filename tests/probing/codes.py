@@ -45,7 +45,7 @@ def figures(session, run=None):
     """The code's figures of a recording."""
     run = run or code_run(session.session)
     bench = Workbench.of(session, run, torch.device("cpu"))
-    return measure_code(bench, [run], lambda steps: None)[0].result.code
+    return measure_code(bench, [run], lambda steps: None)[0].result.figures
 
 
 def equal_carriers(seed, carriers, information, units=UNITS, bins=BINS):

@@ -31,7 +31,7 @@ def plan_of(world, sessions, base=Path(), groups=1, **changes):
 
 
 def measured(plan, kind, base=Path()):
-    """The diagnostics of one measurement in every session."""
+    """The figures of one measurement in every session."""
     found = []
     for session in plan.sessions:
         run = next(
@@ -40,5 +40,5 @@ def measured(plan, kind, base=Path()):
         bench = Workbench.of(
             open_recording(session.source, session.name, base), run, torch.device("cpu"), base
         )
-        found.append(MEASURES[kind](bench, [run], lambda steps: None)[0].result.diagnostics)
+        found.append(MEASURES[kind](bench, [run], lambda steps: None)[0].result.figures)
     return found

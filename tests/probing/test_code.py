@@ -14,7 +14,7 @@ from codes import BINS, code_run, common_noise, copies, equal_carriers, figures,
 from conftest import tiny_study
 
 from invariance_probe.augmentations import TRANSFORMS
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures import read, written
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.code.blind import Corrupted, blind_losses
 from invariance_probe.probing.code.dropping import Wanted
@@ -141,7 +141,7 @@ def test_each_fold_is_scored_once_and_results_are_the_same_again():
     assert one.whole.windows == (200,) * 8 and one.whole.folds == tuple(range(8))
     other = figures(replace(session, session="other"))
     assert other.whole.linear == one.whole.linear and other.c_code(*DROPOUT) != one.c_code(*DROPOUT)
-    assert CodeFigures.from_json(json.loads(json.dumps(one.to_json()))) == one
+    assert read(json.loads(json.dumps(written(one)))) == one
 
 
 def test_the_table_holds_every_sum_that_the_figures_follow_from():

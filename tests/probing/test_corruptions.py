@@ -69,7 +69,7 @@ class OneSession:
 def test_a_harsh_corruption_costs_information_and_its_encoders_can_be_tested_under_it(path):
     world = OneSession(path)
     [found] = world.measure(world.code)
-    whole = found.result.code.whole
+    whole = found.result.figures.whole
     assert (
         whole.c_blind(path, HARSH[path]) > 0
         and whole.corruption(path, HARSH[path]).input_change > 0.05
@@ -79,9 +79,7 @@ def test_a_harsh_corruption_costs_information_and_its_encoders_can_be_tested_und
     weights = {m.run.train_key(): m.weights for m in trained}
     looked = examine(world.bench, world.examined, weights)
     assert len(looked) == len(world.examined) > 0 and {m.result.status for m in looked} == {"done"}
-    seen = [
-        m.result.diagnostics["detection"] for m in looked if m.run.examination.kind == "detection"
-    ]
+    seen = [m.result.figures.detection for m in looked if m.run.examination.kind == "detection"]
     if path != "cutmix.fraction":  # blocks of real activity need not be visible
         assert all(0.5 < value <= 1 for value in seen)
     alone = examine(world.bench, world.examined[:1], weights)[

@@ -3,7 +3,7 @@
 The losses are the same, and nothing changes but what the examination asks to change.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +12,8 @@ import torch
 from conftest import tiny_study
 
 from invariance_probe.data.sessions import find_sessions, open_recording
+from invariance_probe.plan.figures.decoded import TrainingFigures
+from invariance_probe.plan.figures.examined import DetectionFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import Encoders
@@ -99,8 +101,8 @@ def test_at_dose_zero_the_losses_are_those_of_the_grid_and_nothing_moves(name, r
         assert m.result.block_losses == pytest.approx(
             clean_losses(trained)[run.train_key()], rel=1e-6
         )
-        assert m.result.diagnostics["invariance"] == pytest.approx(1, abs=1e-6)
-        assert m.result.diagnostics["invariance_row_space"] == pytest.approx(1, abs=1e-6)
+        assert m.result.figures.invariance == pytest.approx(1, abs=1e-6)
+        assert m.result.figures.invariance_row_space == pytest.approx(1, abs=1e-6)
 
 
 def test_corrupted_tests_cost_more_the_more_is_lost(trained):
@@ -110,10 +112,7 @@ def test_corrupted_tests_cost_more_the_more_is_lost(trained):
     ]
     moves = [
         np.mean(
-            [
-                m.result.diagnostics["invariance"]
-                for m in trained.ask(examination=trained.corruption(e))[1]
-            ]
+            [m.result.figures.invariance for m in trained.ask(examination=trained.corruption(e))[1]]
         )
         for e in (0, 0.2, 0.6)
     ]
@@ -181,19 +180,19 @@ def test_an_encoder_of_one_unit_has_the_s_and_the_detection_of_that_unit(trained
         trained.corruption(rate, Detection).model_copy(update={"draws": 50}),
     ]
     runs = [run.model_copy(update={"examination": question}) for question in asked]
-    moved, told = (m.result.diagnostics for m in examine(trained.bench, runs, one_unit(trained)))
-    assert moved["invariance"] == pytest.approx(expected, abs=0.02)
-    assert moved["invariance_row_space"] == pytest.approx(moved["invariance"])
-    assert told["detection"] == pytest.approx(0.5 + rate * (tested > 0).mean() / 2, abs=0.02)
+    moved, told = (m.result.figures for m in examine(trained.bench, runs, one_unit(trained)))
+    assert moved.invariance == pytest.approx(expected, abs=0.02)
+    assert moved.invariance_row_space == pytest.approx(moved.invariance)
+    assert told.detection == pytest.approx(0.5 + rate * (tested > 0).mean() / 2, abs=0.02)
 
 
 def test_an_encoder_that_ignores_the_dropped_units_cannot_be_told(trained):
     run = trained.measured[0].run.model_copy(
         update={"examination": trained.corruption(0.4, Detection)}
     )
-    assert examine(trained.bench, [run], one_unit(trained, 0.0))[0].result.diagnostics == {
-        "detection": 0.5
-    }
+    assert examine(trained.bench, [run], one_unit(trained, 0.0))[0].result.figures == (
+        DetectionFigures(detection=0.5)
+    )
 
 
 def test_similarity_is_that_of_the_named_encoders(trained):
@@ -211,11 +210,10 @@ def test_similarity_is_that_of_the_named_encoders(trained):
             "examination": found[0].run.examination.model_copy(update={"seed": found[0].run.seed})
         }
     )
-    same = examine(trained.bench, [itself], trained.weights)[0].result.diagnostics
-    assert same["cka"] == pytest.approx(1) and same["shape_distance"] == pytest.approx(0, abs=1e-6)
+    same = examine(trained.bench, [itself], trained.weights)[0].result.figures
+    assert same.cka == pytest.approx(1) and same.shape_distance == pytest.approx(0, abs=1e-6)
     assert all(
-        0 < m.result.diagnostics["cka"] < 1
-        and 0 < m.result.diagnostics["shape_distance"] < np.pi / 2
+        0 < m.result.figures.cka < 1 and 0 < m.result.figures.shape_distance < np.pi / 2
         for m in found
     )
 
@@ -225,22 +223,18 @@ def test_losses_by_class_add_up_to_the_clean_loss():
     runs, found = trained.ask(examination=ByClass())
     clean = clean_losses(trained)
     for run, m in zip(runs, found, strict=True):
-        values = m.result.diagnostics
-        blocks = sorted({int(name.rpartition("@")[2]) for name in values})
-        labels = {name.split("@")[1] for name in values}
-        assert labels == {
+        values = m.result.figures.losses
+        blocks = sorted({cell.block for cell in values})
+        assert {cell.label for cell in values} == {
             str(label) for label in np.unique(trained.bench.recording.targets["state"])
         }
         for block, loss in zip(blocks, clean[run.train_key()], strict=True):
-            cells = [
-                (values[f"class_windows@{c}@{block}"], values.get(f"class_loss@{c}@{block}", 0.0))
-                for c in labels
-            ]
+            cells = [(cell.windows, cell.loss or 0.0) for cell in values if cell.block == block]
             assert sum(n * each for n, each in cells) / sum(n for n, _ in cells) == pytest.approx(
                 loss, rel=1e-6
             )
-    within = trained.ask(examination=trained.corruption(0.4))[1][0].result.diagnostics
-    assert within["invariance_within_class"] < within["invariance"]
+    within = trained.ask(examination=trained.corruption(0.4))[1][0].result.figures
+    assert within.invariance_within_class < within.invariance
 
 
 def test_results_are_the_same_alone_and_together(trained):
@@ -251,7 +245,7 @@ def test_results_are_the_same_alone_and_together(trained):
     for run in trained.examined[::5]:
         alone = examine(trained.bench, [run], trained.weights)[0].result
         assert alone.block_losses == pytest.approx(together[run.key()].block_losses, abs=1e-9)
-        assert alone.diagnostics == pytest.approx(together[run.key()].diagnostics, abs=1e-9)
+        assert asdict(alone.figures) == pytest.approx(asdict(together[run.key()].figures), abs=1e-9)
 
 
 def test_a_missing_encoder_fails_its_own_examinations_and_no_others(trained):
@@ -274,7 +268,7 @@ def test_a_missing_encoder_fails_its_own_examinations_and_no_others(trained):
 def test_the_worker_hands_over_what_the_store_has(trained, tmp_path):
     store = Store(tmp_path)
     for m in trained.measured:
-        store.commit_encoder(m.run, m.weights, {})
+        store.commit_encoder(m.run, m.weights, TrainingFigures())
     stored = stored_encoders(store, trained.examined)
     assert set(stored.weights) == {
         m.run.train_key() for m in trained.measured if m.run.arm != "shared"
@@ -287,7 +281,7 @@ def test_the_worker_hands_over_what_the_store_has(trained, tmp_path):
 def test_another_target_trains_nothing_and_gives_what_training_again_gives(trained, tmp_path):
     store = Store(tmp_path)
     for m in trained.measured:
-        store.commit_encoder(m.run, m.weights, dict(m.result.diagnostics))
+        store.commit_encoder(m.run, m.weights, m.result.figures.training)
     other = Target(name="nuisance", kind="continuous")
     runs = [m.run.model_copy(update={"target": other}) for m in trained.measured]
     bench = Workbench.of(trained.bench.recording, runs[0], torch.device("cpu"))
@@ -306,7 +300,7 @@ def test_only_what_is_not_stored_is_trained(trained, tmp_path):
     store = Store(tmp_path)
     runs = [m.run for m in trained.measured]
     for m in trained.measured[1:]:
-        store.commit_encoder(m.run, m.weights, dict(m.result.diagnostics))
+        store.commit_encoder(m.run, m.weights, m.result.figures.training)
     steps = []
     found = measure(trained.bench, runs, steps.append, stored_encoders(store, runs))
     assert sum(steps) == runs[0].steps

@@ -34,14 +34,14 @@ BLOCKED = {"scheme": "blocks", "count": 5, "embargo_s": 0.5}
 SHUFFLED = {"scheme": "shuffled", "count": 5}
 
 
-def r2(session, kind="leak@"):
-    return np.array([value for name, value in session.items() if name.startswith(kind)])
+def r2(session):
+    return np.array(session.r2)
 
 
 def gate(plan, found):
     runs = [run for run in plan.baselines if run.method.kind == "leak"]
     results = {
-        run.key(): RunResult(run.key(), "done", diagnostics=f)
+        run.key(): RunResult(run.key(), "done", figures=f)
         for run, f in zip(runs, found, strict=True)
     }
     return leak(plan, results, [session.name for session in plan.sessions])
@@ -67,7 +67,7 @@ def test_the_walks_know_nothing_of_the_target_and_are_the_same_in_all_folds_of_a
         **{**vars(recording), "targets": {"label": -recording.targets["label"][::-1].copy()}}
     )
     bench = Workbench.of(flipped, run, torch.device("cpu"))
-    assert MEASURES["leak"](bench, [run], lambda steps: None)[0].result.diagnostics == found
+    assert MEASURES["leak"](bench, [run], lambda steps: None)[0].result.figures == found
 
 
 def real(name, target, folds):

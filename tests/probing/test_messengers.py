@@ -194,18 +194,18 @@ def measured_in(recording, asked):
         probe=RidgeProbe(),
     )
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.figures
 
 
 @pytest.mark.parametrize("switches", [False, True])
 def test_planted_messengers_are_found_and_transferred_only_where_they_stay(switches):
     recording, found = measured(switches=switches)
     for mode in MODES:
-        for name, carriers in zip("ab", recording.truth["carriers"], strict=True):
-            assert {int(found[f"{mode}_{name}@{i + 1}"]) for i in range(4)} == set(carriers)
-        assert found[f"{mode}_gain_b"] > 0.9
-        assert found[f"{mode}_transfer"] == pytest.approx(0.0 if switches else 1.0, abs=0.05)
-        assert found[f"{mode}_jaccard"] == (0.0 if switches else 1.0)
+        own = found.transfer(mode, 4)
+        assert [set(own.set_a), set(own.set_b)] == [set(c) for c in recording.truth["carriers"]]
+        assert own.gain_b > 0.9
+        assert own.transfer.estimate == pytest.approx(0.0 if switches else 1.0, abs=0.05)
+        assert own.jaccard == (0.0 if switches else 1.0)
 
 
 @pytest.mark.parametrize("switches", [False, True])
@@ -215,20 +215,18 @@ def test_sets_are_transferred_both_ways_between_named_epochs(switches):
     _, found = measured(switches=switches, asked=Messengers(budget=4, resamples=10, epochs="epoch"))
     assert found == halves
     for mode in MODES:
-        assert found[f"{mode}_transfer_back"] == pytest.approx(0.0 if switches else 1.0, abs=0.05)
-        assert (
-            found[f"{mode}_transfer_back_low"]
-            <= found[f"{mode}_transfer_back"]
-            <= found[f"{mode}_transfer_back_high"]
-        )
+        back = found.transfer(mode, 4).transfer_back
+        assert back.estimate == pytest.approx(0.0 if switches else 1.0, abs=0.05)
+        assert back.low <= back.estimate <= back.high
 
 
 def test_switching_between_more_than_two_epochs_is_tested():
     asked = Messengers(budget=4, resamples=10, switching={"parts": 4, "permutations": 199})
     for switches, least, most in ((False, 0.06, 1.0), (True, 0.005, 0.005)):
         _, found = measured(switches=switches, asked=asked)
-        assert found["switching_epochs"] == 4
-        assert all(least <= found[f"{mode}_switching_p_value"] <= most for mode in MODES)
+        assert found.switching.epochs == 4
+        assert [test.mode for test in found.switching.tests] == list(MODES)
+        assert all(least <= test.p_value <= most for test in found.switching.tests)
 
 
 def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_switching():
@@ -238,12 +236,10 @@ def test_a_shift_of_mean_activity_between_named_epochs_is_neither_memory_nor_swi
     later = recording.targets["epoch"][:, None] == 1
     moved = replace(recording, activity=recording.activity + later * (np.arange(24) % 5))
     asked = Messengers(budget=4, resamples=10, epochs="epoch", switching={"permutations": 199})
-    found, shifted = (measured_in(one, asked) for one in (recording, moved))
-    assert shifted["switching_memory_s"] < 2 * found["switching_memory_s"] < 8
-    assert (
-        all(shifted[f"{mode}_switching_p_value"] > 0.05 for mode in MODES)
-        and shifted["switching_blocks"] >= 8
-    )
+    found, shifted = (measured_in(one, asked).switching for one in (recording, moved))
+    assert shifted.memory_s < 2 * found.memory_s < 8
+    assert len(shifted.tests) == 2 and all(test.p_value > 0.05 for test in shifted.tests)
+    assert shifted.blocks >= 8
 
 
 def test_a_budget_that_leaves_too_few_others_is_refused():

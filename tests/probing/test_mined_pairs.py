@@ -166,17 +166,19 @@ def measured(target="behaviour", kind="categorical", nuisance="drift", **method)
         target=Target(name=target, kind=kind), probe=LogisticProbe(penalties=(1.0,)),
     )  # fmt: skip
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return MEASURES["mined_pairs"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return MEASURES["mined_pairs"](bench, [run], lambda steps: None)[0].result.figures
 
 
 def test_oracle_pairs_decode_better_later_and_only_they_are_pure_and_far_apart():
     found = measured()
-    assert found["accuracy_oracle@0.9"] > found["accuracy_local"] + 0.1
-    assert found["loss_oracle@0.9"] < found["loss_local"] < found["loss_floor"]
-    assert found["m_loc@0.9"] == pytest.approx(found["loss_local"] - found["loss_mined@0.9"])
-    assert found["m_rand@0.9"] == pytest.approx(found["loss_random@0.9"] - found["loss_mined@0.9"])
-    assert found["purity_oracle"] == 1 > found["purity_mined"] > found["purity_random"]
-    assert found["nuisance_distance_mined"] < 0.6 < found["nuisance_distance_random"]
+    random, mined, oracle = (found.of(kind, 0.9) for kind in ("random", "mined", "oracle"))
+    assert oracle.accuracy > found.local_accuracy + 0.1
+    assert oracle.loss < found.local_loss < found.floor
+    assert found.m_loc(0.9) == pytest.approx(found.local_loss - mined.loss)
+    assert found.m_rand(0.9) == pytest.approx(random.loss - mined.loss)
+    pairs = {one.pairs: one for one in found.found}
+    assert pairs["oracle"].purity == 1 > pairs["mined"].purity > pairs["random"].purity
+    assert pairs["mined"].nuisance_distance < 0.6 < pairs["random"].nuisance_distance
     assert found == measured()
 
 

@@ -42,7 +42,7 @@ CODE = {"generator": "redundancy", "carriers": 20, "information": 0.3, "nuisance
 
 def claims(kind, world, sessions, **changes):
     found = measured(plan_of(world, sessions, **{"null": KINDS.get(kind), **changes}), kind)
-    return np.array([session["p_value"] <= 0.05 for session in found]), found
+    return np.array([session.p_value <= 0.05 for session in found]), found
 
 
 def most(sessions, size=0.05):
@@ -68,7 +68,7 @@ def test_a_null_is_beaten_by_a_code_and_its_draws_are_kept(kind):
     assert found.mean() >= 0.75
     for session in sessions:
         null = np.array([value for name, value in session.items() if name.startswith("null@")])
-        assert len(null) >= 39 and session["p_value"] == pytest.approx(
+        assert len(null) >= 39 and session.p_value == pytest.approx(
             (1 + (null <= session["observed"]).sum()) / (1 + len(null))
         )
         assert np.median(null) > session["observed"]
@@ -105,7 +105,7 @@ def shift_null(counts, label, **method):
     )
     run = plan.baselines[0].model_copy(update={"method": ShiftNull(**method)})
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return MEASURES["shift_null"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return MEASURES["shift_null"](bench, [run], lambda steps: None)[0].result.figures
 
 
 def drifting(rng, bins=1600, units=60):
@@ -125,7 +125,7 @@ def test_a_heavy_tailed_code_beats_its_null():
         counts = rng.poisson(
             2 * np.exp(np.sqrt(2 / 120) * label[:, None] * rng.choice([-1, 1], 60))
         )
-        assert shift_null(counts, np.sign(label) * label**4)["p_value"] <= 0.05
+        assert shift_null(counts, np.sign(label) * label**4).p_value <= 0.05
 
 
 def test_a_target_that_rests_in_mid_session_is_not_found_where_nothing_codes_for_it():
@@ -138,7 +138,7 @@ def test_a_target_that_rests_in_mid_session_is_not_found_where_nothing_codes_for
     for seed in range(48):
         rng = np.random.default_rng(seed)
         label = ornstein_uhlenbeck(rng, 1600, 1, 10.0, 0.1)[:, 0] * swing
-        found += shift_null(drifting(rng), label)["p_value"] <= 0.05
+        found += shift_null(drifting(rng), label).p_value <= 0.05
     assert found <= most(48)
 
 
@@ -149,8 +149,8 @@ def test_losses_of_a_null_are_fractions_of_the_floor_of_their_own_target():
     )
     found = shift_null(rng.poisson(2, (600, 4)), label)
     values = [
-        found["observed"],
-        *(value for name, value in found.items() if name.startswith("null@")),
+        found.observed,
+        *found.draws,
     ]
     assert len(values) == 41 and np.all(np.abs(np.log(values)) < 0.2)
 
@@ -171,7 +171,7 @@ def test_a_shift_reads_all_bins_of_a_window():
 def test_an_odd_number_of_shifts_gives_enough_draws_for_five_percent():
     rng = np.random.default_rng(0)
     counts = rng.poisson(4, (600, 6))
-    assert shift_null(counts, counts[:, 0].astype(float), shifts=19)["p_value"] <= 0.05
+    assert shift_null(counts, counts[:, 0].astype(float), shifts=19).p_value <= 0.05
 
 
 def test_a_target_that_does_not_vary_where_it_is_decoded_is_refused():
@@ -232,9 +232,9 @@ def test_pseudo_sessions_are_beaten_by_a_code_for_randomised_trials_only(tmp_pat
         tiny_study(**randomised(tmp_path, 10, gain), folds=TRIALS["folds"], null=null)
     )
     found = measured(Plan(study, find_sessions(study, tmp_path)), "pseudo_null", tmp_path)
-    beaten = np.array([session["p_value"] <= 0.05 for session in found])
+    beaten = np.array([session.p_value <= 0.05 for session in found])
     assert beaten.mean() >= 0.8 if gain else beaten.sum() <= most(10)
-    assert all(session["trials"] == 60 for session in found)
+    assert all(session.trials == 60 for session in found)
 
 
 def test_other_sessions_are_read_from_the_studys_folder_and_must_be_those_that_were_planned(

@@ -47,8 +47,8 @@ def test_the_accuracy_is_stored_and_is_the_same_alone_and_together(method):
     measure = MEASURES[method["kind"]]
     together = measure(bench, runs[:4], lambda steps: None)
     alone = measure(bench, runs[2:3], lambda steps: None)[0]
-    accuracy = alone.result.diagnostics["pretext_accuracy"]
-    assert 0 < accuracy < 1 and accuracy == together[2].result.diagnostics["pretext_accuracy"]
+    accuracy = alone.result.figures.training.pretext_accuracy
+    assert 0 < accuracy < 1 and accuracy == together[2].result.figures.training.pretext_accuracy
 
 
 def test_questions_are_about_test_windows_only():
@@ -75,7 +75,5 @@ def test_a_run_whose_test_part_is_too_short_has_no_accuracy_and_the_others_keep_
 
 def test_a_method_without_right_answers_has_none():
     bench, runs = bench_and_runs({"kind": "simclr", "encoder": ENCODER, "projector": [8, 8]})
-    assert (
-        "pretext_accuracy"
-        not in MEASURES["simclr"](bench, runs[:1], lambda steps: None)[0].result.diagnostics
-    )
+    [found] = MEASURES["simclr"](bench, runs[:1], lambda steps: None)
+    assert found.result.figures.training.pretext_accuracy is None

@@ -154,16 +154,14 @@ def test_the_shift_null_is_beaten_by_a_code_and_not_by_a_slow_label_without_one(
         plan = plan_for(made)
         bench = Workbench.of(made, plan.baselines[0], torch.device("cpu"))
         result = MEASURES["shift_null"](bench, [plan.baselines[0]], lambda s: None)[0].result
-        hits += result.diagnostics["p_value"] <= 0.05
+        hits += result.figures.p_value <= 0.05
     assert hits <= 6  # size .05 of 40: more than 6 has probability .003
     study = Study.model_validate(tiny_study())
     coded = open_recording(study.recordings[0], "spread-1", None)
     plan = plan_for(coded)
     bench = Workbench.of(coded, plan.baselines[0], torch.device("cpu"))
     assert (
-        MEASURES["shift_null"](bench, [plan.baselines[0]], lambda s: None)[0].result.diagnostics[
-            "p_value"
-        ]
+        MEASURES["shift_null"](bench, [plan.baselines[0]], lambda s: None)[0].result.figures.p_value
         < 0.05
     )
 
@@ -190,7 +188,7 @@ def test_persistence_of_an_ou_label_is_exponential_in_the_lag():
     run = next(r for r in plan.baselines if r.method.kind == "persistence")
     bench = Workbench.of(made, run, torch.device("cpu"))
     uniform = run.views.pairing.shape == "uniform"
-    rho = MEASURES["persistence"](bench, [run], lambda s: None)[0].result.diagnostics["rho"]
+    rho = MEASURES["persistence"](bench, [run], lambda s: None)[0].result.figures.rho
     lags = np.arange(-4, 5) if uniform else np.array([4])
     assert rho == pytest.approx(np.exp(-np.abs(lags) * 0.1 / 0.8).mean(), abs=0.03)
     assert not uniform, "persistence must be measured at the pairing's own shape"

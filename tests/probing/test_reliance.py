@@ -119,7 +119,12 @@ def measured(apart):
 
 
 def chosen(found, target, budget=4):
-    return {int(found[f"b{budget}_{target}_unit@{i}"]) for i in range(1, budget + 1)}
+    return set(found.chosen(budget, target).units)
+
+
+def damage(found, target, of, budget=4):
+    """What the set chosen for a target costs another one."""
+    return found.chosen(budget, target).damages[of]
 
 
 def test_a_run_is_planned_for_every_fold_and_seed_after_the_grid(measured):
@@ -131,30 +136,28 @@ def test_a_run_is_planned_for_every_fold_and_seed_after_the_grid(measured):
 
 
 def test_the_objective_rests_on_what_views_share_and_decoders_on_what_carries_the_target(measured):
-    everything = [m.result.diagnostics for m in measured[2]]
+    everything = [m.result.figures for m in measured[2]]
     assert not any(m.weights for m in measured[2]), "the models are not stored"
     for found in everything:
         assert chosen(found, "refit") == chosen(found, "fixed") == set(CARRIERS)
         assert len(chosen(found, "objective") & set(SLOW)) >= 3 and not chosen(
             found, "objective"
         ) & set(CARRIERS)
-        assert found["range_objective"] > 0 and found["range_decoder"] > 0.3
-        assert (
-            found["b4_refit_refit_chosen"]
-            > 0.8 * found["range_decoder"]
-            > found["b4_refit_refit_high"]
-        )
-        assert abs(found["b4_objective_refit_chosen"]) < 0.05 * found["range_decoder"]
+        assert found.range_objective > 0 and found.range_decoder > 0.3
+        own = damage(found, "refit", "refit")
+        assert own.chosen > 0.8 * found.range_decoder > own.high
+        assert abs(damage(found, "objective", "refit").chosen) < 0.05 * found.range_decoder
+        assert found.chosen(4, "objective").random_sets > 50
         for of in ("objective", "refit", "fixed"):
-            assert (
-                found["b4_objective_random_sets"] > 50
-                and found[f"b4_refit_{of}_low"] < found[f"b4_refit_{of}_high"]
-            )
-    mean = {name: np.mean([found[name] for found in everything]) for name in everything[0]}
-    assert mean["b4_objective_objective_chosen"] > max(
-        0.3 * mean["range_objective"], mean["b4_objective_objective_high"]
-    )
-    assert mean["b4_refit_objective_chosen"] < mean["b4_objective_objective_chosen"] / 3
+            assert damage(found, "refit", of).low < damage(found, "refit", of).high
+
+    def mean(of):
+        return np.mean([of(found) for found in everything])
+
+    own = mean(lambda found: damage(found, "objective", "objective").chosen)
+    assert own > 0.3 * mean(lambda found: found.range_objective)
+    assert own > mean(lambda found: damage(found, "objective", "objective").high)
+    assert mean(lambda found: damage(found, "refit", "objective").chosen) < own / 3
 
 
 def test_a_target_that_views_share_may_still_be_nothing_to_the_model(tmp_path):
@@ -172,12 +175,10 @@ def test_a_target_that_views_share_may_still_be_nothing_to_the_model(tmp_path):
     assert np.corrcoef(target[5:, 0], target[:-5, 0])[0, 1] > 0.9
     bench, runs = bench_and_runs(path, budgets=[4])
     for m in MEASURES["reliance"](bench, runs[:2], lambda steps: None):
-        found = m.result.diagnostics
-        assert (
-            chosen(found, "refit") == set(CARRIERS)
-            and found["b4_refit_refit_chosen"] > 0.5 * found["range_decoder"]
-        )
-        assert found["b4_refit_objective_chosen"] < 0.05 * found["range_objective"]
+        found = m.result.figures
+        assert chosen(found, "refit") == set(CARRIERS)
+        assert damage(found, "refit", "refit").chosen > 0.5 * found.range_decoder
+        assert damage(found, "refit", "objective").chosen < 0.05 * found.range_objective
 
 
 CONTRASTS = ("moco", "byol", "cpc", "pbl")
@@ -194,21 +195,12 @@ def test_other_objectives_have_a_range_and_those_that_match_windows_rest_on_what
         **({"near_s": 0.5, "far_s": 5.0} if kind == "relative_positioning" else {}),
     }
     bench, runs = bench_and_runs(apart, training={"steps": 300}, of=of, budgets=[4])
-    found = [
-        m.result.diagnostics for m in MEASURES["reliance"](bench, runs[:3], lambda steps: None)
-    ]
-    assert min(one["range_objective"] for one in found) > 0
+    found = [m.result.figures for m in MEASURES["reliance"](bench, runs[:3], lambda steps: None)]
+    assert min(one.range_objective for one in found) > 0
     if kind in CONTRASTS:
         assert np.mean([len(chosen(one, "objective") & set(SLOW)) for one in found]) > 2
-        assert (
-            np.mean(
-                [
-                    one["b4_objective_objective_chosen"] - one["b4_objective_objective_high"]
-                    for one in found
-                ]
-            )
-            > 0
-        )
+        own = [damage(one, "objective", "objective") for one in found]
+        assert np.mean([one.chosen - one.high for one in own]) > 0
 
 
 def test_halves_choose_by_turns_and_an_embargo_parts_them(measured):
@@ -279,24 +271,22 @@ def changed(bench, windows):
 
 def test_what_chooses_does_not_score_and_what_scores_does_not_choose(measured):
     bench, runs, together = measured
-    run, found = runs[0], together[0].result.diagnostics
+    run, found = runs[0], together[0].result.figures
     choosing, scoring = halves_of_test(bench, run)
     other = MEASURES["reliance"](changed(bench, choosing), [run], lambda steps: None)[
         0
-    ].result.diagnostics
+    ].result.figures
     same = MEASURES["reliance"](changed(bench, scoring), [run], lambda steps: None)[
         0
-    ].result.diagnostics
+    ].result.figures
     for of in ("objective", "refit", "fixed"):
         assert chosen(same, of) == chosen(found, of)
-        assert same[f"b4_refit_{of}_chosen"] != found[f"b4_refit_{of}_chosen"]
-        assert other[f"b4_refit_{of}_chosen"] == found[f"b4_refit_{of}_chosen"], (
+        own = damage(found, "refit", of).chosen
+        assert damage(same, "refit", of).chosen != own
+        assert damage(other, "refit", of).chosen == own, (
             "decoders' sets are chosen on training windows"
         )
-        assert (
-            other[f"range_{'objective' if of == 'objective' else 'decoder'}"]
-            == found[f"range_{'objective' if of == 'objective' else 'decoder'}"]
-        )
+        assert other.range_of(of) == found.range_of(of)
 
 
 @dataclass(frozen=True)

@@ -102,10 +102,9 @@ def test_shared_dimensions_and_their_lag_are_found(common, lag):
         probe=RidgeProbe(),
     )
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    found = MEASURES["shared_dimensions"](bench, [run], lambda steps: None)[0].result.diagnostics
-    assert found["shared_dimensions"] == common
-    assert not common or found["lag_s"] == pytest.approx(lag * 0.1)
+    found = MEASURES["shared_dimensions"](bench, [run], lambda steps: None)[0].result.figures
+    assert found.dimensions == common
+    assert not common or found.lag_s == pytest.approx(lag * 0.1)
     if common:  # the profile falls off on both sides of the lag
-        assert found[f"agreement@{lag / 10:.6g}"] > max(
-            found[f"agreement@{(lag - 3) / 10:.6g}"], found[f"agreement@{(lag + 3) / 10:.6g}"]
-        )
+        agreement = dict(zip(found.lags_s, found.agreement, strict=True))
+        assert agreement[lag / 10] > max(agreement[(lag - 3) / 10], agreement[(lag + 3) / 10])

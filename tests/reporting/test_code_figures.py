@@ -126,7 +126,7 @@ def test_a_session_that_is_not_decodable_has_no_k_and_no_curves():
     key = next(
         run.key() for run in plan.baselines if run.method.kind == "code" and run.session == "s0"
     )
-    figures = results[key].code
+    figures = results[key].figures
     noisy = tuple(
         100.0 + (60 if fold % 2 else -60) for fold in range(8)
     )  # as good as the best constant, on average

@@ -109,7 +109,7 @@ def test_the_code_of_every_session_can_be_computed_again_from_the_file(study, fo
     for run in study[0].baselines:
         if run.method.kind != "code":
             continue
-        code = study[1][run.key()].code
+        code = study[1][run.key()].figures
         whole = sums[(sums.session == run.session) & sums.deleted.isna()]
         assert set(whole.units) == {len(code.units)}
         own = recomputed(whole)

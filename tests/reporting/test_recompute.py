@@ -12,6 +12,7 @@ import pytest
 from inference.builder import JITTER, REGISTERED, make_plan, planted
 
 from invariance_probe.inference import infer
+from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.reporting.model import report_model
 from invariance_probe.reporting.tables import write_tables
 from invariance_probe.results.tables import code_sums, tidy
@@ -101,8 +102,8 @@ def test_other_studies_are_recomputed(recompute, tmp_path, name):
 
 def slow_with_a_supervised_ceiling(result):
     """Make blocks too short, so that two are merged, and the supervised decoder the best."""
-    if result.code is not None:
-        return replace(result, code=replace(result.code, autocorrelation_s=1.5))
+    if (code := result.measured(CodeFigures)) is not None:
+        return replace(result, figures=replace(code, autocorrelation_s=1.5))
     return replace(result, selection_loss=0.3) if result.selection_loss == 0.5 else result
 
 

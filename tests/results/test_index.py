@@ -142,12 +142,14 @@ READER = """
 import sys
 from pathlib import Path
 from invariance_probe.results import store as store_module
+from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
 from invariance_probe.plan.run import Run, RunResult
 store_module.INDEXED = store_module.WORTH_A_PACK = 1
 base = Run.model_validate_json({base!r})
+RANK = DecodedFigures(representation=RepresentationFigures(rank_me=3.0))
 asked = [base.model_copy(update={{"seed": i}}) for i in range(60)]
 results = {{run.key(): RunResult(run.key(), "done", (0, 1), (0.5, 0.25), \
-diagnostics={{"rank_me": 3.0}}) for run in asked}}
+figures=RANK) for run in asked}}
 store = store_module.Store(Path({root!r}), durable=False)
 me, of = int(sys.argv[1]), int(sys.argv[2])
 for run in asked[me::of]:

@@ -10,6 +10,11 @@ import pytest
 from conftest import tiny_study
 
 from invariance_probe.errors import StoreError
+from invariance_probe.plan.figures.decoded import (
+    DecodedFigures,
+    RepresentationFigures,
+    TrainingFigures,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.results.store import Store
@@ -23,7 +28,14 @@ def runs():
 
 
 def result(run, **more):
-    return RunResult(run.key(), "done", (0, 1), (0.5, 0.25), diagnostics={"rank_me": 3.0}, **more)
+    return RunResult(
+        run.key(),
+        "done",
+        (0, 1),
+        (0.5, 0.25),
+        figures=DecodedFigures(representation=RepresentationFigures(rank_me=3.0)),
+        **more,
+    )
 
 
 def test_what_is_committed_is_read_back(tmp_path):
@@ -33,7 +45,7 @@ def test_what_is_committed_is_read_back(tmp_path):
     assert store.result(run) == result(run) and store.results([run, runs()[1]]) == {
         run.key(): result(run)
     }
-    store.commit_encoder(run, {"w": np.arange(3.0)}, {"seconds": 1.0})
+    store.commit_encoder(run, {"w": np.arange(3.0)}, TrainingFigures(ssl_loss=1.0))
     assert store.encoder(run)["w"].tolist() == [0, 1, 2]
 
 

@@ -13,6 +13,7 @@ from test_store import result, runs
 
 from invariance_probe.cli import main
 from invariance_probe.errors import StoreError
+from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.private import left_behind, machine, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Store
@@ -26,7 +27,7 @@ def store(tmp_path):
     store = Store(tmp_path / "runs", durable=False)
     for run in runs():
         if run.optimisation is not None:
-            store.commit_encoder(run, {"w": np.arange(4.0)}, {"seconds": 1.0})
+            store.commit_encoder(run, {"w": np.arange(4.0)}, TrainingFigures())
         store.commit_result(run, result(run))
     return store
 

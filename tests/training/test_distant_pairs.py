@@ -333,15 +333,12 @@ def test_an_anchor_without_partners_keeps_its_local_one():
 def test_runs_say_how_pure_their_pairs_are_and_how_far_apart_in_the_nuisance():
     bench, runs = opened()
     stack = [runs[0], *(arm(runs, name) for name in SOURCES)]
-    found = [m.result.diagnostics for m in MEASURES["simclr"](bench, stack, lambda steps: None)]
-    assert "pair_agreement" not in found[0]
+    found = [m.result.figures.distant for m in MEASURES["simclr"](bench, stack, lambda steps: None)]
+    assert found[0] is None
     mined, random, _, oracle = found[1:]
-    assert (
-        oracle["pair_agreement"] == 1 and mined["pair_agreement"] > random["pair_agreement"] + 0.1
-    )
+    assert oracle.agreement == 1 and mined.agreement > random.agreement + 0.1
     assert all(
-        own["pair_share"] == pytest.approx(0.5, abs=0.02) and own["pair_distance_s"] >= 5
-        for own in found[1:]
+        own.share == pytest.approx(0.5, abs=0.02) and own.distance_s >= 5 for own in found[1:]
     )
     train, target = bench.train_windows(runs[0]), bench.target.values.numpy()
     first, second = bench.distant(stack[1], train).pairs(train)
@@ -349,15 +346,15 @@ def test_runs_say_how_pure_their_pairs_are_and_how_far_apart_in_the_nuisance():
     apart = ((drift[first] - drift[second]) ** 2).sum(1).mean() / (
         2 * drift[train].var(axis=0).sum()
     )
-    assert mined["nuisance_distance"] == pytest.approx(apart)
-    assert mined["pair_agreement"] == pytest.approx((target[first] == target[second]).mean())
-    assert mined["pair_agreement_expected"] == pytest.approx(
+    assert mined.nuisance_distance == pytest.approx(apart)
+    assert mined.agreement == pytest.approx((target[first] == target[second]).mean())
+    assert mined.agreement_expected == pytest.approx(
         (target[first][:, None] == target[second]).mean()
     )
     unrelated = ((drift[first][:, None] - drift[second]) ** 2).sum(2).mean() / (
         2 * drift[train].var(axis=0).sum()
     )
-    assert mined["nuisance_distance_expected"] == pytest.approx(unrelated)
+    assert mined.nuisance_distance_expected == pytest.approx(unrelated)
 
 
 def test_a_run_of_mined_pairs_is_the_same_to_the_bit_alone_and_in_a_stack():

@@ -136,8 +136,8 @@ def test_a_guided_run_across_sessions_counts_pairs_elsewhere_and_needs_no_partne
     (alone,) = MEASURES["simclr"](bench, runs[1:2], lambda steps: None)
     assert together[1].result.block_losses == alone.result.block_losses
     assert (
-        alone.result.diagnostics["pair_elsewhere"] == 1
-        and "pair_agreement" in alone.result.diagnostics
+        alone.result.figures.distant.elsewhere == 1
+        and alone.result.figures.distant.agreement is not None
     )
 
 

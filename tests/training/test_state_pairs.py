@@ -349,7 +349,7 @@ def test_linear_ssl_takes_the_pairs_that_training_draws_from():
     assert len(measured) == 9 and {result.status for result in measured.values()} == {"done"}
     losses = [result.block_losses for result in measured.values()]
     assert len(set(losses)) == 9
-    assert measured["mined", 0.5].diagnostics["pair_share"] == pytest.approx(0.5, abs=0.15)
+    assert measured["mined", 0.5].figures.distant.share == pytest.approx(0.5, abs=0.15)
 
 
 def test_a_restricted_recording_breaks_stretches_and_keeps_its_segments():

@@ -5,7 +5,7 @@ doses, about similarity and about single classes. No verdict depends on them.
 """
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -18,8 +18,14 @@ from invariance_probe.inference.evidence.points import (
 )
 from invariance_probe.inference.hypotheses.question import Evidence, Question
 from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.plan.figures.examined import (
+    ClassFigures,
+    CorruptionFigures,
+    DetectionFigures,
+    SimilarityFigures,
+)
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.study.examinations import ByClass, Comparison, Corruption, Detection
+from invariance_probe.study.examinations import Corruption, Detection
 from invariance_probe.study.hypotheses import Contrast
 
 CEILING = "another seed"
@@ -79,20 +85,30 @@ def examined(evidence: Evidence) -> Iterator[ExaminedPoint]:
 
     The doses are that of training and that of the test inputs.
     """
-    found: dict[tuple[str, str, str, float, float], dict[str, list[float]]] = {}
+    moved: dict[tuple[str, str, str, float, float], list[CorruptionFigures]] = {}
+    told: dict[tuple[str, str, str, float, float], list[float]] = {}
     for run, result in _looked(evidence):
         test = run.examination
-        if isinstance(test, Corruption | Detection):
-            place = (run.session, run.group, test.axis, _dose(evidence, run, test.axis), test.dose)
-            _gather(found.setdefault(place, {}), result.diagnostics)
-    for place, values in found.items():
-        if "invariance" in values:
-            within, told = (
-                _mean(values[name]) if name in values else None
-                for name in ("invariance_within_class", "detection")
-            )
-            raw, rows = _mean(values["invariance"]), _mean(values["invariance_row_space"])
-            yield ExaminedPoint(*place, raw, rows, within, told, _known(values["invariance"]))
+        if not isinstance(test, Corruption | Detection):
+            continue
+        place = (run.session, run.group, test.axis, _dose(evidence, run, test.axis), test.dose)
+        if (corrupted := result.measured(CorruptionFigures)) is not None:
+            moved.setdefault(place, []).append(corrupted)
+        if (detected := result.measured(DetectionFigures)) is not None:
+            told.setdefault(place, []).append(detected.detection)
+    for place, values in moved.items():
+        within = [
+            v.invariance_within_class for v in values if v.invariance_within_class is not None
+        ]
+        raw = [v.invariance for v in values]
+        yield ExaminedPoint(
+            *place,
+            _mean(raw),
+            _mean([v.invariance_row_space for v in values]),
+            _mean(within) if within else None,
+            _mean(told[place]) if place in told else None,
+            _known(raw),
+        )
 
 
 def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
@@ -100,17 +116,16 @@ def similarity(evidence: Evidence) -> Iterator[SimilarityPoint]:
 
     Two seeds at dose 0 are compared as well.
     """
-    found: dict[tuple[str, str, str, float, str], dict[str, list[float]]] = {}
+    found: dict[tuple[str, str, str, float, str], list[SimilarityFigures]] = {}
     for run, result in _looked(evidence):
-        if isinstance(run.examination, Comparison):
+        if (similar := result.measured(SimilarityFigures)) is not None:
             against = "dose 0" if run.axis else CEILING
-            _gather(
-                found.setdefault((run.session, run.group, run.axis, run.dose, against), {}),
-                result.diagnostics,
-            )
+            place = (run.session, run.group, run.axis, run.dose, against)
+            found.setdefault(place, []).append(similar)
     for place, values in found.items():
+        cka = [v.cka for v in values]
         yield SimilarityPoint(
-            *place, _mean(values["cka"]), _mean(values["shape_distance"]), _known(values["cka"])
+            *place, _mean(cka), _mean([v.shape_distance for v in values]), _known(cka)
         )
 
 
@@ -163,25 +178,14 @@ def _class_losses(evidence: Evidence, axis: str, dose: float) -> dict[tuple[str,
     sums: dict[tuple[str, str], np.ndarray] = {}
     windows: dict[tuple[str, str], np.ndarray] = {}
     for run, result in _looked(evidence):
-        if isinstance(run.examination, ByClass) and (run.axis, run.dose) == (axis, dose):
-            for label, block, count, loss in _cells(result):
-                sums.setdefault((run.session, label), np.full(shape, np.nan))[run.seed, block] = (
-                    count * loss
-                )
-                windows.setdefault((run.session, label), np.zeros(shape[1]))[block] = count
+        by_class = result.measured(ClassFigures)
+        if by_class is not None and (run.axis, run.dose) == (axis, dose):
+            for cell in by_class.losses:
+                place = (run.session, cell.label)
+                of_label = sums.setdefault(place, np.full(shape, np.nan))
+                of_label[run.seed, cell.block] = cell.windows * (cell.loss or 0.0)
+                windows.setdefault(place, np.zeros(shape[1]))[cell.block] = cell.windows
     return {place: total / windows[place].mean() for place, total in sums.items()}
-
-
-def _cells(result: RunResult) -> Iterator[tuple[str, int, float, float]]:
-    """Yield class, block, number of windows of the class, and their mean loss.
-
-    The loss is 0 where the block has no windows of the class.
-    """
-    for name, count in result.diagnostics.items():
-        if name.startswith("class_windows@"):
-            _, place = name.split("@", 1)
-            label, _, block = place.rpartition("@")
-            yield label, int(block), count, result.diagnostics.get(f"class_loss@{place}", 0.0)
 
 
 def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
@@ -199,11 +203,6 @@ def _looked(evidence: Evidence) -> Iterator[tuple[Run, RunResult]]:
 def _dose(evidence: Evidence, run: Run, axis: str) -> float:
     """Training dose of a run on an axis; the identity if trained without a dose."""
     return run.dose if run.axis else evidence.plan.study.identity(axis)
-
-
-def _gather(values: dict[str, list[float]], found: Mapping[str, float]) -> None:
-    for name, value in found.items():
-        values.setdefault(name, []).append(value)
 
 
 def _mean(values: Sequence[float]) -> float:

@@ -5,7 +5,6 @@ no verdict.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 from invariance_probe.inference.description.messenger_points import (
     BandedDamage,
@@ -14,21 +13,20 @@ from invariance_probe.inference.description.messenger_points import (
     SwitchingPoint,
     UnitScore,
 )
+from invariance_probe.plan.figures.units import (
+    Damage,
+    Interval,
+    MessengerFigures,
+    Mode,
+    SwitchingTest,
+    WorstSet,
+)
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
 
-MODES = ("refit", "fixed")
+MODES: tuple[Mode, ...] = ("refit", "fixed")
 """Ways to score without units: the decoder is refitted, or held fixed."""
-SOMETIMES = (
-    "seed_stability",
-    *(f"{way}{end}" for way in ("transfer", "transfer_back") for end in ("", "_low", "_high")),
-)
-"""Figures that may be missing.
-
-`seed_stability` is missing where a selector has no randomness, and the others where an
-epoch's own set does not carry more than the margin.
-"""
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:
@@ -40,9 +38,8 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
         The plan, and results by run key.
     """
     for run, found in _measured(plan, results):
-        for mode in MODES:
-            for budget in run.method.budgets:  # type: ignore[union-attr]
-                yield _point(run, budget, mode, found)
+        for worst in found.worst:
+            yield _point(run, worst, found)
 
 
 def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[SwitchingPoint]:
@@ -54,17 +51,15 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
         The plan, and results by run key.
     """
     for run, found in _measured(plan, results):
-        if run.method.switching is not None:  # type: ignore[union-attr]
-            for mode in MODES:
-                yield SwitchingPoint(
-                    run.session, run.group, mode, int(found["switching_epochs"]),
-                    int(found["switching_blocks"]),
-                    found["switching_memory_s"],
-                    *(
-                        found.get(f"{mode}_switching_{name}")
-                        for name in ("p_value", "overlap", "expected")
-                    ),
-                )  # fmt: skip
+        if (about := found.switching) is None:
+            continue
+        tests: dict[Mode, SwitchingTest] = {test.mode: test for test in about.tests}
+        for mode in MODES:
+            test = tests.get(mode)
+            yield SwitchingPoint(
+                run.session, run.group, mode, about.epochs, about.blocks, about.memory_s,
+                *((test.p_value, test.overlap, test.expected) if test else (None, None, None)),
+            )  # fmt: skip
 
 
 def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitScore]:
@@ -76,57 +71,53 @@ def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitSc
         The plan, and results by run key.
     """
     for run, found in _measured(plan, results):
-        assert isinstance(run.method, Messengers)
-        columns = [
-            (f"{mode}_b{budget}", f"b{budget}_{mode}")
-            for mode in MODES
-            for budget in run.method.budgets
-        ]
-        for unit in range(sum(name.startswith("alone_refit@") for name in found)):
-            own = {
-                name: found[f"{name}@{unit}"]
-                for name in ("alone_refit", "alone_fixed", "weight", "variance")
-            }
-            selected = {
-                column: found.get(f"{name}_selected@{unit}", 0.0) for column, name in columns
-            }
-            yield UnitScore(run.session, run.group, unit, **own, selected=selected)
+        for unit, own in enumerate(found.units):
+            selected = {f"{w.mode}_b{w.budget}": w.selected[unit] for w in found.worst}
+            yield UnitScore(
+                run.session,
+                run.group,
+                unit,
+                alone_refit=own.alone_refit,
+                alone_fixed=own.alone_fixed,
+                weight=own.weight,
+                variance=own.variance,
+                selected=selected,
+            )
 
 
 def _measured(
     plan: Plan, results: Mapping[str, RunResult]
-) -> Iterator[tuple[Run, Mapping[str, float]]]:
+) -> Iterator[tuple[Run, MessengerFigures]]:
     for run in plan.baselines:
         result = results.get(run.key()) if isinstance(run.method, Messengers) else None
-        if result is not None and result.status == "done":
-            yield run, result.diagnostics
+        found = result.measured(MessengerFigures) if result is not None else None
+        if found is not None:
+            yield run, found
 
 
-def _point(run: Run, budget: int, mode: str, found: Mapping[str, float]) -> MessengerPoint:
-    own = f"b{budget}_{mode}"
-    damages: dict[str, Any] = {
-        scored: BandedDamage(
-            *(found[f"{own}_{scored}_{name}"] for name in ("chosen", "random", "low", "high"))
-        )
-        for scored in MODES
-    }
-    units = [
-        ChosenUnit(int(found[f"{own}_unit@{i + 1}"]), found[f"{own}_frequency@{i + 1}"])
-        for i in range(budget)
-    ]
-    figures: dict[str, Any] = {
-        name: found[f"{own}_{mode}_{name}"] for name in ("gain", "gain_low", "gain_high")
-    }
-    figures |= {
-        name: found[f"{own}_{name}"]
-        for name in ("stability", "stability_low", "stability_high", "jaccard")
-    }
-    figures |= {name: found.get(f"{own}_{name}") for name in SOMETIMES}
-    figures |= {
-        name: found[f"{mode}_{name}"] for name in ("k50_chosen", "k50_random", "localisation")
-    }
+def _point(run: Run, worst: WorstSet, found: MessengerFigures) -> MessengerPoint:
+    own = worst.scored_by(worst.mode)
+    moved = found.transfer(worst.mode, worst.budget)
+    there, back = _ends(moved.transfer), _ends(moved.transfer_back)
+    where = found.localisation(worst.mode)
     return MessengerPoint(
-        session=run.session, group=run.group, budget=budget, chosen_with=mode, units=tuple(units),
-        accepted=bool(found[f"{own}_accepted"]),
-        **damages, **figures,
+        session=run.session, group=run.group, budget=worst.budget, chosen_with=worst.mode,
+        units=tuple(map(ChosenUnit, worst.units, worst.frequencies)), accepted=worst.accepted,
+        refit=_banded(worst.refit), fixed=_banded(worst.fixed),
+        gain=own.gain, gain_low=own.gain_low, gain_high=own.gain_high,
+        stability=worst.stability.estimate,
+        stability_low=worst.stability.low, stability_high=worst.stability.high,
+        seed_stability=worst.seed_stability.estimate if worst.seed_stability else None,
+        jaccard=worst.jaccard,
+        transfer=there[0], transfer_low=there[1], transfer_high=there[2],
+        transfer_back=back[0], transfer_back_low=back[1], transfer_back_high=back[2],
+        k50_chosen=where.chosen, k50_random=where.random, localisation=where.index,
     )  # fmt: skip
+
+
+def _banded(damage: Damage) -> BandedDamage:
+    return BandedDamage(damage.chosen, damage.random, damage.low, damage.high)
+
+
+def _ends(found: Interval | None) -> tuple[float | None, float | None, float | None]:
+    return (found.estimate, found.low, found.high) if found else (None, None, None)

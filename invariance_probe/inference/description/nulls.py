@@ -7,6 +7,7 @@ decided in `entry`, not here.
 from collections.abc import Iterator, Mapping
 
 from invariance_probe.inference.evidence.points import NullFinding
+from invariance_probe.plan.figures.session import NullFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.study.nulls import ENOUGH_OTHERS, FEWEST_OTHERS
@@ -39,42 +40,40 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
             or (result := results.get(run.key())) is None
         ):
             continue
-        found = result.diagnostics
-        if "p_value" in found:
-            draws = tuple(value for name, value in found.items() if name.startswith("null@"))
+        found = result.measured(NullFigures)
+        if found is not None:
             yield NullFinding(
                 session=run.session, group=run.group, kind=KINDS[run.method.kind],
-                observed=found.get("observed"), null=draws,
-                p_value=found["p_value"], warning=_warning(run.method.kind, found),
+                observed=found.observed, null=found.draws,
+                p_value=found.p_value, warning=_warning(found),
                 better=_better(plan, named[run.session], run.method.kind, found),
             )  # fmt: skip
 
 
-def _warning(kind: str, found: Mapping[str, float]) -> str:
+def _warning(found: NullFigures) -> str:
     """What the null assumes and the data do not provide; empty if all is well."""
-    p_value = found.get("stationarity_p", 1.0)
-    if kind == "circular_null" and p_value <= NOT_STATIONARY:
+    p_value = found.stationarity_p
+    if p_value is not None and p_value <= NOT_STATIONARY:
         return (
             f"the target is not stationary (KPSS test, p "
             f"{'<=' if p_value <= 0.01 else '='} {p_value:.3f}): a circular shift then "
             "finds codes where there are none, so do not trust this p value"
         )
-    if kind == "session_null" and found.get("cuts", 1.0) > 1:
-        others, cuts = int(found["others"]), int(found["cuts"])
+    if found.others is not None and found.cuts is not None and found.cuts > 1:
         return (
-            f"the draws are {cuts} shifted cuts of each of {others} other sessions: cuts "
-            f"of one session are alike, so p is "
-            f"approximate; by sessions alone it cannot go below 1/{others + 1}"
+            f"the draws are {found.cuts} shifted cuts of each of {found.others} other sessions: "
+            f"cuts of one session are alike, so p is "
+            f"approximate; by sessions alone it cannot go below 1/{found.others + 1}"
         )
     return ""
 
 
-def _better(plan: Plan, session: Session, kind: str, found: Mapping[str, float]) -> str:
+def _better(plan: Plan, session: Session, kind: str, found: NullFigures) -> str:
     """Which better null is available, in order of preference; empty if none is."""
     if kind == "pseudo_null":
         return ""
     offers = []
-    if found.get("trials", 0) > 1 or plan.study.folds.scheme == "trials":
+    if found.trials > 1 or plan.study.folds.scheme == "trials":
         offers.append(
             "the session has trials: if the experimenter randomised them, declare null: "
             "{kind: pseudo_session, by: trial}"

@@ -19,7 +19,9 @@ from invariance_probe.inference.evidence.points import (
 from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.hypotheses.code import CODE, SessionCode
 from invariance_probe.inference.hypotheses.question import ARMS, CONTRASTS, CORRUPTION, Evidence
-from invariance_probe.plan.code_figures import r2_of
+from invariance_probe.plan.figures.code import r2_of
+from invariance_probe.plan.figures.decoded import DecodedFigures
+from invariance_probe.plan.figures.session import LagFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
@@ -138,9 +140,11 @@ def _ranks(evidence: Evidence) -> _Ranks:
     ranks: _Ranks = {}
     for run in evidence.plan.grid:
         result = evidence.results.get(run.key()) if run.fraction == 1 else None
-        if result is not None and "rank_me" in result.diagnostics:
+        decoded = result.measured(DecodedFigures) if result is not None else None
+        if decoded is not None and decoded.representation is not None:
             of_seed = ranks.setdefault((run.session, run.axis, run.dose, run.arm), {})
-            of_seed[run.seed] = min(of_seed.get(run.seed, math.inf), result.diagnostics["rank_me"])
+            lowest = of_seed.get(run.seed, math.inf)
+            of_seed[run.seed] = min(lowest, decoded.representation.rank_me)
     return ranks
 
 
@@ -153,12 +157,11 @@ def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
         The plan, and results by run key.
     """
     for run in plan.baselines:
-        if run.method.kind == "test_lag" and (result := results.get(run.key())) is not None:
-            found = result.diagnostics
-            for name, value in found.items():
-                kind, _, lag = name.partition("@")
-                if kind == "r":
-                    yield LagPoint(run.session, run.group, float(lag), value, found[f"rho@{lag}"])
+        result = results.get(run.key())
+        found = result.measured(LagFigures) if result is not None else None
+        if found is not None:
+            for lag, r, rho in zip(found.lags_s, found.r, found.rho, strict=True):
+                yield LagPoint(run.session, run.group, lag, r, rho)
 
 
 def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, str]) -> RunCounts:

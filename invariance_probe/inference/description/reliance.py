@@ -16,15 +16,16 @@ from invariance_probe.inference.description.messenger_points import (
     RelianceDamage,
     ReliancePoint,
 )
+from invariance_probe.plan.figures.units import RelianceFigures, RelianceTarget
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 
-RANGES = {"objective": "range_objective", "refit": "range_decoder", "fixed": "range_decoder"}
-"""Name of the figure that holds the range of each target."""
+TARGETS: tuple[RelianceTarget, ...] = ("objective", "refit", "fixed")
+"""What sets are chosen for, and scored by."""
 LEVEL = 0.05
 """Level of the test over folds that a target has a range."""
 
-Measured = Sequence[tuple[Run, Mapping[str, float]]]
+Measured = Sequence[tuple[Run, RelianceFigures]]
 
 
 def reliance(
@@ -48,27 +49,24 @@ def reliance(
             if run.session == session.name and run.key() not in left_out
         ]
         own = [
-            (run, results[run.key()].diagnostics)
+            (run, found)
             for run in asked
-            if _is_done(results.get(run.key()))
+            if (result := results.get(run.key())) is not None
+            and (found := result.measured(RelianceFigures)) is not None
         ]
         if own:
             yield from _points(own, len(asked) - len(own))
 
 
-def _is_done(result: RunResult | None) -> bool:
-    return result is not None and result.status == "done"
-
-
 def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
     first: Any = measured[0][0]
-    units = int(measured[0][1]["units"])
-    shown = {target: _is_shown(measured, name) for target, name in RANGES.items()}
+    figures = [found for _, found in measured]
+    shown = {target: _is_shown(measured, target) for target in TARGETS}
     for budget in first.method.budgets:
-        for target in RANGES:
-            sets = _sets(measured, budget, target)
+        for target in TARGETS:
+            sets = _sets(figures, budget, target)
             damages = {
-                of: _damage(measured, f"b{budget}_{target}_{of}", RANGES[of]) if there else None
+                of: _damage(figures, budget, target, of) if there else None
                 for of, there in shown.items()
             }
             counts = Counter(unit for chosen in sets for unit in chosen)
@@ -77,20 +75,18 @@ def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
                 session=first.session, group=first.group, of=first.method.of.kind, budget=budget,
                 chosen_for=target, models=len(sets),
                 missing=missing,
-                batch_windows=int(measured[0][1]["batch_windows"]),
-                range=_mean(measured, "range_objective"),
-                nothing=_mean(measured, "nothing_objective"),
-                random_sets=min(
-                    int(found[f"b{budget}_{target}_random_sets"]) for _, found in measured
-                ),
+                batch_windows=figures[0].batch_windows,
+                range=_mean([found.range_objective for found in figures]),
+                nothing=_mean([found.nothing_objective for found in figures]),
+                random_sets=min(found.chosen(budget, target).random_sets for found in figures),
                 units=tuple(ChosenUnit(unit, counts[unit] / len(sets)) for unit in often),
                 **damages,
-                overlap=_overlap(sets, _sets(measured, budget, "objective")),
-                overlap_chance=chance_overlap(budget, units),
+                overlap=_overlap(sets, _sets(figures, budget, "objective")),
+                overlap_chance=chance_overlap(budget, figures[0].units),
             )  # fmt: skip
 
 
-def _is_shown(measured: Measured, name: str) -> bool:
+def _is_shown(measured: Measured, target: RelianceTarget) -> bool:
     """Whether a target has a range.
 
     Its mean over seeds must be above 0 in every fold, and its mean over folds above 0
@@ -98,34 +94,35 @@ def _is_shown(measured: Measured, name: str) -> bool:
     """
     folds = sorted({run.fold for run, _ in measured if run.fold is not None})
     means = [
-        np.mean([found[name] for run, found in measured if run.fold == fold]) for fold in folds
+        np.mean([found.range_of(target) for run, found in measured if run.fold == fold])
+        for fold in folds
     ]
     above = len(means) > 1 and bool(min(means) > 0)
     return above and bool(stats.ttest_1samp(means, 0.0, alternative="greater").pvalue <= LEVEL)
 
 
-def _sets(measured: Measured, budget: int, target: str) -> list[set[int]]:
-    return [
-        {int(found[f"b{budget}_{target}_unit@{i + 1}"]) for i in range(budget)}
-        for _, found in measured
-    ]
+def _sets(
+    figures: Sequence[RelianceFigures], budget: int, target: RelianceTarget
+) -> list[set[int]]:
+    return [set(found.chosen(budget, target).units) for found in figures]
 
 
-def _mean(measured: Measured, name: str) -> float:
-    return float(np.mean([found[name] for _, found in measured]))
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values))
 
 
-def _damage(measured: Measured, place: str, range_name: str) -> RelianceDamage:
-    scale = _mean(measured, range_name)
-    means = {
-        name: _mean(measured, f"{place}_{name}") / scale
-        for name in ("chosen", "random", "low", "high")
-    }
+def _damage(
+    figures: Sequence[RelianceFigures], budget: int, target: RelianceTarget, of: RelianceTarget
+) -> RelianceDamage:
+    """Damage to one target by the sets chosen for another, in units of its mean range."""
+    scale = _mean([found.range_of(of) for found in figures])
+    damages = [found.chosen(budget, target).damages[of] for found in figures]
     return RelianceDamage(
-        **means,
-        beyond=float(
-            np.mean([found[f"{place}_chosen"] > found[f"{place}_high"] for _, found in measured])
-        ),
+        chosen=_mean([damage.chosen for damage in damages]) / scale,
+        random=_mean([damage.random for damage in damages]) / scale,
+        low=_mean([damage.low for damage in damages]) / scale,
+        high=_mean([damage.high for damage in damages]) / scale,
+        beyond=_mean([damage.exceeds for damage in damages]),
     )
 
 

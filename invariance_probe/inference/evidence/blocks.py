@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CodeFigures
+from invariance_probe.plan.figures.code import CodeFigures
 
 AUTOCORRELATION_TIMES = 5.0
 """A block lasts at least this many autocorrelation times of target and errors."""

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from invariance_probe.inference.evidence.blocks import Blocks
+from invariance_probe.plan.figures.code import CodeFigures
 from invariance_probe.plan.plan import BESIDE, Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption
@@ -133,9 +134,10 @@ class SessionLosses:
         self._planned_blocks = study.folds.count * study.folds.blocks_per_fold
         code = next(
             (
-                found.code
+                code
                 for run in runs
-                if (found := results.get(run.key())) is not None and found.code is not None
+                if (found := results.get(run.key())) is not None
+                and (code := found.measured(CodeFigures)) is not None
             ),
             None,
         )

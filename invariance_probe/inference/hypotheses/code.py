@@ -21,7 +21,7 @@ from invariance_probe.inference.findings import CodeFinding, NamedUnit, Quantity
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import CARRIERS_WORDS, carriers_p, decide
-from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors
+from invariance_probe.plan.figures.code import CodeFigures, HeldOutErrors
 from invariance_probe.study.session import THESE_RECORDINGS
 
 CLEAR = 1.1

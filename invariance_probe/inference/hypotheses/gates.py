@@ -11,11 +11,13 @@ from scipy import stats
 
 from invariance_probe.inference.entry import still
 from invariance_probe.inference.evidence.estimands import SessionLosses, at
+from invariance_probe.inference.evidence.measured import by_session
 from invariance_probe.inference.evidence.points import SessionFinding
 from invariance_probe.inference.findings import AXIS, CARRIERS, EVERYTHING, LEARNING, Gate
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample, p_in_words
 from invariance_probe.inference.rules.verdicts import undertrained_p
+from invariance_probe.plan.figures.session import LeakFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import Setting
@@ -303,7 +305,8 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
     limits = (EVERYTHING,)
     if plan.study.quick:
         return Gate("leak", "not computed", limits, "left out: the study is quick")
-    walks = {name: r2 for name in sessions if (r2 := _walks(plan, results, name, "leak@"))}
+    measured = by_session(plan, results, LeakFigures)
+    walks = {name: measured[name].r2 for name in sessions if name in measured}
     if len(walks) < len(sessions):
         lacking = ", ".join(name for name in sessions if name not in walks)
         return Gate(
@@ -329,7 +332,7 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
         else "do not let a decoder read the time"
     )
     medians = [np.median(r2) for r2 in walks.values()]
-    beyond = [np.median(_walks(plan, results, name, "beyond@")) for name in sessions]
+    beyond = [np.median(measured[name].beyond) for name in sessions]
     detail = (
         f"folds by {plan.study.folds.scheme} {said}: at most {max(decoded.values())} of "
         f"{len(next(iter(walks.values())))} random walks of a session are decoded (median R2 "
@@ -337,20 +340,6 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
         f"to {max(beyond):+.2f})"
     )
     return Gate("leak", "failed" if leaking else "passed", limits, detail)
-
-
-def _walks(plan: Plan, results: Mapping[str, RunResult], session: str, name: str) -> list[float]:
-    """R2 of every random walk of one kind in a session; empty if not measured."""
-    for run in plan.baselines:
-        if (
-            run.method.kind == "leak"
-            and run.session == session
-            and (result := results.get(run.key())) is not None
-        ):
-            return [
-                value for address, value in result.diagnostics.items() if address.startswith(name)
-            ]
-    return []
 
 
 def distinct(word: str, without: str, named: Sequence[str]) -> Gate:

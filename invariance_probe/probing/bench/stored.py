@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from invariance_probe.encoders.frozen import Frozen
+from invariance_probe.plan.figures.decoded import TrainingFigures
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.logistic import LogisticFit
@@ -34,11 +35,11 @@ class Stored:
     weights
         Weights by train key.
     trainings
-        Figures of their trainings, by train key.
+        How their trainings went, by train key.
     """
 
     weights: Weights
-    trainings: Mapping[str, Mapping[str, float]]
+    trainings: Mapping[str, TrainingFigures]
 
     def has(self, run: Run) -> bool:
         """Whether a run's encoder is stored."""

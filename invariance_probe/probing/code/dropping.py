@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CurveName, information
+from invariance_probe.plan.figures.code import CurveName, information
 from invariance_probe.probing.code.moments import Tested
 from invariance_probe.probing.code.refitting import Refittable
 from invariance_probe.probing.code.sweeping import (

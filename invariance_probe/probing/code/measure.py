@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import CodeFigures, HeldOutErrors, information
+from invariance_probe.plan.figures.code import CodeFigures, HeldOutErrors, information
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag, first_lag_of_classes
 from invariance_probe.probing.bench.workbench import Workbench
@@ -54,15 +54,10 @@ def measure_code(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
 def _measure(bench: Workbench, run: Run) -> RunResult:
     assert isinstance(run.method, Code)
     ground = Ground.of(bench, run, run.method.blocks)
-    found = {"units": float(len(ground.units))}
     if not ground.units:
-        return RunResult(
-            run.key(), "done", diagnostics=found, message="no unit varies in every training part"
-        )
+        return RunResult(run.key(), "done", message="no unit varies in every training part")
     figures = _beside_distinct(bench, run, ground, code_figures(bench, run, ground))
-    beside = {"n_eff": figures.n_eff, "red_idx": figures.red_idx}
-    found |= {name: value for name, value in beside.items() if value is not None}
-    return RunResult(run.key(), "done", diagnostics=found, code=figures)
+    return RunResult(run.key(), "done", figures=figures)
 
 
 def _beside_distinct(

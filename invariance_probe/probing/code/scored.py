@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from invariance_probe.plan.code_figures import (
+from invariance_probe.plan.figures.code import (
     CorruptionErrors,
     CurveName,
     DroppingCurve,

@@ -4,15 +4,15 @@ In: features of every window and the windows that a probe is fitted on. Out: the
 decoding loss of every window, and from these a `RunResult`. Encoders are not touched.
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.figures import Figures
+from invariance_probe.plan.figures.decoded import Scores
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds, score_part
 from invariance_probe.probing.decoders.logistic import LogisticFit, fit_logistic
@@ -70,7 +70,7 @@ def probe_losses(
 
 def probe_scored(
     bench: Workbench, runs: list[Run], representation: Tensor, parts: list[np.ndarray]
-) -> tuple[Tensor, list[dict[str, float]]]:
+) -> tuple[Tensor, list[Scores]]:
     """Fit each run's probe on its clean representation and score it.
 
     Parameters
@@ -94,7 +94,7 @@ def probe_scored(
     ]
 
 
-def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> dict[str, float]:
+def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
     """Scores of predictions on the test windows of a run's fold.
 
     Parameters
@@ -213,7 +213,7 @@ def result_of(
     with_floor: bool = False,
     selection_loss: float | None = None,
     model_steps: int = 0,
-    diagnostics: Mapping[str, float] = MappingProxyType({}),
+    figures: Figures | None = None,
 ) -> RunResult:
     """Assemble a run's result from the losses of all windows.
 
@@ -229,7 +229,7 @@ def result_of(
         How the run ended.
     with_floor
         Whether the loss of the best constant is recorded too.
-    selection_loss, model_steps, diagnostics
+    selection_loss, model_steps, figures
         As in `RunResult`.
     """
     blocks, means = by_block(bench, run, losses)
@@ -247,6 +247,6 @@ def result_of(
         block_losses=means,
         floor_losses=floor,
         selection_loss=selection_loss,
-        diagnostics=dict(diagnostics),
+        figures=figures,
         model_steps=model_steps,
     )

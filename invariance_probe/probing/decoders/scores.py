@@ -1,11 +1,13 @@
 """The scores that the field quotes beside a decoding loss.
 
-In: predictions and true values of test windows. Out: scores by name. No verdict rests
+In: predictions and true values of test windows. Out: their `Scores`. No verdict rests
 on them.
 """
 
 import numpy as np
 from sklearn import metrics
+
+from invariance_probe.plan.figures.decoded import Scores
 
 NARROW, WIDE = np.pi / 8, 3 * np.pi / 16
 """Angular errors (radians) below which a decoded direction counts as right.
@@ -14,7 +16,7 @@ They are half the distance of eight directions, and half as much again.
 """
 
 
-def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
     """Proportion of test windows whose decoded angle is right.
 
     `accuracy` counts errors below pi / 8, and `accuracy_wide` errors below 3 pi / 16.
@@ -37,13 +39,13 @@ def direction_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, flo
             )
         )
     )
-    return {
-        "accuracy": float((np.abs(error) < NARROW).mean()),
-        "accuracy_wide": float((np.abs(error) < WIDE).mean()),
-    }
+    return Scores(
+        accuracy=float((np.abs(error) < NARROW).mean()),
+        accuracy_wide=float((np.abs(error) < WIDE).mean()),
+    )
 
 
-def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
+def class_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
     """Accuracy, balanced accuracy, and F1 averaged in two ways.
 
     F1 is averaged over classes evenly, and weighted by their frequency. Classes that
@@ -56,18 +58,18 @@ def class_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
     """
     held = np.unique(actual)
     f1 = {"labels": held, "zero_division": 0.0}
-    return {
-        "accuracy": float((predicted == actual).mean()),
-        "balanced_accuracy": float(
+    return Scores(
+        accuracy=float((predicted == actual).mean()),
+        balanced_accuracy=float(
             metrics.recall_score(actual, predicted, labels=held, average="macro", zero_division=0.0)
         ),
-        "f1_macro": float(metrics.f1_score(actual, predicted, average="macro", **f1)),
-        "f1_weighted": float(metrics.f1_score(actual, predicted, average="weighted", **f1)),
-    }
+        f1_macro=float(metrics.f1_score(actual, predicted, average="macro", **f1)),
+        f1_weighted=float(metrics.f1_score(actual, predicted, average="weighted", **f1)),
+    )
 
 
-def column_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]:
-    """R2 about the test windows' own mean; empty where they do not vary.
+def column_scores(predicted: np.ndarray, actual: np.ndarray) -> Scores:
+    """R2 about the test windows' own mean; None where they do not vary.
 
     Columns are weighted by their variance over the test windows.
 
@@ -77,5 +79,5 @@ def column_scores(predicted: np.ndarray, actual: np.ndarray) -> dict[str, float]
         (window, column).
     """
     if len(actual) < 2 or not np.ptp(actual, axis=0).any():
-        return {}
-    return {"r2": float(metrics.r2_score(actual, predicted, multioutput="variance_weighted"))}
+        return Scores()
+    return Scores(r2=float(metrics.r2_score(actual, predicted, multioutput="variance_weighted")))

@@ -15,6 +15,7 @@ from invariance_probe.augmentations.views import Scaling
 from invariance_probe.encoders import build_encoder
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods.linear_ssl import fit_directions
+from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import (
@@ -98,7 +99,7 @@ def _ceilings(
                 losses[i],
                 with_floor=with_floor,
                 selection_loss=selected[i],
-                diagnostics=scores[i],
+                figures=DecodedFigures(scores=scores[i]),
             ),
         )
         for i, run in enumerate(runs)
@@ -182,8 +183,12 @@ def _linear(
     for i, run in enumerate(runs):
         # A map to one dimension has rank 1 without being collapsed.
         status: Status = "collapsed" if ranks[i] < COLLAPSED and bases[i].shape[1] > 1 else "done"
-        found = {"rank_me": float(ranks[i]), **scores[i], **distant_pairs(bench, run)}
-        result = result_of(bench, run, losses[i], status, diagnostics=found)
+        found = DecodedFigures(
+            scores=scores[i],
+            representation=RepresentationFigures(rank_me=float(ranks[i])),
+            distant=distant_pairs(bench, run),
+        )
+        result = result_of(bench, run, losses[i], status, figures=found)
         measured.append(Measured(run, result, {"weight0": bases[i].cpu().numpy()}))
     return measured
 
@@ -214,7 +219,15 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     return [
         Measured(
             run,
-            result_of(bench, run, losses[i], diagnostics={"rank_me": float(ranks[i]), **scores[i]}),
+            result_of(
+                bench,
+                run,
+                losses[i],
+                figures=DecodedFigures(
+                    scores=scores[i],
+                    representation=RepresentationFigures(rank_me=float(ranks[i])),
+                ),
+            ),
         )
         for i, run in enumerate(runs)
     ]

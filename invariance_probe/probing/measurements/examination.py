@@ -12,6 +12,12 @@ import torch
 
 from invariance_probe.augmentations.views import ViewMaker
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.figures.examined import (
+    ClassFigures,
+    ClassLoss,
+    DetectionFigures,
+    SimilarityFigures,
+)
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.stored import Encoders, Weights
 from invariance_probe.probing.bench.workbench import Workbench
@@ -112,7 +118,7 @@ def _corrupted(
     for i, run in enumerate(runs):
         blocks, means = block_means(fold, losses[i].cpu().numpy())
         s = invariance(clean[i], rows[i], (moves[0][i], moves[1][i]), classes)
-        yield RunResult(run.key(), "done", blocks, means, diagnostics=s)
+        yield RunResult(run.key(), "done", blocks, means, figures=s)
 
 
 def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
@@ -145,7 +151,7 @@ def detected(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
             np.concatenate([shown for _, shown in draws]),
         )
         found = detectability(_pair(encoders, slot, views, EVALUATION_STEP, fitted), scored)
-        yield RunResult(run.key(), "done", diagnostics={"detection": found})
+        yield RunResult(run.key(), "done", figures=DetectionFigures(detection=found))
 
 
 def _pair(
@@ -182,7 +188,7 @@ def compared(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
         yield RunResult(
             run.key(),
             "done",
-            diagnostics={"cka": debiased_cka(x, y), "shape_distance": shape_distance(x, y)},
+            figures=SimilarityFigures(cka=debiased_cka(x, y), shape_distance=shape_distance(x, y)),
         )
 
 
@@ -200,14 +206,15 @@ def by_class(encoders: Encoders, runs: list[Run]) -> Iterator[RunResult]:
     losses = bench.target.losses(encoders.probe.predict(encoders.representation)).cpu().numpy()
     classes = bench.target.values.cpu().numpy()
     for run, slot in zip(runs, encoders.slots_of(runs), strict=True):
-        fold, found = _fold(bench, run), {}
+        fold, found = _fold(bench, run), []
         for label, name in enumerate(class_names(bench, run)):
             for block in np.unique(fold.test_blocks):
                 windows = fold.test[(fold.test_blocks == block) & (classes[fold.test] == label)]
-                found[f"class_windows@{name}@{block}"] = float(len(windows))
-                if len(windows):
-                    found[f"class_loss@{name}@{block}"] = float(losses[slot, windows].mean())
-        yield RunResult(run.key(), "done", diagnostics=found)
+                loss = float(losses[slot, windows].mean()) if len(windows) else None
+                found.append(
+                    ClassLoss(label=name, block=int(block), windows=len(windows), loss=loss)
+                )
+        yield RunResult(run.key(), "done", figures=ClassFigures(losses=tuple(found)))
 
 
 EXAMINATIONS = {

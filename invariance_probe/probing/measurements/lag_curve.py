@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from scipy import stats
 
+from invariance_probe.plan.figures.session import Jumps, LagFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
 from invariance_probe.probing.decoders.readout import Measured
@@ -137,24 +138,27 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     ]
     # This method does not interpolate: between infinite time constants that would give NaN.
     low, high = np.quantile(taus, [0.05, 0.95], method="inverted_cdf")
-    found = {
-        "tau_s": tau,
-        "tau_low_s": float(low),
-        "tau_high_s": float(high),
-        "tau_target_s": crossing(curve.lags * bin_s, curve.rho()),
-    }
     # Increments span half of the time constant.
     step = max(1, round(tau / bin_s / 2)) if np.isfinite(tau) else 1
     kurtosis, surrogates = increment_kurtosis(predicted, stretch, step, resamples, rng)
+    jumps = None
     if np.isfinite(kurtosis):
-        found |= {
-            "increment_s": step * bin_s,
-            "increment_kurtosis": kurtosis - float(surrogates.mean()),
-            "kurtosis_p": (1 + int((surrogates >= kurtosis).sum())) / (1 + resamples),
-        }
-    for lag, r, rho in zip(curve.lags * bin_s, curve.r(), curve.rho(), strict=True):
-        found |= {f"r@{lag:.6g}": float(r), f"rho@{lag:.6g}": float(rho)}
-    return RunResult(run.key(), "done", diagnostics=found)
+        jumps = Jumps(
+            increment_s=step * bin_s,
+            kurtosis=kurtosis - float(surrogates.mean()),
+            p_value=(1 + int((surrogates >= kurtosis).sum())) / (1 + resamples),
+        )
+    found = LagFigures(
+        tau_s=tau,
+        tau_low_s=float(low),
+        tau_high_s=float(high),
+        tau_target_s=crossing(curve.lags * bin_s, curve.rho()),
+        lags_s=six_digits(curve.lags * bin_s),
+        r=tuple(curve.r().tolist()),
+        rho=tuple(curve.rho().tolist()),
+        jumps=jumps,
+    )
+    return RunResult(run.key(), "done", figures=found)
 
 
 def held_out(bench: Workbench) -> tuple[np.ndarray, np.ndarray]:

@@ -10,6 +10,7 @@ way of the activity, so R2 is above 0 without any code.
 
 import numpy as np
 
+from invariance_probe.plan.figures.session import LeakFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
@@ -34,12 +35,10 @@ def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     on_progress
         Not called.
     """
-    return [
-        Measured(run, RunResult(run.key(), "done", diagnostics=_leak(bench, run))) for run in runs
-    ]
+    return [Measured(run, RunResult(run.key(), "done", figures=_leak(bench, run))) for run in runs]
 
 
-def _leak(bench: Workbench, run: Run) -> dict[str, float]:
+def _leak(bench: Workbench, run: Run) -> LeakFigures:
     draws = run.method.draws  # type: ignore[union-attr]
     steps = generator("leak", run.study_seed, run.session).standard_normal(
         (len(bench.recording.activity), draws)
@@ -47,5 +46,4 @@ def _leak(bench: Workbench, run: Run) -> dict[str, float]:
     walks = np.cumsum(steps, axis=0)[bench.windows.centres]
     refitted = refit_all(bench, np.arange(len(walks)), walks.T[:, :, None])
     r2 = 1 - refitted.errors / ((walks - walks.mean(axis=0)) ** 2).sum(axis=0)
-    found = {f"leak@{i}": float(value) for i, value in enumerate(r2)}
-    return found | {f"beyond@{i}": float(1 - value) for i, value in enumerate(refitted.fractions)}
+    return LeakFigures(r2=tuple(r2.tolist()), beyond=tuple((1 - refitted.fractions).tolist()))

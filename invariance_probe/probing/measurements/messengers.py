@@ -21,17 +21,24 @@ about causes.
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 
 import numpy as np
 from scipy import stats
 
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.figures.units import (
+    Interval,
+    MessengerFigures,
+    Mode,
+    SwitchingFigures,
+    Transfer,
+)
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
 from invariance_probe.probing.measurements.trained import Progress
-from invariance_probe.probing.selectors.curve import curve
+from invariance_probe.probing.selectors.curve import curve, unit_figures
 from invariance_probe.probing.selectors.damage import MODES, decodable_range, harm, losses_without
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.halves import Halves, features_of, moments_of
@@ -48,13 +55,6 @@ LEVEL = 0.05
 """Level of the test that a set carries more than the margin.
 
 Without that there is no transfer ratio.
-"""
-
-
-SHARED = ("jaccard",)
-"""Figures of the transfer whose names `curve` uses too.
-
-Those of `curve` are of other sets: over blocks, not between halves.
 """
 
 
@@ -104,24 +104,21 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     )
     epochs = [Halves.of(bench, rows, method.blocks, embargo) for rows in parts]
     rates = bench.recording.activity.mean(axis=0)
-    found: dict[str, float] = {}
-    for budget in budgets:
-        asked = method.model_copy(update={"budget": budget})
-        place = f"b{budget}_" if method.budgets else ""
-        for mode in MODES:
-            measured = transfer(
-                epochs, mode, asked, rates, generator("probe", run.study_seed, run.session)
-            )
-            found |= {
-                f"{place}{mode}_{name}{'_ab' if name in SHARED and place else ''}": value
-                for name, value in measured.items()
-            }
+    asked = [method.model_copy(update={"budget": budget}) for budget in budgets]
+    found = MessengerFigures(
+        transfers=tuple(
+            transfer(epochs, mode, one, rates, generator("probe", run.study_seed, run.session))
+            for one in asked
+            for mode in MODES
+        ),
+        switching=None if method.switching is None else _switching(bench, run, method, named),
+    )
     if method.budgets:
         whole = Halves.of(bench, windows, method.blocks, embargo)
-        found |= curve(whole, method, rates, generator("probe", run.study_seed, run.session))
-    if method.switching is not None:
-        found |= _switching(bench, run, method, named)
-    return RunResult(run.key(), "done", diagnostics=found)
+        rng = generator("probe", run.study_seed, run.session)
+        worst, localisations = curve(whole, method, rates, rng)
+        found = replace(found, worst=worst, localisations=localisations, units=unit_figures(whole))
+    return RunResult(run.key(), "done", figures=found)
 
 
 def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
@@ -138,7 +135,7 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
 
 def _switching(
     bench: Workbench, run: Run, method: Messengers, named: list[np.ndarray]
-) -> dict[str, float]:
+) -> SwitchingFigures:
     """Test whether units switch between epochs.
 
     Epochs are the named ones, or equal parts of the session; each has at most
@@ -150,11 +147,9 @@ def _switching(
     apart = np.repeat(np.arange(len(rows)), [len(own) for own in rows]) if named else None
     memory = memory_bins(features_of(bench, np.concatenate(rows), apart).numpy())
     blocks = blocks_of(min(map(len, rows)), memory, method.blocks)
-    about = {
-        "switching_epochs": float(len(rows)),
-        "switching_blocks": float(blocks),
-        "switching_memory_s": memory * bench.recording.bin_s,
-    }
+    about = SwitchingFigures(
+        epochs=len(rows), blocks=int(blocks), memory_s=memory * bench.recording.bin_s
+    )
     if not blocks:
         return about
     block = [
@@ -165,21 +160,16 @@ def _switching(
     epoch = np.repeat(np.arange(len(rows)), blocks)
     rng = generator("null", run.study_seed, run.session)
     tested = switching(moments, epoch, penalty, method.switching.permutations, rng)
-    found = {
-        f"{mode}_switching_{name}": value
-        for mode, one in tested.items()
-        for name, value in asdict(one).items()
-    }
-    return found | about
+    return replace(about, tests=tuple(tested.values()))
 
 
 def transfer(
     epochs: Sequence[Halves],
-    mode: str,
+    mode: Mode,
     method: Messengers,
     rates: np.ndarray,
     rng: np.random.Generator,
-) -> dict[str, float]:
+) -> Transfer:
     """Choose a set in each epoch, and score both sets in both epochs.
 
     Parameters
@@ -197,8 +187,8 @@ def transfer(
 
     Returns
     -------
-    Figures by name. A transfer ratio and its interval are there only where the set of
-    the epoch that scores was shown to carry more than the margin.
+    Both sets and their gains. A transfer ratio is there only where the set of the epoch
+    that scores was shown to carry more than the margin.
     """
     units = len(rates)
     chosen = [
@@ -227,33 +217,33 @@ def transfer(
         gain(chosen[1], 0),
     )
     ranges = [decodable_range(parts) for parts in scoring]
-    found = {
-        f"{name}@{i + 1}": float(unit)
-        for name, one in zip("ab", chosen, strict=True)
-        for i, unit in enumerate(one)
-    }
-    found |= {
-        "jaccard": len(set(chosen[0]) & set(chosen[1])) / len(set(chosen[0]) | set(chosen[1])),
-        "gain_a": float(own_a.mean() / ranges[0].mean()),
-        "gain_b": float(own_b.mean() / ranges[1].mean()),
-        "gain_a_in_b": float(crossed.mean() / ranges[1].mean()),
-        "gain_b_p": _carries(own_b, ranges[1], method.margin),
-        "gain_a_p": _carries(own_a, ranges[0], method.margin),
-    }
-    shown = [
-        kind
-        for kind, p in (("transfer", "gain_b_p"), ("transfer_back", "gain_a_p"))
-        if found[p] <= LEVEL
-    ]
-    if not shown:
+    found = Transfer(
+        mode=mode,
+        budget=method.budget,
+        set_a=tuple(int(unit) for unit in chosen[0]),
+        set_b=tuple(int(unit) for unit in chosen[1]),
+        jaccard=len(set(chosen[0]) & set(chosen[1])) / len(set(chosen[0]) | set(chosen[1])),
+        gain_a=float(own_a.mean() / ranges[0].mean()),
+        gain_b=float(own_b.mean() / ranges[1].mean()),
+        gain_a_in_b=float(crossed.mean() / ranges[1].mean()),
+        gain_a_p=_carries(own_a, ranges[0], method.margin),
+        gain_b_p=_carries(own_b, ranges[1], method.margin),
+    )
+    a_carries, b_carries = found.gain_a_p <= LEVEL, found.gain_b_p <= LEVEL
+    if not (a_carries or b_carries):
         return found
     forth, turned = _choice_covariances(epochs, scoring, mode, method, rng)
-    ratios = {"transfer": (crossed, own_b, forth), "transfer_back": (back, own_a, turned)}
-    for kind in shown:
-        there, own, choice = ratios[kind]
-        low, high = ratio_interval(there, own, CONFIDENCE, choice)
-        found |= {kind: float(there.mean() / own.mean()), f"{kind}_low": low, f"{kind}_high": high}
-    return found
+    return replace(
+        found,
+        transfer=_ratio(crossed, own_b, forth) if b_carries else None,
+        transfer_back=_ratio(back, own_a, turned) if a_carries else None,
+    )
+
+
+def _ratio(there: np.ndarray, own: np.ndarray, choice: np.ndarray) -> Interval:
+    """Ratio of two gains (block,), with the covariance (2, 2) of the choice of sets."""
+    low, high = ratio_interval(there, own, CONFIDENCE, choice)
+    return Interval(estimate=float(there.mean() / own.mean()), low=low, high=high)
 
 
 def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:

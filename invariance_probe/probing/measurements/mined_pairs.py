@@ -37,6 +37,12 @@ from invariance_probe.methods.linear_ssl import (
     pair_moments,
     standardised_directions,
 )
+from invariance_probe.plan.figures.session import (
+    MinedPairsFigures,
+    PairsFound,
+    PairsKind,
+    PairsTested,
+)
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, inner_folds
 from invariance_probe.probing.decoders.logistic import fit_logistic
@@ -80,7 +86,7 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     labelled = train[: max(1, round(method.labelled * len(train)))]
     _check(bench, labelled, test)
     pairs = distant_pairs(bench, train, method, generator("probe", run.study_seed, run.session))
-    moments = {"local": _local(bench, train, method)}
+    moments, asked = [_local(bench, train, method)], []
     activity, counts = (
         bench.recording.activity[bench.windows.starts[train]],
         bench.recording.activity_kind == "counts",
@@ -89,24 +95,22 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     for kind, chosen in pairs.items():
         distant = matched_moments(activity[:, sd > 0], chosen.first, chosen.second, counts)
         for share in method.fractions:
-            moments[f"{kind}@{share:g}"] = mixed_moments(moments["local"], distant, share)
-    bases = [
-        standardised_directions(m, sd, method.dimensions, method.ridge) for m in moments.values()
-    ]
+            moments.append(mixed_moments(moments[0], distant, share))
+            asked.append((kind, share))
+    bases = [standardised_directions(m, sd, method.dimensions, method.ridge) for m in moments]
     losses, accuracies = _probed(bench, run, train, labelled, test, bases)
-    found = {f"loss_{name}": loss for name, loss in zip(moments, losses, strict=True)}
-    found |= {
-        f"accuracy_{name}": accuracy for name, accuracy in zip(moments, accuracies, strict=True)
-    }
-    found["loss_floor"] = float(
-        bench.target.floor(torch.from_numpy(labelled))[torch.from_numpy(test)].mean()
+    floor = bench.target.floor(torch.from_numpy(labelled))[torch.from_numpy(test)]
+    found = MinedPairsFigures(
+        floor=float(floor.mean()),
+        local_loss=losses[0],
+        local_accuracy=accuracies[0],
+        found=_described(bench, train, method, pairs),
+        tested=tuple(
+            PairsTested(pairs=kind, share=share, loss=loss, accuracy=accuracy)
+            for (kind, share), loss, accuracy in zip(asked, losses[1:], accuracies[1:], strict=True)
+        ),
     )
-    for share in method.fractions:
-        found[f"m_rand@{share:g}"] = (
-            found[f"loss_random@{share:g}"] - found[f"loss_mined@{share:g}"]
-        )
-        found[f"m_loc@{share:g}"] = found["loss_local"] - found[f"loss_mined@{share:g}"]
-    return RunResult(run.key(), "done", diagnostics=found | _described(bench, train, method, pairs))
+    return RunResult(run.key(), "done", figures=found)
 
 
 def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
@@ -137,7 +141,7 @@ def _local(bench: Workbench, train: np.ndarray, method: MinedPairs) -> Moments:
 
 def distant_pairs(
     bench: Workbench, train: np.ndarray, method: MinedPairs, rng: np.random.Generator
-) -> dict[str, Pairs]:
+) -> dict[PairsKind, Pairs]:
     """Random, mined and oracle partners of every training window.
 
     Each window has as many partners of every kind, and all are at least the declared
@@ -208,15 +212,19 @@ def _probed(
 
 
 def _described(
-    bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[str, Pairs]
-) -> dict[str, float]:
+    bench: Workbench, train: np.ndarray, method: MinedPairs, pairs: dict[PairsKind, Pairs]
+) -> tuple[PairsFound, ...]:
     """Purity of every kind of pairs, and their nuisance distance if one is named."""
     classes = bench.target.values.cpu().numpy()[train]
-    found = {f"purity_{kind}": chosen.same(classes) for kind, chosen in pairs.items()}
+    nuisance = None
     if method.nuisance:
         values = bench.recording.numbers(method.nuisance, "mined_pairs.nuisance")
-        values = values[bench.windows.centres[train]]
-        found |= {
-            f"nuisance_distance_{kind}": chosen.distance(values) for kind, chosen in pairs.items()
-        }
-    return found
+        nuisance = values[bench.windows.centres[train]]
+    return tuple(
+        PairsFound(
+            pairs=kind,
+            purity=chosen.same(classes),
+            nuisance_distance=None if nuisance is None else chosen.distance(nuisance),
+        )
+        for kind, chosen in pairs.items()
+    )

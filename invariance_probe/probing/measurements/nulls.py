@@ -10,6 +10,7 @@ Harris 2020, arXiv:2012.06862 (linear and circular shifts, other sessions,
 pseudo-sessions).
 """
 
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from invariance_probe.data.sessions import open_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.plan.figures.session import NullFigures, PersistenceFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.autocorrelation import first_lag
 from invariance_probe.probing.bench.workbench import Workbench
@@ -153,12 +155,12 @@ def _shift_null(bench: Workbench, run: Run) -> RunResult:
     margin = spacing * each_way
     middle = np.arange(margin, count - margin)
     lags = [0, *(sign * spacing * i for i in range(1, each_way + 1) for sign in (-1, 1))]
-    found = {"shift_s": spacing * bench.recording.bin_s, "target_time_s": _target_time(bench)}
-    return _ranked(
-        bench,
+    ranked = _ranked(
+        bench, run, refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags]))
+    )
+    return _result(
         run,
-        refit_all(bench, middle, np.stack([columns[middle + lag] for lag in lags])),
-        found,
+        replace(ranked, shift_s=spacing * bench.recording.bin_s, target_time_s=_target_time(bench)),
     )
 
 
@@ -167,11 +169,15 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
     columns = bench.target.columns().cpu().numpy()
     count = len(columns)
     courses = [np.roll(columns, round(i * count / (shifts + 1)), axis=0) for i in range(shifts + 1)]
-    found = {
-        "shift_s": count / (shifts + 1) * bench.recording.bin_s,
-        "stationarity_p": stationarity_p(columns),
-    }
-    return _ranked(bench, run, refit_all(bench, np.arange(count), np.stack(courses)), found)
+    ranked = _ranked(bench, run, refit_all(bench, np.arange(count), np.stack(courses)))
+    return _result(
+        run,
+        replace(
+            ranked,
+            shift_s=count / (shifts + 1) * bench.recording.bin_s,
+            stationarity_p=stationarity_p(columns),
+        ),
+    )
 
 
 def _session_null(bench: Workbench, run: Run) -> RunResult:
@@ -192,12 +198,8 @@ def _session_null(bench: Workbench, run: Run) -> RunResult:
         *(courses[which][first : first + length] for which, first in places),
     ]
     refitted = refit_all(bench, np.arange(start, start + length), np.stack(drawn))
-    return _ranked(
-        bench,
-        run,
-        refitted,
-        {"others": float(len(others)), "cuts": float(cuts), "windows": float(length)},
-    )
+    ranked = _ranked(bench, run, refitted)
+    return _result(run, replace(ranked, others=len(others), cuts=cuts, windows=length))
 
 
 def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
@@ -212,7 +214,8 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
         columns = bench.target.columns().cpu().numpy()
         trial = bench.recording.whole_trials[bench.windows.starts]
         courses = [columns, *(columns[exchange_trials(trial, rng)] for _ in range(draws))]
-    return _ranked(bench, run, refit_all(bench, np.arange(len(centres)), np.stack(courses)), {})
+    refitted = refit_all(bench, np.arange(len(centres)), np.stack(courses))
+    return _result(run, _ranked(bench, run, refitted))
 
 
 @lru_cache(maxsize=256)
@@ -226,7 +229,7 @@ def _course(other: OtherSession, base: Path, target: Target, window: Window) -> 
     ]
 
 
-def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, float]) -> RunResult:
+def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
     """Rank the first course's loss among those of the others.
 
     Every loss is a fraction of the course's own best constant's loss. Courses differ in
@@ -253,22 +256,23 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted, found: dict[str, flo
             f"{run.target.name!r} varies; at least {FEWEST_USABLE} are needed: use another null"
         )
     losses = refitted.fractions[varies]
-    found = {"p_value": rank_p(losses[0], losses[1:]), **_draws(bench, losses), **found}
-    return RunResult(run.key(), "done", diagnostics=found)
-
-
-def _draws(bench: Workbench, losses: np.ndarray) -> dict[str, float]:
-    """The observed and the null losses by name, and the number of trials.
-
-    Losses are fractions of the course's own best constant's loss.
-    """
-    trials = (
-        0
-        if bench.recording.trials is None
-        else len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
+    return NullFigures(
+        p_value=rank_p(losses[0], losses[1:]),
+        observed=float(losses[0]),
+        draws=tuple(losses[1:].tolist()),
+        trials=_trials(bench),
     )
-    found = {"trials": float(trials), "observed": float(losses[0])}
-    return found | {f"null@{i}": float(loss) for i, loss in enumerate(losses[1:])}
+
+
+def _result(run: Run, figures: NullFigures) -> RunResult:
+    return RunResult(run.key(), "done", figures=figures)
+
+
+def _trials(bench: Workbench) -> int:
+    """Number of trials with a window; 0 without trials."""
+    if bench.recording.trials is None:
+        return 0
+    return len(np.unique(bench.recording.whole_trials[bench.windows.starts]))
 
 
 def _target_time(bench: Workbench) -> float:
@@ -292,7 +296,10 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
         Not called.
     """
     return [
-        Measured(run, RunResult(run.key(), "done", diagnostics={"rho": _persistence(bench, run)}))
+        Measured(
+            run,
+            RunResult(run.key(), "done", figures=PersistenceFigures(rho=_persistence(bench, run))),
+        )
         for run in runs
     ]
 

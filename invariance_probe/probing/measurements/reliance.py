@@ -18,11 +18,18 @@ about causes.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods import METHODS
+from invariance_probe.plan.figures.units import (
+    RelianceFigures,
+    RelianceSet,
+    RelianceTarget,
+    SetDamage,
+)
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.batches import batch_of, examples_of, stacked
 from invariance_probe.probing.bench.workbench import Workbench
@@ -51,9 +58,9 @@ from invariance_probe.study.budgets import most_messengers
 from invariance_probe.study.methods import Reliance
 from invariance_probe.training.examples import Examples
 
-OBJECTIVE = "objective"
+OBJECTIVE: Literal["objective"] = "objective"
 """The loss that a trained model minimises, as a target of removal."""
-TARGETS = (OBJECTIVE, *MODES)
+TARGETS: tuple[RelianceTarget, ...] = (OBJECTIVE, *MODES)
 """What sets are chosen for, and scored by."""
 BLOCKS = 12
 """Number of blocks of training windows that a decoder's set is chosen on."""
@@ -63,7 +70,7 @@ FEWEST_WINDOWS = 8
 Losses are taken in batches of at most as many windows as the smallest half has.
 """
 
-Sets = Mapping[tuple[int, str], tuple[int, ...]]
+Sets = Mapping[tuple[int, RelianceTarget], tuple[int, ...]]
 """Sets of units by budget and the target that they are chosen for."""
 
 
@@ -233,7 +240,7 @@ class Decoder:
             moments.parts(penalty),
             generator("probe", run.study_seed, run.session, fold=run.fold),
         )
-        sets = {
+        sets: Sets = {
             (b, mode): SELECTORS[REFERENCE](Attack(parts, mode, b), rng)
             for b in run.method.budgets
             for mode in MODES
@@ -372,7 +379,7 @@ def _scored(
     loss: ObjectiveLoss,
     tested: Sequence[Part],
     chosen: Sequence[Sets],
-) -> list[dict[str, float]]:
+) -> list[RelianceFigures]:
     """Each run's figures: what each target can lose, and what each set costs it.
 
     Every set's costs stand beside those of random sets.
@@ -384,15 +391,8 @@ def _scored(
     few = replace(loss, batches=loss.batches[: asked.batches])
     whole = few.without(np.zeros(loss.shape, dtype=bool))
     size = loss.batches[0].views.shape[1] // 2
-    found = [
-        {
-            "units": float(units), "batch_windows": float(size),
-            "range_objective": float(own), "nothing_objective": float(empty),
-            "range_decoder": float(decodable_range([part]).mean()),
-        }
-        for own, empty, part in zip(loss.range(), loss.nothing(), tested, strict=True)
-    ]  # fmt: skip
     costs = [{mode: _Cost(part, mode) for mode in MODES} for part in tested]
+    scored: list[list[RelianceSet]] = [[] for _ in runs]
     for budget, target in [(budget, target) for budget in asked.budgets for target in TARGETS]:
         own = [sets[budget, target] for sets in chosen]
         sets = np.stack(
@@ -402,14 +402,32 @@ def _scored(
             ]
         )
         rises = few.of_sets(sets) - whole[:, None]
-        for i, figures in enumerate(found):
-            place = f"b{budget}_{target}"
-            figures.update(_banded(f"{place}_{OBJECTIVE}", rises[i]))
-            for mode, cost in costs[i].items():
-                figures.update(_banded(f"{place}_{mode}", cost(sets[i])))
-            figures.update({f"{place}_unit@{k + 1}": float(unit) for k, unit in enumerate(own[i])})
-            figures[f"{place}_random_sets"] = float(len(np.unique(sets[i, 1:], axis=0)))
-    return found
+        for i, found in enumerate(scored):
+            found.append(
+                RelianceSet(
+                    budget=budget,
+                    target=target,
+                    units=tuple(int(unit) for unit in own[i]),
+                    random_sets=len(np.unique(sets[i, 1:], axis=0)),
+                    damages={
+                        OBJECTIVE: _damage(rises[i]),
+                        **{mode: _damage(cost(sets[i])) for mode, cost in costs[i].items()},
+                    },
+                )
+            )
+    return [
+        RelianceFigures(
+            units=units,
+            batch_windows=size,
+            range_objective=float(own_range),
+            nothing_objective=float(empty),
+            range_decoder=float(decodable_range([part]).mean()),
+            sets=tuple(found),
+        )
+        for own_range, empty, part, found in zip(
+            loss.range(), loss.nothing(), tested, scored, strict=True
+        )
+    ]
 
 
 class _Cost:
@@ -437,15 +455,30 @@ def _beside(
     return np.array([chosen, *matched_sets(chosen, others, rates, masks, rng, OF_A_BAND)])
 
 
-def _banded(place: str, damages: np.ndarray) -> dict[str, float]:
+def _damage(damages: np.ndarray) -> SetDamage:
     """Damage of the first set (set,), and the mean and 95 % band of the others."""
     low, high = np.quantile(damages[1:], BAND)
-    named = {"chosen": damages[0], "random": damages[1:].mean(), "low": low, "high": high}
-    return {f"{place}_{name}": float(value) for name, value in named.items()}
+    return SetDamage(
+        chosen=float(damages[0]),
+        random=float(damages[1:].mean()),
+        low=float(low),
+        high=float(high),
+    )
 
 
-def _result(run: Run, failed_at: int, found: dict[str, float], steps: int) -> RunResult:
-    wrong = next((name for name, value in found.items() if not np.isfinite(value)), "")
+def _wrong(found: RelianceFigures) -> str:
+    """The first loss that is not finite, in words; empty where all are."""
+    if not np.isfinite([found.range_objective, found.nothing_objective, found.range_decoder]).all():
+        return "a range"
+    for one in found.sets:
+        for target, damage in one.damages.items():
+            if not np.isfinite([damage.chosen, damage.random, damage.low, damage.high]).all():
+                return f"{one.budget} units chosen for {one.target}, scored by {target}"
+    return ""
+
+
+def _result(run: Run, failed_at: int, found: RelianceFigures, steps: int) -> RunResult:
+    wrong = _wrong(found)
     if failed_at >= 0:
         return RunResult(
             run.key(),
@@ -460,4 +493,4 @@ def _result(run: Run, failed_at: int, found: dict[str, float], steps: int) -> Ru
             message=f"a loss without some units is not finite ({wrong})",
             model_steps=steps,
         )
-    return RunResult(run.key(), "done", diagnostics=found, model_steps=steps)
+    return RunResult(run.key(), "done", figures=found, model_steps=steps)

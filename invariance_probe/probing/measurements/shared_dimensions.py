@@ -18,6 +18,7 @@ import numpy as np
 
 from invariance_probe.data.arrays import varies
 from invariance_probe.data.folds import Fold
+from invariance_probe.plan.figures.session import SharedFigures, six_digits
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
@@ -72,18 +73,16 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
         [lagged_agreement(first, second, bench, int(lag), components) for lag in lags]
     )
     best = int(lags[profile.argmax()])
-    found = {
-        "shared_dimensions": float((p_values <= LEVEL).sum()),
-        "lag_bins": float(best),
-        "lag_s": best * bench.recording.bin_s,
-    }
-    found |= {f"correlation@{i + 1}": float(r) for i, r in enumerate(observed)}
-    found |= {f"p@{i + 1}": float(p) for i, p in enumerate(p_values)}
-    found |= {
-        f"agreement@{lag * bench.recording.bin_s:.6g}": float(x)
-        for lag, x in zip(lags, profile, strict=True)
-    }
-    return RunResult(run.key(), "done", diagnostics=found)
+    found = SharedFigures(
+        dimensions=int((p_values <= LEVEL).sum()),
+        lag_bins=best,
+        lag_s=best * bench.recording.bin_s,
+        correlations=tuple(observed.tolist()),
+        p_values=tuple(p_values.tolist()),
+        lags_s=six_digits(lags * bench.recording.bin_s),
+        agreement=tuple(profile.tolist()),
+    )
+    return RunResult(run.key(), "done", figures=found)
 
 
 def activity_of(bench: Workbench) -> np.ndarray:

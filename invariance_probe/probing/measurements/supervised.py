@@ -18,6 +18,7 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods.base import Batch
 from invariance_probe.methods.supervised import Supervised, target_loss
+from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench, score_part
 from invariance_probe.probing.decoders.readout import Measured, held_out_scores, result_of
@@ -114,7 +115,12 @@ def _supervised_result(
     selection = float(losses[torch.from_numpy(score_part(held))].mean())
     scores = held_out_scores(bench, run, mean)
     result = result_of(
-        bench, run, losses, selection_loss=selection, model_steps=steps, diagnostics=scores
+        bench,
+        run,
+        losses,
+        selection_loss=selection,
+        model_steps=steps,
+        figures=DecodedFigures(scores=scores),
     )
     return Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i))
 

@@ -2,7 +2,7 @@
 
 In: an opened session and the runs of one method, which train together as a stack. Out:
 per run the decoding loss of a probe on the frozen representation of clean whole
-activity, diagnostics of training and representation, and the encoder's weights.
+activity, figures of training and representation, and the encoder's weights.
 Closed-form methods are measured in `baselines`.
 """
 
@@ -21,6 +21,13 @@ from invariance_probe.encoders.frozen import Frozen
 from invariance_probe.kernels.arithmetic import storage
 from invariance_probe.methods import METHODS
 from invariance_probe.methods.base import Batch, Method
+from invariance_probe.plan.figures.decoded import (
+    DecodedFigures,
+    PairFigures,
+    RepresentationFigures,
+    SleepDistances,
+    TrainingFigures,
+)
 from invariance_probe.plan.run import Run, RunResult, Status
 from invariance_probe.probing.bench.batches import batch_of
 from invariance_probe.probing.bench.pooled import training_bench
@@ -46,11 +53,9 @@ from invariance_probe.training.examples import EXAMPLES, Material
 EVALUATION_STEP = 1 << 40
 """First step of draws for evaluation, beyond every training step."""
 DIAGNOSED = 512
-"""Most test windows that enter the diagnostics."""
+"""Most test windows that describe a representation."""
 COLLAPSED = 1.5
 """A representation with a smaller RankMe has collapsed."""
-OF_TRAINING = ("ssl_loss", "gradient_norm", "pretext_accuracy")
-"""Diagnostics that say how a training went, whatever the target."""
 
 Progress = Callable[[int], None]
 """Called with the number of model steps that were made since the last call."""
@@ -223,15 +228,14 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     mined = found_by_mining(pool, runs, method.mined())
     answered = pretext_accuracy(pool, runs, method, seen, EVALUATION_STEP)
     trained = [
-        {
-            "ssl_loss": float(training.loss[i]),
-            "gradient_norm": float(training.gradient_norm[i]),
-            **(mined[i] if mined else {}),
-            **({"pretext_accuracy": float(answered[i])} if answered[i].isfinite() else {}),
-        }
+        TrainingFigures(
+            ssl_loss=float(training.loss[i]),
+            gradient_norm=float(training.gradient_norm[i]),
+            pretext_accuracy=float(answered[i]) if answered[i].isfinite() else None,
+        )
         for i in range(len(runs))
     ]
-    return _probed(bench, runs, views, frozen, training.failed_at, trained)
+    return _probed(bench, runs, views, frozen, training.failed_at, trained, mined)
 
 
 def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Measured]:
@@ -253,13 +257,9 @@ def probe_stored(bench: Workbench, runs: list[Run], stored: Stored) -> list[Meas
     declared: Any = runs[0].method
     keys = [run.train_key() for run in runs]
     frozen = Frozen.of(declared.encoder, [stored.weights[key] for key in keys], bench.device)
-    trained = [
-        {name: value for name, value in stored.trainings[key].items() if name in OF_TRAINING}
-        for key in keys
-    ]
-    return _probed(
-        bench, runs, views, frozen, torch.full((len(runs),), -1, device=bench.device), trained
-    )
+    sound = torch.full((len(runs),), -1, device=bench.device)
+    trained = [stored.trainings[key] for key in keys]
+    return _probed(bench, runs, views, frozen, sound, trained, [None] * len(runs))
 
 
 def _probed(
@@ -268,7 +268,8 @@ def _probed(
     views: ViewMaker,
     frozen: Frozen,
     failed_at: Tensor,
-    trained: list[dict[str, float]],
+    trained: list[TrainingFigures],
+    mined: Sequence[PairFigures | None],
 ) -> list[Measured]:
     """Probe and describe frozen encoders.
 
@@ -278,6 +279,8 @@ def _probed(
         Step at which the loss was first not finite (run,); -1 where it never was.
     trained
         Figures of each run's training.
+    mined
+        Pairs that each run's method mined.
     """
     representation = frozen(views.clean(bench.all_windows))
     finite = representation.isfinite().all(2).all(1) & (failed_at < 0)
@@ -286,10 +289,9 @@ def _probed(
         bench, runs, representation, [bench.train_windows(run) for run in runs]
     )
     described = _describe(bench, runs, views, frozen, representation)
-    pairs = [
-        distant_pairs(training_bench(bench, run), run)
-        | _from_waking(bench, run, views, frozen, representation, i)
-        for i, run in enumerate(runs)
+    distant = [distant_pairs(training_bench(bench, run), run) for run in runs]
+    sleep = [
+        _from_waking(bench, run, views, frozen, representation, i) for i, run in enumerate(runs)
     ]
     steps = settings_of(runs).steps
     measured = []
@@ -305,41 +307,41 @@ def _probed(
                 Measured(run, RunResult(run.key(), "failed", message=message, model_steps=steps))
             )
             continue
-        values = (
-            {name: float(numbers[i]) for name, numbers in described.items()}
-            | scores[i]
-            | trained[i]
-            | pairs[i]
+        found = DecodedFigures(
+            scores=scores[i],
+            representation=described[i],
+            training=trained[i],
+            distant=distant[i],
+            mined=mined[i],
+            sleep=sleep[i],
         )
-        status: Status = "collapsed" if values["rank_me"] < COLLAPSED else "done"
-        result = result_of(bench, run, losses[i], status, diagnostics=values, model_steps=steps)
+        status: Status = "collapsed" if described[i].rank_me < COLLAPSED else "done"
+        result = result_of(bench, run, losses[i], status, figures=found, model_steps=steps)
         measured.append(Measured(run, result, frozen.arrays(i) | scaling_arrays(views, i)))
     return measured
 
 
 def _from_waking(
     bench: Workbench, run: Run, views: ViewMaker, frozen: Frozen, representation: Tensor, place: int
-) -> dict[str, float]:
+) -> SleepDistances | None:
     """How far from waking one run of a stack represents sleep.
 
-    Empty for a run that pairs windows within a state.
+    None for a run that pairs windows within a state.
     """
     asleep = sleeping_windows(bench, run)
-    if not asleep:
-        return {}
+    if asleep is None:
+        return None
     activity, timeline = bench.shown([run], asleep=True)
-    windows = torch.from_numpy(np.concatenate(list(asleep.values()))).to(bench.device)
+    windows = torch.from_numpy(np.concatenate(asleep)).to(bench.device)
     bins = timeline.starts[windows].unsqueeze(1) + torch.arange(
         bench.windows.length, device=bench.device
     )
     clean = views.scaling.apply(torch.from_numpy(activity).to(bench.device)[bins].unsqueeze(0))
     rows = np.split(
-        frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep.values()])[:-1]
+        frozen(clean)[place].cpu().numpy(), np.cumsum([len(own) for own in asleep])[:-1]
     )
     own, fold = representation[place].cpu().numpy(), bench.folds[run.fold]  # type: ignore[index]
-    return sleep_distances(
-        own[bench.train_windows(run)], own[few(fold.test)], dict(zip(asleep, rows, strict=True))
-    )
+    return sleep_distances(own[bench.train_windows(run)], own[few(fold.test)], rows)
 
 
 def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
@@ -364,8 +366,8 @@ def scaling_arrays(views: ViewMaker, run: int) -> dict[str, np.ndarray]:
 @torch.no_grad()
 def _describe(
     bench: Workbench, runs: list[Run], views: ViewMaker, frozen: Frozen, representation: Tensor
-) -> dict[str, Tensor]:
-    """Diagnostics (run,) by name, from one draw of the training views.
+) -> list[RepresentationFigures]:
+    """Describe each run's representation, from one draw of the training views.
 
     At most `DIAGNOSED` test windows are read, evenly spaced.
     """
@@ -382,13 +384,17 @@ def _describe(
     clean = views.scaling.apply(views.whole.activity[views._bins(windows)])
     spread = (clean - clean.mean(1, keepdim=True)).square().sum((2, 3)).mean(1)
     at = windows.unsqueeze(2).expand(-1, -1, representation.shape[2])
-    return {
+    found = {
         "rank_me": diagnostics.rank_me(representation),
         "alignment": diagnostics.alignment(first, second),
         "uniformity": diagnostics.uniformity(first),
         "invariance": diagnostics.invariance(representation.gather(1, at), frozen(corrupted)),
         "input_change": (corrupted - clean).square().sum((2, 3)).mean(1) / spread.clamp_min(1e-30),
     }
+    return [
+        RepresentationFigures(**{name: float(values[i]) for name, values in found.items()})
+        for i in range(len(runs))
+    ]
 
 
 def standardised_targets(

@@ -3,11 +3,13 @@
 S = 1 - E|f(x) - f(a x)|^2 / E|f(x) - f(x')|^2 compares the move of a window with the
 distance of two different windows. It is 1 where nothing moves, and 0 where a corrupted
 window is as far from itself as another window is. In: representations and their moves.
-Out: S by name.
+Out: S in the whole representation and in parts of it.
 """
 
 import torch
 from torch import Tensor
+
+from invariance_probe.plan.figures.examined import CorruptionFigures
 
 
 def moved(change: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
@@ -48,8 +50,8 @@ def row_space(weights: Tensor) -> Tensor:
 
 def invariance(
     clean: Tensor, rows: Tensor, moves: tuple[Tensor, Tensor], classes: Tensor | None = None
-) -> dict[str, float]:
-    """S of one encoder by name; NaN where its representation does not vary.
+) -> CorruptionFigures:
+    """S of one encoder; NaN where its representation does not vary.
 
     `invariance` is S in the representation as it is; `invariance_row_space` is S after
     projection on what the fitted probe reads of the target; `invariance_within_class`
@@ -68,16 +70,17 @@ def invariance(
     """
     wide = clean.to(torch.float64)
     raw, projected = moves
-    found = {
-        "invariance": _share(float(raw.mean()), _strangers(wide)),
-        "invariance_row_space": _share(float(projected.mean()), _strangers(wide @ rows)),
-    }
+    within_class = None
     if classes is not None:
         parts = [part for c in classes.unique() if int((part := classes == c).sum()) > 1]
         within = sum(float(raw[part].sum()) for part in parts)
         apart = sum(_strangers(wide[part]) * int(part.sum()) for part in parts)
-        found["invariance_within_class"] = _share(within, apart)
-    return found
+        within_class = _share(within, apart)
+    return CorruptionFigures(
+        invariance=_share(float(raw.mean()), _strangers(wide)),
+        invariance_row_space=_share(float(projected.mean()), _strangers(wide @ rows)),
+        invariance_within_class=within_class,
+    )
 
 
 def _strangers(x: Tensor) -> float:

@@ -6,10 +6,13 @@ window, with each dimension divided by its standard deviation over these, in uni
 the same distance of waking test windows: 1 where sleep lies where waking lies.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 from scipy.spatial import KDTree
 
 from invariance_probe.data.states import PERMUTED, RECORDED
+from invariance_probe.plan.figures.decoded import SleepDistances
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.state_pairing import StatePairing
@@ -18,8 +21,10 @@ MOST = 400
 """Most windows of a state that are measured, evenly spaced over it."""
 
 
-def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
-    """Windows asleep whose distance is measured, by the name of the measure.
+def sleeping_windows(
+    bench: Workbench, run: Run
+) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
+    """Windows asleep whose distance from waking is measured.
 
     Parameters
     ----------
@@ -30,21 +35,19 @@ def sleeping_windows(bench: Workbench, run: Run) -> dict[str, np.ndarray]:
 
     Returns
     -------
-    Windows (window,) by name; empty for a run that pairs within a state.
+    Windows (window,) of the partners' state, of the other state, and of the partners'
+    state with its units permuted; None for a run that pairs within a state.
     """
     pairing = run.views.pairing if run.views else None
     if not isinstance(pairing, StatePairing):
-        return {}
+        return None
     asleep = bench.asleep(run)
     sleep = asleep.sleep(pairing, run)
     partners, others = (
         few(windows[pool]) for windows, pool in zip(sleep.windows, sleep.pools, strict=True)
     )
-    return {
-        "sleep_distance": asleep.numbered(RECORDED)[partners],
-        "sleep_distance_other": asleep.numbered(RECORDED)[others],
-        "sleep_distance_permuted": asleep.numbered(PERMUTED)[partners],
-    }
+    recorded = asleep.numbered(RECORDED)
+    return recorded[partners], recorded[others], asleep.numbered(PERMUTED)[partners]
 
 
 def few(windows: np.ndarray) -> np.ndarray:
@@ -55,8 +58,8 @@ def few(windows: np.ndarray) -> np.ndarray:
 
 
 def sleep_distances(
-    train: np.ndarray, test: np.ndarray, asleep: dict[str, np.ndarray]
-) -> dict[str, float]:
+    train: np.ndarray, test: np.ndarray, asleep: Sequence[np.ndarray]
+) -> SleepDistances | None:
     """Distance of every kind of sleep from waking.
 
     Parameters
@@ -64,22 +67,21 @@ def sleep_distances(
     train, test
         Representations of waking training and test windows (window, dim).
     asleep
-        Representations of sleeping windows (window, dim) by the name of the measure.
+        Representations of sleeping windows (window, dim), in the order of
+        `sleeping_windows`.
 
     Returns
     -------
-    Distance by name, in units of that of waking test windows; empty where these lie
-    exactly on training windows.
+    Distances in units of that of waking test windows; None where these lie exactly on
+    training windows.
     """
     sd = train.std(axis=0)
     live = sd > 0
     tree = KDTree(train[:, live] / sd[live])
     own = float(tree.query(test[:, live] / sd[live])[0].mean())
-    return (
-        {
-            name: float(tree.query(rows[:, live] / sd[live])[0].mean()) / own
-            for name, rows in asleep.items()
-        }
-        if own > 0
-        else {}
+    if not own > 0:
+        return None
+    partners, others, permuted = (
+        float(tree.query(rows[:, live] / sd[live])[0].mean()) / own for rows in asleep
     )
+    return SleepDistances(partners=partners, others=others, permuted=permuted)

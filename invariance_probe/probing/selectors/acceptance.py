@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from invariance_probe.plan.figures.units import Damage
 from invariance_probe.probing.selectors.damage import (
     MODES,
     decodable_range,
@@ -35,38 +36,6 @@ LEVEL = 0.05
 """Level of the test that there is a decodable range."""
 CONFIDENCE = 0.95
 """Confidence of G's interval over blocks."""
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Cost to one decoder of removing a set, in units of the decodable range.
-
-    Attributes
-    ----------
-    chosen
-        L(without the set) - L(all units).
-    random, low, high
-        Mean and 95 % band of the same over random sets.
-    gain, gain_low, gain_high
-        G(b) = L(without the set) - mean L(without random sets), with its 95 % interval
-        over blocks (t; the range held fixed).
-    p_value
-        Rank of the chosen set among the random ones.
-    """
-
-    chosen: float
-    random: float
-    low: float
-    high: float
-    gain: float
-    gain_low: float
-    gain_high: float
-    p_value: float
-
-    @property
-    def exceeds(self) -> bool:
-        """Whether the set harms more than the band of random ones."""
-        return self.chosen > self.high
 
 
 @dataclass(frozen=True)
@@ -139,10 +108,15 @@ def _damage(scoring: Sequence[Part], mode: str, chosen: Sequence[int], sets: np.
     low, high = np.quantile(damages, BAND)
     own = float((without - everything).mean()) / scale
     return Damage(
-        own, float(damages.mean()), float(low), float(high),
-        float(gain.mean()), float(gain.mean()) - half, float(gain.mean()) + half,
-        float((1 + (damages >= own).sum()) / (1 + len(damages))),
-    )  # fmt: skip
+        chosen=own,
+        random=float(damages.mean()),
+        low=float(low),
+        high=float(high),
+        gain=float(gain.mean()),
+        gain_low=float(gain.mean()) - half,
+        gain_high=float(gain.mean()) + half,
+        p_value=float((1 + (damages >= own).sum()) / (1 + len(damages))),
+    )
 
 
 def _single(parts: Sequence[Part]) -> list[Part]:

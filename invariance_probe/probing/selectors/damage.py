@@ -13,9 +13,10 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from invariance_probe.plan.figures.units import Mode
 from invariance_probe.probing.selectors.moments import Part
 
-MODES = ("refit", "fixed")
+MODES: tuple[Mode, ...] = ("refit", "fixed")
 """Whether a decoder is fitted again without the removed units, or held fixed."""
 
 Harm = Callable[[Sequence[int]], np.ndarray]

@@ -6,10 +6,10 @@ the ratio of the two. A ratio of 1 says that it does not matter which units go.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
+from invariance_probe.plan.figures.units import Localisation, Mode
 from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import decodable_range, losses_without, set_losses
 from invariance_probe.probing.selectors.greedy import backward_path, forward_path
@@ -27,29 +27,8 @@ HALF = 0.5
 """Fraction of the decodable range that is to be lost."""
 
 
-@dataclass(frozen=True)
-class Localisation:
-    """Units that must go until half of the range is lost, and their ratio.
-
-    Attributes
-    ----------
-    chosen
-        Number of units, chosen to harm most.
-    random
-        Number of random units.
-    """
-
-    chosen: float
-    random: float
-
-    @property
-    def index(self) -> float:
-        """How many times as many random units it takes."""
-        return self.random / self.chosen
-
-
 def localisation(
-    choosing: Sequence[Part], scoring: Sequence[Part], mode: str, rng: np.random.Generator
+    choosing: Sequence[Part], scoring: Sequence[Part], mode: Mode, rng: np.random.Generator
 ) -> Localisation:
     """Compare the removal of chosen units with that of random ones.
 
@@ -78,7 +57,8 @@ def localisation(
         random.append(score(uniform_sets(units, int(size), DRAWS, rng)).mean())
     sizes = np.array([0, *sizes, units])
     curves = [np.array([0.0, *((np.array(c) - everything) / scale), 1.0]) for c in (chosen, random)]
-    return Localisation(*(first_at(sizes, damage, HALF) for damage in curves))
+    with_chosen, at_random = (first_at(sizes, damage, HALF) for damage in curves)
+    return Localisation(mode=mode, chosen=with_chosen, random=at_random)
 
 
 def first_at(sizes: np.ndarray, damage: np.ndarray, level: float) -> float:

@@ -13,10 +13,9 @@ remembers: with blocks of one memory the test was below .05 in up to .115 of ses
 where nothing changes (reports/messengers/switching.md has those that it uses).
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from invariance_probe.plan.figures.units import Mode, SwitchingTest
 from invariance_probe.probing.decoders.ridge import UNIT
 from invariance_probe.probing.selectors.damage import MODES
 from invariance_probe.probing.selectors.moments import BlockMoments
@@ -31,25 +30,6 @@ FEWEST_MEMORIES = 2
 """Shortest block that is tested, in memories."""
 FEWEST_BLOCKS = 4
 """Fewest blocks of an epoch."""
-
-
-@dataclass(frozen=True)
-class Switching:
-    """Result of the test of whether epochs rely on the same units.
-
-    Attributes
-    ----------
-    overlap
-        Overlap of the epochs' reliance, in [0, 1].
-    expected
-        Mean overlap under permutation.
-    p_value
-        Small where units switch.
-    """
-
-    overlap: float
-    expected: float
-    p_value: float
 
 
 def memory_bins(x: np.ndarray) -> float:
@@ -104,7 +84,7 @@ def switching(
     penalty: float,
     permutations: int,
     rng: np.random.Generator,
-) -> dict[str, Switching]:
+) -> dict[Mode, SwitchingTest]:
     """Test whether the reliance on units differs between epochs, in both modes.
 
     Parameters
@@ -139,14 +119,17 @@ def switching(
         for mode, shares in reliance(moments, member, penalty).items():
             found[mode][start : start + AT_ONCE] = mean_overlap(shares)
     return {
-        mode: Switching(
-            float(o[0]), float(o[1:].mean()), float((1 + (o[1:] <= o[0] + 1e-12).sum()) / len(o))
+        mode: SwitchingTest(
+            mode=mode,
+            overlap=float(o[0]),
+            expected=float(o[1:].mean()),
+            p_value=float((1 + (o[1:] <= o[0] + 1e-12).sum()) / len(o)),
         )
         for mode, o in found.items()
     }
 
 
-def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[str, np.ndarray]:
+def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[Mode, np.ndarray]:
     """Share of each unit in what a decoder loses without it, by mode.
 
     With w the ridge decoder of an epoch's blocks, C their covariance, R the ridge and P
@@ -184,7 +167,7 @@ def reliance(moments: BlockMoments, member: np.ndarray, penalty: float) -> dict[
     ridge = UNIT * penalty * np.maximum(variance, 1e-12)
     inverse = np.linalg.inv(covariance + ridge[:, :, None] * np.eye(units))
     size = ((inverse @ with_target) ** 2).sum(axis=2)
-    lost = {
+    lost: dict[Mode, np.ndarray] = {
         "fixed": size * (variance + 2 * ridge),
         "refit": size / np.diagonal(inverse, axis1=1, axis2=2),
     }

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
-from invariance_probe.plan.code_figures import information, r2_of
+from invariance_probe.plan.figures.code import information, r2_of
 from invariance_probe.reporting.figures.chart import BLUE, GREY, ORANGE, Chart, chart
 from invariance_probe.study.counting import counted
 

@@ -4,10 +4,12 @@ Stability is tested against worked cases and simulation, localisation on codes o
 extent, and the curve on a planted session.
 """
 
+from dataclasses import asdict
 from itertools import combinations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import populations
 import pytest
 import torch
@@ -149,19 +151,24 @@ def curve_of(asked=Messengers(budgets=(2, 4), resamples=10), **world):
         probe=RidgeProbe(),
     )
     bench = Workbench.of(recording, run, torch.device("cpu"))
-    return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.diagnostics
+    return recording, MEASURES["messengers"](bench, [run], lambda steps: None)[0].result.figures
+
+
+def worst_of(found, mode):
+    return next(worst for worst in found.worst if worst.mode == mode)
 
 
 def test_the_curve_of_planted_messengers_finds_accepts_and_repeats_them():
     recording, found = curve_of()
     carriers = set(recording.truth["carriers"][0])
     for mode in ("refit", "fixed"):
-        assert {int(found[f"b4_{mode}_unit@{i + 1}"]) for i in range(4)} == carriers
-        assert found[f"b4_{mode}_accepted"] == 1.0
-        assert found[f"b4_{mode}_{mode}_gain_low"] > 0.6 > found[f"b4_{mode}_{mode}_high"]
-        assert found[f"b4_{mode}_stability"] > 0.9
-        assert found[f"b4_{mode}_transfer"] == pytest.approx(1.0, abs=0.1)
-        assert found[f"{mode}_localisation"] > 4
+        worst = worst_of(found, mode)
+        own = worst.scored_by(mode)
+        assert set(worst.units) == carriers and worst.accepted
+        assert own.gain_low > 0.6 > own.high
+        assert worst.stability.estimate > 0.9
+        assert found.transfer(mode, 4).transfer.estimate == pytest.approx(1.0, abs=0.1)
+        assert found.localisation(mode).index > 4
     assert curve_of()[1] == found
 
 
@@ -170,31 +177,30 @@ def test_a_random_search_has_stability_over_blocks_and_seeds_and_over_seeds_alon
     _, found = curve_of(asked)
     assert set(Messengers.model_fields["selector"].annotation.__args__) <= set(SELECTORS)
     for mode in ("refit", "fixed"):
-        assert (
-            found[f"b4_{mode}_seed_stability"] < 0.8
-        )  # 60 random sets of 30 units do not settle on four carriers
-        assert found[f"b4_{mode}_stability"] < found[f"b4_{mode}_seed_stability"] + 0.1
-        assert sum(
-            v for k, v in found.items() if k.startswith(f"b4_{mode}_selected@")
-        ) == pytest.approx(4)
-    assert "b4_refit_seed_stability" not in curve_of()[1]
+        worst = worst_of(found, mode)
+        # 60 random sets of 30 units do not settle on four carriers
+        assert worst.seed_stability.estimate < 0.8
+        assert worst.stability.estimate < worst.seed_stability.estimate + 0.1
+        assert sum(worst.selected) == pytest.approx(4)
+    assert worst_of(curve_of()[1], "refit").seed_stability is None
 
 
 def test_scores_of_single_units_are_their_own_damages_and_name_the_carriers():
     recording, found = curve_of()
     carriers = set(recording.truth["carriers"][0])
+    units = pd.DataFrame([asdict(unit) for unit in found.units])
+    assert len(units) == 30
     for name in ("alone_refit", "alone_fixed", "weight"):
-        values = [found[f"{name}@{unit}"] for unit in range(30)]
-        assert set(np.argsort(values)[-4:]) == carriers
+        assert set(np.argsort(units[name].to_numpy())[-4:]) == carriers
     variances = np.sqrt(recording.activity).var(axis=0)
-    assert np.corrcoef([found[f"variance@{unit}"] for unit in range(30)], variances)[0, 1] > 0.98
+    assert np.corrcoef(units.variance, variances)[0, 1] > 0.98
 
 
 def test_the_curve_of_a_set_that_switches_is_accepted_and_not_transferred():
     recording, found = curve_of(switches=True)
     both = {*recording.truth["carriers"][0], *recording.truth["carriers"][1]}
-    assert {int(found[f"b4_refit_unit@{i + 1}"]) for i in range(4)} <= both
-    assert found["b4_refit_transfer_high"] < 0.5
+    assert set(worst_of(found, "refit").units) <= both
+    assert found.transfer("refit", 4).transfer.high < 0.5
 
 
 def test_rates_are_not_matched_where_that_leaves_one_random_set_again_and_again():

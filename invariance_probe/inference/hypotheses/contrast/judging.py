@@ -31,7 +31,7 @@ them. These hypotheses are experimental: the verdict says so, and counts as expl
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -61,6 +61,7 @@ from invariance_probe.inference.rules.verdicts import (
     decide,
     outcome,
 )
+from invariance_probe.plan.figures.decoded import DecodedFigures, PairFigures, SleepDistances
 from invariance_probe.plan.recipes import without_licence
 from invariance_probe.plan.settings import A_THIRD, a_third_of
 from invariance_probe.study.hypotheses import Contrast
@@ -87,19 +88,33 @@ NUISANCE, NUISANCE_SHIFTED = (
     f"nuisance distance > {UNRELATED:g} of shifted",
 )
 """Claims about pairs that a benefit needs; the last two only with a named nuisance."""
-MEASURES = {
-    "pair_agreement": "purity",
-    "pair_agreement_expected": "purity by chance",
-    "nuisance_distance": "nuisance distance",
-    "nuisance_distance_expected": "nuisance distance by chance",
-    "pair_distance_s": "distance in s",
-    "pair_share": "share",
-    "pair_partners": "windows asleep in use",
-    "sleep_distance": "distance of partners' state from waking",
-    "sleep_distance_other": "distance of the other state from waking",
-    "sleep_distance_permuted": "distance of unit-permuted sleep from waking",
+Reading = Callable[[DecodedFigures], float | None]
+"""Reads one figure of a run; None where it is not defined."""
+
+
+def _distant(reading: Callable[[PairFigures], float | None]) -> Reading:
+    return lambda found: None if found.distant is None else reading(found.distant)
+
+
+def _sleeping(reading: Callable[[SleepDistances], float]) -> Reading:
+    return lambda found: None if found.sleep is None else reading(found.sleep)
+
+
+AGREEMENT = _distant(lambda pairs: pairs.agreement)
+NUISANCE_DISTANCE = _distant(lambda pairs: pairs.nuisance_distance)
+MEASURES: dict[str, Reading] = {
+    "purity": AGREEMENT,
+    "purity by chance": _distant(lambda pairs: pairs.agreement_expected),
+    "nuisance distance": NUISANCE_DISTANCE,
+    "nuisance distance by chance": _distant(lambda pairs: pairs.nuisance_distance_expected),
+    "distance in s": _distant(lambda pairs: pairs.distance_s),
+    "share": _distant(lambda pairs: pairs.share),
+    "windows asleep in use": _distant(lambda pairs: pairs.partners),
+    "distance of partners' state from waking": _sleeping(lambda sleep: sleep.partners),
+    "distance of the other state from waking": _sleeping(lambda sleep: sleep.others),
+    "distance of unit-permuted sleep from waking": _sleeping(lambda sleep: sleep.permuted),
 }
-"""Diagnostics of distant pairs in the results of runs, and their names in a report."""
+"""What a report says about distant pairs, by name."""
 
 NAIVE = {
     "mined.share": "mined pairs beat random pairs, so they help",
@@ -270,7 +285,7 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
         PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0),
     }
     if _nuisance(question):
-        found[NUISANCE] = pair_sample(question, "nuisance_distance", "mined"), UNRELATED
+        found[NUISANCE] = pair_sample(question, NUISANCE_DISTANCE, "mined"), UNRELATED
         found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
     return found
 
@@ -287,7 +302,7 @@ def purity_above(question: Question, arm: str) -> Sample:
     arm
         The arm to compare with: `random` or `shifted`.
     """
-    return pair_sample(question, "pair_agreement", "mined", arm)
+    return pair_sample(question, AGREEMENT, "mined", arm)
 
 
 def nuisance_of_shifted(question: Question) -> Sample:
@@ -296,7 +311,7 @@ def nuisance_of_shifted(question: Question) -> Sample:
     Shifted pairs have the same marginals.
     """
     mined, shifted = (
-        _diagnostics(question, "nuisance_distance", arm, question.hypothesis.dose)
+        _readings(question, NUISANCE_DISTANCE, arm, question.hypothesis.dose)
         for arm in ("mined", "shifted")
     )
     return question.over([Effect(mined[name], shifted[name]) for name in question.names])
@@ -304,12 +319,12 @@ def nuisance_of_shifted(question: Question) -> Sample:
 
 def pair_sample(
     question: Question,
-    diagnostic: str,
+    reading: Reading,
     arm: str,
     minus: str | None = None,
     dose: float | None = None,
 ) -> Sample:
-    """Sample of a diagnostic of an arm's distant pairs over the sessions.
+    """Sample of one figure of an arm's distant pairs over the sessions.
 
     Values are (seed, fold). Where sessions stand for themselves, these take the places
     of seed and test block.
@@ -318,24 +333,24 @@ def pair_sample(
     ----------
     question
         The hypothesis with its evidence.
-    diagnostic
-        Name of the diagnostic, one of `MEASURES`.
+    reading
+        Reads the figure of a run.
     arm
         The arm whose pairs are measured.
     minus
-        An arm whose diagnostic is subtracted; None to subtract nothing.
+        An arm whose figure is subtracted; None to subtract nothing.
     dose
         Share of distant pairs; None for the primary dose.
     """
     at_dose = question.hypothesis.dose if dose is None else dose
-    own = _diagnostics(question, diagnostic, arm, at_dose)
-    other = None if minus is None else _diagnostics(question, diagnostic, minus, at_dose)
+    own = _readings(question, reading, arm, at_dose)
+    other = None if minus is None else _readings(question, reading, minus, at_dose)
     values = [own[name] - (0.0 if other is None else other[name]) for name in question.names]
     return question.over([Effect(each, np.ones_like(each)) for each in values])
 
 
-def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[str, np.ndarray]:
-    """A diagnostic of the study's own setting by session, each (seed, fold).
+def _readings(question: Question, reading: Reading, arm: str, dose: float) -> dict[str, np.ndarray]:
+    """One figure of the runs of the study's own setting by session, each (seed, fold).
 
     It is NaN where it is missing.
     """
@@ -352,7 +367,9 @@ def _diagnostics(question: Question, name: str, arm: str, dose: float) -> dict[s
             continue
         result = evidence.results.get(run.key())
         if result is not None and run.fold is not None and run.seed < shape[0]:
-            found[run.session][run.seed, run.fold] = result.diagnostics.get(name, math.nan)
+            decoded = result.measured(DecodedFigures)
+            value = None if decoded is None else reading(decoded)
+            found[run.session][run.seed, run.fold] = math.nan if value is None else value
     return found
 
 
@@ -416,9 +433,9 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
     For pairs across time, also how mined pairs differ from random and from shifted
     ones.
     """
-    for diagnostic, name in MEASURES.items():
+    for name, reading in MEASURES.items():
         for arm in question.plan.study.arms_of(question.hypothesis.axis):
-            sample = pair_sample(question, diagnostic, arm)
+            sample = pair_sample(question, reading, arm)
             if sample.complete:
                 yield PairMeasure(
                     name, arm, sample.estimate, *sample.interval(), len(sample.effects)

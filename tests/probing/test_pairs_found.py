@@ -1,5 +1,6 @@
 """What a run says of the pairs that its method mined."""
 
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -58,8 +59,9 @@ def test_agreement_and_distance_are_those_of_the_pairs_that_were_found():
         "agreement": sum(expected) / 3,
         "agreement_expected": unrelated,
     }
-    assert first == pytest.approx({f"mined_{name}": value for name, value in figures.items()})
-    assert second == {} and found_by_mining(bench, runs, None) == []
+    measured = {name: value for name, value in asdict(first).items() if value is not None}
+    assert measured == pytest.approx(figures)
+    assert second is None and found_by_mining(bench, runs, None) == [None, None]
 
 
 def test_agreement_about_a_continuous_target_is_1_for_itself_and_near_0_at_random():
@@ -68,10 +70,9 @@ def test_agreement_about_a_continuous_target_is_1_for_itself_and_near_0_at_rando
     shuffled = windows[
         :, torch.randperm(windows.shape[1], generator=torch.Generator().manual_seed(0))
     ]
-    assert found_by_mining(bench, runs[:1], (windows, windows))[0]["mined_agreement"] == 1
-    assert found_by_mining(bench, runs[:1], (windows, shuffled))[0][
-        "mined_agreement"
-    ] == pytest.approx(0, abs=0.15)
+    assert found_by_mining(bench, runs[:1], (windows, windows))[0].agreement == 1
+    [at_random] = found_by_mining(bench, runs[:1], (windows, shuffled))
+    assert at_random.agreement == pytest.approx(0, abs=0.15)
 
 
 @pytest.mark.parametrize("kind", ["myow", "byol"])
@@ -80,10 +81,10 @@ def test_a_run_has_mining_diagnostics_where_its_method_mines(kind):
         **CLASSES, method={"kind": kind, "encoder": ENCODER, "projector": [8, 8], "predictor": [8]}
     )
     for measured in MEASURES[kind](bench, runs, lambda steps: None):
-        found = measured.result.diagnostics
-        assert ("mined_agreement" in found) == ("mined_distance_s" in found) == (kind == "myow")
+        found = measured.result.figures.mined
+        assert (found is not None) == (kind == "myow")
         if kind == "myow":
-            assert found["mined_distance_s"] >= 10 and 0 <= found["mined_agreement"] <= 1
+            assert found.distance_s >= 10 and 0 <= found.agreement <= 1
 
 
 @pytest.mark.parametrize("partners", ["mined", "random"])
@@ -103,7 +104,7 @@ def test_what_a_method_mined_is_held_against_the_nuisance_that_the_pairing_names
         views={"pairing": pairing, "transforms": [{"kind": "unit_dropout"}]},
     )
     for measured in MEASURES["myow"](bench, runs, lambda steps: None):
-        found = measured.result.diagnostics
-        assert found["mined_nuisance_distance"] > 0 and found["mined_distance_s"] >= 10
+        found = measured.result.figures.mined
+        assert found.nuisance_distance > 0 and found.distance_s >= 10
         if partners == "random":  # at least 10 s of 32 s away, and otherwise at random
-            assert abs(found["mined_agreement"] - found["mined_agreement_expected"]) < 0.15
+            assert abs(found.agreement - found.agreement_expected) < 0.15

@@ -12,8 +12,8 @@ Moreno-Bote et al. 2014, doi:10.1038/nn.3807 (information that saturates with th
 of units).
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
 
@@ -429,6 +429,7 @@ class CodeFigures:
     distinct: "CodeFigures | None" = None
     n_eff: float | None = None
     red_idx: float | None = None
+    kind: Literal["code"] = "code"
 
     @cached_property
     def k_s(self) -> float | None:
@@ -529,26 +530,6 @@ class CodeFigures:
                         "value": value,
                     }
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain JSON data."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "CodeFigures":
-        """Read what `to_json` wrote."""
-        values = {
-            name: _tuples(value)
-            for name, value in data.items()
-            if name not in ("whole", "deleted", "distinct")
-        }
-        distinct = data.get("distinct")
-        return cls(
-            **values,
-            whole=_errors(data["whole"]),
-            deleted=tuple(_errors(part) for part in data.get("deleted", ())),
-            distinct=None if distinct is None else cls.from_json(distinct),
-        )
-
 
 def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
     """Yield every stored sum: what, name, step, and values by fold."""
@@ -566,23 +547,3 @@ def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
         if found.known_masks:
             yield "masked", name, "", found.masked
         yield "blind", name, "", found.blind
-
-
-def _errors(data: Mapping[str, Any]) -> HeldOutErrors:
-    """Read the JSON form of held-out errors."""
-    values = {
-        name: _tuples(value)
-        for name, value in data.items()
-        if name not in ("curves", "corruptions")
-    }
-    curves = tuple(
-        DroppingCurve(**{k: _tuples(v) for k, v in curve.items()}) for curve in data["curves"]
-    )
-    found = tuple(
-        CorruptionErrors(**{k: _tuples(v) for k, v in one.items()}) for one in data["corruptions"]
-    )
-    return HeldOutErrors(**values, curves=curves, corruptions=found)
-
-
-def _tuples(value: Any) -> Any:
-    return tuple(_tuples(item) for item in value) if isinstance(value, list | tuple) else value
