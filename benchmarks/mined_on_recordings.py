@@ -79,7 +79,7 @@ def contrast_lines(findings: Findings) -> list[str]:
     """Return the contrasts and pairs of a study's findings, in Markdown."""
     lines = []
     for found in findings.hypotheses:
-        lines += [f"Verdict: **{found.verdict}** ({found.scope}). {found.sentence}", ""]
+        lines += [f"Verdict: **{found.verdict.text}** ({found.scope}). {found.sentence}", ""]
         lines += ["| contrast | estimate | 90 % interval |", "|---|---|---|"]
         own = [(e.name, e) for e in found.estimands] + [
             (f"{e.name}, {e.setting}", e) for e in found.swept

@@ -28,7 +28,7 @@ TRUTH = {
 
 def worded(finding: HypothesisFinding) -> tuple[str, str]:
     """Return a finding's verdict and its word about the number of units."""
-    return finding.verdict, finding.code.carriers_word if finding.code else ""
+    return finding.verdict.text, finding.code.carriers_word if finding.code else ""
 
 
 def found(seed: int, runs: Path, out: Path, workers: int | None) -> Mapping[str, HypothesisFinding]:

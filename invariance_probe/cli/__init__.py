@@ -516,7 +516,7 @@ def _say(outcome: "Outcome") -> None:
     for finding in outcome.findings.hypotheses:
         flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
         of_it = f"predicted {finding.predicts}: {said_of(finding.outcome)}"
-        click.echo(f"{finding.id}: {finding.verdict}{flags} ({of_it})")
+        click.echo(f"{finding.id}: {finding.verdict.text}{flags} ({of_it})")
         click.echo(f"    {finding.sentence}")
         if finding.code is not None and finding.code.sentence:
             click.echo(f"    the code: {finding.code.sentence}")

@@ -27,6 +27,7 @@ from invariance_probe.inference.evidence.points import (
     SessionFinding,
     SimilarityPoint,
 )
+from invariance_probe.inference.verdict import Verdict
 
 
 @dataclass(frozen=True)
@@ -380,7 +381,7 @@ class HypothesisFinding:
     """`population of sessions`, `population of subjects` or `these recordings`."""
     sessions: tuple[str, ...]
     """Sessions that the verdict rests on."""
-    verdict: str
+    verdict: Verdict
     flags: tuple[str, ...]
     """`regularised` where a corruption lowered the loss by more than the margin."""
     outcome: str
@@ -415,6 +416,10 @@ class HypothesisFinding:
     """
     pairs: tuple[PairMeasure, ...] = ()
     """Properties of the distant pairs; for a contrast only."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Convert to plain JSON data; the verdict is written as its text."""
+        return {**asdict(self), "verdict": self.verdict.text}
 
 
 @dataclass(frozen=True)
@@ -495,4 +500,4 @@ class Findings:
 
     def to_json(self) -> dict[str, Any]:
         """Convert to plain JSON data."""
-        return asdict(self)
+        return {**asdict(self), "hypotheses": [finding.to_json() for finding in self.hypotheses]}

@@ -16,15 +16,13 @@ from invariance_probe.inference.description.messengers import messengers, switch
 from invariance_probe.inference.description.nulls import null_findings
 from invariance_probe.inference.description.reliance import reliance
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
-from invariance_probe.inference.hypotheses.contrast.words import contrast_limits, contrast_supports
-from invariance_probe.inference.hypotheses.dose.judging import Judgement
+from invariance_probe.inference.hypotheses.judgement import Judgement
+from invariance_probe.inference.hypotheses.kinds import kind_of
 from invariance_probe.inference.hypotheses.question import Question
-from invariance_probe.inference.hypotheses.scope import cannot_support, supports
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
-from invariance_probe.study.hypotheses import Contrast
 
 UNREGISTERED = Standing(None)
 """Standing of a study that was not registered."""
@@ -83,16 +81,11 @@ def infer(
 
 def _spelt_out(question: Question, finding: HypothesisFinding) -> HypothesisFinding:
     """Add to a finding what its verdict can and cannot support."""
-    if isinstance(question.hypothesis, Contrast):
-        return replace(
-            finding,
-            supports=contrast_supports(question, finding),
-            cannot_support=contrast_limits(question, finding),
-        )
+    kind = kind_of(question)
     return replace(
         finding,
-        supports=supports(question, finding),
-        cannot_support=cannot_support(question, finding),
+        supports=kind.supports(question, finding),
+        cannot_support=kind.cannot_support(question, finding),
     )
 
 

@@ -17,13 +17,14 @@ from invariance_probe.inference.evidence.estimands import read_losses, read_plan
 from invariance_probe.inference.findings import HypothesisFinding, LookTaken, Standing
 from invariance_probe.inference.hypotheses import wording
 from invariance_probe.inference.hypotheses.code import SessionCode
-from invariance_probe.inference.hypotheses.contrast.judging import judge_contrast
-from invariance_probe.inference.hypotheses.dose.judging import Judgement, judge_dose
+from invariance_probe.inference.hypotheses.judgement import Judgement
+from invariance_probe.inference.hypotheses.kinds import kind_of
 from invariance_probe.inference.hypotheses.question import Evidence, Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA, Look, looks_of
+from invariance_probe.inference.verdict import UNTESTABLE
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
+from invariance_probe.study.hypotheses import AnyHypothesis
 from invariance_probe.study.session import covers
 
 
@@ -79,11 +80,7 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
 
 def judge(question: Question) -> Judgement:
     """Judge one hypothesis on its evidence."""
-    return (
-        judge_contrast(question)
-        if isinstance(question.hypothesis, Contrast)
-        else judge_dose(question)
-    )
+    return kind_of(question).judge(question)
 
 
 def stopped(evidence: Evidence, hypothesis: AnyHypothesis) -> Stopped:
@@ -125,7 +122,7 @@ def settled(judgement: Judgement, hypotheses: int) -> bool:
         Number of hypotheses of the study.
     """
     finding = judgement.finding(ALPHA / max(1, hypotheses))
-    return finding.verdict.startswith("untestable") or finding.outcome != "open"
+    return finding.verdict.word == UNTESTABLE or finding.outcome != "open"
 
 
 def taken_at(stop: Stopped, finding: HypothesisFinding) -> HypothesisFinding:

@@ -170,15 +170,10 @@ class Plan:
 
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
         """Yield the identity dose and the compared arms at the primary dose."""
-        arms = (
-            ("mined", *hypothesis.controls)
-            if isinstance(hypothesis, Contrast)
-            else ("independent", "shared")
-        )
         for condition in conditions_of(self.study, setting):
             if not condition.axis or (
                 (condition.axis, condition.dose) == (hypothesis.axis, hypothesis.dose)
-                and condition.arm in arms
+                and condition.arm in hypothesis.arms
             ):
                 yield condition
 

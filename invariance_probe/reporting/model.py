@@ -53,7 +53,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
                 for about, text in findings.standing.deviations
             ],
         },
-        "hypotheses": [asdict(finding) for finding in findings.hypotheses],
+        "hypotheses": [finding.to_json() for finding in findings.hypotheses],
         "baselines": [asdict(baseline) for baseline in findings.baselines],
         "sessions": [asdict(session) for session in findings.sessions],
         "nulls": [asdict(null) for null in findings.nulls],

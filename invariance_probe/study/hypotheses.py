@@ -4,7 +4,7 @@ In: the entries of a study's `hypotheses`. Out: frozen claims: what is predicted
 which dose, within which margin. Nothing is judged here.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -49,6 +49,11 @@ class Hypothesis(Declaration):
     """Only recordings of this group; all recordings when left out."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
     """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
+
+    experimental: ClassVar[bool] = False
+    """Whether it counts as exploratory whatever its role says."""
+    arms: ClassVar[tuple[str, ...]] = ("independent", "shared")
+    """The arms that are compared at the primary dose."""
 
     @property
     def about_units(self) -> bool:
@@ -114,10 +119,18 @@ class Contrast(Declaration):
             return {**given, "controls": CONTROLS[axis]}
         return given
 
+    about_units: ClassVar[bool] = False
+    """Whether it is about how many units carry the target, not about learning."""
+
     @property
     def experimental(self) -> bool:
         """Whether it counts as exploratory whatever its role says."""
         return self.axis in EXPERIMENTAL
+
+    @property
+    def arms(self) -> tuple[str, ...]:
+        """The arms that are compared at the primary dose."""
+        return ("mined", *self.controls)
 
 
 def _kind(hypothesis: Any) -> str:

@@ -30,7 +30,7 @@ ATTACKED = {
 def test_a_dose_of_an_adversary_has_estimates_and_no_verdict():
     plan = make_plan(**ATTACKED)
     finding = infer(plan, planted(plan, C_code=0.4), {}).hypotheses[0]
-    assert finding.verdict == "uncalibrated method"
+    assert finding.verdict.text == "uncalibrated method"
     assert "worst_of_masks has not been calibrated" in next(
         gate.detail for gate in finding.gates if gate.name == "licence"
     )
@@ -44,11 +44,14 @@ def test_a_dropout_hypothesis_under_an_adversary_that_is_always_there_has_none_e
             "adversary": {"kind": "adversarial_noise", "epsilon": 0.1},
         }
     )
-    assert infer(plan, planted(plan, C_code=0.4), {}).hypotheses[0].verdict == "uncalibrated method"
+    assert (
+        infer(plan, planted(plan, C_code=0.4), {}).hypotheses[0].verdict.text
+        == "uncalibrated method"
+    )
     asleep = make_plan(
         views={"transforms": [{"kind": "unit_dropout"}], "adversary": {"kind": "adversarial_noise"}}
     )
-    assert infer(asleep, planted(asleep, C_code=0.4), {}).hypotheses[0].verdict == "tolerated"
+    assert infer(asleep, planted(asleep, C_code=0.4), {}).hypotheses[0].verdict.text == "tolerated"
 
 
 def test_a_closed_form_cannot_train_against_an_adversary():

@@ -81,7 +81,7 @@ def with_pairs(**mined):
 
 def test_every_control_beaten_by_pure_pairs_across_the_nuisance_is_beneficial():
     found = judged()
-    assert (found.kind, found.verdict, found.outcome, found.status) == (
+    assert (found.kind, found.verdict.text, found.outcome, found.status) == (
         "contrast",
         "beneficial",
         "supported",
@@ -137,7 +137,7 @@ NOT_SHOWN = {
 def test_one_control_or_measure_that_fails_leaves_no_benefit(case):
     arms, pairs = NOT_SHOWN[case]
     found = judged(arms=arms, pairs=pairs)
-    assert found.verdict == "not shown" and found.outcome == "open"
+    assert found.verdict.text == "not shown" and found.outcome == "open"
 
 
 def test_better_than_random_alone_is_said_to_be_no_benefit():
@@ -155,32 +155,36 @@ def test_beaten_controls_without_recurring_pairs_are_said_to_be_so():
 
 def test_worse_than_local_is_harmful_and_contradicts_the_prediction():
     found = judged(arms={"mined": 0.2, "random": 0.4})
-    assert (found.verdict, found.outcome) == ("harmful", "contradicted")
+    assert (found.verdict.text, found.outcome) == ("harmful", "contradicted")
     assert "though below that of random pairs, which is not a benefit" in found.sentence
 
 
 def test_the_oracle_changes_no_verdict():
     for verdict, mined in (("beneficial", -0.2), ("not shown", 0.0)):
         assert {
-            judged(arms={"mined": mined, "oracle": own}).verdict for own in (-0.6, 0.0, 0.6)
+            judged(arms={"mined": mined, "oracle": own}).verdict.text for own in (-0.6, 0.0, 0.6)
         } == {verdict}
 
 
 def test_without_a_named_nuisance_its_distance_is_no_condition_and_the_report_says_so():
     plan = mined_plan(views={"pairing": {"kind": "mined", "gap_s": 5.0}})
     found = judged(plan, pairs=with_pairs(nuisance_distance=0.2))
-    assert found.verdict == "beneficial" and NUISANCE not in {claim.name for claim in found.claims}
+    assert found.verdict.text == "beneficial" and NUISANCE not in {
+        claim.name for claim in found.claims
+    }
     assert "none is named" in found.cannot_support
 
 
 def test_a_margin_has_to_be_exceeded():
     margin = {"fraction_of_range": 0.3, "because": "a smaller gain would not be worth the miner"}
-    assert judged(mined_plan(hypotheses=[{**CONTRAST, "margin": margin}])).verdict == "not shown"
+    assert (
+        judged(mined_plan(hypotheses=[{**CONTRAST, "margin": margin}])).verdict.text == "not shown"
+    )
 
 
 def test_a_control_that_is_not_named_is_no_condition():
     plan = mined_plan(hypotheses=[{**CONTRAST, "controls": ["local", "random"]}])
-    assert judged(plan, arms={"shifted": -0.4}).verdict == "beneficial"
+    assert judged(plan, arms={"shifted": -0.4}).verdict.text == "beneficial"
 
 
 @pytest.mark.parametrize(("values", "verdict"), [
@@ -192,7 +196,7 @@ def test_a_control_that_is_not_named_is_no_condition():
 ])  # fmt: skip
 def test_gates_apply_to_contrasts(values, verdict):
     found = judged(**values)
-    assert found.verdict == verdict and found.p_value is None
+    assert found.verdict.text == verdict and found.p_value is None
 
 
 TURNED = {
@@ -205,14 +209,14 @@ TURNED = {
 def test_a_verdict_that_a_third_of_the_data_turns_is_not_shown(case):
     arms, again, said = TURNED[case]
     found = judged(mined_plan(), arms=arms, checked={A_THIRD: again})
-    assert found.verdict == "not shown" and found.p_value is None and found.outcome == "open"
+    assert found.verdict.text == "not shown" and found.p_value is None and found.outcome == "open"
     assert said in found.sentence and "is turned by" in found.sentence
-    assert judged(mined_plan(), arms=arms).verdict in ("beneficial", "harmful")
+    assert judged(mined_plan(), arms=arms).verdict.text in ("beneficial", "harmful")
 
 
 def test_a_check_that_shows_less_turns_nothing_and_stands_in_the_report():
     found = judged(mined_plan(), checked={A_THIRD: {"mined": -0.02, "random": 0.0, "shifted": 0.0}})
-    assert found.verdict == "beneficial" and {e.setting for e in found.swept} == {A_THIRD}
+    assert found.verdict.text == "beneficial" and {e.setting for e in found.swept} == {A_THIRD}
     assert {gate.name for gate in found.gates if gate.passed} >= {"noise", "a third of the data"}
 
 
@@ -230,20 +234,22 @@ def test_collapse_at_share_0_fails_its_gate():
     clean = [run for run in plan.grid if run.method.kind == "simclr" and run.axis == ""]
     for run in clean[: len(clean) // 5]:
         results[run.key()] = replace(results[run.key()], status="collapsed")
-    assert infer(plan, results, {}, REGISTERED).hypotheses[0].verdict == "invalid: collapse"
+    assert infer(plan, results, {}, REGISTERED).hypotheses[0].verdict.text == "invalid: collapse"
 
 
 def test_a_method_without_licence_gets_estimates_and_no_verdict():
     plan = mined_plan(training={**LICENSED, "steps": 20})
     found = judged(plan)
-    assert found.verdict == "uncalibrated method" and found.estimands and found.p_value is None
+    assert found.verdict.text == "uncalibrated method" and found.estimands and found.p_value is None
 
 
 def test_missing_runs_of_a_control_leave_no_verdict():
     plan = mined_plan()
     gone = next(run.key() for run in plan.grid if run.arm == "random" and run.dose == 0.5)
     found = judged(plan, drop={gone})
-    assert found.verdict == "not shown" and found.p_value is None and "M_rand" in found.sentence
+    assert (
+        found.verdict.text == "not shown" and found.p_value is None and "M_rand" in found.sentence
+    )
 
 
 def test_a_quick_study_trains_no_oracle_and_confirms_nothing():
@@ -251,7 +257,7 @@ def test_a_quick_study_trains_no_oracle_and_confirms_nothing():
     found = judged(plan)
     assert {run.arm for run in plan.grid} == {"none", "mined", "random", "shifted"}
     assert (
-        found.verdict == "beneficial"
+        found.verdict.text == "beneficial"
         and found.status == "exploratory"
         and "M_oracle" not in {e.name for e in found.estimands}
     )
@@ -260,7 +266,7 @@ def test_a_quick_study_trains_no_oracle_and_confirms_nothing():
 def test_with_looks_at_the_seeds_a_clear_benefit_stops_early():
     training = {**LICENSED, "seeds": 4, "adaptive": {"looks": [2, 4]}}
     found = judged(mined_plan(training=training))
-    assert found.verdict == "beneficial" and found.look is not None and found.look.seeds == 2
+    assert found.verdict.text == "beneficial" and found.look is not None and found.look.seeds == 2
 
 
 def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
@@ -287,7 +293,7 @@ def test_a_contrast_stands_beside_a_claim_about_a_dose_in_one_study():
     found = infer(
         plan, planted(plan, arms=HELPS, pairs=PURE, C_code=0.02), {}, REGISTERED
     ).hypotheses
-    assert [(f.kind, f.verdict) for f in found] == [
+    assert [(f.kind, f.verdict.text) for f in found] == [
         ("contrast", "beneficial"),
         ("invariance", "between"),
     ]
@@ -363,7 +369,7 @@ def test_three_sessions_can_say_nothing_of_what_their_pairs_share():
     shown = {claim.name: claim.shown for claim in found.claims}
     assert shown["M_loc > m"] and shown["M_rand > m"] and not shown[PURITY] and not shown[NUISANCE]
     assert (
-        found.verdict == "not shown"
+        found.verdict.text == "not shown"
         and "not by pairs that are shown to share the target" in found.sentence
     )
     assert (

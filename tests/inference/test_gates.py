@@ -35,7 +35,11 @@ BASE = tiny_study()["hypotheses"][0]
 )
 def test_a_failed_gate_of_learning_takes_the_verdict_and_leaves_the_code(values, name):
     found = judged(C_code=0.02, **values)
-    assert found.verdict == f"invalid: {name}" and found.outcome == "open" and found.p_value is None
+    assert (
+        found.verdict.text == f"invalid: {name}"
+        and found.outcome == "open"
+        and found.p_value is None
+    )
     assert gate(found, name).outcome == "failed" and gate(found, name).limits == ("learning",)
     assert found.learning.finding == "undecided" and name in found.learning.sentence
     assert (
@@ -57,7 +61,7 @@ def test_a_recipe_that_fails_its_gate_is_told_and_never_dropped():
     assert (
         recipe.finding == "undecided" and "dose 0 keeps" in recipe.reason and recipe.retention < 0.5
     )
-    assert (found.verdict, found.learning.finding) == ("inconclusive", "undecided")
+    assert (found.verdict.text, found.learning.finding) == ("inconclusive", "undecided")
 
 
 def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertrained():
@@ -68,23 +72,23 @@ def test_what_longer_training_does_to_harm_alone_does_not_show_a_recipe_undertra
     found = judged(
         H=0.05, delta=0.05, C_code=0.4, recipes={"longer": {"independent": -0.15, "shared": -0.15}}
     )
-    assert gate(found, "trained").outcome == "passed" and found.verdict == "tolerated"
+    assert gate(found, "trained").outcome == "passed" and found.verdict.text == "tolerated"
 
 
 def test_without_a_longer_recipe_the_gate_trained_is_not_computed_and_words_explore():
     plan = make_plan(training={"steps": 800, "batch_size": 64, "seeds": 2})
     found = judged(plan, C_code=0.4)
     assert gate(found, "trained").outcome == "not computed"
-    assert (found.verdict, found.status) == ("tolerated", "exploratory")
+    assert (found.verdict.text, found.status) == ("tolerated", "exploratory")
     assert "the recipe longer was not computed" in found.sentence
 
 
 def test_noise_that_is_not_shown_equivalent_blocks_at_most_claims_only():
     blocked = judged(C_code=0.02, spread=0.35)
-    assert blocked.verdict == "inconclusive" and gate(blocked, "noise").outcome == "not shown"
+    assert blocked.verdict.text == "inconclusive" and gate(blocked, "noise").outcome == "not shown"
     plan = make_plan()
     found = judged(plan, results=planted(plan, C_code=0.5, delta=3.0, spread=0.35))
-    assert (found.verdict, found.status) == (
+    assert (found.verdict.text, found.status) == (
         "sensitive",
         "confirmatory",
     )  # it rests on no `<= m` claim
@@ -94,10 +98,10 @@ def test_retention_by_the_shared_arm_alone_leaves_only_the_claim_that_training_c
     """Dose 0 keeps .4 and the shared arm .6: `sensitive` may be said, `tolerated` may not."""
     costly = judged(C_code=0.5, kept=0.4, H=-0.2, delta=0.2)
     assert (
-        costly.verdict == "sensitive"
+        costly.verdict.text == "sensitive"
         and "only `D > m` is claimed" in gate(costly, "retention").detail
     )
-    assert judged(C_code=0.5, kept=0.4, H=-0.2, delta=-0.2).verdict == "inconclusive"
+    assert judged(C_code=0.5, kept=0.4, H=-0.2, delta=-0.2).verdict.text == "inconclusive"
 
 
 def test_retention_above_the_range_is_told():
@@ -120,7 +124,7 @@ def test_collapse_at_dose_zero_fails_its_gate():
     ]
     for run in clean[: len(clean) // 5]:
         results[run.key()] = replace(results[run.key()], status="collapsed")
-    assert judged(plan, results=results).verdict == "invalid: collapse"
+    assert judged(plan, results=results).verdict.text == "invalid: collapse"
 
 
 def test_missing_runs_leave_no_verdict_and_are_counted():
@@ -130,7 +134,7 @@ def test_missing_runs_leave_no_verdict_and_are_counted():
     del results[gone.key()]
     findings = infer(plan, results, {})
     assert (
-        findings.hypotheses[0].verdict == "inconclusive"
+        findings.hypotheses[0].verdict.text == "inconclusive"
         and "missing" in findings.hypotheses[0].sentence
     )
     assert findings.runs.missing == 1 and findings.hypotheses[0].code.finding == "kept"
@@ -142,7 +146,9 @@ def test_a_missing_measurement_of_the_code_leaves_no_verdict():
     code = next(run for run in plan.baselines if run.method.kind == "code")
     results[code.key()] = replace(results[code.key()], status="failed", figures=None)
     found = infer(plan, results, {}).hypotheses[0]
-    assert found.verdict == "inconclusive" and "C_code" in found.sentence and found.code is None
+    assert (
+        found.verdict.text == "inconclusive" and "C_code" in found.sentence and found.code is None
+    )
 
 
 def test_a_failed_run_counts_as_failed_and_leaves_no_verdict():
@@ -151,7 +157,7 @@ def test_a_failed_run_counts_as_failed_and_leaves_no_verdict():
     bad = next(r for r in plan.grid if r.arm == "independent")
     results[bad.key()] = replace(results[bad.key()], status="failed", blocks=(), block_losses=())
     findings = infer(plan, results, {})
-    assert findings.hypotheses[0].verdict == "inconclusive" and findings.runs.failed == 1
+    assert findings.hypotheses[0].verdict.text == "inconclusive" and findings.runs.failed == 1
 
 
 def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
@@ -162,7 +168,7 @@ def test_undecodable_sessions_leave_before_any_ssl_result_is_seen():
     only = {run.key(): weak[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons)
     assert (
-        found.hypotheses[0].verdict == "untestable: too few sessions can be decoded"
+        found.hypotheses[0].verdict.text == "untestable: too few sessions can be decoded"
         and found.hypotheses[0].code is None
     )
     assert found.runs.left_out == len(reasons) and found.runs.missing == 0
@@ -178,7 +184,7 @@ def test_three_sessions_or_all_of_fewer_must_be_decodable(sessions, lost, testab
     found = infer(
         plan, {key: weak[key] if key in gone else r for key, r in results.items()}, {}
     ).hypotheses[0]
-    assert found.verdict.startswith("untestable") != testable
+    assert found.verdict.text.startswith("untestable") != testable
 
 
 def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained():
@@ -188,7 +194,7 @@ def test_a_label_that_does_not_move_is_untestable_and_its_models_are_not_trained
     assert set(reasons) == {run.key() for run in plan.grid + plan.examined}
     only = {run.key(): results[run.key()] for run in plan.baselines}
     found = infer(plan, only, reasons).hypotheses[0]
-    assert found.verdict.startswith("untestable") and found.kind == "jitter"
+    assert found.verdict.text.startswith("untestable") and found.kind == "jitter"
     assert "barely moves" in found.sentence
 
 
@@ -201,7 +207,7 @@ def test_recordings_that_stand_for_themselves_need_the_jackknife_of_the_code():
                 results[run.key()], figures=replace(results[run.key()].figures, deleted=())
             )
     found = infer(plan, results, {}).hypotheses[0]
-    assert found.verdict == "inconclusive" and "C_code" in found.sentence
+    assert found.verdict.text == "inconclusive" and "C_code" in found.sentence
 
 
 def test_copies_are_named_and_take_a_word_that_rests_on_them():
@@ -220,7 +226,7 @@ def test_copies_are_named_and_take_a_word_that_rests_on_them():
     assert (
         gate(found, "distinct").outcome == "failed" and "u1 = u2" in gate(found, "distinct").detail
     )
-    assert found.code.carriers_word == "" and found.verdict == "tolerated"
+    assert found.code.carriers_word == "" and found.verdict.text == "tolerated"
 
 
 @pytest.mark.parametrize(("wrong", "values", "verdict"), [
@@ -251,13 +257,13 @@ def test_a_planted_target_that_is_misjudged_takes_away_the_word_that_it_contradi
                 carriers=(0.3, 0.7),
             )
             results[run.key()] = replace(results[run.key()], figures=lost)
-    assert judged(plan, results=results).verdict == verdict
+    assert judged(plan, results=results).verdict.text == verdict
 
 
 def test_planted_targets_that_are_not_computed_leave_the_word_exploratory():
     found = judged(make_plan(plants=False), C_code=0.4)
     assert gate(found, "planted targets: one unit").outcome == "not computed"
-    assert (found.verdict, found.status) == ("tolerated", "exploratory")
+    assert (found.verdict.text, found.status) == ("tolerated", "exploratory")
     assert "planted targets: one unit was not computed" in found.sentence
 
 

@@ -35,21 +35,21 @@ def judges(finding):
 
 def test_a_second_method_judges_where_it_is_licensed():
     finding = found_with(undecodable=())
-    assert judges(finding) == {"simclr", "moco"} and finding.verdict == "recipe-dependent"
+    assert judges(finding) == {"simclr", "moco"} and finding.verdict.text == "recipe-dependent"
 
 
 def test_a_second_method_loses_its_say_where_too_few_sessions_are_left():
     """MoCo was calibrated from five sessions on: of six that are planned, two cannot be decoded."""
     finding = found_with(undecodable=("s0", "s1"))
     assert len(finding.sessions) == 4
-    assert judges(finding) == {"simclr"} and finding.verdict == "tolerated"
+    assert judges(finding) == {"simclr"} and finding.verdict.text == "tolerated"
     assert finding.learning.panel.one_method == "no second method is licensed for this study"
     assert "moco" not in finding.supports
 
 
 def test_a_recipe_of_an_own_panel_loses_its_say_there_too_and_the_reason_is_told():
     finding = found_with(undecodable=("s0", "s1"), panel=OWN_PANEL)
-    assert judges(finding) == {"simclr"} and finding.verdict == "tolerated"
+    assert judges(finding) == {"simclr"} and finding.verdict.text == "tolerated"
     (out,) = [r for r in finding.learning.panel.recipes if not r.computed]
     assert out.name == "queue" and "studies of 4 sessions (calibrated: from 5)" in out.reason
 

@@ -104,7 +104,7 @@ def test_the_chart_shows_every_session_that_kept_its_draws():
 def gate_of(leak, **changes):
     plan = make_plan(**changes)
     hypothesis = infer(plan, planted(plan, C_code=0.02, leak=leak), {}).hypotheses[0]
-    return hypothesis.verdict, next(gate for gate in hypothesis.gates if gate.name == "leak")
+    return hypothesis.verdict.text, next(gate for gate in hypothesis.gates if gate.name == "leak")
 
 
 def test_walks_that_are_decoded_leave_no_verdict():

@@ -61,7 +61,7 @@ def test_a_contradiction_is_named_and_forbids_claims_about_learning():
         "depends on the objective" in finding.objectives.sentence
         and "No claim about learning" in finding.objectives.sentence
     )
-    assert finding.verdict == "tolerated"  # objectives stand beside; gates change verdicts
+    assert finding.verdict.text == "tolerated"  # objectives stand beside; gates change verdicts
 
 
 @pytest.mark.parametrize(

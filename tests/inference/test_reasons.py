@@ -21,6 +21,7 @@ from invariance_probe.inference.rules.verdicts import (
     UNCALIBRATED,
     WORDS,
 )
+from invariance_probe.inference.verdict import Verdict
 
 from .builder import JITTER, REGISTERED, ROWS, judged, make_plan, planted
 
@@ -32,7 +33,7 @@ BYOL = {"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}
 @pytest.mark.parametrize("word", ROWS)
 def test_every_row_of_the_verdict_table_is_settled_or_says_what_would_settle_it(word):
     found = judged(**ROWS[word])
-    assert found.verdict == word
+    assert found.verdict.text == word
     assert ("What would settle it: " in found.sentence) == (word not in SETTLED)
 
 
@@ -51,7 +52,7 @@ def test_an_open_verdict_says_which_data_would_close_it():
 
 def test_a_method_without_a_licence_says_what_it_lacks():
     found = judged(make_plan(method=BYOL), C_code=0.4)
-    assert found.verdict == UNCALIBRATED
+    assert found.verdict.text == UNCALIBRATED
     assert "byol has not passed the calibration (licensed: simclr, moco)" in found.sentence
     assert found.sentence.endswith(f"What would settle it: {LICENSED}.")
 
@@ -67,20 +68,20 @@ def test_a_method_without_a_licence_says_what_it_lacks():
 )
 def test_a_gate_that_takes_a_verdict_away_says_what_it_needs(values, gate):
     found = judged(C_code=0.4, **values)
-    assert found.verdict.startswith(("invalid", "untestable"))
+    assert found.verdict.text.startswith(("invalid", "untestable"))
     assert "What would settle it: " in found.sentence and OF_GATES[gate] in found.sentence
 
 
 def test_a_jitter_over_which_the_target_stands_still_asks_for_a_larger_dose():
     plan = make_plan(**JITTER)
     found = judged(plan, rho=1.0)
-    assert found.verdict.startswith("untestable")
+    assert found.verdict.text.startswith("untestable")
     assert "a larger dose, or a target that changes faster" in found.sentence
 
 
 def test_a_word_that_falls_by_holm_is_explained_where_it_stands():
     blank = judged(**ROWS["tolerated"])
-    fallen = replace(blank, verdict=f"{INCONCLUSIVE} (unadjusted: tolerated)")
+    fallen = replace(blank, verdict=Verdict(INCONCLUSIVE, unadjusted="tolerated"))
     assert remedy(fallen, missing=False) == f" What would settle it: {OF_HOLM}."
 
 
@@ -104,5 +105,6 @@ def test_too_few_units_for_a_word_are_said():
     plan = make_plan(hypotheses=[{**BASE, "predicts": "few"}])
     (found,) = infer(plan, planted(plan, code={"units": 19}), {}, REGISTERED).hypotheses
     assert (
-        found.verdict == INCONCLUSIVE and "fewer than 20 units, and there are 19" in found.sentence
+        found.verdict.text == INCONCLUSIVE
+        and "fewer than 20 units, and there are 19" in found.sentence
     )

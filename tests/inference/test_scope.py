@@ -30,7 +30,7 @@ def judged(plan=None, tau=None, standing=REGISTERED, left_out=None, **values):
 @cache
 def with_verdict(verdict):
     found = judged(**VERDICTS[verdict])
-    assert found.verdict == verdict
+    assert found.verdict.text == verdict
     return found
 
 
@@ -118,7 +118,7 @@ def test_a_method_without_a_licence_claims_nothing_about_learning_in_either_dire
         make_plan(method={"kind": "byol", "encoder": {"kind": "mlp", "widths": [16, 8]}}),
         C_code=0.02,
     )
-    assert found.verdict == "uncalibrated method"
+    assert found.verdict.text == "uncalibrated method"
     assert "how often this method's verdicts are wrong is not known" in found.cannot_support
     assert (
         "Nothing is claimed about learning" in found.learning.sentence
@@ -152,7 +152,7 @@ def test_a_verdict_on_dropout_names_its_sample_label_decoder_and_recipes(
 )
 def test_a_verdict_on_jitter_holds_under_these_recipes_and_is_no_time_constant(values, verdict):
     found = judged(make_plan(**JITTER), tau=0.8, **values)
-    assert found.verdict == verdict
+    assert found.verdict.text == verdict
     assert (
         verdict == "inconclusive" or "under the recipes declared, longer, wider" in found.supports
     )
@@ -169,7 +169,7 @@ def test_a_target_that_does_not_move_supports_nothing_about_the_axis():
     results = planted(plan, rho=1.0)
     found = infer(plan, results, pointless(plan, results)).hypotheses[0]
     assert (
-        found.verdict.startswith("untestable")
+        found.verdict.text.startswith("untestable")
         and "nothing about time_jitter.window_s" in found.supports
     )
 

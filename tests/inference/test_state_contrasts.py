@@ -51,7 +51,7 @@ def judged(arms=HELPS, plan=None, **values):
 def test_four_beaten_controls_are_beneficial_experimental_and_exploratory_although_registered():
     _, found = judged()
     (finding,) = found.hypotheses
-    assert (finding.verdict, finding.status, finding.outcome) == (
+    assert (finding.verdict.text, finding.status, finding.outcome) == (
         "experimental: beneficial",
         "exploratory",
         "supported",
@@ -82,7 +82,7 @@ def test_one_control_that_is_not_beaten_leaves_no_benefit(control):
     arms = {"mined": 0.0} if control == "local" else {control: -0.2}
     _, found = judged(arms)
     assert (
-        found.hypotheses[0].verdict == "experimental: not shown"
+        found.hypotheses[0].verdict.text == "experimental: not shown"
         and found.hypotheses[0].outcome == "open"
     )
     assert "no benefit of sleep is shown" in found.hypotheses[0].sentence

@@ -78,7 +78,7 @@ def test_a_clear_effect_stops_at_the_first_look_whatever_else_the_store_holds():
     found = infer(plan, first, reasons, REGISTERED)
     (hypothesis,) = found.hypotheses
     assert (
-        hypothesis.verdict,
+        hypothesis.verdict.text,
         hypothesis.outcome,
         hypothesis.look.seeds,
         hypothesis.look.settled,
@@ -99,7 +99,7 @@ def test_what_is_not_settled_goes_on_and_is_judged_below_alpha():
     results = planted(plan, C_code=0.4, delta=0.1)
     assert beyond(plan, results) == {}
     found = infer(plan, results, {}, REGISTERED).hypotheses[0]
-    assert (found.verdict, found.look.seeds, found.look.settled) == ("inconclusive", 5, False)
+    assert (found.verdict.text, found.look.seeds, found.look.settled) == ("inconclusive", 5, False)
     assert found.look.level < 0.05 and "not settled after 2 and 3 seeds" in found.look.sentence
 
 
@@ -109,7 +109,7 @@ def test_while_a_look_lacks_runs_all_seeds_are_needed():
     gone = next(run for run in plan.grid if run.arm == "shared" and run.seed == 1)
     del results[gone.key()]
     assert beyond(plan, results) == {}
-    assert infer(plan, results, {}).hypotheses[0].verdict == "inconclusive"
+    assert infer(plan, results, {}).hypotheses[0].verdict.text == "inconclusive"
 
 
 def test_a_later_look_can_settle_what_an_earlier_one_could_not():
@@ -160,7 +160,9 @@ def test_one_of_several_hypotheses_stops_only_where_any_correction_would_leave_i
 
 def test_a_failed_gate_is_not_a_decision():
     found = infer(adaptive(), planted(adaptive(), C_code=0.4, aa=0.2), {}).hypotheses[0]
-    assert found.verdict == "invalid: noise" and not found.look.settled and found.look.seeds == 5
+    assert (
+        found.verdict.text == "invalid: noise" and not found.look.settled and found.look.seeds == 5
+    )
 
 
 def test_what_cannot_be_tested_needs_no_second_look():
@@ -168,7 +170,7 @@ def test_what_cannot_be_tested_needs_no_second_look():
     results = planted(plan, rho=1.0)
     only = {run.key(): results[run.key()] for run in plan.baselines}
     found = infer(plan, only, pointless(plan, results)).hypotheses[0]
-    assert found.verdict.startswith("untestable") and found.look.number == 1
+    assert found.verdict.text.startswith("untestable") and found.look.number == 1
 
 
 def test_intervals_of_a_stopped_study_agree_with_its_claims():
@@ -218,7 +220,10 @@ def test_one_study_at_a_time_gets_what_the_calibration_counts(recipes):
     assert len(set(counted.seeds)) > 1 and len(set(counted.verdicts)) > 1
     for study in range(12):
         found = infer(plan, from_losses(plan, losses, study), {}, REGISTERED).hypotheses[0]
-        assert (found.look.seeds, found.verdict) == (counted.seeds[study], counted.verdicts[study])
+        assert (found.look.seeds, found.verdict.text) == (
+            counted.seeds[study],
+            counted.verdicts[study],
+        )
         assert len(found.learning.panel.recipes) == len(recipes)
 
 

@@ -27,12 +27,12 @@ BASE = tiny_study()["hypotheses"][0]
 
 @pytest.mark.parametrize("verdict", ROWS)
 def test_each_row_of_the_table(verdict):
-    assert judged(**ROWS[verdict]).verdict == verdict
+    assert judged(**ROWS[verdict]).verdict.text == verdict
 
 
 def test_a_one_neuron_code_that_paired_draws_help_is_sensitive_and_flagged():
     found = judged(C_code=0.7, delta=0.2, H=-0.05, paired=-0.3, kept=0.7)
-    assert found.verdict == "sensitive" and found.flags == ("regularised",)
+    assert found.verdict.text == "sensitive" and found.flags == ("regularised",)
     assert (found.naive.says, found.naive.independent, found.naive.paired) == (
         "invariant",
         "not invariant",
@@ -48,7 +48,7 @@ def test_regularisation_in_both_arms_alone_never_says_invariant_and_says_what_is
     """
     found = judged(C_code=0.7, delta=-0.05, H=-0.3, kept=0.6)
     assert (
-        found.verdict == "sensitive"
+        found.verdict.text == "sensitive"
         and "not shown to be dearer than no corruption at all" in found.sentence
     )
     assert "not shown to be dearer" not in judged(**ROWS["sensitive"]).sentence
@@ -93,7 +93,7 @@ def test_words_about_units_and_about_training_do_not_move_each_other():
         "few": "few",
         "spread": "spread",
     }
-    assert {f.verdict for f in found.values()} == {"tolerated"}
+    assert {f.verdict.text for f in found.values()} == {"tolerated"}
     assert judged(C_code=0.4, delta=0.3, code=few).code.carriers_word == "few"
 
 
@@ -135,12 +135,12 @@ def test_few_units_recorded_have_numbers_and_no_word():
 def test_a_prediction_about_units_is_judged_by_the_code_alone(predicts, carriers, verdict, outcome):
     plan = make_plan(hypotheses=[{**BASE, "predicts": predicts}])
     found = judged(plan, C_code=0.4, delta=0.3, code={"carriers": carriers})
-    assert (found.verdict, found.outcome) == (verdict, outcome)
+    assert (found.verdict.text, found.outcome) == (verdict, outcome)
     assert not any(run.setting.startswith("recipe") for run in plan.grid)
     failing = judged(
         plan, C_code=0.4, kept=0.2, code={"carriers": carriers}
     )  # a failed gate of learning
-    assert (failing.verdict, failing.outcome) == (verdict, outcome)
+    assert (failing.verdict.text, failing.outcome) == (verdict, outcome)
 
 
 def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe():
@@ -151,19 +151,19 @@ def test_recipes_that_pass_may_still_show_that_the_answer_depends_on_the_recipe(
     found = infer(
         plan, {key: poor[key] if key in wider else r for key, r in results.items()}, {}, REGISTERED
     ).hypotheses[0]
-    assert found.verdict == "recipe-dependent" and "+0.30 (longer)" in found.sentence
+    assert found.verdict.text == "recipe-dependent" and "+0.30 (longer)" in found.sentence
 
 
 def test_one_dear_recipe_takes_away_free_and_one_cheap_one_takes_away_costly():
     near = {"other": {"independent": 0.09}}
-    assert judged(C_code=0.4, spread=0.03, recipes=near).verdict == "inconclusive"
-    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict == "inconclusive"
-    assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict == "sensitive"
+    assert judged(C_code=0.4, spread=0.03, recipes=near).verdict.text == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4, recipes=near).verdict.text == "inconclusive"
+    assert judged(C_code=0.4, spread=0.03, delta=0.4).verdict.text == "sensitive"
 
 
 def test_harm_in_the_shared_arm_is_no_free_training():
     found = judged(C_code=0.4, delta=0.3, H=0.3)  # D = 0, but the corruption itself harms
-    assert (found.verdict, found.learning.finding) == ("inconclusive", "undecided")
+    assert (found.verdict.text, found.learning.finding) == ("inconclusive", "undecided")
 
 
 @pytest.mark.parametrize(("values", "verdict"), [
@@ -174,12 +174,12 @@ def test_harm_in_the_shared_arm_is_no_free_training():
 ])  # fmt: skip
 def test_jitter_needs_both_amounts_of_data_under_every_recipe(values, verdict):
     found = judged(make_plan(**JITTER), **values)
-    assert found.verdict == verdict and found.code is None
+    assert found.verdict.text == verdict and found.code is None
 
 
 def test_jitter_under_recipes_that_disagree_is_recipe_dependent():
     assert (
-        judged(make_plan(**JITTER), recipes={"longer": {"independent": 0.3}}).verdict
+        judged(make_plan(**JITTER), recipes={"longer": {"independent": 0.3}}).verdict.text
         == "recipe-dependent"
     )
 
@@ -187,7 +187,7 @@ def test_jitter_under_recipes_that_disagree_is_recipe_dependent():
 def test_three_sessions_speak_for_themselves_only():
     found = judged(make_plan(sessions=3), C_code=0.02)
     assert found.scope == "these recordings" and found.sentence.startswith("In these 3 recordings")
-    assert found.verdict == "invariant" and "no second method is licensed" in found.sentence
+    assert found.verdict.text == "invariant" and "no second method is licensed" in found.sentence
 
 
 def test_a_supervised_ceiling_is_chosen_on_training_data_and_moves_no_finding_of_the_code():
@@ -219,13 +219,13 @@ def test_holm_leaves_each_hypothesis_its_level_and_a_word_that_falls_is_named():
         for delta in range(20, 120, 2)
         if 0.03 < (judged(alone, C_code=0.4, delta=delta / 1000, spread=0.05).p_value or 1) < 0.045
     )
-    assert judged(alone, **values).verdict == "tolerated"
+    assert judged(alone, **values).verdict.text == "tolerated"
     several = make_plan(hypotheses=[BASE, {**BASE, "id": "H2"}])
     first, _ = infer(several, planted(several, **values), {}, REGISTERED).hypotheses
-    assert first.verdict == "inconclusive (unadjusted: tolerated)" and first.outcome == "open"
+    assert first.verdict.text == "inconclusive (unadjusted: tolerated)" and first.outcome == "open"
     assert "if this were the study's only hypothesis" in first.sentence
     helped, _ = infer(plan, planted(plan, **values), {}, REGISTERED).hypotheses
-    assert helped.verdict == "tolerated" and helped.p_value_adjusted == pytest.approx(
+    assert helped.verdict.text == "tolerated" and helped.p_value_adjusted == pytest.approx(
         helped.p_value
     )  # the other one is shown first
 
@@ -265,9 +265,9 @@ def test_only_registered_claims_are_confirmatory():
 def test_pilot_sessions_carry_no_confirmatory_claim():
     world = {**make_plan().study.recordings[0].model_dump(), "pilot": True}
     plan = make_plan(recordings=[world], plants=False)
-    assert judged(plan, C_code=0.02).verdict.startswith("untestable")
+    assert judged(plan, C_code=0.02).verdict.text.startswith("untestable")
     plan = make_plan(recordings=[world], plants=False, hypotheses=[{**BASE, "role": "exploratory"}])
-    assert judged(plan, C_code=0.02).verdict == "invariant"
+    assert judged(plan, C_code=0.02).verdict.text == "invariant"
 
 
 @pytest.mark.parametrize(
@@ -287,7 +287,9 @@ def test_what_was_not_calibrated_gets_estimates_of_learning_and_the_finding_of_t
     plan = make_plan(**changes)
     found = judged(plan, C_code=0.02)
     assert (
-        found.verdict == "uncalibrated method" and found.p_value is None and found.outcome == "open"
+        found.verdict.text == "uncalibrated method"
+        and found.p_value is None
+        and found.outcome == "open"
     )
     assert found.estimands and "there is no verdict, only estimates, since" in found.sentence
     assert found.learning.finding == "undecided" and found.code.finding == "kept"
@@ -308,7 +310,7 @@ def test_a_sweep_of_another_dose_shows_the_interaction_as_a_difference_of_differ
     by_name = {e.name: e for e in found.swept if e.setting == "time_jitter.window_s=0.2"}
     assert by_name["delta"].estimate == pytest.approx(0.3, abs=0.02)
     assert by_name["change of delta"].estimate == pytest.approx(0.28, abs=0.03)
-    assert found.verdict == "tolerated"  # an interaction is exploratory: it moves no verdict
+    assert found.verdict.text == "tolerated"  # an interaction is exploratory: it moves no verdict
 
 
 def test_specificity_controls_stand_beside_a_verdict_and_move_none():
@@ -330,7 +332,7 @@ def test_specificity_controls_stand_beside_a_verdict_and_move_none():
         if e.setting.startswith("control") and e.name == "delta"
     }
     assert len(shown) == 3 and min(shown.values()) > 0.4
-    assert found.verdict == "tolerated" and found.axis == "unit_dropout.rate"
+    assert found.verdict.text == "tolerated" and found.axis == "unit_dropout.rate"
 
 
 def test_controls_stand_beside_hypotheses_of_their_own_corruption_only():

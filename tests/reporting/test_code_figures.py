@@ -2,6 +2,7 @@
 
 import copy
 import re
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -130,13 +131,8 @@ def test_a_session_that_is_not_decodable_has_no_k_and_no_curves():
     noisy = tuple(
         100.0 + (60 if fold % 2 else -60) for fold in range(8)
     )  # as good as the best constant, on average
-    whole = figures.whole.__class__(**{**figures.whole.__dict__, "everything": noisy})
-    results[key] = results[key].__class__(
-        **{
-            **results[key].__dict__,
-            "code": figures.__class__(**{**figures.__dict__, "whole": whole}),
-        }
-    )
+    whole = replace(figures.whole, everything=noisy)
+    results[key] = replace(results[key], figures=replace(figures, whole=whole))
     report = report_model(plan, infer(plan, results, {}), {})
     point = next(p for p in report["code"] if p["session"] == "s0")
     assert (

@@ -284,4 +284,7 @@ def test_the_command_line_prints_both_findings_and_the_flag(study, capsys):
         f"the code: {finding.code.sentence}" in printed
         and f"learning: {finding.learning.sentence}" in printed
     )
-    assert f"H1: {finding.verdict} [regularised]" in printed and "that is no invariance" in printed
+    assert (
+        f"H1: {finding.verdict.text} [regularised]" in printed
+        and "that is no invariance" in printed
+    )

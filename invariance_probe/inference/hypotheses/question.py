@@ -19,7 +19,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import PlannedPanel, judging, panel_of, use_of
 from invariance_probe.plan.run import RunResult
 from invariance_probe.plan.settings import a_third_of
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
+from invariance_probe.study.hypotheses import AnyHypothesis, Hypothesis
 from invariance_probe.study.session import covers, scope_of
 
 CORRUPTION = ("C_code", "C_blind", "D", "H", "delta")
@@ -177,7 +177,7 @@ class Question:
         It is confirmatory only if it is judged as it was registered, and with every
         gate.
         """
-        if isinstance(self.hypothesis, Contrast) and self.hypothesis.experimental:
+        if self.hypothesis.experimental:
             return "exploratory"
         registered = (
             self.evidence.standing.confirms(self.hypothesis.id) and not self.plan.study.quick

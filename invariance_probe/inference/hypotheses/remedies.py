@@ -7,11 +7,11 @@ the reason that `wording` and `contrast.words` give.
 
 from invariance_probe.inference.findings import Gate, HypothesisFinding
 from invariance_probe.inference.rules.verdicts import (
-    EXPERIMENTAL,
     INCONCLUSIVE,
     RECIPE_DEPENDENT,
     UNCALIBRATED,
 )
+from invariance_probe.inference.verdict import INVALID, UNTESTABLE
 from invariance_probe.plan.settings import A_THIRD
 from invariance_probe.study.hypotheses import ABOUT_UNITS
 from invariance_probe.study.pairing import SHARE
@@ -79,19 +79,20 @@ def remedy(finding: HypothesisFinding, missing: bool) -> str:
     sentence
         It starts with a space; empty where the verdict is settled.
     """
-    needed = _needed(finding, finding.verdict.removeprefix(EXPERIMENTAL), missing)
+    needed = _needed(finding, missing)
     return f" What would settle it: {needed}." if needed else ""
 
 
-def _needed(finding: HypothesisFinding, word: str, missing: bool) -> str:
-    """What is needed, by the verdict's word without `experimental` before it."""
+def _needed(finding: HypothesisFinding, missing: bool) -> str:
+    """What is needed, by the verdict's word."""
+    word = finding.verdict.word
     if word == UNCALIBRATED:
         return LICENSED
-    if word.startswith(("invalid", "untestable")):
+    if word in (INVALID, UNTESTABLE):
         return _of_failed(finding)
     if missing:
         return "the runs that are missing; run the study again, which keeps what is done"
-    if "unadjusted" in word:
+    if finding.verdict.unadjusted:
         return OF_HOLM
     if word == RECIPE_DEPENDENT:
         return OF_RECIPES

@@ -14,6 +14,7 @@ from invariance_probe.inference.findings import (
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT
+from invariance_probe.inference.verdict import Verdict
 from invariance_probe.study.session import THESE_RECORDINGS
 
 DOSES = {
@@ -84,20 +85,29 @@ CARRIERS_MEANINGS = {
     INCONCLUSIVE: "the data do not settle how many of the recorded units carry the target",
 }
 """What each verdict on the number of units that carry a target means."""
+PLACES = {
+    THESE_RECORDINGS: "For these recordings",
+    "population of sessions": "For sessions like these, of one subject and preparation",
+    "population of subjects": "For subjects like these",
+}
+ELSEWHERE = {
+    THESE_RECORDINGS: "anything about other sessions or subjects",
+    "population of sessions": "anything about other subjects or preparations",
+}
+"""Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""
 
 
-def fallen(word: str) -> str:
+def fallen(verdict: Verdict) -> str:
     """Say that a word is not shown after Holm's correction.
 
     Parameters
     ----------
-    word
-        The verdict, such as `inconclusive (unadjusted: sensitive)`.
+    verdict
+        The verdict with its unadjusted word.
     """
-    unadjusted = word.partition("unadjusted: ")[2].rstrip(")")
     return (
-        f"the verdict is inconclusive: `{unadjusted}` would be shown if this were the study's "
-        "only hypothesis, but not at the level that Holm's correction leaves to it"
+        f"the verdict is inconclusive: `{verdict.unadjusted}` would be shown if this were the "
+        "study's only hypothesis, but not at the level that Holm's correction leaves to it"
     )
 
 
@@ -121,25 +131,22 @@ def no_licence(question: Question, place: str, finding: HypothesisFinding) -> st
     )
 
 
-def why_invalid(finding: HypothesisFinding, word: str) -> str:
+def why_invalid(finding: HypothesisFinding) -> str:
     """Say which gates took the verdict away.
 
     Parameters
     ----------
     finding
-        The finding with its gates.
-    word
-        The verdict: `invalid: ` and the names of the gates that failed.
+        The finding with its gates, and the verdict that names those that failed.
     """
-    blocking = word.removeprefix("invalid: ").split(", ")
     details = "; ".join(
-        f"{gate.name} ({gate.detail})" for gate in finding.gates if gate.name in blocking
+        f"{gate.name} ({gate.detail})"
+        for gate in finding.gates
+        if gate.name in finding.verdict.reasons
     )
     rest = " What is found of the code without SSL stands." if finding.code is not None else ""
-    return (
-        f"there is no verdict, since {'gates' if len(blocking) > 1 else 'a gate'} failed: "
-        f"{details}.{rest}"
-    )
+    what = "gates" if len(finding.verdict.reasons) > 1 else "a gate"
+    return f"there is no verdict, since {what} failed: {details}.{rest}"
 
 
 def interval(found: Quantity) -> str:

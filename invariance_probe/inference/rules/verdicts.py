@@ -18,9 +18,6 @@ from numpy.typing import ArrayLike
 
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 
-EXPERIMENTAL = "experimental: "
-"""Prefix of the word of an experimental hypothesis; such a word never counts as
-confirmatory."""
 UNCALIBRATED = "uncalibrated method"
 """Word that takes the place of a verdict where the method has no licence."""
 INCONCLUSIVE, RECIPE_DEPENDENT = "inconclusive", "recipe-dependent"
@@ -214,14 +211,13 @@ def outcome(predicts: str, word: str) -> str:
     predicts
         The declared prediction, one of the keys of `SUPPORTED`.
     word
-        The verdict's word, with or without the prefix of an experimental hypothesis.
+        The verdict's word.
 
     Returns
     -------
     outcome
         `supported`, `contradicted` or `open`.
     """
-    word = word.removeprefix(EXPERIMENTAL)
     if word in SUPPORTED[predicts]:
         return "supported"
     return "contradicted" if word in CONTRADICTED[predicts] else "open"

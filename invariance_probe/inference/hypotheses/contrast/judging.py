@@ -49,23 +49,23 @@ from invariance_probe.inference.findings import (
 from invariance_probe.inference.hypotheses import gates
 from invariance_probe.inference.hypotheses.code_measures import code_measures
 from invariance_probe.inference.hypotheses.contrast import checks as contrast_checks
-from invariance_probe.inference.hypotheses.contrast.words import contrast_sentence
-from invariance_probe.inference.hypotheses.dose.judging import Judgement
+from invariance_probe.inference.hypotheses.contrast.words import contrast_sentence, nuisance_of
+from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.question import CONTRASTS, Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import (
-    EXPERIMENTAL,
     INCONCLUSIVE,
     UNCALIBRATED,
     decide,
     outcome,
 )
+from invariance_probe.inference.verdict import INVALID, UNTESTABLE, Verdict
 from invariance_probe.plan.figures.decoded import DecodedFigures, PairFigures, SleepDistances
 from invariance_probe.plan.recipes import without_licence
 from invariance_probe.plan.settings import A_THIRD, a_third_of
 from invariance_probe.study.hypotheses import Contrast
-from invariance_probe.study.pairing import SHARE, MinedPairing
+from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS
 
 AGAINST = {
@@ -153,35 +153,35 @@ class ContrastJudgement(Judgement):
 
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
         """The finding at a level."""
-        word = decide(self.words, level, NOT_SHOWN) if self.words else self._without_words()
-        verdict = word
-        if (
-            word == NOT_SHOWN
-            and self.words
-            and (unadjusted := decide(self.words, ALPHA, NOT_SHOWN)) != NOT_SHOWN
-        ):
-            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
-        experimental = (
-            EXPERIMENTAL
-            if getattr(self.question.hypothesis, "experimental", False) and self.claims
-            else ""
-        )
+        verdict = self._verdict(level)
         finding = replace(
             self.draft,
-            verdict=f"{experimental}{verdict}",
-            outcome=outcome(self.draft.predicts, word),
+            verdict=verdict,
+            outcome=outcome(self.draft.predicts, verdict.word),
             p_value=self.p_value,
         )
         return replace(finding, sentence=contrast_sentence(self.question, finding))
 
-    def _without_words(self) -> str:
+    def _verdict(self, level: float) -> Verdict:
+        """The word at a level, or what takes its place where there is none."""
+        verdict = self._without_words()
+        if self.words:
+            verdict = Verdict(decide(self.words, level, NOT_SHOWN))
+            alone = decide(self.words, ALPHA, NOT_SHOWN)
+            if verdict.word == NOT_SHOWN != alone:
+                verdict = Verdict(INCONCLUSIVE, unadjusted=alone)
+        hypothesis = self.question.hypothesis
+        assert isinstance(hypothesis, Contrast)
+        return replace(verdict, experimental=hypothesis.experimental and bool(self.claims))
+
+    def _without_words(self) -> Verdict:
         failed = [gate.name for gate in self.draft.gates if gate.outcome == "failed"]
         if "decodable" in failed:
-            return "untestable: too few sessions can be decoded"
+            return Verdict(UNTESTABLE, ("too few sessions can be decoded",))
         blocking = [name for name in failed if name not in ("licence", A_THIRD)]
         if blocking:
-            return f"invalid: {', '.join(blocking)}"
-        return UNCALIBRATED if "licence" in failed else NOT_SHOWN
+            return Verdict(INVALID, tuple(blocking))
+        return Verdict(UNCALIBRATED if "licence" in failed else NOT_SHOWN)
 
 
 NOT_SHOWN = "not shown"
@@ -284,7 +284,7 @@ def claimed_of_pairs(question: Question) -> dict[str, tuple[Sample, float]]:
         PURITY: (purity_above(question, "random"), 0.0),
         PURITY_SHIFTED: (purity_above(question, "shifted"), 0.0),
     }
-    if _nuisance(question):
+    if nuisance_of(question):
         found[NUISANCE] = pair_sample(question, NUISANCE_DISTANCE, "mined"), UNRELATED
         found[NUISANCE_SHIFTED] = nuisance_of_shifted(question), UNRELATED
     return found
@@ -373,11 +373,6 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
     return found
 
 
-def _nuisance(question: Question) -> str:
-    pairing = question.plan.study.views.pairing
-    return pairing.nuisance if isinstance(pairing, MinedPairing) else ""
-
-
 def _gates(question: Question, word: str) -> list[Gate]:
     """Gates of a contrast at one analysis.
 
@@ -443,7 +438,7 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
     if question.hypothesis.axis != SHARE:
         return
     against = {f"purity above {arm}": purity_above(question, arm) for arm in ("random", "shifted")}
-    if _nuisance(question):
+    if nuisance_of(question):
         against["nuisance distance over shifted"] = nuisance_of_shifted(question)
     for name, sample in against.items():
         if sample.complete:
@@ -461,7 +456,7 @@ def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
         group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
         margin=question.margin,
         because=hypothesis.margin.because, scope=THESE_RECORDINGS, sessions=tuple(question.names),
-        verdict=NOT_SHOWN, flags=(),
+        verdict=Verdict(NOT_SHOWN), flags=(),
         outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
         naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
         estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,

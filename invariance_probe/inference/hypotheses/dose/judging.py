@@ -8,7 +8,6 @@ that Holm's procedure leaves to the hypothesis, once all hypotheses of the study
 known.
 """
 
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -43,6 +42,7 @@ from invariance_probe.inference.hypotheses.dose.learning import (
 )
 from invariance_probe.inference.hypotheses.dose.objectives import objectives
 from invariance_probe.inference.hypotheses.dose.planted import planted_gates
+from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.verdicts import (
@@ -52,24 +52,9 @@ from invariance_probe.inference.rules.verdicts import (
     outcome,
     word_p,
 )
+from invariance_probe.inference.verdict import INVALID, UNTESTABLE, Verdict
 from invariance_probe.plan.licences import licensed_findings
 from invariance_probe.plan.recipes import use_of, without_licence
-
-
-@dataclass(frozen=True, eq=False)
-class Judgement(ABC):
-    """A hypothesis with all that its word rests on, before a level is known."""
-
-    question: Question
-
-    @property
-    @abstractmethod
-    def p_value(self) -> float | None:
-        """Smallest p value of its possible words; None where no word can be shown."""
-
-    @abstractmethod
-    def finding(self, level: float = ALPHA) -> HypothesisFinding:
-        """The finding at a level."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,14 +119,11 @@ class DoseJudgement(Judgement):
     def finding(self, level: float = ALPHA) -> HypothesisFinding:
         """The finding at a level."""
         question = self.question
-        word = self._word(level)
-        verdict = word
-        if (
-            word == INCONCLUSIVE
-            and self.words
-            and (unadjusted := decide(self.words)) != INCONCLUSIVE
-        ):
-            verdict = f"{INCONCLUSIVE} (unadjusted: {unadjusted})"
+        verdict = self._verdict(level)
+        word = verdict.word
+        if word == INCONCLUSIVE and self.words:
+            alone = decide(self.words)
+            verdict = replace(verdict, unadjusted="" if alone == INCONCLUSIVE else alone)
         code, learning = self._code_finding(level), self._learning_finding(level)
         found = replace(
             _blank(question),
@@ -174,8 +156,8 @@ class DoseJudgement(Judgement):
             found, sentence=words.sentence(question, found, self._missing, self._open_about(word))
         )
 
-    def _word(self, level: float) -> str:
-        """The word at a level, or the reason why there is none."""
+    def _verdict(self, level: float) -> Verdict:
+        """The word at a level, or what takes its place where there is none."""
         ends = (EVERYTHING, AXIS) if self.question.about_units else (EVERYTHING, AXIS, LEARNING)
         for what in ends:
             if failed := [
@@ -184,7 +166,7 @@ class DoseJudgement(Judgement):
                 return _without_word(self.question, failed)
         word = decide(self.shown, level) if self.shown else INCONCLUSIVE
         failed = [gate for gate in self.gates if gate.outcome == "failed" and word in gate.limits]
-        return _without_word(self.question, failed) if failed else word
+        return _without_word(self.question, failed) if failed else Verdict(word)
 
     @property
     def _taken(self) -> set[str]:
@@ -345,16 +327,16 @@ def _of_training(learning: Learning) -> list[Gate]:
     return [gates.trained(changes, question.margin, why_not)]
 
 
-def _without_word(question: Question, failed: Sequence[Gate]) -> str:
+def _without_word(question: Question, failed: Sequence[Gate]) -> Verdict:
     """What replaces a verdict that gates took away."""
     names = [gate.name for gate in failed]
     if names == ["decodable"]:
-        return "untestable: too few sessions can be decoded"
+        return Verdict(UNTESTABLE, ("too few sessions can be decoded",))
     if "movement" in names and question.jitter:
-        return "untestable: the target does not move on the axis"
+        return Verdict(UNTESTABLE, ("the target does not move on the axis",))
     if names == ["licence"]:
-        return UNCALIBRATED
-    return f"invalid: {', '.join(name for name in names if name != 'licence')}"
+        return Verdict(UNCALIBRATED)
+    return Verdict(INVALID, tuple(name for name in names if name != "licence"))
 
 
 def _blank(question: Question) -> HypothesisFinding:
@@ -367,7 +349,7 @@ def _blank(question: Question) -> HypothesisFinding:
         primary_dose=hypothesis.dose,
         margin=question.margin, because=hypothesis.margin.because, scope=question.scope,
         sessions=tuple(question.names),
-        verdict=INCONCLUSIVE, flags=(), outcome="open", sentence="", dose_interval=None,
+        verdict=Verdict(INCONCLUSIVE), flags=(), outcome="open", sentence="", dose_interval=None,
         no_ssl=no_ssl_of(question, None),
         naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None,
         p_value_adjusted=None,

@@ -33,6 +33,7 @@ from invariance_probe.inference.hypotheses.wording import (
 )
 from invariance_probe.inference.rules.intervals import Sample
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT, UNCALIBRATED
+from invariance_probe.inference.verdict import INVALID, UNTESTABLE
 from invariance_probe.study.panel import DECLARED, LONGER, WIDER
 from invariance_probe.study.session import THESE_RECORDINGS
 
@@ -74,20 +75,22 @@ def _verdict_in_words(
 ) -> str:
     """Write the verdict as a sentence, without what would settle it."""
     place = where(finding) if question.about_units else f"{where(finding)}, {at_dose(question)}"
-    word = finding.verdict
-    if word.startswith("untestable"):
+    word = finding.verdict.word
+    if word == UNTESTABLE:
         reason = next((gate.detail for gate in finding.gates if gate.outcome == "failed"), "")
-        start = at_dose(question)
-        return f"{start[0].upper()}{start[1:]}, there is no verdict ({word}): {reason}."
+        no_verdict = f"there is no verdict ({finding.verdict.text})"
+        return f"{capital(at_dose(question))}, {no_verdict}: {reason}."
     if word == UNCALIBRATED:
         return no_licence(question, place, finding)
-    if word.startswith("invalid"):
-        return f"{place}, {why_invalid(finding, word)}"
-    if missing and word == INCONCLUSIVE:
+    if word == INVALID:
+        return f"{place}, {why_invalid(finding)}"
+    if missing and word == INCONCLUSIVE and not finding.verdict.unadjusted:
         return f"{place}, there is no verdict: {without_runs(missing)}."
     figures = _figures(question, finding)
     said = (
-        f"the verdict is {word}: {_meaning(question, finding)}" if "(" not in word else fallen(word)
+        fallen(finding.verdict)
+        if finding.verdict.unadjusted
+        else f"the verdict is {word}: {_meaning(question, finding)}"
     )
     return f"{place}, {figures}: {said}{_beside(question, finding, open_about)}."
 
@@ -112,7 +115,7 @@ def _figures(question: Question, finding: HypothesisFinding) -> str:
 
 def _meaning(question: Question, finding: HypothesisFinding) -> str:
     """Say what the verdict's word means for this finding."""
-    word = finding.verdict
+    word = finding.verdict.word
     if question.about_units:
         redundant = ", redundantly" if finding.code is not None and finding.code.redundant else ""
         return CARRIERS_MEANINGS[word] + redundant + _not_counted(finding)
@@ -136,7 +139,7 @@ def _not_counted(finding: HypothesisFinding) -> str:
     The other reasons are units that are copies of each other, and fewer units than
     `FEWEST_UNITS`.
     """
-    if finding.verdict != INCONCLUSIVE:
+    if finding.verdict.word != INCONCLUSIVE:
         return ""
     repeated = [
         gate.detail for gate in finding.gates if gate.name == "distinct" and not gate.passed

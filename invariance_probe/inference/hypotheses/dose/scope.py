@@ -1,4 +1,4 @@
-"""Scope of a verdict in words: what it can support and what it cannot.
+"""Scope of a verdict on a dose in words: what it can support and what it cannot.
 
 In: a hypothesis and its finding. Out: two texts for the report. Nothing is judged here.
 """
@@ -8,8 +8,11 @@ from invariance_probe.inference.hypotheses.code_measures import in_words
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.hypotheses.wording import (
     CARRIERS_MEANINGS,
+    ELSEWHERE,
     JITTER_MEANINGS,
     MEANINGS,
+    PLACES,
+    capital,
 )
 from invariance_probe.inference.rules.verdicts import (
     CARRIERS_WORDS,
@@ -17,18 +20,18 @@ from invariance_probe.inference.rules.verdicts import (
     UNCALIBRATED,
     WORDS,
 )
-from invariance_probe.study.session import THESE_RECORDINGS
+from invariance_probe.inference.verdict import INVALID, UNTESTABLE
 
 UNCLAIMED = {
     "inconclusive": (
         "The estimates with their bounds; hold a margin of your own against the ends of the "
         "intervals."
     ),
-    "invalid": "The estimates as a description, and what is found of the code without SSL.",
+    INVALID: "The estimates as a description, and what is found of the code without SSL.",
     UNCALIBRATED: (
         "A description of this method at these settings, and what is found of the code without SSL."
     ),
-    "untestable": "What the baselines say of the sessions, and nothing about {axis}.",
+    UNTESTABLE: "What the baselines say of the sessions, and nothing about {axis}.",
 }
 """What can be read from the results where there is no verdict."""
 
@@ -55,8 +58,8 @@ LIMITS = {
     UNCALIBRATED: (
         "a verdict about learning: how often this method's verdicts are wrong is not known"
     ),
-    "invalid": "a verdict in either direction",
-    "untestable": "a verdict in either direction",
+    INVALID: "a verdict in either direction",
+    UNTESTABLE: "a verdict in either direction",
 }
 """What each verdict by itself cannot support."""
 
@@ -84,17 +87,6 @@ LIMITS_OF_DROPOUT = (
 The reasons are in science-notes 2.1 and 2.2.
 """
 
-PLACES = {
-    THESE_RECORDINGS: "For these recordings",
-    "population of sessions": "For sessions like these, of one subject and preparation",
-    "population of subjects": "For subjects like these",
-}
-ELSEWHERE = {
-    THESE_RECORDINGS: "anything about other sessions or subjects",
-    "population of sessions": "anything about other subjects or preparations",
-}
-"""Where the claims of each scope hold, and what they leave out (science-notes 4.1)."""
-
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
     """Say what a finding can support: where, in which sample, for which target.
@@ -108,7 +100,7 @@ def supports(question: Question, finding: HypothesisFinding) -> str:
     finding
         Its finding.
     """
-    word = _word(finding)
+    word = finding.verdict.word
     if word in UNCLAIMED:
         said = [UNCLAIMED[word].format(axis=finding.axis)]
     else:
@@ -158,9 +150,9 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
     finding
         Its finding.
     """
-    word = _word(finding)
+    word = finding.verdict.word
     limits = [TOLERATED_JITTER if question.jitter and word == "tolerated" else LIMITS[word]]
-    if question.jitter and word != "untestable":
+    if question.jitter and word != UNTESTABLE:
         limits += LIMITS_OF_JITTER
     if word not in UNCLAIMED:
         if not question.jitter:
@@ -174,13 +166,7 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
                 f"a confirmed claim, only one to test on new data: "
                 f"{_why_exploratory(question, finding)}"
             )
-    text = "; ".join(limits)
-    return f"{text[0].upper()}{text[1:]}."
-
-
-def _word(finding: HypothesisFinding) -> str:
-    """The verdict's word without its reason."""
-    return finding.verdict.split(":")[0].split(" (")[0]
+    return capital("; ".join(limits)) + "."
 
 
 def _limits_of_corruption(question: Question, word: str) -> list[str]:

@@ -1,0 +1,173 @@
+"""Scope of a verdict on distant pairs in words: what it can support and what it cannot.
+
+In: a contrast with its evidence, and its finding. Out: two texts for the report. Nothing
+is judged here.
+"""
+
+import numpy as np
+
+from invariance_probe.inference.evidence.estimands import IDENTITY, at
+from invariance_probe.inference.findings import HypothesisFinding
+from invariance_probe.inference.hypotheses.contrast.words import FEW, controls_of, nuisance_of
+from invariance_probe.inference.hypotheses.question import Question
+from invariance_probe.inference.hypotheses.wording import ELSEWHERE, PLACES, capital
+from invariance_probe.inference.verdict import UNTESTABLE
+from invariance_probe.study.session import THESE_RECORDINGS
+from invariance_probe.study.state_pairing import STATE_SHARE
+
+
+def supports(question: Question, finding: HypothesisFinding) -> str:
+    """Say what a contrast can support, and what SSL keeps beside a plain decoder.
+
+    The reasons are in science-notes 2.3.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
+    return _supported(question, finding) + _beside_no_ssl(question, finding)
+
+
+def _supported(question: Question, finding: HypothesisFinding) -> str:
+    target, place = f"“{question.plan.study.target.name}”", PLACES[finding.scope]
+    word, states = finding.verdict.word, finding.axis == STATE_SHARE
+    if states and word in ("beneficial", "harmful"):
+        return STATES_SUPPORT[word].format(place=place, target=target)
+    if word == "beneficial":
+        nuisance = nuisance_of(question)
+        across = f"across {nuisance!r}" if nuisance else "across time"
+        if guide := getattr(question.plan.study.views.pairing, "guide", None):
+            return (
+                f"{place}, under this recipe (method, amount of data): an encoder that "
+                f"the labels {guide.name!r} train to take windows as alike "
+                f"decodes {target} better than with {controls_of(finding)}. Whether "
+                f"activity alone would find them alike is another question."
+            )
+        return (
+            f"{place}, under this recipe (method, miner, amount of data): recurring "
+            f"states share structure {across} that an encoder can be "
+            f"taught, and {target} is then decoded better than with {controls_of(finding)}."
+        )
+    if word == "harmful":
+        return (
+            f"{place}, under this recipe: pairs that this miner takes for alike cost "
+            f"{target}, against local pairs."
+        )
+    if word == UNTESTABLE:
+        return "What the baselines say of the sessions, and nothing about mined pairs."
+    return "The contrasts with their intervals, as a description."
+
+
+def cannot_support(question: Question, finding: HypothesisFinding) -> str:
+    """Say what a contrast cannot support, however its verdict is worded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    finding
+        Its finding.
+    """
+    guide = getattr(question.plan.study.views.pairing, "guide", None)
+    limits = (
+        []
+        if guide is None
+        else [
+            (
+                f"that the code finds alike what {guide.name!r} does: pairs were made by "
+                f"that label, and not by activity"
+            )
+        ]
+    )
+    limits += [
+        "that SSL is needed: a decoder of the raw activity stands among the baselines",
+        (
+            "anything under a nuisance that training and test parts share: folds hold out "
+            "time, and only what differs between them is tested"
+        ),
+    ]
+    if finding.axis == STATE_SHARE:
+        return _state_limits(finding)
+    if finding.verdict.word == "not shown":
+        limits.insert(
+            0,
+            "that mined pairs do not help: a benefit that is not shown is no evidence against one",
+        )
+    if finding.scope == THESE_RECORDINGS:
+        limits.append(
+            "that pairs share the target or differ in a nuisance, and so a benefit: a session's "
+            f"folds share training windows and its seeds one table of neighbours, so {FEW}; purity "
+            "and distance of these recordings are a description"
+        )
+    if not nuisance_of(question):
+        limits.append(
+            "that pairs recur across a nuisance: none is named, so its distance within "
+            "pairs is not measured"
+        )
+    if finding.scope in ELSEWHERE:
+        limits.append(ELSEWHERE[finding.scope])
+    if finding.status == "exploratory":
+        limits.append("a confirmed claim, only one to test on new data")
+    return capital("; ".join(limits)) + "."
+
+
+STATES_SUPPORT = {
+    "beneficial": "{place}, under this recipe (method, miner, span, compression, amount of data): "
+    "sleep holds trajectories in these units and "
+    "in this order that help to decode {target} awake, more than as much sleep of "
+    "another state, in another order, or of other units.",
+    "harmful": (
+        "{place}, under this recipe: pairs with mined sleep cost {target}, against local pairs."
+    ),
+}
+"""What a verdict on pairs across states can support."""
+
+
+def _state_limits(finding: HypothesisFinding) -> str:
+    """Say what a contrast of pairs across states cannot support."""
+    limits = [
+        (
+            "a confirmed claim: pairs across states are experimental, and no calibration "
+            "licenses their verdict"
+        ),
+        "what is represented asleep: windows asleep have no label, and none is decoded from them",
+        (
+            "that sleep replays what was just experienced: that needs sleep before the "
+            "experience as the control state"
+        ),
+        (
+            "that the brain uses such pairs, or that SSL is needed: a decoder of the raw "
+            "activity stands among the baselines"
+        ),
+    ]
+    if finding.verdict.word == "not shown":
+        limits.insert(
+            0, "that sleep does not replay: a benefit that is not shown is no evidence against one"
+        )
+    if finding.scope in ELSEWHERE:
+        limits.append(ELSEWHERE[finding.scope])
+    return capital("; ".join(limits)) + "."
+
+
+def _beside_no_ssl(question: Question, finding: HypothesisFinding) -> str:
+    """Say what fraction of the range SSL keeps, with mined and with local pairs.
+
+    The range is that of a decoder without SSL.
+    """
+    arms = {"mined": at(finding.axis, finding.primary_dose, "mined"), "local": IDENTITY}
+    kept = {
+        name: [losses.retention(losses.ssl(address)) for losses in question.losses]
+        for name, address in arms.items()
+    }
+    if not question.losses or not all(np.isfinite(values).all() for values in kept.values()):
+        return ""
+    mined, local = (float(np.mean(kept[name])) for name in ("mined", "local"))
+    families = " or ".join(sorted({losses.ceiling_family for losses in question.losses}))
+    return (
+        f" Of the range that the {families} decoder defines, SSL keeps {mined:.2f} with "
+        f"mined and {local:.2f} with local pairs: a benefit "
+        "of mined pairs is one over other pairs, and over no SSL only where this is above 1."
+    )
