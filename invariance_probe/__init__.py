@@ -6,6 +6,7 @@ recordings, train stacked self-supervised models at every dose and arm, and prob
 frozen encoders. Each run's result is committed to a store. Inference turns results into
 findings (estimands, gates, verdicts). `run` does all of this and returns a `Result`,
 which has the verdicts, tables, figures and the report; `judge` does without training.
+docs/python.md shows all public names.
 
 The public names are imported when they are first used, so that importing the package
 is quick.
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from invariance_probe.inference.power.power import study_power
     from invariance_probe.inference.power.spreads import stated_spreads
     from invariance_probe.result import Result
-    from invariance_probe.runner import judge, run
+    from invariance_probe.runner import judge, plan_of, run
     from invariance_probe.study.design import Axis, Folds, Window
     from invariance_probe.study.hypotheses import Contrast, Hypothesis, Margin
     from invariance_probe.study.load import load_study
@@ -49,6 +50,7 @@ _HOMES = {
     "judge": "runner",
     "load_study": "study.load",
     "pilot_spreads": "inference.power.pilot",
+    "plan_of": "runner",
     "run": "runner",
     "stated_spreads": "inference.power.spreads",
     "study_power": "inference.power.power",
@@ -73,6 +75,7 @@ __all__ = [
     "judge",
     "load_study",
     "pilot_spreads",
+    "plan_of",
     "run",
     "stated_spreads",
     "study_power",

@@ -131,6 +131,22 @@ def run(
     return _judged(file, plan, measured.results, measured.left_out, settings, measured.lost)
 
 
+def plan_of(study: Study | str | Path) -> Plan:
+    """Check a study's recordings, and list its runs; nothing is measured.
+
+    Parameters
+    ----------
+    study
+        The study, or its YAML file.
+
+    Raises
+    ------
+    StudyError
+        With one line per problem of the study or its recordings.
+    """
+    return make_plan(_opened(study))
+
+
 def _opened(study: Study | str | Path) -> StudyFile:
     """The study with its origin; a file is opened together with its recordings."""
     if isinstance(study, Study):

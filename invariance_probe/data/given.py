@@ -5,7 +5,7 @@ one `DataError` that says what is wrong. Checks that hold for files too are in
 `data.arrays`; nothing here is filtered, sorted or resampled.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any
 
@@ -128,6 +128,38 @@ def alternatives_given(
     return found
 
 
+def check_columns(frame: pd.DataFrame, names: Iterable[Any], session: str) -> None:
+    """Refuse names of columns that a data frame lacks, or has twice.
+
+    Parameters
+    ----------
+    frame
+        One row per bin.
+    names
+        Names of columns.
+    session
+        Name of the session, for messages.
+
+    Raises
+    ------
+    DataError
+        The message names the first such column.
+    """
+    for name in names:
+        count = int((frame.columns == name).sum())
+        if count > 1:
+            raise DataError(
+                f"session {session!r}: the data frame has {count} columns {name!r}; keep one"
+            )
+        if not count:
+            close = get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
+            has = f"it has {list(frame.columns)[:20]!r}"
+            raise DataError(
+                f"session {session!r}: the data frame has no column {name!r}; "
+                f"{f'did you mean {close[0]!r}?' if close else has}"
+            )
+
+
 def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np.ndarray:
     """Columns of a data frame as one array; a single column is (time,).
 
@@ -136,7 +168,7 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     frame
         One row per bin.
     names
-        Names of the columns.
+        Names of the columns; each is there once.
     session
         Name of the session, for messages.
 
@@ -147,28 +179,24 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     Raises
     ------
     DataError
-        When the frame lacks a column, has one twice, or mixes numbers and words.
+        When words are missing, or columns mix numbers and words.
     """
-    arrays = [_column(frame, name, f"session {session!r}") for name in names]
+    arrays = [_column(frame[name], f"session {session!r}: column {name!r}") for name in names]
     if len(arrays) == 1:
         return arrays[0]
-    if len({array.dtype.kind in "US" for array in arrays}) > 1:
+    words = [array.dtype.kind in "US" for array in arrays]
+    if any(words) and not all(words):
         raise DataError(
-            f"session {session!r}: columns {list(names)!r} hold numbers and words; give one kind"
+            f"session {session!r}: column {names[words.index(True)]!r} holds words, and column "
+            f"{names[words.index(False)]!r} beside it numbers; name columns of one kind"
         )
-    return np.stack(arrays, axis=1)
+    return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
 
 
-def _column(frame: pd.DataFrame, name: Any, where: str) -> np.ndarray:
+def _column(column: pd.Series, where: str) -> np.ndarray:
     """One column of a data frame as numbers or words (time,)."""
-    if name not in frame.columns:
-        close = get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"it has {list(frame.columns)[:20]!r}"
-        raise DataError(f"{where}: the data frame has no column {name!r}; {hint}")
-    column = frame[name]
-    if isinstance(column, pd.DataFrame):
-        raise DataError(f"{where}: the data frame has {column.shape[1]} columns {name!r}; keep one")
-    where = f"{where}: column {name!r}"
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
     missing = column.isna().to_numpy()
     if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
         if missing.any():

@@ -28,6 +28,7 @@ from invariance_probe.data.given import (
     alternatives_given,
     as_given,
     as_row,
+    check_columns,
     columns_given,
     labels_given,
     targets_given,
@@ -258,12 +259,15 @@ class Recording:
         >>> recording.unit_ids, recording.activity.shape
         (('u1', 'u2'), (3, 2))
         """
-        columns = {name: name for name in targets} if not isinstance(targets, Mapping) else targets
-        if isinstance(targets, str):
-            columns = {targets: targets}
+        listed = [targets] if isinstance(targets, str) else targets
+        columns = listed if isinstance(listed, Mapping) else {name: [name] for name in listed}
         asked = {name: [of] if isinstance(of, str) else list(of) for name, of in columns.items()}
-        used = {trials, segments, *(name for names in asked.values() for name in names)}
-        chosen = [name for name in frame.columns if name not in used] if units is None else units
+        named = [name for names in asked.values() for name in names]
+        labels = [name for name in (trials, segments) if name is not None]
+        chosen = list(
+            frame.columns.drop([*named, *labels], errors="ignore") if units is None else units
+        )
+        check_columns(frame, [*named, *labels, *chosen], session)
         return cls.from_arrays(
             columns_given(frame, chosen, session).reshape(len(frame), -1),
             bin_s=bin_s,

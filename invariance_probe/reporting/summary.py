@@ -14,6 +14,10 @@ from invariance_probe.reporting.words import said_of
 
 ENDS = {"": "estimate", "_low": "ci_low", "_high": "ci_high"}
 """Of each quantity: the ends of its columns' names, and the fields that they show."""
+QUANTITIES = (
+    "C_code", "C_blind", "D", "H", "delta", "K_s", "K_n", "carriers", "redundancy",
+)  # fmt: skip
+"""Quantities of which every table has columns."""
 TEXTS = (
     "id", "kind", "claim", "predicts", "verdict", "outcome", "status", "flags", "group", "axis",
     "scope", "code", "carriers_word", "learning", "sentence",
@@ -36,10 +40,11 @@ def hypotheses_table(findings: Findings) -> pd.DataFrame:
         `group`, `axis`, `dose`, `margin`, `scope`, `n_sessions` and `n_seeds`; the words
         `code`, `carriers_word` and `learning`, empty where there is no such finding;
         `p_value` and `p_value_adjusted`; then three columns per quantity, as `D`,
-        `D_low` and `D_high` (90 % interval). Quantities are the estimands at the primary
-        dose, in units of the decodable range (C_code and C_blind: of R_code), and `K_s`,
-        `K_n`, `carriers` and `redundancy` of the code. Text columns hold `str`, counts
-        `Int64`, all others float; a missing number is NaN.
+        `D_low` and `D_high` (90 % interval). Quantities are `QUANTITIES`: the estimands at
+        the primary dose, in units of the decodable range (C_code and C_blind: of R_code),
+        and `K_s`, `K_n`, `carriers` and `redundancy` of the code. Estimands that not
+        every study has (of paired draws, of contrasts) have columns after these. Text
+        columns hold `str`, counts `Int64`, all others float; a missing number is NaN.
     """
     rows = [{**_words(finding), **_numbers(finding)} for finding in findings.hypotheses]
     table = pd.DataFrame(rows)
@@ -77,7 +82,8 @@ def _numbers(finding: HypothesisFinding) -> dict[str, float | None]:
         for estimand in finding.estimands
         if estimand.dose == finding.primary_dose and estimand.name not in ON_CORRUPTED
     ]
-    quantities: dict[str, Estimand | Quantity | None] = {one.name: one for one in primary}
+    quantities: dict[str, Estimand | Quantity | None] = dict.fromkeys(QUANTITIES)
+    quantities |= {one.name: one for one in primary}
     if finding.code is not None:
         quantities |= {
             "K_s": finding.code.K_s,
