@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from invariance_probe.inference.power.power import study_power
     from invariance_probe.inference.power.spreads import stated_spreads
     from invariance_probe.result import Result
-    from invariance_probe.runner import judge, plan_of, run
+    from invariance_probe.runner import judge, plan_of, register, run
     from invariance_probe.study.design import Axis, Folds, Window
     from invariance_probe.study.hypotheses import Contrast, Hypothesis, Margin
     from invariance_probe.study.load import load_study
@@ -51,6 +51,7 @@ _HOMES = {
     "load_study": "study.load",
     "pilot_spreads": "inference.power.pilot",
     "plan_of": "runner",
+    "register": "runner",
     "run": "runner",
     "stated_spreads": "inference.power.spreads",
     "study_power": "inference.power.power",
@@ -76,6 +77,7 @@ __all__ = [
     "load_study",
     "pilot_spreads",
     "plan_of",
+    "register",
     "run",
     "stated_spreads",
     "study_power",

@@ -7,6 +7,7 @@ to inference. It does not import torch, since models are trained in worker proce
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -37,7 +38,8 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import make_plan, stored_plan, warnings, with_kernels
+from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.planning import warnings as warnings_of
 from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
@@ -56,13 +58,19 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def warn_of(event: Event) -> None:
+    """Turn an event that carries a message into a Python warning; ignore all others."""
+    if "message" in event:
+        warnings.warn(event["message"].removeprefix("warning: "), stacklevel=3)
+
+
 def run(
     study: Study | str | Path,
     runs: str | Path = "runs",
     *,
     workers: int | None = None,
     device: str = "cpu",
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = warn_of,
     execute: Executor | None = None,
 ) -> Result:
     """Measure the runs that the store lacks, and judge every hypothesis.
@@ -83,7 +91,8 @@ def run(
     device
         Where models are trained: `cpu` or `cuda`.
     on_event
-        Called with progress events (`executors.jobs.Event`).
+        Called with progress events (`executors.jobs.Event`). By default cautions and
+        what went wrong become Python warnings, and progress is not shown.
     execute
         How runs are handed to workers, such as `executors.slurm.Slurm`. By default they
         go to `workers` processes on this machine.
@@ -110,7 +119,7 @@ def run(
     plan = make_plan(file)
     store.root.mkdir(parents=True, exist_ok=True)
     _keep_recordings(file.study, store)
-    for said in (note, *warnings(file, plan)):
+    for said in (note, *warnings_of(file, plan)):
         if said:
             on_event({"event": "note", "message": said})
     registration = read_registration(registration_of(file))
@@ -396,16 +405,30 @@ def registration_of(file: StudyFile) -> Path:
     return registration_path(file.path or file.base / f"{file.study.name}.study")
 
 
-def register_study(file: StudyFile) -> tuple[Path, str]:
+def register(study: Study | str | Path) -> tuple[Path, str]:
     """Write a registration: the study's claims and its data's fingerprints.
+
+    `run` and `judge` find it there, and list every departure from it.
+
+    Parameters
+    ----------
+    study
+        The study, or its YAML file.
 
     Returns
     -------
     path
-        The registration, a file beside the study.
+        The registration, a file beside the study's file; for a study made in Python
+        NAME.registration.json in the working folder.
     sha256
         Its hash.
+
+    Raises
+    ------
+    StudyError
+        When the study is wrong, or registered already.
     """
+    file = _opened(study)
     registration = new_registration(make_plan(file), versions())
     path = registration_of(file)
     write_registration(path, registration)

@@ -205,11 +205,26 @@ def test_a_run_of_arrays_measures_what_a_run_of_a_file_does_also_where_sessions_
     assert found[0] == found[1]
 
 
+def test_the_lines_of_the_readme_make_a_study_that_can_be_planned():
+    text = (EXAMPLE.parents[2] / "README.md").read_text()
+    lines = text.split("## In Python")[1].split("```python")[1].split("```")[0]
+    gen = np.random.default_rng(0)
+    names = {
+        "counts": gen.poisson(2.0, (2000, 20)),
+        "velocity": gen.standard_normal((2000, 2)),
+        "trial": np.repeat(np.arange(100), 20),
+    }
+    exec(lines.split("result =")[0], names)
+    assert len(ip.plan_of(names["study"]).runs) > 100
+
+
 def test_the_page_on_python_says_what_is_so_and_names_everything(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     page = EXAMPLE.parents[1] / "python.md"
     found = doctest.testfile(str(page), module_relative=False)
     assert found.attempted > 15 and found.failed == 0
+    registration = json.loads((tmp_path / "speed.registration.json").read_text())
+    assert set(registration["sessions"]) == {f"day-{day}" for day in range(1, 5)}
     for name in ip.__all__:
         assert getattr(ip, name).__name__ == name
         assert re.search(rf"\b{name}\b", page.read_text()), name

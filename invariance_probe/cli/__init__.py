@@ -230,9 +230,9 @@ def plan(
 @STUDY
 def register(study: Path) -> None:
     """Freeze hypotheses and data fingerprints, before any target is read."""
-    from invariance_probe.runner import register_study
+    from invariance_probe.runner import register as register_study
 
-    path, sha256 = register_study(open_file(study, ()))
+    path, sha256 = register_study(study)
     click.echo(f"registered: {path}")
     click.echo(f"sha256: {sha256}")
     click.echo(

@@ -38,7 +38,7 @@ def as_given(values: Any, where: str) -> np.ndarray:
         raise DataError(f"{where} has masked values; remove or interpolate them")
     try:
         array = np.array(values)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:
         raise DataError(f"{where} is no array: {error}") from None
     if array.dtype == object and array.size:
         foreign = [item for item in array.flat if not isinstance(item, str)]

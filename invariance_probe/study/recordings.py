@@ -625,6 +625,8 @@ class InMemory(Protocol):
 
 def _declared(given: Any) -> Any:
     """Replace a recording in memory by its declaration."""
+    if hasattr(given, "__array__"):
+        raise ValueError("an array is no recording: give Recording.from_arrays(activity, ...)")
     return given.declared() if isinstance(given, InMemory) else given
 
 

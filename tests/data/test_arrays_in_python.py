@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import tiny_study
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.arrays import read_arrays, write_arrays
@@ -16,7 +16,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording, plant_
 from invariance_probe.errors import DataError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
-from invariance_probe.study.recordings import ArraysRecording, NpzRecording
+from invariance_probe.study.recordings import AnySource, ArraysRecording, NpzRecording, Planted
 from invariance_probe.study.study import Study
 
 BINS, UNITS = 640, 8
@@ -196,6 +196,12 @@ def test_another_process_reads_the_arrays_from_the_store(tmp_path):
     study = Study.model_validate_json(text, context={"arrays": store.recordings})
     found = open_recording(study.recordings[0], "session", tmp_path)
     assert found is not given and found.fingerprint == given.fingerprint
+    planted = Planted(of=study.recordings[0], plant="one_unit").model_dump_json()
+    control = TypeAdapter(AnySource).validate_json(planted, context={"arrays": store.recordings})
+    own = Planted(of=given, plant="one_unit")
+    assert open_recording(control, "session+one_unit", tmp_path).fingerprint == (
+        open_recording(own, "session+one_unit", tmp_path).fingerprint
+    )
     assert found.unit_ids == given.unit_ids and found.activity.dtype == np.int32
     np.testing.assert_array_equal(found.alternatives["velocity"], given.alternatives["velocity"])
     assert list((store.root / "private").iterdir()) == []
@@ -230,6 +236,11 @@ def test_arrays_that_are_not_at_hand_or_not_the_same_are_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(DataError, match="is damaged"):
         read_arrays(source, tmp_path)
+
+
+def test_a_bare_array_is_no_recording():
+    with pytest.raises(ValidationError, match="an array is no recording"):
+        study_of(COUNTS)
 
 
 def test_a_study_file_cannot_hold_arrays():
