@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from invariance_probe.inference.findings import HypothesisFinding
-from invariance_probe.runner import run_study
-from invariance_probe.study.load import open_study
+from invariance_probe.runner import run
+from invariance_probe.study.load import load_study
 
 STUDY = Path(__file__).parent.parent / "studies" / "quickstart.yaml"
 TRUTH = {
@@ -31,16 +31,15 @@ def worded(finding: HypothesisFinding) -> tuple[str, str]:
     return finding.verdict.text, finding.code.carriers_word if finding.code else ""
 
 
-def found(seed: int, runs: Path, out: Path, workers: int | None) -> Mapping[str, HypothesisFinding]:
+def found(seed: int, runs: Path, workers: int | None) -> Mapping[str, HypothesisFinding]:
     """Run the quickstart with one seed, and return its findings by hypothesis.
 
     The seed sets its worlds and its training.
     """
     worlds = [f"recordings.{number}.seed={seed}" for number in range(len(TRUTH))]
-    file = open_study(STUDY, [f"training.study_seed={seed}", *worlds])
-    return {
-        finding.id: finding for finding in run_study(file, runs, out, workers).findings.hypotheses
-    }
+    study = load_study(STUDY, [f"training.study_seed={seed}", *worlds])
+    result = run(study, runs, workers=workers)
+    return {finding.id: finding for finding in result.findings.hypotheses}
 
 
 def main() -> None:
@@ -54,7 +53,7 @@ def main() -> None:
     asked = parser.parse_args()
     right = dict.fromkeys(TRUTH, 0)
     for seed in range(1, asked.seeds + 1):
-        findings = found(seed, asked.runs, asked.runs / "reports" / str(seed), asked.workers)
+        findings = found(seed, asked.runs, asked.workers)
         for name, truth in TRUTH.items():
             right[name] += worded(findings[name]) == truth
         print(

@@ -32,7 +32,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, read_statuses
 from invariance_probe.results.store import Store
-from invariance_probe.runner import report_study
+from invariance_probe.runner import judge
 from invariance_probe.study.baselines import Code
 from invariance_probe.study.load import StudyFile, open_study
 
@@ -191,7 +191,9 @@ def stage(name: str, study: Path, runs: Path, flush: bool) -> dict[str, float]:
     elif name.startswith("status"):
         count = len(read_statuses(file, runs)[1])
     else:
-        count = report_study(file, runs, runs.parent / "report").findings.runs.done
+        result = judge(file.study, runs)
+        result.report(runs.parent / "report")
+        count = result.findings.runs.done
     seconds, used = time.perf_counter() - started, time.process_time() - cpu
     return {
         "runs": count,

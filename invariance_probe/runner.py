@@ -1,14 +1,13 @@
-"""Run a study from its file to its report.
+"""Run a study: measure what is missing, and infer.
 
-In: a study file, a run store and the folder of the report. Out: the report, and the
-findings that it shows. This is the only module that knows all stages: planning,
-measuring, inference and rendering. It does not import torch, since models are trained
-in worker processes.
+In: a study and a run store. Out: a `Result`. This module knows all stages from planning
+to inference. It does not import torch, since models are trained in worker processes.
 """
 
 import os
 import platform
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,13 +16,16 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from invariance_probe.data.problems import recording_problems
+from invariance_probe.data.readers.arrays import write_arrays
+from invariance_probe.data.recording import Recording
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, Place
 from invariance_probe.executors.local import run_local
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
-from invariance_probe.inference.findings import Findings, Standing
+from invariance_probe.inference.findings import Standing
 from invariance_probe.inference.stopping import beyond
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.price import Prices
@@ -36,43 +38,19 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import make_plan, stored_plan, warnings, with_kernels
-from invariance_probe.reporting import render
-from invariance_probe.reporting.folder import named_from
+from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.planning import warnings as warnings_of
+from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
 from invariance_probe.results.store import Store
-from invariance_probe.results.tables import code_sums, tidy
-from invariance_probe.study.load import StudyFile
+from invariance_probe.study.load import StudyFile, open_study
 from invariance_probe.study.methods import TrainedMethod
+from invariance_probe.study.recordings import ArraysRecording
+from invariance_probe.study.study import Study
 
 PACKAGES = ("invariance-probe", "torch", "numpy", "scipy", "pandas", "scikit-learn", "statsmodels")
 IDENTITY_DOSE = "identity"
 """Name of the condition at dose 0 of every axis, which all axes share."""
-
-
-@dataclass(frozen=True, eq=False)
-class Outcome:
-    """What a call of `run_study` or `report_study` produced.
-
-    Attributes
-    ----------
-    findings
-        Estimands, gates and verdicts of every hypothesis.
-    report
-        The rendered report's main page.
-    lost
-        By run key, why a run has no result.
-    trained
-        Number of runs measured in this call.
-    seconds
-        Wall-clock time of measuring; 0 where nothing was measured.
-    """
-
-    findings: Findings
-    report: Path
-    lost: Mapping[str, str]
-    trained: int
-    seconds: float
 
 
 def cores() -> int:
@@ -80,53 +58,71 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def run_study(
-    file: StudyFile,
-    runs_root: Path,
-    out: Path,
+def warn_of(event: Event) -> None:
+    """Turn an event that carries a message into a Python warning; ignore all others."""
+    if "message" in event:
+        warnings.warn(event["message"].removeprefix("warning: "), stacklevel=3)
+
+
+def run(
+    study: Study | str | Path,
+    runs: str | Path = "runs",
+    *,
     workers: int | None = None,
     device: str = "cpu",
-    on_event: Callable[[Event], None] = lambda event: None,
+    on_event: Callable[[Event], None] = warn_of,
     execute: Executor | None = None,
-) -> Outcome:
-    """Measure the runs that the store lacks, infer findings, render the report.
+) -> Result:
+    """Measure the runs that the store lacks, and judge every hypothesis.
 
     Baselines come first. They show which sessions can be decoded and where the target
     changes, before any SSL result is seen. Grid runs that no verdict could use are then
-    skipped. The stored encoders are examined last.
+    skipped. The stored encoders are examined last. A call that was stopped goes on where
+    it was.
 
     Parameters
     ----------
-    file
-        The study.
-    runs_root
-        Root of the run store.
-    out
-        Folder of the report.
+    study
+        The study, or its YAML file.
+    runs
+        Folder of the run store.
     workers
         Number of worker processes, one thread each; by default one per core.
     device
         Where models are trained: `cpu` or `cuda`.
     on_event
-        Called with progress events.
+        Called with progress events (`executors.jobs.Event`). By default cautions and
+        what went wrong become Python warnings, and progress is not shown.
     execute
         How runs are handed to workers, such as `executors.slurm.Slurm`. By default they
         go to `workers` processes on this machine.
 
     Returns
     -------
-    outcome
-        The findings and the report.
+    result
+        The findings, with tables, figures and the report.
+
+    Raises
+    ------
+    StudyError
+        With one line per problem of the study or its recordings.
+
+    Examples
+    --------
+    >>> result = run("study.yaml", workers=2)  # doctest: +SKIP
+    >>> result.to_pandas()[["id", "verdict", "D", "D_low", "D_high"]]  # doctest: +SKIP
     """
     started = time.monotonic()
-    workers, store = workers or cores(), Store(runs_root)
+    file = _opened(study)
+    workers, store = workers or cores(), Store(Path(runs))
     file, note = with_kernels(file, store, device)
     plan = make_plan(file)
     store.root.mkdir(parents=True, exist_ok=True)
-    for said in (note, *warnings(file, plan)):
+    _keep_recordings(file.study, store)
+    for said in (note, *warnings_of(file, plan)):
         if said:
             on_event({"event": "note", "message": said})
-    registration = read_registration(registration_path(file.path))
+    registration = read_registration(registration_of(file))
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
@@ -141,7 +137,37 @@ def run_study(
         "reused": len(measured.results) - measured.trained,
         "seconds": round(seconds, 1),
     }
-    return _conclude(file, plan, measured.results, measured.left_out, out, settings, measured.lost)
+    return _judged(file, plan, measured.results, measured.left_out, settings, measured.lost)
+
+
+def plan_of(study: Study | str | Path) -> Plan:
+    """Check a study's recordings, and list its runs; nothing is measured.
+
+    Parameters
+    ----------
+    study
+        The study, or its YAML file.
+
+    Raises
+    ------
+    StudyError
+        With one line per problem of the study or its recordings.
+    """
+    return make_plan(_opened(study))
+
+
+def _opened(study: Study | str | Path) -> StudyFile:
+    """The study with its origin; a file is opened together with its recordings."""
+    if isinstance(study, Study):
+        return StudyFile(study)
+    return open_study(study, (), recording_problems)
+
+
+def _keep_recordings(study: Study, store: Store) -> None:
+    """Write recordings that are in memory to the store, where workers read them."""
+    for source in study.recordings:
+        if isinstance(source, ArraysRecording) and isinstance(source.arrays.recording, Recording):
+            store.keep_recording(source.fingerprint, partial(write_arrays, source.arrays.recording))
 
 
 @dataclass(frozen=True, eq=False)
@@ -332,24 +358,32 @@ def _damaged_encoders(
     return broken
 
 
-def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
-    """Infer findings and render the report from the store; nothing is trained.
+def judge(study: Study | str | Path, runs: str | Path = "runs") -> Result:
+    """Judge every hypothesis by the results in the store; nothing is trained.
 
     Parameters
     ----------
-    file
-        The study.
-    runs_root
-        Root of the run store; damaged results in it count as missing.
-    out
-        Folder of the report.
+    study
+        The study, or its YAML file.
+    runs
+        Folder of the run store; damaged results in it count as missing.
 
     Returns
     -------
-    outcome
-        The findings and the report.
+    result
+        The findings, with tables, figures and the report.
+
+    Raises
+    ------
+    StudyError
+        With one line per problem of the study or its recordings.
+
+    Examples
+    --------
+    >>> judge("study.yaml").report()  # doctest: +SKIP
+    PosixPath('reports/my-study/index.html')
     """
-    store = Store(runs_root)
+    file, store = _opened(study), Store(Path(runs))
     plan = stored_plan(file, store)
     results, damaged = store.read(plan.baselines)
     left_out = pointless(plan, results)
@@ -360,21 +394,43 @@ def report_study(file: StudyFile, runs_root: Path, out: Path) -> Outcome:
     examined, torn = store.read(run for run in plan.examined if run.key() not in left_out)
     results |= examined
     settings = {"kernels": plan.study.training.kernels, "trained": 0, "reused": len(results)}
-    return _conclude(file, plan, results, left_out, out, settings, damaged | wrong | torn)
+    return _judged(file, plan, results, left_out, settings, damaged | wrong | torn)
 
 
-def register_study(file: StudyFile) -> tuple[Path, str]:
+def registration_of(file: StudyFile) -> Path:
+    """Path of a study's registration, beside its file.
+
+    A study that was made in Python is registered in the working folder, by its name.
+    """
+    return registration_path(file.path or file.base / f"{file.study.name}.study")
+
+
+def register(study: Study | str | Path) -> tuple[Path, str]:
     """Write a registration: the study's claims and its data's fingerprints.
+
+    `run` and `judge` find it there, and list every departure from it.
+
+    Parameters
+    ----------
+    study
+        The study, or its YAML file.
 
     Returns
     -------
     path
-        The registration, a file beside the study.
+        The registration, a file beside the study's file; for a study made in Python
+        NAME.registration.json in the working folder.
     sha256
         Its hash.
+
+    Raises
+    ------
+    StudyError
+        When the study is wrong, or registered already.
     """
+    file = _opened(study)
     registration = new_registration(make_plan(file), versions())
-    path = registration_path(file.path)
+    path = registration_of(file)
     write_registration(path, registration)
     return path, registration["sha256"]
 
@@ -397,7 +453,7 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
         The registration's hash and every deviation from it; no hash where the study is
         not registered.
     """
-    registration = read_registration(registration_path(file.path))
+    registration = read_registration(registration_of(file))
     if registration is None:
         return Standing(None)
     found = deviations(registration, plan)
@@ -561,37 +617,44 @@ def _number(dose: str) -> str:
         return dose
 
 
-def _conclude(
+def _judged(
     file: StudyFile,
     plan: Plan,
     results: dict[str, RunResult],
     left_out: Mapping[str, str],
-    out: Path,
     settings: dict[str, Any],
     lost: Mapping[str, str],
-) -> Outcome:
+) -> Result:
+    """Infer findings from the results of a plan.
+
+    Parameters
+    ----------
+    file
+        The study.
+    plan
+        Its plan.
+    results
+        By run key.
+    left_out
+        By run key, why a run was skipped.
+    settings
+        How results were computed, for the report's provenance.
+    lost
+        By run key, why a run was tried and has no result.
+    """
     findings = infer(plan, results, left_out, standing_of(file, plan, results))
-    runs = _once(plan.runs)
     failures = sorted(
         {r.message for r in results.values() if r.status == "failed"} | set(lost.values())
     )
     provenance = {
-        "study_file": named_from(file, out),
         "versions": versions(),
         "machine": platform.platform(),
         **settings,
         "failures": failures,
     }
-    index = render(plan, findings, tidy(runs, results), provenance, out, code_sums(runs, results))
-    return Outcome(findings, index, lost, settings["trained"], settings.get("seconds", 0.0))
-
-
-def _once(runs: Sequence[Run]) -> list[Run]:
-    """Every run once per setting.
-
-    A run may be planned twice: a recipe may train what a swept setting trains too.
-    """
-    return list({(run.key(), run.setting): run for run in runs}.values())
+    return Result(
+        plan, findings, results, lost, provenance, settings["trained"], settings.get("seconds", 0.0)
+    )
 
 
 def versions() -> dict[str, str]:

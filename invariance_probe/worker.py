@@ -295,7 +295,8 @@ def work(
         emit({"event": "progress", "model_steps": steps})
 
     store = Store(Path(job["store"]))
-    runs = [Run.model_validate(run) for run in job["runs"]]
+    arrays = {"arrays": store.recordings}
+    runs = [Run.model_validate(run, context=arrays) for run in job["runs"]]
     known, _ = store.read(runs)
     for key, result in known.items():
         emit({"event": "committed", "key": key, "status": result.status})
@@ -311,7 +312,7 @@ def work(
     for stack in stacks(missing, checkpoints.step):
         if stop():
             raise Stopped("stopped between two stacks")
-        recording = _open(json.dumps(job["source"]), job["session"], job["base"])
+        recording = _open(json.dumps(job["source"]), job["session"], job["base"], store.recordings)
         stored = stored_encoders(
             store, stack, lambda said: emit({"event": "damaged", "message": said})
         )
@@ -342,9 +343,19 @@ def _on_bench(
 
 
 @lru_cache(maxsize=2)
-def _open(source: str, session: str, base: str) -> Recording:
-    """Open a session from its declared source as JSON; the last two are cached."""
-    declared: AnySource = TypeAdapter(AnySource).validate_json(source)
+def _open(source: str, session: str, base: str, arrays: Path) -> Recording:
+    """Open a session from its declared source as JSON; the last two are cached.
+
+    Parameters
+    ----------
+    source, session
+        The declared source, and the name of the session.
+    base
+        Folder that relative paths start from.
+    arrays
+        Folder of the recordings that were given as arrays.
+    """
+    declared: AnySource = TypeAdapter(AnySource).validate_json(source, context={"arrays": arrays})
     return open_recording(declared, session, Path(base))
 
 

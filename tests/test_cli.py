@@ -122,18 +122,14 @@ def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(tmp_p
     )
 
     code = (
-        "import sys; from invariance_probe.runner import report_study; "
-        "from invariance_probe.study.load import open_study; "
-    )
-    code += (
-        "from pathlib import Path; "
-        "found = report_study(open_study(Path('study.yaml')), Path('a'), Path('r2')).findings; "
+        "import sys; import invariance_probe as ip; "
+        "result = ip.judge('study.yaml', 'a'); result.report('r2'); "
     )
     done = subprocess.run(
         [
             sys.executable,
             "-c",
-            code + "sys.exit(3 if 'torch' in sys.modules or not found.matrix else 0)",
+            code + "sys.exit(3 if 'torch' in sys.modules or not result.findings.matrix else 0)",
         ],
         cwd=tmp_path,
         check=False,

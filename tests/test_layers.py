@@ -19,10 +19,27 @@ MEASURING = [
     {"probing"},
 ]
 JUDGING = [{"results"}, {"inference"}, {"reporting"}]
-TOP = {"runner", "planning", "executors", "calibration", "cli", "worker", "estimator", "__init__"}
-TORCH_FREE = {"data", "executors", "runner", "planning", "calibration", "cli", "__init__"}.union(
-    *BASE, *JUDGING
-)
+TOP = {
+    "runner",
+    "result",
+    "planning",
+    "executors",
+    "calibration",
+    "cli",
+    "worker",
+    "estimator",
+    "__init__",
+}
+TORCH_FREE = {
+    "data",
+    "executors",
+    "runner",
+    "result",
+    "planning",
+    "calibration",
+    "cli",
+    "__init__",
+}.union(*BASE, *JUDGING)
 FILES = sorted(ROOT.rglob("*.py"))
 
 

@@ -30,7 +30,7 @@ from invariance_probe.study.new import TEMPLATES
 
 if TYPE_CHECKING:
     from invariance_probe.executors.jobs import Executor
-    from invariance_probe.runner import Outcome
+    from invariance_probe.result import Result
 
 BYTES_A_RUN = 60_000
 """Disk space of one baseline or grid run, as `plan` estimates it."""
@@ -117,16 +117,18 @@ def run(
 ) -> None:  # fmt: skip
     """Train what is missing, infer and render the report."""
     from invariance_probe.reporting.folder import report_folder
-    from invariance_probe.runner import run_study
+    from invariance_probe.runner import run as run_study
 
     execute = _executor(on, profile, address, workers)
     file = open_file(study, overrides)
     folder = report_folder(file, out)
     chosen = _device() if device == "auto" else device
     with progress() as on_event:
-        outcome = run_study(file, runs, folder, workers, chosen, on_event, execute)
-    _say(outcome)
-    bad = outcome.findings.runs
+        result = run_study(
+            file.study, runs, workers=workers, device=chosen, on_event=on_event, execute=execute
+        )
+    _say(result, folder)
+    bad = result.findings.runs
     sys.exit(1 if bad.failed or bad.missing else 0)
 
 
@@ -138,10 +140,11 @@ def run(
 def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None) -> None:
     """Render the report again from the store."""
     from invariance_probe.reporting.folder import report_folder
-    from invariance_probe.runner import report_study
+    from invariance_probe.runner import judge
 
     file = open_file(study, overrides)
-    _say(report_study(file, runs, report_folder(file, out)))
+    folder = report_folder(file, out)
+    _say(judge(file.study, runs), folder)
 
 
 @main.command()
@@ -227,9 +230,9 @@ def plan(
 @STUDY
 def register(study: Path) -> None:
     """Freeze hypotheses and data fingerprints, before any target is read."""
-    from invariance_probe.runner import register_study
+    from invariance_probe.runner import register as register_study
 
-    path, sha256 = register_study(open_file(study, ()))
+    path, sha256 = register_study(study)
     click.echo(f"registered: {path}")
     click.echo(f"sha256: {sha256}")
     click.echo(
@@ -509,33 +512,10 @@ def _device() -> str:
     return "cuda" if torch.cuda.is_available() else "cpu"
 
 
-def _say(outcome: "Outcome") -> None:
-    """Print every verdict with its sentences, then how many runs it rests on."""
-    from invariance_probe.reporting.words import said_of
-
-    for finding in outcome.findings.hypotheses:
-        flags = f" [{', '.join(finding.flags)}]" if finding.flags else ""
-        of_it = f"predicted {finding.predicts}: {said_of(finding.outcome)}"
-        click.echo(f"{finding.id}: {finding.verdict.text}{flags} ({of_it})")
-        click.echo(f"    {finding.sentence}")
-        if finding.code is not None and finding.code.sentence:
-            click.echo(f"    the code: {finding.code.sentence}")
-        if finding.learning is not None and finding.learning.sentence:
-            click.echo(f"    learning: {finding.learning.sentence}")
-        if finding.look is not None:
-            click.echo(f"    {finding.look.sentence}")
-        if finding.kind != "contrast":
-            click.echo(f"    the naive rule says: {finding.naive.says}")
-        if "regularised" in finding.flags:
-            click.echo(
-                "    regularised: in some arm the corruption lowered the loss by more than the "
-                "margin; that is no invariance"
-            )
-    counts = outcome.findings.runs
-    click.echo(
-        f"runs: {counts.done} done, {counts.failed} failed, {counts.collapsed} collapsed, "
-        f"{counts.left_out} left out, {counts.missing} missing of {counts.planned}"
-    )
-    for message in sorted(set(outcome.lost.values())):
+def _say(result: "Result", folder: Path) -> None:
+    """Write the report, and print every verdict with how many runs it rests on."""
+    index = result.report(folder)
+    click.echo(str(result))
+    for message in sorted(set(result.lost.values())):
         click.echo(f"lost: {message}", err=True)
-    click.echo(f"report: {outcome.report}")
+    click.echo(f"report: {index}")

@@ -93,7 +93,8 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                         *null_problems(study, seen),
                     ]
         except DataError as error:
-            field = {"npz": "path", "catalog": "name"}.get(source.kind, "generator")
+            fields = {"npz": "path", "catalog": "name", "arrays": "session"}
+            field = fields.get(source.kind, "generator")
             problems.append(((*place, field), getattr(source, field), str(error)))
     problems += budget_problems(study, units)
     if not problems:

@@ -1,17 +1,20 @@
 """Recording: one session's activity, targets, trials and segments.
 
-In: arrays and names from a reader or a simulation. Out: a `Recording`, checked when it
-is made, whose arrays and targets a study can ask for by name. It does not read files
-and does not cut windows.
+In: arrays and names from a reader, a simulation, or a user of Python. Out: a
+`Recording`, checked when it is made, whose arrays and targets a study can ask for by
+name. It does not read files and does not cut windows.
 """
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Literal
+from numbers import Real
+from typing import Any, Literal, Self
 
 import numpy as np
+import pandas as pd
+from pydantic import ValidationError
 
 from invariance_probe.data.arrays import (
     as_numbers,
@@ -21,8 +24,18 @@ from invariance_probe.data.arrays import (
     constant_columns,
     varies,
 )
+from invariance_probe.data.given import (
+    alternatives_given,
+    as_given,
+    as_row,
+    check_columns,
+    columns_given,
+    labels_given,
+    targets_given,
+)
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
+from invariance_probe.study.recordings import ArraysRecording
 
 MOST_SPIKES = 32767
 """Largest count allowed in one bin, because count splitting keeps halves as int16."""
@@ -33,6 +46,9 @@ MOST_LOST = 1e-3
 @dataclass(frozen=True, eq=False)
 class Recording:
     """One recorded or simulated session.
+
+    In Python it is made by `from_arrays` or `from_dataframe`, and a study lists it among
+    its recordings.
 
     Attributes
     ----------
@@ -109,6 +125,199 @@ class Recording:
                     f"{where}: the {name} array has shape {values.shape}; it must be "
                     f"({shape[0]},){axes_advice(values.shape, shape)}"
                 )
+
+    @classmethod
+    def from_arrays(
+        cls,
+        activity: Any,
+        *,
+        bin_s: float,
+        targets: Mapping[str, Any],
+        trials: Any = None,
+        segments: Any = None,
+        session: str = "session",
+        subject: str = "subject",
+        group: str = "",
+        activity_kind: Literal["counts", "signal"] = "counts",
+        unit_ids: Any = None,
+        alternatives: Mapping[str, Any] | None = None,
+    ) -> Self:
+        """Make a recording from arrays; they are copied.
+
+        Parameters
+        ----------
+        activity : (time, unit)
+            Spike counts per bin, or a continuous signal.
+        bin_s
+            Length of a bin in seconds.
+        targets : (time,) or (time, column)
+            What can be decoded, by name: numbers or words.
+        trials : (time,), optional
+            Trial of every bin, numbers or words. Windows never cross a trial border.
+        segments : (time,), optional
+            Gap-free stretch of every bin. Windows never cross a segment border.
+        session
+            Name of the session, unique within a study.
+        subject
+            The animal or person.
+        group
+            Group of sessions; hypotheses and pooling can be limited to one.
+        activity_kind
+            `counts` (whole numbers) or `signal`.
+        unit_ids : (unit,), optional
+            Names of the units; 0, 1, 2 ... when left out.
+        alternatives : (draw, time) or (draw, time, column), optional
+            Target sequences that the experimenter could equally well have drawn, by
+            name, for a null that reads them.
+
+        Raises
+        ------
+        DataError
+            For arrays that do not fit each other, words where numbers are needed, NaN,
+            infinities, negative counts and other objects than numbers and words.
+
+        Examples
+        --------
+        >>> gen = np.random.default_rng(0)
+        >>> speed = np.sin(np.arange(500) / 20)
+        >>> counts = gen.poisson(np.exp(0.5 + speed[:, None] * gen.standard_normal(30)))
+        >>> recording = Recording.from_arrays(counts, bin_s=0.05, targets={"speed": speed})
+        >>> recording
+        Recording(session='session': 500 bins of 0.05 s, 30 units, targets speed)
+        """
+        where = f"session {session!r}"
+        if not isinstance(bin_s, Real):
+            raise DataError(f"{where}: bin_s is {bin_s!r}; it must be a number of seconds")
+        if activity_kind not in ("counts", "signal"):
+            raise DataError(
+                f"{where}: activity_kind is {activity_kind!r}; allowed: 'counts', 'signal'"
+            )
+        counts = as_given(activity, f"{where}: activity")
+        bins = len(counts) if counts.ndim else 0
+        units = counts.shape[1] if counts.ndim == 2 else 0
+        names = np.arange(units) if unit_ids is None else as_row(unit_ids, f"{where}: unit_ids")
+        found = targets_given(targets, counts, session)
+        return cls(
+            session=session,
+            subject=subject,
+            group=group,
+            activity=counts,
+            activity_kind=activity_kind,
+            bin_s=float(bin_s),
+            unit_ids=tuple(str(name) for name in np.atleast_1d(names)),
+            targets=found,
+            trials=None if trials is None else labels_given(trials, f"{where}: trials"),
+            segments=np.zeros(bins, dtype=np.int64)
+            if segments is None
+            else labels_given(segments, f"{where}: segments"),
+            alternatives=alternatives_given(alternatives or {}, counts, session),
+        )
+
+    @classmethod
+    def from_dataframe(
+        cls,
+        frame: pd.DataFrame,
+        *,
+        bin_s: float,
+        targets: Sequence[str] | Mapping[str, str | Sequence[str]],
+        units: Sequence[str] | None = None,
+        trials: str | None = None,
+        segments: str | None = None,
+        session: str = "session",
+        subject: str = "subject",
+        group: str = "",
+        activity_kind: Literal["counts", "signal"] = "counts",
+    ) -> Self:
+        """Make a recording from a data frame with one row per bin, in order of time.
+
+        Parameters
+        ----------
+        frame
+            The data frame; its index is not read.
+        bin_s
+            Length of a bin in seconds.
+        targets
+            Columns that can be decoded. A mapping gives several columns one name, as in
+            `{"velocity": ["vx", "vy"]}`.
+        units
+            Columns that hold the units' activity; when left out, all columns that are
+            not named as targets, trials or segments. Units are called as their columns.
+        trials, segments
+            Columns of trials and of gap-free stretches; see `from_arrays`.
+        session, subject, group, activity_kind
+            See `from_arrays`.
+
+        Raises
+        ------
+        DataError
+            As for `from_arrays`, and for columns that are missing or there twice.
+
+        Examples
+        --------
+        >>> frame = pd.DataFrame({"u1": [0, 2, 1], "u2": [1, 0, 0], "x": [0.1, 0.4, 0.2]})
+        >>> recording = Recording.from_dataframe(frame, bin_s=0.1, targets=["x"])
+        >>> recording.unit_ids, recording.activity.shape
+        (('u1', 'u2'), (3, 2))
+        """
+        listed = [targets] if isinstance(targets, str) else targets
+        columns = listed if isinstance(listed, Mapping) else {name: [name] for name in listed}
+        asked = {name: [of] if isinstance(of, str) else list(of) for name, of in columns.items()}
+        named = [name for names in asked.values() for name in names]
+        labels = [name for name in (trials, segments) if name is not None]
+        chosen = list(
+            frame.columns.drop([*named, *labels], errors="ignore") if units is None else units
+        )
+        check_columns(frame, [*named, *labels, *chosen], session)
+        return cls.from_arrays(
+            columns_given(frame, chosen, session).reshape(len(frame), -1),
+            bin_s=bin_s,
+            targets={name: columns_given(frame, names, session) for name, names in asked.items()},
+            trials=None if trials is None else columns_given(frame, [trials], session),
+            segments=None if segments is None else columns_given(frame, [segments], session),
+            session=session,
+            subject=subject,
+            group=group,
+            activity_kind=activity_kind,
+            unit_ids=[str(name) for name in chosen],
+        )
+
+    def declared(self, pilot: bool = False) -> ArraysRecording:
+        """The recording as a study declares it.
+
+        A study does this by itself; call it to declare a pilot session.
+
+        Parameters
+        ----------
+        pilot
+            Whether no confirmatory hypothesis is judged on the session.
+
+        Raises
+        ------
+        DataError
+            When the session or subject has a name that is not allowed.
+        """
+        try:
+            declared = ArraysRecording(
+                session=self.session,
+                subject=self.subject,
+                group=self.group,
+                pilot=pilot,
+                fingerprint=self.fingerprint,
+            )
+        except ValidationError as error:
+            item = error.errors()[0]
+            raise DataError(
+                f"{item['loc'][0]} {item['input']!r} cannot be a name; names begin with a letter "
+                "or digit and hold letters, digits, '.', '_' and '-'"
+            ) from None
+        return declared.holding(self)
+
+    def __repr__(self) -> str:
+        bins, units = self.activity.shape
+        return (
+            f"Recording(session={self.session!r}: {bins} bins of {self.bin_s:g} s, {units} units, "
+            f"targets {', '.join(sorted(self.targets)) or 'none'})"
+        )
 
     def _kept(self, activity: np.ndarray) -> np.ndarray:
         """Check the activity and convert it to int32 counts or float32 signals."""

@@ -57,7 +57,12 @@ def refuse_foreign(folder: Path) -> None:
 
 
 def named_from(file: StudyFile, folder: Path) -> str:
-    """Return the path of a study's file from the folder of its report, which names it there."""
+    """Return the path of a study's file from the folder of its report, which names it there.
+
+    It is empty for a study that was made in Python.
+    """
+    if file.path is None:
+        return ""
     return os.path.relpath(file.path.resolve(), folder.resolve())
 
 
@@ -72,5 +77,7 @@ def _other_study(file: StudyFile, folder: Path) -> str:
     written = held["provenance"].get("study_file")
     if written is None:
         return f"of which only its hash is known ({held['study']['sha256'][:12]})"
+    if not written:
+        return "" if file.path is None else "which was made in Python"
     source = (folder / written).resolve()
-    return "" if source == file.path.resolve() else str(source)
+    return "" if file.path is not None and source == file.path.resolve() else str(source)

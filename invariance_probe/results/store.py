@@ -19,7 +19,7 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import IO, Any, Literal, TypeVar
 
 import numpy as np
 
@@ -244,6 +244,45 @@ class Store:
             shutil.rmtree(private, ignore_errors=True)
             if not folder.is_dir():  # else another process was first, which is no failure
                 raise WriteError(_cannot_write(self.root, error)) from error
+
+    @property
+    def recordings(self) -> Path:
+        """Folder of the recordings that were given as arrays in Python."""
+        return self.root / "recordings"
+
+    def keep_recording(self, fingerprint: str, write: Callable[[IO[bytes]], None]) -> None:
+        """Write a recording's arrays to FINGERPRINT.npz, unless that file exists.
+
+        Parameters
+        ----------
+        fingerprint
+            Hash of the recording's content.
+        write
+            Writes the arrays to an open file.
+
+        Raises
+        ------
+        WriteError
+            When the disk is full, or cannot be written.
+        """
+        path = self.recordings / f"{fingerprint}.npz"
+        if path.is_file():
+            return
+        private = self.root / "private" / private_name()
+        try:
+            private.mkdir(parents=True)
+            with (private / path.name).open("wb") as file:
+                write(file)
+                file.flush()
+                if self.durable:
+                    os.fsync(file.fileno())
+            self.recordings.mkdir(exist_ok=True)
+            (private / path.name).replace(path)
+            self._sync_folder(self.recordings)
+        except OSError as error:
+            raise WriteError(_cannot_write(self.root, error)) from error
+        finally:
+            shutil.rmtree(private, ignore_errors=True)
 
     def files(self, family: Family, key: str) -> dict[str, bytes] | None:
         """Read and verify the files stored under a key; None where there are none.

@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.comments import CommentedMap
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import MarkedYAMLError
 
@@ -24,31 +24,31 @@ from invariance_probe.study.consistency import disagreements
 from invariance_probe.study.consistency.words import reason_of_item
 from invariance_probe.study.declaration import Declaration, Place, Problem
 from invariance_probe.study.draft import draft_of
+from invariance_probe.study.origin import Origin
 from invariance_probe.study.study import Study
 
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """A study with its file, so that problems found later can name its lines too.
+    """A study with where it was written, so that problems found later name it too.
 
     Attributes
     ----------
-    path
-        The file.
     study
         The study, with overrides applied.
-    tree
-        The parsed YAML, which knows the line and column of every key.
     """
 
-    path: Path
     study: Study
-    tree: CommentedMap
+
+    @property
+    def path(self) -> Path | None:
+        """The file; None where the study was made in Python."""
+        return self.study.origin.path
 
     @property
     def base(self) -> Path:
-        """Folder of the study file, from which relative paths in it are resolved."""
-        return self.path.resolve().parent
+        """Folder from which relative paths in the study are resolved."""
+        return self.study.origin.base
 
     def line(self, place: Place, got: Any, reason: str) -> str:
         """Write one problem as a line: `file:line:col: path: reason`.
@@ -62,7 +62,7 @@ class StudyFile:
         reason
             What is wrong and what to do.
         """
-        return _line(self.path, self.tree, place, reason)
+        return self.study.origin.line(place, reason)
 
 
 def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
@@ -79,12 +79,23 @@ def load_study(path: str | Path, overrides: Sequence[str] = ()) -> Study:
     Returns
     -------
     study
-        The study; its recordings are not read.
+        The study; its recordings are not read. It remembers its file, from whose folder
+        relative paths start.
 
     Raises
     ------
     StudyError
         With one line per problem.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from invariance_probe.study.new import template_text
+    >>> path = Path(tempfile.mkdtemp()) / "dropout.yaml"
+    >>> _ = path.write_text(template_text("dropout"))
+    >>> study = load_study(path, ["training.seeds=3"])
+    >>> study.name, study.training.seeds
+    ('my-dropout-study', 3)
     """
     return open_study(path, overrides).study
 
@@ -123,18 +134,19 @@ def open_study(
     tree = _parse(path)
     for override in overrides:
         _override(tree, override)
+    origin = Origin(path, tree)
     try:
         study = Study.model_validate(_plain(tree))
     except ValidationError as error:
-        lines = [_line(path, tree, place, reason) for place, reason in _problems(error, tree)]
-        more = _further(error, tree, path, look)
-        lines += [_line(path, tree, place, reason) for place, _, reason in more]
+        lines = [origin.line(place, reason) for place, reason in _problems(error, tree)]
+        more = _further(error, tree, origin.base, look)
+        lines += [origin.line(place, reason) for place, _, reason in more]
         raise StudyError("\n".join(dict.fromkeys(lines))) from None
-    return StudyFile(path, study, tree)
+    return StudyFile(study.written_in(origin))
 
 
 def _further(
-    error: ValidationError, tree: CommentedMap, path: Path, look: Look | None
+    error: ValidationError, tree: CommentedMap, base: Path, look: Look | None
 ) -> list[Problem]:
     """Find what else is wrong with a study that was refused.
 
@@ -152,7 +164,7 @@ def _further(
     found = [] if all(item["type"] == "study" for item in items) else disagreements(draft.study)
     own = [*draft.own(found)]
     if look is not None:
-        own += draft.own(look(draft.study, path.resolve().parent))
+        own += draft.own(look(draft.study, base))
     return own
 
 
@@ -169,10 +181,8 @@ def load_profile(path: str | Path) -> SlurmProfile:
     try:
         return SlurmProfile.model_validate(_plain(tree))
     except ValidationError as error:
-        lines = [
-            _line(path, tree, place, reason)
-            for place, reason in _problems(error, tree, SlurmProfile)
-        ]
+        origin = Origin(path, tree)
+        lines = [origin.line(*problem) for problem in _problems(error, tree, SlurmProfile)]
         raise StudyError("\n".join(dict.fromkeys(lines))) from None
 
 
@@ -379,30 +389,3 @@ def _resolve(schema: Any, node: Any) -> Any:
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return node
-
-
-def _line(path: Path, tree: Any, place: Place, reason: str) -> str:
-    """Write a problem with its place; lines and columns count from 1."""
-    line, column = _position(tree, place)
-    dotted = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in place).lstrip(
-        "."
-    )
-    return f"{path}:{line + 1}:{column + 1}: {dotted + ': ' if dotted else ''}{reason}"
-
-
-def _position(tree: Any, place: Place) -> tuple[int, int]:
-    """Line and column of the deepest part of a place that is in the file, from 0."""
-    node, found = tree, (0, 0)
-    for part in place:
-        if isinstance(node, CommentedMap) and part in node and part in node.lc.data:
-            found = (
-                node.lc.value(part)
-                if not isinstance(node[part], CommentedMap | CommentedSeq)
-                else node.lc.key(part)
-            )
-        elif isinstance(node, CommentedSeq) and isinstance(part, int) and part in node.lc.data:
-            found = node.lc.item(part)
-        else:
-            break
-        node = node[part]
-    return found

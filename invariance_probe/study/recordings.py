@@ -1,13 +1,16 @@
-"""Where recordings come from: files, catalogue entries, simulated worlds.
+"""Where recordings come from: files, catalogue entries, simulated worlds, arrays.
 
 In: the entries of a study's `recordings`. Out: frozen declarations. One entry names one
 session, except a simulated one, which can stand for several (`sessions: 6` gives
 `NAME-1` ... `NAME-6`, each with a world of its own). Nothing here opens a file.
 """
 
-from typing import Annotated, Literal, Self
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
+from pydantic.json_schema import SkipJsonSchema
 
 from invariance_probe.study.declaration import Declaration, added
 
@@ -80,6 +83,65 @@ class NpzRecording(Declaration):
     """
     dealt: Dealt | None = added(None)
     """New order within each epoch, for files whose steps are sorted by condition."""
+
+
+@dataclass(frozen=True)
+class ArraysAt:
+    """Where this process finds the arrays of an `ArraysRecording`.
+
+    It is no part of the declaration's value, since the fingerprint says which arrays
+    they are.
+
+    Attributes
+    ----------
+    recording
+        The recording in memory (`data.recording.Recording`); None in other processes.
+    folder
+        Folder that holds the arrays in a file; None where none was named.
+    """
+
+    recording: object = field(default=None, compare=False)
+    folder: Path | None = field(default=None, compare=False)
+
+
+class ArraysRecording(Declaration):
+    """One session whose arrays were given in Python, not in a file.
+
+    `Recording.from_arrays` makes it; a YAML study cannot. The arrays are in no dump.
+    `run` writes them to the run store, where worker processes find them by their
+    fingerprint. To read a dump with the arrays of a store, validate it with the context
+    `{"arrays": folder}`.
+    """
+
+    kind: Literal["arrays"] = "arrays"
+    session: Name
+    """Name of the session, unique within the study."""
+    subject: Name = "subject"
+    """The animal or person."""
+    group: str = ""
+    """Group of sessions; hypotheses and pooling can be limited to one."""
+    pilot: bool = False
+    """Whether this is a pilot session; see `npz`."""
+    fingerprint: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+    """SHA-256 hash of the recording's content."""
+    _arrays: ArraysAt = PrivateAttr(default_factory=ArraysAt)
+
+    @property
+    def arrays(self) -> ArraysAt:
+        """Where this process finds the arrays."""
+        return self._arrays
+
+    def holding(self, recording: object) -> Self:
+        """The same declaration, with its recording in memory."""
+        held = self.model_copy()
+        held._arrays = ArraysAt(recording=recording)
+        return held
+
+    @model_validator(mode="after")
+    def _read_from_folder(self, info: ValidationInfo) -> Self:
+        if info.context is not None and self._arrays.recording is None:
+            self._arrays = ArraysAt(folder=Path(info.context["arrays"]))
+        return self
 
 
 class CatalogRecording(Declaration):
@@ -551,9 +613,29 @@ SimulatedRecording = Annotated[
     | HeadDirectionRecording,
     Field(discriminator="generator"),
 ]
+
+
+@runtime_checkable
+class InMemory(Protocol):
+    """A recording in memory: what a study made in Python may list as it is."""
+
+    def declared(self) -> ArraysRecording:
+        """The recording as a study declares it."""
+
+
+def _declared(given: Any) -> Any:
+    """Replace a recording in memory by its declaration."""
+    if hasattr(given, "__array__"):
+        raise ValueError("an array is no recording: give Recording.from_arrays(activity, ...)")
+    return given.declared() if isinstance(given, InMemory) else given
+
+
 RecordingSource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")
+    NpzRecording | CatalogRecording | SimulatedRecording | SkipJsonSchema[ArraysRecording],
+    Field(discriminator="kind"),
+    BeforeValidator(_declared),
 ]
+"""Everything that a study can list; a study file lists no arrays, nor does its schema."""
 
 
 class Planted(Declaration):
@@ -564,7 +646,7 @@ class Planted(Declaration):
     """
 
     kind: Literal["planted"] = "planted"
-    of: Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
+    of: RecordingSource
     """The session in whose activity the target is planted."""
     plant: Literal["one_unit", "projection"]
     """What the target is made of.
@@ -576,6 +658,7 @@ class Planted(Declaration):
 
 
 AnySource = Annotated[
-    NpzRecording | CatalogRecording | SimulatedRecording | Planted, Field(discriminator="kind")
+    NpzRecording | CatalogRecording | SimulatedRecording | ArraysRecording | Planted,
+    Field(discriminator="kind"),
 ]
 """Everything that a session can be opened from."""

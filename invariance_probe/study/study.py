@@ -6,18 +6,33 @@ every contradiction with its place. The rules themselves are in `study.consisten
 
 from typing import Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import PrivateAttr, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from invariance_probe.study.consistency import disagreements
 from invariance_probe.study.design import Design
+from invariance_probe.study.origin import Origin
 
 
 class Study(Design):
     """A whole, checked study.
 
-    `load_study` returns it, and every later stage starts from it.
+    It is read from a file (`load_study`) or made in Python, and every later stage starts
+    from it. Lists and plain dictionaries are accepted for its fields, as in YAML.
     """
+
+    _origin: Origin = PrivateAttr(default_factory=Origin)
+
+    @property
+    def origin(self) -> Origin:
+        """Where the study was written; it is no part of the study's value."""
+        return self._origin
+
+    def written_in(self, origin: Origin) -> Self:
+        """The same study with another origin."""
+        study = self.model_copy()
+        study._origin = origin
+        return study
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:

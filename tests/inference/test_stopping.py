@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from invariance_probe import runner
 from invariance_probe.calibration.adaptive_seeds import World, judge, simulate
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
@@ -23,7 +24,6 @@ from invariance_probe.plan.registration import deviations, new_registration
 from invariance_probe.plan.run import RunResult
 from invariance_probe.planning import make_plan as plan_of
 from invariance_probe.results.store import Store
-from invariance_probe.runner import report_study, run_study
 from invariance_probe.study.load import open_study
 from invariance_probe.study.study import Study
 
@@ -275,21 +275,21 @@ def test_a_store_with_the_first_look_is_a_finished_study_and_more_runs_do_not_ch
     for key in [key for key in results if key not in made.seeded or runs[key].seed % 3 < 2]:
         store.commit_result(runs[key], results[key])
     stages = []
-    outcome = run_study(file, store.root, tmp_path / "first", 1, "cpu", stages.append)
+    result = runner.run(file.study, store.root, workers=1, on_event=stages.append)
     assert (
-        outcome.trained == 0
-        and outcome.findings.runs.missing == 0
-        and outcome.findings.hypotheses[0].look.seeds == 2
+        result.trained == 0
+        and result.findings.runs.missing == 0
+        and result.findings.hypotheses[0].look.seeds == 2
     )
     assert [(event["stage"], event["runs"]) for event in stages if event["event"] == "stage"] == [
         (stage, 0) for stage in ("baselines", "grid", "grid after 2 seeds", "examined")
     ]
     for key in runs:
         store.commit_result(runs[key], results[key])
-    again = report_study(file, store.root, tmp_path / "second")
+    again = runner.judge(file.study, store.root)
     pages = [
-        json.loads((folder / "report.json").read_text())
-        for folder in (outcome.report.parent, again.report.parent)
+        json.loads((made.report(tmp_path / name).parent / "report.json").read_text())
+        for made, name in ((result, "first"), (again, "second"))
     ]
     assert [page.pop("provenance") is not None for page in pages] == [True, True] and pages[
         0

@@ -2,21 +2,19 @@
 
 import math
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 from inference.builder import make_plan, planted
 
-from invariance_probe.cli import _say
 from invariance_probe.inference import infer
 from invariance_probe.reporting import render
 from invariance_probe.reporting.code import LONGEST, quantity_table, unit_table
 from invariance_probe.reporting.learning import corrupted_table, recipe_table
 from invariance_probe.reporting.model import report_model
+from invariance_probe.reporting.summary import summary_lines
 from invariance_probe.results.tables import SUMS, code_sums, tidy
-from invariance_probe.runner import Outcome
 
 CODE = {"c_code": 0.3, "c_blind": 0.5, "carriers": (1.7, 6.4), "spread": 0.05, "redundancy": 1.3}
 PROVENANCE = {"versions": {}, "failures": []}
@@ -274,12 +272,11 @@ def test_the_files_beside_the_page_hold_units_recipes_codes_and_what_gates_limit
     assert not math.isnan(codes.R_code.sum())
 
 
-def test_the_command_line_prints_both_findings_and_the_flag(study, capsys):
+def test_a_summary_has_both_findings_and_the_flag(study):
     findings = replace(
         study[2], hypotheses=(replace(study[2].hypotheses[0], flags=("regularised",)),)
     )
-    _say(Outcome(findings, Path("r/index.html"), {}, 0, 0.0))
-    printed, finding = capsys.readouterr().out, findings.hypotheses[0]
+    printed, finding = "\n".join(summary_lines(findings)), findings.hypotheses[0]
     assert (
         f"the code: {finding.code.sentence}" in printed
         and f"learning: {finding.learning.sentence}" in printed

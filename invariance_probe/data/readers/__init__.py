@@ -1,6 +1,7 @@
-"""Readers of recordings, one per file format."""
+"""Readers of recordings: one per file format, and one for arrays given in Python."""
 
+from invariance_probe.data.readers.arrays import read_arrays
 from invariance_probe.data.readers.npz import read_npz
 
-READERS = {"npz": read_npz}
-"""The reader of each kind of file that a study can declare."""
+READERS = {"npz": read_npz, "arrays": read_arrays}
+"""The reader of each kind of recorded session that a study can declare."""

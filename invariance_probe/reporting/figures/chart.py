@@ -4,12 +4,16 @@ A drawing function goes in; a `Chart` comes out, the same every time. The elemen
 several figures share (margin, axes, labels) are here too.
 """
 
+import base64
 import io
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
 from typing import Any
 
 import matplotlib
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -44,13 +48,33 @@ class Chart:
 
     title: str
     alt: str
-    svg: str
+    svg: str = field(repr=False)
     columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[Any, ...], ...] = field(repr=False)
     rests_on: str = ""
     """Sessions, seeds and test blocks, and whether the claim was registered."""
     about: str = ""
     """`code` (no SSL) or `learning`; empty for figures of both, or of neither."""
+
+    def _repr_html_(self) -> str:
+        """The drawing with its caption, as a notebook shows it."""
+        picture = base64.b64encode(self.svg.encode()).decode()
+        rests_on = f" {escape(self.rests_on)}." if self.rests_on else ""
+        return (
+            f'<figure><img src="data:image/svg+xml;base64,{picture}" alt="{escape(self.alt)}">'
+            f"<figcaption><b>{escape(self.title)}.</b> {escape(self.alt)}{rests_on}</figcaption>"
+            "</figure>"
+        )
+
+    def to_pandas(self) -> pd.DataFrame:
+        """The numbers that the figure shows."""
+        return pd.DataFrame(list(self.rows), columns=list(self.columns))
+
+    def save(self, path: str | Path) -> Path:
+        """Write the drawing to an SVG file, and return its path."""
+        path = Path(path)
+        path.write_text(self.svg, encoding="utf-8")
+        return path
 
 
 def chart(

@@ -1,0 +1,208 @@
+"""Arrays and tables given in Python, as a `Recording` takes them.
+
+In: arrays, lists, or columns of a data frame. Out: NumPy arrays of numbers or words, or
+one `DataError` that says what is wrong. Checks that hold for files too are in
+`data.arrays`; nothing here is filtered, sorted or resampled.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from invariance_probe.data.arrays import as_labels, axes_advice
+from invariance_probe.errors import DataError
+
+
+def as_given(values: Any, where: str) -> np.ndarray:
+    """Copy what was given into an array of numbers or words.
+
+    Words that Python holds as objects become an array of words.
+
+    Parameters
+    ----------
+    values
+        An array, or what NumPy can make one of.
+    where
+        Which array of which session, for the message.
+
+    Raises
+    ------
+    DataError
+        For ragged lists, other objects than words, complex numbers, dates and masked
+        values.
+    """
+    if np.ma.is_masked(values):
+        raise DataError(f"{where} has masked values; remove or interpolate them")
+    try:
+        array = np.array(values)
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where} is no array: {error}") from None
+    if array.dtype == object and array.size:
+        foreign = [item for item in array.flat if not isinstance(item, str)]
+        if foreign:
+            raise DataError(
+                f"{where} holds Python objects such as {foreign[0]!r}; give numbers "
+                "(.astype(float)), or words only"
+            )
+        array = array.astype(str)
+    if array.dtype.kind not in "biufUS":
+        raise DataError(f"{where} holds {array.dtype}; give real numbers or words")
+    return array
+
+
+def as_row(values: Any, where: str) -> np.ndarray:
+    """One value per bin or unit; a column or a row of a matrix counts as one."""
+    array = as_given(values, where)
+    return array.reshape(-1) if array.ndim == 2 and 1 in array.shape else array
+
+
+def labels_given(values: Any, where: str) -> np.ndarray:
+    """Labels of bins as int64 (time,), from numbers or words."""
+    return as_labels(as_row(values, where), where)
+
+
+def targets_given(
+    targets: Mapping[str, Any], activity: np.ndarray, session: str
+) -> dict[str, np.ndarray]:
+    """Targets by name, each with one row per bin.
+
+    Parameters
+    ----------
+    targets
+        What was given, (time,) or (time, column), by name.
+    activity
+        The activity (time, unit).
+    session
+        Name of the session, for messages.
+
+    Raises
+    ------
+    DataError
+        When a target does not fit the activity.
+    """
+    bins, found = len(activity) if activity.ndim else 0, {}
+    for name, values in targets.items():
+        where = f"session {session!r}: target {name!r}"
+        array = as_given(values, where)
+        if array.ndim not in (1, 2) or len(array) != bins:
+            raise DataError(
+                f"{where} has shape {array.shape}, and the activity has {bins} bins"
+                f"{axes_advice(array.shape, activity.shape)}"
+            )
+        found[str(name)] = array
+    return found
+
+
+def alternatives_given(
+    alternatives: Mapping[str, Any], activity: np.ndarray, session: str
+) -> dict[str, np.ndarray]:
+    """Alternative targets by name, (draw, time) or (draw, time, column).
+
+    Parameters
+    ----------
+    alternatives
+        What was given, by name.
+    activity
+        The activity (time, unit).
+    session
+        Name of the session, for messages.
+
+    Raises
+    ------
+    DataError
+        When an array does not fit the activity.
+    """
+    bins, found = len(activity) if activity.ndim else 0, {}
+    for name, values in alternatives.items():
+        where = f"session {session!r}: alternatives {name!r}"
+        array = as_given(values, where)
+        if array.ndim not in (2, 3) or array.shape[1] != bins:
+            raise DataError(
+                f"{where} has shape {array.shape}, and the activity has {bins} bins; "
+                "alternatives are (draw, time) or (draw, time, column)"
+            )
+        found[str(name)] = array
+    return found
+
+
+def check_columns(frame: pd.DataFrame, names: Iterable[Any], session: str) -> None:
+    """Refuse names of columns that a data frame lacks, or has twice.
+
+    Parameters
+    ----------
+    frame
+        One row per bin.
+    names
+        Names of columns.
+    session
+        Name of the session, for messages.
+
+    Raises
+    ------
+    DataError
+        The message names the first such column.
+    """
+    for name in names:
+        count = int((frame.columns == name).sum())
+        if count > 1:
+            raise DataError(
+                f"session {session!r}: the data frame has {count} columns {name!r}; keep one"
+            )
+        if not count:
+            close = get_close_matches(str(name), [str(column) for column in frame.columns], n=1)
+            has = f"it has {list(frame.columns)[:20]!r}"
+            raise DataError(
+                f"session {session!r}: the data frame has no column {name!r}; "
+                f"{f'did you mean {close[0]!r}?' if close else has}"
+            )
+
+
+def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np.ndarray:
+    """Columns of a data frame as one array; a single column is (time,).
+
+    Parameters
+    ----------
+    frame
+        One row per bin.
+    names
+        Names of the columns; each is there once.
+    session
+        Name of the session, for messages.
+
+    Returns
+    -------
+    (time,) or (time, column). Missing values of nullable numbers become NaN.
+
+    Raises
+    ------
+    DataError
+        When words are missing, or columns mix numbers and words.
+    """
+    arrays = [_column(frame[name], f"session {session!r}: column {name!r}") for name in names]
+    if len(arrays) == 1:
+        return arrays[0]
+    words = [array.dtype.kind in "US" for array in arrays]
+    if any(words) and not all(words):
+        raise DataError(
+            f"session {session!r}: column {names[words.index(True)]!r} holds words, and column "
+            f"{names[words.index(False)]!r} beside it numbers; name columns of one kind"
+        )
+    return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
+
+
+def _column(column: pd.Series, where: str) -> np.ndarray:
+    """One column of a data frame as numbers or words (time,)."""
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        column = column.astype(column.cat.categories.dtype)
+    missing = column.isna().to_numpy()
+    if pd.api.types.is_bool_dtype(column.dtype) or not pd.api.types.is_numeric_dtype(column.dtype):
+        if missing.any():
+            raise DataError(
+                f"{where} has a missing value at {missing.sum()} of {len(missing)} rows, first at "
+                f"row {missing.argmax()}; give these rows a value of their own, or leave them out"
+            )
+        return as_given(column.to_numpy(), where)
+    return column.to_numpy(dtype=float) if missing.any() else as_given(column.to_numpy(), where)

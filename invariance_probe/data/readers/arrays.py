@@ -1,0 +1,107 @@
+"""Read and write recordings whose arrays were given in Python.
+
+In: a declaration that holds its recording, or names its fingerprint and a folder. Out:
+the `Recording`. The process that was given the arrays writes them once to a file named
+by their fingerprint; other processes read that file. Nothing is ever unpickled.
+"""
+
+import zipfile
+import zlib
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+
+from invariance_probe.data.recording import Recording
+from invariance_probe.errors import DataError
+from invariance_probe.study.recordings import ArraysRecording
+
+TARGET, ALTERNATIVES = "target ", "alternatives "
+"""Begin the names of targets and of alternative targets in a file."""
+
+
+def read_arrays(source: ArraysRecording, base: Path) -> Recording:
+    """The recording of a declaration: from memory, or from the folder that it names.
+
+    Parameters
+    ----------
+    source
+        The declaration.
+    base
+        Folder of the study file; not used.
+
+    Raises
+    ------
+    DataError
+        When the arrays are in neither, or the file holds other arrays.
+    """
+    at, where = source.arrays, f"session {source.session!r}"
+    if isinstance(at.recording, Recording):
+        return at.recording
+    if at.folder is None:
+        raise DataError(
+            f"{where}: its arrays are not at hand. Recordings of kind 'arrays' are made in Python, "
+            "by Recording.from_arrays; in a study file name the recording's file"
+        )
+    path = at.folder / f"{source.fingerprint}.npz"
+    try:
+        recording = _read(source, path)
+    except FileNotFoundError:
+        raise DataError(f"{where}: no such file: {path}; run its study again") from None
+    except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{where}: {path} is damaged ({error}); delete it and run the study again"
+        ) from error
+    if recording.fingerprint != source.fingerprint:
+        raise DataError(
+            f"{where}: {path} holds other arrays than its name says; delete it and run the study "
+            "again"
+        )
+    return recording
+
+
+def write_arrays(recording: Recording, file: IO[bytes]) -> None:
+    """Write everything of a recording that its declaration does not hold."""
+    np.savez(file, **_arrays(recording))  # type: ignore[arg-type]
+
+
+def _arrays(recording: Recording) -> dict[str, np.ndarray]:
+    """The arrays of a recording by their names in the file."""
+    return {
+        "activity": recording.activity,
+        "activity_kind": np.array(recording.activity_kind),
+        "bin_s": np.array(recording.bin_s),
+        "unit_ids": np.array(recording.unit_ids),
+        "segments": recording.segments,
+        **({} if recording.trials is None else {"trials": recording.trials}),
+        **{f"{TARGET}{name}": values for name, values in recording.targets.items()},
+        **{f"{ALTERNATIVES}{name}": values for name, values in recording.alternatives.items()},
+    }
+
+
+def _read(source: ArraysRecording, path: Path) -> Recording:
+    """Read what `_arrays` gave."""
+    with np.load(path, allow_pickle=False) as archive:
+        arrays = {name: archive[name] for name in archive.files}
+    return Recording(
+        session=source.session,
+        subject=source.subject,
+        group=source.group,
+        activity=arrays["activity"],
+        activity_kind="signal" if arrays["activity_kind"] == "signal" else "counts",
+        bin_s=float(arrays["bin_s"]),
+        unit_ids=tuple(str(name) for name in arrays["unit_ids"]),
+        targets=_named(arrays, TARGET),
+        trials=arrays.get("trials"),
+        segments=arrays["segments"],
+        alternatives=_named(arrays, ALTERNATIVES),
+    )
+
+
+def _named(arrays: dict[str, np.ndarray], family: str) -> dict[str, np.ndarray]:
+    """The arrays of a family, by the names that they were given."""
+    return {
+        name.removeprefix(family): values
+        for name, values in arrays.items()
+        if name.startswith(family)
+    }
