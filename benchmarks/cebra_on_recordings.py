@@ -16,6 +16,7 @@ import json
 import os
 import statistics
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,8 @@ def scored(bench: Workbench, run: Run) -> dict[str, float]:
     fitted = model(ITERATIONS).fit(x[part])
     representation = torch.from_numpy(np.asarray(fitted.transform(x), dtype=np.float64))
     losses, scores = probe_scored(bench, [run], representation[None], [part])
-    return scores[0] | {"loss": float(losses[0, bench.folds[run.fold].test].mean())}
+    known = {name: value for name, value in asdict(scores[0]).items() if value is not None}
+    return known | {"loss": float(losses[0, bench.folds[run.fold].test].mean())}
 
 
 def speed(bench: Workbench, ssl: list[Run]) -> list[str]:

@@ -108,7 +108,7 @@ def main() -> None:
         bench = Workbench.of(made, run, torch.device("cpu"))
         measure.blind_losses = blind if size.blind else not_blind
         started = time.process_time()
-        code = measure.measure_code(bench, [run], lambda steps: None)[0].result.code
+        code = measure.measure_code(bench, [run], lambda steps: None)[0].result.figures
         seconds = time.process_time() - started
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         assert code is not None

@@ -59,10 +59,8 @@ def found_in(name: str, folder: Path, keep: Path) -> Found:
             )
             measured = MEASURES["messengers"](bench, [run], lambda steps: None)[0].result
             keep.mkdir(parents=True, exist_ok=True)
-            stored.write_text(json.dumps(measured.diagnostics), encoding="utf-8")
-        results[run.key()] = RunResult(
-            run.key(), "done", diagnostics=json.loads(stored.read_text(encoding="utf-8"))
-        )
+            stored.write_text(json.dumps(measured.to_json()), encoding="utf-8")
+        results[run.key()] = RunResult.from_json(json.loads(stored.read_text(encoding="utf-8")))
         print(f"{name}: {run.session}", flush=True)
     report = {
         "messengers": [asdict(point) for point in messengers(plan, results)],

@@ -21,6 +21,7 @@ without pepper noise; BYOL is the first release without mining.
 import argparse
 import json
 import os
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ from scipy import stats
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Place
 from invariance_probe.executors.local import run_local
+from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.plan import BESIDE, Plan
 from invariance_probe.plan.run import Run
 from invariance_probe.results.store import Store
@@ -324,7 +326,10 @@ def measured(
             and (result := found.get(run.key())) is not None
             and result.status != "failed"
         ):
-            values = {**result.diagnostics, "loss": float(np.mean(result.block_losses))}
+            decoded = result.measured(DecodedFigures)
+            known = asdict(decoded.scores) if decoded else {}
+            values = {name: value for name, value in known.items() if value is not None}
+            values["loss"] = float(np.mean(result.block_losses))
             values |= {"floor": float(np.mean(result.floor_losses))} if result.floor_losses else {}
             scores.setdefault((ROLES.get(run.method.kind, run.method.kind), run.session), {})[
                 run.fold, run.seed

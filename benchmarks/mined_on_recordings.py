@@ -14,6 +14,7 @@ written to reports/mined/.
 """
 
 import argparse
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from invariance_probe.inference.evidence.estimands import Effect, SessionLosses,
 from invariance_probe.inference.findings import Findings, HypothesisFinding
 from invariance_probe.inference.infer import infer
 from invariance_probe.inference.rules.intervals import Sample
+from invariance_probe.plan.figures.decoded import DecodedFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.results.store import Store
@@ -52,11 +54,11 @@ LABELS = {"MYOW": "", "MYOW, random views": "method=myow", "BYOL": "method=byol"
 The study's own method is MYOW.
 """
 PURITY = {
-    "mined_agreement": "purity",
-    "mined_agreement_expected": "by chance",
-    "mined_nuisance_distance": "nuisance distance",
-    "mined_nuisance_distance_expected": "by chance",
-    "mined_distance_s": "distance in s",
+    "agreement": "purity",
+    "agreement_expected": "by chance",
+    "nuisance_distance": "nuisance distance",
+    "nuisance_distance_expected": "by chance",
+    "distance_s": "distance in s",
 }
 """What runs of MYOW say of the pairs that they mined."""
 
@@ -158,11 +160,12 @@ def _subjects(losses: list[SessionLosses]) -> list[str]:
 
 
 def _mined(plan: Plan, results: dict[str, RunResult], session: str, label: str) -> dict[str, float]:
-    """Diagnostics of mined pairs, averaged over a session's seeds and folds."""
+    """Figures of mined pairs, averaged over a session's seeds and folds."""
     own = [
         run for run in plan.grid if _needed(run) and (run.session, run.setting) == (session, label)
     ]
-    found = [results[run.key()].diagnostics for run in own if run.key() in results]
+    decoded = [results[run.key()].measured(DecodedFigures) for run in own if run.key() in results]
+    found = [asdict(one.mined) for one in decoded if one is not None and one.mined is not None]
     return {name: float(np.mean([each[name] for each in found])) for name in PURITY}
 
 

@@ -28,6 +28,13 @@ from invariance_probe.plan.figures.code import (
     DroppingCurve,
     HeldOutErrors,
 )
+from invariance_probe.plan.figures.decoded import DecodedFigures, RepresentationFigures
+from invariance_probe.plan.figures.examined import (
+    CorruptionFigures,
+    DetectionFigures,
+    SimilarityFigures,
+)
+from invariance_probe.plan.figures.session import LeakFigures, NullFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.planning import make_plan, read_statuses
@@ -93,33 +100,37 @@ def stub(plan: Plan, run: Run, rng: np.random.Generator) -> RunResult:
     noise = rng.standard_normal(64) * 0.01
     if run.fold is None:
         if isinstance(run.method, Code):
-            return RunResult(run.key(), "done", code=code_of(run.method, rng))
-        found = {"p_value": 0.001}
-        walks = (
-            {f"{kind}@{i}": -0.1 for kind in ("leak", "beyond") for i in range(20)}
-            if run.method.kind == "leak"
-            else {}
-        )
-        return RunResult(run.key(), "done", diagnostics=walks or found)
+            return RunResult(run.key(), "done", figures=code_of(run.method, rng))
+        walks = (-0.1,) * 20
+        leak = run.method.kind == "leak"
+        found = LeakFigures(r2=walks, beyond=walks) if leak else NullFigures(p_value=0.001)
+        return RunResult(run.key(), "done", figures=found)
     per_fold = plan.study.folds.blocks_per_fold
     blocks = tuple(range(run.fold * per_fold, (run.fold + 1) * per_fold))
     losses = tuple(float(0.5 + 0.02 * run.dose + noise[i]) for i in range(per_fold))
     kind = run.examination.kind if run.examination else ""
     if kind == "detection":
-        return RunResult(run.key(), "done", diagnostics={"detection": 0.6 + float(noise[0])})
-    if kind == "comparison":
         return RunResult(
-            run.key(), "done", diagnostics={"cka": 0.9 + float(noise[0]), "shape_distance": 0.2}
+            run.key(), "done", figures=DetectionFigures(detection=0.6 + float(noise[0]))
         )
-    measured = {
-        "rank_me": 6.0 + float(noise[1]),
-        "alignment": 0.3,
-        "uniformity": -1.2,
-        "input_change": 0.4,
-        "invariance": 0.7 + float(noise[2]),
-        "invariance_row_space": 0.6,
-        "invariance_within_class": 0.5,
-    }
+    if kind == "comparison":
+        found = SimilarityFigures(cka=0.9 + float(noise[0]), shape_distance=0.2)
+        return RunResult(run.key(), "done", figures=found)
+    invariance = 0.7 + float(noise[2])
+    if kind == "corruption":
+        measured = CorruptionFigures(
+            invariance=invariance, invariance_row_space=0.6, invariance_within_class=0.5
+        )
+    else:
+        measured = DecodedFigures(
+            representation=RepresentationFigures(
+                rank_me=6.0 + float(noise[1]),
+                alignment=0.3,
+                uniformity=-1.2,
+                input_change=0.4,
+                invariance=invariance,
+            )
+        )
     floors = (1.0,) * per_fold if run.method.kind == "raw" else ()
     return RunResult(
         run.key(),
