@@ -1,0 +1,70 @@
+"""Draw docstrings and error messages at random, for a reader who does not know the code.
+
+Twenty docstrings of functions and classes and ten messages of errors are drawn from the
+package, the same ones for the same seed. Each must be understood at first reading by a
+neuroscientist who knows Python.
+
+    python benchmarks/draw_texts.py [--seed 1] [--docstrings 20] [--messages 10]
+"""
+
+import argparse
+import ast
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "invariance_probe"
+Documented = ast.FunctionDef | ast.ClassDef
+
+
+def docstrings() -> Iterator[tuple[str, str]]:
+    """Yield every docstring of a function or class with its place and first line."""
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if isinstance(node, Documented) and (text := ast.get_docstring(node)):
+                written = ast.unparse(node).splitlines()
+                head = next(line for line in written if line.startswith(("def ", "class ")))
+                yield f"{path}:{node.lineno}: {head}", text
+
+
+def messages() -> Iterator[tuple[str, str]]:
+    """Yield every message that is raised with one of the package's errors."""
+    for path, tree in trees():
+        for node in ast.walk(tree):
+            if not (isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call)):
+                continue
+            error = ast.unparse(node.exc.func)
+            if error.endswith("Error") and node.exc.args and _is_text(node.exc.args[0]):
+                yield f"{path}:{node.lineno}: {error}", ast.unparse(node.exc.args[0])
+
+
+def trees() -> Iterator[tuple[Path, ast.Module]]:
+    """Yield every file of the package, parsed."""
+    for path in sorted(PACKAGE.rglob("*.py")):
+        yield path.relative_to(PACKAGE.parent), ast.parse(path.read_text(encoding="utf-8"))
+
+
+def _is_text(node: ast.expr) -> bool:
+    return isinstance(node, ast.JoinedStr) or (
+        isinstance(node, ast.Constant) and isinstance(node.value, str)
+    )
+
+
+def main() -> None:
+    """Print what was drawn."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--docstrings", type=int, default=20)
+    parser.add_argument("--messages", type=int, default=10)
+    given = parser.parse_args()
+    rng = random.Random(given.seed)
+    drawn = rng.sample(list(docstrings()), given.docstrings)
+    drawn += rng.sample(list(messages()), given.messages)
+    for number, (place, text) in enumerate(drawn, start=1):
+        print(f"--- {number}. {place}\n{text}\n")
+
+
+if __name__ == "__main__":
+    main()
