@@ -360,8 +360,8 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
     """Padded training windows of each run (run, window), and their number (run,)."""
     if parts is None:
         raise TrainingError(
-            "cutmix takes its other windows from the training part, and these views were made "
-            "without one; pass `parts`"
+            "cutmix pastes in windows of the training part, but these views were made "
+            "without one; pass `parts` to `ViewMaker`"
         )
     windows = [torch.from_numpy(part).to(device) for part in parts]
     lengths = torch.tensor([len(part) for part in parts], device=device)

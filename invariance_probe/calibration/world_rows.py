@@ -410,9 +410,10 @@ def _coverage_row(
     level: float,
     rng: np.random.Generator,
 ) -> Row:
-    """Coverage over studies, with the 95 % interval over resampled banks.
+    """Fraction of simulated studies whose interval holds the true value.
 
-    Each resampled bank has its own mean as the truth.
+    Its own 95 % interval is by bootstrap over the bank of simulated sessions; in each
+    resampled bank, the mean of the bank is taken as the true value.
     """
     again = []
     for _ in range(BOOTSTRAPS):

@@ -338,7 +338,8 @@ def calibrate(
 
     if arithmetic != "torch" and part != "dropout":
         raise click.UsageError(
-            f"--arithmetic {arithmetic} is calibrated with --part dropout only, got --part {part}"
+            f"--arithmetic {arithmetic} can only be calibrated with --part dropout; got --part "
+            f"{part}"
         )
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
@@ -480,7 +481,7 @@ def _executor(
     """
     for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
         if given is not None and on != needs:
-            raise click.UsageError(f"{name} goes with --on {needs}; got --on {on}")
+            raise click.UsageError(f"{name} can only be used with --on {needs}; got --on {on}")
     if on == "slurm":
         from invariance_probe.executors.slurm import Slurm
         from invariance_probe.study.cluster import SlurmProfile

@@ -258,6 +258,6 @@ def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> 
         missing = sorted(set(np.unique(labels)) - set(np.unique(labels[fold.train])))
         if missing:
             raise DataError(
-                f"session {session!r}: fold {i} trains without class {missing[0]}; "
+                f"session {session!r}: fold {i} has no training window of class {missing[0]}; "
                 "use fewer folds or another scheme"
             )

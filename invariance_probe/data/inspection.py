@@ -108,7 +108,7 @@ class Inspected:
         return f"session {self.recording.session!r}"
 
     def covered(self, windows: np.ndarray) -> np.ndarray:
-        """Bins that the given windows cover, each once and ascending.
+        """Bins that the given windows cover, in ascending order and without repeats.
 
         Parameters
         ----------

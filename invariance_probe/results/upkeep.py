@@ -196,7 +196,7 @@ def delete(store: Store, rubbish: Rubbish) -> None:
             continue
         except OSError as error:
             raise WriteError(
-                f"{path} cannot be deleted: {error.strerror}; see to the permissions of the store"
+                f"{path} cannot be deleted: {error.strerror}; check the permissions of the store"
             ) from error
 
 

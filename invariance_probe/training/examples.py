@@ -119,7 +119,7 @@ class Examples(Protocol):
     """Examples by step; steps must come in order."""
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
 
 
 class Pairs:
@@ -148,7 +148,7 @@ class Pairs:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
         second = (
@@ -205,7 +205,7 @@ class Sequences:
         self._offsets = torch.tensor(offsets, device=material.device)
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         starts = self._starts.gather(1, self._order.batch(step))
         windows = (starts.unsqueeze(2) + self._offsets).flatten(1)
         return Example(windows, windows)
@@ -264,7 +264,7 @@ class Positions:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
         labels = _labels(anchors)
@@ -302,7 +302,7 @@ class Triplets:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         numbers = _numbers(self._keys, step, anchors, 3)
         other = self._distances.near(anchors, numbers[..., 0])

@@ -183,7 +183,7 @@ def transfer(
     rates
         Mean count of every unit (unit,), for the random sets.
     rng
-        Generator of the random sets and the resamples.
+        Random generator for the random sets and the resamples.
 
     Returns
     -------

@@ -156,7 +156,7 @@ def distant_pairs(
     method
         The declared measurement: gap, number of neighbours, smoothing, components.
     rng
-        Generator of the random and oracle partners.
+        Random generator for the random and oracle partners.
     """
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]

@@ -352,10 +352,10 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
 
 
 def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -> Sequence[Sets]:
-    """Each run's sets for every budget and target.
+    """Choose the sets of every run, for every budget and target.
 
-    For the objective, it is the most harmful of the set of the forward choice and of
-    the sets that were chosen for decoders.
+    For the SSL objective, the candidates are the set found by forward selection and the
+    sets chosen for the decoders. The one whose removal raises the loss most is kept.
     """
     path = forward_path(loss, max(asked.budgets), asked.screening, asked.finalists)
     found = [dict(sets) for sets in of_decoders]
