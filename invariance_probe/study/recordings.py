@@ -556,6 +556,10 @@ RecordingSource = Annotated[
 ]
 
 
+PlantKind = Literal["one_unit", "projection"]
+"""Targets of known redundancy that can be planted in a session."""
+
+
 class Planted(Declaration):
     """A control session: a target of known redundancy, planted in activity.
 
@@ -566,7 +570,7 @@ class Planted(Declaration):
     kind: Literal["planted"] = "planted"
     of: Annotated[NpzRecording | CatalogRecording | SimulatedRecording, Field(discriminator="kind")]
     """The session in whose activity the target is planted."""
-    plant: Literal["one_unit", "projection"]
+    plant: PlantKind
     """What the target is made of.
 
     `one_unit`: the halves of one unit, so that no other unit carries the target.
