@@ -52,8 +52,10 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
         With one line per problem, each with its place in the study file.
     """
     study = file.study
-    kept = Inspections(store.root) if store else None
-    inspected = [_inspected(file, index, kept, absent) for index in range(len(study.recordings))]
+    kept, design = Inspections(store.root) if store else None, design_sha256(study)
+    inspected = [
+        _inspected(file, index, design, kept, absent) for index in range(len(study.recordings))
+    ]
     problems = all_problems(study, [(found.sessions, wrong) for found, wrong in inspected])
     if problems:
         problems += panel_problems(study, settings_of(study)[0], _declared(study))
@@ -71,7 +73,7 @@ def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None =
 
 
 def _inspected(
-    file: StudyFile, index: int, kept: Inspections | None, absent: Tell | None
+    file: StudyFile, index: int, design: str, kept: Inspections | None, absent: Tell | None
 ) -> tuple[Inspection, list[Problem]]:
     """Look up the inspection of a recording, or open and inspect it.
 
@@ -81,6 +83,8 @@ def _inspected(
         The study.
     index
         Position of the recording in it.
+    design
+        Hash of all that checks of recordings may read of it.
     kept
         The stored inspections.
     absent
@@ -93,7 +97,7 @@ def _inspected(
     problems
         What is wrong with the recording.
     """
-    source, design, code = file.study.recordings[index], design_sha256(file.study), code_sha256()
+    source, code = file.study.recordings[index], code_sha256()
     try:
         path = file_of(source, file.base)
     except DataError:  # a catalogued file that is nowhere; opening it below says so

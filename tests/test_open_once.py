@@ -1,8 +1,10 @@
 """Recordings are opened once: what was found in them is kept, and told apart by content."""
 
+import gc
 import json
 import os
 import time
+import weakref
 from collections import Counter
 from contextlib import contextmanager
 
@@ -94,6 +96,21 @@ def test_planning_opens_every_recording_once_and_not_again_from_the_store(tmp_pa
         assert set(counts.values()) == {2}
     assert fresh == first == again
     assert fresh.sessions == find_sessions(file.study, tmp_path)
+
+
+def test_planning_lets_each_recording_go_before_it_opens_the_next(tmp_path, monkeypatch):
+    file, made, read = study_of(tmp_path, quick=False), [], READERS["npz"]
+
+    def watched(source, base):
+        gc.collect()
+        assert not [one for one in made if one() is not None]
+        recording = read(source, base)
+        made.append(weakref.ref(recording))
+        return recording
+
+    monkeypatch.setitem(READERS, "npz", watched)
+    make_plan(file, Store(tmp_path / "runs"))
+    assert len(made) == len(NAMES)
 
 
 def test_a_run_reads_each_file_once_to_plan_and_once_to_measure(tmp_path):

@@ -11,7 +11,6 @@ writers stays. All of them can be deleted at any time while the recordings are t
 
 import contextlib
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -119,11 +118,18 @@ class Inspections:
                 private.unlink(missing_ok=True)
                 raise
 
-    def all(self) -> Iterator[Inspection]:
-        """Yield every sound inspection."""
-        for file in sorted(self.folder.glob("*.json")):
-            if (found := self._read(file)) is not None:
-                yield found
+    def take(self, other: "Inspections") -> None:
+        """Copy what another store knows of recordings, unless this one knows it later.
+
+        Parameters
+        ----------
+        other
+            The inspections of the other store.
+        """
+        for file in sorted(other.folder.glob("*.json")):
+            found, own = other._read(file), self._read(self.folder / file.name)
+            if found is not None and (own is None or own.inspected_at < found.inspected_at):
+                self.keep(found)
 
     def _file(self, source: RecordingSource, design: str, path: str) -> Path:
         return self.folder / f"{_key(source, design)}-{sha256_of(path)[:16]}.json"

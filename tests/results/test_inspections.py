@@ -99,6 +99,19 @@ def test_processes_that_write_the_same_inspection_do_not_disturb_each_other(tmp_
     assert not list((tmp_path / "private").iterdir())
 
 
+def test_a_store_takes_what_another_one_knows_later(tmp_path):
+    own, other = Inspections(tmp_path / "own"), Inspections(tmp_path / "other")
+    later = inspection(inspected_at="2026-02-01T00:00:00+00:00")
+    other.keep(inspection())
+    own.take(other)
+    assert current(own) == inspection()
+    own.keep(later)
+    own.take(other)
+    assert current(own) == later
+    other.take(own)
+    assert current(other) == later
+
+
 KEEP = """
 from pathlib import Path
 from test_inspections import inspection
