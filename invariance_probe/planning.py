@@ -24,6 +24,7 @@ from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.store import Store
 from invariance_probe.study.declaration import Problem
 from invariance_probe.study.load import StudyFile
+from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
 Tell = Callable[[str], None]
@@ -108,12 +109,12 @@ def _inspected(
     if kept is not None and not gone:
         found = kept.current(source, design, where, stamp, code)
         if found is not None:
-            return found, []
+            return _at(found, source), []
     if kept is not None and gone and absent is not None:
         found = kept.last(source, design, where)
         if found is not None:
             absent(_stands_in(found, where))
-            return found, []
+            return _at(found, source), []
     at = datetime.now(UTC).isoformat(timespec="seconds")
     settled = stamp is not None and is_settled(stamp)
     sessions, problems = inspect_source(file.study, file.base, index)
@@ -129,6 +130,11 @@ def _inspected(
     if kept is not None and not problems:
         kept.keep(inspection)
     return inspection, problems
+
+
+def _at(found: Inspection, source: RecordingSource) -> Inspection:
+    """A stored inspection with the study's own declaration, which is equal to its own."""
+    return found.model_copy(update={"source": source})
 
 
 def _stands_in(inspection: Inspection, where: str) -> str:
