@@ -15,6 +15,7 @@ from typing import Any
 from invariance_probe.errors import DamagedError, StoreError, WriteError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult, key_of, train_key_of
+from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
 from invariance_probe.results.store import FILES, MANIFEST, Family, Store
 
@@ -226,7 +227,8 @@ class Merged:
 def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: None) -> Merged:
     """Copy what another store has and this one lacks, verified.
 
-    Encoders are copied first, so that no result is ever here without its encoder.
+    Encoders are copied first, so that no result is ever here without its encoder. What was
+    found in recordings is copied too, and not counted.
 
     Parameters
     ----------
@@ -251,6 +253,7 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
         for key in other.keys(family):
             on_folder()
             _take(store, other, family, key, merged)
+    Inspections(store.root).take(Inspections(other.root))
     return merged
 
 

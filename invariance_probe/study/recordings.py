@@ -638,6 +638,10 @@ RecordingSource = Annotated[
 """Everything that a study can list; a study file lists no arrays, nor does its schema."""
 
 
+PlantKind = Literal["one_unit", "projection"]
+"""Targets of known redundancy that can be planted in a session."""
+
+
 class Planted(Declaration):
     """A control session: a target of known redundancy, planted in activity.
 
@@ -648,7 +652,7 @@ class Planted(Declaration):
     kind: Literal["planted"] = "planted"
     of: RecordingSource
     """The session in whose activity the target is planted."""
-    plant: Literal["one_unit", "projection"]
+    plant: PlantKind
     """What the target is made of.
 
     `one_unit`: the halves of one unit, so that no other unit carries the target.
