@@ -511,7 +511,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
 
 
 def _check_weights(file: EncoderFile, path: str | Path) -> None:
-    """Raise StoreError where the tensors do not fit the declared encoder."""
+    """Raise StoreError if the tensors do not match the declared encoder."""
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}

@@ -384,7 +384,10 @@ def _kinds(views: list[Views]) -> list[str]:
 
 
 def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
-    """Build a transform from K runs; those that lack it get its identity dose."""
+    """Stack the transforms of one kind of K runs into one.
+
+    A run without that transform gets the dose at which it changes nothing.
+    """
     declared: list[Transform | None] = [
         next((t for t in view.transforms if t.kind == kind), None) for view in views
     ]

@@ -113,9 +113,10 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _messenger_rows(worlds: Worlds) -> list[Row | None]:
-    """G5: whether carriers are found, T is covered, and no false switch claimed.
+    """Build the rows for world G5, in which a few units carry the target.
 
-    T is the transfer ratio; its interval should hold the truth.
+    They say whether these units are found, whether the interval of the transfer ratio T
+    contains its true value, and how often a switch is claimed where there is none.
     """
     rows: list[Row | None] = []
     for mode, said in MODES.items():

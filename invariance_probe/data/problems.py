@@ -317,7 +317,10 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         try:
             epochs = recording.array(asked.epochs, "epochs")
             if epochs.ndim != 1:
-                raise DataError(f"{where} has shape {epochs.shape}; epochs are (time,)")
+                raise DataError(
+                    f"{where} has shape {epochs.shape}; epochs must have shape (time,): one label "
+                    "per time bin"
+                )
             check_complete(epochs, where)
         except DataError as error:
             yield place, asked.epochs, str(error)

@@ -147,7 +147,7 @@ class SwapVAE(Method):
         if batch.counts.is_floating_point():
             raise TrainingError(
                 "swap_vae reconstructs spike counts with a Poisson likelihood, but this recording "
-                "holds a continuous signal; use another method, or a recording with activity "
+                "holds a continuous signal; use another method, or a recording of "
                 "spike_count"
             )
         return batch.counts

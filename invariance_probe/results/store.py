@@ -479,8 +479,8 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            f"{folder} holds another specification; differing: {', '.join(differing)}; "
-            f"delete this folder, and the run will be made again"
+            f"{folder} contains a run with a different specification (it differs in "
+            f"{', '.join(differing)}); delete this folder to have the run made again"
         )
 
 

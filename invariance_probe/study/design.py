@@ -237,9 +237,9 @@ class Design(Declaration):
         return path.split(".")[0] == "time_jitter"
 
     def corrupts(self, path: str) -> bool:
-        """Whether a path sweeps what is done to a view.
+        """Whether an axis varies how views are corrupted.
 
-        Otherwise it sweeps which windows make a pair.
+        If not, it varies how windows are paired.
         """
         return path.split(".")[0] not in ("time_jitter", "mined", "state")
 

@@ -130,7 +130,7 @@ class Pairs:
     declared
         Not read: pairs are declared by the views.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -175,7 +175,7 @@ class Sequences:
     declared
         The method, which says how long a sequence is.
     material
-        What is drawn from.
+        The training windows that are drawn from.
 
     Raises
     ------
@@ -252,7 +252,7 @@ class Positions:
     declared
         The method, with `near_s` and `far_s`.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -288,7 +288,7 @@ class Triplets:
     declared
         The method, with `near_s`, `far_s` and `signed`.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -325,22 +325,23 @@ class Triplets:
 
 
 class _Distances:
-    """Training windows of each run by their distance in time from others.
+    """Find, for each anchor, training windows that are near it or far from it in time.
 
-    A place is a position in the run's list of training windows.
+    Windows are given by their positions in the run's list of training windows.
 
     Parameters
     ----------
     declared
-        Has `near_s` and `far_s`.
+        Declaration with the limits `near_s` and `far_s`, in seconds.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     size
         Number of anchors per step.
     apart
-        Fewest bins between the starts of near windows.
+        Minimum number of bins between the starts of two near windows.
     asks_far
-        Whether an anchor needs a window far from itself and from all that are near it.
+        Whether each anchor also needs a window far from itself and from all windows near
+        it.
     """
 
     def __init__(
@@ -496,6 +497,6 @@ def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
 def _numbers(
     keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE
 ) -> Tensor:
-    """Numbers uniform on (0, 1) for each anchor of a step (run, anchor, count)."""
+    """Draw uniform numbers in (0, 1) for each anchor; shape (run, anchor, count)."""
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
     return uniform(position(keys, step, purpose), rows, count)

@@ -74,7 +74,8 @@ def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"mined_pairs reads windows of one bin; window.length_bins is {bench.windows.length}"
+            "mined_pairs needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}"
         )
     return [Measured(run, _measure(bench, run)) for run in runs]
 

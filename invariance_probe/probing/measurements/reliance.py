@@ -300,7 +300,8 @@ def _refuse(bench: Workbench, run: Run) -> None:
     assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
         raise TrainingError(
-            f"reliance reads windows of one bin; window.length_bins is {bench.windows.length}"
+            "reliance needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}; set it to 1, or leave the measurement out"
         )
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
