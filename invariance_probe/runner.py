@@ -11,7 +11,6 @@ import platform
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import pairwise
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, Place
-from invariance_probe.executors.local import run_local
+from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Findings, Standing
@@ -130,8 +129,11 @@ def run_study(
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
-    hand_out = execute or partial(run_local, workers=workers)
-    measured = measure(plan, store, place, hand_out, on_event, workers=workers)
+    if execute is None:
+        with LocalWorkers(workers) as here:
+            measured = measure(plan, store, place, here, on_event, workers=workers)
+    else:
+        measured = measure(plan, store, place, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
