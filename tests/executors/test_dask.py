@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import tiny_study
-from test_cli import call, without_times, write
-from test_local import WORKER
+from helpers.program import call, without_times, write
+from helpers.workers import WORKER
 
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import find_sessions

@@ -16,8 +16,8 @@ from pathlib import Path
 import loopback_slurm
 import pytest
 from conftest import tiny_study
-from test_cli import PROGRAM, call, without_times, write
-from test_local import WORKER
+from helpers.program import PROGRAM, call, without_times, write
+from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError, StudyError, WriteError
