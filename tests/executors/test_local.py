@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import tiny_study
-from helpers.program import children
+from helpers.program import Here, children
 from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
@@ -102,7 +102,7 @@ def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_t
         runs
     )  # with nothing kept it would have been 1100
     assert not list((tmp_path / "a" / "checkpoints").iterdir())
-    run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 1)
+    Here(1)(runs, plan.sessions, Place(Path(), tmp_path / "b"))
     found, expected = (Store(tmp_path / name) for name in "ab")
     assert not (tmp_path / "b" / "checkpoints").exists()  # a short training writes none
     for run in runs:
