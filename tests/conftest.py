@@ -10,6 +10,20 @@ if importlib.util.find_spec("torch") is not None:
 MARGIN = {"fraction_of_range": 0.1, "because": "smaller losses would not matter to a decoder"}
 
 
+LONGEST = (
+    "test_crashes.py", "test_contrasts.py", "test_cli.py", "test_slurm.py", "test_reliance.py",
+    "test_stopping.py", "test_selectors.py", "test_size.py",
+)  # fmt: skip
+"""Files that take longest.
+
+They are collected first, so that none of them is begun when the others are done.
+"""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def tiny_study(**changes):
     """A study as plain data, made anew at every call; it runs in seconds.
 

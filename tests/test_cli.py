@@ -144,7 +144,7 @@ def test_examinations_are_in_the_report_and_fail_where_the_encoder_is_gone(exami
 def longer(tmp_path_factory):
     """A study that takes long enough to be killed; its report `rb` when it was not."""
     folder = tmp_path_factory.mktemp("longer")
-    data = small_study(training={"steps": 200, "batch_size": 64, "seeds": 2}, quick=True)
+    data = small_study(training={"steps": 100, "batch_size": 64, "seeds": 2}, quick=True)
     path = write(folder, data)
     invoke("run", path, "--runs", "b", "--out", "rb", cwd=folder, check=0)
     return path, without_times(folder / "rb")
@@ -155,7 +155,7 @@ def longer(tmp_path_factory):
 def test_a_killed_study_goes_on_where_it_was_and_ends_the_same(longer, tmp_path, victim):
     path, report = longer
     running = subprocess.Popen(
-        [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra"],
+        [*PROGRAM, "run", str(path), "--runs", "a", "--out", "ra", "--workers", "1"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

@@ -165,7 +165,7 @@ def same_as_uninterrupted(whole, folder, runs, out):
 def test_a_study_on_a_full_disk_stops_at_once_and_goes_on_when_there_is_room(whole, tmp_path):
     env = {**os.environ, FAULT: "store.write:50:ENOSPC"}
     done = subprocess.run(
-        [*PROGRAM, "run", str(whole[0]), "--runs", "a", "--out", "r"],
+        [*PROGRAM, "run", str(whole[0]), "--runs", "a", "--out", "r", "--workers", "1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -12,12 +12,10 @@ from invariance_probe.inference.rules.multiplicity import (
 )
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 5, 30])
-def test_procedures_equal_those_of_an_independent_library_to_the_last_bit(count):
-    gen = np.random.default_rng(count)
-    for scale in (0.01, 0.1, 1.0):
-        p = (gen.random(count) * scale).round(3)  # some are equal
-        shown, holm, *_ = multipletests(p, ALPHA, "holm")
-        assert np.array_equal(holm_adjusted(p), holm)
-        assert np.array_equal(benjamini_hochberg_adjusted(p), multipletests(p, ALPHA, "fdr_bh")[1])
-        assert np.array_equal(p <= holm_levels(p.tolist()), shown)
+@pytest.mark.parametrize(("count", "scale"), [(0, 1.0), (1, 0.1), (5, 0.1), (30, 0.01), (30, 1.0)])
+def test_procedures_equal_those_of_an_independent_library_to_the_last_bit(count, scale):
+    p = (np.random.default_rng(count).random(count) * scale).round(3)  # some are equal
+    shown, holm, *_ = multipletests(p, ALPHA, "holm")
+    assert np.array_equal(holm_adjusted(p), holm)
+    assert np.array_equal(benjamini_hochberg_adjusted(p), multipletests(p, ALPHA, "fdr_bh")[1])
+    assert np.array_equal(p <= holm_levels(p.tolist()), shown)
