@@ -41,7 +41,8 @@ def test_help_is_quick_and_loads_no_torch(tmp_path):
 
 
 @pytest.mark.parametrize("command", ["validate", "plan", "status", "report"])
-def test_commands_that_train_nothing_load_no_torch(study, tmp_path, command):
+def test_commands_that_train_nothing_load_no_torch(tmp_path, command):
+    study = write(tmp_path, small_study(quick=True))
     code = f"""
 import sys
 from invariance_probe.cli import main
