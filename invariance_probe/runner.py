@@ -21,7 +21,7 @@ from invariance_probe.data.readers.arrays import write_arrays
 from invariance_probe.data.recording import Recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, Place
-from invariance_probe.executors.local import run_local
+from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
@@ -125,8 +125,11 @@ def run(
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
-    hand_out = execute or partial(run_local, workers=workers)
-    measured = measure(plan, store, place, hand_out, on_event, workers=workers)
+    if execute is None:
+        with LocalWorkers(workers) as here:
+            measured = measure(plan, store, place, here, on_event, workers=workers)
+    else:
+        measured = measure(plan, store, place, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
