@@ -360,7 +360,7 @@ def validated_apart(inspected: Inspected) -> Iterator[Problem]:
     if close:
         text = (
             f"{inspected.name}: the embargo is as long as most of the training part of "
-            f"{len(close)} of {len(inspected.folds)} folds. Supervised networks are then stopped, and "
+            f"{len(close)} of {len(inspected.folds)} folds. Supervised networks then stop, and "
             "the ceiling is chosen, on windows right after those that are fitted. Use a shorter "
             "embargo, or a longer recording"
         )
