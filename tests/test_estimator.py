@@ -339,7 +339,7 @@ def test_what_is_wrong_is_said_when_it_is_fitted(name):
 
 def test_wrong_arrays_are_named():
     made = SSLTransformer(METHOD, training=QUICK)
-    with pytest.raises(ArrayError, match=r"trials is shape \(3,\), and X has 400 bins"):
+    with pytest.raises(ArrayError, match=r"trials is shape \(3,\), but X has 400 bins"):
         made.fit(COUNTS, trials=[1, 2, 3])
     split = SSLTransformer(METHOD, training=QUICK, views={"base": {"kind": "count_splitting"}})
     with pytest.raises(ArrayError, match="count_splitting needs spike counts"):

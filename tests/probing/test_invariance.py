@@ -40,11 +40,11 @@ def test_s_is_its_definition_over_all_pairs_raw_and_in_the_row_space(pair):
     found = measured(*pair, weights)
     pairs = list(itertools.combinations(range(30), 2))
     basis = np.linalg.qr(weights)[0]
-    assert found["invariance"] == pytest.approx(by_pairs(*pair, pairs))
-    assert found["invariance_row_space"] == pytest.approx(
+    assert found.invariance == pytest.approx(by_pairs(*pair, pairs))
+    assert found.invariance_row_space == pytest.approx(
         by_pairs(pair[0] @ basis, pair[1] @ basis, pairs)
     )
-    assert "invariance_within_class" not in found
+    assert found.invariance_within_class is None
 
 
 def test_within_a_class_strangers_are_of_the_same_class(pair):
@@ -52,16 +52,14 @@ def test_within_a_class_strangers_are_of_the_same_class(pair):
     clean, corrupted = (x + 10 * classes[:, None] for x in pair)
     found = measured(clean, corrupted, np.eye(4), classes)
     pairs = [(i, j) for i, j in itertools.combinations(range(30), 2) if classes[i] == classes[j]]
-    assert found["invariance_within_class"] == pytest.approx(by_pairs(clean, corrupted, pairs))
-    assert found["invariance"] > found["invariance_within_class"]
+    assert found.invariance_within_class == pytest.approx(by_pairs(clean, corrupted, pairs))
+    assert found.invariance > found.invariance_within_class
 
 
 def test_nothing_moves_and_strangers_swap_places():
     clean = np.random.default_rng(2).standard_normal((5000, 3))
-    assert measured(clean, clean, np.eye(3))["invariance"] == 1
-    assert measured(clean, clean[::-1].copy(), np.eye(3))["invariance"] == pytest.approx(
-        0, abs=0.05
-    )
+    assert measured(clean, clean, np.eye(3)).invariance == 1
+    assert measured(clean, clean[::-1].copy(), np.eye(3)).invariance == pytest.approx(0, abs=0.05)
 
 
 def test_a_move_that_the_probe_does_not_read_leaves_the_row_space_alone(pair):
@@ -69,11 +67,11 @@ def test_a_move_that_the_probe_does_not_read_leaves_the_row_space_alone(pair):
     aside = clean + np.array([0, 0, 5.0, 0])
     weights = np.array([[1.0, 2], [0.5, 1], [0, 0], [0, 0]])  # two columns, rank one
     found = measured(clean, aside, weights)
-    assert found["invariance_row_space"] == 1 and found["invariance"] < 0
+    assert found.invariance_row_space == 1 and found.invariance < 0
 
 
 def test_a_representation_that_does_not_vary_has_no_s():
-    assert np.isnan(measured(np.ones((10, 2)), np.ones((10, 2)), np.eye(2))["invariance"])
+    assert np.isnan(measured(np.ones((10, 2)), np.ones((10, 2)), np.eye(2)).invariance)
 
 
 def noise(seed, count=800):

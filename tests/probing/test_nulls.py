@@ -21,6 +21,7 @@ from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.data.simulate.latents import baseline_rates, ornstein_uhlenbeck
 from invariance_probe.errors import DataError
 from invariance_probe.inference.description.nulls import NOT_STATIONARY
+from invariance_probe.plan.figures import written
 from invariance_probe.plan.plan import Plan
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
@@ -67,22 +68,22 @@ def test_a_null_is_beaten_by_a_code_and_its_draws_are_kept(kind):
     found, sessions = claims(kind, CODE, 8)
     assert found.mean() >= 0.75
     for session in sessions:
-        null = np.array([value for name, value in session.items() if name.startswith("null@")])
+        null = np.array(session.draws)
         assert len(null) >= 39 and session.p_value == pytest.approx(
-            (1 + (null <= session["observed"]).sum()) / (1 + len(null))
+            (1 + (null <= session.observed).sum()) / (1 + len(null))
         )
-        assert np.median(null) > session["observed"]
+        assert np.median(null) > session.observed
 
 
 def test_a_circular_shift_finds_codes_in_common_trends_and_its_warning_says_so():
     trend = {**NOTHING, "case": "common_trend"}
     fooled, sessions = claims("circular_null", trend, 16)
     assert fooled.mean() > 0.5
-    assert np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in sessions]) >= 0.8
+    assert np.mean([s.stationarity_p <= NOT_STATIONARY for s in sessions]) >= 0.8
     for kind in ("shift_null", "session_null"):
         assert claims(kind, trend, 16)[0].sum() <= most(16)
     _, still = claims("circular_null", {**NOTHING, "case": "independent"}, 16)
-    assert np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in still]) <= 0.25
+    assert np.mean([s.stationarity_p <= NOT_STATIONARY for s in still]) <= 0.25
 
 
 def shift_null(counts, label, **method):
@@ -161,10 +162,10 @@ def test_a_shift_reads_all_bins_of_a_window():
     counts = rng.poisson(4, (600, 6))
     label = np.roll(counts[:, 0], -1).astype(float)
     assert (
-        shift_null(counts, label, length_bins=3)["observed"]
+        shift_null(counts, label, length_bins=3).observed
         < 0.1
         < 0.9
-        < shift_null(counts, label)["observed"]
+        < shift_null(counts, label).observed
     )
 
 
@@ -352,7 +353,7 @@ def test_size_over_two_hundred_sessions(kind, case):
     if (kind, case) == ("circular_null", "common_trend"):
         assert (
             found.mean() > 0.5
-            and np.mean([s["stationarity_p"] <= NOT_STATIONARY for s in sessions]) >= 0.9
+            and np.mean([s.stationarity_p <= NOT_STATIONARY for s in sessions]) >= 0.9
         )
     else:
         assert found.sum() <= most(200)
@@ -370,4 +371,5 @@ def test_power_at_a_tenth_of_information(kind):
 
 def test_draws_are_plain_json():
     plan = plan_of({**NOTHING, "case": "independent"}, 6, null=KINDS["session_null"], folds=BLOCKS)
-    json.dumps(measured(plan, "session_null"), allow_nan=False)
+    for figures in measured(plan, "session_null"):
+        json.dumps(written(figures), allow_nan=False)

@@ -51,16 +51,16 @@ def test_mined_pairs_keep_the_gap_and_are_purer_than_their_partners_are_of_other
 ):
     arms, pairs = found(name)
     assert np.abs(pairs[0] - pairs[1]).min() >= gap_s - 1e-6
-    assert arms["mined"]["pair_agreement"] > arms["shifted"]["pair_agreement"] + 0.1
-    assert arms["mined"]["pair_agreement_expected"] == pytest.approx(
-        arms["shifted"]["pair_agreement_expected"], abs=0.05
+    assert arms["mined"].agreement > arms["shifted"].agreement + 0.1
+    assert arms["mined"].agreement_expected == pytest.approx(
+        arms["shifted"].agreement_expected, abs=0.05
     )
-    assert arms["oracle"]["pair_agreement"] > 0.99 and arms["none"] == {}
+    assert arms["oracle"].agreement > 0.99 and arms["none"] is None
 
 
 @pytest.mark.parametrize("name", ["mined_sleep", "mined_reach"])
 def test_recorded_time_is_a_nuisance_in_which_random_pairs_differ_as_unrelated_windows_do(name):
     arms, pairs = found(name)
     seconds = np.abs(pairs[0] - pairs[1])
-    assert arms["random"]["nuisance_distance"] > 0.9
-    assert arms["mined"]["pair_distance_s"] == pytest.approx(seconds.mean(), rel=1e-6)
+    assert arms["random"].nuisance_distance > 0.9
+    assert arms["mined"].distance_s == pytest.approx(seconds.mean(), rel=1e-6)
