@@ -31,6 +31,7 @@ from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
+from invariance_probe.study.transforms import needs_counts
 from invariance_probe.study.views import POOL, Views
 
 MOST_EPOCHS = 20
@@ -93,9 +94,8 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
                         *null_problems(study, seen),
                     ]
         except DataError as error:
-            fields = {"npz": "path", "catalog": "name", "arrays": "session"}
-            field = fields.get(source.kind, "generator")
-            problems.append(((*place, field), getattr(source, field), str(error)))
+            got = getattr(source, source.located_by)
+            problems.append(((*place, source.located_by), got, str(error)))
     problems += budget_problems(study, units)
     if not problems:
         problems += [*session_problems(study, found), *_pool_problems(study, found, base)]
@@ -443,11 +443,11 @@ def view_problems(
                 f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise",
             )
         for i, transform in enumerate(views.transforms):
-            if transform.kind == "spike_thinning":
+            if needs_counts(transform):
                 yield (
                     ("views", "transforms", i, "kind"),
                     transform.kind,
-                    f"spike_thinning needs spike counts, {advice}",
+                    f"{transform.kind} needs spike counts, {advice}",
                 )
             if getattr(transform, "value", "") == "silent":
                 yield (
