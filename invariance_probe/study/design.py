@@ -239,9 +239,9 @@ class Design(Declaration):
     def corrupts(self, path: str) -> bool:
         """Whether a path sweeps what is done to a view.
 
-        Otherwise it sweeps which windows make a pair.
+        Otherwise it sweeps which windows make a pair, or it is empty.
         """
-        return path.split(".")[0] not in ("time_jitter", "mined", "state")
+        return path.split(".")[0] not in ("", "time_jitter", "mined", "state")
 
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:
