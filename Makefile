@@ -11,7 +11,7 @@ study: $(VENV)/.study
 	@echo "Open reports/quickstart/index.html"
 
 test: $(VENV)/.test
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.test
 	$(BIN)/ruff format --check .

@@ -21,6 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 ROOT = Path(__file__).parents[1]
 SHORT = ("training.steps=12", "training.seeds=1")
 FEWER = ("recordings.0.sessions=3",)
@@ -78,14 +80,21 @@ def run(checkout: Path, name: str, folder: Path) -> Path:
 
 def differences(before: Path, after: Path) -> list[str]:
     """Name what differs between two reports: rows of results.csv, and values of report.json."""
-    rows = [set((out / "results.csv").read_text().splitlines()) for out in (before, after)]
-    found = [f"results.csv: {row}" for row in sorted(rows[0] ^ rows[1])]
+    found = [f"results.csv: {row}" for row in _other_rows(before, after)]
     told = [dict(values(json.loads((out / "report.json").read_text()))) for out in (before, after)]
     for place in sorted(told[0].keys() | told[1].keys()):
         one, other = (side.get(place, "absent") for side in told)
         if one != other:
             found.append(f"report.json{place}: {one} -> {other}")
     return found
+
+
+def _other_rows(before: Path, after: Path) -> list[str]:
+    """Rows that one of the tables lacks, over the columns that both have."""
+    tables = [pd.read_csv(out / "results.csv", dtype=str) for out in (before, after)]
+    shared = [column for column in tables[0].columns if column in tables[1].columns]
+    rows = [set(table[shared].fillna("").agg(",".join, axis=1)) for table in tables]
+    return sorted(rows[0] ^ rows[1])
 
 
 def main() -> None:

@@ -72,13 +72,13 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
     method
         A declaration (`SimCLR(temperature=0.2)`) or the same as plain data (`{"kind":
         "simclr", "temperature": 0.2}`), its encoder included; SimCLR with its defaults
-        when left out. Any method that is trained by gradient is allowed.
+        if omitted. Any method that is trained by gradient is allowed.
     views
-        How training views are made, as a `Views` or as plain data. When left out, each
+        How training views are made, as a `Views` or as plain data. If omitted, each
         view is one half of every spike count or, for signals, all activity with white
         noise of half a standard deviation.
     training
-        An `Optimisation` or plain data. When left out, its defaults, with a batch of at
+        An `Optimisation` or plain data. If omitted, its defaults, with a batch of at
         most all windows.
     window_bins
         Number of successive bins in one window.
@@ -156,7 +156,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Labels or values, (time,) or (time, column), for methods that learn from
             them; other methods ignore it.
         trials
-            Trial of every bin (time,). When left out, all bins are one stretch.
+            Trial of every bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------
@@ -221,7 +221,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             Activity (time, unit), as the encoder was trained on: its units, in its
             order and in its own scale.
         trials
-            Trial of every bin (time,). When left out, all bins are one stretch.
+            Trial of every bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------
@@ -250,7 +250,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         y
             Labels or values, for methods that learn from them; see `fit`.
         trials
-            Trial of every bin (time,). When left out, all bins are one stretch.
+            Trial of every bin (time,). If omitted, all bins are one stretch.
 
         Returns
         -------
@@ -422,7 +422,9 @@ def _recording(
                 else f"shape {np.shape(values)}"
             )
             why = "; this method learns from y" if name == "y" else ""
-            raise ArrayError(f"{name} is {got}, and X has {len(X)} bins; give one value a bin{why}")
+            raise ArrayError(
+                f"{name} is {got}, but X has {len(X)} bins; give one value per bin{why}"
+            )
     try:
         numbered = None if trials is None else as_labels(np.asarray(trials), "trials")
     except DataError as error:
@@ -509,7 +511,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
 
 
 def _check_weights(file: EncoderFile, path: str | Path) -> None:
-    """Raise StoreError where the tensors do not fit the declared encoder."""
+    """Raise StoreError if the tensors do not match the declared encoder."""
     header = file.header
     units = len(header.units)
     expected = {INPUT_MEAN: (units,), INPUT_INVERSE_SD: (units,)}

@@ -1,45 +1,148 @@
 """Make a study's plan, and find what the run store holds of it.
 
 In: a study file and a run store. Out: the plan with its warnings, and how many of its
-runs are stored. Nothing is measured or inferred here, so that `validate` and `status`
+runs are stored. What recordings hold is looked up in the store, which keeps what was
+found when each was opened. Nothing is measured or inferred here, so that `validate` and `status`
 answer at once.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 
-from invariance_probe.data.problems import recording_problems
-from invariance_probe.data.sessions import find_sessions, plant_sessions
-from invariance_probe.errors import StudyError
+from invariance_probe.data.files import code_sha256, file_of, is_settled, stamp_of
+from invariance_probe.data.problems import all_problems, inspect_source
+from invariance_probe.errors import DataError, StudyError
 from invariance_probe.kernels.build import why_unavailable
 from invariance_probe.plan.cautions import cautions
+from invariance_probe.plan.inspections import Inspection, design_sha256
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import panel_problems
 from invariance_probe.plan.settings import settings_of
+from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.store import Store
+from invariance_probe.study.declaration import Problem
 from invariance_probe.study.load import StudyFile
+from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.study import Study
 
+Tell = Callable[[str], None]
+"""Called with a sentence for the user."""
 
-def make_plan(file: StudyFile) -> Plan:
+
+def make_plan(file: StudyFile, store: Store | None = None, absent: Tell | None = None) -> Plan:
     """Check a study's recordings and make its plan.
+
+    Every recording is opened at most once, and one after the other. A recording that the
+    store has an inspection of, and that has not changed since, is not opened at all.
+
+    Parameters
+    ----------
+    file
+        The study.
+    store
+        Where inspections are kept; every recording is opened when left out.
+    absent
+        Called with a sentence for each recording that is gone, whose last inspection in
+        the store stands in for it. When left out, every recording must be there.
 
     Raises
     ------
     StudyError
         With one line per problem, each with its place in the study file.
     """
-    problems = recording_problems(file.study, file.base)
+    study = file.study
+    kept, design = Inspections(store.root) if store else None, design_sha256(study)
+    inspected = [
+        _inspected(file, index, design, kept, absent) for index in range(len(study.recordings))
+    ]
+    problems = all_problems(study, [(found.sessions, wrong) for found, wrong in inspected])
     if problems:
-        problems += panel_problems(file.study, settings_of(file.study)[0], _declared(file.study))
+        problems += panel_problems(study, settings_of(study)[0], _declared(study))
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
-    sessions = find_sessions(file.study, file.base)
-    plan = Plan(file.study, sessions, plant_sessions(file.study, sessions, file.base))
-    counts = {hypothesis.id: len(plan.covered(hypothesis)) for hypothesis in file.study.hypotheses}
-    problems = list(panel_problems(file.study, plan.settings[0], counts))
+    plan = Plan(
+        study,
+        tuple(one for i, (found, _) in enumerate(inspected) for one in found.sessions_at(i)),
+        tuple(one for found, _ in inspected for one in found.planted()),
+    )
+    counts = {hypothesis.id: len(plan.covered(hypothesis)) for hypothesis in study.hypotheses}
+    problems = list(panel_problems(study, plan.settings[0], counts))
     if problems:
         raise StudyError("\n".join(file.line(*problem) for problem in problems))
     return plan
+
+
+def _inspected(
+    file: StudyFile, index: int, design: str, kept: Inspections | None, absent: Tell | None
+) -> tuple[Inspection, list[Problem]]:
+    """Look up the inspection of a recording, or open and inspect it.
+
+    Parameters
+    ----------
+    file
+        The study.
+    index
+        Position of the recording in it.
+    design
+        Hash of all that checks of recordings may read of it.
+    kept
+        The stored inspections.
+    absent
+        Called with a sentence where an inspection stands in for a file that is gone.
+
+    Returns
+    -------
+    inspection
+        What was found. It is stored, unless something is wrong.
+    problems
+        What is wrong with the recording.
+    """
+    source, code = file.study.recordings[index], code_sha256()
+    try:
+        path = file_of(source, file.base)
+    except DataError:  # a catalogued file that is nowhere; opening it below says so
+        where, gone, stamp = "", True, None
+    else:
+        where, stamp = str(path or ""), stamp_of(path) if path else None
+        gone = path is not None and stamp is None
+    if kept is not None and not gone:
+        found = kept.current(source, design, where, stamp, code)
+        if found is not None:
+            return _at(found, source), []
+    if kept is not None and gone and absent is not None:
+        found = kept.last(source, design, where)
+        if found is not None:
+            absent(_stands_in(found, where))
+            return _at(found, source), []
+    at = datetime.now(UTC).isoformat(timespec="seconds")
+    settled = stamp is not None and is_settled(stamp)
+    sessions, problems = inspect_source(file.study, file.base, index)
+    inspection = Inspection(
+        code=code,
+        inspected_at=at,
+        source=source,
+        design=design,
+        path=where,
+        stamp=stamp if settled and path and stamp_of(path) == stamp else None,
+        sessions=tuple(sessions),
+    )
+    if kept is not None and not problems:
+        kept.keep(inspection)
+    return inspection, problems
+
+
+def _at(found: Inspection, source: RecordingSource) -> Inspection:
+    """A stored inspection with the study's own declaration, which is equal to its own."""
+    return found.model_copy(update={"source": source})
+
+
+def _stands_in(inspection: Inspection, where: str) -> str:
+    """Say that an inspection stands in for a file that is gone."""
+    name, date = Path(inspection.path).name, inspection.inspected_at[:10]
+    if where and where != inspection.path:
+        return f"{name} is not at {where}: the inspection of {inspection.path} of {date} is used"
+    return f"{name} is no longer there: its inspection of {date} is used"
 
 
 def _declared(study: Study) -> dict[str, int]:
@@ -103,19 +206,19 @@ def with_kernels(file: StudyFile, store: Store, device: str = "cpu") -> tuple[St
         if unbuilt
         else f"they are for the CPU, and the device is {device!r}"
     )
-    if (device == "cpu" and not unbuilt) or _begun(make_plan(file), store):
+    if (device == "cpu" and not unbuilt) or _begun(make_plan(file, store), store):
         return file, ""
     return replace(
         file, study=_by_torch(file.study)
     ), f"training.kernels is 'native', but {reason}: torch computes instead"
 
 
-def stored_plan(file: StudyFile, store: Store) -> Plan:
+def stored_plan(file: StudyFile, store: Store, tell: Tell = lambda said: None) -> Plan:
     """The plan of a study as its runs are stored.
 
     Where torch stood in for native kernels, here or on another machine, the plan has
     torch too. Otherwise the stored runs would not be found, since kernels are part of a
-    run's key.
+    run's key. Recordings need not be there: their last inspections stand in for them.
 
     Parameters
     ----------
@@ -123,6 +226,8 @@ def stored_plan(file: StudyFile, store: Store) -> Plan:
         The study.
     store
         The run store.
+    tell
+        Called with a sentence for each recording that is gone.
 
     Returns
     -------
@@ -130,7 +235,7 @@ def stored_plan(file: StudyFile, store: Store) -> Plan:
         With torch where the store has trainings by torch and none by native kernels, or
         where it has no trainings and the kernels cannot be built here.
     """
-    plan = make_plan(file)
+    plan = make_plan(file, store, tell)
     if file.study.training.kernels != "native" or _begun(plan, store):
         return plan
     by_torch = replace(plan, study=_by_torch(plan.study))
@@ -211,7 +316,9 @@ def stock(plan: Plan, runs_root: Path) -> list[Stock]:
     return found
 
 
-def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str], dict[str, str]]:
+def read_statuses(
+    file: StudyFile, runs_root: Path, tell: Tell = lambda said: None
+) -> tuple[Plan, dict[str, str], dict[str, str]]:
     """Read the status of every stored run of a study.
 
     Parameters
@@ -220,6 +327,8 @@ def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str
         The study.
     runs_root
         Root of the run store.
+    tell
+        Called with a sentence for each recording that is gone.
 
     Returns
     -------
@@ -231,5 +340,5 @@ def read_statuses(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, str
         What is wrong with a damaged result, by run key.
     """
     store = Store(runs_root)
-    plan = stored_plan(file, store)
+    plan = stored_plan(file, store, tell)
     return (plan, *store.statuses(plan.runs))

@@ -106,7 +106,7 @@ class Result:
         Parameters
         ----------
         hypothesis
-            Id of a hypothesis: its axis and its sessions alone. When left out, all axes
+            Id of a hypothesis: its axis and its sessions alone. If omitted, all axes
             and sessions; `axis` is then a dimension too.
 
         Returns
@@ -170,7 +170,7 @@ class Result:
         Parameters
         ----------
         path
-            Folder of the report; reports/NAME when left out. An older report in it is
+            Folder of the report; reports/NAME if omitted. An older report in it is
             replaced, and nothing else.
 
         Returns

@@ -19,10 +19,9 @@ from typing import Any
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.arrays import write_arrays
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DamagedError, StoreError, StudyError
 from invariance_probe.executors.jobs import Event, Executor, Place
-from invariance_probe.executors.local import run_local
+from invariance_probe.executors.local import LocalWorkers
 from invariance_probe.inference import infer
 from invariance_probe.inference.entry import pointless
 from invariance_probe.inference.findings import Standing
@@ -38,7 +37,7 @@ from invariance_probe.plan.registration import (
     write_registration,
 )
 from invariance_probe.plan.run import Run, RunResult
-from invariance_probe.planning import make_plan, stored_plan, with_kernels
+from invariance_probe.planning import Tell, make_plan, stored_plan, with_kernels
 from invariance_probe.planning import warnings as warnings_of
 from invariance_probe.result import Result
 from invariance_probe.results.encoder_file import EncoderFile, EncoderHeader
@@ -116,7 +115,7 @@ def run(
     file = _opened(study)
     workers, store = workers or cores(), Store(Path(runs))
     file, note = with_kernels(file, store, device)
-    plan = make_plan(file)
+    plan = make_plan(file, store)
     store.root.mkdir(parents=True, exist_ok=True)
     _keep_recordings(file.study, store)
     for said in (note, *warnings_of(file, plan)):
@@ -126,8 +125,11 @@ def run(
     place = Place(
         file.base, store.root.resolve(), device, registration["sha256"] if registration else ""
     )
-    hand_out = execute or partial(run_local, workers=workers)
-    measured = measure(plan, store, place, hand_out, on_event, workers=workers)
+    if execute is None:
+        with LocalWorkers(workers) as here:
+            measured = measure(plan, store, place, here, on_event, workers=workers)
+    else:
+        measured = measure(plan, store, place, execute, on_event, workers=workers)
     seconds = time.monotonic() - started
     settings = {
         "device": device,
@@ -358,8 +360,12 @@ def _damaged_encoders(
     return broken
 
 
-def judge(study: Study | str | Path, runs: str | Path = "runs") -> Result:
+def judge(
+    study: Study | str | Path, runs: str | Path = "runs", tell: Tell = lambda said: None
+) -> Result:
     """Judge every hypothesis by the results in the store; nothing is trained.
+
+    The recordings need not be there.
 
     Parameters
     ----------
@@ -367,6 +373,8 @@ def judge(study: Study | str | Path, runs: str | Path = "runs") -> Result:
         The study, or its YAML file.
     runs
         Folder of the run store; damaged results in it count as missing.
+    tell
+        Called with a sentence for each recording that is gone.
 
     Returns
     -------
@@ -384,7 +392,7 @@ def judge(study: Study | str | Path, runs: str | Path = "runs") -> Result:
     PosixPath('reports/my-study/index.html')
     """
     file, store = _opened(study), Store(Path(runs))
-    plan = stored_plan(file, store)
+    plan = stored_plan(file, store, tell)
     results, damaged = store.read(plan.baselines)
     left_out = pointless(plan, results)
     grid, wrong = store.read(run for run in plan.grid if run.key() not in left_out)
@@ -465,7 +473,9 @@ def standing_of(file: StudyFile, plan: Plan, results: Mapping[str, RunResult]) -
     return Standing(registration["sha256"], found)
 
 
-def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunResult]]:
+def read_results(
+    file: StudyFile, runs_root: Path, tell: Tell = lambda said: None
+) -> tuple[Plan, dict[str, RunResult]]:
     """Read a study's plan and its stored results.
 
     Parameters
@@ -474,6 +484,8 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
         The study.
     runs_root
         Root of the run store.
+    tell
+        Called with a sentence for each recording that is gone.
 
     Returns
     -------
@@ -483,7 +495,7 @@ def read_results(file: StudyFile, runs_root: Path) -> tuple[Plan, dict[str, RunR
         By run key.
     """
     store = Store(runs_root)
-    plan = stored_plan(file, store)
+    plan = stored_plan(file, store, tell)
     return plan, store.results(plan.runs)
 
 
@@ -496,6 +508,7 @@ def export_encoder(
     arm: str = "independent",
     seed: int = 0,
     fold: int = 0,
+    tell: Tell = lambda said: None,
 ) -> Path:
     """Write one stored encoder of a study to a safetensors file.
 
@@ -516,6 +529,8 @@ def export_encoder(
     arm
         Arm of a swept dose; it is ignored at the identity dose, where all arms are one
         run.
+    tell
+        Called with a sentence for each recording that is gone.
 
     Returns
     -------
@@ -530,7 +545,7 @@ def export_encoder(
         When the store has no encoder of that run, or the file cannot be written.
     """
     store = Store(runs_root)
-    plan = stored_plan(file, store)
+    plan = stored_plan(file, store, tell)
     run = _trained_run(plan, session, condition, arm, seed, fold)
     weights = store.encoder(run)
     if weights is None:
@@ -539,8 +554,7 @@ def export_encoder(
             f"fold {fold}; run the study first (`invariance-probe status` says what the store "
             "has)"
         )
-    source = next(one.source for one in plan.sessions if one.name == session)
-    recording = open_recording(source, session, file.base)
+    found = next(one for one in plan.sessions if one.name == session)
     assert (
         isinstance(run.method, TrainedMethod)
         and run.optimisation is not None
@@ -548,8 +562,8 @@ def export_encoder(
     )
     header = EncoderHeader(
         method=run.method, views=run.views, optimisation=run.optimisation,
-        window_bins=run.window.length_bins, bin_s=recording.bin_s,
-        activity_kind=recording.activity_kind, units=recording.unit_ids, seed=run.seed,
+        window_bins=run.window.length_bins, bin_s=found.bin_s,
+        activity_kind=found.activity_kind, units=found.unit_ids, seed=run.seed,
         origin={
             "study": file.study.name, "study_sha256": file.study.sha256(), "session": session,
             "fingerprint": run.fingerprint, "axis": run.axis, "dose": run.dose, "arm": run.arm,

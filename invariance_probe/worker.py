@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
-from functools import lru_cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,8 @@ import numpy as np
 import torch
 from pydantic import TypeAdapter
 
+from invariance_probe.data.kept import check_unchanged, kept_recording
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import (
     DamagedError,
     InvarianceProbeError,
@@ -301,6 +301,7 @@ def work(
     for key, result in known.items():
         emit({"event": "committed", "key": key, "status": result.status})
     missing = [run for run in runs if run.key() not in known]
+    source: AnySource = TypeAdapter(AnySource).validate_python(job["source"], context=arrays)
     device = torch.device(job.get("device", "cpu"))
     if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
         # Checked here, outside `guarded`: if native kernels cannot compute, that is the fault of
@@ -312,7 +313,7 @@ def work(
     for stack in stacks(missing, checkpoints.step):
         if stop():
             raise Stopped("stopped between two stacks")
-        recording = _open(json.dumps(job["source"]), job["session"], job["base"], store.recordings)
+        recording = _open(source, job["session"], Path(job["base"]), stack)
         stored = stored_encoders(
             store, stack, lambda said: emit({"event": "damaged", "message": said})
         )
@@ -342,21 +343,32 @@ def _on_bench(
     return measure(opened(runs[0]), runs, on_progress, stored)
 
 
-@lru_cache(maxsize=2)
-def _open(source: str, session: str, base: str, arrays: Path) -> Recording:
-    """Open a session from its declared source as JSON; the last two are cached.
+def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recording:
+    """Open a session once in this process, and check that it is the planned one.
+
+    Planted and simulated sessions are not checked: another machine may round their
+    values in another way.
 
     Parameters
     ----------
-    source, session
-        The declared source, and the name of the session.
+    source
+        The recording source that the study declares.
+    session
+        Name of the session to open.
     base
-        Folder that relative paths start from.
-    arrays
-        Folder of the recordings that were given as arrays.
+        Folder of the study file. Relative paths start from it.
+    runs
+        Runs of the session.
+
+    Raises
+    ------
+    DataError
+        When the recording cannot be read, or its data changed since the runs were planned.
     """
-    declared: AnySource = TypeAdapter(AnySource).validate_json(source, context={"arrays": arrays})
-    return open_recording(declared, session, Path(base))
+    recording = kept_recording(source, session, base)
+    if source.kind not in ("planted", "simulated"):
+        check_unchanged(recording, runs[0].fingerprint)
+    return recording
 
 
 def main() -> None:

@@ -10,6 +10,20 @@ if importlib.util.find_spec("torch") is not None:
 MARGIN = {"fraction_of_range": 0.1, "because": "smaller losses would not matter to a decoder"}
 
 
+LONGEST = (
+    "test_crashes.py", "test_contrasts.py", "test_cli.py", "test_slurm.py", "test_reliance.py",
+    "test_stopping.py", "test_selectors.py", "test_size.py",
+)  # fmt: skip
+"""Files that take longest.
+
+They are collected first, so that none of them is begun when the others are done.
+"""
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 def tiny_study(**changes):
     """A study as plain data, made anew at every call; it runs in seconds.
 
@@ -52,6 +66,40 @@ def tiny_study(**changes):
     }
 
 
+def small_study(**changes):
+    """The tiny study with two sessions."""
+    return tiny_study(
+        **{"recordings": [{**tiny_study()["recordings"][0], "sessions": 2}], **changes}
+    )
+
+
 @pytest.fixture
 def tiny():
     return tiny_study()
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory):
+    """Folder of a small, quick study that was run: `study.yaml`, `runs` and `report`.
+
+    Whoever changes anything in it works on a copy.
+    """
+    return _run_in(tmp_path_factory.mktemp("finished"), small_study(quick=True))
+
+
+@pytest.fixture(scope="session")
+def examined(tmp_path_factory):
+    """The same of one session, with every costly check and examination."""
+    world = {**tiny_study()["recordings"][0], "sessions": 1}
+    training = {"steps": 5, "batch_size": 64, "seeds": 2}
+    return _run_in(
+        tmp_path_factory.mktemp("examined"), tiny_study(recordings=[world], training=training)
+    )
+
+
+def _run_in(folder, data):
+    from helpers.program import invoke, write  # it loads torch, which judging does without
+
+    study = write(folder, data)
+    invoke("run", study, "--runs", "runs", "--out", "report", cwd=folder, check=0)
+    return folder

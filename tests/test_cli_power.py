@@ -6,8 +6,8 @@ import sys
 
 import pytest
 from conftest import tiny_study
+from helpers.program import invoke, write
 from inference.builder import planted
-from test_cli import call, write
 
 from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
@@ -23,7 +23,7 @@ def tiny(folder, file="study.yaml", **changes):
 
 
 def test_stated_spreads_give_a_table_a_price_and_warnings(tmp_path):
-    said = call(
+    said = invoke(
         "plan", tiny(tmp_path), "--sd", "session=.03,seed=.02", cwd=tmp_path, check=0
     ).stdout
     assert (
@@ -35,11 +35,11 @@ def test_stated_spreads_give_a_table_a_price_and_warnings(tmp_path):
 
 
 def test_without_options_there_is_no_word_of_power(tmp_path):
-    assert "ower" not in call("plan", tiny(tmp_path), cwd=tmp_path, check=0).stdout
+    assert "ower" not in invoke("plan", tiny(tmp_path), cwd=tmp_path, check=0).stdout
 
 
 def test_given_effects_replace_the_assumed_truth(tmp_path):
-    said = call(
+    said = invoke(
         "plan", tiny(tmp_path), "--sd", "session=.03", "--effect", "D=.2", cwd=tmp_path, check=0
     ).stdout
     assert (
@@ -64,14 +64,14 @@ def test_a_pilots_stored_runs_give_spreads_and_means(tmp_path):
         store.commit_result(run, results[run.key()])
     world = {**tiny_study()["recordings"][0], "seed": 77, "sessions": 6}
     study = tiny(tmp_path, recordings=[world], quick=True)
-    said = call("plan", study, "--pilot", "pilot.yaml", cwd=tmp_path, check=0).stdout
+    said = invoke("plan", study, "--pilot", "pilot.yaml", cwd=tmp_path, check=0).stdout
     assert "pilot 'pilot': 4 sessions, 3 seeds, 8 test blocks" in said
     seen = float(re.search(r"if the truth is the pilot's means \(C_code = ([+-][\d.]+)", said)[1])
     assert seen == pytest.approx(0.2, abs=0.02) and "from 4 pilot sessions" in said
     assert "not a pilot" not in said
-    own = call("plan", pilot, "--pilot", pilot, cwd=tmp_path, check=0).stdout
+    own = invoke("plan", pilot, "--pilot", pilot, cwd=tmp_path, check=0).stdout
     assert "not a pilot: spread-1, spread-2, spread-3, spread-4 will be tested too" in own
-    elsewhere = call(
+    elsewhere = invoke(
         "plan", study, "--pilot", "pilot.yaml", "--runs", "nowhere", cwd=tmp_path, check=2
     ).stderr
     assert "0 usable sessions" in elsewhere and len(elsewhere.strip().splitlines()) == 1
@@ -96,7 +96,7 @@ WRONG = {
 @pytest.mark.parametrize("name", WRONG)
 def test_wrong_options_are_one_clear_line(tmp_path, name):
     options, expected = WRONG[name]
-    done = call("plan", tiny(tmp_path), *options, cwd=tmp_path, check=2)
+    done = invoke("plan", tiny(tmp_path), *options, cwd=tmp_path, check=2)
     assert expected in done.stderr and len(done.stderr.strip().splitlines()) == 1
 
 

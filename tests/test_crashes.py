@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 from conftest import tiny_study
-from test_cli import PROGRAM, call, children, without_times, write
+from helpers.program import PROGRAM, call, children, invoke, without_times, write
 
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import train_key_of
@@ -158,15 +158,15 @@ def whole(tmp_path_factory):
 
 def same_as_uninterrupted(whole, folder, runs, out):
     path, report, _ = whole
-    call("run", path, "--runs", runs, "--out", out, "--workers", 1, cwd=folder, check=0)
+    invoke("run", path, "--runs", runs, "--out", out, cwd=folder, check=0)
     assert without_times(folder / out) == report
-    assert "0 damaged" in call("store", "verify", "--runs", runs, cwd=folder, check=0).stdout
+    assert "0 damaged" in invoke("store", "verify", "--runs", runs, cwd=folder, check=0).stdout
 
 
 def test_a_study_on_a_full_disk_stops_at_once_and_goes_on_when_there_is_room(whole, tmp_path):
     env = {**os.environ, FAULT: "store.write:50:ENOSPC"}
     done = subprocess.run(
-        [*PROGRAM, "run", str(whole[0]), "--runs", "a", "--out", "r"],
+        [*PROGRAM, "run", str(whole[0]), "--runs", "a", "--out", "r", "--workers", "1"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
@@ -213,7 +213,7 @@ def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
         )
         stored = Store(small / "runs")
         assert len(stored.keys("results")) > 5 and verify(stored)[1] == []
-        call(
+        invoke(
             "status", whole[0], "--runs", small / "runs", cwd=tmp_path, check=0
         )  # a full disk can be read
         subprocess.run(["mount", "-o", "remount,size=64m", str(small)], check=True)
@@ -222,14 +222,10 @@ def test_a_truly_full_disk_loses_nothing(whole, tmp_path):
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_damaged_files_are_named_moved_aside_and_made_again(tmp_path):
-    world = {**tiny_study()["recordings"][0], "sessions": 1}
-    path = write(
-        tmp_path,
-        tiny_study(recordings=[world], training={"steps": 5, "batch_size": 64, "seeds": 2}),
-    )
-    call("run", path, "--runs", "a", "--out", "r", "--workers", 1, cwd=tmp_path, check=0)
-    report, store = without_times(tmp_path / "r"), Store(tmp_path / "a")
+def test_damaged_files_are_named_moved_aside_and_made_again(examined, tmp_path):
+    path = shutil.copy(examined / "study.yaml", tmp_path)
+    shutil.copytree(examined / "runs", tmp_path / "a")
+    report, store = without_times(examined / "report"), Store(tmp_path / "a")
     specs = {
         key: json.loads((store.folder("results", key) / "spec.json").read_text())
         for key in store.keys("results")
@@ -255,18 +251,18 @@ def test_damaged_files_are_named_moved_aside_and_made_again(tmp_path):
 
     assert (
         "2 of them damaged"
-        in (said := call("status", path, "--runs", "a", cwd=tmp_path, check=0)).stdout
+        in (said := invoke("status", path, "--runs", "a", cwd=tmp_path, check=0)).stdout
     )
     assert all(folder.name in said.stderr for folder in bad[:2])
-    said = call("report", path, "--runs", "a", "--out", "half", cwd=tmp_path, check=0)
+    said = invoke("report", path, "--runs", "a", "--out", "half", cwd=tmp_path, check=0)
     assert (
         all(folder.name in said.stderr for folder in bad[:2])
         and without_times(tmp_path / "half")["runs"]["missing"] > 2
     )
-    said = call("store", "verify", "--runs", "a", cwd=tmp_path, check=1)
+    said = invoke("store", "verify", "--runs", "a", cwd=tmp_path, check=1)
     assert "3 damaged" in said.stdout and all(folder.name in said.stdout for folder in bad)
 
-    said = call("run", path, "--runs", "a", "--out", "r", "--workers", 1, cwd=tmp_path, check=0)
+    said = invoke("run", path, "--runs", "a", "--out", "r", cwd=tmp_path, check=0)
     lines = [line for line in said.stderr.splitlines() if line.startswith("damaged: ")]
     assert len(lines) == 3 and all(
         any(folder.name in line and "a/damaged/" in line for line in lines) for folder in bad
@@ -282,7 +278,7 @@ def test_two_parents_on_one_store_end_alike_and_count_nothing_twice(whole, tmp_p
     path, report, _ = whole
     parents = [
         subprocess.Popen(
-            [*PROGRAM, "run", str(path), "--runs", "a", "--out", f"r{i}"],
+            [*PROGRAM, "run", str(path), "--runs", "a", "--out", f"r{i}", "--workers", "1"],
             cwd=tmp_path,
             stderr=subprocess.PIPE,
         )
@@ -297,12 +293,11 @@ def test_two_parents_on_one_store_end_alike_and_count_nothing_twice(whole, tmp_p
     assert verify(store)[1] == [] and not list((store.root / "private").iterdir())
 
 
-def strike(running, generator):
+def strike(running, victim, generator):
     """SIGKILL the parent, one of its workers, or all of them at once.
 
     Return whether there was any process to kill.
     """
-    victim = generator.choice(["parent", "worker", "tree"])
     workers = children(running.pid)
     if running.poll() is not None or (victim == "worker" and not workers):
         return False
@@ -316,39 +311,32 @@ def strike(running, generator):
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
-@pytest.mark.parametrize(
-    "seed, kills", [*((seed, 5) for seed in range(4)), pytest.param(4, 200, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize("seed, kills", [(0, 6), pytest.param(4, 200, marks=pytest.mark.slow)])
 def test_killed_at_random_the_report_is_that_of_the_uninterrupted_study(
     whole, tmp_path, seed, kills
 ):
+    """Parents, workers and both are killed equally often, in turn, at random times."""
     path, report, seconds = whole
     generator, struck, stores = random.Random(seed), 0, 0
     while struck < kills:
         stores += 1
         runs, out, ended = tmp_path / f"runs{stores}", tmp_path / f"report{stores}", False
         while not ended:
+            command = ["run", path, "--runs", runs, "--out", out]
+            if struck == kills:
+                invoke(*command, cwd=tmp_path, check=0)
+                break
             running = subprocess.Popen(
-                [
-                    *PROGRAM,
-                    "run",
-                    str(path),
-                    "--runs",
-                    str(runs),
-                    "--out",
-                    str(out),
-                    "--workers",
-                    generator.choice("112"),
-                ],
+                [*PROGRAM, *map(str, command), "--workers", generator.choice("112")],
                 cwd=tmp_path,
                 start_new_session=True,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
             )
             try:
-                running.wait(generator.uniform(0.1, 1.1) * seconds if struck < kills else None)
+                running.wait(generator.uniform(0.1, 1.1) * seconds)
             except subprocess.TimeoutExpired:
-                struck += strike(running, generator)
+                struck += strike(running, ("parent", "worker", "tree")[struck % 3], generator)
             ended = running.wait() == 0
         assert without_times(out) == report, f"seed {seed}, store {stores}, after {struck} kills"
         assert verify(Store(runs))[1] == []

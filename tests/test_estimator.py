@@ -234,7 +234,7 @@ def test_labelled_methods_learn_from_y_at_the_centres_of_windows(monkeypatch, la
     assert made.__sklearn_tags__().target_tags.required
     with pytest.raises(
         ArrayError,
-        match="y is None, and X has 400 bins; give one value a bin; this method learns from y",
+        match="y is None, but X has 400 bins; give one value per bin; this method learns from y",
     ):
         made.fit(COUNTS)
     with pytest.raises(ArrayError, match="y is shape"):

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from conftest import tiny_study
-from test_cli import call, write
+from helpers.program import invoke, write
 
 WORLD = {
     "kind": "simulated",
@@ -38,7 +38,7 @@ MINED = {
 
 def test_a_study_of_mined_pairs_runs_to_its_report_and_trains_nothing_twice(tmp_path):
     study = write(tmp_path, tiny_study(**MINED))
-    call("run", study, cwd=tmp_path, check=0)
+    invoke("run", study, cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     (found,) = report["hypotheses"]
     assert report["runs"]["failed"] == report["runs"]["missing"] == 0
@@ -66,7 +66,7 @@ def test_a_study_of_mined_pairs_runs_to_its_report_and_trains_nothing_twice(tmp_
     assert (
         "What the distant pairs are" in (tmp_path / "reports" / "tiny" / "index.html").read_text()
     )
-    call("run", study, cwd=tmp_path, check=0)
+    invoke("run", study, cwd=tmp_path, check=0)
     again = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     assert again["provenance"]["trained"] == 0 and again["hypotheses"] == report["hypotheses"]
 
@@ -137,14 +137,14 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_judged_is_refused_with_its_reason(tmp_path, case):
     changes, reason = REFUSED[case]
-    done = call(
+    done = invoke(
         "validate", write(tmp_path, tiny_study(**{**MINED, **changes})), cwd=tmp_path, check=2
     )
     assert reason in done.stderr
 
 
 def test_power_is_not_worked_out_for_contrasts(tmp_path):
-    done = call(
+    done = invoke(
         "plan", write(tmp_path, tiny_study(**MINED)), "--sd", "session=0.1", cwd=tmp_path, check=2
     )
     assert "its hypotheses are of other kinds" in done.stderr

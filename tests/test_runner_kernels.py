@@ -5,12 +5,13 @@ It is measured by them where they can be built, by torch where not, and never by
 
 import json
 import shutil
+from contextlib import contextmanager
 
 import pytest
-from conftest import tiny_study
-from test_cli import call, write
+from conftest import small_study, tiny_study
+from helpers.program import call, invoke, write
 
-from invariance_probe.kernels.build import why_unavailable
+from invariance_probe.kernels.build import library, why_unavailable
 from invariance_probe.planning import with_kernels
 from invariance_probe.results.store import Store
 from invariance_probe.study.load import open_study
@@ -21,25 +22,64 @@ needs_kernels = pytest.mark.skipif(
 )
 
 
-def small(tmp_path, **training):
-    recordings = [{**tiny_study()["recordings"][0], "sessions": 2}]
-    return write(
-        tmp_path, tiny_study(recordings=recordings, quick=True, training={**NATIVE, **training})
-    )
+@contextmanager
+def without_compiler():
+    """No compiler is found; what was built or not is asked anew, here and afterwards."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CXX", "no-such-compiler")
+        library.cache_clear()
+        yield
+    library.cache_clear()
 
 
-def provenance(tmp_path):
-    return json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())["provenance"]
+@pytest.fixture
+def no_compiler():
+    with without_compiler():
+        yield
+
+
+def small(folder):
+    return write(folder, small_study(quick=True, training=NATIVE))
+
+
+@pytest.fixture(scope="module")
+def by_native(tmp_path_factory):
+    """Folder of a study that native kernels measured."""
+    folder = tmp_path_factory.mktemp("by_native")
+    invoke("run", small(folder), cwd=folder, check=0)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def by_torch(tmp_path_factory):
+    """Folder of the same study where there was no compiler, and what was said of that."""
+    folder = tmp_path_factory.mktemp("by_torch")
+    with without_compiler():
+        said = invoke("run", small(folder), cwd=folder, check=0).stderr
+    return folder, said
+
+
+@pytest.fixture
+def by_torch_here(by_torch, tmp_path):
+    shutil.copytree(by_torch[0], tmp_path, dirs_exist_ok=True)
+    return tmp_path / "study.yaml"
+
+
+def report_in(folder):
+    return json.loads((folder / "reports" / "tiny" / "report.json").read_text())
+
+
+def provenance(folder):
+    return report_in(folder)["provenance"]
 
 
 @needs_kernels
-def test_native_kernels_measure_their_own_runs_and_come_to_much_the_same(tmp_path):
-    study = small(tmp_path)
-    call("run", study, cwd=tmp_path, check=0)
-    native = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
+def test_native_kernels_measure_their_own_runs_and_come_to_much_the_same(by_native, tmp_path):
+    native = report_in(by_native)
     assert native["provenance"]["kernels"] == "native"
-    call("run", study, "--set", "training.kernels=torch", cwd=tmp_path, check=0)
-    torchs = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
+    shutil.copytree(by_native, tmp_path, dirs_exist_ok=True)
+    invoke("run", "study.yaml", "--set", "training.kernels=torch", cwd=tmp_path, check=0)
+    torchs = report_in(tmp_path)
     assert torchs["provenance"]["trained"] > 0 and torchs["provenance"]["reused"] > 0
     pairs = [
         (a["estimate"], b["estimate"])
@@ -55,34 +95,31 @@ def test_native_kernels_measure_their_own_runs_and_come_to_much_the_same(tmp_pat
     )
 
 
-def test_without_a_compiler_torch_computes_the_whole_study_and_says_so(tmp_path, monkeypatch):
-    study = small(tmp_path)
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    done = call("run", study, cwd=tmp_path, check=0)
-    assert "no-such-compiler" in done.stderr and "torch computes instead" in done.stderr
+def test_without_a_compiler_torch_computes_the_whole_study_and_says_so(
+    by_torch, by_torch_here, no_compiler, tmp_path
+):
+    said = by_torch[1]
+    assert "no-such-compiler" in said and "torch computes instead" in said
     assert provenance(tmp_path)["kernels"] == "torch"
-    said_of_the_store_is_that_nothing_is_missing(study, tmp_path)
-    assert "0 model-steps are left" in call("plan", study, cwd=tmp_path, check=0).stdout
-    call("run", study, cwd=tmp_path, check=0)
+    said_of_the_store_is_that_nothing_is_missing(by_torch_here, tmp_path)
+    plan = invoke("plan", by_torch_here, cwd=tmp_path, check=0)
+    assert "0 model-steps are left" in plan.stdout
+    invoke("run", by_torch_here, cwd=tmp_path, check=0)
     assert provenance(tmp_path)["trained"] == 0
 
 
 def said_of_the_store_is_that_nothing_is_missing(study, tmp_path):
-    lines = call("status", study, cwd=tmp_path, check=0).stdout.splitlines()
+    lines = invoke("status", study, cwd=tmp_path, check=0).stdout.splitlines()
     assert len(lines) == 3 and all(line.endswith(" 0 missing") for line in lines)
-    assert ", 0 missing of " in call("report", study, cwd=tmp_path, check=0).stdout
+    assert ", 0 missing of " in invoke("report", study, cwd=tmp_path, check=0).stdout
     assert provenance(tmp_path)["kernels"] == "torch"
 
 
 @needs_kernels
 def test_what_torch_computed_for_want_of_a_compiler_is_read_where_there_is_one(
-    tmp_path, monkeypatch
+    by_torch_here, tmp_path
 ):
-    study = small(tmp_path)
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    call("run", study, cwd=tmp_path, check=0)
-    monkeypatch.undo()
-    said_of_the_store_is_that_nothing_is_missing(study, tmp_path)
+    said_of_the_store_is_that_nothing_is_missing(by_torch_here, tmp_path)
 
 
 @needs_kernels
@@ -97,9 +134,11 @@ def test_native_kernels_compute_on_a_cpu_only(tmp_path):
 
 
 @needs_kernels
-def test_a_study_begun_by_native_kernels_is_not_gone_on_with_by_torch(tmp_path, monkeypatch):
-    study = small(tmp_path)
-    call("run", study, cwd=tmp_path, check=0)
+def test_a_study_begun_by_native_kernels_is_not_gone_on_with_by_torch(
+    by_native, tmp_path, monkeypatch
+):
+    shutil.copytree(by_native, tmp_path, dirs_exist_ok=True)
+    study = tmp_path / "study.yaml"
     specs = (tmp_path / "runs" / "results").glob("*/*/spec.json")
     shutil.rmtree(
         next(
@@ -110,11 +149,11 @@ def test_a_study_begun_by_native_kernels_is_not_gone_on_with_by_torch(tmp_path, 
     )
     shutil.rmtree(tmp_path / "runs" / "encoders")
     monkeypatch.setenv("CXX", "no-such-compiler")
-    done = call("run", study, cwd=tmp_path, check=1)
+    done = call("run", study, "--workers", 1, cwd=tmp_path, check=1)
     assert (
         "kernels cannot be built here" in done.stderr
         and "1 missing" in done.stdout
         and "0 failed" in done.stdout
     )
     monkeypatch.undo()
-    assert "0 missing" in call("run", study, cwd=tmp_path, check=0).stdout
+    assert "0 missing" in invoke("run", study, cwd=tmp_path, check=0).stdout

@@ -7,7 +7,7 @@ import json
 
 import pytest
 from conftest import tiny_study
-from test_cli import call, write
+from helpers.program import invoke, write
 
 WORLD = {
     "kind": "simulated",
@@ -44,7 +44,7 @@ STATES = {
 
 def test_a_study_of_sleep_runs_to_its_report(tmp_path):
     study = write(tmp_path, tiny_study(**STATES))
-    call("run", study, cwd=tmp_path, check=0)
+    invoke("run", study, cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     (found,) = report["hypotheses"]
     assert report["runs"]["failed"] == report["runs"]["missing"] == 0
@@ -126,7 +126,7 @@ REFUSED = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_what_cannot_be_judged_is_refused_with_its_reason(tmp_path, case):
     changes, reason = REFUSED[case]
-    done = call(
+    done = invoke(
         "validate", write(tmp_path, tiny_study(**{**STATES, **changes})), cwd=tmp_path, check=2
     )
     assert reason in done.stderr

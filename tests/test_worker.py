@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import tiny_study
-from test_cli import PROGRAM, call, children, small_study, write
+from conftest import small_study, tiny_study
+from helpers.program import PROGRAM, children, invoke, write
 
 from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.sessions import find_sessions, open_recording
@@ -168,7 +168,7 @@ def _hear_ctrl_c():
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds worker processes in /proc")
 def test_ctrl_c_says_one_sentence_and_leaves_no_worker(tmp_path):
-    path = write(tmp_path, small_study(training={"steps": 4000, "batch_size": 64, "seeds": 2}))
+    path = write(tmp_path, small_study(training={"steps": 1000, "batch_size": 64, "seeds": 2}))
     running = subprocess.Popen(
         [*PROGRAM, "run", str(path)], cwd=tmp_path, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=_hear_ctrl_c,
@@ -183,4 +183,4 @@ def test_ctrl_c_says_one_sentence_and_leaves_no_worker(tmp_path):
     assert running.returncode == 130 and said.rstrip().endswith("run the same command to go on.")
     assert "Traceback" not in said and "KeyboardInterrupt" not in said
     assert workers and not [pid for pid in workers if Path(f"/proc/{pid}").exists()]
-    call("status", path, cwd=tmp_path, check=0)
+    invoke("status", path, cwd=tmp_path, check=0)

@@ -97,19 +97,19 @@ class SignNoise:
         return torch.where(numbers < 0.5, -1.0, 1.0).view(*draws.rows.shape, *shape)
 
     def apply(self, windows: Tensor, signs: Tensor) -> Tensor:
-        """Add the noise.
+        """Add `epsilon` times the signs to the windows.
 
         Parameters
         ----------
         windows
             Standardised activity (run, batch, time, unit).
         signs
-            What `draw` returned (run, batch or 1, time, unit).
+            Signs from `draw` (run, batch or 1, time, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The perturbed windows (run, batch, time, unit).
         """
         return windows + (signs * self.epsilon.view(-1, 1, 1, 1)).to(windows.dtype)
 

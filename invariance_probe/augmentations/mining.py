@@ -513,7 +513,7 @@ def _by_tree(
 def _checked(pairs: Pairs, gap_s: float) -> Pairs:
     if not len(pairs.first):
         raise TrainingError(
-            f"gap_s is {gap_s:g} s, and no two training windows are that far apart; use a shorter "
+            f"gap_s is {gap_s:g} s, but no two training windows are that far apart; use a shorter "
             "gap"
         )
     return pairs

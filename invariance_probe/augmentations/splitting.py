@@ -63,7 +63,7 @@ class CountHalves:
             Whether the native kernels draw: the same halves, in less time.
         laid_out_by
             The address of the random bits depends on the largest count among so many
-            first bins; among all bins when left out. The halves of these bins are then
+            first bins; among all bins if omitted. The halves of these bins are then
             the same, whatever bins come after them.
         """
         ones = torch.stack(packed_ones(counts))

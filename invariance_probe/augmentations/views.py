@@ -360,8 +360,8 @@ def _pool(parts: list[np.ndarray] | None, device: torch.device) -> tuple[Tensor,
     """Padded training windows of each run (run, window), and their number (run,)."""
     if parts is None:
         raise TrainingError(
-            "cutmix takes its other windows from the training part, and these views were made "
-            "without one; pass `parts`"
+            "cutmix pastes in windows of the training part, but these views were made "
+            "without one; pass `parts` to `ViewMaker`"
         )
     windows = [torch.from_numpy(part).to(device) for part in parts]
     lengths = torch.tensor([len(part) for part in parts], device=device)
@@ -384,7 +384,10 @@ def _kinds(views: list[Views]) -> list[str]:
 
 
 def _stacked(kind: str, views: list[Views], rates: Tensor) -> Any:
-    """Build a transform from K runs; those that lack it get its identity dose."""
+    """Stack the transforms of one kind of K runs into one.
+
+    A run without that transform gets the dose at which it changes nothing.
+    """
     declared: list[Transform | None] = [
         next((t for t in view.transforms if t.kind == kind), None) for view in views
     ]

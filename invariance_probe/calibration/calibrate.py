@@ -150,7 +150,7 @@ def calibrate(
     train
         Measure what is missing; else judge what the store has.
     workers
-        Number of worker processes; all cores when left out.
+        Number of worker processes; all cores if omitted.
     on_event
         Called with every progress event.
     part

@@ -168,7 +168,7 @@ def _wrong_row(
 
 
 def _coverage_row(banks: CellBanks, name: str, sessions: int, coverage: float) -> Row:
-    """Coverage of a 90 % interval, as a row."""
+    """Build the table row for the coverage of a 90 % interval."""
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(
         banks.cell.title,

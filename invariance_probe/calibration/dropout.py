@@ -117,7 +117,10 @@ def dropout_rows(
 def _verdict_rows(
     case: str, bank: Bank, rng: np.random.Generator, tables: dict[str, Any]
 ) -> list[Row]:
-    """How often whole verdicts are right and wrong, and the naive rule."""
+    """How often verdicts are right or wrong, and how often the naive rule is.
+
+    The naive rule reads every loss that dropout does not raise as invariance.
+    """
     studies = draw(rng, len(bank), SESSIONS)
     share = verdicts(bank, studies, MARGIN)
     tables["verdicts"][case] = share

@@ -6,13 +6,12 @@ was measured on them. What the store lacks is measured only where that is asked 
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Event, Place
-from invariance_probe.executors.local import run_local
+from invariance_probe.executors.local import LocalWorkers, run_local
 from invariance_probe.inference.entry import read_codes, session_findings
 from invariance_probe.inference.evidence.estimands import Effect, SessionLosses, read_losses
 from invariance_probe.inference.evidence.points import SessionFinding
@@ -143,14 +142,8 @@ class Ground:
         """
         plan = Plan(study, find_sessions(study, self.place.base))
         if self.train:
-            results = measure(
-                plan,
-                self.store,
-                self.place,
-                partial(run_local, workers=self.workers),
-                self.on_event,
-                needed,
-            ).results
+            with LocalWorkers(self.workers) as here:
+                results = measure(plan, self.store, self.place, here, self.on_event, needed).results
         else:
             results = self.store.results(run for run in plan.runs if needed(run))
         return measured(plan, results)

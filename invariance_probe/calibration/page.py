@@ -368,7 +368,7 @@ def _shown(charts: Mapping[str, Chart], name: str, rests_on: str) -> list[str]:
 
 
 def _drawn(content: Mapping[str, Any]) -> str:
-    """Say on how many sessions the figures about verdicts and claims rest."""
+    """State how many sessions the rates of verdicts and claims are based on."""
     banks: dict[str, int] = {}
     for row in content["rows"]:
         if row["about"] in (content["verdicts"] or row["about"]):

@@ -113,9 +113,10 @@ def _lag_rows(worlds: Worlds) -> list[Row | None]:
 
 
 def _messenger_rows(worlds: Worlds) -> list[Row | None]:
-    """G5: whether carriers are found, T is covered, and no false switch claimed.
+    """Build the rows for world G5, in which a few units carry the target.
 
-    T is the transfer ratio; its interval should hold the truth.
+    They say whether these units are found, whether the interval of the transfer ratio T
+    contains its true value, and how often a switch is claimed where there is none.
     """
     rows: list[Row | None] = []
     for mode, said in MODES.items():
@@ -410,9 +411,10 @@ def _coverage_row(
     level: float,
     rng: np.random.Generator,
 ) -> Row:
-    """Coverage over studies, with the 95 % interval over resampled banks.
+    """Fraction of simulated studies whose interval holds the true value.
 
-    Each resampled bank has its own mean as the truth.
+    Its own 95 % interval is by bootstrap over the bank of simulated sessions; in each
+    resampled bank, the mean of the bank is taken as the true value.
     """
     again = []
     for _ in range(BOOTSTRAPS):

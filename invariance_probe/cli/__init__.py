@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY, open_file
+from invariance_probe.cli.options import OUT, OVERRIDE, RUNS, STUDY, open_file, warn
 from invariance_probe.cli.planned import (
     power_in_words,
     price_in_words,
@@ -144,22 +144,28 @@ def report(study: Path, overrides: tuple[str, ...], runs: Path, out: Path | None
 
     file = open_file(study, overrides)
     folder = report_folder(file, out)
-    _say(judge(file.study, runs), folder)
+    _say(judge(file.study, runs, warn), folder)
 
 
 @main.command()
 @STUDY
 @OVERRIDE
-def validate(study: Path, overrides: tuple[str, ...]) -> None:
-    """Check a study and its recordings; train nothing."""
+@RUNS
+def validate(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
+    """Check a study and its recordings; train nothing.
+
+    What is found in a recording is kept in the run store, so that other commands need not
+    open it again.
+    """
     from invariance_probe.planning import make_plan, warnings
+    from invariance_probe.results.store import Store
 
     file = open_file(study, overrides)
-    plan = make_plan(file)
+    plan = make_plan(file, Store(runs))
     for warning in warnings(file, plan):
         click.echo(warning, err=True)
-    sessions, runs = counted(len(plan.sessions), "session"), counted(len(plan.runs), "run")
-    click.echo(f"{study}: valid; {sessions}, {runs}")
+    sessions, planned = counted(len(plan.sessions), "session"), counted(len(plan.runs), "run")
+    click.echo(f"{study}: valid; {sessions}, {planned}")
 
 
 @main.command()
@@ -192,10 +198,11 @@ def plan(
     from invariance_probe.planning import make_plan, stock, warnings, with_kernels
     from invariance_probe.results.store import Store
 
-    file, note = with_kernels(open_file(study, overrides), Store(runs))
+    opened = Store(runs)
+    file, note = with_kernels(open_file(study, overrides), opened)
     if note:
         click.echo(note, err=True)
-    made = make_plan(file)
+    made = make_plan(file, opened)
     for warning in warnings(file, made):
         click.echo(warning, err=True)
     names = ", ".join(session.name for session in made.sessions)
@@ -338,7 +345,8 @@ def calibrate(
 
     if arithmetic != "torch" and part != "dropout":
         raise click.UsageError(
-            f"--arithmetic {arithmetic} is calibrated with --part dropout only, got --part {part}"
+            f"--arithmetic {arithmetic} can only be calibrated with --part dropout; got --part "
+            f"{part}"
         )
     size = "quick" if quick else size
     name = {"all": method, "dropout": f"{method}-dropout"}.get(part, part)
@@ -362,7 +370,7 @@ def status(study: Path, overrides: tuple[str, ...], runs: Path) -> None:
     """Say what the store has of a study."""
     from invariance_probe.planning import read_statuses
 
-    made, statuses, damaged = read_statuses(open_file(study, overrides), runs)
+    made, statuses, damaged = read_statuses(open_file(study, overrides), runs, warn)
     for name, planned in (
         ("baselines", made.baselines),
         ("grid", made.grid),
@@ -429,7 +437,7 @@ def export(
     from invariance_probe.runner import export_encoder
 
     path = export_encoder(
-        open_file(study, overrides), runs, out, session, condition, arm, seed, fold
+        open_file(study, overrides), runs, out, session, condition, arm, seed, fold, warn
     )
     click.echo(f"{path}: read it with invariance_probe.SSLTransformer.load({str(path)!r})")
 
@@ -480,7 +488,7 @@ def _executor(
     """
     for name, given, needs in (("--profile", profile, "slurm"), ("--address", address, "dask")):
         if given is not None and on != needs:
-            raise click.UsageError(f"{name} goes with --on {needs}; got --on {on}")
+            raise click.UsageError(f"{name} can only be used with --on {needs}; got --on {on}")
     if on == "slurm":
         from invariance_probe.executors.slurm import Slurm
         from invariance_probe.study.cluster import SlurmProfile

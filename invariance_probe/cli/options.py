@@ -46,3 +46,8 @@ def open_file(study: Path, overrides: tuple[str, ...]) -> "StudyFile":
     from invariance_probe.study.load import open_study
 
     return open_study(study, overrides, recording_problems)
+
+
+def warn(said: str) -> None:
+    """Print a sentence that is no result, to standard error."""
+    click.echo(said, err=True)

@@ -7,7 +7,7 @@ the other commands start fast.
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from invariance_probe.cli.options import open_file
+from invariance_probe.cli.options import open_file, warn
 
 if TYPE_CHECKING:
     from invariance_probe.plan.plan import Plan
@@ -118,7 +118,7 @@ def power_in_words(
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:
-        spreads = pilot_spreads(*read_results(open_file(pilot, ()), runs), made)
+        spreads = pilot_spreads(*read_results(open_file(pilot, ()), runs, warn), made)
     else:
         spreads = stated_spreads(made, read_numbers("--sd", sd or "", LEVELS, lowest=0))
     return power_text(

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from invariance_probe.cli.options import RUNS
+from invariance_probe.cli.options import RUNS, warn
 from invariance_probe.study.counting import counted
 
 
@@ -84,7 +84,7 @@ def gc(runs: Path, keep: tuple[Path, ...], grace: float, do_it: bool) -> None:
 
     opened = Store(runs)
     rubbish = find_rubbish(
-        opened, [make_plan(open_study(study, ())) for study in keep], grace * 3600
+        opened, [make_plan(open_study(study, ()), opened, warn) for study in keep], grace * 3600
     )
     size = rubbish.size
     for path in rubbish.paths:

@@ -231,10 +231,32 @@ def validation_split(
     validation part or lie within the embargo of it are left out of the fitted part,
     unless that would remove more than half of it.
     """
-    held = train[len(train) * 4 // 5 :]
-    fitted = train[: len(train) * 4 // 5]
+    fitted, held, clear = _last_fifth(windows, train, embargo_bins)
+    return fitted[clear] if _enough(clear) else fitted, held
+
+
+def validates_apart(windows: Windows, train: np.ndarray, embargo_bins: int) -> bool:
+    """Whether `validation_split` keeps the embargo before the validation part.
+
+    Parameters
+    ----------
+    windows, train, embargo_bins
+        As for `validation_split`.
+    """
+    return _enough(_last_fifth(windows, train, embargo_bins)[2])
+
+
+def _last_fifth(
+    windows: Windows, train: np.ndarray, embargo_bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The windows before the last fifth, the last fifth, and which of the former lie clear."""
+    fitted, held = train[: len(train) * 4 // 5], train[len(train) * 4 // 5 :]
     clear = windows.starts[held[0]] - windows.starts[fitted] >= windows.length + embargo_bins
-    return fitted[clear] if clear.sum() >= len(fitted) // 2 else fitted, held
+    return fitted, held, clear
+
+
+def _enough(clear: np.ndarray) -> bool:
+    return int(clear.sum()) >= len(clear) // 2
 
 
 def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> None:
@@ -258,6 +280,6 @@ def check_classes(labels: np.ndarray, folds: tuple[Fold, ...], session: str) -> 
         missing = sorted(set(np.unique(labels)) - set(np.unique(labels[fold.train])))
         if missing:
             raise DataError(
-                f"session {session!r}: fold {i} trains without class {missing[0]}; "
+                f"session {session!r}: fold {i} has no training window of class {missing[0]}; "
                 "use fewer folds or another scheme"
             )

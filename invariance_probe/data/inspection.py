@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 
 from invariance_probe.data.arrays import constant_columns, varies
-from invariance_probe.data.folds import Fold, make_folds
+from invariance_probe.data.folds import Fold, make_folds, validates_apart
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import Windows, cut_windows
@@ -108,7 +108,7 @@ class Inspected:
         return f"session {self.recording.session!r}"
 
     def covered(self, windows: np.ndarray) -> np.ndarray:
-        """Bins that the given windows cover, each once and ascending.
+        """Bins that the given windows cover, in ascending order and without repeats.
 
         Parameters
         ----------
@@ -349,6 +349,24 @@ def repeated_units(inspected: Inspected) -> Iterator[Problem]:
             yield inspected.place, recording.session, text
 
 
+def validated_apart(inspected: Inspected) -> Iterator[Problem]:
+    """Caution where the embargo cannot part what is fitted from what validates it."""
+    embargo = round(inspected.study.folds.embargo_s / inspected.recording.bin_s)
+    close = [
+        i
+        for i, fold in enumerate(inspected.folds)
+        if not validates_apart(inspected.windows, fold.train, embargo)
+    ]
+    if close:
+        text = (
+            f"{inspected.name}: the embargo is as long as most of the training part of "
+            f"{len(close)} of {len(inspected.folds)} folds. Supervised networks then stop, and "
+            "the ceiling is chosen, on windows right after those that are fitted. Use a shorter "
+            "embargo, or a longer recording"
+        )
+        yield ("folds", "embargo_s"), inspected.study.folds.embargo_s, text
+
+
 def _again(keys: Sequence[Hashable]) -> np.ndarray:
     """Which keys equal an earlier key (key,)."""
     first: dict[Hashable, int] = {}
@@ -366,5 +384,6 @@ CHECKS: dict[Callable[[Inspected], Iterator[Problem]], Severity] = {
     silent_units: "caution",
     extreme_units: "caution",
     repeated_units: "caution",
+    validated_apart: "caution",
 }
 """Every check of a recording against a study, with the severity of its remarks."""

@@ -6,8 +6,9 @@ layer holds one input layer for each session, and all later layers are shared (G
 al. 2016, arXiv:1605.08454; Pandarinath et al. 2018, Nat Methods 15:805).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
@@ -39,13 +40,36 @@ class Joined:
     subject: np.ndarray
 
 
-def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) -> None:
+class Joinable(Protocol):
+    """What decides whether a session can be joined with others.
+
+    A `Recording` has it, and so has the description of one that was inspected.
+    """
+
+    @property
+    def session(self) -> str:
+        """Name of the session."""
+
+    @property
+    def activity_kind(self) -> str:
+        """`counts` or `signal`."""
+
+    @property
+    def bin_s(self) -> float:
+        """Length of a bin in seconds."""
+
+    @property
+    def columns(self) -> Mapping[str, tuple[int, ...]]:
+        """Shape of every array over time by name, without its first axis."""
+
+
+def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -> None:
     """Refuse recordings that cannot train one model.
 
     Parameters
     ----------
     recordings
-        Recordings to join, at least one.
+        Recordings to join, or descriptions of them; at least one.
     arrays
         Names of arrays that all recordings must have, with the same columns.
 
@@ -67,9 +91,7 @@ def check_joinable(recordings: Sequence[Recording], arrays: Sequence[str] = ()) 
                 "use sessions of one kind, binned alike"
             )
         for name in arrays:
-            columns = [
-                np.shape(r.targets[name])[1:] if name in r.targets else None for r in (own, other)
-            ]
+            columns = [recording.columns.get(name) for recording in (own, other)]
             if None in columns or columns[0] != columns[1]:
                 raise DataError(
                     f"sessions {own.session!r} and {other.session!r} must both have the array "

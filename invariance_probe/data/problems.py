@@ -1,38 +1,38 @@
 """Everything that is wrong with recordings for the study that names them.
 
 In: a study and the folder of its file. Out: problems, each with its place in the
-study, the value found there and the reason. Checks that need one recording as the study
-cuts it are in `data.inspection` and are called from here. Nothing is trained, and
-errors in the data are reported, not raised.
+study, the value found there and the reason, and what was found in every session, by one
+opening of each. Checks that need one recording as the study cuts it are in
+`data.inspection` and are called from here, and so are those of all recordings together
+(`data.together`). Nothing is trained, and errors in the data are reported, not raised.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from invariance_probe.data.alternatives import null_problems, session_problems
+from invariance_probe.data.alternatives import null_problems
 from invariance_probe.data.arrays import check_complete
 from invariance_probe.data.catalog import resolve
 from invariance_probe.data.folds import check_classes, make_folds
 from invariance_probe.data.inspection import Inspected, inspect
-from invariance_probe.data.joined import check_joinable
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import open_recording, opened
+from invariance_probe.data.sessions import described, opened
 from invariance_probe.data.states import restricted, states_of
+from invariance_probe.data.together import joint_problems, repeated_sessions
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
+from invariance_probe.plan.inspections import InspectedSession
 from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.budgets import budget_problems
 from invariance_probe.study.declaration import Place, Problem
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
-from invariance_probe.study.session import Session, companions_of
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import needs_counts
-from invariance_probe.study.views import POOL, Views
+from invariance_probe.study.views import Views
 
 MOST_EPOCHS = 20
 """Most epochs between which messengers are compared.
@@ -56,50 +56,108 @@ def recording_problems(study: Study, base: Path) -> list[Problem]:
     Place in the study, value found there, and what is wrong with it; at most one
     problem per place.
     """
+    return all_problems(
+        study,
+        [inspect_source(study, base, index, False) for index in range(len(study.recordings))],
+    )
+
+
+def inspect_source(
+    study: Study, base: Path, index: int, plants: bool = True
+) -> tuple[list[InspectedSession], list[Problem]]:
+    """Open one entry of a study's recordings, each session once, and check it.
+
+    No array outlives the call.
+
+    Parameters
+    ----------
+    study
+        The study.
+    base
+        Folder of the study file. Relative paths start from it.
+    index
+        Position of the entry in the study.
+    plants
+        Whether to make the planted controls of sessions that have no problem.
+
+    Returns
+    -------
+    sessions
+        What was found in each session that could be opened.
+    problems
+        What is wrong with them, or why one could not be opened.
+    """
+    source = study.recordings[index]
+    found: list[InspectedSession] = []
     problems: list[Problem] = []
-    names: Counter[str] = Counter()
-    found: list[Session] = []
-    units: dict[str, int] = {}
-    activities: dict[str, str] = {}
-    for i, source in enumerate(study.recordings):
-        place: Place = ("recordings", i)
-        try:
-            for session, recording in opened(source, base):
-                found.append(session)
-                names[session.name] += 1
-                units[session.name] = recording.activity.shape[1]
-                first = activities.setdefault(recording.activity_fingerprint, session.name)
-                if first != session.name:
-                    again = (
-                        f"session {session.name!r} has the same activity as session {first!r}, so "
-                        "that one recording would count "
-                        "twice; name each recording once (a pilot's recording confirms nothing)"
-                    )
-                    problems.append((place, session.name, again))
-                if names[session.name] > 1:
-                    problems.append(
-                        (
-                            (*place, "session"),
-                            session.name,
-                            f"two recordings have the session name {session.name!r}",
-                        )
-                    )
-                problems += _dealt_problems(study, source, recording)
-                states = list(_state_problems(study, recording))
-                problems += states
-                if not states:
-                    seen = restricted(recording, study.window)
-                    problems += [
-                        *_session_problems(study, seen, i),
-                        *null_problems(study, seen),
-                    ]
-        except DataError as error:
-            got = getattr(source, source.located_by)
-            problems.append(((*place, source.located_by), got, str(error)))
+    try:
+        for recording in opened(source, base):
+            refused, cautions = _remarks(study, source, recording, index)
+            problems += refused
+            found.append(described(study, source, recording, cautions, plants and not refused))
+    except DataError as error:
+        field = source.located_by
+        problems.append((("recordings", index, field), getattr(source, field), str(error)))
+    return found, problems
+
+
+def all_problems(
+    study: Study, inspected: Sequence[tuple[Sequence[InspectedSession], Sequence[Problem]]]
+) -> list[Problem]:
+    """Join what is wrong with each recording and what is wrong with all together.
+
+    Parameters
+    ----------
+    study
+        The study.
+    inspected
+        For each entry of its recordings, what `inspect_source` found.
+
+    Returns
+    -------
+    Place in the study, value found there, and what is wrong with it; at most one
+    problem per place.
+    """
+    entries = [found for found, _ in inspected]
+    problems: list[Problem] = []
+    for again, (_, own) in zip(repeated_sessions(entries), inspected, strict=True):
+        problems += [*again, *own]
+    units = {one.session: len(one.unit_ids) for found in entries for one in found}
     problems += budget_problems(study, units)
     if not problems:
-        problems += [*session_problems(study, found), *_pool_problems(study, found, base)]
+        problems += joint_problems(study, entries)
     return _unique(problems)
+
+
+def _remarks(
+    study: Study, source: RecordingSource, recording: Recording, index: int
+) -> tuple[list[Problem], list[Problem]]:
+    """Check one recording, and say why it is refused, or else what to know of it.
+
+    Parameters
+    ----------
+    study
+        The study.
+    source
+        The source of the recording.
+    recording
+        The whole recording.
+    index
+        Index of its source in the study's list.
+
+    Returns
+    -------
+    Refusals, and cautions; a refused recording has no cautions.
+    """
+    refused = list(_dealt_problems(study, source, recording))
+    states = list(_state_problems(study, recording))
+    if states:
+        return [*refused, *states], []
+    seen = restricted(recording, study.window)
+    cut = _cut(study, seen, index)
+    refused += [cut] if isinstance(cut, tuple) else _session_problems(cut)
+    refused += null_problems(study, seen)
+    return refused, [] if refused or isinstance(cut, tuple) else list(inspect(cut, "caution"))
 
 
 def _dealt_problems(
@@ -175,59 +233,8 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
         )
 
 
-def _pool_problems(study: Study, sessions: Sequence[Session], base: Path) -> Iterator[Problem]:
-    """Yield what prevents models from training on the sessions of a pool.
-
-    A session can be alone in its pool, or the sessions cannot be joined.
-
-    Parameters
-    ----------
-    study
-        The study.
-    sessions
-        All its sessions.
-    base
-        Folder of the study file. Relative paths start from it.
-    """
-    swept = [
-        (("sweeps", i, "values", j), value)
-        for i, s in enumerate(study.sweeps)
-        if s.path == POOL
-        for j, value in enumerate(s.values)
-    ]
-    guide = getattr(study.views.pairing, "guide", None)
-    arrays = [study.target.name] if guide is None else [study.target.name, guide.name]
-    for place, pool in [(("views", "pool"), study.views.pool), *swept]:
-        known: set[str] = set()
-        for session in sessions if pool else ():
-            if session.name in known:
-                continue
-            companions = companions_of(session, tuple(sessions), pool)
-            if companions is None:
-                alone = (
-                    f"session {session.name!r} is the only one of its {pool}; "
-                    f"name its {pool} as others', or leave the pool out"
-                )
-                yield place, pool, alone
-                return
-            known |= {other.name for other in companions.sessions}
-            try:
-                others = [
-                    open_recording(other.source, other.name, base) for other in companions.sessions
-                ]
-                check_joinable(
-                    [open_recording(session.source, session.name, base), *others], arrays
-                )
-            except DataError as error:
-                yield place, pool, str(error)
-                return
-
-
-def _session_problems(study: Study, recording: Recording, index: int) -> Iterator[Problem]:
-    """Yield what is wrong with one recording: target, windows, folds and views.
-
-    The checks stop at the first of target, windows and folds that cannot be made,
-    because the later ones need it.
+def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
+    """Cut a recording into windows and folds, or say why it cannot be cut.
 
     Parameters
     ----------
@@ -237,17 +244,20 @@ def _session_problems(study: Study, recording: Recording, index: int) -> Iterato
         The recording inside the states that windows lie in.
     index
         Index of the recording in the study's list.
+
+    Returns
+    -------
+    The recording as the study cuts it, or the first of target, windows and folds that
+    cannot be made, because the later ones need it.
     """
     try:
         values = recording.target(study.target)
     except DataError as error:
-        yield ("target", "name"), study.target.name, str(error)
-        return
+        return ("target", "name"), study.target.name, str(error)
     try:
         windows = cut_windows(recording, study.window.length_bins)
     except DataError as error:
-        yield ("window", "length_bins"), study.window.length_bins, str(error)
-        return
+        return ("window", "length_bins"), study.window.length_bins, str(error)
     try:
         folds = make_folds(recording, windows, study.folds)
         if study.target.kind == "categorical":
@@ -260,9 +270,14 @@ def _session_problems(study: Study, recording: Recording, index: int) -> Iterato
             if "fold" in str(error) and "scheme is" not in str(error)
             else "scheme"
         )
-        yield ("folds", place_of), getattr(study.folds, place_of), str(error)
-        return
-    inspected = Inspected(study, recording, windows, folds, index)
+        return ("folds", place_of), getattr(study.folds, place_of), str(error)
+    return Inspected(study, recording, windows, folds, index)
+
+
+def _session_problems(inspected: Inspected) -> Iterator[Problem]:
+    """Yield what is wrong with one recording that could be cut: numbers and views."""
+    study, recording = inspected.study, inspected.recording
+    windows, folds = inspected.windows, inspected.folds
     yield from inspect(inspected, "refusal")
     yield from _epoch_problems(study, recording, windows.centres)
     yield from _method_problems(study, recording, min(len(fold.train) for fold in folds))
@@ -302,7 +317,10 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         try:
             epochs = recording.array(asked.epochs, "epochs")
             if epochs.ndim != 1:
-                raise DataError(f"{where} has shape {epochs.shape}; epochs are (time,)")
+                raise DataError(
+                    f"{where} has shape {epochs.shape}; epochs must have shape (time,): one label "
+                    "per time bin"
+                )
             check_complete(epochs, where)
         except DataError as error:
             yield place, asked.epochs, str(error)

@@ -400,6 +400,11 @@ class Recording:
         digest.update(np.ascontiguousarray(self.activity).tobytes())
         return digest.hexdigest()
 
+    @cached_property
+    def columns(self) -> dict[str, tuple[int, ...]]:
+        """Shape of every target by name, without its first axis (time)."""
+        return {name: np.shape(values)[1:] for name, values in self.targets.items()}
+
     def array(self, name: str, asked: str) -> np.ndarray:
         """Look up an array that a study reads, unchanged, by its name.
 

@@ -1,12 +1,12 @@
 """Sessions of a study: open every declared recording, read or simulated.
 
 In: the recordings that a study declares and the folder of its file. Out: `Recording`s,
-and `Session`s that carry names, fingerprints and sizes but no arrays.
+and descriptions of sessions by names, fingerprints and sizes, which hold no arrays.
 """
 
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import get_args
 
 from invariance_probe.data.alternatives import fingerprint_of
 from invariance_probe.data.catalog import resolve
@@ -17,9 +17,15 @@ from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.simulate import GENERATORS
 from invariance_probe.errors import DataError
+from invariance_probe.plan.inspections import (
+    InspectedPlant,
+    InspectedSession,
+    Remark,
+    planted_name,
+)
 from invariance_probe.study.declaration import Problem
-from invariance_probe.study.recordings import AnySource, Planted, RecordingSource
-from invariance_probe.study.session import PLANT, OtherSession, Session
+from invariance_probe.study.recordings import AnySource, Planted, PlantKind, RecordingSource
+from invariance_probe.study.session import PLANT, Session
 from invariance_probe.study.study import Study
 
 
@@ -54,33 +60,6 @@ def open_recording(source: AnySource, session: str, base: Path) -> Recording:
     return READERS[source.kind](source, base)  # type: ignore[operator]
 
 
-def open_other(other: OtherSession, base: Path) -> Recording:
-    """Read or simulate another session that a run depends on.
-
-    Parameters
-    ----------
-    other
-        Name, source and planned fingerprint of that session.
-    base
-        Folder of the study file. Relative paths start from it.
-
-    Returns
-    -------
-    The other session's recording.
-
-    Raises
-    ------
-    DataError
-        When its data differ from those that the run was planned with.
-    """
-    recording = open_recording(other.source, other.name, base)
-    if recording.fingerprint != other.fingerprint:
-        raise DataError(
-            f"the data of session {other.name!r} changed while the study ran; run it again"
-        )
-    return recording
-
-
 def session_names(source: RecordingSource) -> list[str]:
     """Names of a source's sessions.
 
@@ -93,8 +72,31 @@ def session_names(source: RecordingSource) -> list[str]:
     return [source.session]
 
 
+def opened(source: RecordingSource, base: Path) -> Iterator[Recording]:
+    """Open the sessions of a source one after the other.
+
+    Parameters
+    ----------
+    source
+        The recording source that the study declares.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Yields
+    ------
+    The recording of each session.
+    """
+    for name in session_names(source):
+        recording = open_recording(source, name, base)
+        assert recording.session == name
+        yield recording
+
+
 def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
     """Open every recording of a study and describe its sessions.
+
+    Nothing is refused but what cannot be read, and no controls are planted:
+    `data.problems` does both.
 
     Parameters
     ----------
@@ -113,87 +115,73 @@ def find_sessions(study: Study, base: Path) -> tuple[Session, ...]:
         When a recording cannot be read.
     """
     return tuple(
-        replace(
-            session,
-            alternatives=fingerprint_of(recording, study),
-            cautions=_cautions(study, recording, index),
-        )
+        described(study, source, recording, _cautions(study, recording, index)).at(source, index)
         for index, source in enumerate(study.recordings)
-        for session, recording in opened(source, base)
+        for recording in opened(source, base)
     )
 
 
 def _cautions(study: Study, recording: Recording, index: int) -> tuple[Problem, ...]:
-    """Cautions about a recording; none where the study's checks refuse it.
-
-    A refused recording is reported by `data.problems`, with its place in the study.
-    """
+    """Cautions about a recording; none where no windows or folds can be cut from it."""
     try:
         return tuple(inspect(Inspected.of(study, recording, index), "caution"))
     except DataError:
         return ()
 
 
-def plant_sessions(study: Study, sessions: tuple[Session, ...], base: Path) -> tuple[Session, ...]:
-    """Make the planted controls of every confirmatory session of counts.
-
-    There is one control per session and kind of plant (`data.planting`). A study
-    without a hypothesis about a corruption has none, and neither has a `quick` study.
+def described(
+    study: Study,
+    source: RecordingSource,
+    recording: Recording,
+    cautions: Iterable[Problem],
+    plants: bool = False,
+) -> InspectedSession:
+    """Describe a recording by all that plans and reports need of it.
 
     Parameters
     ----------
     study
         The study.
-    sessions
-        Its recorded or simulated sessions.
-    base
-        Folder of the study file. Relative paths start from it.
+    source
+        Where the recording comes from.
+    recording
+        The whole recording.
+    cautions
+        What a reader should know of it.
+    plants
+        Whether to make its planted controls, to know their content.
+    """
+    return InspectedSession(
+        session=recording.session,
+        subject=recording.subject,
+        group=recording.group,
+        fingerprint=recording.fingerprint,
+        activity_fingerprint=recording.activity_fingerprint,
+        alternatives=fingerprint_of(recording, study),
+        activity_kind=recording.activity_kind,
+        bin_s=recording.bin_s,
+        bins=len(recording.activity),
+        unit_ids=recording.unit_ids,
+        columns=recording.columns,
+        cautions=tuple(Remark(place=place, got=got, text=text) for place, got, text in cautions),
+        plants=tuple(_planted(study, source, recording)) if plants else (),
+    )
 
-    Returns
-    -------
-    The planted sessions; pilots and sessions of signals have none.
+
+def _planted(
+    study: Study, source: RecordingSource, recording: Recording
+) -> Iterator[InspectedPlant]:
+    """Make the planted controls of a confirmatory session of counts (`data.planting`).
+
+    There is one control per kind of plant. A study without a hypothesis about a
+    corruption has none, and neither has a `quick` study.
     """
     if study.quick or not any(study.corrupts(hypothesis.axis) for hypothesis in study.hypotheses):
-        return ()
-    found = []
-    for session in sessions:
-        assert session.source.kind != "planted"
-        if session.source.pilot or session.activity_kind != "counts":
-            continue
-        for kind in ("one_unit", "projection"):
-            source = Planted(of=session.source, plant=kind)
-            name = f"{session.name}{PLANT}{kind}"
-            recording = open_recording(source, name, base)
-            bins, units = recording.activity.shape
-            found.append(
-                Session(
-                    name,
-                    session.subject,
-                    session.group,
-                    recording.fingerprint,
-                    source,
-                    units=units,
-                    bins=bins,
-                )
-            )
-    return tuple(found)
-
-
-def opened(source: RecordingSource, base: Path) -> Iterator[tuple[Session, Recording]]:
-    """Yield every session of a source with its recording.
-
-    Parameters
-    ----------
-    source
-        The recording source that the study declares.
-    base
-        Folder of the study file. Relative paths start from it.
-    """
-    for name in session_names(source):
-        recording = open_recording(source, name, base)
-        bins, units = recording.activity.shape
-        session = Session(
-            name, recording.subject, recording.group, recording.fingerprint, source,
-            units=units, bins=bins, activity_kind=recording.activity_kind,
-        )  # fmt: skip
-        yield session, recording
+        return
+    if source.pilot or recording.activity_kind != "counts":
+        return
+    kinds: tuple[PlantKind, ...] = get_args(PlantKind)
+    for kind in kinds:
+        declared = Planted(of=source, plant=kind)
+        planted = plant(recording, declared, planted_name(recording.session, kind))
+        yield InspectedPlant(plant=kind, fingerprint=planted.fingerprint)

@@ -43,7 +43,7 @@ class Dask:
         Number of processes of a local cluster; as many as there are cores when left
         out.
     command
-        Command that starts a worker process; the workers' own Python when left out.
+        Command that starts a worker process; the workers' own Python if omitted.
     """
 
     address: str
@@ -132,7 +132,7 @@ class Processes(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     name
         Name of the call that they serve.
     command
-        Command that starts them; this Python's worker when left out.
+        Command that starts them; this Python's worker if omitted.
     """
 
     def __init__(self, name: str, command: tuple[str, ...] | None) -> None:

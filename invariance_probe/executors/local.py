@@ -15,7 +15,8 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 from invariance_probe.errors import WriteError
 from invariance_probe.executors.jobs import (
@@ -156,6 +157,110 @@ class _Queue:
                     self.waiting.put(None)
 
 
+class LocalWorkers:
+    """Worker processes on this machine, kept from one call to the next.
+
+    To start a worker takes seconds, most of which go into loading its libraries. All
+    stages of a study therefore share the same processes. Use it as a context manager: the
+    processes end with the `with` block, and at once where the block raises.
+
+    Parameters
+    ----------
+    workers
+        Number of processes; each has one thread. No more are started than there are
+        stacks.
+    command
+        Command that starts a worker.
+    """
+
+    def __init__(self, workers: int, command: Sequence[str] = WORKER) -> None:
+        self._processes = [WorkerProcess(command) for _ in range(max(1, workers))]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for process in self._processes:
+            if kind is None:
+                process.end()
+            else:
+                process.kill()
+
+    def __call__(
+        self,
+        runs: Sequence[Run],
+        sessions: Sequence[Session],
+        place: Place,
+        *,
+        on_event: Callable[[Event], None] = lambda event: None,
+    ) -> dict[str, str]:
+        """Measure runs in these processes.
+
+        Parameters
+        ----------
+        runs
+            The runs that are missing in the store.
+        sessions
+            Their sessions, which say where recordings come from.
+        place
+            Folders and device.
+        on_event
+            Called with every event of a worker, from one thread at a time.
+
+        Returns
+        -------
+        The reason why a run was lost, by the run's key.
+
+        Raises
+        ------
+        WriteError
+            When a worker cannot write to the store: what is not committed yet would be
+            trained for nothing.
+        """
+        if not runs:
+            return {}
+        jobs, tasks = Jobs(sessions, place), _Queue()
+        stacks = make_stacks(runs)
+        processes = self._processes[: len(stacks)]
+        tasks.put([Task(stack) for stack in stacks])
+        said = threading.Lock()
+
+        def tell(event: Event) -> None:
+            with said:
+                try:
+                    on_event(event)
+                except Exception as error:  # this process's fault, not a worker's: raised below
+                    tasks.broken = tasks.broken or error
+
+        threads = [
+            threading.Thread(
+                target=_serve, args=(tasks, jobs, len(processes), tell, process), daemon=True
+            )
+            for process in processes
+        ]
+        for thread in threads:
+            thread.start()
+        try:
+            for thread in threads:
+                while thread.is_alive():
+                    thread.join(0.2)
+                    if tasks.broken:
+                        break
+            if tasks.broken:
+                raise tasks.broken
+        except BaseException:
+            tasks.stopped = True
+            for process in processes:
+                process.kill()
+            raise
+        return tasks.lost
+
+
 def run_local(
     runs: Sequence[Run],
     sessions: Sequence[Session],
@@ -164,70 +269,12 @@ def run_local(
     on_event: Callable[[Event], None] = lambda event: None,
     command: Sequence[str] = WORKER,
 ) -> dict[str, str]:
-    """Measure runs in worker processes on this machine.
+    """Measure runs in worker processes that end with this call.
 
-    Parameters
-    ----------
-    runs
-        The runs that are missing in the store.
-    sessions
-        Their sessions, which say where recordings come from.
-    place
-        Folders and device.
-    workers
-        Number of processes; each has one thread. No more are started than there are
-        stacks.
-    on_event
-        Called with every event of a worker, from one thread at a time.
-    command
-        Command that starts a worker.
-
-    Returns
-    -------
-    The reason why a run was lost, by the run's key.
-
-    Raises
-    ------
-    WriteError
-        When a worker cannot write to the store: what is not committed yet would be
-        trained for nothing.
+    The parameters, what is returned and what is raised are those of `LocalWorkers`.
     """
-    if not runs:
-        return {}
-    jobs, tasks = Jobs(sessions, place), _Queue()
-    stacks = make_stacks(runs)
-    workers = max(1, min(workers, len(stacks)))
-    tasks.put([Task(stack) for stack in stacks])
-    said = threading.Lock()
-
-    def tell(event: Event) -> None:
-        with said:
-            try:
-                on_event(event)
-            except Exception as error:  # the fault of this process, not a worker's: raised below
-                tasks.broken = tasks.broken or error
-
-    processes = [WorkerProcess(command) for _ in range(workers)]
-    threads = [
-        threading.Thread(target=_serve, args=(tasks, jobs, workers, tell, process), daemon=True)
-        for process in processes
-    ]
-    for thread in threads:
-        thread.start()
-    try:
-        for thread in threads:
-            while thread.is_alive():
-                thread.join(0.2)
-                if tasks.broken:
-                    break
-        if tasks.broken:
-            raise tasks.broken
-    except BaseException:
-        tasks.stopped = True
-        for process in processes:
-            process.kill()
-        raise
-    return tasks.lost
+    with LocalWorkers(workers, command) as hand_out:
+        return hand_out(runs, sessions, place, on_event=on_event)
 
 
 def _serve(
@@ -266,4 +313,3 @@ def _serve_all(
             tasks.broken = WriteError(handed.message)
         tasks.put(task.after(handed, tasks.lost, tell))
         tasks.settle(workers)
-    process.end()

@@ -415,8 +415,8 @@ def _queue(names: Iterable[str]) -> dict[tuple[str, int], str] | None:
 
     Returns
     -------
-    The reason why a task waits, by the name of its array and its index; None when the
-    queue does not answer.
+    By name of the array and index of the task, the reason that Slurm gives for its state;
+    None if Slurm cannot be queried.
     """
     asked = [
         "squeue",

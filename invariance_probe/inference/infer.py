@@ -5,10 +5,10 @@ rendered. Every hypothesis is judged at the interim analysis where it stops, and
 level that Holm's procedure leaves to it. Nothing is trained, stored or rendered here.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-from statsmodels.stats.multitest import multipletests
+import numpy as np
 
 from invariance_probe.inference.description import examination
 from invariance_probe.inference.description import overview as description
@@ -21,6 +21,11 @@ from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.kinds import kind_of
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.multiplicity import (
+    benjamini_hochberg_adjusted,
+    holm_adjusted,
+    holm_levels,
+)
 from invariance_probe.inference.stopping import evidence_of, seen, stopped, taken_at
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
@@ -103,8 +108,8 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
     exploratory = [i for i, one in enumerate(judged) if one.question.status != "confirmatory"]
     p_values = [1.0 if one.p_value is None else one.p_value for one in judged]
     levels = dict(zip(confirmatory, holm_levels([p_values[i] for i in confirmatory]), strict=True))
-    adjusted = _adjusted(p_values, confirmatory, "holm") | _adjusted(
-        p_values, exploratory, "fdr_bh"
+    adjusted = _adjusted(p_values, confirmatory, holm_adjusted) | _adjusted(
+        p_values, exploratory, benjamini_hochberg_adjusted
     )
     found = [one.finding(levels.get(i, ALPHA)) for i, one in enumerate(judged)]
     return [
@@ -113,40 +118,11 @@ def found_of(judged: Sequence[Judgement]) -> list[HypothesisFinding]:
     ]
 
 
-def holm_levels(p_values: Sequence[float]) -> list[float]:
-    """Level that Holm's step-down procedure leaves to every hypothesis.
-
-    The smallest p value is compared with alpha / n, the next with alpha / (n - 1), and
-    so on. After the first that is not shown, the level stays the same.
-
-    Parameters
-    ----------
-    p_values
-        One p value per hypothesis, in any order.
-
-    Returns
-    -------
-    levels
-        One level per hypothesis, in the order of `p_values`.
-
-    Examples
-    --------
-    >>> holm_levels([0.04, 0.001])
-    [0.05, 0.025]
-    >>> holm_levels([0.04, 0.03])
-    [0.025, 0.025]
-    """
-    levels = [ALPHA] * len(p_values)
-    level = ALPHA / max(1, len(p_values))
-    for rank, i in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
-        levels[i] = level
-        if p_values[i] <= level and rank + 1 < len(p_values):
-            level = ALPHA / (len(p_values) - rank - 1)
-    return levels
-
-
-def _adjusted(p_values: Sequence[float], members: Sequence[int], method: str) -> dict[int, float]:
-    if not members:
-        return {}
-    values = multipletests([p_values[i] for i in members], method=method)[1]
+def _adjusted(
+    p_values: Sequence[float],
+    members: Sequence[int],
+    adjust: Callable[[Sequence[float]], np.ndarray],
+) -> dict[int, float]:
+    """Adjusted p values of some hypotheses, by their place among all."""
+    values = adjust([p_values[i] for i in members])
     return {i: float(p) for i, p in zip(members, values, strict=True)}

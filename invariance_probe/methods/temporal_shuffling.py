@@ -181,7 +181,7 @@ class TemporalShuffling(Method, PretextTask):
         return self.readout(triplets), batch.labels.repeat(1, 2)
 
     def loss(self, batch: Batch) -> Tensor:
-        """Tell triplets in order from shuffled ones."""
+        """Loss of classifying triplets of windows as in temporal order or shuffled."""
         return logistic_loss(*self.answers(batch))
 
     def pretext_accuracy(self, batch: Batch) -> Tensor:

@@ -64,9 +64,9 @@ def a_third_of(setting: Setting) -> Setting:
 
 
 def _in_words(value: Any) -> str:
-    """A swept value as a label.
+    """Format a swept value as a label.
 
-    A declaration is named by its kind and the fields that are given beside it.
+    A declaration is shown as its kind, followed by the fields that were set explicitly.
     """
     if not isinstance(value, dict):
         return str(value)

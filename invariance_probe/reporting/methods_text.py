@@ -190,7 +190,10 @@ def _seeded(asked: Messengers) -> str:
 
 
 def _epochs(asked: Messengers) -> str:
-    """Say which epochs were compared, and how switching was tested."""
+    """Say which epochs of a recording were compared, and how.
+
+    The test asks whether the decoder relies on other units in other epochs.
+    """
     named = f"Epochs were the values of {asked.epochs!r}. " if asked.epochs else ""
     if asked.switching is None:
         return named

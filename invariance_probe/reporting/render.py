@@ -156,7 +156,7 @@ def _number(value: Any) -> str:
 
 
 def _short(value: Any) -> str:
-    """Write a number with three significant digits."""
+    """Format a number to three significant digits."""
     if value is None:
         return "\N{EN DASH}"
     return (

@@ -81,7 +81,22 @@ def scores_in_words(report: dict[str, Any]) -> str:
         f"Decoding, in {WORDS[kind]} (0 is the best constant; larger is better): the best "
         f"decoder without SSL {_span(best)}"
     )
-    return said + (f"; SSL at dose 0 {_span(ssl)}." if ssl else ".")
+    said += f"; SSL at dose 0 {_span(ssl)}." if ssl else "."
+    return said + _accuracies_in_words(report)
+
+
+def _accuracies_in_words(report: dict[str, Any]) -> str:
+    """Balanced accuracy of the same decoders, for classes; empty for other targets."""
+    best = {session["session"]: session["ceiling_family"] for session in report["sessions"]}
+    known = [b for b in report["baselines"] if b["balanced_accuracy"] is not None]
+    ceiling = [b["balanced_accuracy"] for b in known if b["name"] == best[b["session"]]]
+    ssl = [b["balanced_accuracy"] for b in known if b["name"] == "ssl at dose 0"]
+    parts = [
+        f"{who} {_span(values)}"
+        for who, values in (("the best decoder without SSL", ceiling), ("SSL at dose 0", ssl))
+        if values
+    ]
+    return f" Balanced accuracy: {'; '.join(parts)}." if parts else ""
 
 
 def _span(values: list[float]) -> str:

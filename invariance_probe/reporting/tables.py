@@ -67,9 +67,9 @@ def write_tables(
 
 
 def _recipes(report: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield every recipe of every panel, with estimands in flat columns.
+    """Yield every recipe of every panel, as one row.
 
-    A column is for example `D_ci_low`.
+    Its estimands are flattened into columns such as `D_ci_low`.
     """
     for hypothesis in report["hypotheses"]:
         for recipe in hypothesis["learning"]["panel"]["recipes"] if hypothesis["learning"] else ():

@@ -28,7 +28,7 @@ def losses_of(study: Study, table: pd.DataFrame, axis: str | None = None) -> "xa
     table
         One row per run and test block (`results.tables.tidy`).
     axis
-        The swept path to keep; all axes when left out.
+        The swept path to keep; all axes if omitted.
 
     Returns
     -------

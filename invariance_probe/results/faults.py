@@ -15,7 +15,7 @@ import signal
 FAULT = "INVARIANCE_PROBE_FAULT"
 POINTS = (
     "store.begin", "store.write", "store.flush", "store.rename", "store.renamed", "store.aside",
-    "index.write", "index.rename", "index.remove",
+    "index.write", "index.rename", "index.remove", "inspection.write", "inspection.rename",
 )  # fmt: skip
 """Every point at which the store changes a disk, in the order in which a process passes
 them."""

@@ -83,7 +83,7 @@ class Index:
         self.folder, self.private = root / "index", root / "private"
 
     def packs(self) -> list[Path]:
-        """List the packs, ordered by name."""
+        """List the files of the index, sorted by name; each packs the results of many runs."""
         return sorted(
             Path(entry.path) for entry in _entries(self.folder) if entry.name.endswith(SUFFIX)
         )

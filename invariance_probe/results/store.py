@@ -152,10 +152,7 @@ class Store:
         files = self.files("encoders", run.train_key())
         if files is None:
             return None
-        said = json.loads(files["training.json"])
-        names = [field.name for field in fields(TrainingFigures)]
-        # Earlier versions stored every figure of the run beside these.
-        return TrainingFigures(**{name: said[name] for name in names if name in said})
+        return read_training(files["training.json"])
 
     def commit_encoder(
         self,
@@ -479,9 +476,16 @@ def _refuse_other_spec(folder: Path, stored: dict[str, Any], asked: dict[str, An
             name for name in stored.keys() | normal.keys() if stored.get(name) != normal.get(name)
         )
         raise StoreError(
-            f"{folder} holds another specification; differing: {', '.join(differing)}; "
-            f"delete this folder, and the run will be made again"
+            f"{folder} contains a run with a different specification (it differs in "
+            f"{', '.join(differing)}); delete this folder to have the run made again"
         )
+
+
+def read_training(text: bytes) -> TrainingFigures:
+    """Read how a training went; earlier versions wrote other figures of the run beside."""
+    said = json.loads(text)
+    names = [field.name for field in fields(TrainingFigures)]
+    return TrainingFigures(**{name: said[name] for name in names if name in said})
 
 
 def _json(value: Any) -> bytes:

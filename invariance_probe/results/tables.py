@@ -17,13 +17,15 @@ from invariance_probe.study.examinations import Corruption, Detection
 COLUMNS = [
     "session", "subject", "group", "method", "setting", "axis", "dose", "arm", "fraction", "seed",
     "fold", "test", "test_axis",
-    "test_dose", "block", "loss", "floor_loss", "selection_loss", "status", "rank_me", "key",
+    "test_dose", "block", "loss", "floor_loss", "selection_loss", "status", "rank_me", "accuracy",
+    "balanced_accuracy", "key",
 ]  # fmt: skip
 """Columns of `tidy`.
 
 `axis`, `dose` and `arm` are those of training. `test` is what a stored encoder was
 examined for; it is empty for the clean decoding loss. `selection_loss` is the loss by
-which the ceiling's decoder was chosen.
+which the ceiling's decoder was chosen. `accuracy` and `balanced_accuracy` are those of the
+whole fold, for classes; for angles, `accuracy` counts errors below pi / 8.
 """
 
 
@@ -54,17 +56,20 @@ def tidy(runs: Iterable[Run], results: Mapping[str, RunResult]) -> pd.DataFrame:
         )
         tested = (test.kind if test else "", *corrupted)
         own = (*named, run.axis, run.dose, run.arm, run.fraction, run.seed, run.fold, *tested)
-        end = (result.selection_loss, result.status, _rank_me(result), result.key)
+        end = (result.selection_loss, result.status, *_described(result), result.key)
         floors = result.floor_losses or (None,) * len(result.blocks)
         measured = zip(result.blocks, result.block_losses, floors, strict=True)
         rows += [(*own, *each, *end) for each in measured] or [(*own, None, None, None, *end)]
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
-def _rank_me(result: RunResult) -> float | None:
+def _described(result: RunResult) -> tuple[float | None, float | None, float | None]:
+    """RankMe, accuracy and balanced accuracy; None where they are not defined."""
     decoded = result.measured(DecodedFigures)
-    described = decoded.representation if decoded else None
-    return described.rank_me if described else None
+    if decoded is None:
+        return None, None, None
+    described, scores = decoded.representation, decoded.scores
+    return described.rank_me if described else None, scores.accuracy, scores.balanced_accuracy
 
 
 SUMS = ["session", "units", "deleted", "what", "name", "step", "fold", "value"]

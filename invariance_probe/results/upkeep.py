@@ -8,15 +8,17 @@ aside, and folders that nobody needs are listed first.
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from invariance_probe.errors import DamagedError, StoreError, WriteError
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult, key_of, train_key_of
+from invariance_probe.results.inspections import Inspections
 from invariance_probe.results.private import GRACE_S, left_behind, private_name
-from invariance_probe.results.store import FILES, MANIFEST, Family, Store
+from invariance_probe.results.store import FILES, MANIFEST, Family, Store, read_training
 
 _PROVENANCE = ("seconds", "registration", "measured_at")
 """Fields in which two measurements of one run may differ."""
@@ -196,7 +198,7 @@ def delete(store: Store, rubbish: Rubbish) -> None:
             continue
         except OSError as error:
             raise WriteError(
-                f"{path} cannot be deleted: {error.strerror}; see to the permissions of the store"
+                f"{path} cannot be deleted: {error.strerror}; check the permissions of the store"
             ) from error
 
 
@@ -226,7 +228,9 @@ class Merged:
 def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: None) -> Merged:
     """Copy what another store has and this one lacks, verified.
 
-    Encoders are copied first, so that no result is ever here without its encoder.
+    Encoders are copied first, so that no result is ever here without its encoder. What was
+    found in recordings, and recordings that were given as arrays, are copied too, and not
+    counted.
 
     Parameters
     ----------
@@ -251,7 +255,16 @@ def merge(store: Store, other: Store, on_folder: Callable[[], None] = lambda: No
         for key in other.keys(family):
             on_folder()
             _take(store, other, family, key, merged)
+    for path in sorted(other.recordings.glob("*.npz")):
+        store.keep_recording(path.stem, partial(_copy_into, path))
+    Inspections(store.root).take(Inspections(other.root))
     return merged
+
+
+def _copy_into(path: Path, file: IO[bytes]) -> None:
+    """Copy a file into an open one."""
+    with path.open("rb") as source:
+        shutil.copyfileobj(source, file)
 
 
 def _take(store: Store, other: Store, family: Family, key: str, merged: Merged) -> None:
@@ -284,10 +297,25 @@ def _same_file(first: Path, second: Path) -> bool:
 
 
 def _equal(own: bytes, other: bytes, name: str) -> bool:
-    """Whether two files are equal except for when and how quickly they were made."""
-    if own == other or not name.endswith(".json"):
+    """Whether two files say the same, except for when and how quickly they were made.
+
+    One of them may be of an earlier version.
+    """
+    if own == other or name not in _SAID:
         return own == other
-    first, second = json.loads(own), json.loads(other)
-    for provenance in _PROVENANCE:
-        first.pop(provenance, None), second.pop(provenance, None)
-    return bool(first == second)
+    # as text, in which a number that is not defined equals itself
+    first, second = (json.dumps(_SAID[name](text), sort_keys=True) for text in (own, other))
+    return first == second
+
+
+def _result_said(text: bytes) -> dict[str, Any]:
+    """What a result says, without when and how quickly it was measured."""
+    said = RunResult.from_json(json.loads(text)).to_json()
+    return {name: value for name, value in said.items() if name not in _PROVENANCE}
+
+
+_SAID: dict[str, Callable[[bytes], dict[str, Any]]] = {
+    "result.json": _result_said,
+    "training.json": lambda text: asdict(read_training(text)),
+}
+"""What the files that may differ in provenance or version say, as plain data."""

@@ -115,12 +115,12 @@ class AdversarialNoise(Declaration):
     modes: Annotated[int, Field(ge=1)] | None = None
     """Number of leading principal components along which noise is added.
 
-    They are those of the training activity. In every direction when left out.
+    They are those of the training activity. In every direction if omitted.
     """
     slow: Annotated[int, Field(ge=1)] | None = added(None)
     """Number of slowest cosines over the bins of a window that the noise may follow.
 
-    The first of them is constant. At every speed when left out.
+    The first of them is constant. At every speed if omitted.
     """
 
 

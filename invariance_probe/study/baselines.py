@@ -262,14 +262,14 @@ class Messengers(MethodDeclaration):
     randomness.
     """
     passes: Annotated[int, Field(ge=1)] | None = added(None)
-    """Forward passes per choice; as many as its selector wants when left out."""
+    """Forward passes per choice; as many as its selector wants if omitted."""
     seeds: Annotated[int, Field(ge=1)] = added(1)
     """How often a random selector chooses from the same blocks.
 
     Stability is then over seeds and blocks together, and over seeds alone.
     """
     switching: Switching | None = added(None)
-    """Test over all epochs, or over equal parts of the session; none when left out."""
+    """Test over all epochs, or over equal parts of the session; none if omitted."""
 
 
 class MinedPairs(MethodDeclaration):

@@ -41,7 +41,7 @@ class SlurmProfile(Declaration):
     python: str = ""
     """The Python on the nodes that has this toolkit, after `setup`.
 
-    When left out, the Python that runs this command.
+    If omitted, the Python that runs this command.
     """
     tasks: Annotated[int, Field(ge=1)] = 1000
     """Most tasks of an array: at most the cluster's MaxArraySize less one.

@@ -58,7 +58,7 @@ class Window(Declaration):
     """The states where the target is known, such as awake.
 
     Baselines, nulls, folds, probes and tests see only the bins in these states. All
-    bins when left out.
+    bins if omitted.
     """
 
 
@@ -154,7 +154,7 @@ class Design(Declaration):
     is seen.
     """
     probes: Annotated[tuple[Probe, ...], Field(max_length=1)] = ()
-    """The decoder; ridge (logistic for a categorical target) when left out."""
+    """The decoder; ridge (logistic for a categorical target) if omitted."""
     hypotheses: Annotated[tuple[AnyHypothesis, ...], Field(min_length=1)]
     """The claims, written before looking at any result."""
     panel: Panel | None = added(None)
@@ -237,9 +237,9 @@ class Design(Declaration):
         return path.split(".")[0] == "time_jitter"
 
     def corrupts(self, path: str) -> bool:
-        """Whether a path sweeps what is done to a view.
+        """Whether an axis varies how views are corrupted.
 
-        Otherwise it sweeps which windows make a pair, or it is empty.
+        If not, it varies how windows are paired, or the path is empty.
         """
         return path.split(".")[0] not in ("", "time_jitter", "mined", "state")
 

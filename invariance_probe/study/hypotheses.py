@@ -47,7 +47,7 @@ class Hypothesis(Declaration):
     share: Annotated[float, Field(gt=0, le=0.5)] = added(0.25)
     """Fraction of the units that separates `few` carriers from a `spread` target."""
     group: str | None = None
-    """Only recordings of this group; all recordings when left out."""
+    """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
     """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
@@ -110,7 +110,7 @@ class Contrast(Declaration):
     also the default there.
     """
     group: str | None = None
-    """Only recordings of this group; all recordings when left out."""
+    """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
     """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 

@@ -26,7 +26,7 @@ class Recipe(Declaration):
     name: Annotated[str, Field(min_length=1, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")]
     """Short name, unique within the panel."""
     method: Method | None = None
-    """The method; the study's own when left out.
+    """The method; the study's own if omitted.
 
     Another kind of method trains at its own licensed optimisation, which `training` may
     change.
@@ -34,7 +34,7 @@ class Recipe(Declaration):
     training: TrainingChanges = TrainingChanges()
     """Changes of the optimisation."""
     dimensions: Width | None = None
-    """Dimensions of the representation; those of the method's encoder when left out."""
+    """Dimensions of the representation; those of the method's encoder if omitted."""
 
 
 class Panel(Declaration):

@@ -76,7 +76,7 @@ class NpzRecording(Declaration):
     Windows never cross a segment border.
     """
     unit_ids: str | None = None
-    """Name of the array (unit,) of unit names; 0, 1, 2 ... when left out."""
+    """Name of the array (unit,) of unit names; 0, 1, 2 ... if omitted."""
     epochs: tuple[str, ...] = added(())
     """Prefixes of array names, for a file that keeps its epochs in separate arrays.
 
@@ -163,9 +163,9 @@ class CatalogRecording(Declaration):
     name: str
     """Name of the catalogue entry."""
     session: Name | None = None
-    """Name of the session; the catalogue's own when left out."""
+    """Name of the session; the catalogue's own if omitted."""
     group: str | None = None
-    """Group of the session; the catalogue's own when left out."""
+    """Group of the session; the catalogue's own if omitted."""
     pilot: bool = False
     """Whether this is a pilot session; see `npz`."""
 
@@ -226,7 +226,7 @@ class RedundancyRecording(_Simulated):
     shared_noise: Annotated[float, Field(ge=0)] = 0.0
     """Variance eps of the differential noise; caps information at J / (1 + eps J)."""
     carrier_counts: Annotated[float, Field(gt=0)] | None = None
-    """Mean count per bin of every carrier; drawn like all other rates when left out."""
+    """Mean count per bin of every carrier; drawn like all other rates if omitted."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
     """Time constant of the label (seconds)."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -428,9 +428,9 @@ class RecurringRecording(_Simulated):
 
 
 class MultimodalRecording(_Simulated):
-    """G4: spikes and a second, continuous modality that share some latents.
+    """World G4: spikes and a second, continuous modality that share some latents.
 
-    Each of the two also has latents of its own.
+    Each modality also has private latents.
     """
 
     generator: Literal["multimodal"] = "multimodal"
@@ -650,6 +650,10 @@ RecordingSource = Annotated[
 """Everything that a study can list; a study file lists no arrays, nor does its schema."""
 
 
+PlantKind = Literal["one_unit", "projection"]
+"""Targets of known redundancy that can be planted in a session."""
+
+
 class Planted(Declaration):
     """A control session: a target of known redundancy, planted in activity.
 
@@ -660,7 +664,7 @@ class Planted(Declaration):
     kind: Literal["planted"] = "planted"
     of: RecordingSource
     """The session in whose activity the target is planted."""
-    plant: Literal["one_unit", "projection"]
+    plant: PlantKind
     """What the target is made of.
 
     `one_unit`: the halves of one unit, so that no other unit carries the target.

@@ -61,6 +61,10 @@ class Session:
     """What a reader should know of its recording: place, value, text."""
     activity_kind: Literal["counts", "signal"] = "counts"
     """Whether the activity is spike counts or a continuous signal."""
+    bin_s: float = 0.0
+    """Length of a bin in seconds; 0 where the recording was not inspected."""
+    unit_ids: tuple[str, ...] = ()
+    """Name of every unit; empty where the recording was not inspected."""
 
 
 class OtherSession(Declaration):

@@ -209,8 +209,8 @@ class WaveformDrift(Swept):
 class Pepper(Swept):
     """Pepper: add a constant to random values, after standardisation.
 
-    Each value gets `amplitude` standard deviations with probability `rate`, as MYOW and
-    Swap-VAE add it to rates.
+    With probability `rate`, `amplitude` standard deviations are added to a value, as MYOW
+    and Swap-VAE do for firing rates.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}

@@ -97,7 +97,7 @@ class Views(Declaration):
     pool: Pool | None = added(None)
     """Which other sessions a session's SSL models also train on.
 
-    Each session then has an input layer of its own. When left out, models train on
+    Each session then has an input layer of its own. If omitted, models train on
     their own session only.
     """
 

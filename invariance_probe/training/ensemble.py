@@ -124,7 +124,7 @@ def train(
         Where the state is kept in between, and where the training goes on from if it
         was cut off; the method is then as it was built.
     adversary
-        Corrupts the views of every step against the models; nothing does when left out.
+        Corrupts the views of every step against the models; nothing does if omitted.
 
     Returns
     -------

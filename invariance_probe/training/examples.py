@@ -119,7 +119,7 @@ class Examples(Protocol):
     """Examples by step; steps must come in order."""
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
 
 
 class Pairs:
@@ -130,7 +130,7 @@ class Pairs:
     declared
         Not read: pairs are declared by the views.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -148,7 +148,7 @@ class Pairs:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         places = self._order.batch(step)
         first = self._partners.anchors.gather(1, places)
         second = (
@@ -175,7 +175,7 @@ class Sequences:
     declared
         The method, which says how long a sequence is.
     material
-        What is drawn from.
+        The training windows that are drawn from.
 
     Raises
     ------
@@ -205,7 +205,7 @@ class Sequences:
         self._offsets = torch.tensor(offsets, device=material.device)
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         starts = self._starts.gather(1, self._order.batch(step))
         windows = (starts.unsqueeze(2) + self._offsets).flatten(1)
         return Example(windows, windows)
@@ -252,7 +252,7 @@ class Positions:
     declared
         The method, with `near_s` and `far_s`.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -264,7 +264,7 @@ class Positions:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         number = _numbers(self._keys, step, anchors, 1)[..., 0]
         labels = _labels(anchors)
@@ -288,7 +288,7 @@ class Triplets:
     declared
         The method, with `near_s`, `far_s` and `signed`.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     """
 
     def __init__(self, declared: Any, material: Material) -> None:
@@ -302,7 +302,7 @@ class Triplets:
         self._keys = material.keys
 
     def at(self, step: int) -> Example:
-        """The windows of a step."""
+        """Draw the windows that a training step uses."""
         anchors = self._distances.anchor(self._order.batch(step))
         numbers = _numbers(self._keys, step, anchors, 3)
         other = self._distances.near(anchors, numbers[..., 0])
@@ -325,22 +325,23 @@ class Triplets:
 
 
 class _Distances:
-    """Training windows of each run by their distance in time from others.
+    """Find, for each anchor, training windows that are near it or far from it in time.
 
-    A place is a position in the run's list of training windows.
+    Windows are given by their positions in the run's list of training windows.
 
     Parameters
     ----------
     declared
-        Has `near_s` and `far_s`.
+        Declaration with the limits `near_s` and `far_s`, in seconds.
     material
-        What is drawn from.
+        The training windows that are drawn from.
     size
         Number of anchors per step.
     apart
-        Fewest bins between the starts of near windows.
+        Minimum number of bins between the starts of two near windows.
     asks_far
-        Whether an anchor needs a window far from itself and from all that are near it.
+        Whether each anchor also needs a window far from itself and from all windows near
+        it.
     """
 
     def __init__(
@@ -496,6 +497,6 @@ def _padded(arrays: list[np.ndarray], device: torch.device) -> Tensor:
 def _numbers(
     keys: Tensor, step: int, anchors: Tensor, count: int, purpose: int = EXAMPLE
 ) -> Tensor:
-    """Numbers uniform on (0, 1) for each anchor of a step (run, anchor, count)."""
+    """Draw uniform numbers in (0, 1) for each anchor; shape (run, anchor, count)."""
     rows = torch.arange(anchors.shape[1], device=anchors.device).expand(anchors.shape[0], -1)
     return uniform(position(keys, step, purpose), rows, count)

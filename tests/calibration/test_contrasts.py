@@ -6,7 +6,7 @@ Every figure is there, and a contrast put at 0 is shown about as often as it sho
 import json
 
 import numpy as np
-from test_cli import call
+from helpers.program import invoke
 
 from invariance_probe.calibration.contrasts import NEEDED, contrast_study, needed_of_contrasts
 from invariance_probe.data.sessions import find_sessions
@@ -33,7 +33,7 @@ def test_only_what_a_contrast_rests_on_is_trained(tmp_path):
 
 def test_a_quick_calibration_of_contrasts_has_its_figures(tmp_path):
     out = tmp_path / "page"
-    call(
+    invoke(
         "calibrate",
         "--quick",
         "--part",

@@ -29,7 +29,11 @@ from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.study.study import Study
 
-BANK, STUDIES, SESSIONS = 160, 2000, 6
+BANK, STUDIES, SESSIONS = 80, 2000, 6
+"""Sessions of the bank, studies that are resampled from it, and sessions of a study.
+
+The bank's own mean is an exact null whatever the size of the bank.
+"""
 NAMES = ("C_code", "D", "H", "delta")
 KINDS = ("raw", "linear_ssl", "code", "shift_null")
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import tiny_study
 from declared_methods import METHODS
-from test_cli import call, write
+from helpers.program import call, write
 from test_ensemble import bench_and_runs, weights_of
 
 from invariance_probe.augmentations.random_bits import key_tensor, normal, uniform, uniform16

@@ -12,10 +12,11 @@ from invariance_probe.data.problems import recording_problems
 from invariance_probe.data.readers.arrays import read_arrays, write_arrays
 from invariance_probe.data.readers.npz import read_npz
 from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import find_sessions, open_recording, plant_sessions
+from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.errors import DataError
-from invariance_probe.plan.plan import Plan
+from invariance_probe.planning import make_plan
 from invariance_probe.results.store import Store
+from invariance_probe.study.load import StudyFile
 from invariance_probe.study.recordings import AnySource, ArraysRecording, NpzRecording, Planted
 from invariance_probe.study.study import Study
 
@@ -56,13 +57,12 @@ def test_arrays_have_the_fingerprint_of_a_file_that_holds_them(tmp_path):
     assert made(unit_ids=list(NAMES), bin_s=0.1).fingerprint != file.fingerprint
 
 
-def test_runs_of_arrays_have_the_keys_of_runs_of_a_file(tmp_path):
+def test_runs_of_arrays_have_the_keys_of_runs_of_a_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     keys = []
     for source in (filed(tmp_path), made(unit_ids=NAMES)):
         study = study_of(source)
-        sessions = find_sessions(study, tmp_path)
-        plan = Plan(study, sessions, plant_sessions(study, sessions, tmp_path))
-        keys.append([run.key() for run in plan.runs])
+        keys.append([run.key() for run in make_plan(StudyFile(study)).runs])
     assert keys[0] == keys[1] and len(keys[0]) > 20
 
 

@@ -225,3 +225,12 @@ def test_a_nuisance_is_of_complete_numbers(recording, drift, said):
     broken = replace(recording, targets={"label": recording.targets["label"], **more})
     [found] = remarks(declared, broken, "refusal")
     assert said in found
+
+
+def test_an_embargo_as_long_as_the_training_part_is_told_where_it_parts_nothing(study, recording):
+    """640 bins of .1 s in two blocks: of 320 training bins, 64 validate."""
+    folds = {"scheme": "blocks", "count": 2, "embargo_s": 18.0}
+    declared = Study.model_validate(tiny_study(folds=folds))
+    [said] = remarks(declared, recording, "caution")
+    assert "most of the training part of 2 of 2 folds" in said and "shorter embargo" in said
+    assert not remarks(study, recording, "caution")

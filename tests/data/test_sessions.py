@@ -15,6 +15,7 @@ from invariance_probe.study.design import Folds
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import (
     CatalogRecording,
+    NpzRecording,
     RedundancyRecording,
     SmoothnessRecording,
 )
@@ -65,6 +66,25 @@ def test_a_target_is_refused_by_name():
 def test_the_fingerprint_follows_content_not_names():
     assert recording().fingerprint == recording(session="other", group="g").fingerprint
     assert recording().fingerprint != recording(bin_s=0.2).fingerprint
+
+
+def test_an_array_that_is_no_target_leaves_the_fingerprint_and_one_over_time_does_not(tmp_path):
+    rng = np.random.default_rng(0)
+    own = {"x": rng.poisson(3, (300, 5)), "y": rng.standard_normal(300)}
+    source = NpzRecording(path="s.npz", session="s", activity="x", bin_s=0.1)
+
+    def fingerprint(**more):
+        np.savez(tmp_path / "s.npz", **own, **more)
+        return open_recording(source, "s", tmp_path).fingerprint
+
+    known = fingerprint()
+    unused = {
+        "draws": rng.standard_normal((4, 300)),
+        "positions": rng.standard_normal((5, 2)),
+        "note": np.array("left hemisphere"),
+    }
+    assert fingerprint(**unused) == known
+    assert fingerprint(z=rng.standard_normal(300)) != known
 
 
 @pytest.mark.parametrize("scheme", ["blocks", "trials", "sessions"])

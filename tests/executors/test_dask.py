@@ -11,14 +11,13 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 from conftest import tiny_study
-from test_cli import call, without_times, write
-from test_local import WORKER
+from helpers.program import Here, call, without_times, write
+from helpers.workers import WORKER
 
 from invariance_probe.cli import main
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError
 from invariance_probe.executors.jobs import Place
-from invariance_probe.executors.local import run_local
 from invariance_probe.executors.stacks import STACK
 from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
@@ -93,7 +92,7 @@ def test_a_dask_worker_that_is_killed_loses_nothing_and_changes_nothing(cluster,
         runs, plan.sessions, Place(Path(), tmp_path / "a"), on_event=kill_once
     )
     assert len(killed) == 2 and not lost
-    run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 2)
+    Here(1)(runs, plan.sessions, Place(Path(), tmp_path / "b"))
     found, expected = (Store(tmp_path / name).results(runs) for name in "ab")
     assert found.keys() == expected.keys() == {run.key() for run in runs}
     assert all(found[key].block_losses == expected[key].block_losses for key in expected)

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from conftest import tiny_study
-from test_cli import children
+from helpers.program import Here, children
+from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.executors.jobs import Place
@@ -18,24 +19,6 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.results.store import Store
 from invariance_probe.study.session import Session
 from invariance_probe.study.study import Study
-
-WORKER = """
-import json, os, signal, sys
-from pathlib import Path
-from invariance_probe.results.store import Store
-from invariance_probe.plan.run import Run, RunResult
-poison, once = sys.argv[1], Path(sys.argv[2])
-for line in sys.stdin:
-    job = json.loads(line)
-    for data in job["runs"]:
-        run = Run.model_validate(data)
-        if run.key() == poison or (poison == "once" and not once.exists()):
-            once.touch()
-            os.kill(os.getpid(), signal.SIGKILL)
-        Store(Path(job["store"])).commit_result(run, RunResult(run.key(), "done"))
-        print(json.dumps({"event": "committed", "key": run.key(), "status": "done"}), flush=True)
-    print(json.dumps({"event": "stack_done"}), flush=True)
-"""
 
 
 @pytest.fixture
@@ -119,7 +102,7 @@ def test_a_long_training_whose_worker_is_killed_goes_on_from_its_checkpoint_to_t
         runs
     )  # with nothing kept it would have been 1100
     assert not list((tmp_path / "a" / "checkpoints").iterdir())
-    run_local(runs, plan.sessions, Place(Path(), tmp_path / "b"), 1)
+    Here(1)(runs, plan.sessions, Place(Path(), tmp_path / "b"))
     found, expected = (Store(tmp_path / name) for name in "ab")
     assert not (tmp_path / "b" / "checkpoints").exists()  # a short training writes none
     for run in runs:

@@ -16,8 +16,8 @@ from pathlib import Path
 import loopback_slurm
 import pytest
 from conftest import tiny_study
-from test_cli import PROGRAM, call, without_times, write
-from test_local import WORKER
+from helpers.program import PROGRAM, invoke, without_times, write
+from helpers.workers import WORKER
 
 from invariance_probe.data.sessions import find_sessions
 from invariance_probe.errors import ExecutionError, StudyError, WriteError
@@ -155,7 +155,7 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     slow = {"steps": 1200, "batch_size": 64, "seeds": 1}
     study = write(tmp_path, tiny_study(quick=True, recordings=[world], training=slow))
     write(tmp_path, {**QUICK, "tasks": 3}, "profile.yaml")
-    call("run", study, "--workers", 2, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
+    invoke("run", study, "--runs", "b", "--out", "rb", cwd=tmp_path, check=0)
     shutil.copytree(tmp_path / "b", tmp_path / "a")
     for run in read_results(open_study(study), tmp_path / "b")[0].grid:
         for family, key in (("results", run.key()), ("encoders", run.train_key())):
@@ -198,7 +198,7 @@ def test_with_everything_going_wrong_the_report_is_the_local_one(cluster, tmp_pa
     )
     cluster.kill_node("n1")
     assert len(tasks) == 3
-    again = call(*command, cwd=tmp_path, check=0)
+    again = invoke(*command, cwd=tmp_path, check=0)
     assert double.wait(timeout=120) == 0
     cluster.start_node("n1")
 
@@ -260,7 +260,7 @@ def test_a_wrong_profile_is_told_with_its_line(tmp_path):
 )
 def test_options_that_do_not_go_together_are_refused(wrong, tmp_path):
     study = write(tmp_path, tiny_study())
-    assert "--on" in call("run", study, *wrong, cwd=tmp_path, check=2).stderr
+    assert "--on" in invoke("run", study, *wrong, cwd=tmp_path, check=2).stderr
 
 
 def test_slurm_where_there_is_none_says_so(tmp_path, monkeypatch):

@@ -193,7 +193,7 @@ def test_one_of_each_kind_on_single_bins_of_one_session():
     } >= {"reliance"}
     with pytest.raises(ValidationError, match="stands twice"):
         make_plan(2, measurements=2 * ASKED["measurements"])
-    with pytest.raises(ValidationError, match="reliance reads windows of one bin"):
+    with pytest.raises(ValidationError, match="reliance needs windows of one bin"):
         make_plan(2, **ASKED, window={"length_bins": 4})
     adversary = {"adversary": {"kind": "ascended_mask", "budget": 2}}
     with pytest.raises(ValidationError, match="reliance attacks the plain loss"):

@@ -11,7 +11,7 @@ from conftest import tiny_study
 
 from invariance_probe.inference import infer
 from invariance_probe.inference.findings import Standing
-from invariance_probe.inference.infer import holm_levels
+from invariance_probe.inference.rules.multiplicity import holm_levels
 from invariance_probe.inference.rules.verdicts import (
     carriers_p,
     decide,

@@ -122,7 +122,7 @@ def test_information_of_arrays_is_found_and_is_nothing_between_strangers():
 
 
 @pytest.mark.parametrize(("x", "y", "bound", "said"), [
-    (np.zeros((10, 2)), np.zeros((9, 2)), "nwj", "as many samples"),
+    (np.zeros((10, 2)), np.zeros((9, 2)), "nwj", "same number of samples"),
     (np.zeros((10, 2)), np.zeros((10, 2)), "nwj", "use at least 640"),
     (np.zeros((10, 2)), np.zeros((10, 2)), "mine", "unknown bound 'mine'; allowed: infonce"),
 ])  # fmt: skip

@@ -60,6 +60,22 @@ def test_targets_share_an_encoder_just_where_training_reads_none(kind, arm):
     assert (run.train_key() == other.train_key()) is not reads and run.key() != other.key()
 
 
+def test_the_name_of_a_session_is_in_its_keys_and_that_of_its_subject_in_none():
+    """A session's name seeds its random sequences; a subject's seeds nothing."""
+    study = Study.model_validate(tiny_study())
+
+    def keys(name="s", **labels):
+        source = study.recordings[0].model_copy(update=labels)
+        labels = {"subject": "a", "group": "", **labels}
+        runs = Plan(study, (Session(name, fingerprint="f", source=source, **labels),)).runs
+        return [(run.key(), run.train_key()) for run in runs]
+
+    known = keys()
+    assert keys(subject="b") == keys(group="g") == keys(subject="b", group="g") == known
+    for (key, train), (other, other_train) in zip(known, keys(name="t"), strict=True):
+        assert key != other and train != other_train
+
+
 def test_a_changed_copy_has_a_key_of_its_own():
     study = Study.model_validate(tiny_study())
     run = Plan(study, (Session("s", "a", "", "f", study.recordings[0]),)).grid[-1]

@@ -164,7 +164,7 @@ def test_closed_form_linear_ssl_stands_beside_single_bins_only():
     assert Counter(run.method.kind for run in single.runs) - Counter(
         run.method.kind for run in longer.runs
     ) == {"linear_ssl": 6}
-    with pytest.raises(ValidationError, match="linear_ssl reads windows of one bin"):
+    with pytest.raises(ValidationError, match="linear_ssl needs windows of one bin"):
         plan_of(window={"length_bins": 5}, method={"kind": "linear_ssl"})
     recipes = {
         "recipes": [{"name": "closed", "method": {"kind": "linear_ssl"}}],

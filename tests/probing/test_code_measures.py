@@ -1,5 +1,6 @@
 """Tau and the test for jumps recover what simulated codes were made with."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,9 @@ from invariance_probe.probing.measurements.lag_curve import crossing, increment_
 from invariance_probe.study.study import Study
 
 
+@cache
 def measured(kind, sessions=5, **world):
+    """Figures of every session of a world; tests that ask for the same world share them."""
     data = tiny_study(
         recordings=[{"kind": "simulated", "session": "x", "sessions": sessions, **world}],
         folds={"count": 5, "embargo_s": 1},
@@ -43,7 +46,7 @@ def test_the_test_lag_gives_the_time_constant_of_the_label(tau):
 
 def test_jumps_are_found_where_the_label_jumps_and_not_where_it_flows():
     jumpy = measured("test_lag", generator="switching", label_tau_s=0.8, bins=3000)
-    smooth = measured("test_lag", generator="smoothness", label_tau_s=0.8, bins=3000)
+    smooth = measured("test_lag", generator="smoothness", label_tau_s=0.8, bins=6000)
     jumpy, smooth = ([one.jumps.p_value for one in found] for found in (jumpy, smooth))
     assert max(jumpy) < 0.05 < np.median(smooth)
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
-from test_cli import call, write
+from helpers.program import invoke, write
 
 from invariance_probe.data.joined import join
 from invariance_probe.data.sessions import find_sessions, open_recording
@@ -248,7 +248,7 @@ def test_what_no_pool_can_be_made_of_is_refused_with_its_remedy(tmp_path, case):
         **changes,
     }
     declared["views"] = {"transforms": [{"kind": "unit_dropout"}], **declared["views"]}
-    assert said in call("validate", write(tmp_path, declared), cwd=tmp_path, check=2).stderr
+    assert said in invoke("validate", write(tmp_path, declared), cwd=tmp_path, check=2).stderr
 
 
 def test_a_study_sweeps_the_pool_and_its_verdict_is_not_calibrated(tmp_path):
@@ -263,7 +263,7 @@ def test_a_study_sweeps_the_pool_and_its_verdict_is_not_calibrated(tmp_path):
     }
     assert settings[""] is False and settings["views.pool=group"] is True
     declared |= {"views": {**declared["views"], "pool": "group"}, "sweeps": []}
-    call("run", write(tmp_path, declared), cwd=tmp_path, check=0)
+    invoke("run", write(tmp_path, declared), cwd=tmp_path, check=0)
     report = json.loads((tmp_path / "reports" / "tiny" / "report.json").read_text())
     assert report["runs"]["failed"] == report["runs"]["missing"] == 0
     licence = next(gate for gate in report["hypotheses"][0]["gates"] if gate["name"] == "licence")

@@ -39,7 +39,12 @@ def report_of(kind, tau=0.8, registered=False):
     )
 
 
+@cache
 def figures(kind, **values):
+    return drawn(kind, **values)
+
+
+def drawn(kind, **values):
     report = report_of(kind, **values)
     return {
         chart.title.partition(": ")[2]: chart
@@ -49,7 +54,7 @@ def figures(kind, **values):
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_figures_are_the_same_twice_with_alt_text_and_numbers(kind):
-    first, second = figures(kind), figures(kind)
+    first, second = figures(kind), drawn(kind)
     assert first == second and len(first) == {"dropout": 8, "jitter": 5}[kind]
     for chart in first.values():
         assert (

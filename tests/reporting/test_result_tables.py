@@ -54,6 +54,8 @@ def test_results_are_written_as_csv_and_as_parquet_where_that_is_possible(tmp_pa
             None,
             "done",
             None,
+            None,
+            None,
             "k",
         ]
         for f in range(3)

@@ -1,5 +1,6 @@
 """A store is verified, repaired, cleaned and merged, and nothing is lost on the way."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -222,3 +223,29 @@ def test_the_commands_say_what_they_find_and_exit_with_it(store, tmp_path):
     shutil.rmtree(store.folder("results", run.key()))
     store.commit_result(run, result(run, message="another"))
     assert (said := call("merge", other.root)).exit_code == 1 and "refused" in said.output
+
+
+def test_a_result_of_an_earlier_version_is_the_same_result(store, tmp_path):
+    """Earlier versions stored numbers under names."""
+    run, other = trained()[1], Store(tmp_path / "earlier", durable=False)
+    stored = store.files("results", run.key())
+    earlier = json.loads(stored["result.json"])
+    assert earlier.pop("figures")["representation"] == {
+        **dict.fromkeys(("alignment", "uniformity", "invariance", "input_change")),
+        "rank_me": 3,
+    }
+    earlier["diagnostics"] = {"rank_me": 3.0}
+    text = json.dumps(earlier, sort_keys=True).encode()
+    other.commit("results", run.key(), {**stored, "result.json": text})
+    for key in other.keys("results"):
+        assert other.result(run) == store.result(run) and key == run.key()
+    merged = merge(store, other)
+    assert (merged.already, merged.conflicts, merged.damaged) == (1, [], [])
+
+
+def test_recordings_that_were_given_as_arrays_are_merged(store, tmp_path):
+    other = Store(tmp_path / "other", durable=False)
+    other.commit_result(trained()[0], result(trained()[0]))
+    other.keep_recording("a" * 64, lambda file: file.write(b"arrays"))
+    merge(store, other)
+    assert (store.recordings / f"{'a' * 64}.npz").read_bytes() == b"arrays"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import tiny_study
-from test_cli import call, write
+from helpers.program import invoke, write
 
 from invariance_probe.data.sessions import find_sessions, open_recording
 from invariance_probe.plan.plan import Plan
@@ -163,5 +163,6 @@ REFUSED = {
 def test_what_cannot_guide_is_refused_with_its_remedy(tmp_path, case):
     changes, said = REFUSED[case]
     assert (
-        said in call("validate", write(tmp_path, study_of(**changes)), cwd=tmp_path, check=2).stderr
+        said
+        in invoke("validate", write(tmp_path, study_of(**changes)), cwd=tmp_path, check=2).stderr
     )

@@ -27,7 +27,7 @@ def export(spec: Path, out: Path, session: str | None = None) -> str:
     out
         The `.npz` file to write; missing folders are made.
     session
-        Name of the session; the first one when left out.
+        Name of the session; the first one if omitted.
 
     Returns
     -------

@@ -153,12 +153,12 @@ def simulated_recording(
     trials: np.ndarray | None = None,
     unit_ids: Sequence[str] | None = None,
 ) -> Recording:
-    """Counts and targets as a recording.
+    """Build a recording from simulated counts and targets.
 
     Parameters
     ----------
     source
-        The declared world: names the subject and group, and the length of a bin.
+        The declared world; it gives the subject, the group and the bin width.
     session
         Name of the session.
     counts
@@ -168,11 +168,11 @@ def simulated_recording(
     truth
         What is known about the world, by name.
     segments
-        Gap-free segment of every bin (time,); one segment when left out.
+        Gap-free segment of every bin (time,); one segment if omitted.
     trials
-        Trial of every bin (time,); no trials when left out.
+        Trial of every bin (time,); no trials if omitted.
     unit_ids
-        Names of the units (unit,); 0, 1, 2 ... when left out.
+        Names of the units (unit,); 0, 1, 2 ... if omitted.
     """
     return Recording(
         session=session, subject=source.subject, group=source.group,

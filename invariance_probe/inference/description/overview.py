@@ -4,7 +4,7 @@ In: the evidence of a study. Out: rows for the report. No verdict depends on the
 """
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -20,7 +20,7 @@ from invariance_probe.inference.findings import RunCounts
 from invariance_probe.inference.hypotheses.code import CODE, SessionCode
 from invariance_probe.inference.hypotheses.question import ARMS, CONTRASTS, CORRUPTION, Evidence
 from invariance_probe.plan.figures.code import r2_of
-from invariance_probe.plan.figures.decoded import DecodedFigures
+from invariance_probe.plan.figures.decoded import DecodedFigures, Scores
 from invariance_probe.plan.figures.session import LagFigures
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
@@ -31,6 +31,8 @@ DROPPING = ("gained", "lost", "random")
 
 The three orders among which `lost` was chosen are in a file.
 """
+OWN_SSL = "ssl at dose 0"
+"""Name of the study's own models at dose 0 among the baselines."""
 BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 """Baselines that a report shows."""
 
@@ -40,17 +42,45 @@ def baselines(evidence: Evidence) -> Iterator[Baseline]:
 
     Sessions whose range is not known are left out.
     """
+    scores = _scores(evidence)
     for name, losses in evidence.losses.items():
         named = {
             "floor": losses.floor[None],
             **{role: losses.array(role, IDENTITY) for role in BASELINES},
         }
-        named["ssl at dose 0"] = evidence.losses_on(name, "").ssl(IDENTITY)
+        named[OWN_SSL] = evidence.losses_on(name, "").ssl(IDENTITY)
         for role, values in named.items():
             if values.size and np.isfinite(values).all() and np.isfinite(losses.range).all():
+                own = scores.get((name, role), [])
                 yield Baseline(
-                    role, name, losses.session.group, float(values.mean()), losses.retention(values)
+                    role,
+                    name,
+                    losses.session.group,
+                    float(values.mean()),
+                    losses.retention(values),
+                    _mean([score.accuracy for score in own]),
+                    _mean([score.balanced_accuracy for score in own]),
                 )
+
+
+def _scores(evidence: Evidence) -> dict[tuple[str, str], list[Scores]]:
+    """Scores of every fold and seed at dose 0, by session and baseline."""
+    own = evidence.plan.study.method.kind
+    found: dict[tuple[str, str], list[Scores]] = {}
+    for run in (*evidence.plan.baselines, *evidence.plan.grid):
+        result = evidence.results.get(run.key())
+        if result is None or run.setting or run.axis or run.fraction != 1:
+            continue
+        if (decoded := result.measured(DecodedFigures)) is not None:
+            role = OWN_SSL if run.method.kind == own else run.method.kind
+            found.setdefault((run.session, role), []).append(decoded.scores)
+    return found
+
+
+def _mean(values: Sequence[float | None]) -> float | None:
+    """Mean of values; None where there are none, or one is not defined."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known and len(known) == len(values) else None
 
 
 def codes(evidence: Evidence) -> Iterator[CodePoint]:

@@ -19,6 +19,11 @@ class Baseline:
         Its held-out decoding loss.
     retention
         Fraction of the decodable range that it keeps.
+    accuracy
+        Fraction of the test windows that it decodes right (of angles: within pi / 8);
+        None for a continuous target and for the floor.
+    balanced_accuracy
+        Mean of that fraction over classes; None for other targets and for the floor.
     """
 
     name: str
@@ -26,6 +31,8 @@ class Baseline:
     group: str
     loss: float
     retention: float
+    accuracy: float | None = None
+    balanced_accuracy: float | None = None
 
 
 @dataclass(frozen=True)

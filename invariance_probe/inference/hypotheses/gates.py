@@ -59,7 +59,9 @@ def movement(
     sessions: Sequence[str],
     changes: Sequence[float],
 ) -> Gate:
-    """Check that a jitter moves the target or a corruption changed the inputs.
+    """Check that the dose does anything: whether it moves the target or the inputs.
+
+    A time jitter must move the target; any other corruption must change the inputs.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def movement(
     sessions
         Names of its decodable sessions.
     changes
-        How much the corruption changed the inputs of each session, in units of their
+        Change of each session's inputs by the corruption, as a fraction of their
         variance.
     """
     if plan.study.is_jitter(hypothesis.axis):

@@ -23,7 +23,7 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import optimize, stats
+from scipy import optimize, special, stats
 
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA, Look
@@ -196,7 +196,8 @@ def tail(
     with np.errstate(divide="ignore", invalid="ignore"):
         t = mean / error
     certain = np.where(mean > 0 if upper else mean < 0, 0.0, 1.0)
-    p = stats.t.sf(t - guard, df) if upper else stats.t.cdf(t + guard, df)
+    # Student's distribution function itself: `stats.t` would check its arguments at every call.
+    p = special.stdtr(df, guard - t if upper else t + guard)
     return np.where((error == 0) | ~np.isfinite(error), certain, p)
 
 
@@ -217,9 +218,34 @@ def tail_over_units(q: np.ndarray, upper: bool) -> np.ndarray:
     (...)
         One-sided p values.
     """
+    mean, error, df, guard = _guarded(q)
+    return tail(mean, error, df, upper, guard[upper])
+
+
+def tails_over_units(q: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """P values of the claims that the mean of q is below 0, and that it is above 0.
+
+    Parameters
+    ----------
+    q
+        As in `tail_over_units`.
+
+    Returns
+    -------
+    below, above
+        (...) one-sided p values, those of `tail_over_units`.
+    """
+    mean, error, df, guard = _guarded(q)
+    return tail(mean, error, df, False, guard[False]), tail(mean, error, df, True, guard[True])
+
+
+def _guarded(
+    q: np.ndarray,
+) -> tuple[np.ndarray, np.ndarray, int, tuple[np.ndarray, np.ndarray]]:
+    """Mean of q, its standard error, degrees of freedom, and the guard against skew."""
     count = q.shape[-1]
     mean, error = q.mean(axis=-1), q.std(axis=-1, ddof=1) / math.sqrt(count)
-    return tail(mean, error, count - 1, upper, skew_guard(q)[upper])
+    return mean, error, count - 1, skew_guard(q)
 
 
 def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -248,7 +274,7 @@ def skew_guard(units: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         (centred**3).mean(axis=-1), variance**1.5, out=np.zeros_like(variance), where=variance > 0
     )
     skew = biased * math.sqrt(n * (n - 1)) / (n - 2)
-    bound = stats.t.ppf(1 - ALPHA, n - 1)
+    bound = special.stdtrit(n - 1, 1 - ALPHA)
     term = skew * (2 * bound**2 + 1) / (6 * math.sqrt(n))
     return np.maximum(term, 0.0), np.maximum(-term, 0.0)
 

@@ -11,7 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from invariance_probe.inference.rules.intervals import satterthwaite, tail, tail_over_units, two_way
+from invariance_probe.inference.rules.intervals import (
+    satterthwaite,
+    tail,
+    tails_over_units,
+    two_way,
+)
 from invariance_probe.study.session import scope_of
 
 PValues = tuple[np.ndarray, np.ndarray]
@@ -77,4 +82,4 @@ def p_over_units(q: np.ndarray) -> PValues:
     at_most, more_than
         (study,) p values.
     """
-    return tail_over_units(q, upper=False), tail_over_units(q, upper=True)
+    return tails_over_units(q)

@@ -179,21 +179,21 @@ def decide(p_values: PValues, level: float = ALPHA, otherwise: str = INCONCLUSIV
 def decide_many(
     p_values: PValues, level: ArrayLike = ALPHA, otherwise: str = INCONCLUSIVE
 ) -> np.ndarray:
-    """The word of every study, chosen as `decide` does for one study.
+    """Choose the verdict word of many studies, as `decide` does for one.
 
     Parameters
     ----------
     p_values
-        (study,) p values of every word; scalars are broadcast.
+        P values by word, each (study,); scalars are broadcast.
     level
         Level of the test in (0, 1), one for all studies or (study,).
     otherwise
-        What is returned where no word is shown.
+        What is returned where no word can be established.
 
     Returns
     -------
-    (study,)
-        Words.
+    words
+        One per study (study,).
     """
     names = list(p_values)
     table = np.stack(

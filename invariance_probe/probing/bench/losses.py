@@ -78,7 +78,7 @@ class DecodedTarget:
             Predicted columns, or log-probabilities of the classes (run, window,
             column).
         windows
-            Index of each predicted window (run, window). When left out, predictions are
+            Index of each predicted window (run, window). If omitted, predictions are
             of all windows in order.
 
         Returns

@@ -7,8 +7,7 @@ belong to its units.
 """
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
-from pathlib import Path
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -17,14 +16,13 @@ from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
-from invariance_probe.data.recording import Recording
-from invariance_probe.data.sessions import open_other
+from invariance_probe.data.kept import kept_other
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.study.session import Companions, OtherSession
+from invariance_probe.study.session import Companions
 
 
 def training_bench(bench: Workbench, run: Run) -> Workbench:
@@ -50,7 +48,7 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
     """Join a session with its companions and open the result."""
     joined = join(
-        [bench.recording, *(_companion(other, bench.base) for other in companions.sessions)]
+        [bench.recording, *(kept_other(other, bench.base) for other in companions.sessions)]
     )
     windows = cut_windows(joined.recording, bench.windows.length)
     others = np.arange(len(bench.windows.starts), len(windows.starts))
@@ -67,15 +65,6 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
         bench.checkpoints,
         joined=joined,
     )
-
-
-@lru_cache(maxsize=64)
-def _companion(other: OtherSession, base: Path) -> Recording:
-    """Open a companion under the name that the study gives it.
-
-    The last 64 are cached.
-    """
-    return replace(open_other(other, base), session=other.name)
 
 
 @dataclass(frozen=True, eq=False)

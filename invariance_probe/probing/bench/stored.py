@@ -100,7 +100,7 @@ class Encoders:
 
     @property
     def dtype(self) -> torch.dtype:
-        """Floating type in which the encoders were trained."""
+        """Floating-point type in which the encoders were trained."""
         return self.frozen.dtype
 
     @cached_property

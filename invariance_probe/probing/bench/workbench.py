@@ -94,7 +94,7 @@ class Workbench:
         base
             Folder that the paths of other sessions' recordings start from.
         checkpoints
-            Where trainings are saved while they run; nowhere when left out.
+            Where trainings are saved while they run; nowhere if omitted.
 
         Raises
         ------

@@ -231,5 +231,8 @@ def _log_losses(
 
 
 def shows_other_windows(corruption: CodeCorruption) -> bool:
-    """Whether a corruption has to be made again for each fold."""
+    """Whether a corruption pastes in parts of other windows.
+
+    These come from the training part, so it is drawn anew for each fold.
+    """
     return any(isinstance(transform, CutMix) for transform in corruption.views.transforms)

@@ -48,7 +48,7 @@ def balanced_masks(
     Parameters
     ----------
     rng
-        Generator of the draws.
+        Random generator for the draws.
     count
         Number of masks.
     units
@@ -97,7 +97,7 @@ def declared_masks(
     count
         Number of masks.
     rng
-        Generator of the draws for unit dropout.
+        Random generator for the draws for unit dropout.
 
     Returns
     -------
@@ -131,7 +131,7 @@ def halves(rng: np.random.Generator, splits: int, units: int) -> np.ndarray:
     Parameters
     ----------
     rng
-        Generator of the draws.
+        Random generator for the draws.
     splits
         Number of splits.
     units

@@ -98,13 +98,12 @@ class Moments:
         return np.asarray(self.blocks.sum(axis=0))
 
     def training(self, left_out: Iterable[int]) -> np.ndarray:
-        """Moments (side, side) of a training part.
+        """Second moments of features and target over the training windows, (side, side).
 
         Parameters
         ----------
         left_out
-            Blocks to leave out; the windows that their embargo forbids are left out
-            too.
+            Blocks to leave out; windows within their embargo are left out too.
         """
         out = list(left_out)
         removed = self.edge_folds[:, out].any(axis=1) & ~np.isin(self.edge_block, out)

@@ -148,7 +148,7 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"linear_ssl reads windows of one bin; window.length_bins is {bench.windows.length}"
+            f"linear_ssl needs windows of one bin, but window.length_bins is {bench.windows.length}"
         )
     shown, timeline = bench.shown(runs)
     activity = shown[timeline.starts.cpu().numpy()]

@@ -90,8 +90,8 @@ def estimate_information(
         raise DataError(f"unknown bound {bound!r}; allowed: {', '.join(BOUNDS)}")
     if x.ndim != 2 or y.ndim != 2 or len(x) != len(y):
         raise DataError(
-            "x and y must be (sample, width) with as many samples; "
-            f"got shapes {x.shape} and {y.shape}"
+            "x and y must both have shape (sample, width), with the same number of samples; "
+            f"got {x.shape} and {y.shape}"
         )
     if len(x) - fit < settings.batch_size:
         least = int(np.ceil(settings.batch_size / HELD_OUT))

@@ -67,7 +67,7 @@ class LagCurve:
         bin_s
             Length of a bin (s).
         pieces
-            Chosen pieces, which may repeat; all pieces where left out.
+            Chosen pieces, which may repeat; all pieces if omitted.
 
         Returns
         -------
@@ -260,7 +260,7 @@ def increment_kurtosis(
     surrogates
         Number of surrogates.
     rng
-        Generator of the random phases.
+        Random generator for the random phases.
 
     Returns
     -------

@@ -78,7 +78,7 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"messengers reads windows of one bin; window.length_bins is {bench.windows.length}"
+            f"messengers needs windows of one bin, but window.length_bins is {bench.windows.length}"
         )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -183,7 +183,7 @@ def transfer(
     rates
         Mean count of every unit (unit,), for the random sets.
     rng
-        Generator of the random sets and the resamples.
+        Random generator for the random sets and the resamples.
 
     Returns
     -------

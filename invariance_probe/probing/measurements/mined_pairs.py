@@ -74,7 +74,8 @@ def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress
     """
     if bench.windows.length != 1:
         raise TrainingError(
-            f"mined_pairs reads windows of one bin; window.length_bins is {bench.windows.length}"
+            "mined_pairs needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}"
         )
     return [Measured(run, _measure(bench, run)) for run in runs]
 
@@ -156,7 +157,7 @@ def distant_pairs(
     method
         The declared measurement: gap, number of neighbours, smoothing, components.
     rng
-        Generator of the random and oracle partners.
+        Random generator for the random and oracle partners.
     """
     times = bench.windows.starts[train] * bench.recording.bin_s
     classes = bench.target.values.cpu().numpy()[train]

@@ -23,7 +23,7 @@ from invariance_probe.data.alternatives import (
     cut_sessions,
     exchange_trials,
 )
-from invariance_probe.data.sessions import open_other
+from invariance_probe.data.kept import kept_other
 from invariance_probe.data.states import restricted
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.errors import DataError
@@ -221,7 +221,7 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 @lru_cache(maxsize=256)
 def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
     """Another session's target at its windows' centres (window, ...)."""
-    recording = open_other(other, base)
+    recording = kept_other(other, base)
     recording = restricted(recording, window)
     recording.target(target)
     return np.asarray(recording.targets[target.name])[

@@ -23,22 +23,23 @@ BATCHES = 16
 def pretext_accuracy(
     bench: Workbench, runs: list[Run], method: Method, views: ViewMaker, first_step: int
 ) -> Tensor:
-    """Proportion of right answers on examples of each run's test windows.
+    """Accuracy on the pretext task, on examples drawn from each run's test windows.
 
     Parameters
     ----------
     bench, runs, views
-        What the method was trained on; views are corrupted as in training.
+        The session, runs and view maker of the training; views are corrupted as they
+        were then.
     method
         Trained stacked models; batch norm uses the statistics of these examples'
         batches.
     first_step
-        Step from which the draws of evaluation are addressed.
+        Step number at which the random draws of the evaluation start.
 
     Returns
     -------
-    (run,) float64 in [0, 1]. NaN where the method's task has no right answers, or the
-    test part is too short for its examples.
+    Accuracy in [0, 1], float64 (run,). NaN if the method has no pretext task with correct
+    answers, or the test set is too short to form an example.
     """
     nothing = torch.full((len(runs),), torch.nan, dtype=torch.float64, device=bench.device)
     if not isinstance(method, PretextTask):

@@ -300,7 +300,8 @@ def _refuse(bench: Workbench, run: Run) -> None:
     assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
         raise TrainingError(
-            f"reliance reads windows of one bin; window.length_bins is {bench.windows.length}"
+            "reliance needs windows of one bin, but window.length_bins is "
+            f"{bench.windows.length}; set it to 1, or leave the measurement out"
         )
     budget, units = max(run.method.budgets), bench.activity.shape[1]
     if budget > most_messengers(units):
@@ -352,10 +353,10 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
 
 
 def _chosen(asked: Reliance, loss: ObjectiveLoss, of_decoders: Sequence[Sets]) -> Sequence[Sets]:
-    """Each run's sets for every budget and target.
+    """Choose the sets of every run, for every budget and target.
 
-    For the objective, it is the most harmful of the set of the forward choice and of
-    the sets that were chosen for decoders.
+    For the SSL objective, the candidates are the set found by forward selection and the
+    sets chosen for the decoders. The one whose removal raises the loss most is kept.
     """
     path = forward_path(loss, max(asked.budgets), asked.screening, asked.finalists)
     found = [dict(sets) for sets in of_decoders]

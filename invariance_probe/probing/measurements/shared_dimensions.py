@@ -187,7 +187,7 @@ def drawn_shifts(rows: int, shifts: int, rng: np.random.Generator) -> np.ndarray
     shifts
         Number of shifts.
     rng
-        Generator of the draws.
+        Random generator for the draws.
 
     Returns
     -------

@@ -24,19 +24,19 @@ MOST = 400
 def sleeping_windows(
     bench: Workbench, run: Run
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray] | None:
-    """Windows asleep whose distance from waking is measured.
+    """Select the sleep windows whose representation is compared with that of waking.
 
     Parameters
     ----------
     bench
         The opened session.
     run
-        The run; its pairing is read.
+        The run; its pairing says in which state of sleep partners are looked for.
 
     Returns
     -------
-    Windows (window,) of the partners' state, of the other state, and of the partners'
-    state with its units permuted; None for a run that pairs within a state.
+    Windows (window,) of the state that partners come from, of the other state, and of the
+    first with its units permuted; None for a run that pairs windows within one state.
     """
     pairing = run.views.pairing if run.views else None
     if not isinstance(pairing, StatePairing):

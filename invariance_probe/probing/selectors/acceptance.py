@@ -60,27 +60,27 @@ def judge(
     scoring: Sequence[Part], chosen: Sequence[int], rates: np.ndarray, draws: int,
     rng: np.random.Generator, others: Sequence[int] | None = None,
 ) -> Judgement:  # fmt: skip
-    """Score a set on the half that did not choose it, against random sets.
+    """Score a chosen set of units on held-out data, against random sets.
 
     Parameters
     ----------
     scoring
-        Moments of the scoring half.
+        Moments of the half of the session that took no part in choosing.
     chosen
-        The set.
+        The units of the set.
     rates
-        Rate of every unit (unit,), by which random sets are matched.
+        Rate of every unit (unit,); random sets are matched by it.
     draws
         Number of random sets, at least `DRAWS`.
     rng
-        Generator of the random sets.
+        Random generator for the random sets.
     others
-        Units that random sets are drawn from; all that were not chosen when left out.
+        Units from which random sets are drawn; if omitted, all units outside `chosen`.
 
     Raises
     ------
     ValueError
-        With fewer draws than `DRAWS`.
+        When `draws` is below `DRAWS`.
     """
     if draws < DRAWS:
         raise ValueError(

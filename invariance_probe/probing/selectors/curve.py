@@ -48,7 +48,7 @@ def curve(
     rates
         Mean count of every unit (unit,).
     rng
-        Generator of the searches, random sets and resamples.
+        Random generator for the searches, random sets and resamples.
 
     Returns
     -------

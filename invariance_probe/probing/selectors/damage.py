@@ -59,7 +59,7 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
 
 
 def decodable_range(parts: Sequence[Part]) -> np.ndarray:
-    """Loss of the training means minus that of the decoder of all units (block,)."""
+    """Loss of the best constant minus that of the decoder that reads all units (block,)."""
     return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
 
 

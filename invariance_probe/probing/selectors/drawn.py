@@ -27,7 +27,7 @@ def random_set(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     attack
         The attack; its number of units and its budget are read.
     rng
-        Generator of the draw.
+        Random generator for the draw.
     """
     return tuple(int(u) for u in uniform_sets(attack.units, attack.budget, 1, rng)[0])
 
@@ -40,7 +40,7 @@ def most_harmful_of_random(attack: Attack, rng: np.random.Generator) -> tuple[in
     attack
         The decoder, the budget and the limit on passes.
     rng
-        Generator of the draws.
+        Random generator for the draws.
     """
     wanted = DRAWS if attack.limit is None else attack.left(attack.limit)
     for start in range(0, wanted, AT_ONCE):

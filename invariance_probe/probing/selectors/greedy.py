@@ -75,7 +75,7 @@ def forward(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     attack
         The decoder, the budget and the limit on passes.
     rng
-        Generator of the draws where no pass is left.
+        Random generator for the draws where no pass is left.
     """
     chosen: list[int] = []
     losses = rng.random(attack.units)

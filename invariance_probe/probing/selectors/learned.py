@@ -39,7 +39,7 @@ def learned_mask(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     attack
         The decoder, the budget and the limit on passes.
     rng
-        Generator of the Gumbel noise.
+        Random generator for the Gumbel noise.
 
     Returns
     -------

@@ -42,7 +42,7 @@ def localisation(
     mode
         `refit` or `fixed`.
     rng
-        Generator of the random sets.
+        Random generator for the random sets.
     """
     units = len(choosing[0].with_target)
     attack = Attack(choosing, mode, units - 1)

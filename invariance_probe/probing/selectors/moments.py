@@ -72,7 +72,7 @@ class BlockMoments:
             Ridge penalty, in units of `UNIT` times the number of rows, on features of
             unit variance.
         weights
-            Weight of every block (block,), in training and test; 1 when left out.
+            Weight of every block (block,), in training and test; 1 if omitted.
         """
         weights = np.ones(len(self.rows)) if weights is None else weights
         fold = np.arange(len(self.rows)) * FOLDS // len(self.rows)

@@ -29,7 +29,7 @@ def projected_gradient(attack: Attack, rng: np.random.Generator) -> tuple[int, .
     attack
         The decoder, the budget and the limit on passes.
     rng
-        Generator of the random starts.
+        Random generator for the random starts.
 
     Returns
     -------

@@ -41,7 +41,7 @@ def matched_sets(
     count
         Number of sets.
     rng
-        Generator of the draws.
+        Random generator for the draws.
     fewest
         Different sets that thirds must leave for rates to be matched.
     """
@@ -96,7 +96,7 @@ def uniform_sets(units: int, budget: int, count: int, rng: np.random.Generator) 
     count
         Number of sets.
     rng
-        Generator of the draws.
+        Random generator for the draws.
 
     Returns
     -------

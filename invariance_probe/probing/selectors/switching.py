@@ -99,7 +99,7 @@ def switching(
         How many times blocks are dealt to epochs anew; epochs keep their numbers of
         blocks.
     rng
-        Generator of the permutations.
+        Random generator for the permutations.
 
     Returns
     -------

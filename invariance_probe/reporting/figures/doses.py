@@ -410,7 +410,8 @@ def _verdict(hypothesis: dict[str, Any]) -> str:
 def _draw_gates(axis: Axes, gates: list[dict[str, Any]], lines: int) -> None:
     """Draw a mark and the name of every gate.
 
-    A full circle is passed, a cross is failed, and empty marks are the rest.
+    A filled circle marks a gate that passed, a cross one that failed, and an open mark one
+    that was not shown or not computed.
     """
     marks: dict[str, dict[str, Any]] = {
         "passed": {"marker": "o", "color": GREEN},

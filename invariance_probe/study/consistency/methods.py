@@ -118,7 +118,7 @@ def measurement_problems(study: Design) -> Iterator[Problem]:
             yield ("measurements", i, "budgets"), list(asked.budgets), reason
         if study.window.length_bins > 1:
             longer = (
-                f"{asked.kind} reads windows of one bin, and window.length_bins is "
+                f"{asked.kind} needs windows of one bin, but window.length_bins is "
                 f"{study.window.length_bins}; use 1"
             )
             yield ("measurements", i, "kind"), asked.kind, longer
@@ -154,7 +154,7 @@ def closed_form_problems(study: Design) -> Iterator[Problem]:
         yield ("training", "adaptive"), list(study.training.adaptive.looks), same
     if study.window.length_bins > 1 and isinstance(study.method, LinearSSL):
         longer = (
-            "linear_ssl reads windows of one bin, and window.length_bins is "
+            "linear_ssl needs windows of one bin, but window.length_bins is "
             f"{study.window.length_bins}; use another method"
         )
         yield ("method", "kind"), study.method.kind, longer

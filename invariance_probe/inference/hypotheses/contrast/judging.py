@@ -372,10 +372,10 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
 
 
 def _gates(question: Question, word: str) -> list[Gate]:
-    """Gates of a contrast at one analysis.
+    """Gates of a contrast, at one interim analysis.
 
-    Gates that only concern a margin of equivalence (trained, planted targets) do not
-    apply to a contrast.
+    The gates `trained` and `planted targets` are left out: they matter only where an
+    effect is claimed to be smaller than a margin.
     """
     plan, results, hypothesis, single = (
         question.plan,

@@ -17,9 +17,9 @@ from invariance_probe.study.state_pairing import STATE_SHARE
 
 
 def supports(question: Question, finding: HypothesisFinding) -> str:
-    """Say what a contrast can support, and what SSL keeps beside a plain decoder.
+    """Say what a contrast can support, and what SSL retains compared with a decoder.
 
-    The reasons are in science-notes 2.3.
+    The reasons are in docs/science.md.
 
     Parameters
     ----------

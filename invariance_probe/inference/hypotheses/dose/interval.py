@@ -6,10 +6,9 @@ curve is assumed.
 
 from collections.abc import Mapping
 
-from statsmodels.stats.multitest import multipletests
-
 from invariance_probe.inference.findings import DoseInterval
 from invariance_probe.inference.rules.interim_analyses import ALPHA
+from invariance_probe.inference.rules.multiplicity import holm_levels
 
 
 def dose_interval(
@@ -34,6 +33,6 @@ def dose_interval(
             break
         lower = dose
     doses = sorted(lost)
-    shown = multipletests([lost[d] for d in doses], ALPHA, "holm")[0] if doses else []
-    sensitive = [dose for dose, is_shown in zip(doses, shown, strict=True) if is_shown]
+    levels = holm_levels([lost[dose] for dose in doses])
+    sensitive = [dose for dose, level in zip(doses, levels, strict=True) if lost[dose] <= level]
     return DoseInterval(lower, min(sensitive) if sensitive else None)

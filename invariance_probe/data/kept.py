@@ -1,0 +1,148 @@
+"""Recordings that a worker process keeps open, so that each file is read once.
+
+In: a declared source. Out: its recording, from memory where this process has opened it
+already. Planning does not use this: it lets every recording go before the next one.
+"""
+
+from collections import OrderedDict
+from functools import lru_cache
+from pathlib import Path
+
+from invariance_probe.data.files import file_of, stamp_of
+from invariance_probe.data.planting import plant
+from invariance_probe.data.recording import Recording
+from invariance_probe.data.sessions import open_recording
+from invariance_probe.errors import DataError
+from invariance_probe.plan.inspections import Stamp
+from invariance_probe.study.recordings import AnySource
+from invariance_probe.study.session import PLANT, OtherSession
+
+MOST_BYTES = 2**30
+"""Size of the recordings that a process keeps; the last one is kept whatever its size."""
+
+Address = tuple[str, str, Path, Stamp | None]
+"""What tells recordings apart: source, session, base folder and state of the file."""
+
+
+class KeptRecordings:
+    """Recordings by source and session, those used last up to a total size.
+
+    Parameters
+    ----------
+    most_bytes
+        Total size of their arrays in bytes.
+    """
+
+    def __init__(self, most_bytes: int = MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._kept: OrderedDict[Address, Recording] = OrderedDict()
+
+    def open(self, source: AnySource, session: str, base: Path) -> Recording:
+        """Open a session, or find it among those that are kept.
+
+        A file that has changed since is read again.
+
+        Parameters
+        ----------
+        source
+            The recording source that the study declares.
+        session
+            Name of the session to open.
+        base
+            Folder of the study file. Relative paths start from it.
+
+        Raises
+        ------
+        DataError
+            When the file is missing or cannot be read.
+        """
+        file = file_of(source.of if source.kind == "planted" else source, base)
+        address = (source.canonical(), session, base, stamp_of(file) if file else None)
+        recording = self._kept.pop(address, None)
+        if recording is None:
+            recording = (
+                plant(self.open(source.of, session.partition(PLANT)[0], base), source, session)
+                if source.kind == "planted"
+                else open_recording(source, session, base)
+            )
+        self._kept[address] = recording
+        while len(self._kept) > 1 and sum(map(_bytes, self._kept.values())) > self._most_bytes:
+            self._kept.popitem(last=False)
+        return recording
+
+
+def _bytes(recording: Recording) -> int:
+    """Size of a recording's arrays in bytes."""
+    arrays = [
+        recording.activity,
+        recording.segments,
+        *recording.targets.values(),
+        *recording.alternatives.values(),
+    ]
+    return sum(array.nbytes for array in arrays)
+
+
+@lru_cache(maxsize=1)
+def _of_this_process() -> KeptRecordings:
+    return KeptRecordings()
+
+
+def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
+    """Open a session once in this process.
+
+    Parameters
+    ----------
+    source
+        The recording source that the study declares.
+    session
+        Name of the session to open.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Raises
+    ------
+    DataError
+        When the file is missing or cannot be read.
+    """
+    return _of_this_process().open(source, session, base)
+
+
+def kept_other(other: OtherSession, base: Path) -> Recording:
+    """Open another session that a run depends on, once in this process.
+
+    Parameters
+    ----------
+    other
+        Name, source and planned fingerprint of that session.
+    base
+        Folder of the study file. Relative paths start from it.
+
+    Raises
+    ------
+    DataError
+        When its data differ from those that the run was planned with.
+    """
+    recording = kept_recording(other.source, other.name, base)
+    check_unchanged(recording, other.fingerprint)
+    return recording
+
+
+def check_unchanged(recording: Recording, fingerprint: str) -> None:
+    """Refuse a recording that is not the one which a run was planned with.
+
+    Parameters
+    ----------
+    recording
+        The recording as it is now.
+    fingerprint
+        Hash of its content when the run was planned.
+
+    Raises
+    ------
+    DataError
+        When the content differs.
+    """
+    if recording.fingerprint != fingerprint:
+        raise DataError(
+            f"the data of session {recording.session!r} changed while the study ran; run it again"
+        )
