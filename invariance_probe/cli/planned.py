@@ -114,7 +114,7 @@ def power_in_words(
     if not made.study.dose_claims:
         raise InferenceError(
             "power is worked out for claims about what a dose costs, and this study has none: "
-            "its hypotheses are contrasts"
+            "its hypotheses are of other kinds"
         )
     effects = read_numbers("--effect", effect, may_assume(made)) if effect is not None else {}
     if pilot is not None:

@@ -31,6 +31,7 @@ from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.recordings import RecordingSource
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.study import Study
+from invariance_probe.study.transforms import needs_counts
 from invariance_probe.study.views import Views
 
 MOST_EPOCHS = 20
@@ -95,8 +96,7 @@ def inspect_source(
             problems += refused
             found.append(described(study, source, recording, cautions, plants and not refused))
     except DataError as error:
-        fields = {"npz": "path", "catalog": "name", "arrays": "session"}
-        field = fields.get(source.kind, "generator")
+        field = source.located_by
         problems.append((("recordings", index, field), getattr(source, field), str(error)))
     return found, problems
 
@@ -461,11 +461,11 @@ def view_problems(
                 f"count_splitting needs spike counts, {advice}; use 'none' with a mild fixed noise",
             )
         for i, transform in enumerate(views.transforms):
-            if transform.kind == "spike_thinning":
+            if needs_counts(transform):
                 yield (
                     ("views", "transforms", i, "kind"),
                     transform.kind,
-                    f"spike_thinning needs spike counts, {advice}",
+                    f"{transform.kind} needs spike counts, {advice}",
                 )
             if getattr(transform, "value", "") == "silent":
                 yield (

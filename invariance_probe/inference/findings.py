@@ -23,6 +23,7 @@ from invariance_probe.inference.evidence.points import (
     ExaminedPoint,
     LagPoint,
     MatrixPoint,
+    MeasuredPoint,
     NullFinding,
     SessionFinding,
     SimilarityPoint,
@@ -496,6 +497,8 @@ class Findings:
     switching: tuple[SwitchingPoint, ...] = ()
     units: tuple[UnitScore, ...] = ()
     reliance: tuple[ReliancePoint, ...] = ()
+    measured: tuple[MeasuredPoint, ...] = ()
+    """One row per session and measurement that only a hypothesis asks for."""
     notes: tuple[str, ...] = field(default=())
 
     def to_json(self) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from invariance_probe.inference.description import overview as description
 from invariance_probe.inference.description.messengers import messengers, switching, unit_scores
 from invariance_probe.inference.description.nulls import null_findings
 from invariance_probe.inference.description.reliance import reliance
+from invariance_probe.inference.evidence.measured import needed
 from invariance_probe.inference.findings import Findings, HypothesisFinding, Standing
 from invariance_probe.inference.hypotheses.judgement import Judgement
 from invariance_probe.inference.hypotheses.kinds import kind_of
@@ -81,6 +82,7 @@ def infer(
         switching=tuple(switching(plan, results)),
         units=tuple(unit_scores(plan, results)),
         reliance=tuple(reliance(plan, results, left_out)),
+        measured=tuple(needed(plan, results)),
     )
 
 

@@ -12,7 +12,7 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.recipes import without_licence
 from invariance_probe.study.counting import counted
 from invariance_probe.study.declaration import Problem
-from invariance_probe.study.hypotheses import Contrast
+from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.methods import TrainedMethod
 from invariance_probe.study.nulls import ENOUGH_OTHERS, cuts_of
 from invariance_probe.study.pairing import SHARE
@@ -93,7 +93,7 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
             continue
         if isinstance(hypothesis, Contrast):
             yield from _benefits_out_of_reach(i, hypothesis, sessions)
-        elif hypothesis.about_units:
+        elif not isinstance(hypothesis, Hypothesis) or hypothesis.about_units:
             continue
         own = plan.settings[0]
         if reasons := without_licence(plan.study, own, hypothesis, len(sessions)):

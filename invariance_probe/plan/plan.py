@@ -29,6 +29,7 @@ from invariance_probe.plan.run import Run
 from invariance_probe.plan.settings import Setting, a_third_of, settings_of
 from invariance_probe.study.baselines import (
     PCA,
+    Baseline,
     CircularNull,
     Code,
     CodeCorruption,
@@ -53,7 +54,7 @@ from invariance_probe.study.examinations import (
     Detection,
     Examination,
 )
-from invariance_probe.study.hypotheses import AnyHypothesis, Contrast
+from invariance_probe.study.hypotheses import AnyHypothesis, Contrast, Hypothesis
 from invariance_probe.study.methods import AnyMethod, LinearSSL, Reliance, TrainedMethod
 from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
@@ -158,6 +159,8 @@ class Plan:
         if isinstance(hypothesis, Contrast):
             if not self.study.quick:
                 yield a_third_of(own)
+            return
+        if not isinstance(hypothesis, Hypothesis):
             return
         recipes = [
             recipe.setting
@@ -371,6 +374,7 @@ class Plan:
             TestLag(),
             *(() if study.quick else (Leak(),)),
             *messengers,
+            *self.needed(session),
         )
         for measurement in asked:
             yield self._run(session, measurement, None)
@@ -405,6 +409,11 @@ class Plan:
                     study.training.optimisation(),
                     clean,
                 )
+
+    def needed(self, session: Session) -> tuple[Baseline, ...]:
+        """The measurements of a session that only its hypotheses ask for."""
+        about = [h for h in self.study.hypotheses if covers(h, session)]
+        return tuple(dict.fromkeys(asked for h in about for asked in h.needs))
 
     def _null(self, session: Session) -> AnyMethod:
         """The measurement of the study's null in one session."""

@@ -70,6 +70,7 @@ def report_model(plan: Plan, findings: Findings, provenance: dict[str, Any]) -> 
         "switching": [asdict(point) for point in findings.switching],
         "units": [asdict(score) for score in findings.units],
         "reliance": [asdict(point) for point in findings.reliance],
+        "measured": [asdict(point) for point in findings.measured],
         "runs": asdict(findings.runs),
         "notes": list(findings.notes),
         "settings": study.model_dump(mode="json"),

@@ -69,14 +69,15 @@ def parts_of(hypothesis: dict[str, Any], report: dict[str, Any], charts: list[Ch
         The findings with their figures and tables, then what is common to both.
     """
     code, learning = hypothesis["code"], hypothesis["learning"]
-    findings = [
-        Part(
+    findings = []
+    if hypothesis["axis"]:
+        of_code = Part(
             "The code (no SSL)",
             code["sentence"] if code else _without_code(hypothesis["no_ssl"]),
             tuple(chart for chart in charts if chart.about == "code"),
             _present(quantity_table(hypothesis), unit_table(hypothesis)),
         )
-    ]
+        findings.append(of_code)
     if learning is not None:
         drawn = tuple(chart for chart in charts if chart.about == "learning")
         tables = _present(recipe_table(hypothesis), corrupted_table(hypothesis))

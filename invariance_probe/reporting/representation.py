@@ -48,7 +48,7 @@ def _looks(hypothesis: dict[str, Any], report: dict[str, Any]) -> Table | None:
     alike = [
         p for p in report["similarity"] if p["session"] in sessions and p["axis"] in (axis, "")
     ]
-    if not examined and not alike:
+    if not axis or (not examined and not alike):
         return None
     within = any(p["invariance_within_class"] is not None for p in examined)
     names = (

@@ -1,9 +1,10 @@
-"""The report's sections about units, which stand beside the verdicts.
+"""The report's sections on further measurements, which stand beside the verdicts.
 
 The content of report.json goes in; a section comes out for each measurement that a
-study asked for: what it means, its figures and tables.
+study or its hypotheses asked for: what it means, its figures and tables.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -39,25 +40,41 @@ class Section:
     """What a file beside the page has beyond the page; empty without such a file."""
 
 
+def _messengers(report: dict[str, Any]) -> Section:
+    """The section on the few units that carry the target."""
+    return Section(
+        "messengers",
+        "Messenger units",
+        messengers.NOTE,
+        messengers.MEANING,
+        tuple(messenger_charts(report)),
+        tuple(messengers.messenger_tables(report)),
+        messengers.FILES if report["units"] else "",
+    )
+
+
+def _reliance(report: dict[str, Any]) -> Section:
+    """The section on the units that an objective and two decoders rest on."""
+    return Section(
+        "reliance",
+        "What the objective rests on",
+        reliance.NOTE,
+        reliance.MEANING,
+        tuple(reliance_charts(report)),
+        tuple(reliance.reliance_tables(report)),
+    )
+
+
+SECTIONS: tuple[Callable[[dict[str, Any]], Section], ...] = (_messengers, _reliance)
+"""Every section, in the order of the page; one without tables is not shown."""
+
+
 def sections_of(report: dict[str, Any]) -> list[Section]:
-    """The sections that have tables: messenger units, then reliance."""
-    found = [
-        Section(
-            "messengers",
-            "Messenger units",
-            messengers.NOTE,
-            messengers.MEANING,
-            tuple(messenger_charts(report)),
-            tuple(messengers.messenger_tables(report)),
-            messengers.FILES if report["units"] else "",
-        ),
-        Section(
-            "reliance",
-            "What the objective rests on",
-            reliance.NOTE,
-            reliance.MEANING,
-            tuple(reliance_charts(report)),
-            tuple(reliance.reliance_tables(report)),
-        ),
-    ]
-    return [section for section in found if section.tables]
+    """The sections of what was measured in this study: those that have tables.
+
+    Parameters
+    ----------
+    report
+        The content of report.json.
+    """
+    return [section for make in SECTIONS if (section := make(report)).tables]

@@ -119,7 +119,7 @@ def finding_lines(finding: HypothesisFinding) -> Iterator[str]:
         yield f"    learning: {finding.learning.sentence}"
     if finding.look is not None:
         yield f"    {finding.look.sentence}"
-    if finding.kind != "contrast":
+    if finding.kind in ("invariance", "jitter"):
         yield f"    the naive rule says: {finding.naive.says}"
     if "regularised" in finding.flags:
         yield (

@@ -8,8 +8,9 @@ and registrations are computed from.
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import dataclass
 from json.encoder import encode_basestring
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -56,6 +57,49 @@ class MethodDeclaration(Declaration):
     """Whether training reads the target; each encoder then belongs to one target."""
     reads_counts: ClassVar[bool] = False
     """Whether training reads spike counts in addition to the views."""
+
+
+@dataclass(frozen=True)
+class DoseWords:
+    """How reports speak of the doses of a declaration that can be swept.
+
+    Attributes
+    ----------
+    in_sentence
+        A dose within a sentence. `{dose:g}` stands for the dose, `{percent:g}` for the
+        dose in percent, and `{apart}` for the distance of paired windows in time.
+    on_axis
+        The doses along the axis of a figure.
+    """
+
+    in_sentence: str
+    on_axis: str
+
+
+class Swept(Declaration):
+    """A stage of a view with a field that a study can sweep."""
+
+    identity: ClassVar[dict[str, float]]
+    """The fields that can be swept, each with the dose that changes nothing."""
+    words: ClassVar[DoseWords]
+    """How reports speak of its doses."""
+
+
+D = TypeVar("D", bound=Declaration)
+
+
+def members(union: Any, base: type[D]) -> tuple[type[D], ...]:
+    """The classes of a union that are derived from a base class.
+
+    Parameters
+    ----------
+    union
+        A union, an annotated one, or a single class.
+    base
+        The base class.
+    """
+    bare = get_args(union)[0] if get_origin(union) is Annotated else union
+    return tuple(one for one in get_args(bare) or (bare,) if issubclass(one, base))
 
 
 def added(default: Any) -> Any:

@@ -239,9 +239,9 @@ class Design(Declaration):
     def corrupts(self, path: str) -> bool:
         """Whether an axis varies how views are corrupted.
 
-        If not, it varies how windows are paired.
+        If not, it varies how windows are paired, or the path is empty.
         """
-        return path.split(".")[0] not in ("time_jitter", "mined", "state")
+        return path.split(".")[0] not in ("", "time_jitter", "mined", "state")
 
     @property
     def dose_claims(self) -> tuple[Hypothesis, ...]:

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
+from invariance_probe.study.baselines import Baseline
 from invariance_probe.study.declaration import FILE_NAME, LONGEST_NAME, Declaration, added
 
 
@@ -50,6 +51,8 @@ class Hypothesis(Declaration):
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
     """Whether it is adjusted with the study's confirmatory hypotheses (Holm)."""
 
+    needs: ClassVar[tuple[Baseline, ...]] = ()
+    """Measurements of every session that only this kind of hypothesis reads."""
     experimental: ClassVar[bool] = False
     """Whether it counts as exploratory whatever its role says."""
     arms: ClassVar[tuple[str, ...]] = ("independent", "shared")
@@ -119,6 +122,8 @@ class Contrast(Declaration):
             return {**given, "controls": CONTROLS[axis]}
         return given
 
+    needs: ClassVar[tuple[Baseline, ...]] = ()
+    """Measurements of every session that only this kind of hypothesis reads."""
     about_units: ClassVar[bool] = False
     """Whether it is about how many units carry the target, not about learning."""
 
@@ -153,4 +158,7 @@ AnyHypothesis = Annotated[
         ),
     ),
 ]
-"""A claim about what a dose costs (which names no kind), or a contrast."""
+"""A claim about what a dose costs (which names no kind), or a contrast.
+
+A kind of hypothesis that is about no swept path has the axis "", dose 0 and no arms.
+"""

@@ -10,12 +10,12 @@ recordings and on monkey reach data (docs/science.md has the figures). `preset` 
 published settings instead.
 """
 
-from typing import Annotated, Any, ClassVar, Literal, Self, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from invariance_probe.study.baselines import Baseline
-from invariance_probe.study.declaration import Declaration, MethodDeclaration, added
+from invariance_probe.study.declaration import Declaration, MethodDeclaration, added, members
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width, Widths
 from invariance_probe.study.presets import with_preset
 from invariance_probe.study.training import Optimisation, TrainingChanges
@@ -607,17 +607,11 @@ class Reliance(MethodDeclaration):
         return of
 
 
-def _members(union: Any) -> tuple[type[MethodDeclaration], ...]:
-    """The classes of a union, also of a union of one class."""
-    bare = get_args(union)[0] if get_origin(union) is Annotated else union
-    return get_args(bare) or (bare,)
-
-
 AnyMethod = Annotated[Method | Baseline | Reliance, Field(discriminator="kind")]
 
 DECLARED_METHODS: dict[str, type[MethodDeclaration]] = {
     declared.model_fields["kind"].default: declared
     for union in (Method, Baseline, Reliance)
-    for declared in _members(union)
+    for declared in members(union, MethodDeclaration)
 }
 """Every method and measurement by its kind."""

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.declaration import DoseWords, Swept, added
 from invariance_probe.study.probes import Target
 
 SHARE = "mined.share"
@@ -45,13 +45,16 @@ def source_of(axis: str, arm: str) -> Source:
     return next((source for source in SOURCES if axis == SHARE and arm == source), "mined")
 
 
-class MinedPairing(Declaration):
+class MinedPairing(Swept):
     """Pair windows that are nearby or, for part of the pairs, far away but alike.
 
     A nearby partner is in the same trial. A distant partner looks like the window.
     """
 
     identity: ClassVar[dict[str, float]] = {"share": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the pairs mined across time", "share of distant pairs"
+    )
 
     kind: Literal["mined"] = "mined"
     share: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -7,7 +7,7 @@ session, except a simulated one, which can stand for several (`sessions: 6` give
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, Literal, Protocol, Self, runtime_checkable
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 from pydantic import BeforeValidator, Field, PrivateAttr, ValidationInfo, model_validator
 from pydantic.json_schema import SkipJsonSchema
@@ -41,6 +41,9 @@ class Dealt(Declaration):
 
 class NpzRecording(Declaration):
     """One session in a NumPy `.npz` archive with named arrays (never unpickled)."""
+
+    located_by: ClassVar[str] = "path"
+    """The field that says where it is; problems with opening it are reported there."""
 
     kind: Literal["npz"] = "npz"
     path: str
@@ -113,6 +116,9 @@ class ArraysRecording(Declaration):
     `{"arrays": folder}`.
     """
 
+    located_by: ClassVar[str] = "session"
+    """The field that says where it is; see `npz`."""
+
     kind: Literal["arrays"] = "arrays"
     session: Name
     """Name of the session, unique within the study."""
@@ -150,6 +156,9 @@ class CatalogRecording(Declaration):
     The catalogue is in `invariance_probe.data.catalog`.
     """
 
+    located_by: ClassVar[str] = "name"
+    """The field that says where it is; see `npz`."""
+
     kind: Literal["catalog"] = "catalog"
     name: str
     """Name of the catalogue entry."""
@@ -163,6 +172,9 @@ class CatalogRecording(Declaration):
 
 class _Simulated(Declaration):
     """What all simulated worlds have in common."""
+
+    located_by: ClassVar[str] = "generator"
+    """The field that says where it is; see `npz`."""
 
     kind: Literal["simulated"] = "simulated"
     session: Name = "simulated"

@@ -6,10 +6,9 @@ sessions that share an SSL model. Nothing here opens a recording.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Protocol
 
 from invariance_probe.study.declaration import Declaration, Problem
-from invariance_probe.study.hypotheses import Contrast, Hypothesis
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
 POPULATION = 4
@@ -115,7 +114,19 @@ def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) ->
     return Companions(sessions=tuple(others)) if others else None
 
 
-def covers(hypothesis: Hypothesis | Contrast, session: Session) -> bool:
+class AboutSessions(Protocol):
+    """What says which sessions it is about: a hypothesis of any kind."""
+
+    @property
+    def group(self) -> str | None:
+        """The group of the sessions; None for all of them."""
+
+    @property
+    def role(self) -> Literal["confirmatory", "exploratory"]:
+        """Whether it counts as confirmatory, so that pilot sessions are left out."""
+
+
+def covers(hypothesis: AboutSessions, session: Session) -> bool:
     """Whether a hypothesis is about a session.
 
     A confirmatory hypothesis is never about a pilot session.

@@ -13,7 +13,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import DoseWords, Swept
 
 STATE_SHARE = "state.share"
 """Path of the axis of pairs across states."""
@@ -42,7 +42,7 @@ def state_source_of(axis: str, arm: str) -> StateSource:
     )
 
 
-class StatePairing(Declaration):
+class StatePairing(Swept):
     """Pair windows that are nearby or, for part of the pairs, in another state.
 
     A nearby partner is in the same trial. A partner in another state is one around
@@ -50,6 +50,10 @@ class StatePairing(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"share": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the pairs of a waking window and one of mined sleep",
+        "share of pairs with sleep",
+    )
 
     kind: Literal["state"] = "state"
     share: Annotated[float, Field(ge=0, le=1)] = 0.0

@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, TypeVar
 from pydantic import Field
 
 from invariance_probe.study.adversaries import Adversary
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import Declaration, DoseWords, Swept
 
 Rate = Annotated[float, Field(ge=0, lt=1)]
 Lost = Literal["silent", "mean"]
@@ -26,10 +26,13 @@ unit's activity. `window_identity`: a window shows no other window's activity.
 """
 
 
-class UnitDropout(Declaration):
+class UnitDropout(Swept):
     """Unit dropout: each unit of a view is lost with probability `rate`."""
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the units dropped", "unit dropout (probability)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = True
@@ -47,13 +50,17 @@ class UnitDropout(Declaration):
     """`fixed`: the same rate everywhere; `uniform`: each window draws U(0, rate)."""
 
 
-class StratifiedDropout(Declaration):
+class StratifiedDropout(Swept):
     """Stratified dropout: lose whole units evenly over firing rates.
 
     Among units of like firing rate, a fraction `rate` is lost in every view.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the units of every rate dropped",
+        "stratified dropout (part of the units)",
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -63,13 +70,16 @@ class StratifiedDropout(Declaration):
     """Fraction of the units of every firing rate that is lost."""
 
 
-class SpikeThinning(Declaration):
+class SpikeThinning(Swept):
     """Spike thinning: delete each spike with probability `rate`.
 
     It is the rate-matched control of unit dropout.
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the spikes deleted", "spike thinning (probability)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = True
@@ -79,10 +89,11 @@ class SpikeThinning(Declaration):
     """Probability that a spike is deleted."""
 
 
-class GaussianNoise(Declaration):
+class GaussianNoise(Swept):
     """Gaussian noise: add white noise of `sigma` SD after standardisation."""
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
+    words: ClassVar[DoseWords] = DoseWords("with noise of {dose:g} SD added", "noise (SD)")
     preserves: ClassVar[tuple[Property, ...]] = ("unit_mean", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("counts", "bin_total")
     has_closed_form: ClassVar[bool] = True
@@ -92,7 +103,7 @@ class GaussianNoise(Declaration):
     """SD of the noise, in standard deviations of the unit."""
 
 
-class GainModulation(Declaration):
+class GainModulation(Swept):
     """Gain modulation: multiply a view by a random gain that its units share.
 
     The gain is exp(sigma c u - (sigma c)^2 / 2) with u ~ N(0, 1), and has mean 1. It
@@ -103,6 +114,9 @@ class GainModulation(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"sigma": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with a random gain of {dose:g} SD of its logarithm", "gain modulation (SD of the log-gain)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("unit_mean", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("counts", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -118,7 +132,7 @@ class GainModulation(Declaration):
     """
 
 
-class ProgressiveUnitLoss(Declaration):
+class ProgressiveUnitLoss(Swept):
     """Progressive unit loss: units die one after another, in a fixed order.
 
     A view shows what is left after a fraction u ~ U(0, rate) of the units has died.
@@ -128,6 +142,10 @@ class ProgressiveUnitLoss(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with up to {percent:g} % of the units lost in one order",
+        "progressive loss (largest part of the units)",
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -139,7 +157,7 @@ class ProgressiveUnitLoss(Declaration):
     """What a lost unit shows; see `unit_dropout`."""
 
 
-class UnitPermutation(Declaration):
+class UnitPermutation(Swept):
     """Unit permutation: units swap with neighbours, as on a drifting electrode.
 
     Random pairs within a neighbourhood swap with probability `rate`. Neighbourhoods are
@@ -149,6 +167,10 @@ class UnitPermutation(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of the units exchanged with neighbours",
+        "unit permutation (part of the units)",
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "bin_total", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "unit_identity")
     has_closed_form: ClassVar[bool] = False
@@ -160,7 +182,7 @@ class UnitPermutation(Declaration):
     """Number of successive units among which partners are drawn."""
 
 
-class WaveformDrift(Declaration):
+class WaveformDrift(Swept):
     """Waveform drift: mix each unit with its neighbour.
 
     x' = (1 - mix) x + mix x_next, as when waveforms drift over the borders of a spike
@@ -171,6 +193,10 @@ class WaveformDrift(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"mix": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with {percent:g} % of each unit's activity given to its neighbour",
+        "waveform drift (part mixed)",
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "bin_total", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "unit_identity")
     has_closed_form: ClassVar[bool] = False
@@ -180,7 +206,7 @@ class WaveformDrift(Declaration):
     """Share of the next unit in what a unit shows."""
 
 
-class Pepper(Declaration):
+class Pepper(Swept):
     """Pepper: add a constant to random values, after standardisation.
 
     With probability `rate`, `amplitude` standard deviations are added to a value, as MYOW
@@ -188,6 +214,9 @@ class Pepper(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"rate": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with a constant added to {percent:g} % of the values", "pepper (probability)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("counts", "unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -199,13 +228,16 @@ class Pepper(Declaration):
     """What is added, in standard deviations of the unit."""
 
 
-class TimeCutout(Declaration):
+class TimeCutout(Swept):
     """Time cutout: lose a block of successive bins of a window.
 
     At least one bin is left, so windows must have several bins.
     """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with a block of {percent:g} % of a window's bins lost", "time cutout (part of the bins)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -222,13 +254,16 @@ class TimeCutout(Declaration):
     """What a lost bin shows; see `unit_dropout`."""
 
 
-class UnitCutout(Declaration):
+class UnitCutout(Swept):
     """Unit cutout: lose a block of successive units.
 
     The block stands for a shank or a connector. At least one unit is left.
     """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with a block of {percent:g} % of the units lost", "unit cutout (part of the units)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_identity", "window_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("unit_mean", "bin_total")
     has_closed_form: ClassVar[bool] = False
@@ -244,7 +279,7 @@ class UnitCutout(Declaration):
     """What a lost unit shows; see `unit_dropout`."""
 
 
-class CutMix(Declaration):
+class CutMix(Swept):
     """CutMix: replace a block of units or bins by that of another window.
 
     The other window is drawn from the run's own training windows, also where test
@@ -254,6 +289,9 @@ class CutMix(Declaration):
     """
 
     identity: ClassVar[dict[str, float]] = {"fraction": 0.0}
+    words: ClassVar[DoseWords] = DoseWords(
+        "with a block of {percent:g} % of the view from another window", "cutmix (part of the view)"
+    )
     preserves: ClassVar[tuple[Property, ...]] = ("counts", "unit_mean", "unit_identity")
     breaks: ClassVar[tuple[Property, ...]] = ("bin_total", "window_identity")
     has_closed_form: ClassVar[bool] = False
@@ -299,6 +337,11 @@ def at_identity(stage: Stage) -> Stage:
     return stage.__class__.model_validate(
         {**stage.model_dump(), **stage.identity}  # type: ignore[attr-defined]
     )
+
+
+def needs_counts(transform: Transform) -> bool:
+    """Whether a transform acts on single spikes, so that activity must be counts."""
+    return isinstance(transform, SpikeThinning)
 
 
 def cuts_bins(transform: Transform) -> bool:

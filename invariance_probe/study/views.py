@@ -12,19 +12,20 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import BeforeValidator, Field
 
 from invariance_probe.study.adversaries import Adversary
-from invariance_probe.study.declaration import Declaration, added
+from invariance_probe.study.declaration import Declaration, DoseWords, Swept, added, members
 from invariance_probe.study.pairing import MinedPairing
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.transforms import Transform, is_idle
 
 
-class TimeJitter(Declaration):
+class TimeJitter(Swept):
     """Pair each window with another one nearby in the same trial.
 
     The two are at most, or about, `window_s` apart.
     """
 
     identity: ClassVar[dict[str, float]] = {"window_s": 0.0}
+    words: ClassVar[DoseWords] = DoseWords("with windows {apart} made alike", "time jitter (s)")
 
     kind: Literal["time_jitter"] = "time_jitter"
     window_s: Annotated[float, Field(ge=0)] = 0.0
@@ -161,6 +162,15 @@ Stage = (
     TimeJitter | MinedPairing | StatePairing | CountSplitting | NoSplitting | Transform | Adversary
 )
 """What a view passes through; each kind lists the fields that can be swept."""
+
+
+_SWEPT: tuple[type[Swept], ...] = (*members(Pairing, Swept), *members(Transform, Swept))
+DOSE_WORDS: dict[str, DoseWords] = {
+    f"{stage.model_fields['kind'].default}.{field}": stage.words
+    for stage in _SWEPT
+    for field in stage.identity
+}
+"""How reports speak of doses, by swept path; adversaries have no words of their own."""
 
 
 def has_closed_form(views: Views) -> bool:

@@ -1,4 +1,4 @@
-"""The example of docs/adding.md works as it stands.
+"""The example of docs/adding works as it stands.
 
 It is a declaration and a class in one file, a line in each table, and the contract.
 """

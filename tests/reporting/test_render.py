@@ -26,7 +26,8 @@ FIELDS = {
     "baselines": list, "sessions": list, "curve": list, "code": list, "dropping": list,
     "lags": list, "nulls": list, "cautions": list, "matrix": list, "examined": list,
     "similarity": list, "classes": list, "messengers": list, "switching": list, "units": list,
-    "reliance": list, "runs": dict, "notes": list, "settings": dict, "provenance": dict,
+    "reliance": list, "measured": list, "runs": dict, "notes": list, "settings": dict,
+    "provenance": dict,
 }  # fmt: skip
 HYPOTHESIS = {
     "id",

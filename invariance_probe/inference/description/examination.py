@@ -26,7 +26,7 @@ from invariance_probe.plan.figures.examined import (
 )
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.examinations import Corruption, Detection
-from invariance_probe.study.hypotheses import Contrast
+from invariance_probe.study.hypotheses import Hypothesis
 
 CEILING = "another seed"
 """What the similarity of two seeds at dose 0 is listed under.
@@ -135,7 +135,7 @@ def classes(question: Question) -> Iterator[ClassPoint]:
     It is in units of the range of all classes.
     """
     hypothesis, evidence = question.hypothesis, question.evidence
-    if question.plan.study.target.kind != "categorical" or isinstance(hypothesis, Contrast):
+    if question.plan.study.target.kind != "categorical" or not isinstance(hypothesis, Hypothesis):
         return
     clean = _class_losses(evidence, "", 0.0)
     dosed = _class_losses(evidence, hypothesis.axis, hypothesis.dose)

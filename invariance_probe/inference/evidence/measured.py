@@ -1,8 +1,12 @@
-"""Figures of one kind, by session, from the results of a plan."""
+"""Figures of one kind by session, and of all kinds that hypotheses need.
 
-from collections.abc import Mapping
+In: the results of a plan. Out: what was measured once per session, as it was measured.
+"""
+
+from collections.abc import Iterator, Mapping
 from typing import TypeVar
 
+from invariance_probe.inference.evidence.points import MeasuredPoint
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
@@ -31,3 +35,18 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
         if (result := results.get(run.key())) is not None
         and (figures := result.measured(kind)) is not None
     }
+
+
+def needed(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MeasuredPoint]:
+    """Yield the figures of the measurements that only hypotheses ask for.
+
+    Parameters
+    ----------
+    plan, results
+        The plan, and results by run key.
+    """
+    asked = {session.name: plan.needed(session) for session in plan.sessions}
+    for run in plan.baselines:
+        result = results.get(run.key())
+        if run.method in asked.get(run.session, ()) and result is not None and result.figures:
+            yield MeasuredPoint(run.session, run.group, result.figures)

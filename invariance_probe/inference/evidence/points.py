@@ -6,6 +6,8 @@ over doses, lags and classes. Nothing is computed here.
 
 from dataclasses import dataclass
 
+from invariance_probe.plan.figures import Figures
+
 
 @dataclass(frozen=True)
 class Baseline:
@@ -286,3 +288,12 @@ class ClassPoint:
     ci_low: float | None
     ci_high: float | None
     n_sessions: int
+
+
+@dataclass(frozen=True)
+class MeasuredPoint:
+    """What was measured in one session because a hypothesis needs it."""
+
+    session: str
+    group: str
+    figures: Figures

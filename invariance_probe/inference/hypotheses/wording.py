@@ -16,26 +16,7 @@ from invariance_probe.inference.rules.interim_analyses import Look
 from invariance_probe.inference.rules.verdicts import INCONCLUSIVE, RECIPE_DEPENDENT
 from invariance_probe.inference.verdict import Verdict
 from invariance_probe.study.session import THESE_RECORDINGS
-
-DOSES = {
-    "unit_dropout.rate": "with {percent:g} % of the units dropped",
-    "spike_thinning.rate": "with {percent:g} % of the spikes deleted",
-    "gaussian_noise.sigma": "with noise of {dose:g} SD added",
-    "stratified_dropout.rate": "with {percent:g} % of the units of every rate dropped",
-    "gain_modulation.sigma": "with a random gain of {dose:g} SD of its logarithm",
-    "progressive_unit_loss.rate": "with up to {percent:g} % of the units lost in one order",
-    "unit_permutation.rate": "with {percent:g} % of the units exchanged with neighbours",
-    "waveform_drift.mix": "with {percent:g} % of each unit's activity given to its neighbour",
-    "pepper.rate": "with a constant added to {percent:g} % of the values",
-    "time_cutout.fraction": "with a block of {percent:g} % of a window's bins lost",
-    "unit_cutout.fraction": "with a block of {percent:g} % of the units lost",
-    "cutmix.fraction": "with a block of {percent:g} % of the view from another window",
-    "time_jitter.window_s": "with windows {apart} made alike",
-    "state.share": "with {percent:g} % of the pairs of a waking window and one of mined sleep",
-    "mined.share": "with {percent:g} % of the pairs mined across time",
-}
-"""A dose in plain words, by the path that is swept."""
-
+from invariance_probe.study.views import DOSE_WORDS
 
 MEANINGS = {
     "invariant": (
@@ -197,9 +178,10 @@ def at_look(look: Look, enough: bool) -> str:
 def at_dose(question: Question) -> str:
     """The primary dose in plain words."""
     axis, dose = question.hypothesis.axis, question.hypothesis.dose
-    return DOSES.get(axis, f"at {axis} = {dose:g}").format(
-        dose=dose, percent=100 * dose, apart=apart(question)
-    )
+    words = DOSE_WORDS.get(axis)
+    if words is None:
+        return f"at {axis} = {dose:g}"
+    return words.in_sentence.format(dose=dose, percent=100 * dose, apart=apart(question))
 
 
 def apart(question: Question) -> str:

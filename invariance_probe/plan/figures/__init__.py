@@ -17,25 +17,13 @@ from invariance_probe.plan.figures.examined import (
     DetectionFigures,
     SimilarityFigures,
 )
-from invariance_probe.plan.figures.session import (
-    LagFigures,
-    LeakFigures,
-    MinedPairsFigures,
-    NullFigures,
-    PersistenceFigures,
-    SharedFigures,
-)
+from invariance_probe.plan.figures.session import SessionFigures
 from invariance_probe.plan.figures.units import MessengerFigures, RelianceFigures
 
 Figures = (
     DecodedFigures
     | CodeFigures
-    | NullFigures
-    | PersistenceFigures
-    | LagFigures
-    | LeakFigures
-    | SharedFigures
-    | MinedPairsFigures
+    | SessionFigures
     | MessengerFigures
     | RelianceFigures
     | CorruptionFigures

@@ -263,3 +263,9 @@ class MinedPairsFigures:
     def m_loc(self, share: float) -> float:
         """M_loc(q): loss with local pairs alone, less that with mined pairs (nats)."""
         return self.local_loss - self.of("mined", share).loss
+
+
+SessionFigures = (
+    NullFigures | PersistenceFigures | LagFigures | LeakFigures | SharedFigures | MinedPairsFigures
+)
+"""The figures of any measurement of this file."""

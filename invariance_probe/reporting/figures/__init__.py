@@ -40,8 +40,11 @@ def charts_of(hypothesis: dict[str, Any], report: dict[str, Any]) -> list[Chart]
     Returns
     -------
     charts
-        The figures in the order in which a page shows them.
+        The figures in the order in which a page shows them; none for a hypothesis on no
+        axis, whose measurement has a section of its own.
     """
+    if not hypothesis["axis"]:
+        return []
     sessions = set(hypothesis["sessions"])
     points = [
         p for p in report["curve"] if p["axis"] == hypothesis["axis"] and p["session"] in sessions

@@ -17,6 +17,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invariance_probe.study.views import DOSE_WORDS
+
 BLUE, ORANGE, GREEN, PINK, GREY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#666666"
 YELLOW = "#E69F00"
 """The colours of Okabe & Ito, which colour-blind readers can tell apart.
@@ -155,21 +157,5 @@ def seconds_axis(axis: Axes, ticks: Iterable[float]) -> None:
 
 def dose_label(path: str) -> str:
     """Name of a swept path for an axis; the path itself where it has no name."""
-    names = {
-        "unit_dropout.rate": "unit dropout (probability)",
-        "spike_thinning.rate": "spike thinning (probability)",
-        "gaussian_noise.sigma": "noise (SD)",
-        "stratified_dropout.rate": "stratified dropout (part of the units)",
-        "gain_modulation.sigma": "gain modulation (SD of the log-gain)",
-        "progressive_unit_loss.rate": "progressive loss (largest part of the units)",
-        "unit_permutation.rate": "unit permutation (part of the units)",
-        "waveform_drift.mix": "waveform drift (part mixed)",
-        "pepper.rate": "pepper (probability)",
-        "time_cutout.fraction": "time cutout (part of the bins)",
-        "unit_cutout.fraction": "unit cutout (part of the units)",
-        "cutmix.fraction": "cutmix (part of the view)",
-        "time_jitter.window_s": "time jitter (s)",
-        "state.share": "share of pairs with sleep",
-        "mined.share": "share of distant pairs",
-    }
-    return names.get(path, path)
+    words = DOSE_WORDS.get(path)
+    return path if words is None else words.on_axis

@@ -25,15 +25,17 @@ def hypothesis_problems(study: Design) -> Iterator[Problem]:
     groups = {source.group for source in study.recordings if source.group}
     for i, hypothesis in enumerate(study.hypotheses):
         axis = axes.get(hypothesis.axis)
-        if axis is None:
+        if axis is None and hypothesis.axis:
             yield (
                 ("hypotheses", i, "axis"),
                 hypothesis.axis,
                 _not_swept(hypothesis.axis, axes, known),
             )
         elif (
-            hypothesis.dose not in axis.doses or hypothesis.dose == known.get(hypothesis.axis)
-        ) and (said := _not_a_dose(study, axis, hypothesis)):
+            axis is not None
+            and (hypothesis.dose not in axis.doses or hypothesis.dose == known.get(hypothesis.axis))
+            and (said := _not_a_dose(study, axis, hypothesis))
+        ):
             yield ("hypotheses", i, "dose"), hypothesis.dose, said
         if hypothesis.group is not None and hypothesis.group not in groups:
             yield (

@@ -43,14 +43,12 @@ from invariance_probe.inference.findings import (
     Gate,
     HypothesisFinding,
     NaiveRule,
-    NoSSL,
     PairMeasure,
 )
 from invariance_probe.inference.hypotheses import gates
-from invariance_probe.inference.hypotheses.code_measures import code_measures
 from invariance_probe.inference.hypotheses.contrast import checks as contrast_checks
 from invariance_probe.inference.hypotheses.contrast.words import contrast_sentence, nuisance_of
-from invariance_probe.inference.hypotheses.judgement import Judgement
+from invariance_probe.inference.hypotheses.judgement import Judgement, unjudged
 from invariance_probe.inference.hypotheses.question import CONTRASTS, Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.intervals import Sample
@@ -449,15 +447,5 @@ def _pairs(question: Question) -> Iterator[PairMeasure]:
 
 def _blank(question: Question, hypothesis: Contrast) -> HypothesisFinding:
     """A finding that repeats its contrast, with nothing found yet."""
-    measures = code_measures([question.evidence.sessions[name] for name in question.names])
-    return HypothesisFinding(
-        id=hypothesis.id, kind="contrast", claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status=question.status,
-        group=hypothesis.group or "", axis=hypothesis.axis, primary_dose=hypothesis.dose,
-        margin=question.margin,
-        because=hypothesis.margin.because, scope=THESE_RECORDINGS, sessions=tuple(question.names),
-        verdict=Verdict(NOT_SHOWN), flags=(),
-        outcome="open", sentence="", dose_interval=None, no_ssl=NoSSL("not measured", "", measures),
-        naive=NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None),
-        estimands=(), swept=(), claims=(), gates=(), p_value=None, p_value_adjusted=None,
-    )  # fmt: skip
+    naive = NaiveRule(NAIVE[hypothesis.axis], "not measured", "not measured", None)
+    return unjudged(question, "contrast", NOT_SHOWN, scope=THESE_RECORDINGS, naive=naive)

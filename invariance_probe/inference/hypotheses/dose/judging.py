@@ -42,7 +42,7 @@ from invariance_probe.inference.hypotheses.dose.learning import (
 )
 from invariance_probe.inference.hypotheses.dose.objectives import objectives
 from invariance_probe.inference.hypotheses.dose.planted import planted_gates
-from invariance_probe.inference.hypotheses.judgement import Judgement
+from invariance_probe.inference.hypotheses.judgement import Judgement, unjudged
 from invariance_probe.inference.hypotheses.question import Question
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.inference.rules.verdicts import (
@@ -341,16 +341,10 @@ def _without_word(question: Question, failed: Sequence[Gate]) -> Verdict:
 
 def _blank(question: Question) -> HypothesisFinding:
     """A finding that repeats its hypothesis, with nothing found yet."""
-    hypothesis = question.hypothesis
-    return HypothesisFinding(
-        id=hypothesis.id, kind="jitter" if question.jitter else "invariance",
-        claim=hypothesis.claim, predicts=hypothesis.predicts,
-        status=question.status, group=hypothesis.group or "", axis=hypothesis.axis,
-        primary_dose=hypothesis.dose,
-        margin=question.margin, because=hypothesis.margin.because, scope=question.scope,
-        sessions=tuple(question.names),
-        verdict=Verdict(INCONCLUSIVE), flags=(), outcome="open", sentence="", dose_interval=None,
+    return unjudged(
+        question,
+        "jitter" if question.jitter else "invariance",
+        INCONCLUSIVE,
         no_ssl=no_ssl_of(question, None),
-        naive=naive_of(None), estimands=(), swept=(), claims=(), gates=(), p_value=None,
-        p_value_adjusted=None,
-    )  # fmt: skip
+        naive=naive_of(None),
+    )
