@@ -25,6 +25,7 @@ from invariance_probe.study.consistency.words import reason_of_item
 from invariance_probe.study.declaration import Declaration, Place, Problem
 from invariance_probe.study.draft import draft_of
 from invariance_probe.study.origin import Origin
+from invariance_probe.study.recordings import ONLY_IN_PYTHON
 from invariance_probe.study.study import Study
 
 
@@ -320,7 +321,8 @@ def _reason(item: Any, declared: type[Declaration]) -> str:
     if kind == "missing":
         return "this key is missing"
     if kind == "union_tag_invalid":
-        allowed = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        tags = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        allowed = [tag for tag in tags if tag not in ONLY_IN_PYTHON]
         return (
             f"unknown {context['discriminator'].strip(chr(39))} "
             f"{context['tag']!r}.{_hint(str(context['tag']), allowed)}"

@@ -648,6 +648,8 @@ RecordingSource = Annotated[
     BeforeValidator(_declared),
 ]
 """Everything that a study can list; a study file lists no arrays, nor does its schema."""
+ONLY_IN_PYTHON = ("arrays",)
+"""Kinds of recording that no study file can name."""
 
 
 PlantKind = Literal["one_unit", "projection"]

@@ -286,3 +286,9 @@ def test_loading_does_not_change_its_input():
     before = copy.deepcopy(data)
     Study.model_validate(data)
     assert data == before
+
+
+def test_a_kind_of_recording_that_only_python_has_is_not_offered(write):
+    with pytest.raises(StudyError) as caught:
+        load_study(write(GOOD.replace("kind: simulated", "kind: array", 1)))
+    assert "unknown kind 'array'" in str(caught.value) and "'arrays'" not in str(caught.value)
