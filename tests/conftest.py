@@ -11,8 +11,9 @@ MARGIN = {"fraction_of_range": 0.1, "because": "smaller losses would not matter 
 
 
 LONGEST = (
-    "test_crashes.py", "test_contrasts.py", "test_cli.py", "test_slurm.py", "test_reliance.py",
-    "test_stopping.py", "test_selectors.py", "test_size.py",
+    "test_crashes.py", "test_contrasts.py", "test_cli.py", "test_slurm.py", "test_adding.py",
+    "test_reliance.py", "test_stopping.py", "test_selectors.py", "test_size.py", "test_local.py",
+    "test_from_python.py",
 )  # fmt: skip
 """Files that take longest.
 
