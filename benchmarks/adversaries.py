@@ -22,12 +22,13 @@ import torch
 from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.plan.figures.units import MODES
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.selectors import BASELINES, EQUAL, REFERENCE, SELECTORS
 from invariance_probe.probing.selectors.acceptance import DRAWS, judge
 from invariance_probe.probing.selectors.attack import GRADIENT, Attack
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, losses_without
+from invariance_probe.probing.selectors.damage import decodable_range, losses_without
 from invariance_probe.probing.selectors.halves import Halves
 from invariance_probe.probing.selectors.moments import BlockMoments, Part
 from invariance_probe.study.baselines import Messengers

@@ -15,9 +15,9 @@ import torch
 from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
+from invariance_probe.plan.figures.units import MODES
 from invariance_probe.plan.run import Run
 from invariance_probe.probing.bench.workbench import Workbench
-from invariance_probe.probing.selectors.damage import MODES
 from invariance_probe.probing.selectors.halves import features_of, moments_of
 from invariance_probe.probing.selectors.switching import (
     FEWEST_BLOCKS,

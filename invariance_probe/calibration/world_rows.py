@@ -27,6 +27,7 @@ from invariance_probe.calibration.worlds import (
 from invariance_probe.inference.evidence.estimands import Effect
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 from invariance_probe.plan.figures.session import (
+    PAIRS,
     MinedPairsFigures,
     PairsFound,
     PairsKind,
@@ -38,8 +39,6 @@ from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import RunResult
 
 F = TypeVar("F")
-PAIRS: tuple[PairsKind, ...] = ("random", "mined", "oracle")
-"""Kinds of distant pairs."""
 Worlds = Mapping[str, Sequence[Measured]]
 """Measured sessions by world."""
 

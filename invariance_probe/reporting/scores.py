@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import pandas as pd
 
+from invariance_probe.inference.evidence.points import OWN_SSL
+
 WORDS = {"continuous": "R2", "circular": "R2 of cosine and sine", "categorical": "bits per window"}
 """What a score is called, by the kind of target."""
 Losses = TypeVar("Losses", float, pd.Series)
@@ -74,7 +76,7 @@ def scores_in_words(report: dict[str, Any]) -> str:
     kind = report["settings"]["target"]["kind"]
     each = [ceiling_score(session, report) for session in report["sessions"]]
     best = [score for score in each if score is not None]
-    ssl = [b["score"] for b in report["baselines"] if b["name"] == "ssl at dose 0"]
+    ssl = [b["score"] for b in report["baselines"] if b["name"] == OWN_SSL]
     if not best:
         return ""
     said = (
@@ -90,7 +92,7 @@ def _accuracies_in_words(report: dict[str, Any]) -> str:
     best = {session["session"]: session["ceiling_family"] for session in report["sessions"]}
     known = [b for b in report["baselines"] if b["balanced_accuracy"] is not None]
     ceiling = [b["balanced_accuracy"] for b in known if b["name"] == best[b["session"]]]
-    ssl = [b["balanced_accuracy"] for b in known if b["name"] == "ssl at dose 0"]
+    ssl = [b["balanced_accuracy"] for b in known if b["name"] == OWN_SSL]
     parts = [
         f"{who} {_span(values)}"
         for who, values in (("the best decoder without SSL", ceiling), ("SSL at dose 0", ssl))

@@ -15,12 +15,13 @@ from scipy import stats
 
 from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import TrainingError
+from invariance_probe.plan.figures.units import MODES
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.ridge import UNIT
 from invariance_probe.probing.measurements.messengers import ratio_interval
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, harm, losses_without
+from invariance_probe.probing.selectors.damage import decodable_range, harm, losses_without
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.moments import FOLDS, BlockMoments
 from invariance_probe.probing.selectors.random_sets import matched_sets

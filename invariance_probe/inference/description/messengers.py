@@ -14,6 +14,7 @@ from invariance_probe.inference.description.messenger_points import (
     UnitScore,
 )
 from invariance_probe.plan.figures.units import (
+    MODES,
     Damage,
     Interval,
     MessengerFigures,
@@ -24,9 +25,6 @@ from invariance_probe.plan.figures.units import (
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.study.baselines import Messengers
-
-MODES: tuple[Mode, ...] = ("refit", "fixed")
-"""Ways to score without units: the decoder is refitted, or held fixed."""
 
 
 def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MessengerPoint]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from invariance_probe.inference.evidence.estimands import IDENTITY, SessionLosses
 from invariance_probe.inference.evidence.points import (
+    OWN_SSL,
     Baseline,
     CodePoint,
     CurvePoint,
@@ -31,8 +32,6 @@ DROPPING = ("gained", "lost", "random")
 
 The three orders among which `lost` was chosen are in a file.
 """
-OWN_SSL = "ssl at dose 0"
-"""Name of the study's own models at dose 0 among the baselines."""
 BASELINES = ("raw", "square_roots", "pca", "untrained", "linear_ssl", "supervised")
 """Baselines that a report shows."""
 

@@ -16,12 +16,10 @@ from invariance_probe.inference.description.messenger_points import (
     RelianceDamage,
     ReliancePoint,
 )
-from invariance_probe.plan.figures.units import RelianceFigures, RelianceTarget
+from invariance_probe.plan.figures.units import RELIANCE_TARGETS, RelianceFigures, RelianceTarget
 from invariance_probe.plan.plan import Plan
 from invariance_probe.plan.run import Run, RunResult
 
-TARGETS: tuple[RelianceTarget, ...] = ("objective", "refit", "fixed")
-"""What sets are chosen for, and scored by."""
 LEVEL = 0.05
 """Level of the test over folds that a target has a range."""
 
@@ -61,9 +59,9 @@ def reliance(
 def _points(measured: Measured, missing: int) -> Iterator[ReliancePoint]:
     first: Any = measured[0][0]
     figures = [found for _, found in measured]
-    shown = {target: _is_shown(measured, target) for target in TARGETS}
+    shown = {target: _is_shown(measured, target) for target in RELIANCE_TARGETS}
     for budget in first.method.budgets:
-        for target in TARGETS:
+        for target in RELIANCE_TARGETS:
             sets = _sets(figures, budget, target)
             damages = {
                 of: _damage(figures, budget, target, of) if there else None

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 
 from invariance_probe.plan.figures import Figures
 
+OWN_SSL = "ssl at dose 0"
+"""Name of the study's own models at dose 0 among the baselines."""
+
 
 @dataclass(frozen=True)
 class Baseline:

@@ -26,18 +26,20 @@ from invariance_probe.plan.figures.examined import (
     SimilarityFigures,
 )
 from invariance_probe.plan.figures.session import (
+    PAIRS,
     Jumps,
     LagFigures,
     LeakFigures,
     MinedPairsFigures,
     NullFigures,
     PairsFound,
-    PairsKind,
     PairsTested,
     PersistenceFigures,
     SharedFigures,
 )
 from invariance_probe.plan.figures.units import (
+    MODES,
+    RELIANCE_TARGETS,
     Damage,
     Interval,
     Localisation,
@@ -45,7 +47,6 @@ from invariance_probe.plan.figures.units import (
     Mode,
     RelianceFigures,
     RelianceSet,
-    RelianceTarget,
     SetDamage,
     SwitchingFigures,
     SwitchingTest,
@@ -56,9 +57,6 @@ from invariance_probe.plan.figures.units import (
 
 T = TypeVar("T")
 Found = Mapping[str, float]
-MODES: tuple[Mode, ...] = ("refit", "fixed")
-TARGETS: tuple[RelianceTarget, ...] = ("objective", "refit", "fixed")
-PAIRS: tuple[PairsKind, ...] = ("random", "mined", "oracle")
 
 
 def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
@@ -218,11 +216,11 @@ def _reliance(found: Found) -> RelianceFigures:
                 random_sets=int(found[f"b{budget}_{target}_random_sets"]),
                 damages={
                     of: SetDamage(**_under(found, f"b{budget}_{target}_{of}", SetDamage))
-                    for of in TARGETS
+                    for of in RELIANCE_TARGETS
                 },
             )
             for budget in budgets
-            for target in TARGETS
+            for target in RELIANCE_TARGETS
         ),
     )
 

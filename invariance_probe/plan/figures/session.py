@@ -172,6 +172,7 @@ class SharedFigures:
 
 PairsKind = Literal["random", "mined", "oracle"]
 """Where distant partners come from."""
+PAIRS: tuple[PairsKind, ...] = ("random", "mined", "oracle")
 
 
 @dataclass(frozen=True, kw_only=True)

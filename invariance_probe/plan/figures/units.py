@@ -11,8 +11,10 @@ from typing import Literal
 
 Mode = Literal["refit", "fixed"]
 """Ways to score without units: the decoder is fitted again, or held fixed."""
+MODES: tuple[Mode, ...] = ("refit", "fixed")
 RelianceTarget = Literal["objective", "refit", "fixed"]
 """What a set is chosen for, and scored by: the SSL objective, or a decoder."""
+RELIANCE_TARGETS: tuple[RelianceTarget, ...] = ("objective", *MODES)
 
 
 @dataclass(frozen=True, kw_only=True)

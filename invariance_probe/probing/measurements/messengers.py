@@ -28,6 +28,7 @@ from scipy import stats
 
 from invariance_probe.errors import TrainingError
 from invariance_probe.plan.figures.units import (
+    MODES,
     Interval,
     MessengerFigures,
     Mode,
@@ -38,8 +39,8 @@ from invariance_probe.plan.run import Run, RunResult
 from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.probing.decoders.readout import Measured
 from invariance_probe.probing.measurements.trained import Progress
-from invariance_probe.probing.selectors.curve import curve, unit_figures
-from invariance_probe.probing.selectors.damage import MODES, decodable_range, harm, losses_without
+from invariance_probe.probing.selectors.curve import curve
+from invariance_probe.probing.selectors.damage import decodable_range, harm, losses_without
 from invariance_probe.probing.selectors.greedy import choose
 from invariance_probe.probing.selectors.halves import Halves, features_of, moments_of
 from invariance_probe.probing.selectors.moments import Part
@@ -116,8 +117,8 @@ def _measure(bench: Workbench, run: Run) -> RunResult:
     if method.budgets:
         whole = Halves.of(bench, windows, method.blocks, embargo)
         rng = generator("probe", run.study_seed, run.session)
-        worst, localisations = curve(whole, method, rates, rng)
-        found = replace(found, worst=worst, localisations=localisations, units=unit_figures(whole))
+        worst, localisations, alone = curve(whole, method, rates, rng)
+        found = replace(found, worst=worst, localisations=localisations, units=alone)
     return RunResult(run.key(), "done", figures=found)
 
 

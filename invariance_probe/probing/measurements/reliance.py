@@ -25,6 +25,8 @@ import numpy as np
 from invariance_probe.errors import TrainingError
 from invariance_probe.methods import METHODS
 from invariance_probe.plan.figures.units import (
+    MODES,
+    RELIANCE_TARGETS,
     RelianceFigures,
     RelianceSet,
     RelianceTarget,
@@ -44,7 +46,6 @@ from invariance_probe.probing.selectors import REFERENCE, SELECTORS
 from invariance_probe.probing.selectors.acceptance import BAND
 from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import (
-    MODES,
     decodable_range,
     losses_without,
     set_losses,
@@ -60,8 +61,6 @@ from invariance_probe.training.examples import Examples
 
 OBJECTIVE: Literal["objective"] = "objective"
 """The loss that a trained model minimises, as a target of removal."""
-TARGETS: tuple[RelianceTarget, ...] = (OBJECTIVE, *MODES)
-"""What sets are chosen for, and scored by."""
 BLOCKS = 12
 """Number of blocks of training windows that a decoder's set is chosen on."""
 FEWEST_WINDOWS = 8
@@ -394,7 +393,9 @@ def _scored(
     size = loss.batches[0].views.shape[1] // 2
     costs = [{mode: _Cost(part, mode) for mode in MODES} for part in tested]
     scored: list[list[RelianceSet]] = [[] for _ in runs]
-    for budget, target in [(budget, target) for budget in asked.budgets for target in TARGETS]:
+    for budget, target in [
+        (budget, target) for budget in asked.budgets for target in RELIANCE_TARGETS
+    ]:
         own = [sets[budget, target] for sets in chosen]
         sets = np.stack(
             [

@@ -18,9 +18,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from invariance_probe.plan.figures.units import Damage
+from invariance_probe.plan.figures.units import MODES, Damage
 from invariance_probe.probing.selectors.damage import (
-    MODES,
     decodable_range,
     losses_without,
     set_losses,

@@ -5,9 +5,12 @@ the worst set, with its damage, whether it is accepted and how stable it is; the
 localisation, and the scores of single units.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from invariance_probe.plan.figures.units import (
+    MODES,
     Interval,
     Localisation,
     Mode,
@@ -18,13 +21,13 @@ from invariance_probe.probing.selectors import SELECTORS
 from invariance_probe.probing.selectors.acceptance import DRAWS, judge
 from invariance_probe.probing.selectors.attack import Attack
 from invariance_probe.probing.selectors.damage import (
-    MODES,
     decodable_range,
     losses_without,
     set_losses,
 )
 from invariance_probe.probing.selectors.halves import Halves
 from invariance_probe.probing.selectors.localisation import localisation
+from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.stability import (
     Stability,
     chosen_table,
@@ -36,7 +39,7 @@ from invariance_probe.study.baselines import Messengers
 
 def curve(
     halves: Halves, method: Messengers, rates: np.ndarray, rng: np.random.Generator
-) -> tuple[tuple[WorstSet, ...], tuple[Localisation, ...]]:
+) -> tuple[tuple[WorstSet, ...], tuple[Localisation, ...], tuple[UnitFigures, ...]]:
     """Measure every budget with both decoders.
 
     Parameters
@@ -52,7 +55,8 @@ def curve(
 
     Returns
     -------
-    The worst set of every decoder and budget, and localisation by every decoder.
+    The worst set of every decoder and budget, localisation by every decoder, and the
+    scores of every unit.
     """
     worst, where = [], []
     choosing, scoring = (
@@ -81,12 +85,11 @@ def curve(
                 )
             )
         where.append(localisation(choosing, scoring, mode, rng))
-    return tuple(worst), tuple(where)
+    return tuple(worst), tuple(where), unit_figures(scoring)
 
 
-def unit_figures(halves: Halves) -> tuple[UnitFigures, ...]:
+def unit_figures(scoring: Sequence[Part]) -> tuple[UnitFigures, ...]:
     """Score every single unit (unit,) on the scoring half of a session."""
-    scoring = halves.scoring.parts(halves.scoring_penalty)
     scale, units = float(decodable_range(scoring).mean()), len(scoring[0].with_target)
     each, everything = np.arange(units)[:, None], np.ones(units, dtype=bool)
     variances = np.array([np.diag(part.penalised) - part.ridge for part in scoring])

@@ -13,11 +13,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from invariance_probe.plan.figures.units import Mode
 from invariance_probe.probing.selectors.moments import Part
-
-MODES: tuple[Mode, ...] = ("refit", "fixed")
-"""Whether a decoder is fitted again without the removed units, or held fixed."""
 
 Harm = Callable[[Sequence[int]], np.ndarray]
 """From a set of removed units to the loss when one more unit is removed.

@@ -15,9 +15,8 @@ where nothing changes (reports/messengers/switching.md has those that it uses).
 
 import numpy as np
 
-from invariance_probe.plan.figures.units import Mode, SwitchingTest
+from invariance_probe.plan.figures.units import MODES, Mode, SwitchingTest
 from invariance_probe.probing.decoders.ridge import UNIT
-from invariance_probe.probing.selectors.damage import MODES
 from invariance_probe.probing.selectors.moments import BlockMoments
 
 AT_ONCE = 64

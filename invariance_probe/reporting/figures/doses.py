@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from invariance_probe.inference.evidence.points import OWN_SSL
 from invariance_probe.reporting.figures.chart import (
     BLUE,
     CODE_UNIT,
@@ -80,7 +81,7 @@ def beside(hypothesis: dict[str, Any], baselines: list[dict[str, Any]]) -> dict[
     for baseline in baselines:
         if baseline["session"] in hypothesis["sessions"]:
             kept.setdefault(baseline["name"], []).append(baseline["retention"])
-    own = kept.get("ssl at dose 0")
+    own = kept.get(OWN_SSL)
     return (
         {name: float(np.mean(own) - np.mean(kept[name])) for name in DECODERS if name in kept}
         if own

@@ -10,9 +10,10 @@ import numpy as np
 import populations
 import pytest
 
+from invariance_probe.plan.figures.units import MODES
 from invariance_probe.probing.selectors import BASELINES, SELECTORS
 from invariance_probe.probing.selectors.attack import GRADIENT, Attack
-from invariance_probe.probing.selectors.damage import MODES, losses_without, relief, set_losses
+from invariance_probe.probing.selectors.damage import losses_without, relief, set_losses
 from invariance_probe.probing.selectors.greedy import backward_path, forward_path
 from invariance_probe.probing.selectors.learned import removal
 from invariance_probe.probing.selectors.relaxation import onto_budget, relaxed_loss

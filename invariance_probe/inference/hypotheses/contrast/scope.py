@@ -71,6 +71,8 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
     finding
         Its finding.
     """
+    if finding.axis == STATE_SHARE:
+        return _state_limits(finding)
     guide = getattr(question.plan.study.views.pairing, "guide", None)
     limits = (
         []
@@ -89,8 +91,6 @@ def cannot_support(question: Question, finding: HypothesisFinding) -> str:
             "time, and only what differs between them is tested"
         ),
     ]
-    if finding.axis == STATE_SHARE:
-        return _state_limits(finding)
     if finding.verdict.word == "not shown":
         limits.insert(
             0,
