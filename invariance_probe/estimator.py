@@ -189,7 +189,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
         for place, _, reason in view_problems(views, recording):
             raise ArrayError(f"{'.'.join(map(str, place))}: {reason}")
         run = Run(
-            fingerprint=recording.fingerprint,
+            fingerprint=recording.content.recording,
             session=ARRAY,
             window=window,
             folds=Folds(),
@@ -201,7 +201,7 @@ class SSLTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEsti
             target=target,
             probe=RidgeProbe(),
             optimisation=method.optimisation(self._optimisation(len(windows.starts))),
-        )
+        ).reading(recording.content)
         device = torch.device(self.device)
         bench = Workbench(
             recording,

@@ -38,7 +38,7 @@ from invariance_probe.plan.figures.decoded import DecodedFigures, TrainingFigure
 from invariance_probe.plan.run import Run
 from invariance_probe.probing import MEASURES
 from invariance_probe.probing.bench.stored import NOTHING_STORED, Stored
-from invariance_probe.probing.bench.workbench import Workbench
+from invariance_probe.probing.bench.workbench import Elsewhere, Workbench
 from invariance_probe.probing.decoders.readout import Measured
 from invariance_probe.probing.measurements.baselines import failed
 from invariance_probe.probing.measurements.examination import examine
@@ -301,7 +301,11 @@ def work(
     for key, result in known.items():
         emit({"event": "committed", "key": key, "status": result.status})
     missing = [run for run in runs if run.key() not in known]
-    source: AnySource = TypeAdapter(AnySource).validate_python(job["source"], context=arrays)
+    source, *others = (
+        TypeAdapter[AnySource](AnySource).validate_python(declared, context=arrays)
+        for declared in (job["source"], *job["others"].values())
+    )
+    elsewhere = Elsewhere(Path(job["base"]), dict(zip(job["others"], others, strict=True)))
     device = torch.device(job.get("device", "cpu"))
     if any(run.optimisation and run.optimisation.kernels == "native" for run in missing):
         # Checked here, outside `guarded`: if native kernels cannot compute, that is the fault of
@@ -318,7 +322,7 @@ def work(
             store, stack, lambda said: emit({"event": "damaged", "message": said})
         )
         opened = partial(
-            Workbench.of, recording, device=device, base=Path(job["base"]), checkpoints=checkpoints
+            Workbench.of, recording, device=device, elsewhere=elsewhere, checkpoints=checkpoints
         )
         for m in guarded(job["session"], stack, partial(_on_bench, opened, progress, stored)):
             if m.weights:
@@ -344,10 +348,9 @@ def _on_bench(
 
 
 def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recording:
-    """Open a session once in this process, and check that it is the planned one.
+    """Open a session once in this process, with the arrays that some runs read.
 
-    Planted and simulated sessions are not checked: another machine may round their
-    values in another way.
+    What they read must be what they were planned with.
 
     Parameters
     ----------
@@ -366,9 +369,10 @@ def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recor
         When the recording cannot be read, or its data changed since the runs were planned.
     """
     recording = kept_recording(source, session, base)
-    if source.kind not in ("planted", "simulated"):
-        check_unchanged(recording, runs[0].fingerprint)
-    return recording
+    for run in runs:
+        read = (*run.arrays, *([(run.target.name, run.target_array)] if run.target_array else ()))
+        check_unchanged(recording, source, run.fingerprint, read)
+    return recording.reading({name for run in runs for name in run.arrays_read()})
 
 
 def main() -> None:

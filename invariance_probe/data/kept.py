@@ -5,6 +5,7 @@ already. Planning does not use this: it lets every recording go before the next 
 """
 
 from collections import OrderedDict
+from collections.abc import Collection
 from functools import lru_cache
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from invariance_probe.data.sessions import open_recording
 from invariance_probe.errors import DataError
 from invariance_probe.plan.inspections import Stamp
 from invariance_probe.study.recordings import AnySource
-from invariance_probe.study.session import PLANT, OtherSession
+from invariance_probe.study.session import PLANT, ArrayHashes, OtherSession
 
 MOST_BYTES = 2**30
 """Size of the recordings that a process keeps; the last one is kept whatever its size."""
@@ -107,42 +108,58 @@ def kept_recording(source: AnySource, session: str, base: Path) -> Recording:
     return _of_this_process().open(source, session, base)
 
 
-def kept_other(other: OtherSession, base: Path) -> Recording:
+def kept_other(
+    other: OtherSession, source: AnySource, base: Path, names: Collection[str]
+) -> Recording:
     """Open another session that a run depends on, once in this process.
 
     Parameters
     ----------
     other
-        Name, source and planned fingerprint of that session.
+        Name and planned content of that session.
+    source
+        Where its recording comes from.
     base
         Folder of the study file. Relative paths start from it.
+    names
+        The arrays over time that are read of it.
 
     Raises
     ------
     DataError
         When its data differ from those that the run was planned with.
     """
-    recording = kept_recording(other.source, other.name, base)
-    check_unchanged(recording, other.fingerprint)
-    return recording
+    recording = kept_recording(source, other.name, base)
+    check_unchanged(recording, source, other.fingerprint, other.arrays)
+    return recording.reading(names)
 
 
-def check_unchanged(recording: Recording, fingerprint: str) -> None:
+def check_unchanged(
+    recording: Recording, source: AnySource, fingerprint: str, arrays: ArrayHashes
+) -> None:
     """Refuse a recording that is not the one which a run was planned with.
+
+    Planted and simulated recordings are not checked: another machine may round their
+    values in another way.
 
     Parameters
     ----------
     recording
         The recording as it is now.
-    fingerprint
-        Hash of its content when the run was planned.
+    source
+        Where it comes from.
+    fingerprint, arrays
+        Hashes of what the run reads, when it was planned.
 
     Raises
     ------
     DataError
-        When the content differs.
+        When one of them differs.
     """
-    if recording.fingerprint != fingerprint:
+    if source.kind in ("planted", "simulated"):
+        return
+    now = recording.content
+    if now.recording != fingerprint or not set(arrays) <= set(now.arrays):
         raise DataError(
             f"the data of session {recording.session!r} changed while the study ran; run it again"
         )

@@ -6,8 +6,8 @@ name. It does not read files and does not cut windows.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from numbers import Real
 from typing import Any, Literal, Self
@@ -36,6 +36,7 @@ from invariance_probe.data.given import (
 from invariance_probe.errors import DataError
 from invariance_probe.study.probes import Target
 from invariance_probe.study.recordings import ArraysRecording
+from invariance_probe.study.session import Content
 
 MOST_SPIKES = 32767
 """Largest count allowed in one bin, because count splitting keeps halves as int16."""
@@ -394,11 +395,32 @@ class Recording:
         return digest.hexdigest()
 
     @cached_property
+    def content(self) -> Content:
+        """Hashes of the parts of its content that can affect a result."""
+        parts = [
+            self.activity_kind,
+            repr(self.bin_s),
+            repr(self.unit_ids),
+            self.activity_fingerprint,
+            _hash_of(self.segments),
+            "" if self.trials is None else _hash_of(self.trials),
+        ]
+        return Content(
+            recording=hashlib.sha256("|".join(parts).encode()).hexdigest(),
+            arrays=tuple(
+                (name, _hash_of(np.asarray(values)))
+                for name, values in sorted(self.targets.items())
+            ),
+        )
+
+    def reading(self, names: Collection[str]) -> "Recording":
+        """The same recording with no other arrays over time than those with given names."""
+        return replace(self, targets={n: v for n, v in self.targets.items() if n in names})
+
+    @cached_property
     def activity_fingerprint(self) -> str:
         """SHA-256 hash of the activity alone, to find duplicate recordings."""
-        digest = hashlib.sha256(f"{self.activity.shape} {self.activity.dtype.str}".encode())
-        digest.update(np.ascontiguousarray(self.activity).tobytes())
-        return digest.hexdigest()
+        return _hash_of(self.activity)
 
     @cached_property
     def columns(self) -> dict[str, tuple[int, ...]]:
@@ -550,3 +572,10 @@ def _single(activity: np.ndarray, where: str) -> np.ndarray:
             "subtract each unit's mean, or choose a unit of measurement in which SDs are near 1"
         )
     return kept
+
+
+def _hash_of(values: np.ndarray) -> str:
+    """SHA-256 hash of an array's shape, type and values."""
+    digest = hashlib.sha256(f"{values.shape} {values.dtype.str}".encode())
+    digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()

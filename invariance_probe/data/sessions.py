@@ -156,6 +156,7 @@ def described(
         subject=recording.subject,
         group=recording.group,
         fingerprint=recording.fingerprint,
+        content=recording.content,
         activity_fingerprint=recording.activity_fingerprint,
         alternatives=fingerprint_of(recording, study),
         activity_kind=recording.activity_kind,
@@ -184,4 +185,4 @@ def _planted(
     for kind in kinds:
         declared = Planted(of=source, plant=kind)
         planted = plant(recording, declared, planted_name(recording.session, kind))
-        yield InspectedPlant(plant=kind, fingerprint=planted.fingerprint)
+        yield InspectedPlant(plant=kind, fingerprint=planted.fingerprint, content=planted.content)

@@ -192,12 +192,18 @@ class Jobs:
 
         Returns
         -------
-        Plain JSON data: the runs, and everything in `Place`.
+        Plain JSON data: the runs, where their session and the other sessions that they
+        read come from, and everything in `Place`.
         """
         return {
             "runs": [run.model_dump(mode="json") for run in stack.runs],
             "source": self._sources[stack.session],
             "session": stack.session,
+            "others": {
+                other.name: self._sources[other.name]
+                for run in stack.runs
+                for other in run.others()
+            },
             "base": str(self._place.base),
             "store": str(self._place.store),
             "device": self._place.device,

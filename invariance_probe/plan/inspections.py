@@ -11,7 +11,7 @@ from typing import Literal
 
 from invariance_probe.study.declaration import Declaration, Place, Problem, sha256_of
 from invariance_probe.study.recordings import Planted, PlantKind, RecordingSource
-from invariance_probe.study.session import PLANT, Session
+from invariance_probe.study.session import PLANT, Content, Session
 from invariance_probe.study.study import Study
 
 _UNREAD = {
@@ -71,6 +71,8 @@ class InspectedPlant(Declaration):
     """What its target is made of."""
     fingerprint: str
     """Hash of its content."""
+    content: Content
+    """Hashes of the parts of its content."""
 
 
 class InspectedSession(Declaration):
@@ -81,6 +83,8 @@ class InspectedSession(Declaration):
     group: str
     fingerprint: str
     """Hash of all content that can affect a result."""
+    content: Content
+    """Hashes of the parts of that content."""
     activity_fingerprint: str
     """Hash of the activity alone."""
     alternatives: str
@@ -108,7 +112,7 @@ class InspectedSession(Declaration):
         return Session(
             self.session, self.subject, self.group, self.fingerprint, source, self.alternatives,
             len(self.unit_ids), self.bins, tuple(_problem(one, index) for one in self.cautions),
-            self.activity_kind, self.bin_s, self.unit_ids,
+            self.activity_kind, self.bin_s, self.unit_ids, self.content,
         )  # fmt: skip
 
 
@@ -153,7 +157,7 @@ class Inspection(Declaration):
                 yield Session(
                     planted_name(found.session, one.plant), found.subject, found.group,
                     one.fingerprint, Planted(of=self.source, plant=one.plant),
-                    units=len(found.unit_ids), bins=found.bins,
+                    units=len(found.unit_ids), bins=found.bins, parts=one.content,
                 )  # fmt: skip
 
 

@@ -60,7 +60,6 @@ from invariance_probe.study.nulls import cuts_of
 from invariance_probe.study.probes import RidgeProbe, Target
 from invariance_probe.study.session import (
     THESE_RECORDINGS,
-    OtherSession,
     Session,
     companions_of,
     covers,
@@ -322,8 +321,8 @@ class Plan:
     ) -> Run:
         """One run of the study; without a condition it has neither views nor arm."""
         study = self.study
-        return Run(
-            fingerprint=session.fingerprint, session=session.name, subject=session.subject,
+        made = Run(
+            fingerprint=session.content.recording, session=session.name, subject=session.subject,
             group=session.group, setting=setting, window=self._window(session),
             folds=study.folds, fold=fold, seed=seed, study_seed=study.training.study_seed,
             method=_bare(method), views=condition.views if condition else None,
@@ -333,6 +332,7 @@ class Plan:
             target=PLANTED if session.source.kind == "planted" else study.target,
             probe=RidgeProbe() if session.source.kind == "planted" else study.probe,
         )  # fmt: skip
+        return made.reading(session.content)
 
     def _window(self, session: Session) -> Window:
         """The windows that are cut from a session.
@@ -424,8 +424,9 @@ class Plan:
             return CircularNull(shifts=null.shifts)
         if null.kind == "pseudo_session":
             return PseudoNull(array=null.array, fingerprint=session.alternatives, draws=null.draws)
+        read = self.study.target.arrays_read() | self.study.window.arrays_read()
         others = tuple(
-            OtherSession(name=other.name, fingerprint=other.fingerprint, source=other.source)
+            other.as_other(read)
             for other in self.sessions
             if other.group == session.group and other.name != session.name
         )
@@ -479,8 +480,9 @@ class Plan:
                 session, method, 0, offset, setting.optimisation, condition, setting.label
             )
             if (pool := condition.views.pool) is not None and isinstance(method, TrainedMethod):
+                read = first.arrays_trained_on()
                 first = first.model_copy(
-                    update={"companions": companions_of(session, self.sessions, pool)}
+                    update={"companions": companions_of(session, self.sessions, pool, read)}
                 )
             for seed in range(offset, offset + seeds):
                 for fold in range(self.study.folds.count):

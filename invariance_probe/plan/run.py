@@ -13,12 +13,13 @@ from typing import Any, Literal, TypeVar
 
 from invariance_probe.plan.figures import Figures, read
 from invariance_probe.plan.figures.earlier import read_earlier
+from invariance_probe.study.baselines import SessionNull
 from invariance_probe.study.declaration import Declaration, added, canonical_field, sha256_of
 from invariance_probe.study.design import Folds, Window
 from invariance_probe.study.examinations import Comparison, Examination
 from invariance_probe.study.methods import DECLARED_METHODS, AnyMethod
 from invariance_probe.study.probes import Probe, Target
-from invariance_probe.study.session import Companions
+from invariance_probe.study.session import ArrayHashes, Companions, Content, OtherSession
 from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views
 
@@ -43,14 +44,18 @@ F = TypeVar("F")
 # Fields in no key: they are for the tables only.
 _LABELS = {"subject", "group", "setting"}
 # Fields that reach what is measured, but not the encoder unless training reads the target.
-_PROBED = {"target", "probe", "examination"}
+_PROBED = {"target", "target_array", "probe", "examination"}
 
 
 class Run(Declaration):
     """One model or measurement: session, seed, fold and all that reaches it."""
 
     fingerprint: str
-    """Hash of the recording's content."""
+    """Hash of the recording's activity, bins, units, trials and segments."""
+    arrays: ArrayHashes = added(())
+    """Hash of every array over time that the run reads for something else than its target."""
+    target_array: str = added("")
+    """Hash of the target's array."""
     session: str
     subject: str = ""
     """For the tables only, like `group` and `setting`: these three are in no key."""
@@ -100,6 +105,40 @@ class Run(Declaration):
             if self.optimisation is None or self.examination is not None
             else self.optimisation.steps
         )
+
+    def reading(self, content: Content) -> "Run":
+        """The same run with the hashes of the arrays that it reads.
+
+        Parameters
+        ----------
+        content
+            Content of the run's session.
+        """
+        return self.model_copy(
+            update={
+                "arrays": content.of(self._arrays_but_of({"target"})),
+                "target_array": dict(content.arrays).get(self.target.name, ""),
+            }
+        )
+
+    def arrays_trained_on(self) -> frozenset[str]:
+        """Names of the arrays over time that training reads."""
+        return self._arrays_but_of(_reaches_no_encoder(self.method.reads_target, self.arm))
+
+    def _arrays_but_of(self, left_out: set[str]) -> frozenset[str]:
+        """Names of the arrays over time in all fields but some."""
+        return frozenset[str]().union(
+            *(
+                value.arrays_read()
+                for name, value in self.__dict__.items()
+                if name not in left_out and isinstance(value, Declaration)
+            )
+        )
+
+    def others(self) -> tuple[OtherSession, ...]:
+        """The other sessions that the run reads."""
+        lend = self.method.others if isinstance(self.method, SessionNull) else ()
+        return (*lend, *(self.companions.sessions if self.companions else ()))
 
     def trained(self) -> "Run":
         """The run that trained the examined encoder; itself without an examination."""
@@ -159,7 +198,7 @@ class Run(Declaration):
         written = [
             f'"{name}":{canonical_field(values[name])}'
             for name, hidden in _FIELDS
-            if name not in left_out and not (hidden and values[name] is None)
+            if name not in left_out and not (hidden is not None and hidden(values[name]))
         ]
         return sha256(
             f'{{"algorithm":{ALGORITHM_VERSION},{",".join(written)}}}'.encode()
@@ -183,8 +222,8 @@ def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
     return {"examination"} if reads_target or arm == "oracle" else _PROBED
 
 
-_FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
-"""Every field in canonical order, and whether a dump omits it when None.
+_FIELDS = [(name, field.exclude_if) for name, field in sorted(Run.model_fields.items())]
+"""Every field in canonical order, with the test by which a dump leaves it out.
 
 `algorithm` comes before all of them.
 """

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration, MethodDeclaration, added
+from invariance_probe.study.declaration import ArrayName, Declaration, MethodDeclaration, added
 from invariance_probe.study.encoders import Encoder, MLPEncoder, Width
 from invariance_probe.study.nulls import FEWEST_DRAWS, FEWEST_OTHERS
 from invariance_probe.study.session import OtherSession
@@ -240,7 +240,7 @@ class Messengers(MethodDeclaration):
     `budget` is then not read. For every budget there is the damage with the band of
     random sets, the acceptance, the stability and the transfer ratio.
     """
-    epochs: str = added("")
+    epochs: ArrayName = added("")
     """Array of the recording that says which epoch a bin is in.
 
     For example before and after learning. Sets are transferred between its first and
@@ -301,7 +301,7 @@ class MinedPairs(MethodDeclaration):
     """Principal components of smoothed activity used in the search."""
     labelled: Annotated[float, Field(gt=0, le=1)] = 0.25
     """Fraction of the training windows, the first ones, that the probe is fitted on."""
-    nuisance: str = ""
+    nuisance: ArrayName = ""
     """Array of the recording whose distance within pairs is measured; none if empty."""
 
 

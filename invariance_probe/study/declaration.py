@@ -26,6 +26,14 @@ LONGEST_NAME = 200
 """Characters of such a name; file systems allow 255, and a report adds some of its own."""
 
 
+class NamesArray:
+    """Marks a field that holds the name of a recording's array over time."""
+
+
+ArrayName = Annotated[str, NamesArray()]
+"""Name of an array over time that a run reads; empty where it reads none."""
+
+
 class Declaration(BaseModel):
     """A frozen value that a study declares.
 
@@ -35,7 +43,8 @@ class Declaration(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, allow_inf_nan=False, use_attribute_docstrings=True
     )
-    __slots__ = ("_canonical",)  # not a field: in no dump, no comparison, and no copy
+    # Not fields: in no dump, no comparison, and no copy.
+    __slots__ = ("_arrays", "_canonical")
 
     def canonical(self) -> str:
         """Canonical JSON of this declaration.
@@ -48,6 +57,33 @@ class Declaration(BaseModel):
             known = canonical_json(self.model_dump(mode="json"))
             object.__setattr__(self, "_canonical", known)
         return known
+
+    def arrays_read(self) -> frozenset[str]:
+        """Names of the recording's arrays over time that this declaration reads.
+
+        They stand in the fields marked as `ArrayName`, here and in every declaration
+        within.
+        """
+        known: frozenset[str] | None = getattr(self, "_arrays", None)
+        if known is None:
+            fields = type(self).model_fields
+            known = frozenset(
+                array
+                for name, field in fields.items()
+                for array in _arrays_in(self.__dict__[name], field.metadata)
+            )
+            object.__setattr__(self, "_arrays", known)
+        return known
+
+
+def _arrays_in(value: Any, metadata: list[Any]) -> frozenset[str]:
+    """Names of arrays in the value of one field."""
+    if isinstance(value, Declaration):
+        return value.arrays_read()
+    if isinstance(value, tuple):
+        return frozenset().union(*(_arrays_in(item, metadata) for item in value))
+    marked = any(isinstance(one, NamesArray) for one in metadata)
+    return frozenset([value] if marked and value else [])
 
 
 class MethodDeclaration(Declaration):

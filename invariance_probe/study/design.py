@@ -16,6 +16,7 @@ from invariance_probe.study.baselines import Messengers
 from invariance_probe.study.declaration import (
     FILE_NAME,
     LONGEST_NAME,
+    ArrayName,
     Declaration,
     Place,
     added,
@@ -43,7 +44,7 @@ class Within(Declaration):
     They are the bins where an array of the recording has one of the given values.
     """
 
-    array: str
+    array: ArrayName
     """Name of the integer array (time,) that holds the state of each bin."""
     values: Annotated[tuple[int, ...], Field(min_length=1)]
     """Values of that array that mark the bins to use."""

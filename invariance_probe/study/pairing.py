@@ -12,7 +12,7 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field, model_validator
 
-from invariance_probe.study.declaration import DoseWords, Swept, added
+from invariance_probe.study.declaration import ArrayName, DoseWords, Swept, added
 from invariance_probe.study.probes import Target
 
 SHARE = "mined.share"
@@ -75,7 +75,7 @@ class MinedPairing(Swept):
     """SD of the Gaussian that smooths activity before the search (seconds)."""
     components: Annotated[int, Field(ge=1, le=1024)] = 8
     """Principal components of smoothed training activity used in the search."""
-    nuisance: str = ""
+    nuisance: ArrayName = ""
     """Array of the recording that should differ within distant pairs; none when empty.
 
     `time` is the recorded time. The nuisance is measured and reaches no training.

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from invariance_probe.study.declaration import Declaration
+from invariance_probe.study.declaration import ArrayName, Declaration
 
 Penalties = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_length=1)]
 
@@ -16,7 +16,7 @@ Penalties = Annotated[tuple[Annotated[float, Field(gt=0)], ...], Field(min_lengt
 class Target(Declaration):
     """A behavioural or experimental variable that is decoded."""
 
-    name: str
+    name: ArrayName
     """Name of its array in the recordings."""
     kind: Literal["continuous", "categorical", "circular"] = "continuous"
     """Kind of the variable, which sets the decoding loss.

@@ -4,12 +4,12 @@ Here are also the scope of a claim (a population or these recordings only) and t
 sessions that share an SSL model. Nothing here opens a recording.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from invariance_probe.study.declaration import Declaration, Problem
-from invariance_probe.study.recordings import AnySource, RecordingSource
+from invariance_probe.study.declaration import Declaration, Problem, added
+from invariance_probe.study.recordings import AnySource
 
 POPULATION = 4
 """The fewest subjects (or sessions of one subject) that carry a population claim."""
@@ -42,6 +42,26 @@ def scope_of(subjects: Sequence[str]) -> str:
     )
 
 
+ArrayHashes = tuple[tuple[str, str], ...]
+"""Names of arrays over time, each with the hash of its values, ordered by name."""
+
+
+class Content(Declaration):
+    """Hashes of a recording's content, part by part.
+
+    A run's keys hold the hashes of those parts alone that the run reads.
+    """
+
+    recording: str
+    """Hash of the activity with its bins and units, and of trials and segments."""
+    arrays: ArrayHashes = ()
+    """Hash of every array over time."""
+
+    def of(self, names: Collection[str]) -> ArrayHashes:
+        """Hashes of the arrays with given names; those that are not there are left out."""
+        return tuple((name, found) for name, found in self.arrays if name in names)
+
+
 @dataclass(frozen=True)
 class Session:
     """One recorded or simulated session of a study."""
@@ -50,6 +70,7 @@ class Session:
     subject: str
     group: str
     fingerprint: str
+    """Hash of all content of the recording, whether or not the study reads it."""
     source: AnySource
     alternatives: str = ""
     """Hash of the array of alternative targets that the null reads; empty if none."""
@@ -65,14 +86,38 @@ class Session:
     """Length of a bin in seconds; 0 where the recording was not inspected."""
     unit_ids: tuple[str, ...] = ()
     """Name of every unit; empty where the recording was not inspected."""
+    parts: Content | None = None
+    """Hashes of the parts of its content; None where the recording was not inspected."""
+
+    @property
+    def content(self) -> Content:
+        """Hashes of the parts of its content; all in one where they are not known."""
+        return self.parts or Content(recording=self.fingerprint)
+
+    def as_other(self, names: Collection[str]) -> "OtherSession":
+        """Describe this session to a run of another session.
+
+        Parameters
+        ----------
+        names
+            The arrays over time that the run reads of it.
+        """
+        return OtherSession(
+            name=self.name, fingerprint=self.content.recording, arrays=self.content.of(names)
+        )
 
 
 class OtherSession(Declaration):
-    """Another session that a run reads; its fingerprint is part of the run's key."""
+    """Another session that a run reads.
+
+    Its name seeds random sequences. Where its recording comes from is in no key.
+    """
 
     name: str
     fingerprint: str
-    source: RecordingSource
+    """Hash of its activity, bins, units, trials and segments."""
+    arrays: ArrayHashes = added(())
+    """Hash of every array over time that the run reads of it."""
 
 
 class Companions(Declaration):
@@ -81,7 +126,9 @@ class Companions(Declaration):
     sessions: tuple[OtherSession, ...]
 
 
-def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) -> Companions | None:
+def companions_of(
+    session: Session, sessions: tuple[Session, ...], pool: str, names: Collection[str] = ()
+) -> Companions | None:
     """Other sessions of the pool that a session's SSL models train on.
 
     Pilot sessions are pooled with pilot sessions only, and confirmatory ones with
@@ -96,6 +143,8 @@ def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) ->
         All sessions of the study.
     pool
         `subject`: sessions of the same subject and group; `group`: of the same group.
+    names
+        The arrays over time that training reads.
 
     Returns
     -------
@@ -103,7 +152,7 @@ def companions_of(session: Session, sessions: tuple[Session, ...], pool: str) ->
         None where the pool holds no other session.
     """
     others = [
-        OtherSession(name=other.name, fingerprint=other.fingerprint, source=other.source)
+        other.as_other(names)
         for other in sessions
         if other.name != session.name
         and other.source.kind != "planted"

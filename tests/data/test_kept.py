@@ -62,8 +62,11 @@ def test_a_file_that_changed_is_read_again(tmp_path, reads):
 
 def test_another_session_must_be_the_one_that_was_planned(tmp_path):
     source = archive(tmp_path, "a")
-    known = open_recording(source, "a", tmp_path).fingerprint
-    other = OtherSession(name="a", fingerprint=known, source=source)
-    assert kept_other(other, tmp_path).fingerprint == known
-    with pytest.raises(DataError, match="'a' changed while the study ran"):
-        kept_other(other.model_copy(update={"fingerprint": "other"}), tmp_path)
+    content = open_recording(source, "a", tmp_path).content
+    other = OtherSession(name="a", fingerprint=content.recording, arrays=content.of(["y"]))
+    found = kept_other(other, source, tmp_path, ["y"])
+    assert found.content == content and list(found.targets) == ["y"]
+    assert not kept_other(other, source, tmp_path, []).targets
+    for changed in ({"fingerprint": "other"}, {"arrays": (("y", "other"),)}):
+        with pytest.raises(DataError, match="'a' changed while the study ran"):
+            kept_other(other.model_copy(update=changed), source, tmp_path, ["y"])

@@ -446,8 +446,8 @@ def _candidates(
                 f"sessions are used"
             )
         found = of_group or found
-    tested = {session.fingerprint for session in planned.sessions if not session.source.pilot}
-    again = [session.name for session in found if session.fingerprint in tested]
+    tested = {session.content.recording for session in planned.sessions if not session.source.pilot}
+    again = [session.name for session in found if session.content.recording in tested]
     if again:
         notes.append(
             f"not a pilot: {', '.join(again)} will be tested too, so power on them is a "

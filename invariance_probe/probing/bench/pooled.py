@@ -16,7 +16,6 @@ from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.folds import part_of
 from invariance_probe.data.joined import Joined, join
-from invariance_probe.data.kept import kept_other
 from invariance_probe.data.windows import cut_windows
 from invariance_probe.methods.base import Timeline
 from invariance_probe.plan.run import Run
@@ -47,8 +46,12 @@ def training_bench(bench: Workbench, run: Run) -> Workbench:
 
 def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench":
     """Join a session with its companions and open the result."""
+    read = run.arrays_read()
     joined = join(
-        [bench.recording, *(kept_other(other, bench.base) for other in companions.sessions)]
+        [
+            bench.recording,
+            *(bench.elsewhere.open(other, read) for other in companions.sessions),
+        ]
     )
     windows = cut_windows(joined.recording, bench.windows.length)
     others = np.arange(len(bench.windows.starts), len(windows.starts))
@@ -61,7 +64,7 @@ def _pooled(bench: Workbench, run: Run, companions: Companions) -> "PooledBench"
         folds,
         target,
         bench.device,
-        bench.base,
+        bench.elsewhere,
         bench.checkpoints,
         joined=joined,
     )

@@ -5,7 +5,7 @@ with these, and with what runs need for views and pairs: standardisation, partne
 random sequences. Nothing is trained or decoded here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from invariance_probe.augmentations.presence import Presence
 from invariance_probe.augmentations.views import Scaling, ViewMaker
 from invariance_probe.data.arrays import without_offset
 from invariance_probe.data.folds import Fold, make_folds, part_of, validation_split
+from invariance_probe.data.kept import kept_other
 from invariance_probe.data.recording import Recording
 from invariance_probe.data.states import Offline, restricted
 from invariance_probe.data.windows import Windows, cut_windows
@@ -30,9 +31,44 @@ from invariance_probe.probing.bench.losses import DecodedTarget
 from invariance_probe.randomness import StreamName, generator, stream_key
 from invariance_probe.study.pairing import MinedPairing, source_of
 from invariance_probe.study.probes import Target
+from invariance_probe.study.recordings import AnySource
+from invariance_probe.study.session import OtherSession
 from invariance_probe.study.state_pairing import StatePairing
 from invariance_probe.study.views import TimeJitter
 from invariance_probe.training.checkpoints import Checkpoints
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """Where the recordings of other sessions come from that some runs read.
+
+    Attributes
+    ----------
+    base
+        Folder that the paths of recordings start from.
+    sources
+        Source of every other session, by its name.
+    """
+
+    base: Path = Path()
+    sources: Mapping[str, AnySource] = field(default_factory=dict)
+
+    def open(self, other: OtherSession, names: Collection[str]) -> Recording:
+        """Open another session, once in this process.
+
+        Parameters
+        ----------
+        other
+            The session as a run was planned with it.
+        names
+            The arrays over time that are read of it.
+
+        Raises
+        ------
+        DataError
+            When its data are no longer those of the plan.
+        """
+        return kept_other(other, self.sources[other.name], self.base, names)
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,8 +83,8 @@ class Workbench:
         The target at the windows' centres.
     device
         Device on which stacked models and tensors live.
-    base
-        Folder that the paths of other sessions' recordings start from.
+    elsewhere
+        Where the recordings of other sessions come from.
     checkpoints
         Where trainings are saved while they run.
     """
@@ -58,7 +94,7 @@ class Workbench:
     folds: tuple[Fold, ...]
     target: DecodedTarget
     device: torch.device
-    base: Path = Path()
+    elsewhere: Elsewhere = field(default_factory=Elsewhere)
     checkpoints: Checkpoints = field(default_factory=Checkpoints)
     whole: Recording | None = None
     """The whole recording where windows lie in some states only; otherwise None."""
@@ -78,7 +114,7 @@ class Workbench:
         recording: Recording,
         run: Run,
         device: torch.device,
-        base: Path = Path(),
+        elsewhere: Elsewhere | None = None,
         checkpoints: Checkpoints | None = None,
     ) -> "Workbench":
         """Cut a recording as a run declares it.
@@ -91,8 +127,9 @@ class Workbench:
             The run whose window, folds and target are used.
         device
             Device on which stacked models and tensors live.
-        base
-            Folder that the paths of other sessions' recordings start from.
+        elsewhere
+            Where the recordings of other sessions come from; needed by runs that read
+            any.
         checkpoints
             Where trainings are saved while they run; nowhere if omitted.
 
@@ -114,7 +151,7 @@ class Workbench:
             folds,
             DecodedTarget.of(run.target, values, device),
             device,
-            base,
+            elsewhere or Elsewhere(),
             checkpoints or Checkpoints(),
             whole,
         )

@@ -38,6 +38,7 @@ from invariance_probe.probing.measurements.trained import Progress
 from invariance_probe.randomness import generator
 from invariance_probe.study.design import Window
 from invariance_probe.study.probes import Target
+from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.session import OtherSession
 
 FEWEST_USABLE = 19
@@ -182,7 +183,11 @@ def _circular_null(bench: Workbench, run: Run) -> RunResult:
 
 def _session_null(bench: Workbench, run: Run) -> RunResult:
     others, cuts = run.method.others, run.method.cuts  # type: ignore[union-attr]
-    raw = [_course(other, bench.base, run.target, run.window) for other in others]
+    elsewhere = bench.elsewhere
+    raw = [
+        _course(other, elsewhere.sources[other.name], elsewhere.base, run.target, run.window)
+        for other in others
+    ]
     own_course = bench.recording.targets[run.target.name][bench.windows.centres]
     own, *courses = columns_of(run.target.kind, [own_course, *raw])
     for other, course in zip(others, courses, strict=True):
@@ -219,9 +224,11 @@ def _pseudo_null(bench: Workbench, run: Run) -> RunResult:
 
 
 @lru_cache(maxsize=256)
-def _course(other: OtherSession, base: Path, target: Target, window: Window) -> np.ndarray:
+def _course(
+    other: OtherSession, source: AnySource, base: Path, target: Target, window: Window
+) -> np.ndarray:
     """Another session's target at its windows' centres (window, ...)."""
-    recording = kept_other(other, base)
+    recording = kept_other(other, source, base, target.arrays_read() | window.arrays_read())
     recording = restricted(recording, window)
     recording.target(target)
     return np.asarray(recording.targets[target.name])[
