@@ -63,7 +63,7 @@ def examples_of(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run.
     kind

@@ -61,7 +61,7 @@ class Encoders:
     Attributes
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         The runs that trained the encoders, one per encoder.
     """
@@ -78,7 +78,7 @@ class Encoders:
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         runs
             Runs that trained the encoders, or that measure something on them.
         weights

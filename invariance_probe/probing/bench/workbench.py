@@ -68,7 +68,7 @@ class Workbench:
     whole: Recording | None = None
     """The unrestricted recording; None if windows may lie in all states."""
     _nearest: dict[str, np.ndarray] = field(default_factory=dict)
-    """Cached nearest neighbours, by training windows and settings.
+    """Cached tables of nearest neighbours, by training windows and settings.
 
     Runs that differ only in their arm, their seed or their share of distant pairs use
     the same table.

@@ -41,7 +41,7 @@ def measure_raw(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of raw activity.
     on_progress
@@ -59,7 +59,7 @@ def measure_square_roots(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of square roots.
     on_progress
@@ -97,7 +97,7 @@ def _ceilings(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of one kind.
     parts
@@ -133,7 +133,7 @@ def measure_pca(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of PCA, all with the same number of dimensions.
     on_progress
@@ -156,7 +156,7 @@ def measure_linear_ssl(bench: Workbench, runs: list[Run], on_progress: Progress)
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of linear SSL.
     on_progress
@@ -201,7 +201,7 @@ def _linear(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of one kind.
     parts
@@ -237,7 +237,7 @@ def measure_untrained(bench: Workbench, runs: list[Run], on_progress: Progress) 
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of untrained encoders.
     on_progress

@@ -40,7 +40,7 @@ def examine(bench: Workbench, runs: list[Run], weights: Weights) -> list[Measure
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs that declare one examination each.
     weights
@@ -261,7 +261,7 @@ def class_names(bench: Workbench, run: Run) -> list[str]:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         A run with this target.
 

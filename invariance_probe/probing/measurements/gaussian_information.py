@@ -34,7 +34,7 @@ FIRST, SECOND = 1, 2
 
 
 def correlation(nats: float | np.ndarray, width: int = WIDTH) -> np.ndarray:
-    """Correlation of coordinate pairs that gives a wanted mutual information.
+    """Correlation of coordinate pairs that gives a chosen mutual information.
 
     With correlation rho the information is -width / 2 log(1 - rho^2).
 

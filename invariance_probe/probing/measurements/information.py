@@ -25,7 +25,10 @@ from invariance_probe.training.ensemble import train
 WIDTHS = (128, 128, 32)
 """Hidden widths and output width of a critic's networks."""
 NORMALISED_BY = 4096
-"""Most pairs whose statistics batch normalisation uses in a frozen critic."""
+"""Number of pairs (x, y) that give a frozen critic's batch-norm statistics.
+
+More if a single batch is larger.
+"""
 HELD_OUT = 0.2
 """Fraction of the samples, the last in time, on which a bound is evaluated."""
 

@@ -126,7 +126,7 @@ def measure_test_lag(bench: Workbench, runs: list[Run], on_progress: Progress) -
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress

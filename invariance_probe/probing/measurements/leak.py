@@ -32,7 +32,7 @@ def measure_leak(bench: Workbench, runs: list[Run], on_progress: Progress) -> li
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress

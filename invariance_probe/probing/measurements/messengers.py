@@ -68,7 +68,7 @@ def measure_messengers(bench: Workbench, runs: list[Run], on_progress: Progress)
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
@@ -131,7 +131,7 @@ def _named_epochs(bench: Workbench, array: str) -> list[np.ndarray]:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     array
         Name of an array with the epoch of every bin; empty if there is none.
 
@@ -273,9 +273,9 @@ def _ratio(there: np.ndarray, own: np.ndarray, choice: np.ndarray) -> Interval:
 
 
 def _carries(gain: np.ndarray, ranges: np.ndarray, margin: float) -> float:
-    """P value of the claim that a set's gain exceeds a fraction of the range.
+    """P value of a one-sided t test that a set's gain exceeds the margin.
 
-    It is from a one-sided t test over blocks.
+    The test is over blocks.
 
     Parameters
     ----------

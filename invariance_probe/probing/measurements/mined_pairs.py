@@ -62,7 +62,7 @@ def measure_mined_pairs(bench: Workbench, runs: list[Run], on_progress: Progress
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement.
     on_progress
@@ -123,7 +123,7 @@ def _check(bench: Workbench, labelled: np.ndarray, test: np.ndarray) -> None:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     labelled
         Windows that the probe is fitted on (window,).
     test
@@ -164,7 +164,7 @@ def distant_pairs(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     train
         Training windows (window,).
     method
@@ -207,7 +207,7 @@ def _probed(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run, whose probe is used.
     train

@@ -61,7 +61,7 @@ def measure_shift_null(bench: Workbench, runs: list[Run], on_progress: Progress)
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
@@ -82,7 +82,7 @@ def measure_circular_null(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
@@ -101,7 +101,7 @@ def measure_session_null(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
@@ -120,7 +120,7 @@ def measure_pseudo_null(bench: Workbench, runs: list[Run], on_progress: Progress
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this null.
     on_progress
@@ -242,7 +242,7 @@ def _ranked(bench: Workbench, run: Run, refitted: Refitted) -> NullFigures:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run.
     refitted
@@ -303,7 +303,7 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs with views, whose time jitter sets the lags.
     on_progress

@@ -110,7 +110,7 @@ class Asked:
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         run
             The run.
         size
@@ -153,7 +153,7 @@ def batch_windows(bench: Workbench, run: Run) -> int:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         A run of this measurement.
     """
@@ -175,7 +175,7 @@ def halves_of_test(bench: Workbench, run: Run) -> tuple[np.ndarray, np.ndarray]:
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run; its fold, seed and embargo are read.
 
@@ -217,7 +217,7 @@ def _examples(bench: Workbench, model: Run, kind: str, part: np.ndarray, size: i
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     model
         The run of the SSL model.
     kind
@@ -261,7 +261,7 @@ class Decoder:
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         run
             The run; its fold and budgets are read.
         """
@@ -280,19 +280,19 @@ class Decoder:
         return cls(train, penalty, sets)
 
     def tested_on(self, bench: Workbench, windows: np.ndarray) -> Part:
-        """Compute the moments from which the decoder's loss on other windows follows.
+        """Compute the moments that give the decoder's loss on other windows.
 
         Parameters
         ----------
         bench
-            The opened session.
+            The opened session: its windows, folds and target.
         windows
             The windows on which the decoder is tested (window,).
 
         Returns
         -------
-        Second moments of the training windows and of the tested ones. They suffice to
-        compute the loss without any set of units.
+        Second moments of the training windows, to which decoders of any subset of units
+        can be fitted, and of the tested windows, from which their losses follow.
         """
         rows = np.concatenate([self.train, windows])
         block = np.repeat([0, 1], [len(self.train), len(windows)])
@@ -308,7 +308,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of this measurement, whose models train together as a stack.
     on_progress
@@ -354,7 +354,7 @@ def _attacked(bench: Workbench, asked: list[Asked], on_progress: Progress) -> di
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     asked
         The runs, with the test windows on which sets are chosen and scored.
     on_progress
@@ -451,7 +451,7 @@ def _scored(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         The stacked runs.
     loss
@@ -574,7 +574,7 @@ def _beside(
 
 
 def _damage(damages: np.ndarray) -> SetDamage:
-    """Summarise how much a chosen and random sets raise a loss.
+    """Summarise by how much removing a chosen set, or random sets, raises a loss.
 
     Parameters
     ----------

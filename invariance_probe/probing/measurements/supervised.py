@@ -47,7 +47,7 @@ def measure_supervised(bench: Workbench, runs: list[Run], on_progress: Progress)
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of supervised networks with the same optimisation.
     on_progress
@@ -176,7 +176,7 @@ def _final_losses(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     views
         Draws the view of each window that is decoded.
     frozen

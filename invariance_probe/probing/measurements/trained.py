@@ -201,7 +201,7 @@ def freeze(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     encoder
         Stacked encoders, one per run.
     declared
@@ -225,7 +225,7 @@ def measure_ssl(bench: Workbench, runs: list[Run], on_progress: Progress) -> lis
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of one SSL method with the same optimisation.
     on_progress
@@ -290,7 +290,7 @@ def _probed(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     runs
         Runs of one SSL method.
     views
@@ -351,7 +351,7 @@ def _from_waking(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     run
         The run.
     views
@@ -449,7 +449,7 @@ def standardised_targets(
     Parameters
     ----------
     bench
-        The opened session.
+        The opened session: its windows, folds and target.
     parts
         Windows of each run over which its target is centred, each (window,).
     dtype
