@@ -110,7 +110,7 @@ class PooledBench(Workbench):
 
         Returns
         -------
-        (window,), ascending.
+        Indices of windows (window,), ascending.
         """
         assert run.fold is not None
         train = self.folds[run.fold].train

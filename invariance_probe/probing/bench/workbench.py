@@ -81,7 +81,7 @@ class Workbench:
     _others: "dict[str, Workbench]" = field(default_factory=dict)
     """Cached benches that join this session with others for training.
 
-    They are found by the other sessions' declaration.
+    The key is the declaration of these others.
     """
 
     @classmethod
@@ -164,7 +164,7 @@ class Workbench:
 
         Returns
         -------
-        (window,), ascending.
+        Indices of windows (window,), ascending.
         """
         assert run.fold is not None
         return part_of(self.folds[run.fold].train, run.fraction)

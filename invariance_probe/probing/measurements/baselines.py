@@ -298,4 +298,5 @@ def _clean(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Tensor
 
 
 def _bins(bench: Workbench) -> Tensor:
+    """Return the bins of every window (window, bin of the window)."""
     return bench.starts.unsqueeze(1) + torch.arange(bench.windows.length, device=bench.device)

@@ -319,6 +319,10 @@ def measure_persistence(bench: Workbench, runs: list[Run], on_progress: Progress
 
 
 def _persistence(bench: Workbench, run: Run) -> float:
+    """Average the target's autocorrelation over the lags of a run's time jitter.
+
+    It is 1 if no window has a partner, or if the target does not vary.
+    """
     assert run.views is not None
     everything = np.arange(len(bench.windows.starts))
     partners = find_partners(

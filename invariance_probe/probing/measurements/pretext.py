@@ -18,7 +18,7 @@ from invariance_probe.probing.bench.workbench import Workbench
 from invariance_probe.training.examples import Examples
 
 BATCHES = 16
-"""Number of batches of examples drawn from the test part."""
+"""Number of batches of examples drawn from each run's test windows."""
 
 
 @torch.no_grad()

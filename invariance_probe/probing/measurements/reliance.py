@@ -334,6 +334,7 @@ def measure_reliance(bench: Workbench, runs: list[Run], on_progress: Progress) -
 
 
 def _refuse(bench: Workbench, run: Run) -> None:
+    """Refuse windows of several bins, and budgets too large for the session."""
     assert isinstance(run.method, Reliance)
     if bench.windows.length != 1:
         raise TrainingError(

@@ -173,6 +173,7 @@ def _adversary(
 
 
 def _material(bench: Workbench, runs: list[Run], parts: list[np.ndarray]) -> Material:
+    """Collect what the training examples of stacked runs are drawn from."""
     jitters = [run.views.jitter if run.views else TimeJitter() for run in runs]
     distant = [bench.distant(run, part) for run, part in zip(runs, parts, strict=True)]
     keys = key_tensor(bench.keys("order", runs), bench.device)
