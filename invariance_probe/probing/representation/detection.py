@@ -1,4 +1,4 @@
-"""Augmentation decodability: can a corruption be read from a representation?
+"""Augmentation decodability: how well a representation shows a corruption.
 
 In: representations of clean and of corrupted windows. Out: how often a classifier picks
 the corrupted one of the two versions of a window. If often, the representation shows
