@@ -210,7 +210,7 @@ def blind_losses(
 def _squares(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
-    """Sum squared errors over each held-out block, over the target's variance.
+    """Sum squared errors on each held-out block, in units of target variance.
 
     M, the moments of a block, are those of a table with the columns (inputs, 1,
     target). A decoder is written as a vector v over these columns whose product with a
@@ -234,7 +234,7 @@ def _squares(
 def _log_losses(
     corrupted: Corrupted, moments: Moments, penalties: dict[Part, float]
 ) -> dict[tuple[Part, int], float]:
-    """Sum log-losses of linear discriminants over each held-out block.
+    """Sum log-losses of linear discriminants on each held-out block.
 
     Returns
     -------

@@ -29,7 +29,7 @@ from invariance_probe.probing.code.inputs import mean_square
 AGREE = 0.5
 """Agreement above which a unit is a copy of another, or a sum of several."""
 FIRING = 20
-"""Fewest bins with spikes that a unit needs to be compared with others.
+"""Number of bins with spikes that a unit needs to be compared with others.
 
 In a unit that fires less often, a few coincidences would look like a copy.
 """

@@ -70,7 +70,7 @@ class Wanted:
     Attributes
     ----------
     steps
-        Fewest steps by curve.
+        Smallest number of steps, by curve.
     at_random
         Random orders of the units (order, unit); empty if the curve of units lost at
         random is not measured.
@@ -173,9 +173,9 @@ def crossing(left: np.ndarray, explained: float, power: float) -> float:
 
 
 def _at_half(explained: float, power: float) -> float:
-    """Explained variance that goes with half of the information J of all units.
+    """Variance explained at half of the information J = R2 / (1 - R2).
 
-    It is at least half of the explained variance.
+    It is at least half of the variance that all units explain.
 
     Parameters
     ----------

@@ -67,7 +67,8 @@ class Ground:
         run
             The run that measures the code; its fold scheme and embargo are used.
         blocks
-            Fewest blocks. The study's number of folds is used if it is larger.
+            Smallest number of blocks. The study's number of folds is used if it is
+            larger.
         """
         recording, windows = bench.recording, bench.windows
         asked = run.folds.model_copy(update={"count": max(blocks, run.folds.count)})

@@ -262,12 +262,16 @@ class System:
         return cls(mean, inverse_sd, target_mean, covariance, right, float(power.sum()))
 
     def ridge(self, penalty: float) -> np.ndarray:
-        """Add a ridge to the correlation of the inputs (feature, feature).
+        """Return the correlation of the inputs with a ridge on its diagonal.
 
         Parameters
         ----------
         penalty
-            `UNIT` times this is added to the diagonal.
+            Ridge penalty; `UNIT` times this is added to the diagonal.
+
+        Returns
+        -------
+        (feature, feature).
         """
         matrix = self.correlation.copy()
         matrix.flat[:: len(matrix) + 1] += UNIT * penalty

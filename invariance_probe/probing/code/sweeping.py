@@ -97,7 +97,7 @@ def greedy(
         Explained variance that the changes have to sum to. The sweep ends at about
         `BEYOND` times the step that reaches it (`round_up`).
     least
-        Fewest steps, unless there are fewer units.
+        Smallest number of steps, unless there are fewer units.
     """
     features, units = len(matrix), len(matrix) // bins
     pivots = _own_blocks(matrix, bins)

@@ -120,7 +120,7 @@ def held_out_scores(bench: Workbench, run: Run, predictions: Tensor) -> Scores:
 def fit_probe(
     bench: Workbench, runs: list[Run], features: Tensor, parts: list[np.ndarray]
 ) -> RidgeFit | LogisticFit:
-    """Fit each run's probe on the windows that belong to it.
+    """Fit each run's probe on the run's own windows.
 
     Parameters
     ----------

@@ -30,7 +30,7 @@ from invariance_probe.probing.selectors.moments import Part
 from invariance_probe.probing.selectors.random_sets import OF_A_BAND, matched_sets
 
 DRAWS = 200
-"""Fewest random sets from which a band may be computed."""
+"""Smallest number of random sets from which a band is computed."""
 BAND = (0.025, 0.975)
 """Quantiles of the random sets' damages between which the band lies."""
 LEVEL = 0.05
@@ -41,15 +41,22 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True)
 class Judgement:
-    """Damage of removing one set of units, to a refitted and to a fixed decoder."""
+    """Damage of removing one set of units, to two decoders.
+
+    Attributes
+    ----------
+    refit
+        Damage to a decoder that is fitted again without the set.
+    fixed
+        Damage to a decoder that keeps its weights.
+    decodable
+        Whether the mean range of decoding is above 0 on the scoring blocks, by a
+        one-sided t test over blocks at .05. Otherwise no damage means anything.
+    """
 
     refit: Damage
     fixed: Damage
     decodable: bool
-    """Whether the range of decoding is above 0 on the scoring blocks.
-
-    It is a one-sided t test over blocks at .05. Otherwise no damage means anything.
-    """
 
     @property
     def accepted(self) -> bool:

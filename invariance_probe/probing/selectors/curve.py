@@ -91,7 +91,7 @@ def curve(
 
 
 def unit_figures(scoring: Sequence[Part]) -> tuple[UnitFigures, ...]:
-    """Score every single unit by itself (unit,).
+    """Damage of removing each unit alone, and its weight and variance (unit,).
 
     Parameters
     ----------

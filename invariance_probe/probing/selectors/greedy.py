@@ -143,7 +143,7 @@ def with_pairs(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
 def least_harmful(attack: Attack, rng: np.random.Generator) -> tuple[int, ...]:
     """Choose units one by one, each time the one that harms least: a baseline.
 
-    Every other choice must harm more.
+    A search for harmful units must do more harm than this.
 
     Parameters
     ----------

@@ -93,7 +93,7 @@ class BlockMoments:
         penalty
             Ridge penalty, as in `parts`.
         test
-            Numbers of the blocks that are not fitted and test the decoder (block,).
+            Numbers of the blocks that are held out to test it (test block,).
         """
         weights = np.ones(len(self.rows))
         train = weights.copy()

@@ -66,24 +66,23 @@ class ObjectiveLoss:
     def range(self) -> np.ndarray:
         """Rise of the loss when the two views of a row show different windows (run,).
 
-        It is the unit of damages. With such views the loss of a confident model rises
-        beyond that of a model that is shown nothing. So a damage may exceed 1, and it
-        is no fraction of what the model knows.
+        Damages are given in units of this rise. With such views the loss of a confident
+        model rises beyond that of a model whose units are all removed. So a damage may
+        exceed 1, and it is no fraction of what the model knows.
         """
         return self._mean(_mismatched) - self._mean(lambda batch: batch)
 
     def nothing(self) -> np.ndarray:
         """Rise of the loss when all units are removed (run,).
 
-        It is not above 0 for a model that does no better on these batches than one that
-        is shown nothing.
+        It is not above 0 if the model does no better with all units than without any.
         """
         everything = np.ones(self.shape, dtype=bool)
         return self.without(everything) - self.without(~everything)
 
     @torch.no_grad()
     def _mean(self, shown: Callable[[Batch], Batch]) -> np.ndarray:
-        """Mean loss of each run over the batches, changed by `shown` (run,)."""
+        """Mean loss of each run (run,) over batches that `shown` changes first."""
         if self.stop():
             raise Stopped("stopped in an attack on trained models")
         losses = [self.method.loss(shown(batch)).to(torch.float64) for batch in self.batches]
@@ -128,7 +127,7 @@ def forward_path(loss: ObjectiveLoss, budget: int, screening: int, finalists: in
 
 
 def _without_one_more(loss: ObjectiveLoss, path: np.ndarray, tried: np.ndarray) -> np.ndarray:
-    """Loss of each run without its path and one of the units tried (run, tried).
+    """Loss of each run without its path and one further unit (run, tried).
 
     The loss is -inf for units that are in the path already. It is the smallest finite
     number if it would be NaN, so that the path of a diverged model holds no unit twice

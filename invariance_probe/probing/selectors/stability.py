@@ -21,6 +21,13 @@ class Stability:
 
     It is 1 if the same units are always chosen, and 0 if the choices agree as by
     chance.
+
+    Attributes
+    ----------
+    estimate
+        The stability.
+    low, high
+        Ends of its interval.
     """
 
     estimate: float

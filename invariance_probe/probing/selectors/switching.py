@@ -32,7 +32,7 @@ MEMORIES = 4
 FEWEST_MEMORIES = 2
 """Shortest block for which the test is made, in memories."""
 FEWEST_BLOCKS = 4
-"""Fewest blocks per epoch."""
+"""Smallest number of blocks per epoch."""
 
 
 def memory_bins(x: np.ndarray) -> float:
