@@ -38,7 +38,7 @@ def losses_without(parts: Sequence[Part], removed: Sequence[int], mode: str) -> 
     Parameters
     ----------
     parts
-        Moments of the half that scores.
+        Moments of the blocks on which the loss is computed, one part per fold.
     removed
         Units to remove.
     mode
@@ -63,7 +63,7 @@ def decodable_range(parts: Sequence[Part]) -> np.ndarray:
     Parameters
     ----------
     parts
-        Moments of the half that scores.
+        Moments of the blocks on which the loss is computed, one part per fold.
     """
     return np.concatenate([part.powers for part in parts]) - losses_without(parts, (), "refit")
 
@@ -79,7 +79,7 @@ def harm(parts: Sequence[Part], mode: str) -> Harm:
     Parameters
     ----------
     parts
-        Moments of the half on which the loss is computed.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """
@@ -130,7 +130,7 @@ def relief(parts: Sequence[Part], mode: str) -> Relief:
     Parameters
     ----------
     parts
-        Moments of the half on which the loss is computed.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """
@@ -183,7 +183,7 @@ def set_losses(parts: Sequence[Part], mode: str) -> Loss:
     Parameters
     ----------
     parts
-        Moments of the half on which the loss is computed.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
     """

@@ -46,7 +46,7 @@ def relaxed_loss(parts: Sequence[Part], mode: str) -> Slope:
     Parameters
     ----------
     parts
-        Moments of the half on which the loss is computed.
+        Moments of the blocks on which the loss is computed, one part per fold.
     mode
         `refit` or `fixed`.
 
