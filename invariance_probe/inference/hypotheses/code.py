@@ -132,6 +132,10 @@ class SessionCode:
         return self._logarithm(lambda part: part.redundancy)
 
     def _logarithm(self, measure: Callable[[HeldOutErrors], float | None]) -> Effect:
+        """Return the logarithm of a measure, as an effect with a range of 1.
+
+        It is NaN where the session cannot be decoded or the measure is undefined.
+        """
         def logged(part: HeldOutErrors) -> float | None:
             found = measure(part)
             return math.log(found) if found else None
@@ -167,6 +171,7 @@ class SessionCode:
 
 
 def _over(value: float | None, units: int) -> float | None:
+    """Divide a number of units by that of all units; None stays None."""
     return None if value is None else value / units
 
 
@@ -225,6 +230,11 @@ class Code:
         )
 
     def _over(self, effects: Sequence[Effect]) -> Sample:
+        """Build a sample of effects, one per session.
+
+        If claims are about these recordings only, the sample is incomplete without a
+        jackknife in every session.
+        """
         sample = Sample(tuple(effects), self.subjects)
         if sample.scope == THESE_RECORDINGS and any(
             effect.values.shape[1] < 2 for effect in effects
@@ -316,8 +326,7 @@ class Code:
         )
 
     def without_copies(self) -> "Code":
-        """The same code measured without the units that are copies or sums of others.
-        """
+        """The same code, measured without units that are copies or sums of others."""
         distinct = tuple(
             SessionCode(session.figures.distinct or session.figures) for session in self.sessions
         )

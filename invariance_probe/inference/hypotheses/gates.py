@@ -377,12 +377,15 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
 
 
 def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
-    """Check that units which repeat others do not decide how many carry the target.
+    """Check that units which repeat others do not change the word about carriers.
+
+    The carriers are the units that carry the target.
 
     Parameters
     ----------
     word
-        The word (`few`, `between`, `spread` or `undecided`) with all units.
+        The word about their number (`few`, `between`, `spread` or `undecided`) with all
+        units.
     without
         The word without units that are copies or sums of others.
     named
