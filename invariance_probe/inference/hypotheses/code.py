@@ -136,6 +136,7 @@ class SessionCode:
 
         It is NaN where the session cannot be decoded or the measure is undefined.
         """
+
         def logged(part: HeldOutErrors) -> float | None:
             found = measure(part)
             return math.log(found) if found else None

@@ -1,4 +1,4 @@
-"""The gates: preconditions of a finding, and what fails with each of them.
+"""The gates: preconditions of a finding, and what each of them limits.
 
 In: the plan, results and samples of one hypothesis. Out: one `Gate` per precondition.
 It holds an outcome, a detail in words, and what it limits: everything, a part of the

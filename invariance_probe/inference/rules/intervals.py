@@ -90,11 +90,17 @@ class Sample:
         return float(self._units(math.inf).mean() / self._ranges().mean())
 
     def p_at_most(self, margin: float) -> float:
-        """One-sided p value of the claim `effect <= margin * range`."""
+        """P value of the test for `effect <= margin * range`; small if it is shown.
+
+        The null hypothesis is that the effect is larger.
+        """
         return self._tail(margin, upper=False)
 
     def p_more_than(self, margin: float) -> float:
-        """One-sided p value of the claim `effect > margin * range`."""
+        """P value of the test for `effect > margin * range`; small if it is shown.
+
+        The null hypothesis is that the effect is at most this large.
+        """
         return self._tail(margin, upper=True)
 
     def interval(self) -> tuple[float, float]:
@@ -123,7 +129,8 @@ class Sample:
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
-        """One-sided p value of either claim, for the scope and the interim analysis."""
+        """P value of the claim that the ratio is below or, if `upper`, above the margin.
+        """
         if self.scope != THESE_RECORDINGS:
             p = float(tail_over_units(self._units(margin), upper))
         else:

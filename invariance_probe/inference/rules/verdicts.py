@@ -1,8 +1,9 @@
 """The verdicts of science.md 3.1 and 3.2, and the claims that each one needs.
 
 In: p values of one-sided claims against the margin m, such as `D <= m`. Out: the p
-value of every verdict, and the verdict that is shown at a level. Nothing is estimated
-or adjusted here.
+value of every verdict, and the verdict that is shown at a level. A small p value speaks
+for the claim or verdict, whose null hypothesis is the opposite. Nothing is estimated or
+adjusted here.
 
 A finding of learning needs its claims to hold under every training recipe of a panel.
 This is an intersection-union test (Berger 1982, doi:10.1080/00401706.1982.10487790):

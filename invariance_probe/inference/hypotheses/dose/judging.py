@@ -182,7 +182,13 @@ class DoseJudgement(Judgement):
         }
 
     def _stopped(self, what: str) -> bool:
-        """Whether a failed gate takes away a finding or, with it, everything."""
+        """Whether a failed gate limits a finding, or everything.
+
+        Parameters
+        ----------
+        what
+            The finding, such as `learning`, as named by the `limits` of a gate.
+        """
         return bool({what, EVERYTHING} & self._taken)
 
     @property

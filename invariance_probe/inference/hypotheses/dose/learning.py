@@ -247,7 +247,7 @@ def recipe_claims(samples: Mapping[str, Sample], margin: float, at_most: bool) -
 
 
 def undertraining(learning: Learning) -> tuple[dict[str, Sample], str]:
-    """Compare the losses of the study's recipe with those of a longer training.
+    """Compare the losses of the study's recipe with those of longer training.
 
     They are compared at dose 0, in H and in delta, because an undertrained recipe finds
     a corruption harmful that well-trained recipes do not.

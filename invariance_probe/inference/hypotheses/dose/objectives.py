@@ -83,7 +83,7 @@ def _objective(question: Question, setting: Setting, word: str | None) -> Object
 
 
 def _sentence(rows: list[Objective]) -> str:
-    """Write whether the methods that decode well enough agree."""
+    """Write whether the methods that keep half of the decodable range agree."""
     able = [
         row
         for row in rows
@@ -130,5 +130,5 @@ def _sentence(rows: list[Objective]) -> str:
 
 
 def _listed(names: object) -> str:
-    """Join names by commas."""
+    """Join names with commas."""
     return ", ".join(names)  # type: ignore[arg-type]

@@ -34,7 +34,7 @@ UNCLAIMED = {
     ),
     UNTESTABLE: "What the baselines say of the sessions, and nothing about {axis}.",
 }
-"""What the results can support if there is no verdict, by what takes its place."""
+"""What the results can support if there is no verdict, by the word in its place."""
 
 LIMITS = {
     "invariant": "that larger doses cost nothing",
