@@ -41,7 +41,7 @@ The representation then decodes better than every decoder without SSL.
 MAY_COLLAPSE = 0.1
 """Largest fraction of the dose-0 runs that may collapse or fail."""
 FEWEST_SESSIONS = 3
-"""Fewest sessions that must be decodable; if there are fewer, all of them."""
+"""Fewest sessions that must be decodable; a hypothesis about fewer needs them all."""
 
 
 def decodable(findings: Sequence[SessionFinding]) -> Gate:
@@ -201,6 +201,8 @@ def collapse(
     plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str], setting: Setting
 ) -> Gate:
     """Check that at most a tenth of a recipe's dose-0 runs failed or collapsed.
+
+    A run has collapsed if its representation varies in hardly more than one dimension.
 
     Parameters
     ----------

@@ -129,7 +129,15 @@ class Sample:
         return float((flipped <= units.sum() + 1e-12).mean())
 
     def _tail(self, margin: float, upper: bool) -> float:
-        """P value of the claim that the ratio is below or, if `upper`, above the margin.
+        """P value of the test for a ratio above or below a margin.
+
+        Parameters
+        ----------
+        margin
+            The margin.
+        upper
+            True for the claim that the ratio is above the margin, False for the claim
+            that it is at most the margin.
         """
         if self.scope != THESE_RECORDINGS:
             p = float(tail_over_units(self._units(margin), upper))

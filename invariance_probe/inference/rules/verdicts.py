@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike
 from invariance_probe.inference.rules.interim_analyses import ALPHA
 
 UNCALIBRATED = "uncalibrated method"
-"""Takes the place of a verdict if the method has no licence by calibration."""
+"""Stands in place of a verdict if no calibration licenses the method for it."""
 INCONCLUSIVE, RECIPE_DEPENDENT = "inconclusive", "recipe-dependent"
 """The default verdict, and the verdict if recipes are shown to disagree."""
 
@@ -146,18 +146,20 @@ def word_p(code: PValues, learning: PValues, jitter: bool) -> dict[str, Any]:
 def undertrained_p(lowered: PValues) -> Any:
     """P value of the claim that a recipe is undertrained, from longer training.
 
-    A recipe is undertrained if longer training lowers both the loss at dose 0 and the
-    harm that the recipe finds in the corruption. Neither is enough alone. Longer
-    training of a sound recipe lowers H or delta by up to a third of R if the code is
-    weak or carried by one unit, while it leaves the loss at dose 0 unchanged or raises
-    it (reports/calibration/learning). Yet a loss at dose 0 that falls by more than the
-    margin is enough.
+    A recipe counts as undertrained if longer training lowers both the loss at dose 0
+    and the harm that the recipe finds in the corruption. The harm is H, the excess loss
+    after training with shared draws of the corruption, or delta for a jitter. Neither
+    is enough alone. Longer training of a sound recipe lowers the harm by up to a third
+    of the decodable range if the code is weak or carried by one unit, while it leaves
+    the loss at dose 0 unchanged or raises it (reports/calibration/learning). Yet a loss
+    at dose 0 that falls by more than the margin m is enough.
 
     Parameters
     ----------
     lowered
-        P values of the claims that longer training lowers a quantity: `L(0) > 0` and
-        `L(0) > m` for the loss at dose 0, and `harm > 0` for H (delta on a jitter).
+        P values of the claims that longer training lowers the loss at dose 0 at all
+        (`L(0) > 0`), lowers it by more than m (`L(0) > m`), and lowers the harm
+        (`harm > 0`).
     """
     return np.minimum(np.maximum(lowered["L(0) > 0"], lowered["harm > 0"]), lowered["L(0) > m"])
 

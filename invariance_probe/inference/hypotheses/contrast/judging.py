@@ -110,9 +110,9 @@ def _sleeping(reading: Callable[[SleepDistances], float]) -> Reading:
 
 
 AGREEMENT = _distant(lambda pairs: pairs.agreement)
-"""Reads the purity of a run's distant pairs: how often they have the same target."""
+"""Function that reads how often the distant pairs of a run have the same target."""
 NUISANCE_DISTANCE = _distant(lambda pairs: pairs.nuisance_distance)
-"""Reads how far the distant pairs of a run differ in the nuisance."""
+"""Function that reads how far the distant pairs of a run differ in the nuisance."""
 MEASURES: dict[str, Reading] = {
     "purity": AGREEMENT,
     "purity by chance": _distant(lambda pairs: pairs.agreement_expected),
@@ -408,10 +408,17 @@ def _readings(question: Question, reading: Reading, arm: str, dose: float) -> di
 
 
 def _gates(question: Question, word: str) -> list[Gate]:
-    """Check the gates of a contrast, given what its claims show.
+    """Check the gates of a contrast, except that on decodable sessions.
 
     The gates `trained` and `planted targets` are not checked: they matter only if an
     effect is claimed to be smaller than a margin.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    word
+        What the claims show: `beneficial`, `harmful` or `not shown`.
     """
     plan, results, hypothesis, single = (
         question.plan,

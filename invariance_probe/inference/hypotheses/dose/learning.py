@@ -166,7 +166,17 @@ def learning_of(question: Question, licensed: tuple[str, ...], equivalent: bool)
 
 
 def _trained(question: Question, planned: PlannedRecipe, equivalent: bool) -> TrainedRecipe:
-    """Collect samples, gates and claims of one recipe."""
+    """Collect samples, gates and claims of one recipe.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    planned
+        The recipe, which must have been trained.
+    equivalent
+        Whether the A/A control allows claims that a cost is at most the margin.
+    """
     assert planned.setting is not None
     setting, samples = planned.setting, recipe_samples(question, planned.setting)
     if not all(sample.complete for sample in samples.values()):

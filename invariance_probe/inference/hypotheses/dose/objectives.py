@@ -45,10 +45,19 @@ def objectives(question: Question) -> Objectives | None:
 
 
 def _finding(question: Question, setting: Setting, equivalent: bool) -> str | None:
-    """Return the finding under a setting: `free`, `costly` or `undecided`.
+    """Return the finding under one method: `free`, `costly` or `undecided`.
 
     None if runs are missing. A jitter is judged by training on all windows only, not on
     a third of them.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    setting
+        The study's own setting, or one in which another method is swept.
+    equivalent
+        Whether the A/A control allows claims that a cost is at most the margin.
     """
     samples = {
         name: question.sample(name, None, setting.label, setting.fraction)

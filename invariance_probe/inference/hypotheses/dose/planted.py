@@ -53,6 +53,11 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
     contrast
         Loss at dose 0 with other seeds minus that with the study's own (A/A control),
         for the study's own target.
+
+    Returns
+    -------
+    gates
+        One per kind; empty for a jitter.
     """
     if question.jitter:
         return []  # the right verdict on a planted target is not known for a time jitter
@@ -63,7 +68,17 @@ def planted_gates(question: Question, contrast: Sample) -> list[Gate]:
 
 
 def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
-    """Judge one kind of planted target, in the sessions where it can be decoded."""
+    """Judge one kind of planted target, in the sessions where it can be decoded.
+
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    kind
+        `ONE_UNIT` or `ALL_UNITS`.
+    contrast
+        Difference between seeds at dose 0, for the study's own target.
+    """
     controls = question.evidence.planted
     found = {
         session: controls[name]
@@ -97,9 +112,25 @@ def _gate(question: Question, kind: str, contrast: Sample) -> Gate:
 def _word(
     question: Question, losses: Sequence[SessionLosses], code: Code | None, contrast: Sample
 ) -> tuple[str | None, str]:
-    """Return the verdict on a planted target, and why there is none.
+    """Return the verdict on a planted target, or why there is none.
 
-    One of the two is None or empty.
+    Parameters
+    ----------
+    question
+        The hypothesis with its evidence.
+    losses
+        Losses of the planted controls.
+    code
+        Results of decoders without SSL on them; None if they are missing.
+    contrast
+        Difference between seeds at dose 0, for the study's own target.
+
+    Returns
+    -------
+    word
+        The verdict, such as `sensitive`; None if there is none.
+    why
+        Why there is no verdict; empty if there is one.
     """
     hypothesis = question.hypothesis
     subjects = tuple(found.session.subject for found in losses)
