@@ -47,7 +47,7 @@ K_s and K_n are biased by up to a tenth, which the factor allows for.
 REDUNDANT = 1.25
 """A code is called redundant if its redundancy is shown to be above this."""
 FEWEST_UNITS = 20
-"""Fewest units per session at which `few`, `between` or `spread` may be said."""
+"""Fewest units per session at which `few`, `between` or `spread` may be concluded."""
 MOSTLY_LINEAR = 0.8
 """Fraction of R, the range of the best decoder, that linear decoders should reach.
 
@@ -262,7 +262,7 @@ class Code:
 
     @property
     def names_carriers(self) -> bool:
-        """Whether a word may be said about how many units carry the target.
+        """Whether `few`, `between` or `spread` may be concluded about the units.
 
         Every session must have at least `FEWEST_UNITS` units, and K_s and K_n must be
         known in every session.
@@ -271,7 +271,7 @@ class Code:
         return bool(self.sessions) and enough and self.logarithm("carriers").complete
 
     def carriers_p(self) -> dict[str, float]:
-        """P values of `few`, `between` and `spread`; 1 if no word is allowed."""
+        """P values of `few`, `between` and `spread`; 1 if none may be concluded."""
         if not self.names_carriers:
             return dict.fromkeys(CARRIERS_WORDS, 1.0)
         carriers, k_n = self.logarithm("carriers"), self.logarithm("K_n")
@@ -282,10 +282,10 @@ class Code:
         })  # fmt: skip
 
     def carriers_word(self, level: float = ALPHA) -> str:
-        """Return the word about how many units carry the target, at a level.
+        """Return the finding about how many units carry the target, at a level.
 
-        It is `few`, `between`, `spread` or `undecided`, and empty if no word is allowed
-        (see `names_carriers`).
+        It is `few`, `between`, `spread` or `undecided`, and empty if none may be
+        concluded (see `names_carriers`).
         """
         return decide(self.carriers_p(), level, "undecided") if self.names_carriers else ""
 

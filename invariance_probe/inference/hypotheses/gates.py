@@ -379,17 +379,15 @@ def leak(plan: Plan, results: Mapping[str, RunResult], sessions: Sequence[str]) 
 
 
 def distinct(word: str, without: str, named: Sequence[str]) -> Gate:
-    """Check that units which repeat others do not change the word about carriers.
-
-    The carriers are the units that carry the target.
+    """Check that units which repeat others do not change the finding about units.
 
     Parameters
     ----------
     word
-        The word about their number (`few`, `between`, `spread` or `undecided`) with all
-        units.
+        The finding about how many units carry the target, with all units: `few`,
+        `between`, `spread` or `undecided`.
     without
-        The word without units that are copies or sums of others.
+        The same finding without units that are copies or sums of others.
     named
         The copies and sums of all sessions, in words.
     """

@@ -38,7 +38,7 @@ class Judgement(ABC):
     @property
     @abstractmethod
     def p_value(self) -> float | None:
-        """Smallest p value among the verdicts that can be shown; None if none can."""
+        """Smallest p value among the possible verdicts; None if there are none."""
 
     @abstractmethod
     def finding(self, level: float = ALPHA) -> HypothesisFinding:

@@ -162,7 +162,10 @@ class Sample:
         return self._averaged([effect.range.mean() for effect in self.effects])
 
     def _averaged(self, values: Sequence[float]) -> np.ndarray:
-        """Average values of sessions within subjects, if subjects are what counts."""
+        """Average sessions within subjects, if claims are about several subjects.
+
+        Otherwise the values stay as they are, one per session.
+        """
         if len(set(self.subjects)) == 1 or self.scope == THESE_RECORDINGS:
             return np.array(values)
         named = sorted(set(self.subjects))

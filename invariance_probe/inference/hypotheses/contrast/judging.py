@@ -131,7 +131,7 @@ NAIVE = {
     "mined.share": "mined pairs beat random pairs, so they help",
     "state.share": "pairs with sleep beat local pairs, so sleep replays",
 }
-"""What one would conclude from one control alone, by axis."""
+"""Unwarranted conclusion from a comparison with one control alone, by axis."""
 
 
 @dataclass(frozen=True, eq=False)

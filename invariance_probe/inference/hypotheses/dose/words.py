@@ -142,11 +142,11 @@ def _meaning(question: Question, finding: HypothesisFinding) -> str:
 
 
 def _not_counted(finding: HypothesisFinding) -> str:
-    """Write why no word is said about the number of units.
+    """Write why nothing is concluded about the number of units.
 
     The reasons are units that are copies of each other, and fewer units than
-    `FEWEST_UNITS`. The text is empty if the reason is wide intervals, or if there is a
-    word.
+    `FEWEST_UNITS`. The text is empty if the only reason is wide intervals, or if the
+    verdict is not inconclusive.
     """
     if finding.verdict.word != INCONCLUSIVE:
         return ""
