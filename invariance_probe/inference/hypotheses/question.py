@@ -324,10 +324,10 @@ class Question:
         return samples
 
     def noise(self) -> Sample:
-        """Collect the A/A contrast: loss at dose 0 with other seeds minus its own.
+        """Collect the A/A contrast: how losses at dose 0 differ between seeds.
 
-        The training conditions are the same, so the differences are due to the random
-        seeds alone.
+        It is the loss with a second set of seeds minus that with the study's own. The
+        training conditions are the same, so any difference is due to the seeds.
         """
         return self.over([losses.noise() for losses in self.losses])
 
