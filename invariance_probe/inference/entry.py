@@ -38,7 +38,7 @@ def session_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -79,7 +79,7 @@ def planted_findings(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, 
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -160,7 +160,7 @@ def read_codes(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, CodeFi
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -181,7 +181,7 @@ def persistence(
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     session
         Name of the session.
     axis, dose
@@ -218,7 +218,7 @@ def still(
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     hypothesis
         The hypothesis with its axis, primary dose and margin.
     session
@@ -254,12 +254,12 @@ def pointless(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     reasons
-        Why each of these runs is skipped, in words, by run key.
+        Why each of these runs is skipped, in words, by `Run.key()`.
     """
     sessions = {**session_findings(plan, results), **planted_findings(plan, results)}
     named = {session.name: session for session in plan.sessions}

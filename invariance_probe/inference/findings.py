@@ -497,7 +497,7 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """`registered` if the study was and nothing departs, else `exploratory`."""
+        """`registered` if the study was registered and keeps to it, else `exploratory`."""
         return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
 
     def confirms(self, hypothesis: str) -> bool:

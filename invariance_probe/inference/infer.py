@@ -48,7 +48,7 @@ def infer(
     plan
         Every run of the study.
     results
-        Results by run key.
+        Results by `Run.key()`.
     left_out
         Why runs were skipped, by the key of each skipped run.
     standing

@@ -65,7 +65,7 @@ def evidence_of(plan: Plan, results: Mapping[str, RunResult], standing: Standing
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     standing
         Whether the study was registered, and how it departs from its registration.
     """
@@ -194,12 +194,12 @@ def beyond(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, str]:
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
     reasons
-        Why each of these runs is not needed, in words, by run key.
+        Why each of these runs is not needed, in words, by `Run.key()`.
     """
     if plan.study.training.adaptive is None:
         return {}
@@ -240,7 +240,7 @@ def _seeds_by_place(plan: Plan, judged: Sequence[Stopped]) -> dict[tuple[str, st
 def _beyond(plan: Plan, seeds: Mapping[tuple[str, str], int]) -> dict[str, int]:
     """Find the runs whose seed is not needed.
 
-    The values say how many seeds are needed instead, by run key.
+    The values say how many seeds are needed instead, by `Run.key()`.
     """
     needed = {key: seeds[run.session, run.axis] for key, run in plan.seeded.items()}
     return {key: count for key, count in needed.items() if plan.turn(plan.seeded[key]) >= count}

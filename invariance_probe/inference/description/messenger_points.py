@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class BandedDamage:
-    """Damage to one decoder when a set of units is removed, with a random band.
+    """Damage when a set of units is removed, with the band of random sets.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ def messengers(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Messeng
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         for worst in found.worst:
@@ -56,7 +56,7 @@ def switching(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Switchin
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         if (about := found.switching) is None:
@@ -78,7 +78,7 @@ def unit_scores(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[UnitSc
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     for run, found in _measured(plan, results):
         for unit, own in enumerate(found.units):

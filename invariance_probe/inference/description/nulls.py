@@ -41,7 +41,7 @@ def null_findings(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[Null
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     named = {session.name: session for session in plan.sessions}
     for run in plan.baselines:

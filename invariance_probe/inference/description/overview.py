@@ -227,7 +227,7 @@ def lags(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[LagPoint]:
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     for run in plan.baselines:
         result = results.get(run.key())
@@ -245,7 +245,7 @@ def counts(plan: Plan, results: Mapping[str, RunResult], left_out: Mapping[str, 
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     left_out
         Why runs were skipped, by the key of each skipped run.
     """

@@ -45,7 +45,7 @@ def reliance(
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     left_out
         Why runs were skipped, by the key of each skipped run.
     """

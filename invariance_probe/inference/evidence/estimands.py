@@ -134,7 +134,7 @@ class SessionLosses:
     runs
         The runs of this session.
     results
-        Results by run key; failed runs count as missing.
+        Results by `Run.key()`; failed runs count as missing.
 
     Attributes
     ----------
@@ -395,7 +395,7 @@ def read_planted(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sess
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------
@@ -425,7 +425,7 @@ def read_losses(plan: Plan, results: Mapping[str, RunResult]) -> dict[str, Sessi
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
 
     Returns
     -------

@@ -23,7 +23,7 @@ def by_session(plan: Plan, results: Mapping[str, RunResult], kind: type[F]) -> d
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     kind
         The type of the figures, such as `CodeFigures`.
 
@@ -49,7 +49,7 @@ def needed(plan: Plan, results: Mapping[str, RunResult]) -> Iterator[MeasuredPoi
     plan
         The plan of the study.
     results
-        Results of its runs, by run key.
+        Results of its runs, by `Run.key()`.
     """
     asked = {session.name: plan.needed(session) for session in plan.sessions}
     for run in plan.baselines:

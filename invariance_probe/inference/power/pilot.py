@@ -48,7 +48,7 @@ def pilot_spreads(
     pilot
         Plan of the pilot study.
     results
-        Results of the pilot, by run key.
+        Results of the pilot, by `Run.key()`.
     planned
         Plan of the planned study.
 
@@ -79,7 +79,7 @@ def pilot_spread(
     pilot
         Plan of the pilot study.
     results
-        Results of the pilot, by run key.
+        Results of the pilot, by `Run.key()`.
     planned
         Plan of the planned study.
     hypothesis

@@ -661,7 +661,7 @@ def _warnings(case: _Case, planned: Power | None, powers: Sequence[WordPower]) -
 
 
 def _warnings_of_the_panel(case: _Case) -> Iterator[str]:
-    """Yield what licences and missing recipes mean for the verdict."""
+    """Yield what missing licences or recipes mean for the verdict, in sentences."""
     plan, hypothesis = case.plan, case.hypothesis
     own = plan.settings[0]
     for reason in unlicensed(

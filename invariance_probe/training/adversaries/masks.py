@@ -254,12 +254,12 @@ class LearnedScores(Search):
         return kept
 
     def _climb(self, gradient: Tensor) -> None:
-        """Move the scores up the loss, and towards 0 as the entropy rewards.
+        """Move the scores to raise the loss, and towards 0 to raise their entropy.
 
         Parameters
         ----------
         gradient
-            Gradient of the loss by the mask (run, view, unit).
+            Gradient of the loss with respect to the mask (run, view, unit).
         """
         hidden = sigmoid(self.scores)
         slope = hidden * (1 - hidden)

@@ -101,7 +101,7 @@ class Policy(StackedAdversary):
         ), choices
 
     def _climb(self, probabilities: Tensor, chosen: Tensor, losses: Tensor) -> None:
-        """Move the scores up the expected loss and the entropy (REINFORCE).
+        """Move the scores to raise the expected loss and the entropy (REINFORCE).
 
         Parameters
         ----------

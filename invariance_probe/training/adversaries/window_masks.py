@@ -237,14 +237,14 @@ class WindowMasks(StackedAdversary):
         Parameters
         ----------
         gradient
-            Gradient of the loss by the masks (run, view, window, unit).
+            Gradient of the loss with respect to the masks (run, view, window, unit).
         """
         return torch.where(self._common, gradient.mean((1, 2), keepdim=True), gradient)
 
     def _rise(self, scores: Tensor, gradient: Tensor) -> Tensor:
         """Direction in which the scores should move (run, view, window, unit).
 
-        It is up the loss, and towards 0 as the entropy rewards.
+        It raises the loss, and it moves scores towards 0 to raise their entropy.
         """
         hidden = sigmoid(scores)
         slope = hidden * (1 - hidden)
