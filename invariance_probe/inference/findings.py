@@ -59,7 +59,7 @@ class Estimand:
     smallest_margin: float
     """The smallest margin m at which the claim `<= m` would be shown."""
     skew: float
-    """Skewness of the values of the single sessions or subjects."""
+    """Skewness of the estimand over single sessions or subjects."""
     n_sessions: int
     n_seeds: int
     setting: str = ""
@@ -178,7 +178,10 @@ class NoSSL:
     """
 
     verdict: str
-    """`information kept`, `information lost`, `inconclusive` or `not measured`."""
+    """What happened to the information, in the words of earlier versions.
+
+    `information kept`, `information lost`, `inconclusive` or `not measured`.
+    """
     detail: str
     measures: tuple[CodeMeasure, ...] = ()
 
@@ -228,7 +231,7 @@ class CodeFinding:
     carriers_word: str
     """How many units carry the target: `few`, `between`, `spread` or `undecided`.
 
-    It is empty where no such statement is allowed, for example with too few units.
+    It is empty if no such statement is allowed, for example with too few units.
     """
     redundant: bool
     """Whether the redundancy is shown to be above 1.25."""
@@ -237,7 +240,7 @@ class CodeFinding:
     K_n: Quantity | None
     """Fewest units found whose loss leaves less than half of the R2 of all units."""
     carriers: Quantity | None
-    """K_s + K_n."""
+    """K_s + K_n, an estimate of how many units carry the target."""
     redundancy: Quantity | None
     """Information of both halves of the units, divided by that of all units.
 
@@ -267,9 +270,12 @@ class CodeFinding:
     n_units: tuple[int, ...]
     """Number of units per session that vary in every training part."""
     share: float
-    """Fraction of the units that separates `few` carriers from a `spread` target."""
+    """Share of the units that separates `few` from `spread`.
+
+    The target is carried by `few` units if it needs fewer than this fraction of them.
+    """
     units: tuple[NamedUnit, ...]
-    """The units that were chosen in at least one fold."""
+    """Units that are counted by K_s or K_n in at least one fold."""
     sentence: str
     """The finding as a sentence."""
 
@@ -489,7 +495,7 @@ class Standing:
     sha256
         Hash of the registration; None if the study was not registered.
     deviations
-        Pairs (id of a hypothesis, what differs). An empty id stands for all hypotheses.
+        Pairs (id of a hypothesis, what differs). An empty id means all hypotheses.
     """
 
     sha256: str | None
@@ -497,7 +503,7 @@ class Standing:
 
     @property
     def status(self) -> str:
-        """`registered` if the study was registered and keeps to it, else `exploratory`."""
+        """`registered` if the study was and nothing deviates, else `exploratory`."""
         return "registered" if self.sha256 is not None and not self.deviations else "exploratory"
 
     def confirms(self, hypothesis: str) -> bool:

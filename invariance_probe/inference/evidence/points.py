@@ -117,7 +117,7 @@ class CodePoint:
     K_n: float | None
     """Fewest units found whose loss leaves less than half of the R2 of all units."""
     carriers: float | None
-    """K_s + K_n."""
+    """K_s + K_n, an estimate of how many units carry the target."""
     K_s_of_information: float | None
     """K_s at half of the information J = R2 / (1 - R2) instead of half of R2."""
     K_n_of_information: float | None
@@ -190,7 +190,8 @@ class CurvePoint:
     rank_me: float | None = None
     """RankMe, the effective number of dimensions of the representation.
 
-    It is the smallest over folds, and None where no model of one seed is described.
+    It is the smallest over folds. It is None for the mean over seeds, and if it was not
+    measured.
     """
 
 

@@ -5,11 +5,11 @@ several numbers of sessions and seeds, the smallest study that has enough power,
 cost in model-steps (update steps of all models together). Studies are simulated from
 the spread and judged by the rules of the verdicts.
 
-A word is a verdict, such as `tolerated`, or a finding on the number of carriers, such
-as `few`. Claims about learning are judged under every recipe of the planned panel, and
-for comparison under the declared recipe alone. The noise gate is simulated, but the
-other gates (decodable, retention, collapse, trained, planted targets) are not, so the
-true power is at most the one computed here.
+A word is a verdict, such as `tolerated`, or a finding on how many units carry the
+target, such as `few`. Claims about learning are judged under every recipe of the
+planned panel, and for comparison under the declared recipe alone. The noise gate is
+simulated, but the other gates (decodable, retention, collapse, trained, planted
+targets) are not, so the true power is at most the one computed here.
 
 Power depends on what is assumed to be true. `invariant` is simulated with nothing lost;
 `tolerated` with twice the margin lost with the inputs and nothing by training;
@@ -157,7 +157,7 @@ class HypothesisPower:
         The words that support its prediction.
     recipes
         Recipes under which claims about learning are judged; empty for a prediction
-        about the number of carriers.
+        about how many units carry the target.
     spread
         The spread that studies were simulated from.
     truth
@@ -180,7 +180,7 @@ class HypothesisPower:
         sessions.
     fewest, cheapest
         Of the designs with a power of at least .8, the one with the fewest sessions
-        (then seeds) and the one with the fewest model-steps; None if there is none.
+        (then seeds) and the one with the fewest model-steps; None if no design has it.
         Designs whose claims are about these recordings only are considered only if no
         other was simulated.
     warnings
@@ -243,7 +243,7 @@ class _Case:
         """Recipes under which claims about learning are judged.
 
         Some recipes are licensed only from a number of sessions on. A prediction about
-        the number of carriers has no recipes.
+        how many units carry the target has no recipes.
 
         Parameters
         ----------
@@ -386,9 +386,8 @@ def assumed_truth(
 def truth_of(word: str, hypothesis: Hypothesis, jitter: bool) -> Truth:
     """True effects under which a given word is right.
 
-    For verdicts about a dose, nothing or twice the margin is lost. For findings on the
-    number of carriers, half or twice the hypothesis's share of the units carry the
-    target.
+    For verdicts about a dose, nothing or twice the margin is lost. For `few` or
+    `spread`, half or twice the hypothesis's share of the units carry the target.
 
     Parameters
     ----------

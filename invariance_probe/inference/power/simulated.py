@@ -276,7 +276,7 @@ def unit_words(
     subjects
         Subject of every session.
     share
-        Fraction of the units that separates `few` carriers from a `spread` target.
+        Fraction of the units that separates `few` from `spread`.
 
     Returns
     -------

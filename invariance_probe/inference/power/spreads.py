@@ -78,8 +78,8 @@ class Spread:
         Names of the estimands. First those of the declared recipe: `C_code`, the
         estimands of learning, `noise` (dose 0 with other seeds minus dose 0) if the
         method has randomness, `range` and `R_code`. Then those of the other recipes,
-        such as `D [longer]`. For a prediction about the number of carriers, `carriers`
-        and `K_n`.
+        such as `D [longer]`. For a prediction about how many units carry the target,
+        `carriers` and `K_n`.
     mean
         (name,) mean of each; 1 for ranges. Other means are 0 if only SDs were stated.
     covariance

@@ -41,7 +41,7 @@ class StackedAdversary(ABC):
 
     @abstractmethod
     def state(self) -> dict[str, Tensor]:
-        """What the next steps depend on, by name: tensors (run, ...)."""
+        """State that the next steps depend on, by name: tensors (run, ...)."""
 
     @abstractmethod
     def set_state(self, state: Mapping[str, Tensor]) -> None:

@@ -26,7 +26,7 @@ from invariance_probe.study.adversaries import LearnedMask
 from invariance_probe.training.adversaries.base import SEARCH, StackedAdversary
 
 NETWORK = 24
-"""Purpose of the random numbers that initialise the networks."""
+"""Purpose of the random numbers that initialise the networks; see `SEARCH`."""
 DECAYS = (0.9, 0.999)
 """Decay rates of Adam's means of the gradient and of its square."""
 
@@ -255,7 +255,7 @@ class WindowMasks(StackedAdversary):
         rise = level - gradient
         # Scaled by the mean over windows, because gradients of single windows are mostly noise.
         largest = rise.mean(2).abs().amax((1, 2)).clamp_min(1e-30).view(-1, 1, 1, 1)
-        # The derivative of the entropy by a score is -score slope.
+        # The derivative of the entropy with respect to a score is -score * slope.
         return (rise / largest - self._entropy * scores) * slope
 
     def state(self) -> dict[str, Tensor]:
