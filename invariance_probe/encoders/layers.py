@@ -24,8 +24,8 @@ Ioffe & Szegedy 2015, arXiv:1502.03167, Algorithm 1.
 class StackedLayer(nn.Module):
     """A layer whose matrix products are computed as its `arithmetic` says.
 
-    The training loop sets it: by torch or native kernels, in single precision or
-    bfloat16.
+    The training loop sets `arithmetic`: products by torch or by native kernels, in
+    single precision or in bfloat16.
     """
 
     arithmetic: Arithmetic = PLAIN
@@ -128,7 +128,7 @@ class LinearBatchNormReLU(StackedLayer):
 
 
 def standardised(x: Tensor) -> Tensor:
-    """Standardise each column over the rows of a run: batch norm without scale.
+    """Standardise columns over a run's rows: batch norm without scale or shift.
 
     Parameters
     ----------

@@ -242,15 +242,18 @@ class CodeFinding:
     carriers: Quantity | None
     """K_s + K_n, an estimate of how many units carry the target."""
     redundancy: Quantity | None
-    """Information of both halves of the units, divided by that of all units.
+    """Summed information of two halves of the units, relative to that of all.
 
     It is 1 if each half holds half of the information, and 2 if each half holds all of
     it.
     """
     C_code: Quantity | None
-    """Loss of decoders refitted on the inputs that survive, in units of R_code."""
+    """Excess loss of decoders refitted on surviving inputs, in units of R_code."""
     C_blind: Quantity | None
-    """Loss of one decoder that cannot see what is corrupted, in units of R_code."""
+    """Excess loss of one decoder that cannot see what is corrupted.
+
+    It is in units of R_code.
+    """
     independent: float | None
     """C_code that many equal, independent units with the same R2 would have.
 

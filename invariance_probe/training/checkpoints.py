@@ -177,7 +177,10 @@ class Checkpoints:
         return (self.folder or Path(os.devnull)) / f"{key}.safetensors"
 
     def _versions(self) -> dict[str, str]:
-        """What the reader and the writer of a file must have in common."""
+        """What the reader and the writer of a file must have in common.
+
+        It is the version of torch and the kind of device.
+        """
         return {"torch": torch.__version__, "device": self.device.type}
 
     def _step(self, key: str, metadata: Mapping[str, str] | None) -> int:

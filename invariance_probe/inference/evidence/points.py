@@ -123,9 +123,9 @@ class CodePoint:
     K_n_of_information: float | None
     """K_n at half of J instead of half of R2."""
     redundancy: float | None
-    """Information of both halves of the units, divided by that of all units.
+    """Summed information of two halves of the units, relative to that of all.
 
-    The units are split in two at random. It is 1 if each half holds half of the
+    The units are split in two at random. The ratio is 1 if each half holds half of the
     information, and 2 if each half holds all of it.
     """
     R_code: float
