@@ -176,7 +176,7 @@ class ReliancePoint:
     random_sets: int
     """Smallest number of different random sets behind the band of any model."""
     units: tuple[ChosenUnit, ...]
-    """The most frequently chosen units, with the fraction of models choosing them."""
+    """Most frequently chosen units, with the fraction of models choosing them."""
     objective: RelianceDamage | None
     """Damage to the SSL loss of the trained model, in units of `range`.
 
