@@ -31,7 +31,7 @@ EARLIER = {"recoverable": "tolerated"}
 _COLOURS = (BLUE, "#56B4E9", ORANGE, PINK, GREEN, "#D9D9D9", "#8C8C8C", "#4D4D4D")
 _HATCHES = ("", "", "", "", "", "", "//", "xx")
 _MARKS = ((BLUE, "o"), (ORANGE, "s"), (GREEN, "v"), (PINK, "^"), (GREY, "D"))
-"""Colour and marker for each number of sessions per study, in ascending order."""
+"""Colour and marker for each number of sessions per study, ascending."""
 PANELS_A_LINE = 3
 """Number of panels per line of a figure."""
 
@@ -237,10 +237,10 @@ def _panels(figure: Figure, count: int) -> list[Axes]:
 
 
 def _draw_counted(axis: Axes, found: Sequence[Counted], names: Sequence[str]) -> None:
-    """Draw a mark for every size or coverage, and a line to its upper bound, if any.
+    """Draw a mark for every size or coverage, and a line to its upper bound.
 
-    Every claim or estimand in `names` has one row, in which the marks for different
-    numbers of sessions lie below each other.
+    A coverage has no bound and no line. Every claim or estimand in `names` has one row,
+    in which the marks for different numbers of sessions lie below each other.
     """
     counts = sorted({x.sessions for x in found})
     for x in found:

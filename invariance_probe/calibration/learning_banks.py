@@ -1,4 +1,4 @@
-"""The simulated codes and recipes on which findings of learning are calibrated.
+"""Simulated codes and recipes on which findings of learning are calibrated.
 
 A cell is one simulated code; its bank is many sessions of that code, from which studies
 are later drawn. Every session is trained under the recipes of the default panel, and
@@ -37,7 +37,7 @@ CELLS: tuple[Cell, ...] = (
 )
 """All cells, in the order in which they are measured.
 
-Cells whose verdict is hard to foresee come first.
+Cells near the border between two verdicts come first.
 """
 POWERS = {
     "weak-1": ("sensitive",),
@@ -45,7 +45,7 @@ POWERS = {
     "weak-60": ("tolerated",),
     "redundant": ("invariant",),
 }
-"""By cell, the verdict that at least .8 of studies of six sessions should give."""
+"""Verdict that at least .8 of studies of six sessions should give, by cell."""
 PANEL = (DECLARED, LONGER, WIDER, OTHER)
 """The recipes of the default panel, under all of which a claim must hold."""
 
