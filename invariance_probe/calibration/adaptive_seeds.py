@@ -34,7 +34,7 @@ ENOUGH = ("invariant", "tolerated", "sensitive")
 Each of them supports or contradicts the prediction.
 """
 ESTIMANDS = ("C_code", "D", "H", "delta")
-"""Estimands that claims are made about."""
+"""Estimands about which claims are made."""
 CLAIMS = tuple(f"{name} {side} m" for name in ESTIMANDS for side in ("<=", ">"))
 """Names of the claims of a study that judges the declared recipe alone."""
 

@@ -59,7 +59,7 @@ SIZES: dict[str, dict[str, int]] = {
 whether a method may give verdicts. `quick` is a smoke test.
 """
 JUDGED = 24
-"""Number of sessions per variant that are measured for whole verdicts.
+"""Number of sessions per variant that are measured for complete verdicts.
 
 The remaining sessions have fewer runs and are used only to count false claims.
 """
@@ -184,8 +184,8 @@ def dropout_study(
 def needed(run: Run) -> bool:
     """Whether a run of the dropout study is needed.
 
-    Paired draws and the seeds of the A/A control are needed only in the sessions that
-    whole verdicts use.
+    Paired draws and the seeds of the A/A control (dose 0 with other seeds) are needed
+    only in the sessions that complete verdicts use.
     """
     number = int(run.session.rpartition("-")[2])  # sessions are named case-variant-number
     if run.method.kind in BESIDE_THE_POINT or run.setting == BESIDE:

@@ -1,7 +1,7 @@
 """Run the calibration: simulate and measure sessions, count errors, report.
 
 In: the part of the calibration and its size. Out: `calibration.json`, and a page that
-compares every figure with the bound it should keep. How errors are counted is described
+compares every figure with the bound it should meet. How errors are counted is described
 in the other files of this package.
 
 A bank is a set of simulated sessions of known truth, from which many studies are drawn.
@@ -172,7 +172,7 @@ def calibrate(
     Returns
     -------
     rows
-        Every figure, with the bound it should keep.
+        Every figure, with the bound it should meet.
     """
     started = time.monotonic()
     store = Store(runs)

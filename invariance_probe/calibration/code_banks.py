@@ -130,7 +130,7 @@ def _trained(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]
 
 
 def _stored(ground: Ground, size: str, cells: Sequence[Cell]) -> list[_Planned]:
-    """List the batches of which the store has at least one session.
+    """List the batches that have at least one session in the store.
 
     The list of a cell stops at the first batch without any stored session, since
     batches are measured in order.

@@ -145,7 +145,7 @@ def _opening(settings: Mapping[str, Any]) -> str:
 
 
 def _summary(content: Mapping[str, Any]) -> str:
-    """Write the sentence that counts how many figures keep their bounds."""
+    """Write the sentence that counts how many figures meet their bounds."""
     counts = {
         "wrong words": [x.met for x in wrong_words(content)],
         "powers": [row["met"] for row in content["rows"] if " said, " in row["figure"]],

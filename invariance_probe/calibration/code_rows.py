@@ -2,7 +2,7 @@
 
 A cell is one simulated code; its bank is the sessions that were measured for it, from
 which studies are drawn. In: the banks. Out: rows of the report, each a figure with the
-bound it should keep: how often a study says a wrong word, how often 90 % intervals
+bound it should meet: how often a study says a wrong word, how often 90 % intervals
 contain the true value, how often false claims about C_code are made, and the bias of
 K_s, K_n, carriers (K_s + K_n) and redundancy against long recordings.
 """
@@ -33,7 +33,7 @@ SESSIONS = (4, 5, 6, 8)
 SHOWN = 6
 """Number of sessions per study that the phase map shows."""
 COVERED = "0.88 to 0.95"
-"""Bounds that the coverage of 90 % intervals should keep."""
+"""Bounds that the coverage of 90 % intervals should meet."""
 
 
 def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
@@ -49,7 +49,7 @@ def code_rows(found: list[CellBanks], tables: dict[str, Any]) -> list[Row]:
     Returns
     -------
     rows
-        The figures, with the bounds they should keep.
+        The figures, with the bounds they should meet.
     """
     tables["phase_map"] = []
     return [row for banks in found for row in _cell_rows(banks, tables["phase_map"])]
@@ -195,7 +195,7 @@ def _kept_or_lost(bank: CodeBank, rng: np.random.Generator) -> dict[str, float]:
     """Count how often studies of six sessions find the code `kept` or `lost`.
 
     The margin is a tenth of the decodable range. The result gives the fraction of
-    studies by word.
+    studies by finding.
     """
     kept, lost = _costs(bank).shown("C_code", draw(rng, len(bank), SHOWN), MARGIN)
     return {"kept": float(kept.mean()), "lost": float(lost.mean())}

@@ -35,7 +35,7 @@ LARGEST_SIZE, LARGEST_BOUND = 0.07, 0.10
 See "Calibration" in docs/science.md.
 """
 ASKED = f"<= {LARGEST_SIZE:g}, upper <= {LARGEST_BOUND:.2f}".replace("0.", ".")
-"""The bounds that a size should keep, as the report prints them."""
+"""The bounds that a size should meet, as the report prints them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +46,8 @@ class Bank:
     ----------
     effects
         By estimand (such as C_code, D or H), the mean effect in every session
-        (session,), in units of the loss. `noise` is the A/A contrast.
+        (session,), in units of the loss. `noise` is the A/A contrast, the loss at dose
+        0 with other seeds minus that at dose 0.
     ranges
         By estimand, the decodable range of every session (session,): R_code for the
         finding of the code, R for all else.

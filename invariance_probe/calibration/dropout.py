@@ -3,7 +3,7 @@
 In: measured sessions of simulated codes, called cases: `one-neuron` (a single neuron
 carries the target), `distributed` (all units carry it) and `redundant` (all units carry
 it, with much information to spare). Out: rows of the report, each a figure with the
-bound it should keep: how often studies of six sessions give a right or a wrong verdict,
+bound it should meet: how often studies of six sessions give a right or a wrong verdict,
 the size of every claim (how often it is made although it is false), and how often the
 naive rule calls a one-neuron code invariant.
 """
@@ -30,15 +30,15 @@ from invariance_probe.calibration.row import Row
 from invariance_probe.inference.evidence.estimands import IDENTITY, at
 
 SESSIONS = 6
-"""Sessions per study when whole verdicts are counted."""
+"""Sessions per study when verdicts are counted."""
 COUNTS = (5, 8, 12)
 """Numbers of sessions per study when false claims are counted."""
 CLAIMED = ("C_code", "D", "H", "delta")
 """Estimands whose false claims are counted."""
 BANKED = (*CLAIMED, "C_blind", "delta_paired")
-"""Estimands whose mean over sessions is printed."""
+"""Estimands whose mean over sessions is reported."""
 JUDGED = (*BANKED, "noise")
-"""Estimands that a session must have to count in whole verdicts."""
+"""Estimands that must be measured in a session for it to count in verdicts."""
 WRONG = {
     "one-neuron": ("invariant", "tolerated"),
     "distributed": ("sensitive",),
@@ -106,7 +106,7 @@ def dropout_rows(
     Returns
     -------
     rows
-        The figures, with the bounds they should keep.
+        The figures, with the bounds they should meet.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):
@@ -226,7 +226,7 @@ def size_row(
     Returns
     -------
     row
-        The row; it keeps its bound if `counting.accepted`.
+        The row; it meets its bound if `counting.accepted`.
     """
     kept = accepted(rate, upper)
     return Row(
@@ -253,7 +253,7 @@ def coverage_row(case: str, name: str, sessions: int, coverage: float, bank: int
     Returns
     -------
     row
-        The row; it keeps its bound if the coverage lies between .88 and .92.
+        The row; it meets its bound if the coverage lies between .88 and .92.
     """
     figure = f"coverage of the 90 % interval of {name}, {sessions} sessions"
     return Row(case, figure, ".88 to .92", coverage, None, None, bank, 0.88 <= coverage <= 0.92)

@@ -46,7 +46,7 @@ def few_session_rows(measured: Sequence[Measured], rng: np.random.Generator) -> 
     Returns
     -------
     rows
-        The figures, with the bounds they should keep, for every simulated code.
+        The figures, with the bounds they should meet, for every simulated code.
     """
     rows = []
     for case in dict.fromkeys(m.case for m in measured):

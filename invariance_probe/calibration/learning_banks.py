@@ -76,7 +76,13 @@ class HeldOut:
     judges: bool = True
 
     def recipe(self, method: Mapping[str, Any]) -> dict[str, Any]:
-        """Declare the recipe for the panel of a study that uses the given method."""
+        """Declare this recipe as an entry of a study's `panel`, as plain data.
+
+        Parameters
+        ----------
+        method
+            The study's SSL method, as plain data.
+        """
         own = (
             {"method": {**method, "encoder": {"kind": "mlp", "widths": list(self.widths)}}}
             if self.widths

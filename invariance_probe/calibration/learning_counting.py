@@ -6,7 +6,8 @@ of every recipe in every session. Studies are drawn from the bank with replaceme
 the verdict of every study by the rules of `inference`, and how often a held-out recipe
 contradicts it. Of the gates only `retention`, `noise` and `trained` are applied.
 
-Names are like `D` for the declared recipe and `D [longer]` for another one.
+Names are like `D` for the declared recipe and `D [longer]` for another one. `noise` is
+the A/A contrast: the loss at dose 0 with other seeds, minus that at dose 0.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -68,11 +69,11 @@ class LearningBank:
         return len(self.range)
 
     def mean(self, name: str) -> float:
-        """Mean of an effect over sessions, divided by the mean range."""
+        """Mean of an effect over sessions, divided by the mean decodable range."""
         return float(self.values[name].mean() / self._range_of(name).mean())
 
     def sd(self, name: str) -> float:
-        """SD of an effect over sessions, divided by the mean range."""
+        """SD of an effect over sessions, divided by the mean decodable range."""
         return (
             float(self.values[name].std(ddof=1) / self._range_of(name).mean())
             if len(self) > 1

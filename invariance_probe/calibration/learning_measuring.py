@@ -40,8 +40,8 @@ def measured_learning(
         The SSL method of the declared recipe, and that of the recipe `other`, as plain
         data.
     kept
-        CSV table of sessions that were trained earlier. It is read first, and the new
-        sessions are added to it at the end.
+        CSV table of sessions that were trained earlier. It is read first, and written
+        again at the end with the new sessions.
 
     Returns
     -------

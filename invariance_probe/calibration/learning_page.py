@@ -156,7 +156,8 @@ def _single_sessions(lines: Sequence[Mapping[str, Any]]) -> list[str]:
 def _trained(rules: Sequence[Mapping[str, Any]]) -> list[str]:
     """Table of how much longer training lowers losses.
 
-    It also shows how often a decrease by more than each threshold is shown.
+    Further columns give the fraction of studies that show a decrease by more than each
+    threshold.
     """
     thresholds = list(rules[0]["shown"]) if rules else []
     rows = [

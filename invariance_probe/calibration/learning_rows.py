@@ -2,7 +2,7 @@
 
 A cell is one simulated code. Its bank is the sessions that were trained for it, under
 the panel's recipes and under recipes held out of the panel. In: the banks. Out: rows of
-the report, each a figure with the bound it should keep: how often a held-out recipe
+the report, each a figure with the bound it should meet: how often a held-out recipe
 contradicts the verdict, how often false claims are made, how often the right verdict is
 given with and without the panel, and how often the gate `trained` recognises a recipe
 that trains too little.
@@ -70,7 +70,7 @@ def learning_rows(banks: Mapping[str, LearningBank], tables: dict[str, Any]) -> 
     Returns
     -------
     rows
-        The figures, with the bounds they should keep.
+        The figures, with the bounds they should meet.
     """
     tables |= {"learning": [], "trained": [], "trained_sessions": _single_sessions(banks)}
     rows = []

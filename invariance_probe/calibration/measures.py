@@ -3,7 +3,7 @@
 In: simulated sessions of three worlds. In world G1 (`smoothness`) the label moves
 smoothly with a known time constant tau, in G1b (`switching`) it jumps, and in G8
 (`nothing`) activity does not code it. Out: rows of the report, each a figure with the
-bound it should keep. The test-lag curve shows how the covariance of the label with the
+bound it should meet. The test-lag curve shows how the covariance of the label with the
 decoded label falls with the lag between them; its decay gives tau. The same measurement
 tests whether the label jumps. The finding of the code is calibrated elsewhere.
 """

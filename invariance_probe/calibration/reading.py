@@ -38,7 +38,7 @@ class Counted:
     reached, upper
         Fraction of studies, and its upper bound; None if it has none.
     met
-        Whether the figure keeps its bound; None if it has no bound to keep.
+        Whether the figure meets its bound; None if it has no bound to meet.
     """
 
     case: str
@@ -77,7 +77,7 @@ class Bias:
     reached, low, high
         The relative difference, and its 95 % interval.
     met
-        Whether it keeps its bound; None if it has no bound to keep.
+        Whether it meets its bound; None if it has no bound to meet.
     """
 
     case: str

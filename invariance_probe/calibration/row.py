@@ -1,4 +1,4 @@
-"""Rows of the calibration's report: a figure, and the bound it should keep.
+"""Rows of the calibration's report: a figure, and the bound it should meet.
 
 In: one value per simulated session. Out: a row of calibration.json with their median or
 mean.
@@ -21,7 +21,7 @@ class Row:
     figure
         What was measured or counted, in words.
     asked
-        The bound to keep: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
+        The bound to meet: `<= x`, `>= x`, `x to y`, or `printed` if there is none.
     reached
         Value of the figure.
     low, high
@@ -29,7 +29,7 @@ class Row:
     bank
         Number of simulated sessions that the figure is based on.
     met
-        Whether the figure keeps the bound; None if there is none.
+        Whether the figure meets the bound; None if there is none.
     """
 
     about: str
@@ -43,7 +43,7 @@ class Row:
 
 
 def met(asked: str, reached: float) -> bool | None:
-    """Whether a figure keeps its bound.
+    """Whether a figure meets its bound.
 
     Parameters
     ----------

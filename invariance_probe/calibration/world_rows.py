@@ -1,7 +1,7 @@
 """Check estimators against the known truth of the simulated worlds G3 to G6.
 
 In: the measured sessions of each world. Out: rows of the report, each a figure with the
-bound it should keep: how well the estimators recover the truth, and how often they are
+bound it should meet: how well the estimators recover the truth, and how often they are
 wrong. A bank is the set of sessions of one world, from which studies are drawn.
 
 * G3, `recurring`: behaviours recur while a slow drift changes the activity. Pairs of
@@ -385,7 +385,7 @@ def turnover_rows(plan: Plan, results: Mapping[str, RunResult]) -> list[Row]:
     Returns
     -------
     rows
-        The coverages, with the bounds they should keep.
+        The coverages, with the bounds they should meet.
     """
     rows = []
     everything = measured(plan, results)
@@ -453,8 +453,8 @@ def _coverage_row(
     """Return the row about the coverage of the intervals of studies.
 
     Coverage is the fraction of studies whose interval contains the true value, which is
-    the bank's mean. The 95 % interval of the coverage is over resampled banks. The mean of each
-    resampled bank is taken as its true value.
+    the bank's mean. The 95 % interval of the coverage is over resampled banks; the mean
+    of each resampled bank is taken as its true value.
     """
     again = []
     for _ in range(BOOTSTRAPS):

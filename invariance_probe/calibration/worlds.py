@@ -13,7 +13,7 @@ compete for them. The lengths of G4 and G5 (400 s) are the first that were tried
 a label gain of .25. With the generator's default of .4 some units have so skewed counts
 that one-dimensional linear SSL follows such a unit in a few sessions instead of the
 label. Delta is then strongly skewed over sessions, and no t interval covers its mean.
-That variant (`skewed`) is measured too, but has no bound to keep.
+That variant (`skewed`) is measured too, but has no bound to meet.
 """
 
 from collections.abc import Mapping, Sequence

@@ -50,8 +50,9 @@ def barlow_twins_loss(first: Tensor, second: Tensor, redundancy: float) -> Tenso
 class BarlowTwins(Method):
     """Encoder and projector, trained with `barlow_twins_loss`.
 
-    Declare a projector whose output is at most half as wide as the batch is large. With
-    a much wider one the correlation matrix cannot have full rank.
+    The projector's output should have at most half as many dimensions as the batch has
+    windows. With more dimensions than windows the correlation matrix cannot have full
+    rank.
 
     Parameters
     ----------

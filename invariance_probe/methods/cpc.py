@@ -68,7 +68,7 @@ def ranked_first(scores: Tensor, negatives: Tensor) -> Tensor:
 
 
 def _held_against(scores: Tensor, negatives: Tensor) -> Tensor:
-    """Set all scores to -inf but those of a row's own candidate and negatives."""
+    """Set scores to -inf except those of a row's own candidate and negatives."""
     own = torch.eye(scores.shape[2], dtype=torch.bool, device=scores.device)
     return scores.masked_fill(~(negatives | own).unsqueeze(1), -torch.inf)
 

@@ -154,8 +154,8 @@ def with_distant(
     """Moments of local pairs, some of which are replaced by distant pairs.
 
     A local partner is a neighbour in time; a distant partner was mined at another time.
-    Anchors with distant partners use them in the fraction `distant.share` of their
-    pairs.
+    An anchor that has distant partners takes one of them in the fraction
+    `distant.share` of its pairs, and a local partner in the rest.
 
     Parameters
     ----------

@@ -109,7 +109,7 @@ def masked_info_nce(similarity: Tensor, distractors: Tensor, masked: Tensor) -> 
 
 
 def _held_against(similarity: Tensor, distractors: Tensor) -> Tensor:
-    """Set all similarities to -inf but those to correct latents and distractors."""
+    """Set similarities to -inf except those to correct latents and distractors."""
     own = torch.eye(similarity.shape[3], dtype=torch.bool, device=similarity.device)
     return similarity.masked_fill(~(distractors | own), -torch.inf)
 
@@ -208,7 +208,7 @@ class MaskedSequence(Method, PretextTask):
         return similarity, distractor_mask(numbers, self.declared.distractors), masked, latents
 
     def loss(self, batch: Batch) -> Tensor:
-        """Sum the contrastive loss and a penalty on the size of latents, per run."""
+        """Compute each run's contrastive loss plus a penalty on large latents."""
         similarity, distractors, masked, latents = self.tasks(batch)
         return masked_info_nce(
             similarity, distractors, masked

@@ -111,7 +111,7 @@ class MoCo(Method):
         self._fresh: tuple[Tensor, Tensor] | None = None
 
     def loss(self, batch: Batch) -> Tensor:
-        """Contrast each view with the key of the other view and with the queue."""
+        """Compute the loss of identifying the other view's key among queued keys."""
         assert batch.timeline is not None and batch.windows is not None
         queries = functional.normalize(self.projector(self.encoder(batch.views)), dim=2)
         with torch.no_grad():

@@ -42,14 +42,14 @@ SHARE = 0.1
 
 
 def infonce(scores: Tensor) -> Tensor:
-    """InfoNCE bound: low variance, but it cannot exceed log(batch).
+    """InfoNCE lower bound: low variance, but it cannot exceed log(batch size).
 
     van den Oord et al. 2018, arXiv:1807.03748.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -60,7 +60,7 @@ def infonce(scores: Tensor) -> Tensor:
 
 
 def nwj(scores: Tensor) -> Tensor:
-    """Nguyen-Wainwright-Jordan (NWJ) bound: no bias, but high variance.
+    """Nguyen-Wainwright-Jordan (NWJ) lower bound: no bias, but high variance.
 
     It is unbiased for the optimal critic, 1 + log density ratio. Nguyen, Wainwright &
     Jordan 2010, arXiv:0809.0853.
@@ -68,7 +68,7 @@ def nwj(scores: Tensor) -> Tensor:
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -82,13 +82,13 @@ def dv(scores: Tensor) -> Tensor:
     """Donsker-Varadhan (DV) bound from one batch.
 
     It is biased upwards, because it takes the logarithm of a mean over the few
-    mismatched pairs of a batch.
-    Donsker & Varadhan 1983; Belghazi et al. 2018, arXiv:1801.04062 (MINE).
+    mismatched pairs of a batch. Donsker & Varadhan 1983; Belghazi et al. 2018,
+    arXiv:1801.04062 (MINE).
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -108,7 +108,7 @@ def jensen_shannon(scores: Tensor) -> Tensor:
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -120,14 +120,16 @@ def jensen_shannon(scores: Tensor) -> Tensor:
 
 
 def tuba(scores: Tensor, baseline: Tensor) -> Tensor:
-    """TUBA bound (tractable unnormalised Barber-Agakov), with a learned baseline.
+    """Tractable unnormalised Barber-Agakov (TUBA) lower bound.
+
+    It needs a learned baseline exp a(y), for which every value gives a valid bound.
 
     Poole et al. 2019, section 2.2.
 
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
         Learned logarithm of the baseline, a(y_j) (run, batch).
 
@@ -141,7 +143,7 @@ def tuba(scores: Tensor, baseline: Tensor) -> Tensor:
 
 
 def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tensor:
-    """Bound between InfoNCE (share 1) and TUBA (share 0).
+    """Lower bound between InfoNCE (share 1) and TUBA (share 0).
 
     It has less bias than InfoNCE and less variance than TUBA. The baseline of y_j is
     share times the mean of exp f over batch - 1 of the x, plus (1 - share) exp a(y_j).
@@ -152,7 +154,7 @@ def interpolated(scores: Tensor, baseline: Tensor, share: float = SHARE) -> Tens
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
         Learned logarithm of the baseline, a(y_j) (run, batch).
     share
@@ -186,7 +188,7 @@ def log_mean_of_strangers(scores: Tensor) -> Tensor:
     Parameters
     ----------
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
 
     Returns
     -------
@@ -328,7 +330,7 @@ class FrozenCritics:
         Parameters
         ----------
         x, y
-            (run, batch, width).
+            The pairs (x_i, y_i), each (run, i, width).
 
         Returns
         -------
@@ -361,7 +363,7 @@ def bound_of(bound: Bound, scores: Tensor, baseline: Tensor | None = None) -> Te
     bound
         Name of the bound.
     scores
-        (run, batch, batch).
+        Critic scores f(x_i, y_j) (run, i, j).
     baseline
         Learned logarithm of the baseline (run, batch), for `tuba` and `interpolated`.
 

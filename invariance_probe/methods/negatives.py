@@ -20,11 +20,12 @@ def admissible(
     """Find which candidates may serve as negatives of which anchors.
 
     * An anchor's own window is never a negative, in either view.
-    * With `scope` trial, all negatives come from the anchor's own trial or gap-free
-      stretch. With session or subject, they come from its own session or subject (this
-      matters only if a model is trained on several). Without `same_trial`, no negative
-      comes from the anchor's own trial or stretch.
-    * With `gap_s` > 0, the first bins of anchor and negative are at least the gap
+    * If the rule's `scope` is trial, all negatives come from the anchor's own trial or
+      gap-free stretch. If it is session or subject, they come from the anchor's own
+      session or subject; this matters only if a model is trained on several.
+    * If `same_trial` is False, no negative comes from the anchor's own trial or
+      stretch.
+    * If `gap_s` > 0, the first bins of anchor and negative are at least the gap
       apart, and the two windows share no bin.
 
     Distances are counted in bins of the recording as it is stored, across trial borders

@@ -43,9 +43,10 @@ def poisson_loss(rates: Tensor, counts: Tensor) -> Tensor:
     Parameters
     ----------
     rates
-        Predicted counts, positive (run, row, bin and unit).
+        Predicted counts, positive (run, row, feature), with one feature for each bin
+        and unit of a window.
     counts
-        Observed counts (run, row, bin and unit).
+        Observed counts (run, row, feature).
 
     Returns
     -------
