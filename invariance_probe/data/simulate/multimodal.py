@@ -1,6 +1,6 @@
-"""G4: spikes and a continuous second modality that share latents.
+"""Simulate spikes and a continuous second modality that share latents (world G4).
 
-Each of the two also has private latents. In: a `MultimodalRecording` and the name of a
+Each modality also has private latents. In: a `MultimodalRecording` and the name of a
 session. Out: a `Recording` whose target is the second modality.
 """
 
@@ -30,9 +30,9 @@ def simulate_multimodal(source: MultimodalRecording, session: str) -> Recording:
     Returns
     -------
     Recording
-        Targets `modality` (time, channel), the second modality, `lag_bins` behind the
-        spikes; `private` (time, latent), the latents of the spikes alone; and, where
-        there are any, `common` (time, latent).
+        Targets `modality` (time, channel), the second modality, which follows the
+        spikes after `lag_bins`; `private` (time, latent), the latents that drive only
+        the spikes; and, if there are any, `common` (time, latent), the shared latents.
     """
     rng = generator("simulate", source.seed, session)
     units, bins, shared = source.units, source.bins, source.common

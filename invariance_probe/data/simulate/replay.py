@@ -1,9 +1,9 @@
-"""G7: a label awake, and sleep that replays part of it.
+"""Simulate a label encoded awake, parts of which are replayed in sleep (world G7).
 
-Where it is asked for, a second state of sleep follows that replays nothing.
+Optionally, a second state of sleep follows in which nothing is replayed.
 
 In: a `ReplayRecording` and the name of a session. Out: a `Recording` whose segments are
-the states, and whose targets say where activity replays.
+the states, and whose targets say in which bins activity is replayed.
 """
 
 import numpy as np
@@ -27,13 +27,13 @@ NOISE_TAU_S = 2.0
 
 
 def simulate_replay(source: ReplayRecording, session: str) -> Recording:
-    """Simulate one session of waking and of sleep that replays.
+    """Simulate one session of waking, and of sleep with replay.
 
-    Waking (segment 0) and sleep (segment 1) are half of the bins each. In a replaying
-    bout the drive is a stretch of the waking label, `compression` times as fast; in the
-    other bouts it is an independent process of the same law. With `control_sleep`, each
-    part is a third, and the last (segment and state 2) is sleep in which no bout
-    replays.
+    Waking (segment 0) and sleep (segment 1) have half of the bins each. Sleep is divided
+    into bouts. In a replaying bout, activity is driven by a stretch of the waking label,
+    `compression` times as fast; in the other bouts, by an independent process with the
+    same statistics. With `control_sleep`, there are three parts of equal length, and the
+    last (segment and state 2) is sleep without replay.
 
     Parameters
     ----------
@@ -45,8 +45,9 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
     Returns
     -------
     Recording
-        Targets `label` (time, dimension), what drives activity; `state` (time,), 0
-        awake and 1 or 2 asleep; and `replaying` (time,), 1 in replaying bouts.
+        Targets `label` (time, dimension), which drives activity; `state` (time,), 0
+        awake and 1 or 2 asleep; and `replaying` (time,), 1 in replaying bouts. In the
+        truth, `fraction` is the part of the first sleep state that is replay.
     """
     rng = generator("simulate", source.seed, session)
     units, awake = source.units, source.bins // (3 if source.control_sleep else 2)

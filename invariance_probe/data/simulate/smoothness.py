@@ -1,6 +1,6 @@
-"""G1: labels of a known time constant, coded by a whole population.
+"""Simulate smooth labels, of known time constant, that all units encode (world G1).
 
-Nuisances with a time constant of their own drive the same units.
+Nuisances with another time constant drive the same units.
 
 In: a `SmoothnessRecording` and the name of a session. Out: a `Recording` whose truth
 holds both time constants.
@@ -22,9 +22,10 @@ from invariance_probe.study.recordings import SmoothnessRecording
 def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     """Simulate one session with a smooth label.
 
-    OU labels and OU nuisances drive all units log-linearly with Gaussian gains. The
-    label's autocorrelation is exp(-lag / label_tau_s), so a pairing at exactly the lag
-    w (annulus) keeps exp(-w / tau) of it.
+    Labels and nuisances are Ornstein-Uhlenbeck processes, and drive all units
+    log-linearly with Gaussian gains. The label's autocorrelation is
+    exp(-lag / label_tau_s), so the labels of two training windows at a distance w in
+    time correlate by exp(-w / label_tau_s).
 
     Parameters
     ----------
