@@ -138,7 +138,7 @@ def _inspected(
 
 
 def _at(found: Inspection, source: RecordingSource) -> Inspection:
-    """Copy a stored inspection, with the study's own declaration of the recording.
+    """Put the study's own declaration of a recording into its inspection.
 
     Both declarations are equal, but the study's one may hold arrays in memory.
     """

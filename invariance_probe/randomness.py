@@ -1,4 +1,4 @@
-"""Named random sequences, from which every random number of the toolkit comes.
+"""Named random sequences: the source of every random number of the toolkit.
 
 A sequence is derived from its name, the study seed, the session, the seed index and
 the fold, and NOT from the dose or the arm. Conditions that are compared therefore share

@@ -1,4 +1,4 @@
-"""Run a study: measure the runs that the store lacks, and judge the hypotheses.
+"""Run a study: measure the runs that are missing, and judge the hypotheses.
 
 In: a study and a run store. Out: a `Result`. This module goes through all stages, from
 planning to inference. A plan has three kinds of runs: baselines (decoders without SSL),
@@ -281,7 +281,7 @@ def measure(
 def _stage_event(
     stage: str, missing: Sequence[Run], wanted: int, workers: int, prices: Prices, later: set[str]
 ) -> Event:
-    """Make the event that announces a stage, with the expected seconds of work left.
+    """Make the event that announces a stage, with the expected time left.
 
     Parameters
     ----------
@@ -588,7 +588,7 @@ def export_encoder(
 
 
 def _trained_run(plan: Plan, session: str, condition: str, arm: str, seed: int, fold: int) -> Run:
-    """Find the run that trained an encoder under the study's own method and settings.
+    """Find the run of the study's own method that trained an encoder.
 
     Parameters are those of `export_encoder`.
 

@@ -1,4 +1,4 @@
-"""Worker process: measures the runs of jobs and writes the results to the store.
+"""Worker process: measures runs and writes their results to the store.
 
 In: jobs from a file or from standard input, one JSON line each (`executors.jobs`). A
 job names runs of one session, the source of the recording, and the store. Runs whose
@@ -350,7 +350,7 @@ def _on_bench(
 
 
 def _open(source: AnySource, session: str, base: Path, runs: list[Run]) -> Recording:
-    """Open a session once in this process, and check that its data have not changed.
+    """Open a session once per process, and check that its data are unchanged.
 
     Planted and simulated sessions are not checked, because another machine may round
     their values differently.

@@ -99,8 +99,8 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
 def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) -> Tensor:
     """Draw words whose bits are 1 with a given probability, rounded to 2^-16.
 
-    Each bit is 1 where a random 16-bit number is smaller than the probability. The ones
-    nest: a higher probability only adds ones.
+    Each bit is 1 if a random 16-bit number is below 2^16 times the probability. The
+    ones nest: a higher probability only adds ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Silence the units that a window's session lacks, if a model reads many sessions.
+"""Set to zero the units that a window's session lacks.
 
 A model of several sessions has an input for every unit of all sessions. The units that
 a window's own session lacks are set to zero after all corruptions, so that no

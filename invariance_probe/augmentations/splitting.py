@@ -1,4 +1,4 @@
-"""The base of an augmentation: what each view shows of the activity in its bins.
+"""The base of an augmentation: what each view shows of its bins' activity.
 
 `CountHalves` shows each view one half of every spike count, so that two views of the
 same bins differ even if nothing else corrupts them. In each step every bin is split

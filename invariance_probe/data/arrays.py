@@ -14,12 +14,12 @@ from invariance_probe.errors import DataError
 MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
 """What an empty cell of a table becomes when it is converted to text."""
 SMALLEST_RANGE = 1e-12
-"""Largest range of values that count as constant, relative to their absolute maximum.
+"""Largest range at which values count as constant, relative to their maximum.
 
-Smaller differences are rounding errors of double precision.
+The maximum is that of absolute values. Smaller differences are rounding errors of double precision.
 """
 SMALLEST_SD = 1e-9
-"""Largest standard deviation of values that count as constant, relative to their mean.
+"""Largest SD at which values count as constant, relative to their mean.
 
 It is larger than `SMALLEST_RANGE` because rounding accumulates over many bins.
 """
@@ -31,7 +31,7 @@ TURN_TOLERANCE = 0.01
 Angles from rounded degrees, or made with 3.14 for pi, need this tolerance.
 """
 FAR_OFFSET = 1e3
-"""Mean, in SDs, beyond which squared values are too coarse to compute a variance from."""
+"""Mean, in SDs, beyond which squares of values are too coarse to give a variance."""
 
 
 def check_complete(values: np.ndarray, where: str) -> None:
@@ -211,12 +211,12 @@ def without_offset(columns: np.ndarray) -> np.ndarray:
 
 
 def axes_advice(shape: tuple[int, ...], activity: tuple[int, ...]) -> str:
-    """Say which axes seem to be swapped in an array that does not fit the activity.
+    """Say which axes of an array seem to be swapped.
 
     Parameters
     ----------
     shape
-        Shape of the array.
+        Shape of an array that does not fit the activity.
     activity
         Shape of the activity, (time, unit).
 

@@ -1,4 +1,4 @@
-"""Arrange the bins of a file in one sequence, if the file does not do so itself.
+"""Arrange the bins of a file in one sequence, if it has none itself.
 
 Some files have separate arrays for each epoch, and some sort their time steps by
 condition. In: the named arrays of a file, and what the study declares about them. Out:

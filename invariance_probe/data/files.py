@@ -16,7 +16,7 @@ from invariance_probe.plan.inspections import Stamp
 from invariance_probe.study.recordings import RecordingSource
 
 SETTLED_NS = 2_000_000_000
-"""Time in nanoseconds since the last change after which a stamp can be relied on.
+"""Time since a file's last change after which its stamp is reliable (ns).
 
 Some file systems store times with a precision of only two seconds. A file that was just
 written could be written again without a change of its times.

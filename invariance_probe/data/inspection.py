@@ -39,7 +39,7 @@ LONGEST_S = 24 * 3600.0
 MOST_HZ = 10_000.0
 """Rate in spikes per second that no neuron and no electrode reaches."""
 MANY_SPIKES = 1000
-"""Largest count in one bin for which the rate is not checked against `MOST_HZ`.
+"""Largest count in a bin whose rate is not checked against `MOST_HZ`.
 
 Bins may be arbitrarily short, so that even one spike in a bin can be a very high rate.
 """
@@ -50,7 +50,7 @@ FEWEST_COUNTS = 30
 MANY_VALUES = 10
 """Number of distinct values up to which a target is taken for a step function."""
 FAR_CODE = 2.0
-"""Distance from all other values, in units of their range, of a suspicious value.
+"""Distance at which a value is suspicious, in ranges of all other values.
 
 A repeated value that is farther away may be a code for missing data, such as -999.
 """

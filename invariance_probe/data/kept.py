@@ -1,4 +1,4 @@
-"""Recordings that a worker process holds in memory, so that each file is read once.
+"""Recordings held in the memory of a worker, so that each file is read once.
 
 In: a declared source. Out: its recording, from memory if this process has opened it
 before. Planning does not use this module: it releases each recording before it opens
@@ -19,7 +19,7 @@ from invariance_probe.study.recordings import AnySource
 from invariance_probe.study.session import PLANT, OtherSession
 
 MOST_BYTES = 2**30
-"""Largest total size in bytes of the recordings that a process holds in memory.
+"""Largest total size in bytes of the recordings that a process holds.
 
 The recording used last is held whatever its size.
 """

@@ -136,7 +136,7 @@ def all_problems(
 def _remarks(
     study: Study, source: RecordingSource, recording: Recording, index: int
 ) -> tuple[list[Problem], list[Problem]]:
-    """Check one recording: list reasons to refuse it or, if there are none, cautions.
+    """Check one recording for reasons to refuse it, or else for cautions.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def _remarks(
 def _dealt_problems(
     study: Study, source: RecordingSource, recording: Recording
 ) -> Iterator[Problem]:
-    """Yield a problem if the gaps between dealt parts are shorter than the embargo.
+    """Yield a problem if gaps between dealt parts are shorter than the embargo.
 
     A file whose time steps are sorted by condition is cut into parts, which are dealt
     out over the session like cards (`study.recordings.Dealt`). Parts that were
@@ -287,7 +287,7 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
 
 
 def _session_problems(inspected: Inspected) -> Iterator[Problem]:
-    """Yield what is wrong with a recording that could be cut into windows and folds.
+    """Yield what is wrong with a recording after windows and folds are cut.
 
     Its numbers, epochs, methods, views and mined pairs are checked.
     """

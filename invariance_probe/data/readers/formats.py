@@ -1,7 +1,7 @@
-"""Recognise the format of a file that is not an `.npz` archive by its first bytes.
+"""Recognise the format of a file by its first bytes.
 
-The message of a reader that cannot open a file can then name the format, and say how to
-convert the file. Nothing is parsed.
+If a file is no `.npz` archive, the message of the reader can then name its format and say
+how to convert it. Nothing is parsed.
 """
 
 from pathlib import Path

@@ -128,7 +128,7 @@ def read_npz(source: NpzRecording, base: Path) -> Recording:
 def _others(
     archive: _Archive, source: NpzRecording, activity: np.ndarray
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, str]]:
-    """Sort all arrays of a file into targets, alternative targets and unusable ones.
+    """Sort the arrays of a file into targets, alternatives and unusable ones.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Simulate a label that rotates, or one that is reversible in time (world G9).
+"""Simulate a label that rotates, or is reversible in time (world G9).
 
 A recording of the rotating label can be told from the same recording played backwards.
 The reversible label has the same autocorrelation, but its recording looks the same in
@@ -29,8 +29,8 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
     log-linearly with Gaussian gains. The label is the sum of two processes that rotate
     with the same period and a random amplitude, in opposite directions. Their shares of
     its variance are `forwards` and 1 - forwards. Whatever the share, both coordinates of
-    the label are Gaussian with the
-    autocorrelation exp(-w / tau) cos(2 pi w / period), and independent at any one time.
+    the label are Gaussian with the autocorrelation exp(-w / tau) cos(2 pi w / period) at
+    lag w, and independent of each other at any one time.
     Only their covariance across time distinguishes the directions of time: E[x(t) y(t +
     w) - y(t) x(t + w)] = 2 (2 forwards - 1) exp(-w / tau) sin(2 pi w / period). At
     forwards = .5 it is 0: the coordinates are then independent, and a stationary

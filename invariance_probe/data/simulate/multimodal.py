@@ -1,4 +1,4 @@
-"""Simulate spikes and a continuous second modality that share latents (world G4).
+"""Simulate spikes and a second modality that share latents (world G4).
 
 Each modality also has private latents. In: a `MultimodalRecording` and the name of a
 session. Out: a `Recording` whose target is the second modality.

@@ -1,4 +1,4 @@
-"""Simulate behaviours that recur in bouts, while activity slowly drifts (world G3).
+"""Simulate behaviours that recur in bouts, under a slow drift (world G3).
 
 The drift is similar at nearby times and different at distant ones.
 

@@ -1,4 +1,4 @@
-"""Simulate a label encoded awake, parts of which are replayed in sleep (world G7).
+"""Simulate a waking label, parts of which are replayed in sleep (world G7).
 
 Optionally, a second state of sleep follows in which nothing is replayed.
 

@@ -1,4 +1,4 @@
-"""Simulate units tuned to direction, in groups of equal tuning and one single unit.
+"""Simulate units tuned to direction: groups of equal tuning and one lone unit.
 
 In: a `RingRecording` and the name of a session. Out: a `Recording` with the direction
 as its circular target.

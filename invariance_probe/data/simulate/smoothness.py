@@ -1,6 +1,6 @@
-"""Simulate smooth labels, of known time constant, that all units encode (world G1).
+"""Simulate smooth labels that all units encode (world G1).
 
-Nuisances with another time constant drive the same units.
+Nuisances drive the same units. The time constants of both are known.
 
 In: a `SmoothnessRecording` and the name of a session. Out: a `Recording` whose truth
 holds both time constants.
