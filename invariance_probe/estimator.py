@@ -540,7 +540,7 @@ def _starts(stretches: np.ndarray, length: int) -> np.ndarray:
         short = int(np.argmin(lengths))
         raise ArrayError(
             f"the trial from bin {first[short]} on has {lengths[short]} bins, "
-            f"and a window has {length}; leave such trials out"
+            f"but a window has {length}; omit such trials"
         )
     return np.clip(
         np.arange(len(stretches)) - length // 2,

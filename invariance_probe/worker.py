@@ -152,7 +152,7 @@ def guarded(
         if _is_of_memory(error):
             raise TrainingError(
                 f"session {session!r}: memory does not suffice for {_described(runs)} together; "
-                f"use fewer workers or a machine with more of it ({error or 'MemoryError'})"
+                f"use fewer workers or a machine with more memory ({error or 'MemoryError'})"
             ) from error
         if len(runs) > 1:
             return [found for run in runs for found in guarded(session, [run], measured)]

@@ -283,7 +283,7 @@ def distant_partners(
         raise TrainingError(
             f"mined.gap_s is {declared.gap_s:g} s, which leaves no training window with mined, "
             "random and shifted partners; use a shorter gap, a longer recording, or a guide that "
-            "is known for more of it"
+            "is known for more windows"
         )
     places = tables[source] if source != "oracle" else _alike(ground, size, rng)
     places = np.where(serves[:, None], places, -1)

@@ -303,10 +303,11 @@ def find_sleep(
         pool = np.flatnonzero(Course(own, unbroken(own, stretch)).holds(beside))
         if len(pool) < declared.neighbours:
             raise TrainingError(
-                f"session {session!r}: the states {list(values)} of state.{name} hold {len(pool)} "
-                f"windows that have {declared.span_s:g} s of waking time about them, "
-                f"{declared.gap_s:g} s from labelled windows and outside the test part; at least "
-                f"{declared.neighbours} are needed: use a shorter span or gap, or another state"
+                f"session {session!r}: the states {list(values)} of state.{name} have only "
+                f"{len(pool)} windows with a whole trajectory of {declared.span_s:g} s of waking "
+                f"time, at least {declared.gap_s:g} s from labelled windows and outside the test "
+                f"part; at least {declared.neighbours} are needed: use a shorter span or gap, "
+                "or another state"
             )
         windows.append(own)
         pools.append(pool)

@@ -378,7 +378,7 @@ def _check_lengths(views: list[Views], length_bins: int) -> None:
     cutting = {t.kind for view in views for t in view.transforms if cuts_bins(t) and not is_idle(t)}
     if cutting and length_bins == 1:
         raise TrainingError(
-            f"{', '.join(sorted(cutting))} takes some bins of a window, and windows have 1; use "
+            f"{', '.join(sorted(cutting))} changes some bins of a window, but windows have 1; use "
             "longer windows"
         )
 

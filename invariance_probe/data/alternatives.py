@@ -160,7 +160,7 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
     if name not in recording.alternatives:
         has = ", ".join(map(repr, sorted(recording.alternatives))) or "none"
         raise DataError(
-            f"{where} is no array of alternative targets (draw, time, ...); "
+            f"{where} is not an array of alternative targets (draw, time, ...); "
             f"the recording has {has} of that shape"
         )
     values, own = recording.alternatives[name], np.asarray(recording.targets[target.name])
@@ -172,7 +172,7 @@ def alternative_courses(recording: Recording, name: str, target: Target) -> np.n
             f"the target {target.name!r} has shape {own.shape}"
         )
     if target.kind != "categorical" and values.dtype.kind not in "biuf":
-        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target is of numbers")
+        raise DataError(f"{where} holds {values.dtype}; a {target.kind} target must be numbers")
     if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise DataError(
             f"{where} has a NaN or infinite value in draw "

@@ -16,7 +16,8 @@ MISSING_LABELS = ("", "nan", "NaN", "NaT", "<NA>")
 SMALLEST_RANGE = 1e-12
 """Largest range at which values count as constant, relative to their maximum.
 
-The maximum is that of absolute values. Smaller differences are rounding errors of double precision.
+The maximum is that of their absolute values. Smaller differences are rounding errors of
+double precision.
 """
 SMALLEST_SD = 1e-9
 """Largest SD at which values count as constant, relative to their mean.
@@ -85,7 +86,7 @@ def as_numbers(values: np.ndarray, where: str) -> np.ndarray:
     """
     if values.dtype.kind not in "biuf":
         raise DataError(
-            f"{where} holds words such as {str(values.flat[0])!r}; numbers are needed here: "
+            f"{where} holds text such as {str(values.flat[0])!r}; numbers are needed here: "
             "save numbers, or declare a target of kind 'categorical'"
         )
     check_complete(values, where)

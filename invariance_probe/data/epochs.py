@@ -58,7 +58,7 @@ def joined(
     if len(set(units.values())) > 1:
         raise DataError(
             f"{where}: epochs have activity of the shapes (time, unit) with units {units}; "
-            "they must be the same units"
+            "they must be the same units in all epochs"
         )
     lengths = [len(arrays[f"{epoch}{activity}"]) for epoch in epochs]
     found = {name: values for name, values in arrays.items() if not name.startswith(tuple(epochs))}

@@ -42,17 +42,17 @@ def as_given(values: Any, where: str) -> np.ndarray:
     try:
         array = np.array(values)
     except (TypeError, ValueError) as error:
-        raise DataError(f"{where} is no array: {error}") from None
+        raise DataError(f"{where} cannot be made an array: {error}") from None
     if array.dtype == object and array.size:
         foreign = [item for item in array.flat if not isinstance(item, str)]
         if foreign:
             raise DataError(
                 f"{where} holds Python objects such as {foreign[0]!r}; give numbers "
-                "(.astype(float)), or words only"
+                "(.astype(float)), or only text"
             )
         array = array.astype(str)
     if array.dtype.kind not in "biufUS":
-        raise DataError(f"{where} holds {array.dtype}; give real numbers or words")
+        raise DataError(f"{where} holds {array.dtype}; give real numbers or text")
     return array
 
 
@@ -202,8 +202,8 @@ def columns_given(frame: pd.DataFrame, names: Sequence[Any], session: str) -> np
     words = [array.dtype.kind in "US" for array in arrays]
     if any(words) and not all(words):
         raise DataError(
-            f"session {session!r}: column {names[words.index(True)]!r} holds words, and column "
-            f"{names[words.index(False)]!r} beside it numbers; name columns of one kind"
+            f"session {session!r}: column {names[words.index(True)]!r} holds text, but column "
+            f"{names[words.index(False)]!r} holds numbers; choose columns of one kind"
         )
     return np.stack(arrays, axis=1) if arrays else np.zeros((len(frame), 0))
 

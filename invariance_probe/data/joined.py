@@ -88,7 +88,7 @@ def check_joinable(recordings: Sequence[Joinable], arrays: Sequence[str] = ()) -
                 f"sessions {own.session!r} ({own.activity_kind}, bins of {own.bin_s:g} s) and "
                 f"{other.session!r} ({other.activity_kind}, "
                 f"bins of {other.bin_s:g} s) cannot train one model; "
-                "use sessions of one kind, binned alike"
+                "use sessions of one kind, with the same bin length"
             )
         for name in arrays:
             columns = [recording.columns.get(name) for recording in (own, other)]

@@ -237,8 +237,8 @@ def _state_problems(study: Study, recording: Recording) -> Iterator[Problem]:
         yield (
             ("views", "pairing", "span_s"),
             pairing.span_s,
-            f"trajectories of {pairing.span_s:g} s are of one bin in session "
-            f"{recording.session!r}, so that order in time has no say; use "
+            f"trajectories of {pairing.span_s:g} s have a single bin in session "
+            f"{recording.session!r}, and therefore no order in time; use "
             f"at least {longer:g} s",
         )
 
@@ -344,7 +344,7 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
         if not 2 <= len(values) <= MOST_EPOCHS:
             what = (
                 f"{asked.epochs!r} has {len(values)} values in session {recording.session!r}; "
-                f"epochs are 2 to {MOST_EPOCHS}"
+                f"there must be 2 to {MOST_EPOCHS} epochs"
             )
             yield place, asked.epochs, what
         elif counts.min() < 4 * asked.blocks:
@@ -391,9 +391,9 @@ def _mining_problems(
         yield (
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
-            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
-            "and a third of it, at which contrasts are "
-            f"looked at again, less than two gaps of {pairing.gap_s:g} s; "
+            f"the training part of a fold of session {recording.session!r} spans {span_s:g} s; "
+            "a third of it, on which contrasts are "
+            f"repeated, is shorter than two gaps of {pairing.gap_s:g} s; "
             f"use a gap of at most {span_s / 6:.3g} s, or `quick: true`",
         )
     if not pairing.elsewhere and 4 * pairing.gap_s > span_s:
@@ -401,8 +401,8 @@ def _mining_problems(
             ("views", "pairing", "gap_s"),
             pairing.gap_s,
             f"the training part of a fold of session {recording.session!r} spans {span_s:g} s, "
-            f"too little for partners {pairing.gap_s:g} s "
-            f"away on either side of a shifted index; use a gap of at most {span_s / 4:.3g} s",
+            f"too short for partners {pairing.gap_s:g} s away "
+            f"in both directions after a random shift; use a gap of at most {span_s / 4:.3g} s",
         )
     if pairing.guide is not None:
         try:

@@ -497,7 +497,9 @@ class Recording:
             check_complete(values, where)
             names, classes = np.unique(values, return_inverse=True)
             if len(names) < 2:
-                raise DataError(f"{where} has the one class {names[0]!r}; at least two are needed")
+                raise DataError(
+                    f"{where} has only one class, {names[0]!r}; at least two are needed"
+                )
             if len(names) > 100:
                 raise DataError(
                     f"{where} has {len(names)} classes; at most 100 are allowed: is it continuous?"

@@ -101,7 +101,7 @@ def _pool_problems(
             if companions is None:
                 alone = (
                     f"session {session.name!r} is the only one of its {pool}; "
-                    f"name its {pool} as others', or leave the pool out"
+                    f"give it the same {pool} as another session, or remove the pool"
                 )
                 yield place, pool, alone
                 return

@@ -47,8 +47,8 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
         return at.recording
     if at.folder is None:
         raise DataError(
-            f"{where}: its arrays are not at hand. Recordings of kind 'arrays' are made in Python, "
-            "by Recording.from_arrays; in a study file name the recording's file"
+            f"{where}: its arrays are not in memory. Recordings of kind 'arrays' are made in "
+            "Python, by Recording.from_arrays; in a study file name the recording's file"
         )
     path = at.folder / f"{source.fingerprint}.npz"
     try:
@@ -61,8 +61,8 @@ def read_arrays(source: ArraysRecording, base: Path) -> Recording:
         ) from error
     if recording.fingerprint != source.fingerprint:
         raise DataError(
-            f"{where}: {path} holds other arrays than its name says; delete it and run the study "
-            "again"
+            f"{where}: {path} does not hold the arrays that its name says; delete it and run the "
+            "study again"
         )
     return recording
 

@@ -178,7 +178,7 @@ def _opened(path: Path) -> _Archive:
     Raises DataError if the file is missing or is no `.npz` archive.
     """
     if not path.is_file():
-        raise DataError(f"{'a folder, and no file' if path.is_dir() else 'no such file'}: {path}")
+        raise DataError(f"{'a folder, not a file' if path.is_dir() else 'no such file'}: {path}")
     arrays, unusable = {}, {}
     try:
         with zipfile.ZipFile(path):
@@ -190,13 +190,13 @@ def _opened(path: Path) -> _Archive:
                 except ValueError:
                     unusable[name] = (
                         "holds Python objects, which are never unpickled (or is damaged); "
-                        "save words with .astype(str), and numbers with .astype(float)"
+                        "save text with .astype(str), and numbers with .astype(float)"
                     )
                     continue
                 if values.dtype.kind in "biufUS":
                     arrays[name] = values
                 else:
-                    unusable[name] = f"holds {values.dtype}; save real numbers or words"
+                    unusable[name] = f"holds {values.dtype}; save real numbers or text"
     except zipfile.BadZipFile as error:
         raise DataError(f"{path} is not a readable .npz archive: {described(path)}") from error
     except (ValueError, OSError, EOFError, zlib.error) as error:

@@ -1,4 +1,4 @@
-"""Simulate units tuned to direction: groups of equal tuning and one lone unit.
+"""Simulate units tuned to direction: groups of equal units and a single one.
 
 In: a `RingRecording` and the name of a session. Out: a `Recording` with the direction
 as its circular target.
