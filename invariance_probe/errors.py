@@ -40,7 +40,7 @@ class TrainingError(InvarianceProbeError):
 class StoreError(InvarianceProbeError):
     """The run store, or the file of an encoder, cannot be used.
 
-    It is damaged, lacks what was requested, or does not hold runs or an encoder at all.
+    It is damaged, lacks what was requested, or is not a store or encoder file.
     """
 
 

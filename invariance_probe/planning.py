@@ -140,7 +140,7 @@ def _inspected(
 def _at(found: Inspection, source: RecordingSource) -> Inspection:
     """Put the study's own declaration of a recording into its inspection.
 
-    Both declarations are equal, but the study's one may hold arrays in memory.
+    The two declarations are equal, but the study's own may hold arrays in memory.
     """
     return found.model_copy(update={"source": source})
 

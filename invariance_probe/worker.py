@@ -345,7 +345,10 @@ def _on_bench(
     stored: Stored,
     runs: list[Run],
 ) -> list[Measured]:
-    """Prepare the session for the first run of a stack, and measure all its runs."""
+    """Prepare the session for the first run of a stack, and measure all its runs.
+
+    `opened` cuts the recording into windows and folds as a run declares them.
+    """
     return measure(opened(runs[0]), runs, on_progress, stored)
 
 

@@ -62,7 +62,7 @@ class LoseBudget:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(smallest(numbers, self.budget).unsqueeze(2), 0)
 
@@ -170,7 +170,7 @@ class AnyOperation:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         start, rows, choice = draw
         return operate(windows, choice, self.strength, start, rows)

@@ -83,7 +83,7 @@ class AddNoise:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows + noise.to(windows.dtype) * self.sigma.to(windows.dtype).view(-1, 1, 1, 1)
 
@@ -174,7 +174,7 @@ class ModulateGain:
         Returns
         -------
         windows
-            (run, batch, time, unit), floating point.
+            The corrupted windows (run, batch, time, unit), floating point.
         """
         u, c = draw
         strength = self.sigma.view(-1, 1, 1, 1) * c
@@ -253,6 +253,6 @@ class AddPepper:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return torch.where(peppered, windows + self.amplitude, windows)

@@ -101,14 +101,14 @@ class CutTime:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
             Output of `draw` (run, batch or 1, time, 1).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -172,14 +172,14 @@ class CutUnits:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
             Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -249,7 +249,7 @@ class MixWindows:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         replaced
             Mask of the block (from `draw`), and the other windows
             (run, batch, time, unit).
@@ -257,7 +257,7 @@ class MixWindows:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         block, others = replaced
         return torch.where(block, others.to(windows.dtype), windows)

@@ -57,12 +57,12 @@ def lane_popcount(words: Tensor) -> Tensor:
     Parameters
     ----------
     words
-        (..., word), int64.
+        Words of four lanes each (..., word), int64.
 
     Returns
     -------
     ones
-        (..., 4 word), int16.
+        Number of ones in each lane (..., 4 * word), int16.
     """
     words.sub_((words >> 1).bitwise_and_(0x5555555555555555))
     words = (words & 0x3333333333333333).add_((words >> 2).bitwise_and_(0x3333333333333333))
@@ -86,7 +86,7 @@ def fair_halves(ones: list[Tensor], start: Tensor, rows: Tensor, units: int) -> 
     Returns
     -------
     halves
-        (run, ..., unit), int16.
+        One half of each count (run, ..., unit), int16.
     """
     words = ones[0].shape[-1]
     bits = words_at(start, rows, words * len(ones))
@@ -114,7 +114,7 @@ def biased_bits(start: Tensor, rows: Tensor, words: int, probability: Tensor) ->
     Returns
     -------
     bits
-        (run, ..., words), int64.
+        Words of random bits (run, ..., words), int64.
     """
     digits = (probability * 65536.0).round().to(torch.int64).view(-1, *[1] * rows.dim())
     fair = words_at(start, rows, words * LANE_BITS)

@@ -90,14 +90,14 @@ class SwapNeighbours:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         shown
             Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.gather(3, shown.expand(windows.shape))
 
@@ -173,7 +173,7 @@ class MixNeighbours:
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         start, rows = address
         if windows.is_floating_point():

@@ -120,14 +120,14 @@ class DropUnits:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
             Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -204,14 +204,14 @@ class DropEvenly:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
             Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 
@@ -280,14 +280,14 @@ class LoseInOrder:
         Parameters
         ----------
         windows
-            (run, batch, time, unit).
+            Activity in the windows (run, batch, time, unit).
         lost
             Output of `draw` (run, batch or 1, 1, unit).
 
         Returns
         -------
         windows
-            (run, batch, time, unit).
+            The corrupted windows (run, batch, time, unit).
         """
         return windows.masked_fill(lost, 0)
 

@@ -49,10 +49,10 @@ class Scaling:
     Attributes
     ----------
     mean
-        (run, 1, 1, unit).
+        Mean of each unit (run, 1, 1, unit).
     inverse_sd
-        1 / standard deviation (run, 1, 1, unit). Zero for a unit that is constant in
-        the training part, so that it reads as zero everywhere.
+        1 / SD of each unit (run, 1, 1, unit). It is 0 for a unit that is constant in the
+        training part, so that the standardised unit is 0 everywhere.
     square_roots
         Whether sqrt(x + 1/4) is standardised instead of x.
     """

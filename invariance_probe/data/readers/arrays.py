@@ -106,7 +106,7 @@ def _read(source: ArraysRecording, path: Path) -> Recording:
 
 
 def _named(arrays: dict[str, np.ndarray], family: str) -> dict[str, np.ndarray]:
-    """Select the arrays whose names begin with a prefix, by their names without it."""
+    """Select the arrays whose names begin with a prefix; remove it from the names."""
     return {
         name.removeprefix(family): values
         for name, values in arrays.items()
