@@ -156,7 +156,7 @@ def plan_of(study: Study | str | Path) -> Plan:
     Returns
     -------
     plan
-        Sessions, runs and cautions of the study.
+        Sessions and runs of the study.
 
     Raises
     ------

@@ -4,8 +4,10 @@ An adversary corrupts inputs so as to increase a training loss. Where nothing is
 there is no such loss, and a random corruption of the same strength replaces it: as many
 hidden units, the same bound on the noise, or the same limit on the operations.
 
-In: standardised windows of stacked runs (run, batch, time, unit). Out: corrupted windows
-of the same shape. The adversaries that act in training are in `training.adversaries`.
+In: standardised windows of stacked runs, which are evaluated together
+(run, batch, time, unit). Out: corrupted windows of the same shape. Where an axis is
+given as "batch or 1", length 1 means that all windows of the batch share one draw. The
+adversaries that act in training are in `training.adversaries`.
 """
 
 from dataclasses import dataclass

@@ -1,7 +1,9 @@
 """Transforms of the size of activity: noise, a common gain, and pepper.
 
 In: windows of stacked runs, which are trained together (run, batch, time, unit). Out:
-windows of the same shape. No activity moves from one unit or bin to another.
+windows of the same shape. No activity moves from one unit or bin to another. Where an
+axis is given as "batch or 1", length 1 means that all windows of the batch share one
+draw.
 """
 
 from dataclasses import dataclass

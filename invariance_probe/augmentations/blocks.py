@@ -2,7 +2,8 @@
 
 The block is lost (`CutTime`, `CutUnits`) or replaced by the same block of another window
 (`MixWindows`). In: windows of stacked runs, which are trained together
-(run, batch, time, unit). Out: windows of the same shape.
+(run, batch, time, unit). Out: windows of the same shape. Where an axis is given as
+"batch or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 Neighbours are units that follow each other in the order of the recording. In: windows
 of stacked runs, which are trained together (run, batch, time, unit). Out: windows of the
-same shape, with the same total activity in every bin.
+same shape, with the same total activity in every bin. Where an axis is given as "batch
+or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass

@@ -2,7 +2,8 @@
 
 In: windows of stacked runs, which are trained together (run, batch, time, unit). Out:
 windows of the same shape, with whole units lost (`DropUnits`, `DropEvenly`,
-`LoseInOrder`) or single spikes removed (`ThinSpikes`).
+`LoseInOrder`) or single spikes removed (`ThinSpikes`). Where an axis is given as "batch
+or 1", length 1 means that all windows of the batch share one draw.
 """
 
 from dataclasses import dataclass

@@ -315,6 +315,8 @@ def _session_problems(inspected: Inspected) -> Iterator[Problem]:
 def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> Iterator[Problem]:
     """Yield what is wrong with the epochs between which messengers are compared.
 
+    Messengers are the few units that a decoder rests on.
+
     Parameters
     ----------
     study

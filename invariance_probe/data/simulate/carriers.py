@@ -62,7 +62,7 @@ def simulate_carriers(source: CarriersRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session; each has its own population and random numbers.
 
@@ -113,7 +113,7 @@ def draw_population(source: CarriersRecording, session: str) -> Population:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

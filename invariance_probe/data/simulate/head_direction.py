@@ -1,10 +1,10 @@
-"""Simulate head-direction cells awake, in NREM and in REM sleep (world G10).
+"""Simulate head-direction cells awake, in NREM and in REM sleep.
 
 All cells are tuned to one direction (von Mises). Awake, it is that of the head, which
 turns with a smooth random velocity. Asleep, it drifts by itself: in REM sleep at about
-waking speed, in NREM sleep faster. Awake only, slow nuisances drive the cells too.
-In: a `HeadDirectionRecording` and the name of a session. Out: a `Recording` whose
-segments are the three states.
+waking speed, in NREM sleep faster. Awake only, slow nuisances drive the cells too. In:
+the declared parameters (`HeadDirectionRecording`) and the name of a session. Out: a
+`Recording` whose segments are the three states. This is simulated world G10.
 
 References
 ----------
@@ -38,7 +38,7 @@ def simulate_head_direction(source: HeadDirectionRecording, session: str) -> Rec
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

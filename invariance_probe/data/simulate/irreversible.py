@@ -1,11 +1,12 @@
-"""Simulate a label that rotates, or is reversible in time (world G9).
+"""Simulate a label that rotates, or is reversible in time.
 
 A recording of the rotating label can be told from the same recording played backwards.
 The reversible label has the same autocorrelation, but its recording looks the same in
 both directions of time.
 
-In: an `IrreversibleRecording` and the name of a session. Out: a `Recording` whose truth
-says how strong the arrow of time is.
+In: the declared parameters (`IrreversibleRecording`) and the name of a session. Out: a
+`Recording` whose truth says how strong the arrow of time is. This is simulated world
+G9.
 """
 
 import numpy as np
@@ -39,7 +40,7 @@ def simulate_irreversible(source: IrreversibleRecording, session: str) -> Record
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

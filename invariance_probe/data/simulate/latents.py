@@ -1,8 +1,8 @@
 """Latent processes, firing rates and spike counts for all simulations.
 
-In: a random generator, the declared world (parameters of the simulation), and time
-constants. Out: latents (time, latent), mean rates, counts (time, unit), and the
-`Recording` that is made of them.
+In: a random generator, the declared parameters of a simulation, and time constants.
+Out: latents (time, latent), mean rates, counts (time, unit), and the `Recording` that
+is made of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -160,7 +160,7 @@ def simulated_recording(
     Parameters
     ----------
     source
-        The declared world, which gives the subject, the group and the bin length.
+        Declared parameters of the simulation: subject, group and bin length are used.
     session
         Name of the session.
     counts

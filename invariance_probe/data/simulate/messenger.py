@@ -1,8 +1,8 @@
-"""Simulate a label that only a few units carry (world G5).
+"""Simulate a label that only a few units carry.
 
 These units, the carriers, may be replaced by others in the second half of the session.
-In: a `MessengerRecording` and the name of a session. Out: a `Recording` whose truth
-gives the carriers of each half.
+In: the declared parameters (`MessengerRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the carriers of each half. This is simulated world G5.
 """
 
 import numpy as np
@@ -26,7 +26,7 @@ def simulate_messenger(source: MessengerRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,7 +1,8 @@
-"""Simulate spikes and a second modality that share latents (world G4).
+"""Simulate spikes and a second modality that share latents.
 
-Each modality also has private latents. In: a `MultimodalRecording` and the name of a
-session. Out: a `Recording` whose target is the second modality.
+Each modality also has private latents. In: the declared parameters
+(`MultimodalRecording`) and the name of a session. Out: a `Recording` whose target is
+the second modality. This is simulated world G4.
 """
 
 import numpy as np
@@ -23,7 +24,7 @@ def simulate_multimodal(source: MultimodalRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

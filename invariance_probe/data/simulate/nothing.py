@@ -1,8 +1,9 @@
-"""Simulate sessions in which a study should find nothing (world G8).
+"""Simulate sessions in which a study should find nothing.
 
-In: a `NothingRecording` and the name of a session. Out: a `Recording` whose activity
-does not encode the label or, in the case `trial_constant`, whose label never changes
-within a trial, so that a jitter in time cannot be tested.
+In: the declared parameters (`NothingRecording`) and the name of a session. Out: a
+`Recording` whose activity does not encode the label or, in the case `trial_constant`,
+whose label never changes within a trial, so that a jitter in time cannot be tested. The
+calibration pages call it world G8.
 """
 
 import numpy as np
@@ -29,7 +30,7 @@ def simulate_nothing(source: NothingRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,9 +1,9 @@
-"""Simulate behaviours that recur in bouts, under a slow drift (world G3).
+"""Simulate behaviours that recur in bouts, under a slow drift.
 
 The drift is similar at nearby times and different at distant ones.
 
-In: a `RecurringRecording` and the name of a session. Out: a `Recording` with the
-behaviour and the drift as targets.
+In: the declared parameters (`RecurringRecording`) and the name of a session. Out: a
+`Recording` with the behaviour and the drift as targets. This is simulated world G3.
 """
 
 import numpy as np
@@ -33,7 +33,7 @@ def simulate_recurring(source: RecurringRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,10 +1,11 @@
-"""Simulate a label that a chosen number of units carry (world G2).
+"""Simulate a label that a chosen number of units carry.
 
 Nuisances drive all units of the population, except the units that carry the label (the
 carriers) if these are declared pure.
 
-In: a `RedundancyRecording` and the name of a session. Out: a `Recording` whose truth
-gives the carriers and their information.
+In: the declared parameters (`RedundancyRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the carriers and their information. This is simulated
+world G2.
 """
 
 import numpy as np
@@ -32,7 +33,7 @@ def simulate_redundancy(source: RedundancyRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

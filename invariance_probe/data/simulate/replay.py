@@ -1,9 +1,10 @@
-"""Simulate a waking label, parts of which are replayed in sleep (world G7).
+"""Simulate a waking label, parts of which are replayed in sleep.
 
 Optionally, a second state of sleep follows in which nothing is replayed.
 
-In: a `ReplayRecording` and the name of a session. Out: a `Recording` whose segments are
-the states, and whose targets say in which bins activity is replayed.
+In: the declared parameters (`ReplayRecording`) and the name of a session. Out: a
+`Recording` whose segments are the states, and whose targets say in which bins activity
+is replayed. This is simulated world G7.
 """
 
 import numpy as np
@@ -38,7 +39,7 @@ def simulate_replay(source: ReplayRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,7 +1,7 @@
 """Simulate units tuned to direction: groups of equal units and a single one.
 
-In: a `RingRecording` and the name of a session. Out: a `Recording` with the direction
-as its circular target.
+In: the declared parameters (`RingRecording`) and the name of a session. Out: a
+`Recording` with the direction as its circular target.
 """
 
 import numpy as np
@@ -28,7 +28,7 @@ def simulate_ring(source: RingRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,9 +1,9 @@
-"""Simulate smooth labels that all units encode (world G1).
+"""Simulate smooth labels that all units encode.
 
 Nuisances drive the same units. The time constants of both are known.
 
-In: a `SmoothnessRecording` and the name of a session. Out: a `Recording` whose truth
-holds both time constants.
+In: the declared parameters (`SmoothnessRecording`) and the name of a session. Out: a
+`Recording` whose truth holds both time constants. This is simulated world G1.
 """
 
 import numpy as np
@@ -30,7 +30,7 @@ def simulate_smoothness(source: SmoothnessRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,10 +1,11 @@
-"""Simulate labels that jump instead of moving smoothly (world G1b).
+"""Simulate labels that jump instead of moving smoothly.
 
 Their autocorrelation is that of smooth labels with the same time constant, so a curve
 of losses over lags cannot distinguish the two.
 
-In: a `SwitchingRecording` and the name of a session. Out: a `Recording` whose truth
-gives the bins at which the label jumps.
+In: the declared parameters (`SwitchingRecording`) and the name of a session. Out: a
+`Recording` whose truth gives the bins at which the label jumps. This is simulated world
+G1b.
 """
 
 import numpy as np
@@ -33,7 +34,7 @@ def simulate_switching(source: SwitchingRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 

@@ -1,7 +1,8 @@
-"""Simulate sessions of one population whose units come and go (world G6).
+"""Simulate sessions of one population whose units come and go.
 
-In: a `TurnoverRecording` and the name of a session. Out: a `Recording` whose units keep
-their names over the sessions in which they survive.
+In: the declared parameters (`TurnoverRecording`) and the name of a session. Out: a
+`Recording` whose units keep their names over the sessions in which they survive. The
+calibration pages call it world G6.
 """
 
 import numpy as np
@@ -27,7 +28,7 @@ def simulate_turnover(source: TurnoverRecording, session: str) -> Recording:
     Parameters
     ----------
     source
-        The declared world.
+        Declared parameters of the simulation.
     session
         Name of the session.
 
