@@ -167,7 +167,7 @@ def guarded(
 def _is_of_memory(error: Exception) -> bool:
     """Whether memory ran out.
 
-    Torch has an error class of its own for a GPU's memory, but none for a CPU's.
+    Torch has an error class for a full GPU, but raises a RuntimeError for a full CPU.
     """
     return isinstance(error, MemoryError | torch.OutOfMemoryError) or "DefaultCPUAllocator" in str(
         error

@@ -260,7 +260,7 @@ def distant_partners(
     Raises
     ------
     TrainingError
-        When no window has partners of every source.
+        When no window has mined, random and shifted partners.
     """
     count, size = len(ground.train), declared.neighbours
 

@@ -39,7 +39,7 @@ def columns_of(kind: str, courses: Sequence[np.ndarray]) -> list[np.ndarray]:
     Parameters
     ----------
     kind
-        Kind of the target.
+        Kind of the target: `continuous`, `categorical` or `circular`.
     courses
         The target sequence of each session or draw, (time,) or (time, column).
 
@@ -218,7 +218,7 @@ def null_problems(study: Study, recording: Recording) -> Iterator[tuple[Place, o
     study
         The study.
     recording
-        The session's recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
 
     Yields
     ------

@@ -67,7 +67,7 @@ class Inspected:
     study
         The study.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     windows, folds
         Windows and folds of the recording.
     index

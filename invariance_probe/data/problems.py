@@ -251,7 +251,7 @@ def _cut(study: Study, recording: Recording, index: int) -> Inspected | Problem:
     study
         The study.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     index
         Index of the recording in the study's list.
 
@@ -322,7 +322,7 @@ def _epoch_problems(study: Study, recording: Recording, centres: np.ndarray) -> 
     study
         The study.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     centres
         Bin at the centre of each window (window,).
     """
@@ -370,7 +370,7 @@ def _mining_problems(
     pairing
         The study's declaration of mined pairs.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     span_s
         Time from the first to the last training window of a fold, in seconds, in the
         fold where it is shortest.
@@ -421,7 +421,7 @@ def _method_problems(study: Study, recording: Recording, fewest: int) -> Iterato
     study
         The study.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     fewest
         Number of training windows in the smallest training part of a fold.
     """
@@ -457,7 +457,7 @@ def view_problems(
     views
         The views that the study declares.
     recording
-        The recording, restricted to the study's states.
+        The recording, restricted to the states in `window.within`, if any.
     swept
         Further jitters, in seconds, each with its place in the study.
     """
