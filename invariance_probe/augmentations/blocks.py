@@ -90,7 +90,7 @@ class CutTime:
         Returns
         -------
         lost
-            Mask (run, batch or 1, time, 1).
+            Mask (run, batch or 1, time, 1), true for a lost bin.
         """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[0]
@@ -161,7 +161,7 @@ class CutUnits:
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         return block_mask(
             self.fraction, uniform(draws.start(self.PURPOSE), draws.rows, 2), shape[1]

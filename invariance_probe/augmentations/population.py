@@ -81,7 +81,7 @@ class DropUnits:
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         numbers = uniform16(draws.start(self.PURPOSE), draws.rows, shape[1])
         return (numbers < self._threshold(draws).unsqueeze(-1)).unsqueeze(2)
@@ -187,7 +187,7 @@ class DropEvenly:
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         strata = int(self.stratum.max()) + 1
         numbers = uniform(draws.start(self.PURPOSE), draws.rows, shape[1])
@@ -266,7 +266,7 @@ class LoseInOrder:
         Returns
         -------
         lost
-            Mask (run, batch or 1, 1, unit).
+            Mask (run, batch or 1, 1, unit), true for a lost unit.
         """
         always = torch.zeros_like(draws.rows[:, :1])
         # Step and view are always 0 here, so that a run keeps its order.

@@ -2,8 +2,8 @@
 
 In: the declared parameters (`NothingRecording`) and the name of a session. Out: a
 `Recording` whose activity does not encode the label or, in the case `trial_constant`,
-whose label never changes within a trial, so that a jitter in time cannot be tested. The
-calibration pages call it world G8.
+whose label never changes within a trial, so that a jitter in time cannot be tested.
+This is simulated world G8.
 """
 
 import numpy as np

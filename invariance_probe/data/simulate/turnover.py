@@ -1,8 +1,8 @@
 """Simulate sessions of one population whose units come and go.
 
 In: the declared parameters (`TurnoverRecording`) and the name of a session. Out: a
-`Recording` whose units keep their names over the sessions in which they survive. The
-calibration pages call it world G6.
+`Recording` whose units keep their names over the sessions in which they survive. This
+is simulated world G6.
 """
 
 import numpy as np
