@@ -121,7 +121,7 @@ REFUSED = {
     ),
     "a gap too long for a third of the data": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 12}}, "quick": False},
-        "at which contrasts are looked at again",
+        "on which contrasts are repeated",
     ),
     "a nuisance that is not there": (
         {"views": {"pairing": {"kind": "mined", "gap_s": 8, "nuisance": "dirft"}}},
