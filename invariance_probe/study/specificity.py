@@ -1,11 +1,11 @@
 """Specificity controls: corruptions of another kind that are equally strong.
 
-They show whether a result is due to the kind of a corruption or merely to its strength,
-the mean squared change of the inputs. In: the corruption that a hypothesis is about,
-and the name of a control. Out: the dose at which the control is as strong, by a closed
-form. There is none where the strength depends on the recording. That is so for gain
-modulation, unit permutation, waveform drift and cutmix. Noise has none where lost
-values are set to zero counts (`silent`), or where views are halves of split counts.
+They show whether a result is due to the kind of a corruption or merely to its strength.
+In: the corruption that a hypothesis is about, and the name of a control. Out: the dose
+at which the control is as strong, by a closed form. There is none where the strength
+depends on the recording. That is so for gain modulation, unit permutation, waveform
+drift and cutmix. Noise has none where lost values are set to zero counts (`silent`), or
+where views are halves of split counts.
 """
 
 from typing import Literal
