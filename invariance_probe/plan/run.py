@@ -221,7 +221,7 @@ class RunResult:
         Everything else that was measured, with one type per kind of measurement
         (`plan.figures`); None if nothing was.
     message
-        Why the run failed; empty if it did not.
+        Why the run failed, or why nothing could be measured; empty otherwise.
     model_steps
         Number of update steps that were made.
     seconds
