@@ -153,7 +153,7 @@ class SharedFigures:
     Attributes
     ----------
     dimensions
-        Number of dimensions whose correlation exceeds that under circular shifts.
+        Number of dimensions whose correlation is significant (p values below).
     lag_bins, lag_s
         Lag at which the two modalities agree best, in bins and in seconds.
     correlations, p_values
