@@ -19,7 +19,7 @@ from invariance_probe.study.pairing import SHARE
 from invariance_probe.study.session import THESE_RECORDINGS, Session, scope_of
 
 LANES = 8
-"""Layer widths should be multiples of this, so that runs can be repeated bit for bit.
+"""Layer widths that are multiples of this let runs be repeated bit for bit.
 
 In single precision on a CPU, the numbers of such a run do not depend on the runs that
 are trained together with it."""
@@ -79,7 +79,7 @@ def cautions(plan: Plan) -> Iterator[Problem]:
 
 
 def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
-    """Yield hypotheses for which no verdict, or not the predicted one, is possible."""
+    """Yield hypotheses that can get no verdict, or not the predicted one."""
     for i, hypothesis in enumerate(plan.study.hypotheses):
         sessions = plan.covered(hypothesis)
         if not sessions:
@@ -112,7 +112,7 @@ def _verdicts_out_of_reach(plan: Plan) -> Iterator[Problem]:
 def _benefits_out_of_reach(
     i: int, hypothesis: Contrast, sessions: Sequence[Session]
 ) -> Iterator[Problem]:
-    """Yield a contrast of mined pairs that has too few sessions to show a benefit."""
+    """Yield a contrast of mined pairs with too few sessions to show a benefit."""
     scope = scope_of([session.subject for session in sessions])
     if hypothesis.axis == SHARE and scope == THESE_RECORDINGS:
         yield (

@@ -15,7 +15,7 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.views import NoSplitting, TimeJitter, Views
 
 ARMS_OF_A_CONTROL: tuple[Arm, ...] = ("independent", "shared")
-"""Arms in which a specificity control (an equally strong corruption) is trained."""
+"""Arms in which specificity controls are trained."""
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ read.
 
 
 def design_sha256(study: Study) -> str:
-    """Return the hash of everything in a study that the checks of a recording may read.
+    """Return the hash of all fields that checks of a recording may read.
 
     Names, the question, the texts and margins of claims, and `training.kernels` are left
     out. After a change of these, stored inspections stay valid.

@@ -18,9 +18,9 @@ from invariance_probe.study.methods import Method, MoCo, SimCLR, TrainedMethod
 from invariance_probe.study.training import Optimisation
 
 BY_TORCH = (("torch", "float32"), ("torch", "float64"))
-"""Kernels and precisions of training steps that are computed by PyTorch."""
+"""Kernels and precisions of training steps computed by PyTorch."""
 BY_KERNELS = (("native", "float32"), ("native", "bfloat16"))
-"""Kernels and precisions of training steps that are computed by compiled kernels."""
+"""Kernels and precisions of training steps computed by compiled kernels."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Licence:
-    """The settings with which a method was calibrated, and the range that it covers.
+    """The settings with which a method was calibrated, and for which claims.
 
     Attributes
     ----------
@@ -203,7 +203,7 @@ def _of_method(method: TrainedMethod, licence: Licence) -> list[str]:
 
 
 def _of_optimisation(optimisation: Optimisation, licence: Licence) -> list[str]:
-    """Return the settings of the training that a licence does not cover, as texts."""
+    """Return the training settings that a licence does not cover, as texts."""
     default = Optimisation()
     reasons = _departures(
         [

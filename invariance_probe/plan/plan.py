@@ -72,7 +72,7 @@ from invariance_probe.study.training import Optimisation
 from invariance_probe.study.views import Views, has_closed_form
 
 BESIDE = "baseline"
-"""Label of the setting of the closed-form linear SSL that is run as a baseline.
+"""Label of the setting of closed-form linear SSL run as a baseline.
 
 Every study with windows of one bin has such a baseline.
 """
@@ -144,7 +144,7 @@ class Plan:
 
     @cached_property
     def _beside(self) -> dict[str, tuple[tuple[Setting, tuple[Condition, ...]], ...]]:
-        """The settings, besides the study's own, under which each hypothesis is judged.
+        """The settings, besides the study's own, that judge each hypothesis.
 
         The keys are the ids of the hypotheses. Each setting comes with its conditions.
         """
@@ -157,7 +157,7 @@ class Plan:
         }
 
     def _settings_beside(self, hypothesis: AnyHypothesis) -> Iterator[Setting]:
-        """Yield the settings, besides the study's own, that a hypothesis is judged under."""
+        """Yield the settings, besides the study's own, that judge a hypothesis."""
         own = self.settings[0]
         if isinstance(hypothesis, Contrast):
             if not self.study.quick:
@@ -175,7 +175,7 @@ class Plan:
             yield from map(a_third_of, recipes)
 
     def _conditions_at(self, hypothesis: AnyHypothesis, setting: Setting) -> Iterator[Condition]:
-        """Yield the conditions of a hypothesis: the identity dose, and its primary dose.
+        """Yield the conditions of a hypothesis: identity dose and primary dose.
 
         The primary dose comes in every arm that the hypothesis compares.
         """
@@ -257,7 +257,7 @@ class Plan:
 
     @cached_property
     def attacked(self) -> tuple[Run, ...]:
-        """Runs of the measurement `reliance`, which train and attack their own models."""
+        """Runs of the measurement `reliance`, which train their own models."""
         return tuple(run for session in self.sessions for run in self._attacked(session))
 
     @property
@@ -327,7 +327,7 @@ class Plan:
         condition: Condition | None = None,
         setting: str = "",
     ) -> Run:
-        """Return one run of the study; without a condition it has no views and no arm."""
+        """Return one run of the study; without a condition it has no views or arm."""
         study = self.study
         return Run(
             fingerprint=session.fingerprint, session=session.name, subject=session.subject,
@@ -357,7 +357,7 @@ class Plan:
             yield self._run(session, Raw(), fold)
 
     def _planted_grid(self, session: Session) -> Iterator[Run]:
-        """Yield the SSL runs of a planted control: dose 0, and corruptions at primary doses."""
+        """Yield the SSL runs of a planted control: dose 0 and primary doses."""
         own = self.settings[0]
         for condition in self.primary:
             if condition.axis and not self.study.corrupts(condition.axis):
@@ -523,7 +523,7 @@ class Plan:
 
     @cached_property
     def _tests(self) -> dict[tuple[str, float], tuple[Corruption, Detection]]:
-        """The two examinations of an encoder under a corruption, by its axis and dose."""
+        """The two examinations under a corruption, by its axis and dose."""
         return {
             (c.axis, c.dose): (
                 Corruption(inputs=c.views, axis=c.axis, dose=c.dose),

@@ -46,7 +46,7 @@ PRODUCT_S = 2.7e-10
 SIMILARITY_S = 3.6e-9
 """Seconds for the similarity of one pair of rows of a batch."""
 KERNELS = {("native", "float32"): 0.63, ("native", "bfloat16"): 0.5, ("torch", "bfloat16"): 0.85}
-"""Time with other kernels and precisions, relative to torch in single precision."""
+"""Time with other kernels and precisions, relative to torch with float32."""
 METHODS = {
     "moco": 1.7, "byol": 1.1, "pbl": 0.9, "simsiam": 0.9, "barlow_twins": 0.9, "vicreg": 1.0,
     "cpc": 0.85, "relative_positioning": 0.65, "temporal_shuffling": 0.65, "myow": 1.8,
@@ -62,28 +62,38 @@ MEASURED_S = {
     "pseudo_null": (3e-3, 0.0, 2.4e-9), "leak": (3e-3, 0.0, 4e-9),
     "persistence": (1e-3, 1e-6, 0.0), "test_lag": (0.23, 0.0, 1.2e-8),
 }  # fmt: skip
-"""Seconds for a measurement, without training steps: a fixed part, a part per window,
-and a part per window and squared number of input columns (units x bins)."""
+"""Seconds for a measurement, without training steps.
+
+They are a fixed part, a part per window, and a part per window and squared number of
+input columns (units x bins).
+"""
 READOUT_S = (1e-3, 7e-6, 0.0)
 """The same for decoding from a trained encoder, or testing it on corrupted inputs."""
 START_S = 3.0
 """Seconds for the start of a worker process, which loads torch."""
 
 PART_S = 1.1e-9
-"""Seconds for all decoders of the measurement `code` in one training part, per cubed
-number of input columns."""
+"""Seconds for all decoders of the measurement `code`.
+
+They are per training part and cubed number of input columns.
+"""
 UNIT_S = 1.0e-4
 """Seconds for choosing units in one training part, per input column."""
 MASKS_S = (2.4e-3, 1.2e-10)
-"""Seconds for refitting decoders on the masks of a corruption in one training part: a
-fixed part, and a part per cubed number of input columns."""
+"""Seconds for refitting decoders on the masks of a corruption.
+
+They are, per training part, a fixed part and a part per cubed number of input columns.
+"""
 DRAWN_S = 2.5e-8
 """Seconds for corrupting one value of the inputs."""
 MOMENT_S = 2.5e-11
 """Seconds for one product in the sums that give second moments."""
 PENALTIES_S = 9e-11
-"""Seconds for trying all ridge penalties of the blind decoder (the one that is not told
-what was corrupted) in one training part, per cubed number of input columns."""
+"""Seconds for trying all ridge penalties of the blind decoder.
+
+This decoder is not told what was corrupted. The seconds are per training part and cubed
+number of input columns.
+"""
 
 
 class Prices:
@@ -118,7 +128,7 @@ def core_seconds(plan: Plan) -> float:
 
 
 def measuring_seconds(plan: Plan) -> float:
-    """Return the rough single-core seconds of everything in a plan except training."""
+    """Return the rough single-core seconds of a plan, except training."""
     return Prices(plan).measuring(run.key() for run in plan.runs)
 
 
@@ -155,7 +165,7 @@ def trained_seconds(run: Run, session: Session) -> float:
 
 
 def seconds_of_codes(plan: Plan) -> tuple[float, float]:
-    """Return the rough single-core seconds of the measurement `code` of all sessions.
+    """Return the rough single-core seconds of all measurements `code` of a plan.
 
     Returns
     -------
@@ -175,7 +185,7 @@ def seconds_of_codes(plan: Plan) -> tuple[float, float]:
 
 
 def code_seconds(asked: Code, units: int, windows: int, bins: int = 1) -> float:
-    """Return the rough single-core seconds of the measurement `code` of one session.
+    """Return the rough single-core seconds of one measurement `code`.
 
     The rates were fitted by benchmarks/dropping_curves.py.
 
@@ -253,7 +263,7 @@ def step_seconds(run: Run, units: int) -> float:
 
 
 def _passes(run: Run) -> float:
-    """Return the cost of a step with the run's adversary, relative to one without.
+    """Return the cost of a step with the run's adversary, relative to none.
 
     An adversary evaluates the models before they learn, which takes further passes
     forwards and backwards.
@@ -315,7 +325,7 @@ def _of_convolutions(encoder: ConvolutionEncoder, bins: int, units: int) -> int:
 
 
 def _products(widths: tuple[int, ...]) -> int:
-    """Return the number of multiplications of fully connected layers of these widths."""
+    """Return the number of multiplications of fully connected layers."""
     return sum(a * b for a, b in pairwise(widths))
 
 

@@ -1,4 +1,4 @@
-"""From a study to the panel of a hypothesis: the recipes under which it is judged.
+"""From a study to the recipes under which a hypothesis is judged: its panel.
 
 A recipe is a method, an encoder and an optimisation. A study and a hypothesis go in; the
 recipes come out, and for each recipe that cannot be trained the reason why. Nothing is
@@ -25,14 +25,14 @@ from invariance_probe.study.study import Study
 from invariance_probe.study.transforms import is_idle
 
 STEPS, LEARNING_RATE, DIMENSIONS = 2.5, 3.0, 4
-"""Factors by which `longer` and `wider` multiply steps, learning rate, dimensions."""
+"""What `longer` and `wider` multiply steps, learning rate and dimensions by."""
 LEAST_STEPS, LEAST_DIMENSIONS = 1.5, 2
 """Smallest useful factors of steps and dimensions.
 
 If the licence allows less than this, the recipe is not computed.
 """
 OWN_LONGER = 2
-"""Factor of the declared steps that a recipe of a study's own panel must reach."""
+"""Factor of the declared steps that a study's own panel must reach."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def panel_of(study: Study, own: Setting, hypothesis: Hypothesis, sessions: int) 
 
 
 def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
-    """Return the use that a licence must cover if a method is to support a hypothesis.
+    """Return what a hypothesis is about, as far as licences distinguish it.
 
     Parameters
     ----------
@@ -166,7 +166,7 @@ def use_of(study: Study, hypothesis: Any, sessions: int) -> Use:
 
 
 def without_licence(study: Study, own: Setting, hypothesis: Any, sessions: int) -> list[str]:
-    """Return why training cannot support a verdict on a hypothesis; empty if it can.
+    """Return why training cannot support a verdict; empty if it can.
 
     Parameters
     ----------

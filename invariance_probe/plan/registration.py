@@ -21,7 +21,7 @@ from invariance_probe.study.declaration import canonical_json, sha256_of
 from invariance_probe.study.study import Study
 
 Deviation = tuple[str, str]
-"""One deviation: the id of the hypothesis ("" for all), and what differs, in words."""
+"""A deviation: the hypothesis it concerns ("" for all), and what differs."""
 
 # Sections whose entries are compared one by one, so that a deviation can name its hypothesis.
 _OF_EACH_CLAIM = {"hypotheses", "recordings", "axes"}
@@ -31,7 +31,7 @@ _WORDS = {"name", "question", "schema_version"}
 
 
 def registration_path(study: Path) -> Path:
-    """Return the path of a study's registration, STUDY.registration.json beside it."""
+    """Return the path of a study's registration, beside the study file."""
     return study.with_suffix(".registration.json")
 
 
@@ -160,7 +160,7 @@ def deviations(registration: dict[str, Any], plan: Plan) -> tuple[Deviation, ...
 
 
 def _deviations(registration: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
-    """Yield deviations of all kinds: of the file itself, study, claims and sessions."""
+    """Yield the deviations of the file itself, the study, claims and sessions."""
     frozen = {name: value for name, value in registration.items() if name != "sha256"}
     if sha256_of(frozen) != registration["sha256"]:
         yield (
@@ -216,7 +216,7 @@ def _claim_deviations(then: dict[str, Any], now: dict[str, Any]) -> Iterator[Dev
 
 
 def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
-    """Return what a registration records about every session, by the session's name."""
+    """Return what a registration records about each session, by its name."""
     frozen: dict[str, dict[str, Any]] = {}
     for s in plan.sessions:
         frozen[s.name] = {
@@ -231,7 +231,7 @@ def _frozen_sessions(plan: Plan) -> dict[str, dict[str, Any]]:
 
 
 def _session_deviations(registered: dict[str, Any], plan: Plan) -> Iterator[Deviation]:
-    """Yield the deviations of sessions, once for every hypothesis that they concern."""
+    """Yield the deviations of sessions, for each hypothesis they concern."""
     now = _frozen_sessions(plan)
     for name in sorted(registered.keys() | now.keys()):
         old, new = registered.get(name), now.get(name)

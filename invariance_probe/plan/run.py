@@ -31,7 +31,7 @@ Arm = Literal[
     "none", "independent", "shared", "paired", "mined", "random", "shifted", "oracle",
     "other_state", "time_shuffled", "unit_permuted",
 ]  # fmt: skip
-"""How the random draws of a corruption are shared, or where partners come from.
+"""How draws of a corruption are shared, or where distant partners come from.
 
 Arms of the second kind belong to pairs mined across time (`study.pairing.SOURCES`) or
 across states (`study.state_pairing.STATE_SOURCES`). `none` is that of dose 0.
@@ -190,7 +190,7 @@ def _reaches_no_encoder(reads_target: bool, arm: str) -> set[str]:
 
 
 _FIELDS = sorted((name, field.exclude_if is not None) for name, field in Run.model_fields.items())
-"""Every field of a run in alphabetical order, and whether dumps omit it when None.
+"""Every field of a run, sorted, and whether dumps omit it when None.
 
 The key `algorithm` comes before all of them.
 """

@@ -1,4 +1,4 @@
-"""Settings: the method, optimisation, data and views with which models are trained.
+"""Settings: the method, optimisation, data and views to train models with.
 
 A study goes in; its own setting and one setting per value of its sweeps come out. A
 recipe of a panel (`recipes.py`) is a setting too. Nothing is trained here.

@@ -73,7 +73,7 @@ class LearnedMask(Declaration):
     rate: Annotated[float, Field(gt=0)] = 0.1
     """Step size: change of the score that one training step changes most."""
     entropy: Annotated[float, Field(ge=0)] = 0.1
-    """Strength of the pull of all scores towards 0, relative to the largest gradient.
+    """Pull of all scores towards 0, as a fraction of the largest gradient.
 
     The pull keeps the choice of units from freezing.
     """

@@ -156,9 +156,9 @@ class Code(MethodDeclaration):
     corruptions: tuple[CodeCorruption, ...] = ()
     """The corruptions whose loss is measured."""
     masks: Annotated[int, Field(ge=20)] = 60
-    """Number of random masks per corruption; decoders are refitted on what is left.
+    """Number of random masks per corruption on which decoders are refitted.
 
-    Only for corruptions that leave some inputs intact.
+    Only corruptions that leave some inputs intact have masks.
     """
     splits: Annotated[int, Field(ge=20)] = 20
     """Number of random splits of the units into halves."""

@@ -1,4 +1,4 @@
-"""Numbers with their nouns, as the sentences of reports and messages need them."""
+"""Numbers with their nouns, as reports and messages need them."""
 
 
 def counted(number: int, noun: str) -> str:

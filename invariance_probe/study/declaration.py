@@ -17,13 +17,13 @@ from pydantic import BaseModel, ConfigDict, Field
 Place = tuple[str | int, ...]
 """Where something is in a study: the keys and list positions from its root."""
 Problem = tuple[Place, Any, str]
-"""A problem: its place in a study, the value there, what is wrong and what to do."""
+"""A problem: its place, the value there, what is wrong and what to do."""
 
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9._-]*$"
 """Pattern of the names that become part of a file or folder name."""
 LONGEST_NAME = 200
-"""Most characters of such a name; file systems allow 255, and reports add some."""
+"""Longest such name; file systems allow 255 characters, and reports add some."""
 
 
 class Declaration(BaseModel):

@@ -1,4 +1,4 @@
-"""Keep the valid parts of a study with errors, to find all its problems at once.
+"""Keep the valid parts of a study with errors, to find all errors at once.
 
 In: a study as plain data, and the places of its errors. Out: a draft, which is a study
 of the valid parts with defaults in place of the others. The draft can be checked
@@ -101,7 +101,7 @@ class Draft:
 
 
 def _dependent(replaced: Iterable[str]) -> set[str]:
-    """Return the sections whose problems may come from defaults in given sections."""
+    """Return the sections whose problems may come from the given defaults."""
     return {name for section in replaced for name in RESTS_ON.get(section, ())}
 
 

@@ -54,13 +54,13 @@ class Hypothesis(Declaration):
     group: str | None = None
     """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
-    """Whether its p value is adjusted with those of the study's confirmatory hypotheses.
+    """Whether it belongs to the study's confirmatory hypotheses.
 
-    The adjustment is Holm's; exploratory hypotheses are judged without it.
+    Their p values are adjusted together (Holm); exploratory ones are not adjusted.
     """
 
     needs: ClassVar[tuple[Baseline, ...]] = ()
-    """Measurements of every session that are made only for this kind of hypothesis."""
+    """Measurements of every session that only this kind of hypothesis reads."""
     experimental: ClassVar[bool] = False
     """Whether it counts as exploratory, whatever its role says."""
     arms: ClassVar[tuple[str, ...]] = ("independent", "shared")
@@ -68,7 +68,7 @@ class Hypothesis(Declaration):
 
     @property
     def about_units(self) -> bool:
-        """Whether it predicts how many units carry the target, not what learning costs."""
+        """Whether it is about how many units carry the target, not about learning."""
         return self.predicts in ABOUT_UNITS
 
 
@@ -120,9 +120,9 @@ class Contrast(Declaration):
     group: str | None = None
     """Only recordings of this group; all recordings if omitted."""
     role: Literal["confirmatory", "exploratory"] = "confirmatory"
-    """Whether its p value is adjusted with those of the study's confirmatory hypotheses.
+    """Whether it belongs to the study's confirmatory hypotheses.
 
-    The adjustment is Holm's; exploratory hypotheses are judged without it.
+    Their p values are adjusted together (Holm); exploratory ones are not adjusted.
     """
 
     @model_validator(mode="before")

@@ -31,7 +31,7 @@ from invariance_probe.study.study import Study
 
 @dataclass(frozen=True, eq=False)
 class StudyFile:
-    """A study with its place of origin, which problems that are found later can name.
+    """A study with its file, whose lines problems that are found later can name.
 
     Attributes
     ----------
@@ -350,7 +350,7 @@ def _hint(got: str, allowed: Sequence[str]) -> str:
 
 
 def _keys_beside(place: Sequence[str | int], declared: type[Declaration]) -> list[str]:
-    """Return the keys that are allowed at the same level as the one at a location."""
+    """Return the keys that are allowed at the same level as a location's."""
     schema = declared.model_json_schema()
     node: Any = schema
     for part in place[:-1]:
@@ -386,7 +386,7 @@ def _step(schema: Any, node: Any, part: str | int) -> Any:
 
 
 def _resolve(schema: Any, node: Any) -> Any:
-    """Follow the references of a JSON Schema from a node to the node they refer to."""
+    """Return the node of a JSON Schema to which a node's references lead."""
     while "$ref" in node:
         node = schema["$defs"][node["$ref"].rsplit("/", 1)[1]]
     return node

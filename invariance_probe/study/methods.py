@@ -51,7 +51,7 @@ class Negatives(Declaration):
     same_trial: bool = True
     """Whether windows of the anchor's own trial may be negatives."""
     gap_s: Seconds = 0.0
-    """Windows that start less than this from the anchor are not negatives (seconds).
+    """Negatives start at least this far from the anchor (seconds).
 
     Any gap above 0, however short, also excludes windows that share bins with the anchor
     (in-window masking). An anchor that has no negatives left adds nothing to the loss.
@@ -82,7 +82,7 @@ class TrainedMethod(MethodDeclaration):
     training: TrainingChanges | None = added(None)
     """Changes to the study's `training` for this method."""
     preset: Annotated[str | None, Field(exclude=True)] = None
-    """Name of published settings (`study/presets.py`), which other fields override."""
+    """Name of published settings (`study/presets.py`); other fields win."""
 
     @model_validator(mode="before")
     @classmethod
@@ -106,7 +106,7 @@ class SimCLR(TrainedMethod):
 
     kind: Literal["simclr"] = "simclr"
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; a low one stresses the nearest negatives."""
+    """Temperature of the loss; a low one gives near negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
     negatives: Negatives = added(Negatives())
@@ -122,7 +122,7 @@ class MoCo(TrainedMethod):
 
     kind: Literal["moco"] = "moco"
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; a low one stresses the nearest negatives."""
+    """Temperature of the loss; a low one gives near negatives more weight."""
     queue: Annotated[int, Field(ge=4)] = 256
     """Number of embeddings in the queue, one per window.
 
@@ -232,7 +232,7 @@ class MYOW(TrainedMethod):
     have at least `neighbours` windows to offer.
     """
     mined_weight: Annotated[float, Field(ge=0, le=1)] = 0.1
-    """Weight of mined views in the loss, after its rise; the other views get the rest.
+    """Final weight of mined views in the loss; the other views have the rest.
 
     With a large weight models lose codes that are fast and weak, because the neighbours
     of a window are alike in slow or strong signals instead. The `agreement` of mined
@@ -272,7 +272,7 @@ class SwapVAE(TrainedMethod):
     Both the divergence and the reconstruction are in nats per window.
     """
     alignment: Weight = 1.0
-    """Weight of the squared distance between the two contents as unit vectors (beta)."""
+    """Weight of the squared distance between contents, as unit vectors (beta)."""
 
     @property
     def style_dimensions(self) -> int:
@@ -300,7 +300,7 @@ class CPC(TrainedMethod):
 
     kind: Literal["cpc"] = "cpc"
     context_windows: Width = 4
-    """Number of successive windows that a recurrent network reads before it predicts."""
+    """Number of windows that a recurrent network reads before it predicts."""
     gap_bins: Gap = 0
     """Number of bins left out between successive windows, which never overlap."""
     horizons: Horizons = (1, 2)
@@ -327,7 +327,7 @@ class PBL(TrainedMethod):
 
     kind: Literal["pbl"] = "pbl"
     context_windows: Width = 4
-    """Number of successive windows that a recurrent network reads to form the belief."""
+    """Number of windows that a recurrent network reads to form the belief."""
     gap_bins: Gap = 0
     """Number of bins left out between successive windows, which never overlap."""
     horizons: Horizons = (1, 2)
@@ -437,13 +437,13 @@ class MaskedSequence(TrainedMethod):
     All other windows of the sequence, if there are fewer.
     """
     temperature: Temperature = 0.3
-    """Temperature of the contrastive loss; a low one stresses the nearest negatives."""
+    """Temperature of the loss; a low one gives near negatives more weight."""
     activation: Weight = 0.1
     """Weight of the mean square of the latents."""
     context_width: Width = 32
     """Width of the tokens of the transformer that reads the sequence."""
     position_windows: Width = 5
-    """Number of windows in the kernel of the convolution before the transformer; odd.
+    """Kernel of the convolution before the transformer, in windows; odd.
 
     The convolution informs each token about its position by mixing in its neighbours.
     """
@@ -482,7 +482,7 @@ class SupCon(TrainedMethod):
     kind: Literal["supcon"] = "supcon"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; a low one stresses the nearest negatives."""
+    """Temperature of the loss; a low one gives near negatives more weight."""
     projector: Widths = (64, 32)
     """Widths of the projector's layers; the last is the width of the embedding."""
 
@@ -497,7 +497,7 @@ class YAware(TrainedMethod):
     kind: Literal["y_aware"] = "y_aware"
     reads_target: ClassVar[bool] = True
     temperature: Temperature = 0.2
-    """Temperature of the contrastive loss; a low one stresses the nearest negatives."""
+    """Temperature of the loss; a low one gives near negatives more weight."""
     bandwidth: Annotated[float, Field(gt=0)] = 0.3
     """Width (SD) of the Gaussian kernel, in standard deviations of the target."""
     projector: Widths = (64, 32)

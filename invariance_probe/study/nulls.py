@@ -23,12 +23,12 @@ from invariance_probe.study.declaration import Declaration
 FEWEST_OTHERS = 5
 """The fewest other sessions that `other_sessions` draws from."""
 ENOUGH_OTHERS = 19
-"""Number of other sessions that suffices for p = .05 with one stretch of each."""
+"""Number of other sessions that allows p = .05 with one stretch of each."""
 FEWEST_DRAWS = 39
 """Fewest draws of a null that takes several from one session."""
 
 SHUFFLES = ("shuffl", "permut", "iid", "i.i.d", "random")
-"""Parts of the names that a user may give to a null of shuffled bins; all are refused."""
+"""Parts of names that ask for shuffled bins; such a null is refused."""
 
 
 class LinearShift(Declaration):
@@ -43,7 +43,7 @@ class LinearShift(Declaration):
 
 
 class CircularShift(Declaration):
-    """Circular shift: the session's own target, shifted and wrapped round its ends.
+    """Circular shift: the session's own target, shifted round its ends.
 
     The test is exact for stationary targets only (Harris 2020).
     """
@@ -63,7 +63,7 @@ class OtherSessions(Declaration):
 
 
 class PseudoSession(Declaration):
-    """Pseudo-sessions: targets that the experimenter could just as well have drawn.
+    """Pseudo-sessions: targets that the experimenter could as well have drawn.
 
     Use it only for a target that the experimenter randomised.
     """

@@ -1,4 +1,4 @@
-"""Pairs mined across time: positive pairs of windows that are similar but far apart.
+"""Pairs mined across time: pairs of windows that are similar but far apart.
 
 A fraction `share` of the pairs is distant; the others are local, that is, near in time.
 The arm of a run says how it finds its distant partners. In the arm `mined` they are
@@ -18,7 +18,7 @@ from invariance_probe.study.probes import Target
 SHARE = "mined.share"
 """Path of the axis of mined pairs."""
 TIME = "time"
-"""Name of the nuisance that every recording has: the time at which bins were recorded.
+"""Name of the nuisance that every recording has: its recorded time.
 
 If a recording holds an array of this name, the array is used instead.
 """
@@ -88,7 +88,7 @@ class MinedPairing(Swept):
     Windows of the same class are alike, or windows with the nearest values.
     """
     labelled: Annotated[float, Field(gt=0, le=1)] = added(1.0)
-    """Fraction of each session's training windows, the earliest ones, with a guide.
+    """Fraction of each session's training windows, the earliest, with a guide.
 
     The other windows form local pairs only, and are never distant partners.
     """

@@ -47,7 +47,7 @@ class NpzRecording(Declaration):
     """One session in a NumPy `.npz` archive with named arrays (never unpickled)."""
 
     located_by: ClassVar[str] = "path"
-    """Name of the field at which problems with opening the recording are reported."""
+    """Name of the field at which problems with opening it are reported."""
 
     kind: Literal["npz"] = "npz"
     path: str
@@ -75,7 +75,7 @@ class NpzRecording(Declaration):
     Windows never cross a trial border.
     """
     segment: str | None = None
-    """Name of the array (time,) that labels gap-free stretches by numbers or words.
+    """Name of the array (time,) of labels of gap-free stretches.
 
     Windows never cross a segment border.
     """
@@ -122,7 +122,7 @@ class ArraysRecording(Declaration):
     """
 
     located_by: ClassVar[str] = "session"
-    """Name of the field at which problems with opening the recording are reported."""
+    """Name of the field at which problems with opening it are reported."""
 
     kind: Literal["arrays"] = "arrays"
     session: Name
@@ -162,7 +162,7 @@ class CatalogRecording(Declaration):
     """
 
     located_by: ClassVar[str] = "name"
-    """Name of the field at which problems with opening the recording are reported."""
+    """Name of the field at which problems with opening it are reported."""
 
     kind: Literal["catalog"] = "catalog"
     name: str
@@ -179,7 +179,7 @@ class _Simulated(Declaration):
     """The fields that all simulated worlds have in common."""
 
     located_by: ClassVar[str] = "generator"
-    """Name of the field at which problems with opening the recording are reported."""
+    """Name of the field at which problems with opening it are reported."""
 
     kind: Literal["simulated"] = "simulated"
     session: Name = "simulated"
@@ -224,12 +224,12 @@ class RedundancyRecording(_Simulated):
     carriers: Annotated[int, Field(ge=1)] = 1
     """Number of units that carry the label."""
     information: Annotated[float, Field(gt=0, le=64)] = 2.0
-    """Linear Fisher information J of all carriers together about the label, per bin.
+    """Linear Fisher information J of all carriers together, per bin.
 
     The label has unit variance.
     """
     shared_noise: Annotated[float, Field(ge=0)] = 0.0
-    """Variance eps of the noise that is added to the label before it reaches carriers.
+    """Variance eps of noise added to the label before it drives the carriers.
 
     It limits the information to J / (1 + eps J).
     """
@@ -267,7 +267,7 @@ class CarriersRecording(_Simulated):
     carrier_counts: Annotated[float, Field(gt=0)] | None = 10.0
     """Mean count per bin of every carrier; drawn like all other rates if null."""
     information: Annotated[float, Field(gt=0, le=64)] = 8.0
-    """Linear Fisher information J of all carriers together about the label, per bin.
+    """Linear Fisher information J of all carriers together, per bin.
 
     The label has unit variance.
     """
@@ -287,7 +287,7 @@ class CarriersRecording(_Simulated):
     copies: Annotated[int, Field(ge=1)] = 1
     """Number of electrodes that record each carrier; each of them is a unit."""
     copy_probability: Annotated[float, Field(gt=0, le=1)] = 0.95
-    """Probability that an electrode records a spike, if a carrier has several copies."""
+    """Probability that an electrode records a spike, if there are several."""
     parts: Annotated[int, Field(ge=1)] = 1
     """Number of units over which the spikes of each carrier are spread at random.
 
@@ -403,7 +403,7 @@ class SwitchingRecording(_Simulated):
     label_tau_s: Annotated[float, Field(gt=0)] = 0.8
     """Time constant of the label's autocorrelation (seconds)."""
     label_dimensions: Annotated[int, Field(ge=1)] = 2
-    """Number of coordinates of the label, or of the pattern that stands for a state."""
+    """Number of coordinates of the label, or of the pattern of a state."""
     label_gain: Annotated[float, Field(ge=0)] = 0.4
     """SD over units of the log-rate gain for each label coordinate."""
     states: Annotated[int, Field(ge=2, le=8)] = 4
@@ -469,7 +469,7 @@ class MessengerRecording(_Simulated):
     switches: bool = False
     """Whether other units carry the label in the second half of the session."""
     information: Annotated[float, Field(gt=0, le=64)] = 3.0
-    """Linear Fisher information of all carriers together about the label, per bin."""
+    """Linear Fisher information of all carriers together, per bin."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.2
     """Time constant of the label (seconds)."""
     nuisances: Annotated[int, Field(ge=0)] = 4
@@ -495,7 +495,7 @@ class TurnoverRecording(_Simulated):
     After d days a unit is still recorded with probability exp(-d / survival_days).
     """
     session_sd: Annotated[float, Field(ge=0)] = 0.1
-    """SD over sessions of the log of the factor by which the label's gain changes."""
+    """SD over sessions of the log of a factor of the label's gain."""
     label_gain: Annotated[float, Field(ge=0)] = 0.4
     """SD over units of the log-rate gain for the label, before that factor."""
     label_tau_s: Annotated[float, Field(gt=0)] = 0.8
@@ -664,7 +664,10 @@ RecordingSource = Annotated[
     Field(discriminator="kind"),
     BeforeValidator(_declared),
 ]
-"""Any recording that a study can list; arrays only in Python, so not in its schema."""
+"""Any recording that a study can list.
+
+Arrays can be listed in Python only, so the schema of study files does not have them.
+"""
 ONLY_IN_PYTHON = ("arrays",)
 """Kinds of recording that a study file cannot name."""
 
@@ -674,7 +677,7 @@ PlantKind = Literal["one_unit", "projection"]
 
 
 class Planted(Declaration):
-    """A control session with a target of known redundancy, planted in its activity.
+    """A control session: a target of known redundancy, planted in activity.
 
     The toolkit makes it from a session of counts. Every count is split at random into
     two halves. The first halves make the target, the second halves are the activity.

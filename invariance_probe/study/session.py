@@ -13,11 +13,11 @@ from invariance_probe.study.declaration import Declaration, Problem
 from invariance_probe.study.recordings import AnySource, RecordingSource
 
 POPULATION = 4
-"""The fewest subjects (or sessions of one subject) for a claim about a population."""
+"""Fewest subjects (or sessions of one subject) of a population claim."""
 PLANT = "+"
 """Separator between a session's name and the kind of target planted in it."""
 THESE_RECORDINGS = "these recordings"
-"""The scope of a claim that rests on fewer subjects or sessions than `POPULATION`."""
+"""The scope of a claim from fewer subjects or sessions than `POPULATION`."""
 
 
 def scope_of(subjects: Sequence[str]) -> str:

@@ -31,7 +31,7 @@ HAVE_CONTROLS = (
 )
 """Sentence that says which corruption has which controls."""
 Strong = tuple[Transform, str, float]
-"""A control: its transform, its path such as `gaussian_noise.sigma`, and its dose."""
+"""A control: its transform, its path (`kind.field`) and its dose."""
 
 
 def as_strong_as(
@@ -69,7 +69,7 @@ def as_strong_as(
 
 
 def _strong(own: Transform, dose: float, split: bool) -> dict[SpecificityControl, Strong]:
-    """Return the controls that are as strong as a transform at a dose, by their names.
+    """Return the controls as strong as a transform at a dose, by name.
 
     `split` says whether the views are halves of split counts.
     """
@@ -99,7 +99,7 @@ def _beside_dropout(rate: float) -> dict[SpecificityControl, Strong]:
 def _beside_loss(
     own: ProgressiveUnitLoss | UnitCutout | TimeCutout, part: float, split: bool
 ) -> dict[SpecificityControl, Strong]:
-    """Return the controls that are as strong as losing a part of a window's values.
+    """Return the controls as strong as losing a part of a window's values.
 
     Dropout loses as many values, but of any units. Where lost values are set to their
     mean, the mean squared change of the standardised inputs equals the part that is

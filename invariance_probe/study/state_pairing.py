@@ -76,7 +76,7 @@ class StatePairing(Swept):
     They are values of the same array.
     """
     gap_s: Annotated[float, Field(ge=0)] = 5.0
-    """Sleep closer than this to a waking window with a target is left out (seconds)."""
+    """Sleep closer than this to a labelled waking window is left out (seconds)."""
     span_s: Annotated[float, Field(gt=0)] = 2.0
     """Length of the waking trajectories that are matched (seconds).
 

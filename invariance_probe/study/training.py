@@ -103,7 +103,7 @@ class AdaptiveSeeds(Declaration):
     """
 
     looks: Annotated[tuple[int, ...], Field(min_length=2, max_length=20)]
-    """Numbers of seeds per session at the interim analyses, ascending from 2 or more.
+    """Seeds per session at the interim analyses, ascending from 2 or more.
 
     The last number is `training.seeds`.
     """

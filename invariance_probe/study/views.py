@@ -88,7 +88,7 @@ class Views(Declaration):
     pairing: Pairing = TimeJitter()
     """Which two windows make a pair."""
     base: Base = CountSplitting()
-    """How the two views of a window differ even at dose 0, so that there is a task."""
+    """How the two views differ even at dose 0, so that there is a task."""
     transforms: tuple[Transform, ...] = ()
     """Augmentations of each view, in the order in which they act."""
     adversary: Adversary | None = added(None)

@@ -1,4 +1,4 @@
-"""Figures of the measurement `code`: held-out sums of errors, and what follows from them.
+"""Figures of the measurement `code`: held-out errors and their summaries.
 
 They say what decoders without SSL show about the code of a session (docs/code.md). All
 quantities follow from sums of errors over the windows of each held-out fold, which are
@@ -47,15 +47,15 @@ part. The orders have curves of their own: `most harm now`, `by own R2` (of each
 alone), and `in order of gain`. `random`: units are removed in random order.
 """
 Scale = Literal["r2", "information"]
-"""The quantity half of which defines K_s and K_n: R2, or linear information J."""
+"""What is halved to define K_s and K_n: R2, or linear information J."""
 Fold = tuple[float, ...]
 """Sums over the held-out windows of each fold: (fold,)."""
 
 
 def information(r2: float) -> float:
-    """Return the linear information J = R2 / (1 - R2), for R2 in [0, `LARGEST_R2`].
+    """Return the linear information J = R2 / (1 - R2).
 
-    Values outside of this range are clipped.
+    R2 is first clipped to [0, `LARGEST_R2`].
 
     Examples
     --------
@@ -183,7 +183,7 @@ class HeldOutErrors:
 
     @property
     def range(self) -> float:
-        """R_code: mean loss of the best constant less that of the decoder of all units."""
+        """R_code: loss of the best constant less that of all units, per window."""
         return (sum(self.floor) - sum(self.everything)) / sum(self.windows)
 
     @property
@@ -352,7 +352,7 @@ class HeldOutErrors:
         return rate / (1 + (1 - rate) * self.information)
 
     def crossing(self, name: CurveName, scale: Scale = "r2") -> float | None:
-        """Return the number of units at which a curve first crosses half of the whole.
+        """Return the number of units at which a curve first crosses one half.
 
         The curve is pooled over folds; between steps J is interpolated.
 
@@ -538,7 +538,7 @@ class CodeFigures:
 
 
 def _sums(part: HeldOutErrors) -> Iterator[tuple[str, str, int | str, Fold]]:
-    """Yield the stored sums: what was summed, its name, its step, and values by fold."""
+    """Yield the stored sums: what was summed, name, step, and values by fold."""
     yield "windows", "", "", part.windows
     for name in ("floor", "everything", "linear_floor", "linear"):
         yield name, "", "", getattr(part, name)

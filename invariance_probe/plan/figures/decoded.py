@@ -119,7 +119,7 @@ class PairFigures:
 
 @dataclass(frozen=True, kw_only=True)
 class SleepDistances:
-    """Distance of the representation of sleep from that of waking training windows.
+    """How far a model represents sleep from waking training windows.
 
     It is the mean distance to the nearest training window, relative to the same distance
     of held-out waking windows.

@@ -87,7 +87,7 @@ def read_earlier(numbers: Found, code: dict[str, Any] | None) -> Figures | None:
 
 
 def _decoded(found: Found) -> DecodedFigures:
-    """Return the figures of a decoded representation; parts without numbers are None."""
+    """Return figures of a decoded representation; missing parts are None."""
     pairs = {name.removeprefix("pair_"): value for name, value in found.items()}
     mined = {
         name.removeprefix("mined_"): value
@@ -114,7 +114,7 @@ def _decoded(found: Found) -> DecodedFigures:
 
 
 def _part(of: Callable[..., T], found: Found) -> T | None:
-    """Build a dataclass from the numbers named like its fields; None if there are none."""
+    """Build a dataclass from the numbers named like its fields, if any."""
     names = {field.name for field in fields(of)}  # type: ignore[arg-type]
     own = {name: value for name, value in found.items() if name in names}
     return of(**own) if own else None
@@ -332,7 +332,7 @@ def _units(found: Found, name: str) -> tuple[int, ...]:
 
 
 def _budgets(found: Found) -> list[int]:
-    """Return the budgets that names begin with, in the order in which they were stored."""
+    """Return the budgets with which names begin, in the order of storing."""
     matches = (re.match(r"b(\d+)_", name) for name in found)
     return list(dict.fromkeys(int(match[1]) for match in matches if match))
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 @dataclass(frozen=True, kw_only=True)
 class CorruptionFigures:
-    """S(e): how little a representation moves when inputs are corrupted at dose e.
+    """S(e): how little a representation moves if inputs are corrupted at dose e.
 
     S is 1 if the representation does not move at all, and 0 if it moves as far as to that
     of another window. It is NaN if the representation does not vary over windows.

@@ -45,7 +45,7 @@ class SetDamage:
 
 @dataclass(frozen=True, kw_only=True)
 class Damage(SetDamage):
-    """Damage to one decoder when a set is removed, in units of the decodable range.
+    """Damage to one decoder by removing a set, in units of the decodable range.
 
     Attributes
     ----------
@@ -77,7 +77,7 @@ class Interval:
 
 @dataclass(frozen=True, kw_only=True)
 class Transfer:
-    """Whether the sets chosen in two epochs A and B also matter in the other epoch.
+    """Whether the sets chosen in two epochs A and B also matter in the other.
 
     G is the gain of `Damage`: the damage by a set beyond that by random sets.
 
@@ -116,7 +116,7 @@ class Transfer:
 
 @dataclass(frozen=True, kw_only=True)
 class WorstSet:
-    """The set of units whose removal harms one decoder most, over a whole session.
+    """The set of units whose removal harms a decoder most, in a whole session.
 
     The search is repeated with the blocks that it uses reweighted at random (Bayesian
     bootstrap), to see how stable its choice is.

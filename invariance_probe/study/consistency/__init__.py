@@ -67,7 +67,7 @@ def _named_twice(study: Design) -> Iterator[Problem]:
 
 
 def _transform_problems(study: Design) -> Iterator[Problem]:
-    """Yield transforms that remove some bins of a window, if windows have only one."""
+    """Yield transforms that remove some of a window's bins, if it has only one."""
     for i, transform in enumerate(study.views.transforms):
         if cuts_bins(transform) and study.window.length_bins == 1:
             single = (

@@ -130,7 +130,7 @@ def _takes(study: Design, path: str, dose: float) -> bool:
 
 
 def _contrast_problems(study: Design, i: int, hypothesis: Contrast) -> Iterator[Problem]:
-    """Yield problems of a contrast: of its controls, or of its role given the guide.
+    """Yield problems of a contrast's controls, or of its role given the guide.
 
     Parameters
     ----------

@@ -58,7 +58,7 @@ def method_problems(study: Design, place: Place, method: Method) -> Iterator[Pro
 
 
 def recipe_problems(study: Design) -> Iterator[Problem]:
-    """Yield recipes of the panel that a study declares, if they cannot be trained."""
+    """Yield recipes of a study's own panel that cannot be trained."""
     for i, recipe in enumerate(study.panel.recipes if study.panel else ()):
         place = ("panel", "recipes", i, "method")
         if isinstance(recipe.method, LinearSSL) or isinstance(study.method, LinearSSL):
@@ -89,7 +89,7 @@ def _negatives_problems(study: Design, place: Place, method: Method) -> Iterator
 
 
 def _without_closed_form(study: Design) -> list[str]:
-    """Return the kinds of corruptions in use that linear SSL has no closed form for.
+    """Return the corruptions in use that linear SSL has no closed form for.
 
     A transform or an adversary is in use if it is swept, or if its declared dose changes
     something.

@@ -153,5 +153,5 @@ def pool_problems(study: Design, place: Place, views: Views) -> Iterator[Problem
 
 
 def pools(study: Design) -> bool:
-    """Whether models train on several sessions, in the study's or a swept setting."""
+    """Whether models train on several sessions, under any setting of the study."""
     return study.views.pool is not None or any(sweep.path == POOL for sweep in study.sweeps)

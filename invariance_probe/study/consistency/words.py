@@ -51,7 +51,7 @@ def meant(got: str, known: Iterable[str]) -> str:
 
 
 def unknown(what: str, got: str, known: Any) -> str:
-    """Write the message that a name is unknown, with a suggestion or all known names.
+    """Write the message that a name is unknown, with the names to use instead.
 
     Parameters
     ----------
